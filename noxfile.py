@@ -1,0 +1,120 @@
+"""The project's tasks, the same at a desk and in CI; ``scripts/test`` runs them all.
+
+    nox -s lint types tests docs conformance fuzz_api
+    nox -s "plugin(dist='speechhub-piper')"
+
+All but plugin use the repository's .venv, which they make or bring up to date; conformance and fuzz_api keep
+more environments in .venvs. Each engine plugin is tested in an environment of its own, because the native
+dependencies of engines conflict.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import _pip_config  # noqa: E402 - the path comes first
+import _stamp  # noqa: E402
+
+PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+PIP = _pip_config.pip_configuration(os.environ)
+NO_UV = bool(os.environ.get("NO_UV")) or _pip_config.needs_pip(PIP)
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["lint", "types", "tests", "docs", "conformance", "plugin"]
+nox.options.default_venv_backend = "virtualenv" if NO_UV else "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_external_run = False
+os.environ.update(_pip_config.uv_environment(PIP, os.environ))
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Style, form and layers: all of it, even if the first check fails."""
+    python = hub_python(session)
+    scripts = [str(path) for path in (*Path("scripts").iterdir(), Path(".ci/run")) if is_shell(path)]
+    commands = [
+        [python, "-m", "ruff", "check"],
+        [python, "-m", "ruff", "format", "--check"],
+        [str(Path(python).with_name("lint-imports"))],
+        [str(Path(python).with_name("shellcheck")), *scripts],
+    ]
+    failed = 0
+    for command in commands:
+        try:
+            session.run(*command)
+        except nox.command.CommandFailed:
+            failed += 1
+    if failed:
+        session.error(f"{failed} of {len(commands)} checks failed")
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Check all types strictly: the hub, the plugins that live in its environment, the scripts."""
+    python = hub_python(session)
+    plugins = [str(Path(folder).relative_to(ROOT) / "src") for folder in _stamp.plugin_folders("test")]
+    session.run(python, "-m", "mypy", "src", *plugins, "scripts", "noxfile.py")
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """Run all tests of the hub; arguments after ``--`` go to pytest."""
+    arguments = session.posargs or ["tests", "--ignore=tests/docs", "--durations=10"]
+    session.run(hub_python(session), "-m", "pytest", *report("tests"), *arguments)
+
+
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Check that the documentation tells the truth."""
+    session.run(hub_python(session), "-m", "pytest", *report("docs"), "tests/docs", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def conformance(session: nox.Session) -> None:
+    """Run the tests of OpenAI's clients for Python and JavaScript against a server on the echo engines."""
+    python = hub_python(session)
+    session.run(python, "scripts/check_openai_python.py")
+    session.run(python, "scripts/check_openai_node.py")
+
+
+@nox.session(venv_backend="none")
+def fuzz_api(session: nox.Session) -> None:
+    """Throw requests made from the OpenAPI description at a server; arguments go to check_schemathesis.py."""
+    session.run(hub_python(session), "scripts/check_schemathesis.py", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("dist", PLUGINS)
+def plugin(session: nox.Session, dist: str) -> None:
+    """Test one engine plugin in an environment that holds it and nothing of the others."""
+    folder = f"plugins/{dist}"
+    test_tools = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
+    session.install("--editable", ".", "--editable", folder, *test_tools)
+    session.run("python", "-m", "pytest", "-c", "pyproject.toml", *report(dist), f"{folder}/tests")
+
+
+def hub_python(session: nox.Session) -> str:
+    """Bring .venv up to date and return its Python."""
+    python = ROOT / ".venv" / "bin" / "python"
+    # nox may run on another Python (pipx); .venv keeps its own.
+    session.run(
+        str(python) if python.exists() else sys.executable, "scripts/_bootstrap.py", "test", log=False
+    )
+    return str(python)
+
+
+def report(name: str) -> list[str]:
+    """Return pytest's options for a report that scripts/test sums up; none when nox is called by hand."""
+    folder = os.environ.get("TEST_REPORTS")
+    return [f"--junit-xml={folder}/{name}.xml"] if folder else []
+
+
+def is_shell(path: Path) -> bool:
+    """Tell whether a file is a shell script."""
+    shebangs = (b"#!/bin/sh", b"#!/bin/bash", b"# shellcheck")
+    return path.is_file() and path.read_bytes().startswith(shebangs)

@@ -1,0 +1,91 @@
+"""What the checks against other people's clients share: a server, a recording, environments of their own."""
+
+import io
+import json
+import math
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import venv
+import wave
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import _install
+from _pip_config import needs_pip, pip_configuration, uv_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+VENVS = ROOT / ".venvs"
+RATE = 16_000
+
+sys.path.insert(0, str(ROOT))
+
+from tests.e2e.server import serving  # noqa: E402 - the path comes first
+
+ECHO = {"SPEECHHUB_STT_MODEL": "echo-stt", "SPEECHHUB_TTS_MODEL": "echo-tts"}
+"""Engines without weights: what is checked is the server."""
+
+
+@contextmanager
+def server(aliases: Mapping[str, str], *, url: str | None = None) -> Iterator[str]:
+    """Serve for a while; yield the address.
+
+    Args:
+        aliases: Model names that the client's tests use → models.
+        url: A server that runs already, with what engines it likes; then none is started.
+    """
+    if url:
+        yield url.removesuffix("/").removesuffix("/v1")
+        return
+    environ = ECHO | {"SPEECHHUB_ALIASES": json.dumps(dict(aliases))}
+    with tempfile.TemporaryDirectory() as home, serving(Path(home), **environ) as started:
+        yield started.url
+
+
+def recording(duration_s: float = 1.5) -> bytes:
+    """Return a WAV file with a tone."""
+    count = int(duration_s * RATE)
+    samples = [round(8000 * math.sin(2 * math.pi * 220 * n / RATE)) for n in range(count)]
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, RATE, count, "NONE", "not compressed"))
+        file.writeframes(struct.pack(f"<{count}h", *samples))
+    return out.getvalue()
+
+
+def environment(name: str, *requirements: str) -> Path:
+    """Return the Python of ``.venvs/NAME``, which holds *requirements*; made anew when they change."""
+    folder = VENVS / name
+    python, stamp = folder / "bin" / "python", folder / ".installed"
+    wanted = "\n".join([sys.version, str(folder), *requirements])
+    if python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
+        return python
+    _install.say(f"making the environment .venvs/{name}")
+    venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(folder)
+    configuration = pip_configuration(os.environ)
+    use_uv = not (os.environ.get("NO_UV") or needs_pip(configuration))
+    if use_uv and (uv := _install.find_uv()):
+        command = [uv, "pip", "install", "--quiet", "--python", str(python), *requirements]
+        code = _install.run(command, environ=uv_environment(configuration, os.environ))
+    else:
+        command = [*_install.pip_command(), "--python", str(python), "install", "--quiet", *requirements]
+        code = _install.run(command)
+    if code:
+        sys.exit(f"speechhub: could not install {', '.join(requirements)}; see above")
+    stamp.write_text(wanted, "utf-8")
+    return python
+
+
+def source_of(distribution: str, version: str) -> Path:
+    """Return the source distribution of a package, fetched once; its wheel lacks the tests."""
+    folder = VENVS / "sources"
+    archive = folder / f"{distribution}-{version}.tar.gz"
+    if not archive.exists():
+        _install.say(f"fetching the source of {distribution} {version}")
+        options = ["--quiet", "--dest", str(folder), "--no-deps", "--no-binary", distribution]
+        command = [*_install.pip_command(), "download", *options, f"{distribution}=={version}"]
+        subprocess.run(command, check=True, timeout=300)
+    return archive

@@ -1,0 +1,212 @@
+"""Making the environment .venv and installing into it, with uv where it can be had and with pip otherwise."""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+import venv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+import _stamp
+from _pip_config import needs_pip, pip_configuration, uv_environment
+
+ROOT = Path(_stamp.ROOT)
+VENV = Path(_stamp.VENV)
+PYTHON = VENV / "bin" / "python"
+OLDEST_UV = (0, 5)
+"""Older ones lack explicit indexes, which pyproject.toml has, or UV_DEFAULT_INDEX (0.4.23)."""
+UV_FETCH_LIMIT_S = 60
+"""How long fetching uv, a wheel of 20 MB, may take before pip does the whole work."""
+NO_PIP = (
+    "This Python has neither ensurepip nor pip, and there is no uv. Debian, Ubuntu: apt install python3-venv"
+)
+
+
+class InstallError(Exception):
+    """The environment cannot be made; the message says what to do."""
+
+
+def make_ready(purpose: str, program: str) -> None:
+    """Make or mend .venv and install what *purpose* needs, *program* among it; one run at a time.
+
+    Raises:
+        InstallError: It cannot be done.
+    """
+    started_s = time.monotonic()
+    with signals_end_us(), locked():
+        before = _stamp.read()
+        if _stamp.is_ready(purpose) and Path(program).exists():
+            return  # another run did it while this one waited
+        Path(_stamp.STAMP).unlink(missing_ok=True)  # an interruption from here on leaves no stamp
+        make_venv(before)
+        install(purpose)
+        _stamp.write(purpose, before)
+    say(f"ready after {time.monotonic() - started_s:.0f} s")
+
+
+def make_venv(stamp: dict[str, str]) -> None:
+    """Make .venv unless the one that is there works; *stamp* is what it says of itself."""
+    version = "{} {}".format(*sys.version_info)
+    if stamp and not _stamp.fits(stamp):
+        say("the environment was made for another folder or another Python; making it anew")
+    elif output_of(PYTHON, "-c", "import sys; print(*sys.version_info[:2])") == version:
+        return
+    say(f"making the environment .venv with Python {_stamp.PYTHON_VERSION}")
+    # pip comes later: Debian's Python may lack ensurepip, and uv needs no pip.
+    venv.EnvBuilder(clear=True, symlinks=True, with_pip=False, prompt="speechhub").create(VENV)
+
+
+def install(purpose: str) -> None:
+    """Install the hub, its plugins and dependency groups into .venv.
+
+    Raises:
+        InstallError: Neither uv nor pip managed.
+    """
+    folders = [ROOT, *map(Path, _stamp.plugin_folders(purpose))]
+    wanted = [word for folder in folders for word in ("--editable", str(folder))] + requirements(purpose)
+    names = ", ".join(["speechhub", *(folder.name for folder in folders[1:]), *_stamp.GROUPS[purpose]])
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]
+    configuration = pip_configuration(os.environ)
+    if not (os.environ.get("NO_UV") or needs_pip(configuration)) and (uv := find_uv() or fetch_uv()):
+        say(f"installing {names} with uv; the first time this takes a minute")
+        # pip goes along, so that `.venv/bin/pip install speechhub-…` adds an engine later.
+        command = [uv, "pip", "install", *quiet, "--python", str(PYTHON), *wanted, "pip"]
+        if run(command, environ=uv_environment(configuration, os.environ)) == 0:
+            return
+        say("uv did not manage; trying once more with pip")
+    say(f"installing {names} with pip; the first time this takes some minutes")
+    if run([*pip_command(), "install", *quiet, *wanted]) != 0:
+        raise InstallError("the installation failed, see above. Running this again goes on where it stopped.")
+
+
+def requirements(purpose: str) -> list[str]:
+    """Return the requirements in the dependency groups for *purpose*."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    return [requirement for name in _stamp.GROUPS[purpose] for requirement in groups[name]]
+
+
+# ── The installers ───────────────────────────────────────────────────────────
+
+
+def find_uv() -> str | None:
+    """Return a uv that starts and is new enough, from the PATH or the environment."""
+    for uv in (shutil.which("uv"), str(VENV / "bin" / "uv")):
+        version = re.match(r"uv (\d+)\.(\d+)", output_of(uv, "--version") if uv else "")
+        if version and (int(version[1]), int(version[2])) >= OLDEST_UV:
+            return uv
+    return None
+
+
+def fetch_uv() -> str | None:
+    """Install uv into the environment; None if that fails or takes too long."""
+    say("fetching uv, which installs faster than pip; NO_UV=1 does without")
+    if run([*pip_command(), "install", "-qq", "uv"], limit_s=UV_FETCH_LIMIT_S) != 0:
+        say("uv is not to be had here; pip does the work")
+        return None
+    return find_uv()
+
+
+def pip_command() -> list[str]:
+    """Return how to call pip on the environment, putting it there if need be.
+
+    Raises:
+        InstallError: There is no way to get it.
+    """
+    options = ["--disable-pip-version-check", "--no-input"]
+    ensurepip = [str(PYTHON), "-m", "ensurepip", "--default-pip"]
+    if output_of(PYTHON, "-m", "pip", "--version") or run(ensurepip, silent=True) == 0:
+        return [str(PYTHON), "-m", "pip", *options]
+    outside: str = getattr(sys, "_base_executable", sys.executable)
+    if output_of(outside, "-m", "pip", "--version"):
+        return [outside, "-m", "pip", *options, "--python", str(PYTHON)]
+    raise InstallError(NO_PIP)
+
+
+# ── Processes ────────────────────────────────────────────────────────────────
+
+
+def run(
+    command: list[str],
+    *,
+    environ: Mapping[str, str] | None = None,
+    limit_s: float | None = None,
+    silent: bool = False,
+) -> int:
+    """Run *command* and return its exit code, or 124 if it took longer than *limit_s*.
+
+    It writes to our standard error: standard output belongs to the program that we become. It has a process
+    group of its own, so that its children (pip builds in some) end with it.
+    """
+    output = subprocess.DEVNULL if silent else sys.stderr
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        process_group=0,
+    ) as process:
+        try:
+            return process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return 124
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # an installation has nothing to save
+
+
+def output_of(*command: str | Path) -> str:
+    """Return what *command* prints, stripped; empty if it fails or is not there."""
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """Wait until no other run installs here, and keep others waiting."""
+    folder = os.open(ROOT, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another run is installing here; waiting for it")
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        except OSError:
+            say("this file system has no locks: don't start a second run before this one is done")
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def signals_end_us() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack, as SIGINT does, so that no installer outlives us."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in heeded:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def say(text: str) -> None:
+    """Tell a person what is going on."""
+    print(f"speechhub: {text}", file=sys.stderr, flush=True)

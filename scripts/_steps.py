@@ -1,0 +1,97 @@
+"""Run every task of noxfile.py and sum up; with arguments, run pytest alone with them.
+
+Called by scripts/test in the environment .venv. The last line, ``N passed, N failed, N skipped``, is for CI.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One task that was run."""
+
+    name: str
+    passed: int
+    failed: int
+    """Tests that failed; at least 1 if the step failed in any way, so that a red run never says 0."""
+    skipped: int
+    duration_s: float
+
+
+def main(arguments: list[str]) -> int:
+    """Run pytest with *arguments* if there are any, everything otherwise; return the exit code."""
+    os.chdir(ROOT)
+    os.environ["PATH"] = os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)])
+    if arguments:
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+    nox = [sys.executable, "-m", "nox", "--non-interactive", "--session"]
+    plugins = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+    commands = {name: [*nox, name] for name in ("lint", "types", "tests", "docs", "conformance")}
+    commands |= {name: [*nox, f"plugin(dist={name!r})"] for name in plugins}
+    # The promise of the README: nothing that the hub or a CPU engine depends on brings torch down.
+    commands["no torch"] = [
+        sys.executable,
+        "-c",
+        "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') and 'torch is in .venv')",
+    ]
+    steps = [run(name, command) for name, command in commands.items()]
+    print(table(steps))
+    passed, failed, skipped = (sum(getattr(s, f) for s in steps) for f in ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed else 0
+
+
+def run(name: str, command: list[str]) -> Step:
+    """Run one step, its output going where ours goes."""
+    print(f"\n━━ {name} ━━", flush=True)
+    started_s = time.monotonic()
+    with tempfile.TemporaryDirectory() as reports:
+        environ = {**os.environ, "TEST_REPORTS": reports}
+        code = subprocess.run(
+            command, check=False, env=environ, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
+        ).returncode
+        total, failed, skipped = count(Path(reports))
+    return Step(
+        name=name,
+        passed=total - failed - skipped,
+        failed=max(failed, 1 if code else 0),
+        skipped=skipped,
+        duration_s=time.monotonic() - started_s,
+    )
+
+
+def count(reports: Path) -> tuple[int, int, int]:
+    """Sum up pytest's JUnit reports in a folder: tests, failures and errors, skips."""
+    total = failed = skipped = 0
+    for report in reports.glob("*.xml"):
+        for suite in ET.parse(report).iter("testsuite"):
+            total += int(suite.get("tests", 0))
+            failed += int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped += int(suite.get("skipped", 0))
+    return total, failed, skipped
+
+
+def table(steps: list[Step]) -> str:
+    """Return the steps as lines of text."""
+    width = max(len(step.name) for step in steps)
+    lines = [f"\n{'step':{width}}  result  passed  failed  skipped  seconds"]
+    lines += [
+        f"{step.name:{width}}  {'FAILED' if step.failed else 'ok':6}  {step.passed:6}  {step.failed:6}"
+        f"  {step.skipped:7}  {step.duration_s:7.1f}"
+        for step in steps
+    ]
+    lines.append(f"{'all':{width}}  {'':30}  {sum(step.duration_s for step in steps):7.1f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,151 @@
+"""Run the official client for JavaScript against this server: our own tests, and the ones of its authors.
+
+    .venv/bin/python scripts/check_openai_node.py                       tests/e2e/node, on the echo engines
+    .venv/bin/python scripts/check_openai_node.py --tests OPENAI_NODE   also those in a clone of openai-node
+    .venv/bin/python scripts/check_openai_node.py --url URL --audio speech.wav
+
+openai-node's tests are in its repository alone, so a clone is needed, bare or not; its HEAD is tested. Takes
+the Node that is there, or with --node 22 one from the npm registry. Where there is no node, no npm or nothing
+for npm to reach, it says so and is content.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import _install
+from _conformance import ROOT, VENVS, recording, server
+
+OWN_TESTS = ROOT / "tests" / "e2e" / "node"
+THEIR_TESTS = (
+    *(f"tests/api-resources/audio/{name}.test.ts" for name in ("transcriptions", "translations", "speech")),
+    "tests/api-resources/models.test.ts",
+)
+VERSIONS = {22: "7.57.0", 20: "6.49.0"}
+"""Oldest Node → openai."""
+JEST = ("jest@30", "@swc/core@1", "@swc/jest@0.2")
+JEST_CONFIG = """
+module.exports = {
+  testEnvironment: 'node',
+  testMatch: ['**/*.test.ts'],
+  transform: {'^.+\\\\.(t|j)sx?$': ['@swc/jest', {}]},
+};
+"""
+
+SUBSTITUTIONS = {
+    "Buffer.from('Example data')": "require('node:fs').readFileSync(process.env.AUDIO!)",
+    "language: 'language'": "language: 'en'",
+    "languages: ['string']": "languages: ['en']",
+    "timestamp_granularities: ['word']": "timestamp_granularities: ['segment']",
+    "      include: ['logprobs'],\n": "",
+    "      known_speaker_names: ['string'],\n": "",
+    "      known_speaker_references: ['string'],\n": "",
+    # Deleting answers 403; tests/e2e/node tests that.
+    "test('delete'": "test.skip('delete'",
+}
+"""What is changed in openai-node's tests; scripts/check_openai_python.py says why."""
+
+ALIASES = {"gpt-4o-mini": "echo-stt"}
+"""The model that the tests of models ask for."""
+
+LIMIT_S = 300
+
+
+def main() -> int:
+    """Run the tests; return 0 if they pass, or if there is no Node."""
+    parser = argparse.ArgumentParser(description="Run openai-node against a server.")
+    parser.add_argument("--url", help="of a running server; without it, one is started")
+    parser.add_argument("--audio", type=Path, help="the recording to send; without it, a tone")
+    parser.add_argument("--tests", type=Path, help="a clone of openai-node, whose tests run too")
+    parser.add_argument("--node", help="take this version of Node from the npm registry, as 22")
+    arguments = parser.parse_args()
+    if not (shutil.which("node") and shutil.which("npm")):
+        print("skipped: node and npm are not installed")
+        return 0
+    node = fetched_node(arguments.node) if arguments.node else shutil.which("node") or "node"
+    major = int(re.sub(r"\D.*", "", _install.output_of(node, "--version").removeprefix("v")) or 0)
+    if (oldest := max((known for known in VERSIONS if known <= major), default=None)) is None:
+        print(f"skipped: Node {major} is older than {min(VERSIONS)}")
+        return 0
+    openai, jest = f"openai@{VERSIONS[oldest]}", JEST if arguments.tests else ()
+    try:
+        packages = modules(f"openai-node-{oldest}{'-jest' if jest else ''}", openai, *jest)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        print("skipped: npm could not install the client, see above")
+        return 0
+    print(f"openai {VERSIONS[oldest]} on Node {major}", flush=True)
+    with tempfile.TemporaryDirectory() as name, server(ALIASES, url=arguments.url) as url:
+        folder = Path(name)
+        audio = folder / "audio.wav"
+        audio.write_bytes(arguments.audio.read_bytes() if arguments.audio else recording())
+        (folder / "node_modules").symlink_to(packages / "node_modules")
+        environ = {"AUDIO": str(audio), "OPENAI_BASE_URL": f"{url}/v1", "TEST_API_BASE_URL": f"{url}/v1"}
+        code = run([node, "--test", *options(), *copies(folder)], folder, environ)
+        if arguments.tests:
+            unpack(arguments.tests, folder)
+            program = str(packages / "node_modules" / "jest" / "bin" / "jest.js")
+            code |= run([node, program, "--config", "jest.config.cjs"], folder, environ)
+    return code
+
+
+def fetched_node(version: str) -> str:
+    """Return a Node from the npm registry, where it is a package like others."""
+    machine = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
+    package = f"node-linux-{machine}"
+    return str(modules(f"node-{version}", f"{package}@{version}") / "node_modules" / package / "bin" / "node")
+
+
+def modules(name: str, *packages: str) -> Path:
+    """Return the folder ``.venvs/NAME``, into which npm has installed *packages*."""
+    folder = VENVS / name
+    stamp = folder / ".installed"
+    if not (stamp.exists() and stamp.read_text("utf-8") == " ".join(packages)):
+        _install.say(f"installing {', '.join(packages)} into .venvs/{name}")
+        folder.mkdir(parents=True, exist_ok=True)
+        quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
+        subprocess.run(
+            ["npm", "install", *quiet, "--prefix", str(folder), *packages], check=True, timeout=LIMIT_S
+        )
+        stamp.write_text(" ".join(packages), "utf-8")
+    return folder
+
+
+def copies(folder: Path) -> list[str]:
+    """Copy our tests to where node finds the packages; return their names."""
+    return [str(shutil.copy(str(path), str(folder))) for path in sorted(OWN_TESTS.glob("*.test.mjs"))]
+
+
+def unpack(clone: Path, folder: Path) -> None:
+    """Write openai-node's tests of audio and models into *folder*, and change what they send."""
+    for name in THEIR_TESTS:
+        show = ["git", "-C", str(clone), "show", f"HEAD:{name}"]
+        text = subprocess.run(show, check=True, capture_output=True, text=True).stdout
+        for old, new in SUBSTITUTIONS.items():
+            text = text.replace(old, new)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    (folder / "jest.config.cjs").write_text(JEST_CONFIG, "utf-8")
+
+
+def options() -> list[str]:
+    """Return node's options for a report that scripts/test sums up, beside the one for people."""
+    options = ["--test-reporter=spec", "--test-reporter-destination=stdout"]
+    if reports := os.environ.get("TEST_REPORTS"):
+        options += ["--test-reporter=junit", f"--test-reporter-destination={reports}/openai-node.xml"]
+    return options
+
+
+def run(command: list[str], folder: Path, environ: dict[str, str]) -> int:
+    """Run *command* in *folder*; return its exit code."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "NODE_"))}
+    return subprocess.run(command, cwd=folder, env=clean | environ, check=False, timeout=LIMIT_S).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

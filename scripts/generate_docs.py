@@ -1,0 +1,46 @@
+"""Write the files that are made from the source, so that they cannot lie.
+
+    .venv/bin/python scripts/generate_docs.py            writes them
+    .venv/bin/python scripts/generate_docs.py --check    tells which are out of date, and writes nothing
+
+They are .env.example, config.example.toml and the tables of docs/configuration.md, from the settings, and
+docs/cli.md, from the help of the command line.
+"""
+
+import sys
+from pathlib import Path
+
+from _cli_page import cli_page
+from _settings_pages import configuration_page, env_example, toml_example
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def generated() -> dict[str, str]:
+    """Return every generated file with its text; a page that is partly written by hand keeps that part."""
+    return {
+        ".env.example": env_example(),
+        "config.example.toml": toml_example(),
+        "docs/configuration.md": configuration_page((ROOT / "docs/configuration.md").read_text("utf-8")),
+        "docs/cli.md": cli_page(),
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check all generated files; return the exit code."""
+    stale = 0
+    for name, text in generated().items():
+        path = ROOT / name
+        if path.exists() and path.read_text("utf-8") == text:
+            continue
+        stale += 1
+        if "--check" in arguments:
+            print(f"{name} is out of date; run scripts/generate_docs.py.")
+        else:
+            path.write_text(text, "utf-8")
+            print(f"wrote {name}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
