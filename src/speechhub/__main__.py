@@ -1,0 +1,5 @@
+"""``python -m speechhub``."""
+
+from speechhub.cli import main
+
+main()

@@ -1,0 +1,15 @@
+"""Voices: the speakers of a TTS model."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """One speaker of a TTS model."""
+
+    id: str
+    """What a request names; unique within its model."""
+    name: str = ""
+    """For people; the id where empty."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes that the voice speaks, best first; empty if it speaks all of the model's."""
