@@ -1,0 +1,70 @@
+"""The public API for engines: everything a plugin needs, and all that it may use of speechhub.
+
+Write a subclass of `SttEngine` or `TtsEngine`, describe it with an `EngineSpec`, and name the spec in an
+entry point of the group ``speechhub.stt`` or ``speechhub.tts``; docs/writing-an-engine.md shows how.
+
+Engines are synchronous. The host creates one engine in a process of its own and calls it from one thread,
+one call at a time; processes, queues, time-outs and cancellation are the host's business.
+This package needs the standard library and numpy alone, because it is imported inside every engine's own
+Python environment.
+"""
+
+from speechhub.domain.audio import Audio
+from speechhub.domain.transcript import Segment, Transcript, Word
+from speechhub.domain.voice import Voice
+from speechhub.engine.base import SttEngine, TtsEngine
+from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.options import SynthesizeRequest, Task, TranscribeRequest
+from speechhub.engine.spec import (
+    EngineSpec,
+    HubSource,
+    ModelFile,
+    ModelSpec,
+    Slot,
+    SttCapabilities,
+    TtsCapabilities,
+    WheelFile,
+)
+from speechhub.errors import (
+    ConfigurationError,
+    EngineError,
+    EngineLoadError,
+    EngineOutOfMemoryError,
+    InvalidValueError,
+    RequestCancelledError,
+    UnsupportedValueError,
+)
+
+API_VERSION = 1
+"""Raised when an engine written for an older hub would break."""
+
+__all__ = [
+    "API_VERSION",
+    "Audio",
+    "Call",
+    "ConfigurationError",
+    "EngineError",
+    "EngineLoadError",
+    "EngineOutOfMemoryError",
+    "EngineSpec",
+    "HubSource",
+    "InvalidValueError",
+    "LoadContext",
+    "ModelFile",
+    "ModelSpec",
+    "RequestCancelledError",
+    "Segment",
+    "Slot",
+    "SttCapabilities",
+    "SttEngine",
+    "SynthesizeRequest",
+    "Task",
+    "TranscribeRequest",
+    "Transcript",
+    "TtsCapabilities",
+    "TtsEngine",
+    "UnsupportedValueError",
+    "Voice",
+    "WheelFile",
+    "Word",
+]

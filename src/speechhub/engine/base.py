@@ -1,0 +1,81 @@
+"""What a plugin subclasses."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+
+from speechhub.domain.audio import Audio
+from speechhub.domain.transcript import Transcript
+from speechhub.domain.voice import Voice
+from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
+
+
+class _Engine(ABC):
+    """The life of an engine: made without arguments, loaded once, used, closed. One per process."""
+
+    @abstractmethod
+    def load(self, context: LoadContext) -> None:
+        """Make the model ready, warm-up included; called once, before anything else.
+
+        Import heavy libraries here or at the top of the module: this module is imported in the worker only.
+
+        Raises:
+            EngineLoadError: The model cannot be loaded; say why and what the operator can do.
+            ConfigurationError: One of `context.options` is wrong.
+        """
+
+    def close(self) -> None:  # noqa: B027  # most engines have nothing to close
+        """Let go of what does not end with the process; called at most once, nothing follows it.
+
+        The process ends right after, which frees all memory: there is no need to free it here.
+        """
+
+
+class SttEngine(_Engine):
+    """Turns speech into text."""
+
+    @abstractmethod
+    def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
+        """Transcribe up to `SttCapabilities.max_batch` recordings; return one transcript for each, in order.
+
+        Call ``call.raise_if_cancelled()`` between steps.
+
+        Raises:
+            RequestCancelledError: Raised by *call*; let it pass.
+            EngineOutOfMemoryError: The batch does not fit; the host tries smaller ones.
+            InvalidValueError: The engine cannot work with a value that only it can judge.
+        """
+
+    def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
+        """Yield pieces of text as they become final; return the whole transcript.
+
+        The pieces join to the transcript's text. The host closes the generator when nobody listens any more.
+        Declare `SttCapabilities.streaming` if you override this; the default yields once, at the end.
+        """
+        [transcript] = self.transcribe([request], call)
+        yield transcript.text
+        return transcript
+
+
+class TtsEngine(_Engine):
+    """Turns text into speech."""
+
+    @abstractmethod
+    def voices(self) -> Sequence[Voice]:
+        """Return the loaded model's voices; called once after `load`.
+
+        They need not be known before: a model's spec may name none, or fewer.
+        """
+
+    @abstractmethod
+    def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
+        """Yield the speech piece by piece, each as soon as it exists; all pieces have one sample rate.
+
+        A generator is the natural form. The host takes a piece, sends it on, and asks for the next;
+        it closes the generator when nobody listens any more.
+
+        Raises:
+            RequestCancelledError: Raised by *call*; let it pass.
+            EngineOutOfMemoryError: The text does not fit.
+            InvalidValueError: The engine cannot work with a value that only it can judge.
+        """

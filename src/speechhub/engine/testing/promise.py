@@ -1,0 +1,70 @@
+"""Promises: how a check says that one is broken."""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Final, TypeVar
+
+SubjectT = TypeVar("SubjectT")
+ValueT = TypeVar("ValueT")
+
+TOLERANCE_S: Final = 0.001
+"""Rounding that times may have, in seconds."""
+
+
+def promise(kept: bool, otherwise: str) -> None:
+    """Go on if a promise is kept.
+
+    Raises:
+        AssertionError: It is not; *otherwise* says what is wrong and what to do.
+    """
+    __tracebackhide__ = True
+    if not kept:
+        raise AssertionError(otherwise)
+
+
+def promise_type(value: object, kind: type[ValueT], otherwise: str) -> ValueT:
+    """Return *value* if it is of the promised type.
+
+    Raises:
+        AssertionError: It is not; *otherwise* says what is wrong and what to do.
+    """
+    __tracebackhide__ = True
+    if not isinstance(value, kind):
+        raise AssertionError(otherwise)  # noqa: TRY004  # what test runners count as a failed test
+    return value
+
+
+def run_checks(
+    name: str,
+    checks: Iterable[Callable[[SubjectT], None]],
+    subject: SubjectT,
+    *,
+    skip: Collection[str] = (),
+) -> None:
+    """Run *checks* on *subject*, but for those whose names are in *skip*, until one fails.
+
+    Raises:
+        AssertionError: A promise is broken, or the engine raised something that it may not raise.
+    """
+    __tracebackhide__ = True
+    for check in checks:
+        if check.__name__ in skip:
+            continue
+        heading = f"{name} fails {check.__name__!r}: {(check.__doc__ or '').partition(chr(10))[0]}"
+        try:
+            check(subject)
+        except AssertionError as error:
+            raise AssertionError(f"{heading}\n{error}") from error
+        except Exception as error:
+            raise AssertionError(
+                f"{heading}\nThe engine raised {type(error).__name__}: {error}. The cause is above."
+            ) from error
+
+
+def refuse_unknown(skip: Collection[str], known: Collection[str]) -> None:
+    """Hold the names in *skip* against those of the checks.
+
+    Raises:
+        ValueError: There is no such check.
+    """
+    if unknown := sorted(set(skip) - set(known)):
+        raise ValueError(f"There is no check {', '.join(unknown)}; the checks are: {', '.join(known)}.")

@@ -1,0 +1,228 @@
+"""The engine under test: from its spec to a loaded object."""
+
+import contextlib
+import importlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from speechhub.engine.base import SttEngine, TtsEngine
+from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.spec import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.engine.testing.promise import promise, promise_type, run_checks
+from speechhub.errors import RequestCancelledError
+
+EngineT = TypeVar("EngineT", SttEngine, TtsEngine)
+SubjectT = TypeVar("SubjectT", bound="Subject[Any]")
+
+ModelDir = Path | Callable[[ModelSpec], Path] | None
+"""A folder with a model's files, or what finds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to load, and how."""
+
+    spec: EngineSpec
+    model: ModelSpec
+    bare_class: type[SttEngine] | type[TtsEngine] | None
+    """The engine, where the test has it by its class; the spec is made up then and promises nothing."""
+    model_dir: ModelDir = None
+    device: str = "cpu"
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def load(self, kind: type[EngineT]) -> EngineT:
+        """Make an engine and load the model, as a worker does.
+
+        Raises:
+            AssertionError: The factory is no such engine, or files are needed and nobody said where they are.
+        """
+        engine = self._make(kind)
+        engine.load(
+            LoadContext(
+                model=self.model.id, model_dir=self._folder(), device=self.device, options=dict(self.options)
+            )
+        )
+        return engine
+
+    def _make(self, kind: type[EngineT]) -> EngineT:
+        made: object = self.bare_class
+        if made is None:
+            module, _, name = self.spec.factory.partition(":")
+            made = getattr(importlib.import_module(module), name, None)
+        otherwise = (
+            f"factory {self.spec.factory!r} must name a subclass of speechhub.engine.{kind.__name__}; "
+            f"it names {made!r}."
+        )
+        promise(issubclass(promise_type(made, type, otherwise), kind), otherwise)
+        missing = sorted(getattr(made, "__abstractmethods__", ()))
+        promise(not missing, f"The engine does not implement {', '.join(missing)}.")
+        return promise_type(made, type, otherwise)()  # type: ignore[no-any-return]  # issubclass, above
+
+    def _folder(self) -> Path | None:
+        if not self.model.files and self.model.hub is None:
+            return self.model_dir if isinstance(self.model_dir, Path) else None
+        promise(
+            self.model_dir is not None,
+            f"Model {self.model.id!r} needs files: pass model_dir=, the folder with them or a function that "
+            "takes the ModelSpec and returns it.",
+        )
+        folder = self.model_dir(self.model) if callable(self.model_dir) else self.model_dir
+        promise(isinstance(folder, Path) and folder.is_dir(), f"model_dir {folder} is not a folder.")
+        return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject(Generic[EngineT]):
+    """A loaded engine, and what it promised."""
+
+    plan: Plan
+    engine: EngineT
+
+    def call(self, cancel_event: Event | None = None) -> Call:
+        """Return a call as a worker makes it, but with a strict eye on the progress that is reported."""
+        return Call(cancel_event=cancel_event or Event(), report=check_fraction)
+
+
+def plan_for(
+    engine: EngineSpec | type[EngineT],
+    slot: Slot,
+    *,
+    capabilities: SttCapabilities | TtsCapabilities | None,
+    model: str | None,
+    model_dir: ModelDir,
+    device: str,
+    options: Mapping[str, object] | None,
+) -> Plan:
+    """Return the plan for an engine that is known by its spec, or by its class.
+
+    Raises:
+        ValueError: The arguments contradict each other.
+    """
+    if isinstance(engine, EngineSpec):
+        if engine.slot is not slot:
+            raise ValueError(f"{engine.name!r} is a {engine.slot} engine: use check_{engine.slot}_engine.")
+        if capabilities is not None:
+            raise ValueError("Give capabilities only with a class; a spec has its own.")
+        spec = engine
+    else:
+        bare = SttCapabilities() if slot is Slot.STT else TtsCapabilities()
+        spec = EngineSpec(
+            name=engine.__name__,
+            slot=slot,
+            factory=f"{engine.__module__}:{engine.__qualname__}",
+            capabilities=capabilities or bare,
+        )
+    chosen = next((m for m in spec.models if model in (None, m.id)), None)
+    if chosen is None:
+        if spec.models and not spec.accepts_any_model:
+            names = ", ".join(m.id for m in spec.models)
+            raise ValueError(f"Engine {spec.name!r} has no model {model!r}; its models: {names}.")
+        chosen = ModelSpec(id=model or "any")
+    return Plan(
+        spec=spec,
+        model=chosen,
+        bare_class=None if isinstance(engine, EngineSpec) else engine,
+        model_dir=model_dir,
+        device=device,
+        options=options or {},
+    )
+
+
+def load(plan: Plan, kind: type[EngineT]) -> EngineT:
+    """Return the loaded engine.
+
+    Raises:
+        AssertionError: It cannot be made or loaded.
+    """
+    __tracebackhide__ = True
+    made: list[EngineT] = []
+
+    def loading(plan: Plan) -> None:
+        """The engine is made without arguments and loads its model."""
+        made.append(plan.load(kind))
+
+    run_checks(plan.spec.name, [loading], plan)
+    return made[0]
+
+
+def examine(
+    subject: SubjectT, checks: Iterable[Callable[[SubjectT], None]], *, skip: Collection[str]
+) -> None:
+    """Run the checks on a loaded engine, and close it once, whatever they find.
+
+    Raises:
+        AssertionError: A promise is broken.
+    """
+    __tracebackhide__ = True
+
+    def closing(subject: SubjectT) -> None:
+        """The engine closes without complaint."""
+        subject.engine.close()
+
+    try:
+        run_checks(subject.plan.spec.name, checks, subject, skip=skip)
+    except BaseException:
+        with contextlib.suppress(Exception):  # what went wrong first says more
+            subject.engine.close()
+        raise
+    run_checks(subject.plan.spec.name, [closing], subject)
+
+
+def check_fraction(fraction: object) -> None:
+    """Hold a progress report against its promise."""
+    promise(
+        isinstance(fraction, float | int | np.floating) and bool(0 <= fraction <= 1),
+        f"call.report takes the part of the work that is done, 0 to 1, not {fraction!r}.",
+    )
+
+
+def expect_cancelled(work: Callable[[], object], what: str) -> None:
+    """Do some work whose call is cancelled already.
+
+    Raises:
+        AssertionError: It did not end with RequestCancelledError.
+    """
+    try:
+        work()
+    except RequestCancelledError:
+        return
+    except Exception as error:
+        raise AssertionError(
+            f"{what} raised {type(error).__name__} instead of RequestCancelledError, which the call raises: "
+            "let it pass."
+        ) from error
+    raise AssertionError(
+        f"{what} went on although nobody waits any more: say call.raise_if_cancelled() before each step."
+    )
+
+
+def expect_stop(pieces: Iterator[object], cancel_event: Event, what: str) -> None:
+    """Take one piece, cancel the call, and see that at most the piece in the making still comes.
+
+    Raises:
+        AssertionError: More came, or something else was raised than RequestCancelledError.
+    """
+    next(pieces, None)
+    cancel_event.set()
+    further = 0
+    try:
+        for _ in pieces:
+            further += 1
+            if further > 1:
+                break
+    except RequestCancelledError:
+        pass
+    except Exception as error:
+        raise AssertionError(
+            f"{what} raised {type(error).__name__} when it was cancelled half-way, instead of "
+            "RequestCancelledError, which the call raises: let it pass."
+        ) from error
+    promise(
+        further <= 1,
+        f"{what} went on after it was cancelled half-way: say call.raise_if_cancelled() before each piece.",
+    )

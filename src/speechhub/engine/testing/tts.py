@@ -1,0 +1,269 @@
+"""`check_tts_engine` and the promises of a TTS engine."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, cycle, islice
+from threading import Event
+from typing import Any, Final
+
+import numpy as np
+
+from speechhub.domain.audio import Audio
+from speechhub.domain.voice import Voice
+from speechhub.engine.base import TtsEngine
+from speechhub.engine.options import SynthesizeRequest
+from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
+from speechhub.engine.testing.description import DESCRIPTION_CHECKS, check_voices
+from speechhub.engine.testing.promise import promise, promise_type, refuse_unknown, run_checks
+from speechhub.engine.testing.subject import (
+    ModelDir,
+    Subject,
+    examine,
+    expect_cancelled,
+    expect_stop,
+    load,
+    plan_for,
+)
+from speechhub.errors import InvalidValueError
+
+TEXT: Final = "The first sentence is short. Here is the second one, a little longer. And this ends it."
+MAX_VOICES: Final = 8
+"""How many voices are tried; some models have hundreds."""
+ANY_LENGTH_CHARS: Final = 1000
+"""What "any length" is tried with."""
+ODD_TEXTS: Final = (
+    "?!",
+    "\N{SLIGHTLY SMILING FACE}",
+    "3.14 \N{ALMOST EQUAL TO} \N{GREEK SMALL LETTER PI}",
+    "a\n\nb",
+)
+"""Texts that clients do send, without a word, or without a letter that the model knows."""
+FASTER, SLOWER = 2.0, 0.5
+ROUGHLY: Final = 1.5
+"""By which factor a duration may miss the one that the speed promises: voices do not scale exactly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TtsSubject(Subject[TtsEngine]):
+    """A loaded TTS engine, and a text for it."""
+
+    text: str
+    loaded_voices: tuple[Voice, ...]
+
+    @property
+    def capabilities(self) -> TtsCapabilities:
+        """What the model under test can do."""
+        declared = self.plan.spec.capabilities_of(self.plan.model)
+        return promise_type(declared, TtsCapabilities, "A TTS engine needs TtsCapabilities.")
+
+    def pieces(self, text: str = "", *, cancel_event: Event | None = None, **fields: Any) -> Iterator[Audio]:
+        """Have the engine speak *text*, by default the text under test, in its first voice."""
+        voice = self.loaded_voices[0].id if self.loaded_voices else ""
+        request = SynthesizeRequest(**{"text": text or self.text, "voice": voice, **fields})
+        return iter(self.engine.synthesize(request, self.call(cancel_event)))
+
+    def speak(self, text: str = "", **fields: Any) -> list[Audio]:
+        """Return the whole speech, held piece by piece against its promises."""
+        pieces = list(self.pieces(text, **fields))
+        for piece in pieces:
+            _check_piece(piece)
+        rates = {piece.sample_rate for piece in pieces}
+        promise(len(rates) <= 1, f"The pieces have several sample rates, {sorted(rates)}: resample to one.")
+        return pieces
+
+    def duration_s(self, **fields: Any) -> float:
+        """Return how long the speech is, in seconds."""
+        return sum(piece.duration_s for piece in self.speak(**fields))
+
+
+def promised_voices(subject: TtsSubject) -> None:
+    """A loaded model has voices, told apart by their ids, and those that its spec promises."""
+    promise(
+        bool(subject.loaded_voices), "voices() is empty: a model needs a voice; call the only one 'default'."
+    )
+    check_voices(subject.loaded_voices, "voices()")
+    known = {voice.id for voice in subject.loaded_voices}
+    for voice in subject.plan.model.voices:
+        promise(voice.id in known, f"The spec promises voice {voice.id!r}, but voices() does not have it.")
+
+
+def speech(subject: TtsSubject) -> None:
+    """A text becomes audio: mono float32 within -1 to 1, in one sample rate, and something to hear."""
+    _audible(subject.speak(), "the text")
+
+
+def every_voice(subject: TtsSubject) -> None:
+    """Each voice speaks."""
+    voices = subject.loaded_voices
+    step = max(1, -(-len(voices) // MAX_VOICES))
+    for voice in voices[::step]:
+        _audible(subject.speak(voice=voice.id), f"voice {voice.id!r}")
+
+
+def declared_options(subject: TtsSubject) -> None:
+    """Instructions, where they are declared, and the model's own languages are accepted."""
+    if subject.capabilities.instructions:
+        _audible(subject.speak(instructions="Whisper, as if it were a secret."), "instructions")
+    for code in subject.plan.model.languages[:1]:
+        _audible(subject.speak(language=code), f"language {code!r}")
+
+
+def native_speed(subject: TtsSubject) -> None:
+    """Where `native_speed` is declared, twice the speed takes about half the time, half of it twice."""
+    if not subject.capabilities.native_speed:
+        return
+    normal_s = subject.duration_s()
+    for speed in (FASTER, SLOWER):
+        found_s, wanted_s = subject.duration_s(speed=speed), normal_s / speed
+        promise(
+            wanted_s / ROUGHLY <= found_s <= wanted_s * ROUGHLY,
+            f"At speed {speed} the text takes {found_s:.2f} s, at speed 1 {normal_s:.2f} s; about "
+            f"{wanted_s:.2f} s were expected. Use request.speed, or do not declare native_speed.",
+        )
+
+
+def streaming(subject: TtsSubject) -> None:
+    """Where `streaming` is declared, a text of several sentences comes in several pieces."""
+    if subject.capabilities.streaming:
+        promise(
+            len(subject.speak()) > 1,
+            "streaming is declared, but the whole text came in one piece: yield each as soon as it exists.",
+        )
+
+
+def longest_text(subject: TtsSubject) -> None:
+    """The longest text that the engine declares is spoken."""
+    length = subject.capabilities.longest_input_chars or ANY_LENGTH_CHARS
+    endless = chain.from_iterable(cycle((subject.text, " ")))
+    _audible(subject.speak("".join(islice(endless, length - 1)) + "."), f"a text of {length} characters")
+
+
+def odd_texts(subject: TtsSubject) -> None:
+    """A text that cannot be spoken is passed over, or refused with InvalidValueError."""
+    for text in ODD_TEXTS:
+        try:
+            subject.speak(text)
+        except InvalidValueError:
+            continue
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(
+                f"The text {text!r} made the engine raise {type(error).__name__}: yield nothing for it, or "
+                "raise InvalidValueError with a message for the client."
+            ) from error
+
+
+def speech_closes(subject: TtsSubject) -> None:
+    """Speech that nobody listens to any more can be closed, and the engine works on."""
+    pieces = subject.pieces()
+    next(pieces, None)
+    getattr(pieces, "close", lambda: None)()
+    _audible(subject.speak(), "the text, after a speech that was closed early,")
+
+
+def cancellation(subject: TtsSubject) -> None:
+    """A cancelled call ends with RequestCancelledError, and the engine works on."""
+    cancelled = Event()
+    cancelled.set()
+    expect_cancelled(lambda: next(subject.pieces(cancel_event=cancelled), None), "synthesize")
+    _audible(subject.speak(), "the text, after a speech that was cancelled,")
+
+
+def cancellation_half_way(subject: TtsSubject) -> None:
+    """Speech that is cancelled stops after the piece that is in the making."""
+    cancelled = Event()
+    expect_stop(subject.pieces(cancel_event=cancelled), cancelled, "synthesize")
+    _audible(subject.speak(), "the text, after a speech that was cancelled half-way,")
+
+
+_BEHAVIOUR: Final = (
+    promised_voices,
+    speech,
+    every_voice,
+    declared_options,
+    native_speed,
+    streaming,
+    longest_text,
+    odd_texts,
+    speech_closes,
+    cancellation,
+    cancellation_half_way,
+)
+TTS_CHECKS: Final = tuple(check.__name__ for check in (*DESCRIPTION_CHECKS, *_BEHAVIOUR))
+"""Names of all checks, for `skip`."""
+
+
+def check_tts_engine(
+    engine: EngineSpec | type[TtsEngine],
+    *,
+    model: str | None = None,
+    model_dir: ModelDir = None,
+    text: str = TEXT,
+    device: str = "cpu",
+    options: Mapping[str, object] | None = None,
+    capabilities: TtsCapabilities | None = None,
+    skip: Collection[str] = (),
+) -> None:
+    """Check that a TTS engine keeps the promises of `speechhub.engine`.
+
+    Args:
+        engine: The plugin's spec; or a bare class, and then nothing is checked about its description.
+        model: Id of the model to load; by default the spec's first. Call once for each that matters.
+        model_dir: Folder with the model's files, or a function from the ModelSpec to it; only for a model
+            that needs files.
+        text: Three sentences or so in a language that the model speaks.
+        device: Where to load, as in `LoadContext`.
+        options: The engine's options, as an operator writes them.
+        capabilities: What a bare class can do.
+        skip: Names of checks to leave out, out of `TTS_CHECKS`; say why where you do it.
+
+    Raises:
+        AssertionError: A promise is broken; the message says which, and what to do.
+        ValueError: The arguments make no sense.
+    """
+    __tracebackhide__ = True
+    refuse_unknown(skip, TTS_CHECKS)
+    plan = plan_for(
+        engine,
+        Slot.TTS,
+        capabilities=capabilities,
+        model=model,
+        model_dir=model_dir,
+        device=device,
+        options=options,
+    )
+    if plan.bare_class is None:
+        run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, skip=skip)
+    engine_voices: list[Voice] = []
+
+    def tells_voices(engine: TtsEngine) -> None:
+        """A loaded engine tells its voices."""
+        engine_voices.extend(engine.voices())
+
+    loaded = load(plan, TtsEngine)  # type: ignore[type-abstract]  # it makes the plugin's class
+    run_checks(plan.spec.name, [tells_voices], loaded)
+    subject = TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
+    examine(subject, _BEHAVIOUR, skip=skip)
+
+
+def _check_piece(piece: object) -> None:
+    piece = promise_type(piece, Audio, f"synthesize yielded a {type(piece).__name__} where Audio belongs.")
+    samples = promise_type(piece.samples, np.ndarray, "Audio.samples must be a numpy array.")
+    promise(
+        samples.dtype == np.float32 and samples.ndim == 1,
+        f"Audio.samples must be float32 and of one dimension, not {samples.dtype} of shape {samples.shape}.",
+    )
+    promise(
+        bool(np.isfinite(samples).all()), "Audio.samples hold values that are not finite (NaN or infinity)."
+    )
+    promise(
+        len(samples) == 0 or float(np.abs(samples).max()) <= 1.0,
+        "Audio.samples go beyond -1 to 1: scale or clip them.",
+    )
+    otherwise = f"Audio.sample_rate is {piece.sample_rate!r}; it is a whole number of hertz."
+    promise(promise_type(piece.sample_rate, int, otherwise) > 0, otherwise)
+
+
+def _audible(pieces: list[Audio], what: str) -> None:
+    promise(any(np.any(piece.samples) for piece in pieces), f"There is nothing to hear for {what}.")
