@@ -1,0 +1,1 @@
+"""Audio in and out: decoding uploads, encoding speech, resampling, time-stretching, subtitles."""

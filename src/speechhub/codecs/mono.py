@@ -1,0 +1,128 @@
+"""Mixes decoded frames to mono and brings them to one sample rate, block by block."""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import numpy as np
+from av.audio import AudioFrame
+from av.audio.fifo import AudioFifo
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+from speechhub.errors import AudioTooLongError, UnsupportedAudioError
+
+Samples = NDArray[np.float32]
+SampleT = TypeVar("SampleT", np.float32, np.int16)
+
+MAX_CHANNELS: Final = 8
+MIN_SAMPLE_RATE: Final = 1_000
+MAX_SAMPLE_RATE: Final = 384_000
+
+BATCH_MS: Final = 250
+"""How much audio goes through the resampler at once: a call for every frame costs more than the work."""
+
+
+class Mono:
+    """Collects decoded frames as blocks of float32; it lives for one decoding."""
+
+    def __init__(self, sample_rate: int, max_duration_s: float, block_s: float) -> None:
+        self._sample_rate = sample_rate
+        self._max_duration_s = max_duration_s
+        self._block_length = max(1, round(block_s * sample_rate))
+        self._block = np.empty(self._block_length, np.float32)
+        self._filled = 0
+        self._full: list[NDArray[np.float32]] = []
+        self.length = 0
+        """Samples so far, in all blocks."""
+        self._shape: tuple[str, str, int] | None = None
+        self._waiting = AudioFifo()
+        self._resampler = AudioResampler()
+
+    def add(self, frame: AudioFrame) -> None:
+        """Mix, resample and append one frame."""
+        shape = frame.format.name, frame.layout.name, frame.sample_rate
+        if shape != self._shape:  # also in the middle of a stream: chained Ogg, changing AAC
+            self.flush()
+            _check_shape(frame)
+            self._shape = shape
+            self._waiting = AudioFifo()
+            self._resampler = AudioResampler(
+                format="flt",
+                layout="mono",
+                rate=self._sample_rate,
+                frame_size=self._sample_rate * BATCH_MS // 1000,
+                # Without this, two channels at full scale add up to 1.41 and clip.
+                options={"rematrix_maxval": "1"},
+            )
+        frame.pts = None
+        self._waiting.write(frame)
+        if self._waiting.samples >= frame.sample_rate * BATCH_MS // 1000:
+            self._resample(self._waiting.read())
+
+    def add_pcm16(self, samples: NDArray[np.int16]) -> None:
+        """Append mono samples that have the right rate already; int16, shape (n_samples,)."""
+        self._append(samples, _scale)
+
+    def take(self) -> list[NDArray[np.float32]]:
+        """Return the blocks that are full and were not taken yet."""
+        full, self._full = self._full, []
+        return full
+
+    def finish(self) -> list[NDArray[np.float32]]:
+        """Return all blocks that were not taken yet; the last may be short."""
+        self.flush()
+        if self._filled:
+            self._block.resize(self._filled, refcheck=False)
+            self._full.append(self._block)
+        return self.take()
+
+    def flush(self) -> None:
+        """Take in what the resampler still holds; `finish` does so too."""
+        if self._shape is not None:
+            if self._waiting.samples:
+                self._resample(self._waiting.read())
+            self._resample(None)
+            self._shape = None
+
+    def _resample(self, frame: AudioFrame | None) -> None:
+        for part in self._resampler.resample(frame):
+            self._append(part.to_ndarray()[0], _clean)
+
+    def _append(self, samples: NDArray[SampleT], fill: Callable[[NDArray[SampleT], Samples], None]) -> None:
+        """Fill blocks with *samples*, converted by *fill*, which writes into the array that it is given."""
+        self.length += len(samples)
+        if self.length > self._max_duration_s * self._sample_rate:
+            raise AudioTooLongError(
+                f"Audio is longer than {self._max_duration_s:g} seconds, the limit of this server; "
+                "split the recording."
+            )
+        while len(samples):
+            target = self._block[self._filled : self._filled + len(samples)]
+            fill(samples[: len(target)], target)
+            samples = samples[len(target) :]
+            self._filled += len(target)
+            if self._filled == self._block_length:
+                self._full.append(self._block)
+                self._block = np.empty(self._block_length, np.float32)
+                self._filled = 0
+
+
+def _clean(samples: Samples, out: Samples) -> None:
+    np.clip(samples, -1.0, 1.0, out=out)
+    out[np.isnan(out)] = 0.0  # float recordings may hold anything
+
+
+def _scale(samples: NDArray[np.int16], out: Samples) -> None:
+    np.multiply(samples, np.float32(1 / 32768), out=out)
+
+
+def _check_shape(frame: AudioFrame) -> None:
+    """Refuse what no recording of speech has."""
+    channels = frame.layout.nb_channels
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise UnsupportedAudioError(f"The audio has {channels} channels; up to {MAX_CHANNELS} are supported.")
+    if not MIN_SAMPLE_RATE <= frame.sample_rate <= MAX_SAMPLE_RATE:
+        raise UnsupportedAudioError(
+            f"The audio has a sample rate of {frame.sample_rate} Hz; "
+            f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz are supported."
+        )

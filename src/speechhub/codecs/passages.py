@@ -1,0 +1,159 @@
+"""Divides recordings into passages: parts that an engine takes at once."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhub.codecs.cuts import Cutter, Stretch
+from speechhub.codecs.decode import joined
+from speechhub.codecs.vad import SAMPLE_RATE, WINDOW_SAMPLES, VoiceDetector
+from speechhub.domain.audio import Audio
+from speechhub.errors import RequestCancelledError
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Passage:
+    """A part of a recording, with speech in it."""
+
+    audio: Audio
+    start_s: float
+    """Offset from the start of the recording, in seconds."""
+
+
+class PassageReader:
+    """Reads one recording passage by passage; used by one thread at a time, any one.
+
+    A recording that is short enough is one passage, untouched. A longer one is cut in its silences, and the
+    silences between passages are left out. Never more than one passage and two blocks are in memory.
+
+    Args:
+        blocks: the recording, as `decode_blocks` yields it.
+        sample_rate: of the blocks, in hertz.
+        longest_s: length, in seconds, that no passage exceeds; at least one.
+        cancelled: asked before each block; reading stops when it says yes. The blocks' own source is asked
+            too late: several are there before the first is listened to.
+    """
+
+    def __init__(
+        self,
+        blocks: Generator[Samples],
+        *,
+        sample_rate: int,
+        longest_s: float,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._blocks = blocks
+        self._cancelled = cancelled
+        self._sample_rate = sample_rate
+        self._limit = int(longest_s * sample_rate)
+        self._cutter = Cutter(self._limit * SAMPLE_RATE // (WINDOW_SAMPLES * sample_rate))
+        self._tape = _Tape()
+        self._passages = self._read()
+        self.ended = False
+        """Whether it is known that no passage follows."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of what was read so far, in seconds; at the end, of the recording."""
+        return self._tape.end / self._sample_rate
+
+    def read(self, most: int, most_s: float) -> list[Passage]:
+        """Return the next passages: up to *most*, and no more after *most_s* seconds; none at the end.
+
+        Raises:
+            AudioError, RequestCancelledError: As `decode_blocks` does.
+        """
+        passages: list[Passage] = []
+        while len(passages) < most and sum(it.audio.duration_s for it in passages) < most_s:
+            passage = next(self._passages, None)
+            if passage is None:
+                break
+            passages.append(passage)
+        return passages
+
+    def close(self) -> None:
+        """Stop reading, and let go of the recording."""
+        self._passages.close()
+        self._blocks.close()
+
+    def _read(self) -> Generator[Passage]:
+        if self._is_short():
+            self.ended = True
+            audio = Audio(samples=self._tape.cut(0, self._tape.end), sample_rate=self._sample_rate)
+            self._tape.forget(self._tape.end)
+            yield Passage(audio=audio, start_s=0.0)
+            return
+        detector = VoiceDetector(self._sample_rate)
+        for block in self._all_blocks():
+            if self._cancelled():
+                raise RequestCancelledError("The client left while its audio was being read.")
+            for probability in detector.process(block).tolist():
+                yield from map(self._passage, self._cutter.add(probability))
+            self._tape.forget(self._sample(self._cutter.needed_from))
+        for probability in detector.finish().tolist():
+            yield from map(self._passage, self._cutter.add(probability))
+        yield from map(self._passage, self._cutter.finish())
+        self.ended = True
+
+    def _is_short(self) -> bool:
+        """Read up to the limit; tell whether the recording ends there."""
+        for block in self._blocks:
+            self._tape.append(block)
+            if self._tape.end > self._limit:
+                return False
+        return True
+
+    def _all_blocks(self) -> Iterator[Samples]:
+        yield from self._tape.blocks()
+        for block in self._blocks:
+            self._tape.append(block)
+            yield block
+
+    def _passage(self, stretch: Stretch) -> Passage:
+        first = self._sample(stretch.first)
+        end = min(self._sample(stretch.end), self._tape.end)
+        audio = Audio(samples=self._tape.cut(first, end), sample_rate=self._sample_rate)
+        return Passage(audio=audio, start_s=first / self._sample_rate)
+
+    def _sample(self, window: int) -> int:
+        return window * WINDOW_SAMPLES * self._sample_rate // SAMPLE_RATE
+
+
+class _Tape:
+    """The part of a recording that is still needed."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[Samples] = deque()
+        self._start = 0
+        """Place of the first block's first sample."""
+        self.end = 0
+        """Length of the recording so far, in samples."""
+
+    def append(self, block: Samples) -> None:
+        self._blocks.append(block)
+        self.end += len(block)
+
+    def blocks(self) -> list[Samples]:
+        return list(self._blocks)
+
+    def cut(self, first: int, end: int) -> Samples:
+        """Return a copy of the samples from *first* to *end*; not a copy if that is one block, whole."""
+        parts, start = [], self._start
+        for block in self._blocks:
+            part = block[max(0, first - start) : max(0, end - start)]
+            if len(part):
+                parts.append(part)
+            start += len(block)
+        if len(parts) == 1 and len(parts[0]) < self.end:
+            return parts[0].copy()  # a view would keep the whole block alive
+        return joined(parts)
+
+    def forget(self, before: int) -> None:
+        """Drop the blocks that end by *before*."""
+        while self._blocks and self._start + len(self._blocks[0]) <= before:
+            self._start += len(self._blocks.popleft())

@@ -1,0 +1,143 @@
+"""Cuts a transcript into the pieces of text that subtitles must not tear apart, each with its time."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from speechhub.domain.transcript import Segment, Transcript
+
+MAX_COLUMNS: Final = 42
+"""Longest line; a full-width character takes two columns. Source: see `subtitles`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A piece of text that stays on one line; a cue or a line may end after it."""
+
+    text: str
+    """With a leading space where one stands; never empty."""
+    start_s: float
+    end_s: float
+    is_forced: bool = False
+    """The cue must begin here: another speaker, or a segment without word times."""
+
+
+def pieces_of(transcript: Transcript) -> Iterator[Piece]:
+    """Yield the whole text in order; times never run backwards."""
+    segments = [segment for segment in transcript.segments if segment.text.strip() or segment.words]
+    segments = segments or [Segment(text=transcript.text, start_s=0.0, end_s=transcript.duration_s)]
+    now_s, speaker = 0.0, segments[0].speaker
+    for segment in segments:
+        is_forced = not segment.words or segment.speaker != speaker
+        speaker = segment.speaker
+        for token in _joined(_spoken(segment)):
+            for piece in _split(token):
+                start_s = max(piece.start_s, now_s)
+                now_s = max(piece.end_s, start_s)
+                yield replace(piece, start_s=start_s, end_s=now_s, is_forced=is_forced)
+                is_forced = False
+
+
+def _spoken(segment: Segment) -> Iterator[Piece]:
+    """Yield the words of a segment, or its text cut up, with times in proportion to its length."""
+    words = [(text, word) for word in segment.words if (text := _clean(word.text))]
+    if words:
+        for text, word in words:
+            yield Piece(text=text, start_s=word.start_s, end_s=word.end_s)
+    elif text := _clean(segment.text):
+        yield from _timed(list(_atoms(text)), segment.start_s, segment.end_s)
+
+
+def _clean(text: str) -> str:
+    """Return *text* on one line, without control characters, with at most one leading space."""
+    words = "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc").split()
+    cleaned = " ".join(words)
+    if not columns_of(cleaned):  # nothing that anyone sees
+        return ""
+    return f" {cleaned}" if text[0].isspace() else cleaned
+
+
+def _atoms(text: str) -> Iterator[str]:
+    """Cut *text* before its spaces and around its ideographs."""
+    atom = ""
+    for char in text:
+        if atom.strip() and (char == " " or _is_ideographic(char) or _is_ideographic(atom[-1])):
+            yield atom
+            atom = ""
+        atom += char
+    if atom.strip():
+        yield atom
+
+
+def _timed(texts: Sequence[str], start_s: float, end_s: float) -> Iterator[Piece]:
+    """Share out a stretch of time by the lengths of *texts*."""
+    total, done = sum(map(len, texts)), 0
+    for text in texts:
+        yield Piece(
+            text=text,
+            start_s=start_s + (end_s - start_s) * done / total,
+            end_s=start_s + (end_s - start_s) * (done + len(text)) / total,
+        )
+        done += len(text)
+
+
+def _joined(tokens: Iterator[Piece]) -> Iterator[Piece]:
+    """Join what must not be torn apart: punctuation and its word, the halves of a word."""
+    previous: Piece | None = None
+    for token in tokens:
+        if previous is not None and _sticks(previous.text, token.text):
+            previous = replace(previous, text=previous.text + token.text, end_s=token.end_s)
+            continue
+        if previous is not None:
+            yield previous
+        previous = token
+    if previous is not None:
+        yield previous
+
+
+def _sticks(left: str, right: str) -> bool:
+    if right[0] == " ":
+        return False
+    if not any(map(str.isalnum, right)):  # closing punctuation; an opening bracket belongs to the right
+        return unicodedata.category(right[0]) not in {"Ps", "Pi"}
+    if not any(map(str.isalnum, left)):
+        return unicodedata.category(left[-1]) in {"Ps", "Pi"}
+    # " don" + "'t" is one word, but scripts without spaces may be cut between words
+    return unicodedata.category(right[0])[0] == "M" or not (is_unspaced(left[-1]) or is_unspaced(right[0]))
+
+
+def _split(token: Piece) -> Iterator[Piece]:
+    """Cut what is wider than a line, by columns."""
+    if columns_of(token.text.lstrip()) <= MAX_COLUMNS:
+        yield token
+        return
+    pieces, piece = [], ""
+    for char in token.text:
+        if piece.strip() and columns_of(piece.lstrip() + char) > MAX_COLUMNS:
+            pieces.append(piece)
+            piece = ""
+        piece += char
+    yield from _timed([*pieces, piece], token.start_s, token.end_s)
+
+
+def _is_wide(char: str) -> bool:
+    return unicodedata.east_asian_width(char) in {"W", "F"}
+
+
+def _is_ideographic(char: str) -> bool:
+    """Tell whether text may be cut beside *char*: Han and kana yes; Hangul, as wide, has words."""
+    return _is_wide(char) and not ("\u1100" <= char <= "\u11ff" or "\uac00" <= char <= "\ud7a3")
+
+
+def is_unspaced(char: str) -> bool:
+    """Tell whether *char* is of a script that puts no spaces between words."""
+    thai_lao_tibetan_burmese, khmer = "\u0e00" <= char <= "\u109f", "\u1780" <= char <= "\u17ff"
+    return thai_lao_tibetan_burmese or khmer or _is_ideographic(char)
+
+
+def columns_of(text: str) -> int:
+    """Width of *text*: full-width characters count twice, combining marks not at all."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if _is_wide(c) else 0 if unicodedata.category(c) in {"Mn", "Me", "Cf"} else 1 for c in text)

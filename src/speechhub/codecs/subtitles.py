@@ -1,0 +1,165 @@
+# ruff: noqa: RUF001 - punctuation of many scripts
+"""Cuts a transcript into subtitle cues that people can read, and writes them as SRT or WebVTT.
+
+A cue ends where speech does: at the end of a sentence, at a pause, at a comma; and never breaks the
+limits: two lines of 42 columns, seven seconds. Source: Netflix, Timed Text Style Guide, General
+Requirements and English.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+
+from speechhub.codecs.pieces import MAX_COLUMNS, Piece, columns_of, pieces_of
+from speechhub.domain.transcript import Transcript
+
+MAX_DURATION_MS: Final = 7_000
+MIN_DURATION_MS: Final = 1_000
+"""Shorter cues stay on as long as this, where nothing follows so soon."""
+HARD_PAUSE_S: Final = 1.0
+"""A silence that always ends a cue."""
+SOFT_PAUSE_S: Final = 0.3
+"""A silence that is a good place to end a cue."""
+
+_SENTENCE_ENDS: Final = ".?!…。！？｡؟।۔։။።"
+_CLAUSE_ENDS: Final = ",;:—–、，；：､،؛፣"
+_CLOSERS: Final = "\"'”’»›)]}」』）】》〉"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """What is on the screen at one time."""
+
+    start_ms: int
+    """Offset from the start of the recording, in milliseconds."""
+    end_ms: int
+    """After `start_ms`, and never after the next cue's start."""
+    lines: tuple[str, ...]
+    """One or two lines, none empty, each at most `MAX_COLUMNS` wide."""
+
+
+def cues(transcript: Transcript) -> list[Cue]:
+    """Cut *transcript* into cues, from word times if it has them, else from its segments."""
+    pieces = list(pieces_of(transcript))
+    found: list[Cue] = []
+    first = 0
+    while first < len(pieces):
+        last = _end_of_cue(pieces, first)
+        group = pieces[first:last]
+        start_ms = max(round(group[0].start_s * 1000), found[-1].end_ms if found else 0)
+        end_ms = min(max(round(group[-1].end_s * 1000), start_ms + 1), start_ms + MAX_DURATION_MS)
+        found.append(Cue(start_ms=start_ms, end_ms=end_ms, lines=_wrap(group)))
+        first = last
+    return _linger(found, round(transcript.duration_s * 1000))
+
+
+def to_srt(cues: Sequence[Cue]) -> str:
+    """Write SubRip. Source: OpenAI's recorded answers, contract §1.3."""
+    blocks = (
+        f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_text(cue)}\n\n"
+        for number, cue in enumerate(cues, 1)
+    )
+    return "".join(blocks) + "\n"
+
+
+def to_vtt(cues: Sequence[Cue]) -> str:
+    """Write WebVTT. Source: OpenAI's recorded answers, contract §1.3; escapes: W3C WebVTT §4.2.2."""
+    blocks = (
+        f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{_escape(_text(cue))}\n\n"
+        for cue in cues
+    )
+    return "WEBVTT\n\n" + "".join(blocks)
+
+
+def _clock(ms: int, point: str) -> str:
+    seconds, ms = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{point}{ms:03}"
+
+
+def _text(cue: Cue) -> str:
+    # An arrow would make a reader take the line for the times of a cue.
+    return "\n".join(re.sub(r"-{2,}>", "->", line) for line in cue.lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _linger(found: list[Cue], duration_ms: int) -> list[Cue]:
+    """Keep short cues on the screen until they can be read, or the next one comes."""
+    limits = [cue.start_ms for cue in found[1:]] + [duration_ms]
+    return [
+        replace(cue, end_ms=max(cue.end_ms, min(cue.start_ms + MIN_DURATION_MS, limit)))
+        for cue, limit in zip(found, limits, strict=False)
+    ]
+
+
+def _end_of_cue(pieces: Sequence[Piece], first: int) -> int:
+    """Return the index behind the best last piece of the cue that begins at *first*."""
+    best, best_score, columns = first + 1, float("-inf"), 0
+    limit = _limit_of_cue(pieces, first)
+    if limit == len(pieces) or _must_end(pieces[limit - 1], pieces[limit]):
+        return limit
+    for index in range(first, limit):
+        columns += columns_of(pieces[index].text)
+        score = 1.5 * columns / (2 * MAX_COLUMNS) + _boundary(pieces[index], pieces[index + 1])
+        if score >= best_score:
+            best, best_score = index + 1, score
+    return best
+
+
+def _limit_of_cue(pieces: Sequence[Piece], first: int) -> int:
+    """Return the index behind the last piece that a cue from *first* may have."""
+    line, columns = 1, 0
+    for index in range(first, len(pieces)):
+        piece = pieces[index]
+        if index > first and (
+            _must_end(pieces[index - 1], piece)
+            or (piece.end_s - pieces[first].start_s) * 1000 > MAX_DURATION_MS
+        ):
+            return index
+        if columns and columns + columns_of(piece.text) <= MAX_COLUMNS:
+            columns += columns_of(piece.text)
+        elif columns and line > 1:
+            return index
+        else:
+            line += columns > 0
+            columns = columns_of(piece.text.lstrip())
+    return len(pieces)
+
+
+def _must_end(piece: Piece, following: Piece) -> bool:
+    return following.is_forced or following.start_s - piece.end_s >= HARD_PAUSE_S
+
+
+def _boundary(piece: Piece, following: Piece) -> float:
+    """Score the end of *piece* as a place to stop: sentence, pause and clause, in this order."""
+    text = piece.text.rstrip(_CLOSERS)
+    score = 0.0
+    if text.endswith(tuple(_SENTENCE_ENDS)):
+        score = 1.5
+    elif text.endswith(tuple(_CLAUSE_ENDS)):
+        score = 0.75
+    return score + (0.75 if following.start_s - piece.end_s >= SOFT_PAUSE_S else 0.0)
+
+
+def _wrap(group: Sequence[Piece]) -> tuple[str, ...]:
+    """Set a cue in one line if it fits, else in two of like length, cut at a clause if possible."""
+    text = "".join(piece.text for piece in group).strip()
+    if columns_of(text) <= MAX_COLUMNS:
+        return (text,)
+    best: tuple[float, str, str] | None = None
+    upper = ""
+    for piece, following in pairwise(group):
+        upper += piece.text
+        top, bottom = upper.strip(), text[len(upper.lstrip()) :].strip()
+        widths = columns_of(top), columns_of(bottom)
+        if max(widths) <= MAX_COLUMNS:
+            cost = abs(widths[0] - widths[1]) - 16 * _boundary(piece, following)
+            if best is None or cost < best[0]:
+                best = cost, top, bottom
+    return best[1:] if best else (text,)
