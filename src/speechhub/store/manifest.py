@@ -1,0 +1,109 @@
+"""The file that a published model carries: what was checked, so that nobody need check it again."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from speechhub.engine import ModelSpec
+from speechhub.store.digest import sha256_of
+
+MANIFEST_NAME = ".speechhub.json"
+
+
+class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file as it was when it was checked."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a published folder holds."""
+
+    model: str
+    """Id of the model."""
+    origin: str
+    """``wheel:name==version …`` or ``hub:owner/name@revision``."""
+    files: tuple[ManifestFile, ...]
+    version: int = 1
+
+    @property
+    def size_bytes(self) -> int:
+        """Space that the files take."""
+        return sum(file.size_bytes for file in self.files)
+
+
+def origin_of_hub(model: ModelSpec) -> str:
+    """Return the manifest's name for the model's place on the hub."""
+    hub = model.hub
+    return f"hub:{hub.repo}@{hub.revision}{':' + hub.prefix if hub.prefix else ''}" if hub else ""
+
+
+def describe_folder(model: ModelSpec, folder: Path, origin: str, digests: dict[str, str]) -> Manifest:
+    """Return the manifest of the files in *folder* whose *digests* have just been taken."""
+    files = []
+    for path, digest in sorted(digests.items()):
+        stat = (folder / path).stat()
+        files.append(
+            ManifestFile(path=path, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, sha256=digest)
+        )
+    return Manifest(model=model.id, origin=origin, files=tuple(files))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put *manifest* into *folder*, whole or not at all."""
+    temporary = folder / f"{MANIFEST_NAME}.new"
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    temporary.replace(folder / MANIFEST_NAME)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest in *folder*; None if there is none, or none that can be read."""
+    try:
+        return msgspec.json.decode((folder / MANIFEST_NAME).read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def problem_with(model: ModelSpec, folder: Path, manifest: Manifest) -> str | None:
+    """Say why the published *folder* does not do for *model*; None if it does. A few stat calls, normally."""
+    return _other_version(model, manifest) or _damage(folder, manifest)
+
+
+def _other_version(model: ModelSpec, manifest: Manifest) -> str | None:
+    known = {file.path: file for file in manifest.files}
+    for wanted in model.files:
+        file = known.get(wanted.path)
+        if file is None:
+            return f"it has no {wanted.path}"
+        if wanted.sha256 and wanted.sha256 != file.sha256:
+            return f"its {wanted.path} is another version than the engine wants"
+    exact = bool(model.files) and all(file.sha256 for file in model.files)
+    if not exact and manifest.origin.startswith("hub:") and manifest.origin != origin_of_hub(model):
+        return f"it comes from {manifest.origin}, not from {origin_of_hub(model)}"
+    return None
+
+
+def _damage(folder: Path, manifest: Manifest) -> str | None:
+    for file in manifest.files:
+        try:
+            stat = (folder / file.path).stat()
+        except OSError:
+            return f"{file.path} is gone"
+        if stat.st_size != file.size_bytes:
+            return f"{file.path} has {stat.st_size} bytes instead of {file.size_bytes}"
+        # A copied or restored folder has new times but may well be sound: look before throwing it away.
+        if stat.st_mtime_ns != file.mtime_ns and sha256_of(folder / file.path) != file.sha256:
+            return f"{file.path} has been changed"
+    return None
+
+
+def refresh_times(model: ModelSpec, folder: Path, manifest: Manifest) -> None:
+    """Note the files' present times, so that the next check is stat calls again, if it can write."""
+    digests = {file.path: file.sha256 for file in manifest.files}
+    fresh = describe_folder(model, folder, manifest.origin, digests)
+    if fresh != manifest and os.access(folder, os.W_OK):
+        write_manifest(folder, fresh)

@@ -1,0 +1,34 @@
+"""What the store knows about a model without touching the network."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class ModelState(StrEnum):
+    """Whether a model's files are there, and if not, where they would come from."""
+
+    READY = "ready"
+    """In place, or no files needed."""
+    WHEEL = "wheel"
+    """In installed wheels; the first use puts them in place, without a network."""
+    HUB = "hub"
+    """To be downloaded."""
+    MISSING = "missing"
+    """Not here, and nowhere to be had as things are set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """The state of one model's files."""
+
+    state: ModelState
+    """Whether the files are there."""
+    path: Path | None = None
+    """Folder with the files; None unless ready, and for models without files."""
+    origin: str = ""
+    """Where the files came from, such as ``hub:owner/name@main`` or ``folder``; empty unless ready."""
+    size_bytes: int = 0
+    """Space that the files take; 0 unless ready."""
+    detail: str = ""
+    """Why the model is not ready, for people; empty if it is."""
