@@ -1,0 +1,114 @@
+"""The hub's end of a worker's socket: frames in, frames out, in the event loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from speechhub.errors import EngineProtocolError
+from speechhub.worker.protocol import (
+    MAX_PAYLOAD_TO_HUB_BYTES,
+    MAX_PAYLOAD_TO_WORKER_BYTES,
+    PREFIX,
+    Buffer,
+    Frame,
+    check_lengths,
+    encode,
+    parse,
+)
+
+DRAIN_S: Final = 1.0
+"""How long to wait for the end of file when the worker has ended; somebody else can hold its end open."""
+
+
+class Channel:
+    """Sends and receives frames until `close`; owns the socket.
+
+    Received frames are always taken off the socket at once, so that a worker never waits for a slow client.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        on_frame: Callable[[Frame], None],
+        on_end: Callable[[EngineProtocolError | None], None],
+    ) -> None:
+        """Begin to read and write.
+
+        Args:
+            sock: Connected and non-blocking.
+            on_frame: Called with each frame; raises EngineProtocolError if it may not come now.
+            on_end: Called once, when nothing can be read any more: with None at the end of file, or with what
+                was wrong.
+        """
+        self._sock = sock
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._outbox: asyncio.Queue[list[Buffer]] = asyncio.Queue()
+        self._reader = asyncio.create_task(self._read(), name="speechhub-worker-read")
+        self._writer = asyncio.create_task(self._write(), name="speechhub-worker-write")
+
+    def send(self, frame: Frame) -> None:
+        """Send *frame* after those before it; does not wait.
+
+        A task of the channel's own does the writing, so that a caller who is cancelled leaves no half frame.
+
+        Raises:
+            EngineProtocolError: The frame is too large.
+        """
+        self._outbox.put_nowait(encode(frame, max_payload_bytes=MAX_PAYLOAD_TO_WORKER_BYTES))
+
+    async def close(self) -> None:
+        """Take what the worker sent before it ended, and close the socket."""
+        await asyncio.wait([self._reader], timeout=DRAIN_S)
+        for task in (self._reader, self._writer):
+            task.cancel()
+        await asyncio.gather(self._reader, self._writer, return_exceptions=True)
+        self._sock.close()
+
+    async def _read(self) -> None:
+        wrong: EngineProtocolError | None = None
+        try:
+            while frame := await self._receive():
+                self._on_frame(frame)
+                await asyncio.sleep(0)  # data that is there already is read without a pause: let others run
+        except EngineProtocolError as error:
+            wrong = error
+        except OSError:
+            pass  # reset: the worker ended with something unread
+        self._on_end(wrong)
+
+    async def _receive(self) -> Frame | None:
+        """Return the next frame; None at the end of file, even in the middle of a frame: it died writing."""
+        prefix = bytearray(PREFIX.size)
+        if not await self._fill(prefix):
+            return None
+        header_bytes, payload_bytes = PREFIX.unpack(prefix)
+        check_lengths(header_bytes, payload_bytes, max_payload_bytes=MAX_PAYLOAD_TO_HUB_BYTES)
+        header = bytearray(header_bytes)
+        if not await self._fill(header):
+            return None
+        frame, buffers = parse(header, payload_bytes)
+        for buffer in buffers:
+            if not await self._fill(buffer):
+                return None
+        return frame
+
+    async def _fill(self, buffer: bytearray) -> bool:
+        view, received = memoryview(buffer), 0
+        while received < len(buffer):
+            count = await self._loop.sock_recv_into(self._sock, view[received:])
+            if count == 0:
+                return False
+            received += count
+        return True
+
+    async def _write(self) -> None:
+        # A worker that is gone shows itself by its exit; there is nothing to say here.
+        with contextlib.suppress(OSError):
+            while True:
+                for buffer in await self._outbox.get():
+                    await self._loop.sock_sendall(self._sock, buffer)

@@ -1,0 +1,252 @@
+"""The worker's side: one engine, driven over a socket.
+
+Two threads. The reader takes frames off the socket and answers or acts at once on what cannot wait: PING,
+CANCEL, the end of the hub. The main thread runs the engine, because some libraries insist on the main thread.
+
+Standard library and numpy only: this runs inside every engine's own Python environment.
+"""
+
+import contextlib
+import faulthandler
+import importlib
+import os
+import platform
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NoReturn
+
+from speechhub.domain.audio import Audio
+from speechhub.domain.transcript import Transcript
+from speechhub.domain.voice import Voice
+from speechhub.engine import API_VERSION
+from speechhub.engine.base import SttEngine, TtsEngine
+from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
+from speechhub.engine.spec import Slot
+from speechhub.errors import EngineError, EngineLoadError, EngineProtocolError
+from speechhub.worker import failures
+from speechhub.worker.protocol import (
+    MAX_PAYLOAD_TO_HUB_BYTES,
+    MAX_PAYLOAD_TO_WORKER_BYTES,
+    Frame,
+    Kind,
+    Parts,
+    read_frame,
+    write_frame,
+)
+from speechhub.worker.values import from_parts, to_parts
+
+PROGRESS_INTERVAL_S: Final = 0.1
+"""At most one PROGRESS frame in so many seconds; engines may report as often as they like."""
+MAX_CHUNK_SAMPLES: Final = 4 * 1024**2
+"""Longer audio (16 MiB) crosses in several chunks, far below the limit of a frame."""
+
+
+def main(*, fd: int, epoch: int, debug: bool) -> NoReturn:
+    """Serve the hub on the socket *fd*; never returns.
+
+    Args:
+        fd: An inherited, connected stream socket.
+        epoch: Number of this worker, written on every frame.
+        debug: Print tracebacks in full; their messages can hold user text.
+    """
+    # Or a grandchild would keep the channel open after our end.
+    os.set_inheritable(fd, False)  # noqa: FBT003  # takes no keywords
+    faulthandler.enable()
+    for stream in (sys.stdout, sys.stderr):
+        # An engine that prints Chinese in a container without a locale must not fail for it.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    status = 1
+    try:
+        Child(socket.socket(fileno=fd), epoch=epoch, debug=debug).serve()
+        status = 0
+    except BaseException:  # noqa: BLE001  # the last boundary: say why, then go
+        traceback.print_exc()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+    # Not sys.exit: native libraries hang or crash in their exit handlers, and the engine has had its close().
+    os._exit(status)
+
+
+class Child:
+    """Serves one hub with one engine; lives as long as the process."""
+
+    def __init__(self, sock: socket.socket, *, epoch: int, debug: bool = False) -> None:
+        self._sock = sock
+        self._epoch = epoch
+        self._debug = debug
+        self._sending = threading.Lock()
+        self._work: queue.SimpleQueue[Frame] = queue.SimpleQueue()
+        self._cancels: dict[int, threading.Event] = {}
+        """Of every call read and not yet answered: a CANCEL can come before the main thread begins."""
+        self._stopping = False
+        self._engine: SttEngine | TtsEngine | None = None
+
+    def serve(self) -> None:
+        """Say HELLO, work until STOP, close the engine."""
+        self._send(
+            Kind.HELLO,
+            fields={"pid": os.getpid(), "python": platform.python_version(), "api_version": API_VERSION},
+        )
+        threading.Thread(target=self._read, name="speechhub-reader", daemon=True).start()
+        while self._answer(self._work.get()):
+            pass
+        if self._engine is not None:
+            self._engine.close()
+
+    # ── Reader thread ────────────────────────────────────────────────────────
+
+    def _read(self) -> None:
+        try:
+            while frame := read_frame(self._sock, max_payload_bytes=MAX_PAYLOAD_TO_WORKER_BYTES):
+                self._take(frame)
+        except BaseException:  # noqa: BLE001  # whatever it was, without a channel there is no use for us
+            traceback.print_exc()
+        end_group()
+
+    def _take(self, frame: Frame) -> None:
+        match frame.kind:
+            case Kind.PING:
+                self._send(Kind.PONG, call=frame.call)
+            case Kind.CANCEL:
+                if event := self._cancels.get(frame.call):
+                    event.set()
+            case Kind.STOP:
+                self._stopping = True
+                for event in tuple(self._cancels.values()):
+                    event.set()
+                self._work.put(frame)
+            case Kind.LOAD | Kind.RUN:
+                event = self._cancels[frame.call] = threading.Event()
+                if self._stopping:
+                    event.set()
+                self._work.put(frame)
+            case _:
+                raise EngineProtocolError(f"The hub may not send {frame.kind}.")
+
+    # ── Main thread ──────────────────────────────────────────────────────────
+
+    def _answer(self, frame: Frame) -> bool:
+        """Do what *frame* asks and answer it exactly once, whatever the engine does; False at STOP."""
+        if frame.kind is Kind.STOP:
+            return False
+        loading = frame.kind is Kind.LOAD
+        try:
+            if loading:
+                self._load(frame)
+            else:
+                self._run(frame)
+        except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
+            if self._debug:
+                traceback.print_exc()
+            self._send(Kind.ERROR, call=frame.call, fields=failures.describe(error, loading=loading))
+        finally:
+            self._cancels.pop(frame.call, None)
+        return True
+
+    def _load(self, frame: Frame) -> None:
+        factory, slot = str(frame.fields["factory"]), Slot(str(frame.fields["slot"]))
+        wanted = SttEngine if slot is Slot.STT else TtsEngine
+        context = from_parts(LoadContext, frame.parts)
+        started = time.monotonic()
+        module, _, name = factory.partition(":")
+        engine = getattr(importlib.import_module(module), name)()
+        if not isinstance(engine, wanted):
+            raise EngineLoadError(
+                f"{factory} makes a {type(engine).__name__}, which is no {wanted.__name__}."
+            )
+        engine.load(context)
+        voices = list(engine.voices()) if isinstance(engine, TtsEngine) else []
+        self._engine = engine
+        self._send(
+            Kind.READY,
+            call=frame.call,
+            fields={"load_s": time.monotonic() - started},
+            parts=to_parts(voices, list[Voice]),
+        )
+
+    def _run(self, frame: Frame) -> None:
+        call = Call(cancel_event=self._cancels[frame.call], report=self._progress(frame.call))
+        call.raise_if_cancelled()
+        result: Parts = ()
+        match frame.fields["op"], self._engine:
+            case "transcribe", SttEngine() as engine:
+                batch = from_parts(list[TranscribeRequest], frame.parts)
+                transcripts = engine.transcribe(batch, call)
+                if len(transcripts) != len(batch):
+                    raise EngineError(
+                        f"The engine returned {len(transcripts)} transcripts for {len(batch)} recordings."
+                    )
+                result = to_parts(list(transcripts), list[Transcript])
+            case "stream", SttEngine() as engine:
+                result = self._stream(engine, from_parts(TranscribeRequest, frame.parts), call, frame.call)
+            case "synthesize", TtsEngine() as engine:
+                self._synthesize(engine, from_parts(SynthesizeRequest, frame.parts), call, frame.call)
+            case op, engine:
+                raise EngineProtocolError(f"The worker has no engine for {op!r} ({type(engine).__name__}).")
+        self._send(Kind.RESULT, call=frame.call, parts=result)
+
+    def _stream(self, engine: SttEngine, request: TranscribeRequest, call: Call, number: int) -> Parts:
+        pieces = engine.stream(request, call)
+        with contextlib.closing(pieces):
+            while True:
+                try:
+                    piece = next(pieces)
+                except StopIteration as stop:
+                    return to_parts(stop.value, Transcript)
+                call.raise_if_cancelled()
+                self._send(Kind.CHUNK, call=number, parts=to_parts(piece, str))
+
+    def _synthesize(self, engine: TtsEngine, request: SynthesizeRequest, call: Call, number: int) -> None:
+        with contextlib.ExitStack() as stack:
+            pieces = iter(engine.synthesize(request, call))
+            stack.callback(getattr(pieces, "close", lambda: None))  # an iterator need not be a generator
+            for piece in pieces:
+                for part in _split(piece):
+                    call.raise_if_cancelled()
+                    self._send(Kind.CHUNK, call=number, parts=to_parts(part, Audio))
+
+    def _progress(self, number: int) -> Callable[[float], None]:
+        last = -PROGRESS_INTERVAL_S
+
+        def report(fraction: float) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= PROGRESS_INTERVAL_S and number in self._cancels:
+                last = now
+                self._send(
+                    Kind.PROGRESS, call=number, fields={"fraction": min(max(float(fraction), 0.0), 1.0)}
+                )
+
+        return report
+
+    def _send(
+        self, kind: Kind, *, call: int = 0, fields: dict[str, Any] | None = None, parts: Parts = ()
+    ) -> None:
+        frame = Frame(kind=kind, call=call, epoch=self._epoch, fields=fields or {}, parts=parts)
+        try:
+            with self._sending:
+                write_frame(self._sock, frame, max_payload_bytes=MAX_PAYLOAD_TO_HUB_BYTES)
+        except OSError:
+            end_group()
+
+
+def _split(audio: Audio) -> Iterator[Audio]:
+    if not isinstance(audio, Audio):
+        raise EngineError(f"The engine yielded a {type(audio).__name__} where Audio belongs.")
+    for first in range(0, max(len(audio.samples), 1), MAX_CHUNK_SAMPLES):
+        yield Audio(samples=audio.samples[first : first + MAX_CHUNK_SAMPLES], sample_rate=audio.sample_rate)
+
+
+def end_group() -> NoReturn:
+    """End this process and all that it started: the hub is gone."""
+    if os.getpgrp() == os.getpid():  # or, started by hand, we would kill the shell's other jobs
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)

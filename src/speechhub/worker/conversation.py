@@ -1,0 +1,215 @@
+"""What the hub and one worker say to each other: one call at a time, pings in between."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from speechhub.errors import EngineProtocolError, SpeechhubError
+from speechhub.worker import failures
+from speechhub.worker.channel import Channel
+from speechhub.worker.protocol import Frame, Kind, Parts
+from speechhub.worker.values import from_parts
+
+T = TypeVar("T")
+
+
+class PendingCall:
+    """One LOAD or RUN, for the one coroutine that waits for the frames of its answer."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.abandoned = False
+        """Nobody waits any more; what still comes is dropped."""
+        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the engine has answered, or can no more."""
+        self._inbox: asyncio.Queue[Frame | SpeechhubError] = asyncio.Queue()
+
+    def put(self, item: Frame | SpeechhubError, *, last: bool) -> None:
+        """Take a frame, or the reason why none will come."""
+        if not self.abandoned:
+            self._inbox.put_nowait(item)
+        if last and not self.settled.done():
+            self.settled.set_result(None)
+
+    async def next(self, on_progress: Callable[[float], None] | None = None) -> Frame:
+        """Return the next frame of the answer, apart from PROGRESS, which goes to *on_progress*.
+
+        Raises:
+            SpeechhubError: The engine's error, or that of the worker's end.
+        """
+        while True:
+            item = await self._inbox.get()
+            if isinstance(item, SpeechhubError):
+                raise item
+            if item.kind is Kind.ERROR:
+                raise failures.rebuild(item.fields)
+            if item.kind is not Kind.PROGRESS:
+                return item
+            if on_progress is not None:
+                on_progress(number_field(item, "fraction"))
+
+
+class Conversation:
+    """The frames of one worker, put in relation to each other; lives as long as its channel."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        epoch: int,
+        on_breach: Callable[[EngineProtocolError], None],
+        on_end_of_file: Callable[[], None],
+    ) -> None:
+        """Begin to listen.
+
+        Args:
+            sock: Connected and non-blocking; closed by `close`.
+            epoch: What the worker has to write on its frames.
+            on_breach: Called when the worker says what it may not say.
+            on_end_of_file: Called when it says nothing any more.
+        """
+        self.hello: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        """The worker's first frame; cancelled if it ended without one."""
+        self._epoch = epoch
+        self._on_breach = on_breach
+        self._on_end_of_file = on_end_of_file
+        self._last_number = 0
+        self._current: PendingCall | None = None
+        self._pings: dict[int, asyncio.Future[None]] = {}
+        self._error: SpeechhubError | None = None
+        self._channel = Channel(sock, on_frame=self._received, on_end=self._ended)
+
+    @property
+    def current(self) -> PendingCall | None:
+        """The call that the engine has not answered yet."""
+        return self._current
+
+    @contextlib.contextmanager
+    def call(self, kind: Kind, fields: Mapping[str, object], parts: Parts) -> Iterator[PendingCall]:
+        """Send a LOAD or RUN, and a CANCEL if the block is left before the answer is complete.
+
+        Raises:
+            EngineProtocolError: The engine has not answered the call before.
+        """
+        self._require_open()
+        if self._current is not None:
+            raise EngineProtocolError("The worker is busy with another call.")
+        self._current = call = PendingCall(self._next_number())
+        try:
+            self.send(kind, call.number, fields, parts)
+        except BaseException:
+            self._current = None
+            raise
+        try:
+            yield call
+        finally:
+            if self._current is call:
+                call.abandoned = True
+                self.send(Kind.CANCEL, call.number)
+
+    async def ping(self, timeout_s: float) -> float:
+        """Return the seconds that a round trip takes.
+
+        Raises:
+            TimeoutError: No answer came in time.
+        """
+        self._require_open()
+        number = self._next_number()
+        pong = self._pings[number] = asyncio.get_running_loop().create_future()
+        started = time.perf_counter()
+        self.send(Kind.PING, number)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await pong
+        finally:
+            del self._pings[number]
+        self._require_open()
+        return time.perf_counter() - started
+
+    def send(
+        self, kind: Kind, number: int = 0, fields: Mapping[str, object] | None = None, parts: Parts = ()
+    ) -> None:
+        """Send a frame; does not wait."""
+        self._channel.send(Frame(kind=kind, call=number, epoch=self._epoch, fields=fields or {}, parts=parts))
+
+    def read(self, kind: type[T], frame: Frame) -> T:
+        """Return the value that *frame* carries.
+
+        Raises:
+            EngineProtocolError: There is no such value in it.
+        """
+        try:
+            return from_parts(kind, frame.parts)
+        except EngineProtocolError as error:
+            self._ended(error)
+            raise
+
+    async def drain(self) -> None:
+        """Take what the worker said before it ended, and close the socket."""
+        await self._channel.close()
+
+    def end(self, error: SpeechhubError) -> None:
+        """Tell everybody who waits that no more will come: a breach, if there was one, else *error*."""
+        self._error = self._error or error
+        if self._current is not None:
+            self._current.put(self._error, last=True)
+            self._current = None
+        self.hello.cancel()  # does nothing to one that came
+        for pong in self._pings.values():
+            if not pong.done():
+                pong.set_result(None)
+
+    def _require_open(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _next_number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+    def _received(self, frame: Frame) -> None:
+        if frame.epoch != self._epoch or self.hello.done() is (frame.kind is Kind.HELLO):
+            raise EngineProtocolError(f"The worker sent {frame.kind.name} out of turn.")
+        match frame.kind:
+            case Kind.HELLO:
+                self.hello.set_result(frame)
+            case Kind.PONG:
+                if (pong := self._pings.get(frame.call)) is not None and not pong.done():
+                    pong.set_result(None)
+            case Kind.CHUNK | Kind.PROGRESS | Kind.READY | Kind.RESULT | Kind.ERROR:
+                self._answered(frame)
+            case _:
+                raise EngineProtocolError(f"A worker may not send {frame.kind.name}.")
+
+    def _answered(self, frame: Frame) -> None:
+        if not 0 < frame.call <= self._last_number:
+            raise EngineProtocolError(f"The worker sent {frame.kind.name} for a call that never was.")
+        call = self._current
+        if call is None or frame.call != call.number:
+            return  # late: an engine's own thread can report progress after the end
+        last = frame.kind not in (Kind.CHUNK, Kind.PROGRESS)
+        if last:
+            self._current = None
+        call.put(frame, last=last)
+
+    def _ended(self, wrong: EngineProtocolError | None) -> None:
+        if wrong is None:
+            self._on_end_of_file()
+        else:
+            self._error = self._error or wrong
+            self._on_breach(wrong)
+
+
+def number_field(frame: Frame, name: str) -> float:
+    """Return a number out of a frame's header.
+
+    Raises:
+        EngineProtocolError: There is none.
+    """
+    value = frame.fields.get(name)
+    if not isinstance(value, (int, float)):
+        raise EngineProtocolError(f"The worker sent {frame.kind.name} without {name!r}.")
+    return float(value)

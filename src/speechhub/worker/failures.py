@@ -1,0 +1,70 @@
+"""Errors on their way from worker to hub.
+
+Our own errors cross whole. Anything else becomes an `EngineError` that names the exception and where it was
+raised, but not what it said: an engine's exceptions like to quote the text or transcript that they choked on.
+While a model loads there is no such text yet, so there the message comes along.
+
+Standard library only: both sides import this module.
+"""
+
+import traceback
+from collections.abc import Mapping
+from pathlib import PurePath
+
+import speechhub.errors
+from speechhub.errors import EngineError, EngineLoadError, EngineOutOfMemoryError, SpeechhubError
+
+_FRAMES = 3
+"""How many of the innermost calls are named; enough to tell an engine's bug from its library's."""
+
+
+def describe(error: BaseException, *, loading: bool = False) -> dict[str, object]:
+    """Return *error* as the fields of an ERROR frame."""
+    if not isinstance(error, SpeechhubError):
+        error = _translate(error, loading=loading)
+    kind = next(c for c in type(error).__mro__ if c.__module__ == speechhub.errors.__name__)
+    return {
+        "kind": kind.__name__,
+        "message": error.message,
+        "code": error.code,
+        "param": getattr(error, "param", None),
+        "retry_after_s": getattr(error, "retry_after_s", None),
+    }
+
+
+def rebuild(fields: Mapping[str, object]) -> SpeechhubError:
+    """Return the error that `describe` was given, or what it made of it."""
+    kind = getattr(speechhub.errors, str(fields.get("kind")), None)
+    if not (isinstance(kind, type) and issubclass(kind, SpeechhubError)):
+        kind = EngineError
+    # Not kind(...): some classes build their message from other arguments, and here it is built already.
+    error: SpeechhubError = kind.__new__(kind, str(fields.get("message", "The engine failed.")))
+    error.code = _text(fields.get("code"))
+    if isinstance(error, speechhub.errors.RequestError):
+        error.param = _text(fields.get("param"))
+    if isinstance(error, speechhub.errors.UnavailableError):
+        seconds = fields.get("retry_after_s")
+        error.retry_after_s = float(seconds) if isinstance(seconds, (int, float)) else 1.0
+    return error
+
+
+def _translate(error: BaseException, *, loading: bool) -> EngineError:
+    where = _where(error)
+    # torch.cuda.OutOfMemoryError and its like, by name: this module must not import torch.
+    if isinstance(error, MemoryError) or any(c.__name__ == "OutOfMemoryError" for c in type(error).__mro__):
+        return EngineOutOfMemoryError(f"The engine ran out of memory ({type(error).__name__} in {where}).")
+    if loading:
+        said = str(error).strip()
+        return EngineLoadError(f"{type(error).__name__}{f': {said}' if said else ''} (in {where})")
+    return EngineError(f"The engine failed with {type(error).__name__} in {where}.")
+
+
+def _where(error: BaseException) -> str:
+    """Name the innermost calls: ``stt.py:40 transcribe ← child.py:77 _run``; no user text is in that."""
+    stack = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    named = [f"{PurePath(f.filename).name}:{f.lineno} {f.name}" for f in reversed(stack)]
+    return " ← ".join(named) or "an unknown place"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

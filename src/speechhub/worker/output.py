@@ -1,0 +1,90 @@
+"""What a worker prints, as lines for the log."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Final
+
+MAX_LINE_BYTES: Final = 1000
+"""The rest of a longer line is dropped."""
+MAX_LINES_PER_S: Final = 100
+"""More than that is counted, not kept: an engine in a printing loop must not keep the hub busy."""
+_READ_BYTES: Final = 64 * 1024
+
+
+class OutputReader:
+    """Reads one of a worker's output pipes until `close`; owns the descriptor.
+
+    Must be made, and closed, in the event loop.
+    """
+
+    def __init__(self, fd: int, on_line: Callable[[str], None], on_dropped: Callable[[int], None]) -> None:
+        """Start to read.
+
+        Args:
+            fd: Read end of the pipe.
+            on_line: Called with each line, cut to `MAX_LINE_BYTES`.
+            on_dropped: Called with the number of lines that were too many in one second.
+        """
+        self._fd = fd
+        self._on_line = on_line
+        self._on_dropped = on_dropped
+        self._loop = asyncio.get_running_loop()
+        self._rest = b""
+        self._second = 0.0
+        self._lines = 0
+        os.set_blocking(fd, False)
+        self._loop.add_reader(fd, self._read)
+
+    def close(self) -> None:
+        """Take what is still in the pipe, and let go of it; for use when the worker has ended."""
+        if self._fd < 0:
+            return
+        # Bounded, because a process that left the worker's group could go on writing for ever.
+        for _ in range(64):
+            if not self._read():
+                break
+        self._take(b"\n" if self._rest else b"")
+        self._report_dropped()
+        self._detach()
+
+    def _read(self) -> bool:
+        """Read once; return whether there may be more."""
+        if self._fd < 0:
+            return False
+        data = b""
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._fd, _READ_BYTES)
+            if not data:
+                self._loop.remove_reader(self._fd)  # end of file: always readable from now on
+        self._take(data)
+        return bool(data)
+
+    def _take(self, data: bytes) -> None:
+        *lines, rest = (self._rest + data).split(b"\n")
+        # A progress bar rewrites its line after each \r: what counts is what stands there in the end.
+        self._rest = rest[rest.rfind(b"\r") + 1 :][:MAX_LINE_BYTES]
+        for line in lines:
+            self._emit(line.rstrip(b"\r"))
+
+    def _emit(self, line: bytes) -> None:
+        now = self._loop.time()
+        if now - self._second >= 1:
+            self._report_dropped()
+            self._second, self._lines = now, 0
+        self._lines += 1
+        if self._lines <= MAX_LINES_PER_S:
+            text = line[line.rfind(b"\r") + 1 :][:MAX_LINE_BYTES].decode(errors="replace").rstrip()
+            if text:
+                self._on_line(text)
+
+    def _report_dropped(self) -> None:
+        if (dropped := self._lines - MAX_LINES_PER_S) > 0:
+            self._on_dropped(dropped)
+            self._lines = MAX_LINES_PER_S
+
+    def _detach(self) -> None:
+        self._loop.remove_reader(self._fd)
+        os.close(self._fd)
+        self._fd = -1

@@ -1,0 +1,150 @@
+"""A worker as the operating system sees it: a process group with a socket, and two pipes for its output."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from speechhub.errors import EngineLoadError
+from speechhub.worker.output import OutputReader
+
+BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerExit:
+    """How a worker ended."""
+
+    returncode: int
+    """Exit status; below zero the negative number of the signal that killed it."""
+    signal: str | None = None
+    """Name of that signal, such as ``SIGKILL``; None if there was none."""
+    requested: bool = False
+    """Whether `Worker.stop` or `Worker.kill` was called before."""
+
+    def __str__(self) -> str:
+        return f"was killed by {self.signal}" if self.signal else f"ended with exit code {self.returncode}"
+
+
+class WorkerProcess:
+    """A process group of its own that the hub started; lives until `close`.
+
+    It ends with the hub, whatever way the hub ends: see `bootstrap.die_with_parent`.
+    """
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        sock: socket.socket,
+        lifeline: int,
+        output: list[OutputReader],
+    ) -> None:
+        self._process = process
+        self._lifeline = lifeline
+        self._output = output
+        self.sock = sock
+        """The hub's end of the control socket, non-blocking; whoever uses it closes it."""
+
+    @classmethod
+    async def spawn(
+        cls,
+        python: Path | None,
+        *,
+        epoch: int,
+        debug: bool,
+        on_line: Callable[[str, str], None],
+        on_dropped: Callable[[str, int], None],
+    ) -> "WorkerProcess":
+        """Start a worker.
+
+        Args:
+            python: Interpreter of the engine's environment; None for the hub's own.
+            epoch: Number of the worker.
+            debug: Whether it prints tracebacks in full.
+            on_line: Called with ``stdout`` or ``stderr``, and a line.
+            on_dropped: Called with ``stdout`` or ``stderr``, and the number of lines that were too many.
+
+        Raises:
+            EngineLoadError: There is no such interpreter.
+        """
+        executable = str(python or sys.executable)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            ours.callback(near.close)
+            theirs.callback(far.close)
+            pipes = [os.pipe() for _ in range(3)]
+            (lifeline, lifeline_w), (stdout, stdout_w), (stderr, stderr_w) = pipes
+            for fd in (lifeline_w, stdout, stderr):
+                ours.callback(os.close, fd)
+            for fd in (lifeline, stdout_w, stderr_w):
+                theirs.callback(os.close, fd)
+            # -P keeps worker/ off the path, where `protocol` would shadow a library's module of that name;
+            # no preexec_fn: it would run between fork and exec of a process with threads.
+            arguments = ["-P", "-u", BOOTSTRAP, "--fd", far.fileno(), "--lifeline", lifeline]
+            arguments += ["--parent", os.getpid(), "--epoch", epoch, *(["--debug"] if debug else [])]
+            try:
+                # Pipes of our own, because with asyncio's a grandchild that holds one open delays wait().
+                process = await asyncio.create_subprocess_exec(
+                    executable,
+                    *map(str, arguments),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=stdout_w,
+                    stderr=stderr_w,
+                    pass_fds=(far.fileno(), lifeline),
+                    start_new_session=True,
+                    env=worker_environment(os.environ),
+                )
+            except OSError as error:
+                raise EngineLoadError(
+                    f"Cannot start a worker with {executable}: {error.strerror}."
+                ) from error
+            ours.pop_all()
+        near.setblocking(False)  # noqa: FBT003  # takes no keywords
+        output = [
+            OutputReader(fd, partial(on_line, name), partial(on_dropped, name))
+            for name, fd in (("stdout", stdout), ("stderr", stderr))
+        ]
+        return cls(process, near, lifeline_w, output)
+
+    @property
+    def pid(self) -> int:
+        """Process id, and id of the process group."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Return the exit status once the process has ended and is reaped; below zero if by a signal."""
+        return await self._process.wait()
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Send a signal to the process and all that it started, as far as they are still there.
+
+        Once the process is reaped this reaches what it left behind. The id cannot belong to anybody else
+        while the group has members; without members nothing happens.
+        """
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def close(self) -> None:
+        """Kill what is left of the group and let go of the pipes; call it when the process has ended."""
+        self.signal_group(signal.SIGKILL)
+        for reader in self._output:
+            reader.close()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what a worker inherits: everything but the hub's own settings, keys included, and Python paths.
+
+    What engines read stays: ``PATH``, ``LD_LIBRARY_PATH``, ``CUDA_*``, ``HF_*`` and so on.
+    """
+    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+    return {k: v for k, v in environment.items() if k not in dropped and not k.startswith("SPEECHHUB_")}
