@@ -1,0 +1,1 @@
+"""Who is on which device, and who may use it: pure decisions (`scheduler`), and one owner (`manager`)."""

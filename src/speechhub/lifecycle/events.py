@@ -1,0 +1,152 @@
+"""What happens to the scheduler (events), and what it wants done (effects)."""
+
+from dataclasses import dataclass
+
+from speechhub.errors import SpeechhubError
+
+# ── Events ───────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """Somebody needs the engine that serves *target*."""
+
+    ticket: int
+    target: str
+    front: bool = False
+    """Goes before all others: it was already at the head once, and its worker crashed."""
+    presence: bool = False
+    """Only wants the engine to be ready, not to use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """Whoever held *ticket* has left; nothing is running for it any more."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The work of a granted ticket has ended, well or badly, and its worker is idle or dead."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The target's files are on disk, complete."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """The target's files cannot be had."""
+
+    target: str
+    error: SpeechhubError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The worker is warm and ready."""
+
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFailed:
+    """The worker could not load its model; its process is gone."""
+
+    target: str
+    epoch: int
+    error: SpeechhubError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exited:
+    """The worker's process is gone, whether it was told to go or not."""
+
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnloadWanted:
+    """An operator wants the target's engine gone, once its running work is done."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutdownWanted:
+    """The server stops: refuse who waits and who comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticked:
+    """Time has passed; see `Scheduler.next_wake`."""
+
+
+Event = (
+    Requested
+    | Cancelled
+    | Done
+    | Fetched
+    | FetchFailed
+    | Loaded
+    | LoadFailed
+    | Exited
+    | UnloadWanted
+    | ShutdownWanted
+    | Ticked
+)
+
+# ── Effects ──────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """Make sure that the target's files are on disk; answer with Fetched or FetchFailed."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Start a worker and load the target; answer with Loaded or LoadFailed."""
+
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """End the worker and answer with Exited once it is reaped, whatever it takes."""
+
+    target: str
+    epoch: int
+    kill: bool = False
+    """At once, without asking it first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The ticket's holder may use the worker now; answer with Done."""
+
+    ticket: int
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """The ticket's holder gets this error; the ticket is over."""
+
+    ticket: int
+    error: SpeechhubError
+
+
+Effect = Fetch | Load | Stop | Grant | Refuse

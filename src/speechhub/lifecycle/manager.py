@@ -1,0 +1,391 @@
+"""The one owner of all workers: feeds the scheduler, carries out its effects, hands out leases."""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from speechhub.engine import LoadContext, Slot, Voice
+from speechhub.errors import (
+    EngineCrashedError,
+    EngineLoadError,
+    ModelNotFoundError,
+    RequestCancelledError,
+    ShuttingDownError,
+    SpeechhubError,
+)
+from speechhub.lifecycle.events import (
+    Cancelled,
+    Done,
+    Effect,
+    Event,
+    Exited,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    Grant,
+    Load,
+    Loaded,
+    LoadFailed,
+    Refuse,
+    Requested,
+    ShutdownWanted,
+    Stop,
+    Ticked,
+    UnloadWanted,
+)
+from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.scheduler import Limits, Scheduler, TargetState
+from speechhub.lifecycle.states import Phase, PublicState, public_state
+from speechhub.worker.host import Worker
+
+log = structlog.get_logger()
+
+
+class WorkerStarter(Protocol):
+    """Starts the process of a worker; `Worker.start` in production."""
+
+    async def __call__(self, placement: Placement, epoch: int) -> Worker:
+        """Return a worker that has shaken hands and loaded nothing yet."""
+        ...
+
+
+async def start_worker(placement: Placement, epoch: int) -> Worker:
+    """Start a worker in the environment of the placement's engine."""
+    return await Worker.start(placement.engine.spec, epoch=epoch, python=placement.engine.python)
+
+
+class Manager:
+    """Keeps engines on their devices; one for each server, used on one event loop.
+
+    Everything that changes goes through the scheduler, one event after the other: an event that arises while
+    another is handled waits for its turn, so no decision ever sees a half-made change.
+    """
+
+    def __init__(
+        self,
+        placements: Mapping[str, Placement],
+        *,
+        limits: Limits,
+        fetch: Callable[[Placement], Path | None],
+        starter: WorkerStarter = start_worker,
+        stop_timeout_s: float = 2.0,
+        cancel_grace_s: float = 5.0,
+        threads: int = 0,
+    ) -> None:
+        """Make an owner of no workers yet; nothing starts before it is asked for.
+
+        Args:
+            placements: Every model that can be served, by id.
+            limits: Bounds for the scheduler.
+            fetch: Blocking; returns the folder with a model's files, or None if it has none.
+            starter: Starts workers.
+            stop_timeout_s: How long a worker may take to stop when asked.
+            cancel_grace_s: How long an engine may take to notice that its call was cancelled.
+            threads: CPU threads for each engine; 0 leaves it to the engine.
+        """
+        self.placements = dict(placements)
+        self._scheduler = Scheduler(self.placements, limits)
+        self._fetch = fetch
+        self._starter = starter
+        self._stop_timeout_s = stop_timeout_s
+        self._cancel_grace_s = cancel_grace_s
+        self._threads = threads
+        self._numbers = itertools.count(1)
+        self._events: deque[Event] = deque()
+        self._handling = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiters: dict[int, asyncio.Future[int]] = {}
+        self._workers: dict[int, Worker] = {}
+        self._loads: dict[int, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._folders: dict[str, Path | None] = {}
+        self._voices: dict[str, tuple[Voice, ...]] = {}
+        self._changed = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
+
+    # ── Looking ──────────────────────────────────────────────────────────────
+
+    def states(self) -> list[TargetState]:
+        """Return what is going on around every model."""
+        return self._scheduler.states()
+
+    def state(self, target: str) -> TargetState:
+        """Return what is going on around one model."""
+        return self._scheduler.state(target)
+
+    def public_states(self) -> dict[str, PublicState]:
+        """Return for every device that has a worker what it is doing, as users see it."""
+        found: dict[str, PublicState] = {}
+        for state in self.states():
+            placement = self.placements[state.target]
+            now = public_state(state.phase, placement.slot)
+            if now is not PublicState.NONE or placement.device.name not in found:
+                found[placement.device.name] = now
+        return found
+
+    def current_model(self, device: str) -> str | None:
+        """Return the model that is ready on *device*; the one used last where several may be."""
+        ready = [s for s in self.states() if s.phase is Phase.READY]
+        here = [s for s in ready if self.placements[s.target].device.name == device]
+        return max(here, key=lambda s: s.since or 0.0).target if here else None
+
+    def voices(self, target: str) -> tuple[Voice, ...]:
+        """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""
+        return self._voices.get(target) or self.placements[target].model.voices
+
+    # ── Using ────────────────────────────────────────────────────────────────
+
+    @asynccontextmanager
+    async def lease(self, target: str, *, front: bool = False) -> AsyncIterator[Worker]:
+        """Wait for the engine that serves *target*, and use it alone.
+
+        Args:
+            target: Id of the model.
+            front: Go before all who wait; for work whose worker crashed.
+
+        Raises:
+            UnavailableError: The queue is full, the engine was not ready in time, or the server stops.
+            ModelFilesError: The model's files cannot be had.
+            EngineLoadError: The engine cannot load the model.
+        """
+        ticket = next(self._numbers)
+        worker = self._workers.get(await self._wait(Requested(ticket=ticket, target=target, front=front)))
+        try:
+            if worker is None:
+                raise EngineCrashedError(  # noqa: TRY301  # as if it had ended a moment later
+                    f"The engine of model {target!r} ended before it could be used."
+                )
+            yield worker
+        except (RequestCancelledError, EngineCrashedError) as error:
+            if self._closing is not None:  # it did not end by itself
+                raise ShuttingDownError from error
+            raise
+        finally:
+            # In a task of its own: whoever leaves the lease may be cancelled, and must not hold it then.
+            self._spawn(self._give_back(target, ticket, worker))
+
+    async def switch_to(self, target: str) -> None:
+        """Make *target* ready, on its device, as soon as what came before is done.
+
+        Raises:
+            UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
+        """
+        await self._wait(Requested(ticket=next(self._numbers), target=target, presence=True))
+
+    async def switch_to_stt(self, model: str) -> None:
+        """Make an STT model ready; see `switch_to`."""
+        await self.switch_to(self._of_slot(model, Slot.STT))
+
+    async def switch_to_tts(self, model: str) -> None:
+        """Make a TTS model ready; see `switch_to`."""
+        await self.switch_to(self._of_slot(model, Slot.TTS))
+
+    async def unload(self, target: str) -> None:
+        """End the worker of *target*, after its running work; return when its process is gone."""
+        epoch = self._scheduler.state(target).epoch
+        self._post(UnloadWanted(target=target))
+        while epoch is not None and self._scheduler.state(target).epoch == epoch:
+            await self._changed.wait()
+
+    async def unload_stt(self) -> None:
+        """End all STT workers; see `unload`."""
+        await self._unload_slot(Slot.STT)
+
+    async def unload_tts(self) -> None:
+        """End all TTS workers; see `unload`."""
+        await self._unload_slot(Slot.TTS)
+
+    async def close(self, timeout_s: float) -> None:
+        """Refuse new work, let running work finish for *timeout_s*, then end every worker.
+
+        Work that is cut off raises ShuttingDownError. Whoever calls this again waits for the same end.
+        """
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(timeout_s))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, timeout_s: float) -> None:
+        self._post(ShutdownWanted())
+        try:
+            async with asyncio.timeout(timeout_s):
+                while any(state.busy for state in self.states()):
+                    await self._changed.wait()
+        except TimeoutError:
+            log.warning("work still running at shutdown is cut off")
+        for load in self._loads.values():
+            load.cancel()
+        await asyncio.gather(*self._loads.values(), return_exceptions=True)
+        await asyncio.gather(
+            *(worker.stop(grace_s=self._stop_timeout_s) for worker in list(self._workers.values()))
+        )
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _of_slot(self, model: str, slot: Slot) -> str:
+        placement = self.placements.get(model)
+        if placement is None or placement.slot is not slot:
+            known = [name for name, p in self.placements.items() if p.slot is slot]
+            raise ModelNotFoundError(model, known=known)
+        return model
+
+    async def _unload_slot(self, slot: Slot) -> None:
+        async with asyncio.TaskGroup() as group:
+            for name, placement in self.placements.items():
+                if placement.slot is slot:
+                    group.create_task(self.unload(name))
+
+    # ── Feeding the scheduler ────────────────────────────────────────────────
+
+    async def _wait(self, request: Requested) -> int:
+        """Queue a ticket; return the epoch of the worker that it was granted."""
+        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiters[request.ticket] = waiter
+        self._post(request)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            self._post(Cancelled(ticket=request.ticket))
+            raise
+        finally:
+            del self._waiters[request.ticket]
+
+    def _post(self, event: Event) -> None:
+        self._events.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            loop = asyncio.get_running_loop()
+            while self._events:
+                for effect in self._scheduler.handle(self._events.popleft(), loop.time()):
+                    self._carry_out(effect)
+        finally:
+            self._handling = False
+        self._set_timer(loop)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        wake = self._scheduler.next_wake()
+        self._timer = None if wake is None else loop.call_at(wake, self._post, Ticked())
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Grant(ticket=ticket, epoch=epoch):
+                self._answer(ticket, epoch)
+            case Refuse(ticket=ticket, error=error):
+                self._answer(ticket, error)
+            case Fetch(target=target):
+                self._spawn(self._do_fetch(target))
+            case Load(target=target, epoch=epoch):
+                self._loads[epoch] = self._spawn(self._do_load(target, epoch))
+            case Stop(target=target, epoch=epoch, kill=kill):
+                self._spawn(self._do_stop(target, epoch, kill=kill))
+
+    def _answer(self, ticket: int, answer: int | SpeechhubError) -> None:
+        waiter = self._waiters.get(ticket)
+        if waiter is None or waiter.done():  # cancelled a moment ago: its Cancelled event follows
+            return
+        if isinstance(answer, SpeechhubError):
+            waiter.set_exception(answer)
+        else:
+            waiter.set_result(answer)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ── Carrying out effects ─────────────────────────────────────────────────
+
+    async def _do_fetch(self, target: str) -> None:
+        try:
+            self._folders[target] = await asyncio.to_thread(self._fetch, self.placements[target])
+        except SpeechhubError as error:
+            log.error("model files are not available", model=target, error=str(error))
+            self._post(FetchFailed(target=target, error=error))
+        except Exception as error:
+            log.exception("fetching model files failed", model=target)
+            failure = EngineLoadError(f"The files of model {target!r} cannot be read; see the server's log.")
+            failure.__cause__ = error
+            self._post(FetchFailed(target=target, error=failure))
+        else:
+            self._post(Fetched(target=target))
+
+    async def _do_load(self, target: str, epoch: int) -> None:
+        placement = self.placements[target]
+        say = log.bind(model=target, engine=placement.engine.spec.name, device=placement.device.name)
+        began = asyncio.get_running_loop().time()
+        say.info("engine loading", epoch=epoch)
+        worker: Worker | None = None
+        try:
+            worker = await self._starter(placement, epoch)
+            self._workers[epoch] = worker
+            worker.exited.add_done_callback(lambda _: self._on_exit(target, epoch))
+            await worker.load(
+                LoadContext(
+                    model=target,
+                    model_dir=self._folders[target],
+                    device=placement.device.name,
+                    threads=self._threads,
+                    options=placement.options,
+                )
+            )
+        except SpeechhubError as error:
+            say.error("engine failed to load", epoch=epoch, error=str(error))
+            if worker is not None:
+                await worker.stop(grace_s=self._stop_timeout_s)
+            self._post(LoadFailed(target=target, epoch=epoch, error=error))
+        else:
+            self._voices[target] = tuple(worker.voices)
+            say.info("engine ready", epoch=epoch, pid=worker.pid, load_s=_since(began))
+            self._post(Loaded(target=target, epoch=epoch))
+        finally:
+            self._loads.pop(epoch, None)
+
+    async def _do_stop(self, target: str, epoch: int, *, kill: bool) -> None:
+        began = asyncio.get_running_loop().time()
+        load = self._loads.get(epoch)
+        if load is not None:
+            load.cancel()
+            await asyncio.gather(load, return_exceptions=True)
+        worker = self._workers.get(epoch)
+        if worker is not None:
+            if kill:
+                worker.kill()
+            await worker.stop(grace_s=self._stop_timeout_s)
+        log.info("engine unloaded", model=target, epoch=epoch, stop_s=_since(began))
+        self._on_exit(target, epoch)
+
+    def _on_exit(self, target: str, epoch: int) -> None:
+        worker = self._workers.pop(epoch, None)
+        end = worker.ended if worker is not None else None
+        if end is not None and not end.requested:
+            log.error("worker ended by itself", model=target, epoch=epoch, exit=str(end))
+        if epoch not in self._loads:  # while it loads, LoadFailed says more
+            self._post(Exited(target=target, epoch=epoch))
+
+    async def _give_back(self, target: str, ticket: int, worker: Worker | None) -> None:
+        """End a lease: the next one is granted when the engine is idle, or gone."""
+        if worker is not None and worker.ended is None and not await worker.settle(self._cancel_grace_s):
+            log.warning("engine does not stop a cancelled call and is killed", engine=worker.engine.name)
+            worker.kill()
+            await worker.exited
+        if worker is not None and worker.ended is not None:
+            self._on_exit(target, worker.epoch)  # before Done, or a dead worker would be granted
+        self._post(Done(ticket=ticket))
+
+
+def _since(began: float) -> float:
+    return round(asyncio.get_running_loop().time() - began, 3)

@@ -1,0 +1,156 @@
+"""Where each model runs: engines and settings → one placement per model. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speechhub.discovery import InstalledEngine
+from speechhub.engine import HubSource, ModelFile, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.errors import ConfigurationError
+from speechhub.settings import ModelSettings, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A place that engines run on."""
+
+    name: str
+    """``cpu``, ``cuda:0`` …"""
+    exclusive: bool
+    """Whether it holds one engine at a time."""
+    memory_bytes: int = 0
+    """What the engines on a shared device may take together; 0 means no limit."""
+
+    @property
+    def kind(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self.name.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """A model, the engine that runs it, and the device that it runs on."""
+
+    engine: InstalledEngine
+    model: ModelSpec
+    device: Device
+    path: Path | None = None
+    """The operator's own folder with the model's files."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """The operator's options for the engine."""
+
+    @property
+    def target(self) -> str:
+        """What the scheduler calls it: the model's id."""
+        return self.model.id
+
+    @property
+    def slot(self) -> Slot:
+        """STT or TTS."""
+        return self.engine.spec.slot
+
+    @property
+    def capabilities(self) -> SttCapabilities | TtsCapabilities:
+        """What the model can do."""
+        return self.engine.spec.capabilities_of(self.model)
+
+
+def devices_of(settings: Settings, *, gpus: Sequence[str], host_memory_bytes: int) -> tuple[Device, ...]:
+    """Return the devices of this machine, GPUs first.
+
+    Args:
+        settings: The operator's wishes.
+        gpus: Names of the GPUs that are there, such as ``cuda:0``.
+        host_memory_bytes: The machine's memory.
+    """
+    return (
+        *(Device(name=name, exclusive=True) for name in gpus),
+        Device(
+            name="cpu",
+            exclusive=settings.cpu_exclusive,
+            memory_bytes=settings.cpu_memory_bytes or host_memory_bytes * 3 // 4,
+        ),
+    )
+
+
+def place(
+    engines: Iterable[InstalledEngine], settings: Settings, devices: Sequence[Device]
+) -> dict[str, Placement]:
+    """Return every model that can be served here, by id; engines that need a missing device are left out.
+
+    Raises:
+        ConfigurationError: Two engines serve one model id, or a setting names what is not there.
+    """
+    by_name = {engine.spec.name: engine for engine in engines}
+    for name in settings.engines:
+        if name not in by_name:
+            raise ConfigurationError(
+                f"Setting engines.{name}: no such engine; installed: {', '.join(sorted(by_name)) or 'none'}."
+            )
+    placements: dict[str, Placement] = {}
+    for engine, model, path in _models(by_name, settings):
+        options = dict(settings.engines.get(engine.spec.name, {}))
+        device = _device_for(engine, str(options.pop("device", settings.device)), devices)
+        if device is None:
+            continue
+        other = placements.get(model.id)
+        if other is not None:
+            raise ConfigurationError(
+                f"Model {model.id!r} is served by two engines: {other.engine.distribution} and "
+                f"{engine.distribution}. Uninstall one, or rename the model in the settings."
+            )
+        placements[model.id] = Placement(
+            engine=engine, model=model, device=device, path=path, options=options
+        )
+    return placements
+
+
+def _models(
+    engines: Mapping[str, InstalledEngine], settings: Settings
+) -> Iterable[tuple[InstalledEngine, ModelSpec, Path | None]]:
+    for engine in engines.values():
+        for model in engine.spec.models:
+            if model.id not in settings.models:
+                yield engine, model, None
+    for name, own in settings.models.items():
+        wanted = engines.get(own.engine)
+        if wanted is None:
+            raise ConfigurationError(
+                f"Setting models.{name}: there is no engine {own.engine!r}; "
+                f"installed: {', '.join(sorted(engines)) or 'none'}."
+            )
+        known = {model.id: model for model in wanted.spec.models}.get(name)
+        if known is None and not wanted.spec.accepts_any_model:
+            raise ConfigurationError(
+                f"Setting models.{name}: engine {own.engine!r} runs its own models only: "
+                f"{', '.join(m.id for m in wanted.spec.models)}."
+            )
+        yield wanted, _model_of(name, own), own.path.expanduser().absolute() if own.path else None
+
+
+def _model_of(name: str, own: ModelSettings) -> ModelSpec:
+    if (own.path is None) == (own.hub is None):
+        raise ConfigurationError(f"Setting models.{name}: give either path or hub.")
+    hub = None
+    if own.hub is not None:
+        repo, _, revision = own.hub.partition("@")
+        hub = HubSource(repo=repo, revision=revision or "main", prefix=own.prefix)
+    return ModelSpec(
+        id=name,
+        hub=hub,
+        files=tuple(ModelFile(path=path) for path in own.files),
+        languages=own.languages,
+    )
+
+
+def _device_for(engine: InstalledEngine, wish: str, devices: Sequence[Device]) -> Device | None:
+    kinds = engine.spec.devices
+    if wish != "auto":
+        named = next((device for device in devices if device.name == wish), None)
+        if named is None:
+            raise ConfigurationError(
+                f"There is no device {wish!r} on this machine; it has {', '.join(d.name for d in devices)}."
+            )
+        if named.kind in kinds:
+            return named
+    return next((device for kind in kinds for device in devices if device.kind == kind), None)
