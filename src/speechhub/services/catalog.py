@@ -1,0 +1,169 @@
+"""Names that clients use → models and voices that are here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    ModelNotFoundError,
+    NoDefaultModelError,
+)
+from speechhub.lifecycle.placement import Placement
+
+OPENAI_MODELS: Final[Mapping[str, Slot]] = {
+    "whisper-1": Slot.STT,
+    "gpt-transcribe": Slot.STT,
+    "gpt-4o-transcribe": Slot.STT,
+    "gpt-4o-transcribe-diarize": Slot.STT,
+    "gpt-4o-mini-transcribe": Slot.STT,
+    "gpt-4o-mini-transcribe-2025-12-15": Slot.STT,
+    "tts-1": Slot.TTS,
+    "tts-1-hd": Slot.TTS,
+    "gpt-4o-mini-tts": Slot.TTS,
+    "gpt-4o-mini-tts-2025-12-15": Slot.TTS,
+}
+"""Names that clients have hard-coded; each stands for the default model of its slot.
+Source: OpenAI's openapi.yaml, CreateTranscriptionRequest.model and CreateSpeechRequest.model."""
+
+OPENAI_VOICES: Final = (
+    "alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer", "verse",
+    "marin", "cedar",
+)  # fmt: skip
+"""Voices that clients have hard-coded. Source: OpenAI's openapi.yaml, VoiceIdsShared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One name that a client may use for a model."""
+
+    name: str
+    placement: Placement
+    alias_of: str | None
+    """The model's id, where *name* only stands for it."""
+
+
+class Catalog:
+    """All models of this server and the names they go by; made once, never changed."""
+
+    def __init__(
+        self,
+        placements: Mapping[str, Placement],
+        *,
+        stt_model: str | None = None,
+        tts_model: str | None = None,
+        aliases: Mapping[str, str] | None = None,
+        voice_aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        """Check the names against each other.
+
+        Raises:
+            ConfigurationError: A default or an alias names a model that is not here.
+        """
+        self._placements = dict(placements)
+        self._voice_aliases = dict(voice_aliases or {})
+        self.defaults: dict[Slot, str | None] = {
+            Slot.STT: self._default(Slot.STT, stt_model, "stt_model"),
+            Slot.TTS: self._default(Slot.TTS, tts_model, "tts_model"),
+        }
+        """Id of the default model of each slot; None where no engine of the slot is installed."""
+        self._aliases = {
+            name: default for name, slot in OPENAI_MODELS.items() if (default := self.defaults[slot])
+        }
+        for alias, model in (aliases or {}).items():
+            if model not in self._placements and model not in self._aliases:
+                raise ConfigurationError(f"Setting aliases.{alias}: there is no model {model!r}.")
+            self._aliases[alias] = self._aliases.get(model, model)
+
+    def _default(self, slot: Slot, wanted: str | None, setting: str) -> str | None:
+        candidates = {name: p for name, p in self._placements.items() if p.slot is slot}
+        if wanted is not None:
+            if wanted not in candidates:
+                raise ConfigurationError(
+                    f"Setting {setting}: there is no {slot} model {wanted!r}; "
+                    f"there are: {', '.join(sorted(candidates)) or 'none'}."
+                )
+            return wanted
+        willing = [p for p in candidates.values() if p.model.preference >= 0]
+        if not willing:
+            return None
+        return max(willing, key=lambda p: (p.device.kind != "cpu", p.model.preference)).target
+
+    def model(self, name: str | None, slot: Slot) -> Placement:
+        """Return what a client means by *name*; None or empty means the default of *slot*.
+
+        Raises:
+            ModelNotFoundError: There is no such model in this slot, or no engine for the slot at all.
+        """
+        target = (self._aliases.get(name) or name) if name else self.defaults[slot]
+        placement = self._placements.get(target or "")
+        if placement is None or placement.slot is not slot:
+            if (not name or OPENAI_MODELS.get(name) is slot) and self.defaults[slot] is None:
+                raise NoDefaultModelError(slot.value)
+            known = [p.target for p in self._placements.values() if p.slot is slot]
+            raise ModelNotFoundError(name or "", known=known)
+        return placement
+
+    def find(self, name: str) -> Listing:
+        """Return the model or alias *name*, of whatever slot.
+
+        Raises:
+            ModelNotFoundError: There is none.
+        """
+        target = self._aliases.get(name) if name not in self._placements else name
+        if target is None:
+            raise ModelNotFoundError(name)
+        return Listing(
+            name=name, placement=self._placements[target], alias_of=None if target == name else target
+        )
+
+    def listings(self) -> list[Listing]:
+        """Return all models, then all aliases, each by name."""
+        names = [*sorted(self._placements), *sorted(set(self._aliases) - set(self._placements))]
+        return [self.find(name) for name in names]
+
+    def voice(self, name: str | None, voices: Sequence[Voice], placement: Placement) -> str:
+        """Return the id of the voice that a client means by *name*.
+
+        Args:
+            name: A voice of the model, an alias, or one of OpenAI's names; None means the first voice.
+            voices: The model's voices; empty if they are known only once it is loaded.
+            placement: The model, for the error's text.
+
+        Raises:
+            InvalidValueError: The model has no such voice.
+        """
+        by_name = {key.lower(): voice.id for voice in voices for key in (voice.name, voice.id) if key}
+        wanted = self._voice_aliases.get(name, name) if name else None
+        if wanted is None:
+            return voices[0].id if voices else ""
+        if wanted.lower() in by_name:
+            return by_name[wanted.lower()]
+        if wanted.lower() in OPENAI_VOICES:
+            # Different names, different speakers, as far as the model has them.
+            return voices[OPENAI_VOICES.index(wanted.lower()) % len(voices)].id if voices else ""
+        if not voices:
+            return wanted
+        raise InvalidValueError(
+            f"Model {placement.target!r} has no voice {name!r}. Its voices: "
+            f"{', '.join(voice.id for voice in voices)}; OpenAI's names work too.",
+            param="voice",
+        )
+
+
+def stt_capabilities(placement: Placement) -> SttCapabilities:
+    """Return what an STT model can do."""
+    capabilities = placement.capabilities
+    if not isinstance(capabilities, SttCapabilities):
+        raise TypeError(f"{placement.target} is not an STT model")
+    return capabilities
+
+
+def tts_capabilities(placement: Placement) -> TtsCapabilities:
+    """Return what a TTS model can do."""
+    capabilities = placement.capabilities
+    if not isinstance(capabilities, TtsCapabilities):
+        raise TypeError(f"{placement.target} is not a TTS model")
+    return capabilities

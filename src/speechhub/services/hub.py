@@ -1,0 +1,129 @@
+"""Everything behind the edges: the same for HTTP and for the command line."""
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from speechhub.discovery import BrokenPlugin, discover
+from speechhub.errors import SpeechhubError
+from speechhub.lifecycle.gpu import gpu_names
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.placement import Placement, devices_of, place
+from speechhub.lifecycle.runner import LocalRunner, Runner
+from speechhub.lifecycle.scheduler import Limits
+from speechhub.services.catalog import Catalog
+from speechhub.services.speech import SpeechService
+from speechhub.services.transcription import TranscriptionService
+from speechhub.settings import Settings
+from speechhub.store import ModelStore
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, kw_only=True)
+class Hub:
+    """The services and what they stand on; an async context that ends every worker when it is left."""
+
+    settings: Settings
+    catalog: Catalog
+    store: ModelStore
+    manager: Manager
+    runner: Runner
+    transcription: TranscriptionService
+    speech: SpeechService
+    broken_plugins: Sequence[BrokenPlugin] = ()
+    _preloads: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @classmethod
+    def assemble(cls, settings: Settings) -> Self:
+        """Find the engines and put everything together; nothing is started.
+
+        Raises:
+            ConfigurationError: The settings and the installed engines contradict each other.
+        """
+        found = discover()
+        for plugin in found.broken:
+            log.error(
+                "plugin cannot be read",
+                plugin=plugin.distribution,
+                entry=plugin.entry_point,
+                error=plugin.error,
+            )
+        devices = devices_of(settings, gpus=gpu_names(), host_memory_bytes=_host_memory_bytes())
+        placements = place(found.engines, settings, devices)
+        catalog = Catalog(
+            placements,
+            stt_model=settings.stt_model,
+            tts_model=settings.tts_model,
+            aliases=settings.aliases,
+            voice_aliases=settings.voice_aliases,
+        )
+        store = ModelStore(settings.models_dir, hf_endpoint=settings.hf_endpoint, offline=settings.offline)
+
+        def fetch(placement: Placement) -> Path | None:
+            return store.resolve(placement.model, local=placement.path)
+
+        manager = Manager(
+            placements,
+            limits=Limits(
+                queue_limit=settings.queue_limit,
+                switch_timeout_s=settings.switch_timeout_s,
+                first_load_timeout_s=settings.first_load_timeout_s,
+                idle_unload_s=settings.idle_unload_s,
+            ),
+            fetch=fetch,
+            stop_timeout_s=settings.stop_timeout_s,
+            threads=settings.threads,
+        )
+        runner = LocalRunner(manager)
+        return cls(
+            settings=settings,
+            catalog=catalog,
+            store=store,
+            manager=manager,
+            runner=runner,
+            transcription=TranscriptionService(
+                catalog,
+                runner,
+                max_audio_s=settings.max_audio_s,
+                request_timeout_s=settings.request_timeout_s,
+            ),
+            speech=SpeechService(
+                catalog,
+                runner,
+                max_input_chars=settings.max_input_chars,
+                request_timeout_s=settings.request_timeout_s,
+            ),
+            broken_plugins=found.broken,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._preloads:
+            task.cancel()
+        await asyncio.gather(*self._preloads, return_exceptions=True)
+        await self.manager.close(self.settings.shutdown_timeout_s)
+
+    def preload(self, names: Iterable[str]) -> None:
+        """Load models in the background; a failure is logged, and the next request tries again."""
+        self._preloads += [asyncio.create_task(self._preload(name)) for name in names]
+
+    async def _preload(self, name: str) -> None:
+        try:
+            await self.manager.switch_to(self.catalog.find(name).placement.target)
+        except SpeechhubError as error:
+            log.error("preload failed", model=name, error=str(error))
+
+
+def _host_memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,95 @@
+"""Reads uploaded recordings in threads, a little ahead of the engine."""
+
+import asyncio
+import threading
+from collections import deque
+from functools import partial
+from typing import BinaryIO, Final
+
+from speechhub.codecs.decode import decode_blocks
+from speechhub.codecs.passages import Passage, PassageReader
+
+LONGEST_S: Final = 300.0
+"""Longest passage, in seconds, for engines that would take longer ones: between passages others get their
+turn, and memory stays small."""
+AHEAD_S: Final = 300.0
+"""How much may wait for the engine, in seconds; one passage more at most. 300 s are 19 MB."""
+
+
+class Reading:
+    """One recording on its way to an engine; belongs to one request, which closes it.
+
+    A thread works while it is awaited, and while the engine is busy with what was taken last: until the
+    next passages are there, and no further.
+    """
+
+    def __init__(
+        self, recording: BinaryIO, *, sample_rate: int, longest_s: float | None, max_audio_s: float
+    ) -> None:
+        """Prepare to read; nothing is read yet.
+
+        Args:
+            recording: seekable file; left open.
+            sample_rate: that the engine wants, in hertz.
+            longest_s: length of a passage, in seconds, that the engine takes; None if any will do.
+            max_audio_s: longest recording, in seconds.
+        """
+        self._left = threading.Event()
+        blocks = decode_blocks(
+            recording, sample_rate=sample_rate, max_duration_s=max_audio_s, cancelled=self._left.is_set
+        )
+        self._reader = PassageReader(
+            blocks,
+            sample_rate=sample_rate,
+            longest_s=min(longest_s or LONGEST_S, LONGEST_S),
+            cancelled=self._left.is_set,
+        )
+        self._waiting: deque[Passage] = deque()
+        self._ahead: asyncio.Task[list[Passage]] | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Length of what was read so far, in seconds; at the end, of the recording."""
+        return self._reader.duration_s
+
+    async def take(self, most: int, *, ahead: int) -> list[Passage]:
+        """Return the next passages, at least one and up to *most*; none at the end.
+
+        Args:
+            most: How many to return.
+            ahead: How many to read while the engine is busy with them.
+
+        Raises:
+            AudioError: The recording is at fault, as `decode_blocks` says, here or further on.
+        """
+        if not self._waiting:
+            if self._ahead is None and self._reader.ended:
+                return []
+            # The first comes alone: the engine need not wait for more.
+            coming = self._ahead or self._start(1)
+            # A thread cannot be cancelled: if this is, aclose() has the thread stop, and waits for it.
+            self._waiting.extend(await asyncio.shield(coming))
+            self._ahead = None
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not self._waiting and not self._reader.ended:
+            self._start(ahead)
+        return taken
+
+    async def aclose(self) -> None:
+        """Stop reading; return when no thread touches the recording any more."""
+        self._left.set()
+        if self._ahead is not None and not self._ahead.done():
+            self._ahead.add_done_callback(self._finished)  # whatever becomes of this coroutine
+            await asyncio.wait([self._ahead])
+        else:
+            self._finished(self._ahead)
+
+    def _start(self, most: int) -> asyncio.Task[list[Passage]]:
+        read = partial(self._reader.read, most, AHEAD_S)
+        self._ahead = asyncio.create_task(asyncio.to_thread(read))
+        return self._ahead
+
+    def _finished(self, ahead: asyncio.Task[list[Passage]] | None) -> None:
+        if ahead is not None and not ahead.cancelled():
+            ahead.exception()  # nobody waits for it any more
+        self._reader.close()

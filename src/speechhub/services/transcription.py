@@ -1,0 +1,155 @@
+"""Speech to text: from an uploaded recording to a transcript."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO
+
+from speechhub.domain.language import language_name, parse_language
+from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
+from speechhub.errors import (
+    InvalidValueError,
+    RequestTimeoutError,
+    UnsupportedValueError,
+)
+from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.runner import Runner
+from speechhub.services.catalog import Catalog, stt_capabilities
+from speechhub.services.longform import Longform
+from speechhub.services.reading import Reading
+from speechhub.services.transcript_stream import TranscriptStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionJob:
+    """What a client asks for, beside the recording itself."""
+
+    model: str | None = None
+    """A model id or alias; None means the default."""
+    task: Task = Task.TRANSCRIBE
+    language: str | None = None
+    """ISO code, region and case ignored, or English name; None, empty or ``auto`` means detect it."""
+    prompt: str | None = None
+    hotwords: tuple[str, ...] = ()
+    temperature: float | None = None
+    """0 to 1."""
+    segments: bool = False
+    """Whether the answer cannot do without segment times."""
+    words: bool = False
+    """Whether the answer cannot do without word times."""
+    words_if_possible: bool = False
+    """Whether word times make the answer better, as they do subtitles."""
+    speakers: bool = False
+    """Whether the answer must tell who speaks."""
+    logprobs: bool = False
+    """Whether the answer must have the probability of each token."""
+
+
+class TranscriptionService:
+    """Transcribes recordings; one for the life of the server."""
+
+    def __init__(
+        self, catalog: Catalog, runner: Runner, *, max_audio_s: float, request_timeout_s: float
+    ) -> None:
+        self._catalog = catalog
+        self._runner = runner
+        self._max_audio_s = max_audio_s
+        self._request_timeout_s = request_timeout_s
+
+    async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> Transcript:
+        """Transcribe, or translate, one recording.
+
+        Args:
+            recording: Seekable file with audio in any allowed container; left open.
+            job: How to transcribe it.
+
+        Raises:
+            RequestError: The recording or the job is at fault.
+            UnavailableError: The engine cannot be had in time.
+            EngineError, ModelFilesError: The engine failed.
+        """
+        work = self._work(recording, job)
+        async with self._limited(), aclosing(work.events(live=False)) as events:
+            async for event in events:
+                if isinstance(event, Transcript):
+                    return event
+        raise AssertionError("unreachable")
+
+    async def stream(self, recording: BinaryIO, job: TranscriptionJob) -> TranscriptStream:
+        """Start to transcribe; return pieces of text as they become final, and the transcript after them.
+
+        When this returns, the first of them exists: whatever can be refused was refused. A recording that is
+        damaged, or too long, further on can still break the stream.
+
+        Args:
+            recording: As for `transcribe`; to be left alone until the stream is closed.
+            job: How to transcribe it.
+
+        Raises:
+            RequestError, UnavailableError, EngineError, ModelFilesError: As for `transcribe`.
+        """
+        return await TranscriptStream.open(self._work(recording, job), self._limited())
+
+    def _work(self, recording: BinaryIO, job: TranscriptionJob) -> Longform:
+        placement = self._catalog.model(job.model, Slot.STT)
+        request = self._check(job, placement)
+        capabilities = stt_capabilities(placement)
+        reading = Reading(
+            recording,
+            sample_rate=capabilities.sample_rate,
+            longest_s=capabilities.longest_input_s,
+            max_audio_s=self._max_audio_s,
+        )
+        return Longform(reading, self._runner, placement, request, language=parse_language(job.language))
+
+    @asynccontextmanager
+    async def _limited(self) -> AsyncIterator[None]:
+        """Give up after the request's time."""
+        try:
+            async with asyncio.timeout(self._request_timeout_s):
+                yield
+        except TimeoutError as error:
+            raise RequestTimeoutError(
+                f"The transcription was not done after {self._request_timeout_s:.0f} s."
+            ) from error
+
+    def _check(self, job: TranscriptionJob, placement: Placement) -> partial[TranscribeRequest]:
+        """Hold the job against what the model can do; return the request, but for audio and language."""
+        capabilities, model = stt_capabilities(placement), placement.target
+        if job.task is Task.TRANSLATE and not capabilities.translation:
+            raise UnsupportedValueError(f"Model {model!r} cannot translate.", param="model")
+        if job.segments and not capabilities.segment_timestamps:
+            raise UnsupportedValueError(
+                f"Model {model!r} has no timestamps: use response_format 'json' or 'text' instead.",
+                param="response_format",
+            )
+        if job.words and not capabilities.word_timestamps:
+            raise UnsupportedValueError(
+                f"Model {model!r} has no word timestamps.", param="timestamp_granularities"
+            )
+        if job.speakers and not capabilities.diarization:
+            raise UnsupportedValueError(
+                f"response_format 'diarized_json' is not compatible with model {model!r}.",
+                param="response_format",
+            )
+        if job.logprobs:
+            raise UnsupportedValueError(
+                f"Model {model!r} has no log probabilities: leave out 'include'.", param="include"
+            )
+        language = parse_language(job.language)
+        if language is not None and placement.model.languages and language not in placement.model.languages:
+            raise InvalidValueError(
+                f"Model {model!r} does not know {language_name(language)}; it knows: "
+                f"{', '.join(placement.model.languages)}.",
+                param="language",
+            )
+        return partial(
+            TranscribeRequest,
+            task=job.task,
+            prompt=job.prompt if capabilities.prompt else None,
+            hotwords=job.hotwords if capabilities.hotwords else (),
+            temperature=job.temperature if capabilities.temperature else None,
+            word_timestamps=job.words or (job.words_if_possible and capabilities.word_timestamps),
+        )
