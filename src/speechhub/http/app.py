@@ -1,0 +1,131 @@
+"""The composition root: settings in, the whole program out. Nothing else builds objects that live."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.types import ASGIApp
+
+from speechhub.engine import Slot
+from speechhub.http.auth import ApiKeys, authenticated
+from speechhub.http.errors import HANDLERS
+from speechhub.http.limits import limited
+from speechhub.http.middleware import errors_answered, head_answered, request_scope
+from speechhub.http.openapi import openapi_config
+from speechhub.http.paths import with_aliases
+from speechhub.http.routes import health, models, speech, transcriptions, voices
+from speechhub.http.uploads import uploads_bounded
+from speechhub.services.hub import Hub
+from speechhub.settings import Settings
+
+log = structlog.get_logger()
+
+FORM_OVERHEAD_BYTES = 1024 * 1024
+"""What the other fields of a form may take beside the largest file."""
+
+EXPOSED_HEADERS = (
+    "x-request-id",
+    "openai-processing-ms",
+    "retry-after",
+    "retry-after-ms",
+    "x-should-retry",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-reset-requests",
+)
+"""What pages of other origins may read, besides the body."""
+
+
+def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
+    """Build the application.
+
+    Args:
+        settings: What the operator wants.
+        hub: The services behind the routes, which end with the application; by default, those that the
+            settings describe.
+
+    Raises:
+        ConfigurationError: The settings and the installed engines contradict each other.
+    """
+    hub = hub or Hub.assemble(settings)
+    app = Litestar(
+        route_handlers=[
+            health.get_health,
+            health.get_live,
+            health.get_ready,
+            health.get_root,
+            Router(
+                path="/v1",
+                route_handlers=[
+                    transcriptions.create_transcription,
+                    transcriptions.create_translation,
+                    speech.create_speech,
+                    voices.list_voices,
+                    voices.list_audio_models,
+                    models.list_models,
+                    models.retrieve_model,
+                    models.delete_model,
+                ],
+            ),
+        ],
+        dependencies={
+            "transcription": Provide(lambda: hub.transcription, sync_to_thread=False),
+            "speech": Provide(lambda: hub.speech, sync_to_thread=False),
+            "catalog": Provide(lambda: hub.catalog, sync_to_thread=False),
+            "manager": Provide(lambda: hub.manager, sync_to_thread=False),
+        },
+        exception_handlers=HANDLERS,
+        lifespan=[partial(_lifespan, hub=hub, settings=settings)],
+        request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+        cors_config=_cors(settings),
+        openapi_config=openapi_config(),
+        state=State(
+            {
+                "max_upload_bytes": settings.max_upload_bytes,
+                "speech_format": settings.speech_format,
+                "started_at": int(time.time()),
+                "started_monotonic": time.monotonic(),
+                "broken_plugins": hub.broken_plugins,
+                "stopping": False,
+            }
+        ),
+        logging_config=None,
+    )
+    # Around everything, not as Litestar's middleware: those never see a request without a route.
+    app.asgi_handler = _edges(app.asgi_handler, settings)
+    return app
+
+
+def _edges(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Wrap *app* in what stands between it and the network, the innermost first."""
+    app = uploads_bounded(app, settings.upload_idle_timeout_s)
+    app = limited(app, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit)
+    app = authenticated(app, ApiKeys(settings.api_keys))
+    app = with_aliases(head_answered(app))
+    app = errors_answered(app, _cors(settings))
+    return request_scope(app)
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    if not settings.cors_origins:
+        return None
+    return CORSConfig(allow_origins=list(settings.cors_origins), expose_headers=list(EXPOSED_HEADERS))
+
+
+@asynccontextmanager
+async def _lifespan(app: Litestar, *, hub: Hub, settings: Settings) -> AsyncIterator[None]:
+    async with hub:
+        log.info(
+            "ready",
+            ready_s=round(time.monotonic() - app.state.started_monotonic, 3),
+            stt_model=hub.catalog.defaults[Slot.STT],
+            tts_model=hub.catalog.defaults[Slot.TTS],
+        )
+        hub.preload(settings.preload)
+        yield

@@ -1,0 +1,85 @@
+"""Who may come in: API keys, in the headers that OpenAI's and Azure's clients use.
+
+Open without a key are the root page, the probes under ``/health`` and browsers' preflights; everything else
+needs one, also what does not exist, so that nobody can explore the server without it. Websockets too.
+"""
+
+import hmac
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Final
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from speechhub.errors import AuthenticationError, InvalidApiKeyError
+from speechhub.settings import Secret
+
+OPEN_PATHS: Final = frozenset({"/", "/health", "/health/live", "/health/ready"})
+"""What probes and warm-ups ask for; ``/health`` tells strangers its status and no more."""
+
+
+class ApiKeys:
+    """The keys that let a client in; lives as long as the application, and remembers only their digests."""
+
+    def __init__(self, keys: Iterable[Secret]) -> None:
+        self._digests = tuple(_digest(key.reveal().encode()) for key in keys)
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def number_of(self, key: bytes) -> int | None:
+        """Return which key this is, counted from 1, or None.
+
+        Takes the same time whether the key is wrong, nearly right or right: digests are equally long, and
+        all of them are compared.
+        """
+        digest = _digest(key)
+        matches = [hmac.compare_digest(digest, known) for known in self._digests]
+        return matches.index(True) + 1 if any(matches) else None
+
+
+def authenticated(app: ASGIApp, keys: ApiKeys) -> ASGIApp:
+    """Wrap *app*: let in who has a key, or everybody if there are no keys.
+
+    ``scope["state"]`` has ``trusted``, whether the caller may see everything, and ``key``, the number of its
+    key or None. The body of a refused request is never read.
+
+    Raises:
+        AuthenticationError: From the wrapped application: no key, or a wrong one.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        shown = credentials(scope)
+        number = next(filter(None, map(keys.number_of, shown)), None)
+        trusted = not keys or number is not None
+        if not (trusted or _is_open(scope)):
+            raise InvalidApiKeyError if shown else AuthenticationError
+        scope["state"] |= {"trusted": trusted, "key": number}
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def credentials(scope: Scope) -> list[bytes]:
+    """Return the keys that a request shows; an empty one, as some clients send it, is none."""
+    found: list[bytes] = []
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, key = value.strip().partition(b" ")
+            if scheme.lower() == b"bearer":
+                found.append(key.strip())
+        elif name == b"api-key":
+            found.append(value.strip())
+    return [key for key in found if key]
+
+
+def _is_open(scope: Scope) -> bool:
+    if scope["type"] != ScopeType.HTTP:
+        return False
+    # A preflight cannot carry a key, and no route answers OPTIONS with anything but its methods.
+    return scope["method"] == "OPTIONS" or (scope["method"] == "GET" and scope["path"] in OPEN_PATHS)
+
+
+def _digest(key: bytes) -> bytes:
+    return sha256(key).digest()

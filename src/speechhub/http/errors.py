@@ -1,0 +1,170 @@
+"""Errors → OpenAI's error object: the one table from class to status, and what Litestar calls with it."""
+
+import math
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.datastructures import State
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.types import Scope, Send
+
+from speechhub import errors
+from speechhub.http.multipart import UnsupportedMediaTypeError
+from speechhub.http.paths import UnknownVersionError
+
+log = structlog.get_logger()
+
+STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
+    errors.SpeechhubError: 500,
+    errors.ConfigurationError: 500,
+    errors.RequestError: 400,
+    errors.ModelNotFoundError: 404,
+    errors.ModelNotDeletableError: 403,
+    errors.UploadTooLargeError: 413,
+    errors.UploadStalledError: 408,
+    UnsupportedMediaTypeError: 415,
+    UnknownVersionError: 404,
+    errors.AuthenticationError: 401,
+    errors.UnavailableError: 503,
+    errors.RateLimitedError: 429,
+    errors.ModelFilesError: 503,
+    errors.EngineError: 500,
+    errors.RequestCancelledError: 499,
+}
+"""Error class → HTTP status; a class that is not here has the status of its nearest ancestor."""
+
+TYPES: Final = {429: "requests", 413: "server_error"}
+"""OpenAI's `type` where it is not the usual one; 413 is OpenAI's own oddity."""
+
+NEVER_RETRY: Final = (errors.ModelFilesError, errors.EngineError)
+"""What will fail again: SDKs would repeat a 5xx twice on their own."""
+
+
+class ErrorObject(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong."""
+
+    message: str
+    type: str
+    """``invalid_request_error`` or ``server_error``, mostly."""
+    param: str | None = None
+    """Name of the field at fault."""
+    code: str | None = None
+    """Stable identifier for programs."""
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every error."""
+
+    error: ErrorObject
+
+
+def status_of(error: errors.SpeechhubError) -> int:
+    """Return the HTTP status of *error*."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def error_object(error: errors.SpeechhubError) -> ErrorObject:
+    """Return *error* as OpenAI would put it."""
+    return _object(status_of(error), error.message, param=getattr(error, "param", None), code=error.code)
+
+
+def internal_error() -> ErrorObject:
+    """Return the error for a bug; what it was stands in the log."""
+    return _object(500, "The server had an error while processing your request. Its log has the details.")
+
+
+def _object(status: int, message: str, *, param: str | None = None, code: str | None = None) -> ErrorObject:
+    kind = TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")  # noqa: PLR2004
+    return ErrorObject(message=message, type=kind, param=param, code=code)
+
+
+def _respond(status: int, error: ErrorObject, headers: dict[str, str] | None = None) -> Response[ErrorBody]:
+    return Response(
+        ErrorBody(error=error), status_code=status, headers=headers, media_type="application/json"
+    )
+
+
+def headers_of(error: errors.SpeechhubError) -> dict[str, str]:
+    """Return what the answer to *error* says besides its body."""
+    match error:
+        case errors.UnavailableError():
+            wait_s = max(1, math.ceil(error.retry_after_s))
+            return {"retry-after": str(wait_s), "retry-after-ms": str(wait_s * 1000)}
+        case errors.InvalidApiKeyError():
+            return {"www-authenticate": 'Bearer realm="speechhub", error="invalid_token"'}
+        case errors.AuthenticationError():
+            return {"www-authenticate": 'Bearer realm="speechhub"'}
+        case _:
+            return {"x-should-retry": "false"} if isinstance(error, NEVER_RETRY) else {}
+
+
+async def send_error(error: errors.SpeechhubError, scope: Scope, send: Send) -> None:
+    """Answer an error outside of Litestar; a websocket is refused, which clients see as 403."""
+    scope["state"]["error"] = type(error).__name__
+    if scope["type"] != ScopeType.HTTP:
+        await send({"type": "websocket.close", "code": 1008, "reason": error.message})
+        return
+    body = msgspec.json.encode(ErrorBody(error=error_object(error)))
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        **headers_of(error),
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status_of(error),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def on_speechhub_error(
+    request: Request[None, None, State], error: errors.SpeechhubError
+) -> Response[ErrorBody]:
+    """Answer an error that was raised on purpose."""
+    status = status_of(error)
+    answer = error_object(error)
+    if isinstance(error, errors.ModelNotFoundError) and "deployment" in request.scope["state"]:
+        answer = msgspec.structs.replace(answer, code="DeploymentNotFound")  # as Azure calls it
+    request.scope["state"]["error"] = type(error).__name__
+    return _respond(status, answer, headers_of(error))
+
+
+def on_http_exception(request: Request[None, None, State], error: HTTPException) -> Response[ErrorBody]:
+    """Answer what Litestar refused by itself: routes, methods, bodies."""
+    status, param, message = error.status_code, None, error.detail
+    request.scope["state"]["error"] = type(error).__name__
+    if isinstance(error, NotFoundException):
+        message = f"Invalid URL ({request.method} {request.url.path})"
+    elif isinstance(error, MethodNotAllowedException):
+        message = f"Not allowed to {request.method} on {request.url.path}."
+    elif status == 413:  # noqa: PLR2004
+        return on_speechhub_error(request, errors.UploadTooLargeError(request.app.state.max_upload_bytes))
+    elif isinstance(error.extra, list) and error.extra:
+        first: dict[str, Any] = error.extra[0]
+        param = first.get("key") or None
+        message = f"{param}: {first.get('message')}" if param else str(first.get("message") or message)
+    elif status == 400:  # noqa: PLR2004
+        message = f"The request body cannot be read: {message}."
+    code = "invalid_value" if status == 400 else None  # noqa: PLR2004
+    return _respond(status, _object(status, message, param=param, code=code), error.headers)
+
+
+def on_exception(request: Request[None, None, State], error: Exception) -> Response[ErrorBody]:
+    """Answer a bug: nothing of it leaves, all of it is logged."""
+    log.error("unexpected error", path=request.url.path, exc_info=error)
+    request.scope["state"]["error"] = type(error).__name__
+    return _respond(500, internal_error(), {"x-should-retry": "false"})
+
+
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
+    errors.SpeechhubError: on_speechhub_error,
+    HTTPException: on_http_exception,
+    Exception: on_exception,
+}
+"""For Litestar's `exception_handlers`."""

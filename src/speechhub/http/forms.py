@@ -1,0 +1,94 @@
+"""From the text fields of a form to what a client asks for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from speechhub.engine import Task
+from speechhub.errors import InvalidValueError
+from speechhub.http.schemas import TranscriptionFields
+from speechhub.services.transcription import TranscriptionJob
+
+_NESTED: Final = "chunking_strategy"
+
+
+def read_fields(form: Mapping[str, Sequence[str]]) -> TranscriptionFields:
+    """Read a form's text fields; numbers and booleans are text there.
+
+    Args:
+        form: Values by name, with any ``[]`` behind the name removed.
+
+    Raises:
+        InvalidValueError: A value is wrong, or contradicts another.
+    """
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(TranscriptionFields):
+        value = _chunking(form) if field.name == _NESTED else _value(form, field)
+        if value is None:
+            continue
+        try:
+            msgspec.convert(value, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidValueError(
+                f"Invalid value for {field.name!r}: {error}.", param=field.name
+            ) from error
+        values[field.name] = value
+    fields = msgspec.convert(values, TranscriptionFields, strict=False)
+    if "word" in fields.timestamp_granularities and fields.response_format != "verbose_json":
+        raise InvalidValueError(
+            "timestamp_granularities 'word' needs response_format 'verbose_json'.",
+            param="timestamp_granularities",
+        )
+    return fields
+
+
+def _value(form: Mapping[str, Sequence[str]], field: msgspec.structs.FieldInfo) -> Any:
+    texts = form.get(field.name)
+    if not texts:
+        return None
+    kind = msgspec.inspect.type_info(field.type)
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return list(texts)
+    if isinstance(kind, msgspec.inspect.BoolType):
+        return texts[-1].strip().lower()
+    return texts[-1]
+
+
+def _chunking(form: Mapping[str, Sequence[str]]) -> Any:
+    """Read the one nested field, which SDKs write as a word, as JSON, or as a part for each leaf."""
+    prefix = f"{_NESTED}["
+    leaves = {
+        name.removeprefix(prefix).removesuffix("]"): texts[-1]
+        for name, texts in form.items()
+        if name.startswith(prefix)
+    }
+    if leaves:
+        return leaves
+    text = form.get(_NESTED, [""])[-1].strip()
+    if not text.startswith("{"):
+        return text or None
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise InvalidValueError(f"{_NESTED} is not valid JSON: {error}.", param=_NESTED) from error
+
+
+def job_of(fields: TranscriptionFields, task: Task) -> TranscriptionJob:
+    """Return what the fields ask for."""
+    subtitles = fields.response_format in ("srt", "vtt")
+    diarized = fields.response_format == "diarized_json"
+    hint = fields.languages[0] if len(fields.languages) == 1 else None
+    return TranscriptionJob(
+        model=fields.model,
+        task=task,
+        language=(fields.language or hint) if task is Task.TRANSCRIBE else None,
+        prompt=fields.prompt,
+        hotwords=fields.keywords,
+        temperature=fields.temperature,
+        segments=subtitles or fields.response_format == "verbose_json",
+        words="word" in fields.timestamp_granularities,
+        words_if_possible=subtitles,
+        speakers=diarized or bool(fields.known_speaker_names or fields.known_speaker_references),
+        logprobs="logprobs" in fields.include,
+    )

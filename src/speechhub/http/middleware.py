@@ -1,0 +1,124 @@
+"""Around every request: its id, its headers, its clean-up and its one line in the log; what HEAD asks."""
+
+import re
+import time
+from contextlib import AsyncExitStack
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from speechhub.errors import SpeechhubError
+from speechhub.http.errors import send_error
+
+log = structlog.get_logger()
+
+_CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}")
+QUIET: Final = ("/health",)
+"""Paths that are asked every few seconds, and logged only in debug."""
+
+
+def request_scope(app: ASGIApp) -> ASGIApp:
+    """Wrap *app*: give every request an id, a place for clean-up, and a line in the log.
+
+    ``scope["state"]`` has ``exit_stack``, closed when the response is over or abandoned; ``log``, a
+    dictionary whose entries stand in the request's line; and ``headers``, one whose entries go out with the
+    response.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = asked if _CLIENT_ID.fullmatch(asked) else f"req_{uuid4().hex}"
+        notes: dict[str, object] = {}
+        extra: dict[str, str] = {}
+        status = 499  # what it stays at if the client leaves before there is an answer
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                scope["state"]["started"] = True
+                headers = MutableScopeHeaders.from_message(message)
+                headers["x-request-id"] = request_id
+                headers["openai-processing-ms"] = str(round((time.perf_counter() - began) * 1000))
+                headers["openai-version"] = "2020-10-01"
+                headers["x-content-type-options"] = "nosniff"
+                headers.update(extra)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            failed = True
+            try:
+                async with AsyncExitStack() as stack:
+                    scope["state"]["exit_stack"] = stack
+                    scope["state"]["log"] = notes
+                    scope["state"]["headers"] = extra
+                    await app(scope, receive, send_with_headers)
+                failed = False
+            finally:
+                say = log.debug if scope["path"].startswith(QUIET) else log.info
+                if failed:
+                    notes["broken_off"] = True
+                if error := scope["state"].get("error"):
+                    notes["error"] = error
+                if key := scope["state"].get("key"):
+                    notes["key"] = key
+                say(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    ms=round((time.perf_counter() - began) * 1000, 1),
+                    **notes,
+                )
+
+    return wrapped
+
+
+def errors_answered(app: ASGIApp, cors: CORSConfig | None) -> ASGIApp:
+    """Wrap *app*, which refuses requests before Litestar sees them: answer its errors as Litestar's are."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except SpeechhubError as error:
+            if scope["state"].get("started"):
+                raise  # the answer breaks off: there cannot be a second one
+            # Litestar would have added these: without them a browser hides the error from its page.
+            origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
+            if cors and origin and cors.is_origin_allowed(origin) and scope["type"] == ScopeType.HTTP:
+                scope["state"]["headers"] |= {
+                    "access-control-allow-origin": origin,
+                    "vary": "Origin",
+                    **cors.simple_headers,
+                }
+            await send_error(error, scope, send)
+
+    return wrapped
+
+
+def head_answered(app: ASGIApp) -> ASGIApp:
+    """Wrap *app*: answer HEAD as GET is answered, without the body."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
+            await app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        inner: Scope = {**scope, "method": "GET"}
+        await app(inner, receive, send_without_body)
+
+    return wrapped

@@ -1,0 +1,127 @@
+"""Reads a multipart form while it arrives, as every SDK writes it.
+
+Litestar's own form parsing holds the whole body in memory and fails on a file part without a filename, as
+the Java and Ruby SDKs send it; here the field's name decides what is the file, and nothing else does.
+"""
+
+import tempfile
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final, cast
+
+from litestar import Request
+from litestar.datastructures import State
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from speechhub.errors import InvalidValueError, RequestError, UploadTooLargeError
+
+SPOOL_BYTES: Final = 4 * 1024 * 1024
+"""A file larger than this goes to disk while it arrives."""
+
+MAX_FIELD_BYTES: Final = 64 * 1024
+MAX_PARTS: Final = 256
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is not what the route reads."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Form:
+    """The parts of a form; close `file` after use."""
+
+    file: BinaryIO | None = None
+    """Contents of the part named ``file``, at their start; None if there was no such part."""
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    """Text parts by name, ``[]`` behind a name removed; empty values and the text ``null`` left out."""
+
+    def text(self, name: str) -> str | None:
+        """Return the last value of a field, or None."""
+        values = self.fields.get(name)
+        return values[-1] if values else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return all values of a field."""
+        return tuple(self.fields.get(name, ()))
+
+
+async def read_form(request: Request[None, None, State], *, limit_bytes: int) -> Form:
+    """Read the body as a form.
+
+    Args:
+        request: Its body must be unread.
+        limit_bytes: Largest file.
+
+    Raises:
+        UploadTooLargeError: The file is larger, or is said to be.
+        RequestError: The body is not a well-formed multipart form.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind.lower() != "multipart/form-data" or not options.get("boundary"):
+        raise UnsupportedMediaTypeError(
+            "Send the recording as multipart/form-data, with the audio in the field 'file'. "
+            "Example: curl -F file=@speech.mp3 -F model=whisper-1 …"
+        )
+    reader = _Reader(limit_bytes)
+    try:
+        parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_PARTS)
+        async for chunk in request.stream():
+            for event in parser.parse(chunk) if chunk else ():
+                reader.take(event)
+        parser.close()
+    except MultipartError as error:
+        reader.abandon()
+        raise InvalidValueError(f"The multipart body is broken: {error}.") from error
+    except BaseException:
+        reader.abandon()
+        raise
+    return reader.form
+
+
+class _Reader:
+    """Sorts the parser's events into a form."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.form = Form()
+        self._limit_bytes = limit_bytes
+        self._name = ""
+        self._text = bytearray()
+        self._size_bytes = 0
+
+    def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
+        if isinstance(event, MultipartSegment):
+            self._name = event.name
+            self._text.clear()
+            if self._name == "file":
+                self._begin_file()
+        elif event is None:
+            self._end_part()
+        elif self._name == "file" and self.form.file is not None:
+            self._size_bytes += len(event)
+            if self._size_bytes > self._limit_bytes:
+                raise UploadTooLargeError(self._limit_bytes)
+            self.form.file.write(event)
+        else:
+            self._text += event
+            if len(self._text) > MAX_FIELD_BYTES:
+                raise InvalidValueError(f"Field {self._name!r} is too long.", param=self._name)
+
+    def abandon(self) -> None:
+        if self.form.file is not None:
+            self.form.file.close()
+
+    def _begin_file(self) -> None:
+        self.abandon()  # a second file replaces the first
+        self._size_bytes = 0
+        spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  # the form's reader closes it
+        self.form.file = cast("BinaryIO", spool)
+
+    def _end_part(self) -> None:
+        if self._name == "file" and self.form.file is not None:
+            self.form.file.seek(0)
+            return
+        try:
+            text = self._text.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidValueError(f"Field {self._name!r} is not UTF-8 text.", param=self._name) from error
+        if text not in ("", "null"):
+            self.form.fields.setdefault(self._name.removesuffix("[]"), []).append(text)

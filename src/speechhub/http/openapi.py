@@ -1,0 +1,223 @@
+"""The OpenAPI description: what Litestar finds in the handlers, completed with what signatures cannot say.
+
+Litestar writes paths, parameters and summaries; the shapes come from the structs in ``schemas.py`` (see
+``openapi_shapes.py``). The bodies of the audio routes, which depend on the request, and the errors are added
+here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import OpenAPI
+
+from speechhub import __version__
+from speechhub.http.openapi_examples import ANSWERS, FIELDS, SPEECH_REQUESTS, SUBTITLES, error_example
+from speechhub.http.openapi_shapes import REF, component_schemas
+
+Json = dict[str, Any]
+
+OPENAI: Final = "OpenAI's API"
+OWN: Final = "speechhub's own"
+
+DESCRIPTION: Final = """\
+A self-hosted speech server that speaks OpenAI's audio API.
+
+* Every path under `/v1` also answers without `/v1`, and under `/openai/v1`; \
+`/openai/deployments/{deployment}/audio/…` takes the model from the path, as Azure's clients expect.
+* Fields that are not described here are ignored.
+* Arrays in forms are repeated parts, named `field[]` or `field`; empty parts and the text `null` are unset.
+* Every answer has `x-request-id`. Every error has OpenAI's error object.
+* Where the server has no API keys, none is needed and any is accepted.
+"""
+
+AUDIO_TYPES: Final = ("audio/mpeg", "audio/opus", "audio/aac", "audio/flac", "audio/wav", "audio/pcm")
+
+ERRORS: Final[Mapping[str, str]] = {
+    "400": "A field is wrong, or the audio cannot be used; `param` names the field.",
+    "401": "The server has API keys, and the request has none, or a wrong one.",
+    "403": "It is not for clients to do this.",
+    "404": "There is no such model.",
+    "408": "The request body stopped arriving.",
+    "413": "The recording is too large.",
+    "415": "The body is not multipart/form-data.",
+    "429": "This caller asks for too much; `retry-after` says when to try again.",
+    "500": "The engine failed. SDKs do not repeat the request.",
+    "503": "The model cannot be had now; `retry-after` says when to try again.",
+}
+"""Status → what it means; each is a response component."""
+
+FORM_ERRORS: Final = ("400", "401", "404", "408", "413", "415", "429", "500", "503")
+OPERATION_ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
+    "createTranscription": FORM_ERRORS,
+    "createTranslation": FORM_ERRORS,
+    "createSpeech": ("400", "401", "404", "408", "413", "429", "500", "503"),
+    "listModels": ("401",),
+    "retrieveModel": ("401", "404"),
+    "deleteModel": ("401", "403", "404"),
+    "listVoices": ("401", "404", "500", "503"),
+    "listSpeechVoices": ("401", "404", "500", "503"),
+    "listAudioModels": ("401",),
+    "getReady": ("503",),
+}
+"""Operation → the errors that it can answer; those that are not here answer none."""
+
+OPEN_OPERATIONS: Final = ("getRoot", "getHealth", "getLive", "getReady")
+"""What needs no API key."""
+
+ONLY_TRANSCRIPTIONS: Final = ("language", "languages")
+"""Fields of a transcription that mean nothing for a translation, which is in English."""
+
+
+def openapi_config() -> OpenAPIConfig:
+    """Return how the description is made and served: as JSON and YAML, without pages from elsewhere."""
+    return _Config(
+        title="speechhub",
+        version=__version__,
+        description=DESCRIPTION,
+        use_handler_docstrings=True,
+        operation_id_creator=_operation_id,
+        render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],
+    )
+
+
+def _operation_id(handler: HTTPRouteHandler, _method: object, path: Sequence[object]) -> str:
+    """Name an operation as its handler, as OpenAI would: ``create_speech`` is ``createSpeech``."""
+    if "speech" in path[:-1]:
+        return "listSpeechVoices"  # a second path of one handler
+    first, *rest = handler.handler_name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+@dataclass
+class _Config(OpenAPIConfig):
+    """Makes a document that completes itself."""
+
+    def to_openapi_schema(self) -> OpenAPI:
+        plain = super().to_openapi_schema()
+        return _Document(**{field.name: getattr(plain, field.name) for field in fields(plain)})
+
+
+@dataclass
+class _Document(OpenAPI):
+    """What Litestar fills in and then turns into a dictionary, once."""
+
+    def to_schema(self) -> Json:
+        document = super().to_schema()
+        document["tags"] = [{"name": OPENAI}, {"name": OWN}]
+        document["security"] = [{}, {"bearer": []}, {"apiKey": []}]
+        document["components"] = {
+            "schemas": component_schemas(),
+            "responses": {status: _error_response(status) for status in ERRORS},
+            "headers": {"RequestId": {"description": "Names the request.", "schema": {"type": "string"}}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "api-key"},
+            },
+        }
+        for path in document["paths"].values():
+            for operation in path.values():
+                _complete(operation)
+        return document
+
+
+# ── Operations ───────────────────────────────────────────────────────────────
+
+
+def _complete(operation: Json) -> None:
+    """Add to an operation what its handler's signature does not tell."""
+    name = operation["operationId"]
+    operation["description"] = operation["description"].replace("``", "`")
+    if name in OPEN_OPERATIONS:
+        operation["security"] = []
+    success = operation["responses"]["200"]
+    success["headers"] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+    success["description"] = "What was asked for."
+    match name:
+        case "createTranscription":
+            operation["requestBody"] = _form(leave_out=())
+            success["content"] = _transcript_content(ANSWERS[name])
+        case "createTranslation":
+            operation["requestBody"] = _form(leave_out=ONLY_TRANSCRIPTIONS)
+            success["content"] = _transcript_content(ANSWERS[name])
+        case "createSpeech":
+            operation["requestBody"]["content"]["application/json"]["examples"] = SPEECH_REQUESTS
+            success["content"] = _speech_content()
+        case "deleteModel":
+            del operation["responses"]["200"]
+        case "getHealth":  # Litestar says one of them, but all that Health says fits Status too
+            success["content"]["application/json"]["schema"] = _any_of(["Health", "Status"])
+        case _:
+            if name in ANSWERS:
+                success["content"]["application/json"]["examples"] = ANSWERS[name]
+    responses = {status: it for status, it in operation["responses"].items() if status < "400"}
+    errors = OPERATION_ERRORS.get(name, ())
+    operation["responses"] = responses | {
+        status: {"$ref": f"#/components/responses/{status}"} for status in errors
+    }
+
+
+def _form(*, leave_out: Iterable[str]) -> Json:
+    """Return the multipart body: the text fields, and the recording."""
+    struct = component_schemas()["TranscriptionFields"]
+    properties: Json = {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "The recording: flac, mp3, mp4, mpeg, mpga, m4a, ogg, opus, wav or webm, told "
+            "by its bytes; name and type of the part do not matter.",
+        }
+    }
+    for name, schema in struct["properties"].items():
+        if name not in leave_out:
+            properties[name] = _without_null(schema) | ({"examples": FIELDS[name]} if name in FIELDS else {})
+    form = {"type": "object", "properties": properties, "required": ["file"]}
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+
+
+def _without_null(schema: Json) -> Json:
+    """Return a field's schema as a form can write it: there, unset means absent."""
+    made = dict(schema)
+    choices = [choice for choice in made.pop("anyOf", []) if choice != {"type": "null"}]
+    return made | (choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
+
+
+def _transcript_content(examples: Json) -> Json:
+    shapes = ["TranscriptionJson", "TranscriptionVerbose", "TranscriptionDiarized"]
+    events = ["TextDelta", "DiarizedSegment", "TextDone"]
+    return {
+        "application/json": {"schema": _any_of(shapes), "examples": examples},
+        "text/plain": {
+            "schema": {"type": "string", "description": "With response_format text, srt or vtt."},
+            "examples": SUBTITLES,
+        },
+        "text/event-stream": {"schema": _events(events, "With stream=true.")},
+    }
+
+
+def _speech_content() -> Json:
+    audio = {"schema": {"type": "string", "format": "binary"}}
+    events = _events(["SpeechDelta", "SpeechDone"], "With stream_format sse.")
+    return dict.fromkeys(AUDIO_TYPES, audio) | {"text/event-stream": {"schema": events}}
+
+
+def _events(names: list[str], when: str) -> Json:
+    return _any_of(names) | {
+        "description": f"{when} Each event is one line `data: ` with this as JSON, and a blank line; "
+        "`data: [DONE]` ends them. An error on the way is an event with OpenAI's error object."
+    }
+
+
+def _any_of(names: list[str]) -> Json:
+    return {"anyOf": [{"$ref": REF.format(name=name)} for name in names]}
+
+
+def _error_response(status: str) -> Json:
+    headers = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+    if status in ("429", "503"):
+        headers["retry-after"] = {"schema": {"type": "integer"}, "description": "Seconds."}  # type: ignore[dict-item]
+    content = {"schema": {"$ref": REF.format(name="ErrorBody")}, "example": error_example(status)}
+    return {"description": ERRORS[status], "headers": headers, "content": {"application/json": content}}

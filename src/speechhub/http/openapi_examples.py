@@ -1,0 +1,147 @@
+"""Examples for the OpenAPI description: what clients send, and what they get."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+TEXT: Final = "The keeper climbed the stairs to light the lamp."
+TIMES: Final = "00:00:00,000 --> 00:00:02,840"
+SEGMENT: Final[Json] = {
+    "id": 0,
+    "seek": 0,
+    "start": 0.0,
+    "end": 2.84,
+    "text": f" {TEXT}",
+    "tokens": [440, 1114, 260],
+    "temperature": 0.0,
+    "avg_logprob": -0.21,
+    "compression_ratio": 0.96,
+    "no_speech_prob": 0.01,
+}
+VERBOSE: Final[Json] = {
+    "task": "transcribe",
+    "language": "english",
+    "duration": 2.84,
+    "text": TEXT,
+    "segments": [SEGMENT],
+    "usage": {"type": "duration", "seconds": 3},
+}
+PLAIN: Final[Json] = {
+    "text": TEXT,
+    "languages": [{"code": "en"}],
+    "usage": {"type": "duration", "seconds": 3},
+}
+DIARIZED: Final[Json] = {
+    "task": "transcribe",
+    "duration": 2.84,
+    "text": TEXT,
+    "segments": [
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_0",
+            "start": 0.0,
+            "end": 2.84,
+            "text": f" {TEXT}",
+            "speaker": "A",
+        }
+    ],
+    "usage": {"type": "duration", "seconds": 3},
+}
+MODEL: Final[Json] = {
+    "id": "whisper-1",
+    "object": "model",
+    "created": 1767225600,
+    "owned_by": "whisper",
+    "task": "stt",
+    "alias_of": "whisper-base",
+    "languages": ["en", "zh"],
+    "device": "cpu",
+    "state": "ready",
+    "voices": [],
+    "capabilities": {"word_timestamps": True},
+}
+VOICES: Final[Json] = {
+    "voices": [{"id": "joe", "name": "Joe", "model": "piper-en-us-joe", "languages": ["en"]}]
+}
+
+ANSWERS: Final[Mapping[str, Json]] = {
+    "createTranscription": {
+        "json": {"value": PLAIN},
+        "verbose_json": {"value": VERBOSE},
+        "diarized_json": {"value": DIARIZED},
+    },
+    "createTranslation": {
+        "json": {"value": PLAIN},
+        "verbose_json": {"value": VERBOSE | {"task": "translate"}},
+    },
+    "listModels": {"list": {"value": {"object": "list", "data": [MODEL]}}},
+    "retrieveModel": {"alias": {"value": MODEL}},
+    "listVoices": {"voices": {"value": VOICES}},
+    "listSpeechVoices": {"voices": {"value": VOICES}},
+    "listAudioModels": {"models": {"value": {"models": [{"id": "whisper-1", "task": "stt"}]}}},
+}
+"""Operation → named examples of JSON answers."""
+
+SUBTITLES: Final[Json] = {
+    "text": {"value": f"{TEXT}\n"},
+    "srt": {"value": f"1\n{TIMES}\n{TEXT}\n\n\n"},
+    "vtt": {"value": f"WEBVTT\n\n{TIMES.replace(',', '.')}\n{TEXT}\n\n"},
+}
+
+SPEECH_REQUESTS: Final[Json] = {
+    "minimal": {"value": {"model": "tts-1", "voice": "alloy", "input": TEXT}},
+    "everything": {
+        "value": {
+            "model": "gpt-4o-mini-tts",
+            "voice": "marin",
+            "input": TEXT,
+            "instructions": "Calmly.",
+            "response_format": "opus",
+            "speed": 1.25,
+            "stream_format": "audio",
+        }
+    },
+    "own": {
+        "summary": "Defaults of this server, which OpenAI lacks",
+        "value": {"input": TEXT},
+    },
+}
+
+FIELDS: Final[Mapping[str, list[Any]]] = {
+    "model": ["whisper-1"],
+    "language": ["en"],
+    "languages": [["en"]],
+    "prompt": ["The lighthouse of Skerryvore."],
+    "response_format": ["verbose_json"],
+    "temperature": [0],
+    "timestamp_granularities": [["segment"]],
+    "keywords": [["Skerryvore"]],
+    "chunking_strategy": ["auto"],
+}
+"""Form field → examples."""
+
+_ERRORS: Final[Mapping[str, tuple[str, str | None, str | None, str]]] = {
+    "400": ("invalid_request_error", "speed", "invalid_value", "Expected `float` <= 4.0"),
+    "401": ("invalid_request_error", None, "invalid_api_key", "Incorrect API key provided."),
+    "403": (
+        "invalid_request_error",
+        "model",
+        "model_not_deletable",
+        "The model 'whisper-1' belongs to this server and cannot be deleted through the API.",
+    ),
+    "404": ("invalid_request_error", "model", "model_not_found", "The model 'x' does not exist."),
+    "408": ("invalid_request_error", None, "upload_timeout", "The request body stopped arriving."),
+    "413": ("server_error", "file", None, "Maximum content size limit (26214400 bytes) exceeded."),
+    "415": ("invalid_request_error", None, None, "Send the recording as multipart/form-data."),
+    "429": ("requests", None, "rate_limit_exceeded", "Rate limit reached: 60 requests per minute."),
+    "500": ("server_error", None, "engine_error", "The engine failed."),
+    "503": ("server_error", None, "server_is_overloaded", "Too many requests wait for this model."),
+}
+"""Status → type, param, code and message."""
+
+
+def error_example(status: str) -> Json:
+    """Return an answer with this status."""
+    kind, param, code, message = _ERRORS[status]
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

@@ -1,0 +1,57 @@
+"""The structs of the API as JSON schemas, by way of msgspec, with their fields' docstrings."""
+
+import ast
+import contextlib
+import inspect
+import textwrap
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+
+from speechhub.http import schemas
+from speechhub.http.errors import ErrorBody
+
+REF: Final = "#/components/schemas/{name}"
+
+REQUESTS: Final = (schemas.TranscriptionFields, schemas.ServerVad, schemas.CreateSpeech, schemas.VoiceRef)
+"""Structs that clients write: here a field with a default may be left out; in answers all are present."""
+
+EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
+    schemas.Model: ("task", "alias_of", "languages", "device", "state", "voices", "capabilities"),
+}
+"""Fields of our own among OpenAI's."""
+
+
+def component_schemas() -> dict[str, Any]:
+    """Return the JSON schema of every struct that goes over the wire, by name."""
+    structs = [it for it in vars(schemas).values() if isinstance(it, type) and issubclass(it, msgspec.Struct)]
+    structs.append(ErrorBody)
+    _, components = msgspec.json.schema_components(structs, ref_template=REF)
+    for struct in structs:
+        schema = components[struct.__name__]
+        for field, text in field_docs(struct).items():
+            own = " Not in OpenAI's API." if field in EXTENSIONS.get(struct, ()) else ""
+            schema["properties"][field]["description"] = text + own
+        if struct not in REQUESTS:
+            sometimes = {f.encode_name for f in msgspec.structs.fields(struct) if f.default is msgspec.UNSET}
+            schema["required"] = [name for name in schema["properties"] if name not in sometimes]
+        for field in schema["properties"].values():
+            # "Unset" says its description; what stands in an answer always stands there.
+            if struct not in REQUESTS or field.get("default", ...) in (None, ()):
+                field.pop("default", None)
+    return dict(sorted(components.items()))
+
+
+def field_docs(struct: type) -> dict[str, str]:
+    """Return the docstrings under a class's fields, which Python forgets; none if there is no source."""
+    docs = {}
+    with contextlib.suppress(OSError):
+        tree = ast.parse(textwrap.dedent(inspect.getsource(struct)))
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for field, below in pairwise(body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    docs[name] = inspect.cleandoc(text).replace("``", "`")
+    return docs

@@ -1,0 +1,83 @@
+"""The paths that clients use → the paths that routes have.
+
+OpenAI's paths begin with ``/v1``. Clients whose base URL lacks it, clients of Azure and clients of Groq ask
+elsewhere; here all of them find the same routes.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from speechhub.errors import RequestError
+
+_SLASHES: Final = re.compile("/{2,}")
+_VERSIONED: Final = re.compile(r"(?:/openai)?/(?P<version>v\d[\w.-]*)(?P<rest>/.*)?")
+_UNVERSIONED: Final = re.compile(r"(?:/openai)?(?P<rest>/(?:audio|models)(?:/.*)?)")
+_DEPLOYMENT: Final = re.compile(
+    r"/openai/deployments/(?P<deployment>.+)(?P<rest>/audio/(?:transcriptions|translations|speech))"
+)
+
+
+class UnknownVersionError(RequestError):
+    """The path names a version of the API that the server does not speak."""
+
+    def __init__(self, version: str, instead: str) -> None:
+        super().__init__(
+            f"speechhub speaks v1 of the API, and knows no {version!r}. Ask for {instead}; the base URL of "
+            "a client ends with /v1."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a path means."""
+
+    path: str
+    """The path of the route; as it was asked for, save for spare slashes, if it means nothing else."""
+    deployment: str | None = None
+    """Azure's name of the model, if the path has one."""
+
+
+def resolve(path: str) -> Target:
+    """Return what a path means.
+
+    Args:
+        path: Decoded, without the query.
+
+    Raises:
+        UnknownVersionError: It begins with a version other than v1.
+    """
+    path = _SLASHES.sub("/", path).rstrip("/") or "/"
+    if found := _DEPLOYMENT.fullmatch(path):
+        return Target(path="/v1" + found["rest"], deployment=found["deployment"])
+    if found := _UNVERSIONED.fullmatch(path):
+        return Target(path="/v1" + found["rest"])
+    if found := _VERSIONED.fullmatch(path):
+        rest: str = found["rest"] or ""
+        if found["version"] != "v1":
+            raise UnknownVersionError(found["version"], f"/v1{rest}")
+        # Clients warm up on their base URL, which is then the root.
+        return Target(path=f"/v1{rest}" if rest else "/")
+    return Target(path=path)
+
+
+def with_aliases(app: ASGIApp) -> ASGIApp:
+    """Wrap *app*: it sees only the paths that its routes have.
+
+    ``scope["state"]`` has ``deployment`` if the path has one: the model, where the body names none.
+
+    Raises:
+        UnknownVersionError: From the wrapped application.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        target = resolve(scope["path"])
+        if target.deployment:
+            scope["state"]["deployment"] = target.deployment
+        # A copy: the log tells the path that the client asked for.
+        inner: Scope = {**scope, "path": target.path}  # type: ignore[assignment]
+        await app(inner, receive, send)
+
+    return wrapped

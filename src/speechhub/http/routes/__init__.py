@@ -1,0 +1,1 @@
+"""One module for each family of routes; handlers read their input, call one service and return."""

@@ -1,0 +1,63 @@
+"""POST /v1/audio/speech."""
+
+import math
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import msgspec
+from litestar import Request, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from litestar.response import Stream
+
+from speechhub.codecs.encode import SpeechFormat
+from speechhub.http.disconnect import while_connected
+from speechhub.http.openapi import OPENAI
+from speechhub.http.render import CHARS_PER_TOKEN
+from speechhub.http.schemas import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
+from speechhub.http.sse import event_stream
+from speechhub.services.catalog import OPENAI_MODELS
+from speechhub.services.speech import SpeechJob, SpeechService, SpeechStream
+
+TOKENS_PER_S: Final = 20
+"""Output tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-mini-tts."""
+
+
+@post("/audio/speech", status_code=200, summary="Speak a text", tags=[OPENAI])
+async def create_speech(
+    request: Request[None, None, State],
+    data: JSONBody[CreateSpeech],
+    speech: NamedDependency[SpeechService],
+) -> Stream:
+    """Speak the text in ``input``; audio flows before synthesis ends."""
+    state = request.scope["state"]
+    job = _job(data, model=data.model or state.get("deployment"), default=request.app.state.speech_format)
+    state["log"] |= {"model": job.model, "chars": len(job.text)}
+    stream = await while_connected(request, speech.open(job))
+    state["exit_stack"].push_async_callback(stream.aclose)
+    if data.stream_format == "sse":
+        return event_stream(_events(stream, len(job.text)))
+    return Stream(stream, media_type=job.format.media_type)
+
+
+def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
+    # Clients that name one of OpenAI's models were written for OpenAI's default.
+    fallback = "mp3" if model in OPENAI_MODELS else default
+    return SpeechJob(
+        text=data.input,
+        model=model,
+        voice=data.voice.id if isinstance(data.voice, VoiceRef) else data.voice,
+        format=SpeechFormat(data.response_format or fallback),
+        speed=1.0 if data.speed is None else data.speed,
+        instructions=data.instructions,
+    )
+
+
+async def _events(stream: SpeechStream, chars: int) -> AsyncGenerator[msgspec.Struct, None]:
+    async for audio in stream:
+        yield SpeechDelta(audio=audio)
+    read, spoken = math.ceil(chars / CHARS_PER_TOKEN), math.ceil(stream.spoken_s * TOKENS_PER_S)
+    yield SpeechDone(
+        usage=PlainTokenUsage(input_tokens=read, output_tokens=spoken, total_tokens=read + spoken)
+    )

@@ -1,0 +1,88 @@
+"""POST /v1/audio/transcriptions and /v1/audio/translations."""
+
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+
+from speechhub.engine import Task, Transcript
+from speechhub.errors import MissingValueError
+from speechhub.http import render
+from speechhub.http.disconnect import while_connected
+from speechhub.http.forms import job_of, read_fields
+from speechhub.http.multipart import read_form
+from speechhub.http.openapi import OPENAI
+from speechhub.http.schemas import TranscriptionFields
+from speechhub.http.sse import event_stream
+from speechhub.services.transcription import TranscriptionService
+
+HttpRequest = Request[None, None, State]
+
+
+@post(
+    "/audio/transcriptions",
+    status_code=200,
+    summary="Transcribe a recording",
+    tags=[OPENAI],
+)
+async def create_transcription(
+    request: HttpRequest, transcription: NamedDependency[TranscriptionService]
+) -> Response[Any]:
+    """Transcribe the recording in the field ``file``, in the language that is spoken."""
+    return await _answer(request, transcription, Task.TRANSCRIBE)
+
+
+@post(
+    "/audio/translations",
+    status_code=200,
+    summary="Transcribe a recording in English",
+    tags=[OPENAI],
+)
+async def create_translation(
+    request: HttpRequest, transcription: NamedDependency[TranscriptionService]
+) -> Response[Any]:
+    """Transcribe the recording in the field ``file``, in English."""
+    return await _answer(request, transcription, Task.TRANSLATE)
+
+
+async def _answer(request: HttpRequest, service: TranscriptionService, task: Task) -> Response[Any]:
+    state = request.scope["state"]
+    form = await read_form(request, limit_bytes=request.app.state.max_upload_bytes)
+    if form.file is not None:
+        state["exit_stack"].callback(form.file.close)
+    fields = read_fields(form.fields)
+    if fields.model is None:
+        fields = msgspec.structs.replace(fields, model=state.get("deployment"))
+    state["log"] |= {"model": fields.model, "stream": fields.stream}
+    if form.file is None:
+        raise MissingValueError("file", "Send the recording in the form field 'file'.")
+    job = job_of(fields, task)
+    if fields.stream:
+        stream = await while_connected(request, service.stream(form.file, job))
+        events = await state["exit_stack"].enter_async_context(aclosing(stream))
+        return event_stream(render.transcript_events(events, diarized=job.speakers))
+    transcript = await while_connected(request, service.transcribe(form.file, job))
+    return Response(
+        render_text(transcript, fields, task),
+        media_type="text/plain" if fields.response_format in render.PLAIN else "application/json",
+    )
+
+
+def render_text(transcript: Transcript, fields: TranscriptionFields, task: Task) -> str:
+    """Return the body of the answer, in the format that the fields ask for."""
+    match fields.response_format:
+        case "text":
+            return render.to_text(transcript)
+        case "srt" | "vtt":
+            return render.to_subtitles(transcript, fields.response_format)
+        case "verbose_json":
+            granularities = fields.timestamp_granularities or ("segment",)
+            body = render.to_verbose_json(transcript, task=task.value, granularities=granularities)
+            return msgspec.json.encode(body).decode()
+        case "diarized_json":
+            return msgspec.json.encode(render.to_diarized_json(transcript, task=task.value)).decode()
+        case "json":
+            return msgspec.json.encode(render.to_json(transcript)).decode()

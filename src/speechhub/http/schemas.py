@@ -1,0 +1,310 @@
+"""OpenAI's shapes as structs: what requests say and what answers hold.
+
+Source: OpenAI's openapi.yaml and recorded answers; field by field in docs/http-api.md.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
+Granularity = Literal["word", "segment"]
+
+
+class ServerVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="server_vad"):
+    """Cutting by voice activity, with OpenAI's parameters."""
+
+    prefix_padding_ms: Annotated[int, Meta(ge=0)] = 300
+    silence_duration_ms: Annotated[int, Meta(ge=0)] = 200
+    threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
+
+
+class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
+    """The text fields of a transcription or translation request; unknown ones are ignored."""
+
+    model: str | None = None
+    """A model id or alias; unset means the default."""
+    language: str | None = None
+    """ISO 639-1 code of the speech; unset or ``auto`` means detect it."""
+    prompt: str | None = None
+    """Text that sets style and vocabulary."""
+    response_format: TranscriptFormat = "json"
+    """What the answer looks like; ``diarized_json`` needs a model that tells speakers apart."""
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    """0 is the most likely text; unset leaves it to the engine, which may raise it where it doubts."""
+    timestamp_granularities: tuple[Granularity, ...] = ()
+    """For verbose_json: ``segment`` (default), ``word`` or both."""
+    keywords: tuple[str, ...] = ()
+    """Terms that are likely to occur."""
+    languages: tuple[str, ...] = ()
+    """Languages that may be spoken; a single one is taken as `language`."""
+    include: tuple[Literal["logprobs"], ...] = ()
+    """Further details to report."""
+    stream: bool = False
+    """Whether to answer with events while the engine works."""
+    chunking_strategy: Literal["auto"] | ServerVad | None = None
+    """How to cut long recordings; speechhub always does so at silences, where it must."""
+    known_speaker_names: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
+    """Names of speakers, for models that tell speakers apart."""
+    known_speaker_references: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
+    """A clip of each of those speakers, as a data URL."""
+
+
+class VoiceRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice by its id."""
+
+    id: str
+
+
+class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for speech; unknown fields are ignored."""
+
+    input: str
+    """The text to speak."""
+    model: str | None = None
+    """A model id or alias; unset means the default."""
+    voice: str | VoiceRef | None = None
+    """A voice of the model, or one of OpenAI's names; unset means the model's first."""
+    instructions: str | None = None
+    """How to speak, for models that can follow it."""
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
+    """Unset means the server's default, or mp3 where the model is one of OpenAI's names."""
+    speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None
+    """1 is the voice's own pace."""
+    stream_format: Literal["audio", "sse"] | None = None
+    """``audio``, the default, is the file itself; ``sse`` wraps it in events."""
+
+
+class DurationUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="duration"):
+    """What a request used, in audio."""
+
+    seconds: int
+
+
+class TokenDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """Where input tokens came from."""
+
+    text_tokens: int
+    audio_tokens: int
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tokens"):
+    """What a request used, estimated in OpenAI's units for clients that read them."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    input_token_details: TokenDetails | UnsetType = UNSET
+
+
+class LanguageCode(msgspec.Struct, frozen=True, kw_only=True):
+    """A language that was heard."""
+
+    code: str
+
+
+class TranscriptionJson(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer for ``json``."""
+
+    text: str
+    languages: list[LanguageCode] | UnsetType = UNSET
+    usage: DurationUsage
+
+
+class DiarizedSegment(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="transcript.text.segment"
+):
+    """One speaker's stretch of ``diarized_json``, and of its stream."""
+
+    id: str
+    start: float
+    end: float
+    text: str
+    speaker: str
+
+
+class TranscriptionDiarized(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer for ``diarized_json``."""
+
+    task: str
+    duration: float
+    text: str
+    segments: list[DiarizedSegment]
+    usage: DurationUsage
+
+
+class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="transcript.text.delta"):
+    """A piece of the transcript, final as it is."""
+
+    delta: str
+
+
+class TextDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="transcript.text.done"):
+    """The whole transcript, at the end."""
+
+    text: str
+    languages: list[LanguageCode] | UnsetType = UNSET
+    usage: TokenUsage
+
+
+class SpeechDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="speech.audio.delta"):
+    """Some bytes of the audio file."""
+
+    audio: bytes
+    """Base64 on the wire."""
+
+
+class PlainTokenUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a speech request used, estimated in OpenAI's units."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class SpeechDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="speech.audio.done"):
+    """The end of the audio."""
+
+    usage: PlainTokenUsage
+
+
+class TranscriptionSegment(msgspec.Struct, frozen=True, kw_only=True):
+    """One segment of ``verbose_json``."""
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+
+class TranscriptionWord(msgspec.Struct, frozen=True, kw_only=True):
+    """One word of ``verbose_json``."""
+
+    word: str
+    start: float
+    end: float
+
+
+class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer for ``verbose_json``."""
+
+    task: str
+    language: str
+    """Lower-case English name."""
+    duration: float
+    text: str
+    segments: list[TranscriptionSegment] | UnsetType = UNSET
+    words: list[TranscriptionWord] | UnsetType = UNSET
+    usage: DurationUsage
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    task: str
+    """``stt`` or ``tts``."""
+    alias_of: str | None = None
+    """The model that an alias stands for."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes; empty if unknown."""
+    device: str
+    """Where it runs."""
+    state: str
+    """``unloaded``, ``loading``, ``ready``, ``draining`` or ``stopping``."""
+    voices: tuple[str, ...] = ()
+    """Voices of a TTS model, as far as they are known."""
+    capabilities: dict[str, Any] = {}
+    """What the model can do, as its engine declares it."""
+
+
+class VoiceItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One voice."""
+
+    id: str
+    name: str
+    model: str
+    """The model that it belongs to."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes; empty if it speaks all of the model's."""
+
+
+class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
+    """The voices of one model."""
+
+    voices: list[VoiceItem]
+
+
+class AudioModel(msgspec.Struct, frozen=True, kw_only=True):
+    """One model, as clients that look for speech models read it."""
+
+    id: str
+    task: str
+
+
+class AudioModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All speech models."""
+
+    models: list[AudioModel]
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All models."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One device."""
+
+    name: str
+    exclusive: bool
+    """Whether it holds one engine at a time."""
+    state: str
+    """``NONE``, ``LOADING``, ``STT``, ``TTS`` or ``UNLOADING``."""
+    current_model: str | None
+
+
+class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One model."""
+
+    id: str
+    state: str
+    waiting: int
+    """Requests in its queue."""
+    busy: bool
+
+
+class PluginHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin that could not be read."""
+
+    plugin: str
+    error: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """That the server answers, and no more."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server is."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+    uptime_s: float
+    devices: list[DeviceHealth]
+    models: list[ModelHealth]
+    broken_plugins: list[PluginHealth]

@@ -1,0 +1,118 @@
+"""Serves the application with Granian, inside this process.
+
+Granian's embedded server runs on our own event loop: one process instead of a supervisor and a worker, so a
+killed hub leaves nobody behind, signals are ours, and 35 MB of memory are saved (docs/design.md).
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import warnings
+from typing import Final
+
+import structlog
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+from litestar import Litestar
+
+from speechhub.errors import ConfigurationError
+from speechhub.services.hub import Hub
+from speechhub.settings import Settings
+
+log = structlog.get_logger()
+
+
+LINGER_S: Final = 5.0
+"""How long answers may take to leave, once the work behind them has ended."""
+
+
+async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
+    """Serve *app* until SIGTERM or SIGINT; a second signal does not wait for running requests.
+
+    Raises:
+        ConfigurationError: The address cannot be listened on.
+    """
+    port = _free_port(settings.host, settings.port)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "experimental": tests/e2e prove what we use of it
+        server = Server(
+            app,
+            address=settings.host,
+            port=port,
+            interface=Interfaces.ASGI,
+            log_enabled=False,
+            http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        )
+    loop = asyncio.get_running_loop()
+    ending = _Ending(server, app, hub, settings.shutdown_timeout_s)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.begin, number)
+    announcer = asyncio.create_task(_announce(settings.host, port))
+    try:
+        await server.serve()
+    finally:
+        announcer.cancel()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
+    log.info("stopped")
+
+
+async def _announce(host: str, port: int) -> None:
+    """Say so once the server really accepts connections; Granian has no hook for it."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(reachable, port)
+        except OSError:
+            await asyncio.sleep(0.01)
+        else:
+            writer.close()
+            log.info("listening", url=f"http://{host}:{port}")
+            return
+
+
+class _Ending:
+    """The end of the server: running requests get their time, and no more than that."""
+
+    def __init__(self, server: Server, app: Litestar, hub: Hub, timeout_s: float) -> None:
+        self._server = server
+        self._app = app
+        self._hub = hub
+        self._timeout_s = timeout_s
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, number: int) -> None:
+        """Stop to accept, and let running requests finish; at the second signal, end at once."""
+        if self._task is not None:
+            log.warning("stopped at once, by a second signal")
+            os._exit(128 + number)  # workers end with this process, whatever way it ends
+        log.info("stopping", signal=signal.Signals(number).name)
+        self._app.state.stopping = True
+        self._server.stop()  # type: ignore[no-untyped-call]  # Granian has no annotation here
+        self._task = asyncio.get_running_loop().create_task(self._finish())
+
+    async def _finish(self) -> None:
+        # Granian waits for its connections without a limit: end what keeps them busy, and then them.
+        await self._hub.manager.close(self._timeout_s)
+        await asyncio.sleep(LINGER_S)
+        log.warning("connections that are still open are cut off")
+        os._exit(0)
+
+
+def _free_port(host: str, port: int) -> int:
+    """Find out before anything starts whether the address can be had; return the port, also for port 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Set SPEECHHUB_PORT to a free port, "
+                "or stop the program that uses this one."
+            ) from error
+        return int(probe.getsockname()[1])
