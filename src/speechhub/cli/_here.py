@@ -1,0 +1,38 @@
+"""Runs a use case in this process, with the same services as the server's."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from speechhub.services.hub import Hub
+
+ResultT = TypeVar("ResultT")
+
+
+def run_here(work: Callable[["Hub"], Awaitable[ResultT]], *, verbose: bool) -> ResultT:
+    """Run *work* and end its workers after it; *verbose* shows the log, which is silent otherwise."""
+    import asyncio
+
+    hub = open_hub(verbose=verbose)
+
+    async def scoped() -> ResultT:
+        async with hub:
+            return await work(hub)
+
+    return asyncio.run(scoped())
+
+
+def open_hub(*, verbose: bool = False) -> "Hub":
+    """Put the services together from the settings; nothing is started.
+
+    Raises:
+        ConfigurationError: A setting is wrong, or settings and engines contradict each other.
+    """
+    from speechhub.log import configure_logging
+    from speechhub.services.hub import Hub
+    from speechhub.settings import load_settings
+
+    settings = load_settings()
+    # What fails is also raised, and told once, as the command's one line.
+    configure_logging("info" if verbose else "critical", settings.log_format)
+    return Hub.assemble(settings)

@@ -1,0 +1,36 @@
+"""Tables that fit an 80-column terminal, and sizes that people can read."""
+
+from collections.abc import Iterable, Sequence
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; its last column takes what room is left and breaks its lines.
+
+    Text is printed as it is: nothing in it is markup.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def readable(size_bytes: int) -> str:
+    """Return a size in decimal units, as disks and downloads are sold: ``145 MB``."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def some(words: Sequence[str], count: int) -> str:
+    """Return the first *count* words, and how many more there are."""
+    rest = len(words) - count
+    return ", ".join(words[:count]) + (f" +{rest}" if rest > 0 else "")

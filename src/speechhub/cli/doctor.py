@@ -1,0 +1,94 @@
+"""``speechhub doctor``."""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from speechhub.services.hub import Hub
+
+OK, WARN, FAIL = "ok", "warn", "FAIL"
+Finding = tuple[str, str, str]
+"""Verdict, what was looked at, what was found and what to do."""
+
+
+@click.command(short_help="Look for what is wrong, and say what to do.")
+def doctor() -> None:
+    """Look for what is wrong, and say what to do about it; exit status 1 if something must be mended.
+
+    It looks at the settings, the disk, the GPUs, the engines and the default models, and changes nothing:
+    nothing is downloaded or started.
+
+    \b
+    speechhub doctor
+    SPEECHHUB_HOME=/srv/speechhub speechhub doctor
+    """  # noqa: D301
+    colours = {OK: "green", WARN: "yellow", FAIL: "red"}
+    failed = False
+    for verdict, subject, finding in _findings():
+        click.echo(f"{click.style(f'{verdict:>4}', fg=colours[verdict])}  {subject}: {finding}")
+        failed = failed or verdict == FAIL
+    sys.exit(1 if failed else 0)
+
+
+def _findings() -> Iterator[Finding]:
+    import platform
+
+    from speechhub import __version__
+    from speechhub.cli._here import open_hub
+    from speechhub.errors import SpeechhubError
+    from speechhub.lifecycle.gpu import gpu_names
+
+    yield OK, "speechhub", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"
+    try:
+        hub = open_hub()
+    except SpeechhubError as error:
+        yield FAIL, "settings", error.message
+        return
+    yield OK, "settings", f"home is {hub.settings.home}"
+    yield _disk(hub)
+    yield OK, "GPUs", ", ".join(gpu_names()) or "none; engines run on the CPU"
+    for plugin in hub.broken_plugins:
+        yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Mend it, or pip uninstall it."
+    yield from _defaults(hub)
+
+
+def _disk(hub: "Hub") -> Finding:
+    import os
+    import shutil
+
+    from speechhub.cli._tables import readable
+
+    home = hub.settings.home
+    parent = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        return FAIL, "disk", f"cannot write to {parent}: set SPEECHHUB_HOME to a folder of your own"
+    free_bytes = shutil.disk_usage(parent).free
+    return (OK if free_bytes > 1e9 else WARN), "disk", f"{readable(free_bytes)} free at {parent}"
+
+
+def _defaults(hub: "Hub") -> Iterator[Finding]:
+    """Look at the model that each slot uses when a request names none, or one of OpenAI's."""
+    from speechhub.engine import Slot
+    from speechhub.store import ModelState
+
+    meaning = {
+        ModelState.READY: (OK, "files are in place"),
+        ModelState.WHEEL: (OK, "files are installed; the first use puts them in place"),
+        ModelState.HUB: (WARN, "files are not here yet; the first use downloads them"),
+        ModelState.MISSING: (FAIL, "files are missing"),
+    }
+    for slot in Slot:
+        model = hub.catalog.defaults[slot]
+        if model is None:
+            package = "speechhub-whisper" if slot is Slot.STT else "speechhub-piper"
+            yield WARN, slot.value, f"there is no default model. Try: pip install {package}"
+            continue
+        placement = hub.catalog.model(model, slot)
+        status = hub.store.status(placement.model, local=placement.path)
+        verdict, finding = meaning[status.state]
+        engine = f"engine {placement.engine.distribution} on {placement.device.name}"
+        advice = "" if verdict == OK else f". {status.detail}"
+        yield verdict, f"{slot.value} model {model}", f"{finding}; {engine}{advice}"

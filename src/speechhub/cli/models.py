@@ -1,0 +1,225 @@
+"""``speechhub models``."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from speechhub.lifecycle.placement import Placement
+    from speechhub.services.hub import Hub
+
+OnBytes = Callable[[int, int | None], None]
+"""Takes the bytes that are done, and the bytes in all or None."""
+
+
+@click.group(short_help="Show models; fetch, check and remove their files.")
+def models() -> None:
+    """Show models; fetch, check and remove their files.
+
+    \b
+    speechhub models list
+    speechhub models pull whisper-base piper-en-us-joe
+    """  # noqa: D301
+
+
+@models.command("list", short_help="List all models and where their files are.")
+def list_models() -> None:
+    """List every model that can be served here, where its files are, and the names that mean it.
+
+    \b
+    The column 'files' says where a model's files stand:
+      ready     in place, with the space they take and where they came from
+      wheel     in installed packages; the first use puts them in place, without a network
+      hub       to be downloaded, by the first use or by 'speechhub models pull'
+      missing   nowhere to be had as things are set; the line below the table says what helps
+
+    \b
+    speechhub models list
+    """  # noqa: D301
+    from speechhub.cli._here import open_hub
+    from speechhub.cli._tables import print_table, some
+
+    hub = open_hub()
+    rows, troubles, names = [], [], dict[str, list[str]]()
+    for listing in hub.catalog.listings():
+        place = listing.placement
+        if listing.alias_of:
+            names.setdefault(listing.alias_of, []).append(listing.name)
+            continue
+        files, trouble = _files_of(hub, place)
+        if trouble:
+            troubles.append(f"{listing.name}: {trouble}")
+        languages = some(place.model.languages, 3) or "?"
+        rows.append(
+            (listing.name, place.slot.value, place.engine.spec.name, place.device.name, languages, files)
+        )
+    if not rows:
+        click.echo("There are no models, since no engine is installed; 'speechhub engines' says more.")
+        return
+    print_table(("model", "task", "engine", "device", "languages", "files"), rows)
+    if troubles:
+        click.echo("\n" + "\n".join(troubles))
+    if names:
+        click.echo("\nOther names for them:")
+    for model, others in sorted(names.items()):
+        click.echo(f"  {model}: {some(sorted(others, key=len), 3)}")
+
+
+def _files_of(hub: "Hub", place: "Placement") -> tuple[str, str]:
+    """Return what the table says about a model's files, and what is wrong with them if anything is."""
+    from speechhub.cli._tables import readable
+    from speechhub.store import ModelState
+
+    status = hub.store.status(place.model, local=place.path)
+    if status.state is ModelState.READY:
+        origin = status.origin.partition(":")[0]
+        return (f"ready, {readable(status.size_bytes)}, {origin}" if origin else "ready, needs none"), ""
+    return status.state.value, status.detail if status.state is ModelState.MISSING else ""
+
+
+@models.command("pull", short_help="Fetch files, so that the first request need not wait.")
+@click.argument("names", nargs=-1, required=True)
+def pull_models(names: tuple[str, ...]) -> None:
+    """Fetch the files of models NAMES, so that the first request need not wait.
+
+    A pull that was interrupted goes on where it ended, and files that are in place are left alone.
+
+    \b
+    speechhub models pull whisper-base piper-en-us-joe
+    SPEECHHUB_HF_ENDPOINT=https://hf-mirror.com speechhub models pull my-model
+    """  # noqa: D301
+    from speechhub.cli._here import open_hub
+    from speechhub.store import PullProgress
+
+    hub = open_hub()
+    places = [_find(hub, name) for name in names]
+    for place in places:
+        with _bar(place.target) as advance:
+
+            def show(state: PullProgress, advance: OnBytes = advance) -> None:
+                advance(state.done_bytes, state.total_bytes)
+
+            folder = hub.store.resolve(place.model, local=place.path, on_progress=show)
+        click.echo(f"{place.target}: {folder or 'needs no files'}")
+
+
+@models.command("verify", short_help="Read files again and compare them with their checksums.")
+@click.argument("names", nargs=-1)
+def verify_models(names: tuple[str, ...]) -> None:
+    """Read every file of models NAMES again and compare it with its checksum; without NAMES, of all models.
+
+    A damaged copy is not used again: the next use, or 'speechhub models pull', fetches it anew.
+    The exit status is 1 if something is wrong.
+
+    \b
+    speechhub models verify
+    speechhub models verify whisper-base
+    """  # noqa: D301
+    from speechhub.cli._here import open_hub
+
+    hub = open_hub()
+    places = [_find(hub, name) for name in names] or _with_files(hub)
+    if not places:
+        click.echo("No model has files here.")
+    sound = [_verify(hub, place) for place in places]
+    sys.exit(0 if all(sound) else 1)
+
+
+def _with_files(hub: "Hub") -> list["Placement"]:
+    """Return the models whose files are in place."""
+    places = [listing.placement for listing in hub.catalog.listings() if not listing.alias_of]
+    return [place for place in places if hub.store.status(place.model, local=place.path).path]
+
+
+def _verify(hub: "Hub", place: "Placement") -> bool:
+    status = hub.store.status(place.model, local=place.path)
+    if not place.model.files and place.model.hub is None and place.path is None:
+        click.echo(f"{place.target}: needs no files")
+        return True
+    with _bar(place.target) as advance:
+        done = 0
+
+        def count(n_bytes: int) -> None:
+            nonlocal done
+            done += n_bytes
+            advance(done, status.size_bytes or None)
+
+        problems = hub.store.verify(place.model, local=place.path, on_bytes=count)
+    for problem in problems:
+        click.echo(f"{place.target}: {problem}")
+    if not problems:
+        unchecked = "" if done else " (there are no checksums to compare with)"
+        click.echo(f"{place.target}: all files are as they should be{unchecked}")
+    return not problems
+
+
+@models.command("remove", short_help="Delete files from the store.")
+@click.argument("names", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def remove_models(names: tuple[str, ...], yes: bool) -> None:
+    """Delete the files of models NAMES from the store, unfinished downloads included.
+
+    Folders of your own and installed packages are left alone.
+    A model stays listed, and its next use fetches its files again.
+
+    \b
+    speechhub models remove whisper-base
+    speechhub models remove whisper-base --yes
+    """  # noqa: D301
+    from speechhub.cli._here import open_hub
+    from speechhub.cli._tables import readable
+
+    hub = open_hub()
+    for place in [_find(hub, name) for name in names]:
+        if not yes:
+            click.confirm(f"Delete the files of {place.target}?", abort=True)
+        freed_bytes = hub.store.remove(place.model)
+        own = f"; your folder {place.path} stays" if place.path else ""
+        click.echo(f"{place.target}: {readable(freed_bytes)} freed{own}")
+
+
+@models.command("path", short_help="Print the folder with a model's files.")
+@click.argument("name")
+def path_of_model(name: str) -> None:
+    """Print the folder with the files of model NAME, for scripts; exit status 1 if they are not in place.
+
+    \b
+    du -sh "$(speechhub models path whisper-base)"
+    """  # noqa: D301
+    from speechhub.cli._here import open_hub
+    from speechhub.errors import ModelFilesError
+
+    hub = open_hub()
+    place = _find(hub, name)
+    status = hub.store.status(place.model, local=place.path)
+    if status.path is None:
+        raise ModelFilesError(f"Model {place.target!r} has no files here. {status.detail}".strip())
+    click.echo(status.path)
+
+
+def _find(hub: "Hub", name: str) -> "Placement":
+    """Return the model that *name* means."""
+    from speechhub.errors import ModelNotFoundError, RequestError
+
+    try:
+        return hub.catalog.find(name).placement
+    except ModelNotFoundError as error:
+        raise RequestError(
+            f"There is no model {name!r}; 'speechhub models list' shows what there is."
+        ) from error
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[OnBytes]:
+    """Show a progress bar on standard error, if that is a terminal and there is progress to show."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)

@@ -1,0 +1,126 @@
+"""``speechhub speak``."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+FORMATS = ("wav", "mp3", "opus", "aac", "flac", "pcm")
+Write = Callable[[bytes], object]
+
+
+@click.command(short_help="Speak a text into an audio file.")
+@click.argument("text")
+@click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), required=True,
+              help="Audio file to write; its ending says the format. - for standard output.")  # fmt: skip
+@click.option("-m", "--model", help="Model or alias; 'speechhub models list' shows them.")
+@click.option("--voice", help="Voice of the model; by default its first.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="0.25 to 4.")
+@click.option("--instructions", help="How to speak, for models that can follow it.")
+@click.option("-f", "--format", "audio_format", type=click.Choice(FORMATS),
+              help="Format, where the ending does not say; wav if nothing does.")  # fmt: skip
+@click.option("--url", help="Ask this running server instead of loading the model here.")
+@click.option("--api-key", envvar="OPENAI_API_KEY", help="Key for --url.  [OPENAI_API_KEY]")
+@click.option("-v", "--verbose", is_flag=True, help="Show what is going on.")
+def speak(
+    text: str,
+    output: Path,
+    audio_format: str | None,
+    url: str | None,
+    api_key: str | None,
+    verbose: bool,
+    **fields: Any,
+) -> None:
+    """Speak TEXT into an audio file (- reads the text from standard input).
+
+    \b
+    speechhub speak "Good morning." -o morning.mp3
+    speechhub speak - -o chapter.wav < chapter.txt
+    speechhub speak "Good morning." -o - --format wav | aplay
+    speechhub speak "Good morning." -o morning.mp3 --url http://127.0.0.1:8000
+    """  # noqa: D301
+    from speechhub.cli._files import replacing
+
+    to_stdout = str(output) == "-"
+    chosen = _format_of(output, audio_format)
+    spoken = sys.stdin.read() if text == "-" else text
+    given = {name: value for name, value in fields.items() if value is not None}
+
+    def make(wanted: str, write: Write) -> None:
+        if url:
+            _ask(url, api_key, {"input": spoken, "response_format": wanted, **given}, write)
+        else:
+            _here(spoken, wanted, given, write, verbose=verbose)
+
+    if to_stdout:
+        make(chosen, _to_stdout)
+        return
+    with replacing(output) as partial:
+        with partial.open("wb") as out:
+            # The header of a streamed WAV cannot know its length; a file's can.
+            make("pcm" if chosen == "wav" else chosen, out.write)
+        if chosen == "wav":
+            _wrap(partial)
+    click.echo(f"{output} ({output.stat().st_size / 1000:.0f} kB)", err=True)
+
+
+def _format_of(output: Path, audio_format: str | None) -> str:
+    from speechhub.errors import InvalidValueError
+
+    chosen = audio_format or output.suffix.lstrip(".").lower().replace("ogg", "opus") or "wav"
+    if chosen not in FORMATS:
+        raise InvalidValueError(
+            f"The ending {output.suffix!r} names no audio format; use one of {', '.join(FORMATS)}, "
+            "or say --format."
+        )
+    return chosen
+
+
+def _to_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()  # a player at the other end starts with the first sentence
+
+
+def _here(text: str, audio_format: str, fields: dict[str, Any], write: Write, *, verbose: bool) -> None:
+    from speechhub.cli._here import run_here
+    from speechhub.codecs.encode import SpeechFormat
+    from speechhub.services.hub import Hub
+    from speechhub.services.speech import SpeechJob
+
+    job = SpeechJob(text=text, format=SpeechFormat(audio_format), **fields)
+
+    async def work(hub: Hub) -> None:
+        stream = await hub.speech.open(job)
+        try:
+            async for chunk in stream:
+                write(chunk)
+        finally:
+            await stream.aclose()
+
+    run_here(work, verbose=verbose)
+
+
+def _ask(url: str, api_key: str | None, body: dict[str, Any], write: Write) -> None:
+    from speechhub.cli._server import check, connected
+
+    with (
+        connected(url, api_key) as client,
+        client.stream("POST", "/audio/speech", json=body) as response,
+    ):
+        check(response)
+        for chunk in response.iter_bytes():
+            write(chunk)
+
+
+def _wrap(path: Path) -> None:
+    """Turn a file of bare PCM16 into WAV."""
+    import wave
+
+    from speechhub.codecs.encode import OUTPUT_RATE
+
+    pcm16 = path.read_bytes()
+    with wave.open(str(path), "wb") as out:
+        out.setparams((1, 2, OUTPUT_RATE, 0, "NONE", "not compressed"))
+        out.writeframes(pcm16)
