@@ -1,0 +1,45 @@
+"""Engines without weights for speechhub: a tutorial, and a test double.
+
+This module is read by the hub: it describes the engines and imports nothing heavy. The engines themselves are
+named by path and imported in the worker alone.
+"""
+
+from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
+
+STT = EngineSpec(
+    name="echo-stt",
+    slot=Slot.STT,
+    factory="speechhub_echo.stt:EchoStt",
+    description="Hears the same words in the same audio; for tests and for learning",
+    models=(ModelSpec(id="echo-stt", licence="Apache-2.0", preference=-1),),
+    capabilities=SttCapabilities(
+        sample_rate=16_000,
+        max_batch=8,
+        segment_timestamps=True,
+        word_timestamps=True,
+        language_detection=True,
+        translation=True,
+        streaming=True,
+        prompt=True,
+        hotwords=True,
+        temperature=True,
+    ),
+)
+"""Named by the entry point in pyproject.toml; this is how the hub knows the engine."""
+
+TTS = EngineSpec(
+    name="echo-tts",
+    slot=Slot.TTS,
+    factory="speechhub_echo.tts:EchoTts",
+    description="Speaks in tones, one for each word; for tests and for learning",
+    models=(
+        ModelSpec(
+            id="echo-tts",
+            licence="Apache-2.0",
+            preference=-1,
+            voices=(Voice(id="low", name="Low"), Voice(id="high", name="High")),
+        ),
+    ),
+    capabilities=TtsCapabilities(streaming=True),
+)
+"""Named by the entry point in pyproject.toml; this is how the hub knows the engine."""

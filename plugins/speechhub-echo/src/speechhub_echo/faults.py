@@ -1,0 +1,105 @@
+"""Switches that make an engine misbehave, so that everything around it can be tested.
+
+A real engine has nothing like this. It shows one thing that a real engine does, though: how an engine reads
+its options from `LoadContext.options` into a dataclass of its own.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+
+from speechhub.engine import Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSettings:
+    """The switches; all off."""
+
+    load_s: float = 0.0
+    """Loading takes so long, in seconds."""
+    work_s: float = 0.0
+    """Each call takes so long, in seconds, unless it is cancelled."""
+    memory_bytes: int = 0
+    """Memory to take, and touch, while loading."""
+    crash_on_load: bool = False
+    """The process ends while it loads."""
+    crash_after: int = 0
+    """The process ends in the call of this number, counted from 1; 0 is never."""
+    crash_signal: int = 0
+    """Signal that ends the process; 0 exits with status 3."""
+    fail: bool = False
+    """Each call raises an exception that quotes its input."""
+    out_of_memory_from: int = 0
+    """Calls with so many requests, or more, run out of memory; 0 is never."""
+    hang: bool = False
+    """Each call hangs, deaf to cancellation."""
+    ignore_stop: bool = False
+    """Neither being asked nor SIGTERM ends the process."""
+    prints: bool = False
+    """Each call prints from Python, and past Python, as native libraries do."""
+    flood_lines: int = 0
+    """Lines that each call prints."""
+    grandchild: bool = False
+    """Loading starts a process that sleeps for an hour."""
+
+
+class Faults:
+    """Misbehaves as its settings say; lives as long as its engine."""
+
+    def __init__(self, settings: FaultSettings) -> None:
+        self._settings = settings
+        self._calls = 0
+        self._memory = b""
+        self._grandchild: subprocess.Popen[bytes] | None = None
+
+    def while_loading(self) -> None:
+        """Take the time and the memory that loading is to take, or end."""
+        if self._settings.ignore_stop:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self._settings.grandchild:
+            self._grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+        self._memory = b"\1" * self._settings.memory_bytes
+        threading.Event().wait(self._settings.load_s)
+        if self._settings.crash_on_load:
+            self._crash()
+
+    def while_working(self, call: Call, *, requests: int, text: str) -> None:
+        """Do to a call what the switches say.
+
+        Raises:
+            RequestCancelledError: The call was cancelled while it pretended to work.
+            MemoryError: `FaultSettings.out_of_memory_from`.
+            RuntimeError: `FaultSettings.fail`.
+        """
+        self._calls += 1
+        call.report(0.0)  # whoever watches knows that the work has begun
+        if self._settings.prints:
+            print("echo prints")  # noqa: T201
+            os.write(1, b"echo writes past Python\n")
+            os.write(2, b"echo complains past Python\n")
+        for number in range(self._settings.flood_lines):
+            print(f"echo floods {number}")  # noqa: T201
+        if self._calls == self._settings.crash_after:
+            self._crash()
+        if 0 < self._settings.out_of_memory_from <= requests:
+            raise MemoryError
+        if self._settings.fail:
+            raise RuntimeError(f"cannot digest {text!r}")
+        if self._settings.hang:
+            threading.Event().wait()
+        if self._settings.work_s:
+            call.cancel_event.wait(self._settings.work_s)
+        call.raise_if_cancelled()
+
+    def while_closing(self) -> None:
+        """Refuse to close, if that is the switch."""
+        if self._settings.ignore_stop:
+            threading.Event().wait()
+
+    def _crash(self) -> None:
+        if self._settings.crash_signal:
+            os.kill(os.getpid(), self._settings.crash_signal)
+        os._exit(3)

@@ -1,0 +1,95 @@
+"""Speech to text: one word for each half second of audio, chosen by the audio's bytes."""
+
+import zlib
+from collections.abc import Generator, Sequence
+
+from speechhub.engine import (
+    Audio,
+    Call,
+    LoadContext,
+    Segment,
+    SttEngine,
+    TranscribeRequest,
+    Transcript,
+    Word,
+)
+from speechhub_echo.faults import Faults, FaultSettings
+
+WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "runs", "home")
+WORD_S = 0.5
+"""Length of a word, in seconds."""
+SEGMENT_WORDS = 10
+"""Words in a segment; the last can have fewer."""
+
+
+class EchoStt(SttEngine):
+    """Hears words of the request's hotwords, or of its prompt, or of `WORDS`."""
+
+    def load(self, context: LoadContext) -> None:
+        """Read the options; an engine with weights would load them from `context.model_dir`."""
+        self._faults = Faults(context.settings(FaultSettings))
+        self._faults.while_loading()
+
+    def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
+        """Transcribe each recording in turn."""
+        self._faults.while_working(call, requests=len(batch), text=batch[0].prompt or "")
+        transcripts = []
+        for done, request in enumerate(batch, start=1):
+            call.raise_if_cancelled()
+            transcripts.append(_transcript(request, _segments(request)))
+            call.report(done / len(batch))
+        return transcripts
+
+    def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
+        """Yield the text of each segment as it is found."""
+        self._faults.while_working(call, requests=1, text=request.prompt or "")
+        segments: list[Segment] = []
+        for segment in _segments(request):
+            call.raise_if_cancelled()
+            # Pieces join to the transcript's text, which begins without a space.
+            yield segment.text if segments else segment.text.lstrip()
+            segments.append(segment)
+        return _transcript(request, segments)
+
+    def close(self) -> None:
+        """Nothing to close here, but for the switch that refuses to."""
+        self._faults.while_closing()
+
+
+def _transcript(request: TranscribeRequest, segments: Sequence[Segment]) -> Transcript:
+    return Transcript(
+        text="".join(segment.text for segment in segments).strip(),
+        language=request.language or "en",
+        duration_s=request.audio.duration_s,
+        segments=tuple(segments),
+    )
+
+
+def _segments(request: TranscribeRequest) -> list[Segment]:
+    words = _words(request)
+    groups = [words[first : first + SEGMENT_WORDS] for first in range(0, len(words), SEGMENT_WORDS)]
+    return [
+        Segment(
+            text="".join(word.text for word in group),
+            start_s=group[0].start_s,
+            end_s=group[-1].end_s,
+            words=tuple(group) if request.word_timestamps else (),
+            temperature=request.temperature or 0.0,
+        )
+        for group in groups
+    ]
+
+
+def _words(request: TranscribeRequest) -> list[Word]:
+    audio = request.audio
+    vocabulary = request.hotwords or tuple((request.prompt or "").split()) or WORDS
+    words: list[Word] = []
+    while (start_s := len(words) * WORD_S) < audio.duration_s:
+        end_s = min(start_s + WORD_S, audio.duration_s)
+        text = vocabulary[_checksum(audio.slice_s(start_s, end_s)) % len(vocabulary)]
+        words.append(Word(text=f" {text}", start_s=start_s, end_s=end_s))
+    return words
+
+
+def _checksum(audio: Audio) -> int:
+    return zlib.crc32(audio.samples.tobytes())

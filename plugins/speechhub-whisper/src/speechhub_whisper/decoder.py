@@ -1,0 +1,148 @@
+"""Calls into faster-whisper: one clip with all of its care, or several clips at once.
+
+Several clips together take about half the time. faster-whisper's batched mode lacks three things, which are
+made up for here: with timestamps it drops whatever it hears after the last one, so clips are decoded without,
+and their segments are made from words; it never tries again what came out badly; it takes silence for words.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import faster_whisper.transcribe as fw
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhub.engine import Segment, Word
+from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut
+from speechhub_whisper.model import Model
+from speechhub_whisper.sentences import split_into_sentences
+from speechhub_whisper.settings import WhisperSettings
+
+LADDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Temperatures to try until the text is good. Source: transcribe() in openai/whisper."""
+MAX_COMPRESSION_RATIO = 2.4
+"""Text that compresses better repeats itself. Source: transcribe() in openai/whisper."""
+MIN_LOGPROB = -1.0
+"""Text with a lower mean log-probability is a guess. Source: transcribe() in openai/whisper."""
+MAX_NO_SPEECH_PROB = 0.6
+"""Above this, a guess is silence. Source: transcribe() in openai/whisper."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How to decode one recording."""
+
+    language: str
+    """Whisper's own code."""
+    task: str
+    """``transcribe`` or ``translate``."""
+    temperatures: tuple[float, ...] = LADDER
+    word_timestamps: bool = False
+    prompt: str | None = None
+    hotwords: str | None = None
+
+
+class Decoder:
+    """Decodes clips with one model; lives as long as the model."""
+
+    def __init__(self, model: Model, settings: WhisperSettings) -> None:
+        self._model = model
+        self._batched = fw.BatchedInferencePipeline(model)
+        self._settings = settings
+
+    def warm_up(self) -> None:
+        """Run every part of the model once."""
+        silence = np.zeros(SAMPLE_RATE, np.float32)
+        # Left alone, Whisper hears whole sentences in silence.
+        segments, _ = self._model.transcribe(
+            silence, language="en", beam_size=self._settings.beam_size, temperature=0.0, max_new_tokens=4
+        )
+        list(segments)
+
+    def decode_one(self, samples: NDArray[np.float32], clip: Clip, wish: Wish) -> Iterator[Segment]:
+        """Decode one clip of any length; segments come as they are ready, timed as in the recording."""
+        segments, _ = self._model.transcribe(
+            cut(samples, clip),
+            language=wish.language,
+            task=wish.task,
+            beam_size=self._settings.beam_size,
+            temperature=wish.temperatures,
+            initial_prompt=wish.prompt,
+            hotwords=wish.hotwords,
+            word_timestamps=wish.word_timestamps,
+            # Hotwords and earlier text together would leave too few tokens for the text itself.
+            condition_on_previous_text=self._settings.condition_on_previous_text and not wish.hotwords,
+        )
+        for raw in segments:
+            yield _segment(raw, clip, clip.start_s)
+
+    def decode_many(
+        self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish
+    ) -> Iterator[Segment]:
+        """Decode clips of at most 30 s together; segments come in order, once all clips are decoded."""
+        offset_s = clips[0].start_s
+        raws, _ = self._batched.transcribe(
+            cut(samples, Clip(start_s=offset_s, end_s=clips[-1].end_s)),
+            language=wish.language,
+            task=wish.task,
+            beam_size=self._settings.beam_size,
+            temperature=0.0,
+            initial_prompt=f" {wish.prompt}" if wish.prompt else None,
+            hotwords=wish.hotwords,
+            word_timestamps=True,
+            without_timestamps=True,
+            clip_timestamps=[
+                {"start": clip.start_s - offset_s, "end": clip.end_s - offset_s} for clip in clips
+            ],
+            batch_size=len(clips),
+        )
+        for clip, raw in zip(clips, raws, strict=True):
+            guess = raw.avg_logprob < MIN_LOGPROB
+            if guess and raw.no_speech_prob > MAX_NO_SPEECH_PROB:
+                continue
+            if guess or raw.compression_ratio > MAX_COMPRESSION_RATIO:
+                yield from self.decode_one(samples, clip, wish)
+            else:
+                yield from self._sentences(_segment(raw, clip, offset_s), wish)
+
+    def _sentences(self, segment: Segment, wish: Wish) -> Iterator[Segment]:
+        if "".join(word.text for word in segment.words).strip() != segment.text.strip():
+            yield segment if wish.word_timestamps else replace(segment, words=())
+            return
+        for words in split_into_sentences(segment.words):
+            text = "".join(word.text for word in words)
+            yield replace(
+                segment,
+                text=text,
+                start_s=words[0].start_s,
+                end_s=words[-1].end_s,
+                words=words if wish.word_timestamps else (),
+                tokens=tuple(self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids),
+            )
+
+
+def _segment(raw: fw.Segment, clip: Clip, offset_s: float) -> Segment:
+    """Turn a segment of faster-whisper's, whose times begin at *offset_s*, into one of ours."""
+    start_s, end_s = clip.snap(raw.start + offset_s, raw.end + offset_s)
+    return Segment(
+        text=raw.text,
+        start_s=start_s,
+        end_s=end_s,
+        words=tuple(_words(raw.words or (), clip, offset_s)),
+        tokens=tuple(raw.tokens),
+        temperature=raw.temperature or 0.0,
+        avg_logprob=raw.avg_logprob,
+        compression_ratio=raw.compression_ratio,
+        no_speech_prob=raw.no_speech_prob,
+    )
+
+
+def _words(raws: Iterable[fw.Word], clip: Clip, offset_s: float) -> Iterator[Word]:
+    for raw in raws:
+        start_s, end_s = clip.snap(float(raw.start) + offset_s, float(raw.end) + offset_s)
+        yield Word(
+            text=raw.word,
+            start_s=start_s,
+            end_s=end_s,
+            probability=min(1.0, max(0.0, float(raw.probability))),
+        )

@@ -1,0 +1,170 @@
+"""The engine itself; imported in the worker only."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from speechhub.engine import (
+    Call,
+    EngineOutOfMemoryError,
+    LoadContext,
+    Segment,
+    SttEngine,
+    Task,
+    TranscribeRequest,
+    Transcript,
+    UnsupportedValueError,
+)
+from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut, find_clips
+from speechhub_whisper.decoder import LADDER, Decoder, Wish
+from speechhub_whisper.languages import UNSPACED, from_whisper, to_whisper
+from speechhub_whisper.model import load_model
+from speechhub_whisper.prompts import fit_prompt
+from speechhub_whisper.settings import WhisperSettings
+from speechhub_whisper.timeline import Timeline
+
+
+class WhisperEngine(SttEngine):
+    """Whisper on CTranslate2."""
+
+    def load(self, context: LoadContext) -> None:
+        """Load the model from its folder and decode once, so that the first request finds all in place."""
+        self._settings = context.settings(WhisperSettings)
+        self._model = load_model(context, self._settings.compute_type)
+        self._batch_size = self._settings.batch_size or (4 if context.device == "cpu" else 8)
+        self._decoder = Decoder(self._model, self._settings)
+        list(find_clips(np.zeros(SAMPLE_RATE, np.float32), self._settings.vad_threshold))
+        self._decoder.warm_up()
+
+    def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
+        """Transcribe one recording after the other; pieces of a long one are decoded together."""
+        transcripts = []
+        for position, request in enumerate(batch):
+            part = replace(call, report=_part_of(call, position, len(batch)))
+            pieces = self._decode(request, part, first_group=self._batch_size)
+            segments = []
+            try:
+                while True:
+                    segments.append(next(pieces))
+            except StopIteration as end:
+                transcripts.append(_transcript(request, end.value, segments))
+        return transcripts
+
+    def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
+        """Yield the text segment by segment."""
+        pieces = self._decode(request, call, first_group=1)
+        segments: list[Segment] = []
+        try:
+            while True:
+                segment = next(pieces)
+                yield segment.text if segments else segment.text.lstrip()
+                segments.append(segment)
+        except StopIteration as end:
+            return _transcript(request, end.value, segments)
+
+    def _decode(
+        self, request: TranscribeRequest, call: Call, *, first_group: int
+    ) -> Generator[Segment, None, str | None]:
+        """Yield the segments, tidied; return Whisper's code of the language, None if nobody speaks."""
+        call.raise_if_cancelled()
+        language = self._check_language(request)
+        samples, duration_s = request.audio.samples, request.audio.duration_s
+        timeline = Timeline(duration_s)
+        prompt, hotwords = fit_prompt(self._model.hf_tokenizer, request.prompt, request.hotwords)
+        for group in self._groups(request, first_group):
+            call.raise_if_cancelled()
+            language = language or self._model.detect(cut(samples, group[0]))
+            wish = Wish(
+                language=language,
+                task=request.task.value,
+                temperatures=(request.temperature,) if request.temperature else LADDER,
+                word_timestamps=request.word_timestamps,
+                prompt=prompt,
+                hotwords=hotwords,
+            )
+            spaced = request.task is Task.TRANSLATE or language not in UNSPACED
+            with self._one_group():
+                for segment in self._decode_group(request, group, wish):
+                    call.raise_if_cancelled()
+                    if segment.text.strip():
+                        placed = timeline.place(_tidy(segment, spaced=spaced))
+                        call.report(placed.end_s / duration_s)
+                        yield placed
+        return language
+
+    @contextmanager
+    def _one_group(self) -> Iterator[None]:
+        """Tell running out of memory from other failures, and keep nothing of the recording afterwards."""
+        try:
+            yield
+        except MemoryError as error:
+            raise EngineOutOfMemoryError("There is not enough memory to transcribe this.") from error
+        except RuntimeError as error:
+            # CTranslate2 has one kind of error for everything.
+            if "out of memory" in str(error).lower():
+                raise EngineOutOfMemoryError(
+                    "There is not enough GPU memory to transcribe this; a smaller batch_size may help."
+                ) from error
+            raise
+        finally:
+            self._model.forget()
+
+    def _decode_group(
+        self, request: TranscribeRequest, group: Sequence[Clip], wish: Wish
+    ) -> Iterator[Segment]:
+        samples = request.audio.samples
+        if len(group) == 1:
+            return self._decoder.decode_one(samples, group[0], wish)
+        return self._decoder.decode_many(samples, group, wish)
+
+    def _groups(self, request: TranscribeRequest, first_group: int) -> Iterator[list[Clip]]:
+        """Yield the clips to decode together, each group twice as large as the last, up to the limit."""
+        whole = Clip(start_s=0.0, end_s=request.audio.duration_s)
+        clips: Iterable[Clip] = [whole]
+        if self._settings.vad:
+            clips = find_clips(request.audio.samples, self._settings.vad_threshold)
+        # Sampling needs the decoder that takes one clip at a time.
+        limit = 1 if request.temperature else self._batch_size
+        size, clips = min(first_group, limit), iter(clips)
+        while group := list(islice(clips, size)):
+            yield group
+            size = min(2 * size, limit)
+
+    def _check_language(self, request: TranscribeRequest) -> str | None:
+        """Return Whisper's code of the wanted language; None means detect it."""
+        multilingual = self._model.model.is_multilingual
+        if request.task is Task.TRANSLATE and not multilingual:
+            raise UnsupportedValueError("This Whisper model knows English only; it cannot translate.")
+        if request.language is None:
+            return None if multilingual else "en"
+        language = to_whisper(request.language)
+        if language not in self._model.supported_languages:
+            raise UnsupportedValueError(
+                f"This Whisper model does not know the language {request.language!r}.", param="language"
+            )
+        return language
+
+
+def _part_of(call: Call, position: int, count: int) -> Callable[[float], None]:
+    return lambda fraction: call.report((position + fraction) / count)
+
+
+def _tidy(segment: Segment, *, spaced: bool) -> Segment:
+    """Give text and first word their leading space, or take it, as the script wants it."""
+    space = " " if spaced else ""
+    words = segment.words
+    if words:
+        words = (replace(words[0], text=space + words[0].text.strip()), *words[1:])
+    return replace(segment, text=space + segment.text.strip(), words=words)
+
+
+def _transcript(request: TranscribeRequest, language: str | None, segments: Sequence[Segment]) -> Transcript:
+    return Transcript(
+        text="".join(segment.text for segment in segments).strip(),
+        language=from_whisper(language) if language else request.language,
+        duration_s=request.audio.duration_s,
+        segments=tuple(segments),
+    )

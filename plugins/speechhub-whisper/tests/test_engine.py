@@ -1,0 +1,217 @@
+"""What Whisper hears, with real weights."""
+
+from threading import Event
+
+import numpy as np
+import pytest
+from faster_whisper import WhisperModel
+
+from speechhub.engine import (
+    Audio,
+    Call,
+    RequestCancelledError,
+    Task,
+    TranscribeRequest,
+    UnsupportedValueError,
+)
+from speechhub_whisper.decoder import Decoder
+
+from .conftest import ENGLISH, LONG, PAUSE_S, word_error_rate
+
+
+def check_times(transcript):
+    """Segments follow each other, words lie in their segments, and everything lies in the recording."""
+    now_s = 0.0
+    for segment in transcript.segments:
+        assert now_s <= segment.start_s <= segment.end_s <= transcript.duration_s
+        now_s = segment.start_s
+        for word in segment.words:
+            assert now_s <= word.start_s <= word.end_s <= segment.end_s
+            now_s = word.end_s
+        now_s = segment.end_s
+
+
+def test_speech_becomes_text(transcribe, clip):
+    """The words are heard, and every field of a segment is filled."""
+    transcript = transcribe(clip("en"))
+
+    assert word_error_rate(ENGLISH, transcript.text) <= 0.1
+    assert transcript.language == "en"
+    assert transcript.text == "".join(segment.text for segment in transcript.segments).strip()
+    check_times(transcript)
+    for segment in transcript.segments:
+        assert segment.text.startswith(" ")
+        assert segment.words == ()
+        assert segment.tokens
+        assert -1 < segment.avg_logprob < 0
+        assert segment.compression_ratio > 0.5
+        assert 0 <= segment.no_speech_prob <= 1
+
+
+def test_words_have_times(transcribe, clip):
+    """Words join to their segment's text, and their times grow."""
+    transcript = transcribe(clip("en"), word_timestamps=True)
+
+    check_times(transcript)
+    for segment in transcript.segments:
+        assert "".join(word.text for word in segment.words) == segment.text
+    starts = [word.start_s for word in transcript.words]
+    assert len(starts) > 15
+    assert starts == sorted(starts)
+    assert all(0 < word.probability <= 1 for word in transcript.words)
+
+
+@pytest.mark.parametrize(("language", "word"), [("es", "Carmen"), ("fr", "demain"), ("de", "Hamburg")])
+def test_the_language_is_found_out(transcribe, clip, language, word):
+    """The spoken language is reported, and its words are heard."""
+    transcript = transcribe(clip(language))
+
+    assert transcript.language == language
+    assert word in transcript.text
+
+
+def test_the_language_costs_nothing(transcribe, clip, monkeypatch):
+    """Finding out the language of a short recording does not encode it twice."""
+    calls = []
+    encode = WhisperModel.encode
+    monkeypatch.setattr(WhisperModel, "encode", lambda self, x: calls.append(1) or encode(self, x))
+
+    transcribe(clip("es"))
+    assert len(calls) == 1
+
+    transcribe(clip("es"))
+    assert len(calls) == 2, "nothing is kept from one request to the next"
+
+
+def test_a_named_language_is_used(transcribe, clip):
+    """Whisper writes in the language that the request names, whatever it hears."""
+    assert transcribe(clip("es"), language="fr").language == "fr"
+
+
+def test_translation_is_english(transcribe, clip):
+    """A translation is English text; the language remains the one that was spoken."""
+    transcript = transcribe(clip("de"), task=Task.TRANSLATE)
+
+    assert transcript.language == "de"
+    assert "morning" in transcript.text.lower()
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(16_000 * 5, np.float32),
+        np.random.default_rng(1).normal(0, 0.03, 16_000 * 5).astype(np.float32),
+        np.zeros(1, np.float32),
+    ],
+    ids=["silence", "noise", "one sample"],
+)
+def test_silence_says_nothing(transcribe, samples):
+    """Where nobody speaks, nothing is heard: no "Thank you for watching"."""
+    transcript = transcribe(samples)
+
+    assert (transcript.text, transcript.segments) == ("", ())
+
+
+def test_a_long_recording_is_whole(long_transcript, clip):
+    """Clips that are decoded together come out complete, in order and in their places."""
+    assert word_error_rate(LONG, long_transcript.text) <= 0.1
+    check_times(long_transcript)
+    assert long_transcript.text == "".join(segment.text for segment in long_transcript.segments).strip()
+    for segment in long_transcript.segments:
+        assert "".join(word.text for word in segment.words) == segment.text
+    spoken = [0.0]
+    for name in ("en", "en2", "en3") * 2:
+        spoken.append(spoken[-1] + len(clip(name)) / 16_000 + PAUSE_S)
+    heard = [
+        segment.start_s
+        for segment in long_transcript.segments
+        if any(word in segment.text for word in ("lighthouse", "bread", "screens"))
+    ]
+    assert heard == pytest.approx(spoken[:-1], abs=0.5)
+
+
+def test_batching_does_not_change_the_text(engine, transcribe, long_clip, long_transcript, monkeypatch):
+    """One by one or together, the words are the same."""
+    monkeypatch.setattr(engine, "_batch_size", 1)
+
+    one_by_one = transcribe(long_clip)
+
+    assert word_error_rate(one_by_one.text, long_transcript.text) <= 0.05
+
+
+def test_a_bad_clip_is_decoded_again(transcribe, long_clip, monkeypatch):
+    """A clip that comes out of the batch as a guess gets the full care of a single one."""
+    monkeypatch.setattr("speechhub_whisper.decoder.MIN_LOGPROB", 0.0)
+    monkeypatch.setattr("speechhub_whisper.decoder.MAX_NO_SPEECH_PROB", 1.0)
+    singles = []
+    decode_one = Decoder.decode_one
+    monkeypatch.setattr(Decoder, "decode_one", lambda *all_: singles.append(1) or decode_one(*all_))
+
+    transcript = transcribe(long_clip)
+
+    assert len(singles) > 1
+    assert word_error_rate(LONG, transcript.text) <= 0.1
+    check_times(transcript)
+
+
+def test_text_streams_before_the_end(engine, long_clip):
+    """The first text comes when a part of the recording is done, and all of it joins to the transcript."""
+    progress = []
+    request = TranscribeRequest(audio=Audio(samples=long_clip, sample_rate=16_000))
+    stream = engine.stream(request, Call(report=progress.append))
+    first = next(stream)
+    assert progress[-1] < 0.5
+    ends = []
+
+    def rest():
+        ends.append((yield from stream))
+
+    assert first + "".join(rest()) == ends[0].text
+    assert progress == sorted(progress)
+
+
+def test_cancelling_stops_between_segments(engine, long_clip):
+    """A cancelled call ends with the clips that it is at."""
+    cancelled = Event()
+    reports = []
+
+    def report(fraction):
+        reports.append(fraction)
+        cancelled.set()
+
+    request = TranscribeRequest(audio=Audio(samples=long_clip, sample_rate=16_000))
+    with pytest.raises(RequestCancelledError):
+        engine.transcribe([request], Call(cancel_event=cancelled, report=report))
+
+    assert len(reports) == 1
+
+
+def test_a_prompt_spells_names(transcribe, clip):
+    """The prompt's spelling is taken up, and a command in it is only text."""
+    plain = transcribe(clip("en"), language="en").text
+    prompted = transcribe(clip("en"), language="en", prompt="<|endoftext|> The Olde Lyghthouse stood.").text
+
+    assert "lighthouse" in plain
+    assert "lyghthouse" in prompted.lower()
+
+
+@pytest.mark.parametrize("prompt", ["\0", "\ud800", "word " * 2000, "<|startoftranscript|>" * 50])
+def test_odd_prompts_do_no_harm(transcribe, clip, prompt):
+    """A prompt can be anything that a client sends; the audio is still transcribed."""
+    transcript = transcribe(clip("en")[: 16_000 * 3], language="en", prompt=prompt, hotwords=("lamp",) * 500)
+
+    assert transcript.duration_s == pytest.approx(3)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.4, 1.0])
+def test_temperatures_are_taken(transcribe, clip, temperature):
+    """A temperature of its own is used as it is; 0 begins the ladder."""
+    transcript = transcribe(clip("en")[: 16_000 * 3], language="en", temperature=temperature)
+
+    assert all(segment.temperature >= temperature for segment in transcript.segments)
+
+
+def test_an_unknown_language_is_refused(transcribe, clip):
+    """A language that Whisper does not know is the request's mistake."""
+    with pytest.raises(UnsupportedValueError, match="'tlh'"):
+        transcribe(clip("en"), language="tlh")
