@@ -1,0 +1,21 @@
+"""What all tests share: every module has a category, and coroutines run on asyncio."""
+
+from pathlib import Path
+
+import pytest
+
+CATEGORIES = ("unit", "http", "worker", "engines", "e2e", "docs")
+HERE = Path(__file__).parent
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
+    """Refuse a test module that lies outside the category folders."""
+    if file_path.name.startswith("test_") and file_path.suffix == ".py":
+        category = file_path.relative_to(HERE).parts[0]
+        if category not in CATEGORIES:
+            raise pytest.UsageError(f"{file_path} has no category; put it into one of {CATEGORIES}")
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"

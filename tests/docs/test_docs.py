@@ -1,0 +1,249 @@
+"""The pages mention everything that there is, and nothing that there is not."""
+
+import ast
+import os
+import re
+from pathlib import Path
+
+import click
+import msgspec
+import pytest
+
+import speechhub.errors
+from speechhub.cli import main
+from speechhub.http import schemas
+from speechhub.http.app import create_app
+from speechhub.http.errors import error_object, status_of
+from speechhub.http.multipart import UnsupportedMediaTypeError
+from speechhub.settings import ModelSettings, Settings
+from tests.docs.pages import ROOT, anchors, blocks, links, page, pages, prose
+
+PAGES = pages()
+ALL_TEXT = "\n".join(PAGES.values())
+SERVER = "http://127.0.0.1:8000"
+OTHER_PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+# ── Everything is mentioned ──────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", [*Settings.__struct_fields__, *ModelSettings.__struct_fields__])
+def test_every_setting_is_explained(name):
+    """Each setting has its line in the tables of configuration.md."""
+    assert f"\n| `{name}` |" in page("configuration.md")
+
+
+def routes():
+    app = create_app(Settings())
+    return [
+        (method, re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path))
+        for route in app.routes
+        for method in sorted(getattr(route, "methods", []))
+        if method not in ("OPTIONS", "HEAD")
+    ]
+
+
+@pytest.mark.parametrize(("method", "path"), [r for r in routes() if not r[1].startswith("/schema")])
+def test_every_route_is_explained(method, path):
+    """Each route stands in the table of http-api.md, and has an example for curl."""
+    examples = "\n".join(block.code for block in blocks("http-api.md", "bash"))
+    called = re.sub(r"\\\{\w+\\\}", r"[\\w.-]+", re.escape(SERVER + path))
+
+    assert f"`{method} {path}`" in page("http-api.md")
+    assert re.search(called + r"(?=[\s?']|$)", examples)
+
+
+def test_every_page_of_the_schema_that_is_named_exists():
+    """The addresses of the OpenAPI description are right."""
+    served = {path for _, path in routes()}
+
+    named = set(re.findall(r"`(/schema[\w./]*)`", page("http-api.md")))
+    assert named <= served
+    assert "/schema/openapi.json" in named
+
+
+STRUCTS = [
+    schemas.CreateSpeech,
+    schemas.TranscriptionFields,
+    schemas.TranscriptionJson,
+    schemas.TranscriptionVerbose,
+    schemas.Model,
+    schemas.Health,
+    schemas.DeviceHealth,
+    schemas.ModelHealth,
+    schemas.PluginHealth,
+    schemas.TranscriptionDiarized,
+    schemas.DiarizedSegment,
+    schemas.LanguageCode,
+    schemas.TextDelta,
+    schemas.TextDone,
+    schemas.SpeechDelta,
+    schemas.SpeechDone,
+    schemas.PlainTokenUsage,
+    schemas.VoiceList,
+    schemas.VoiceItem,
+    schemas.AudioModelList,
+    schemas.AudioModel,
+]
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
+def test_every_field_is_explained(struct):
+    """Each field of a request or an answer is named in http-api.md, arrays with their brackets or without."""
+    text = page("http-api.md")
+    fields = [field.encode_name for field in msgspec.structs.fields(struct)]
+    forms = ("`{}`", "`{}[]`", '"{}": ')
+
+    assert [name for name in fields if not any(form.format(name) in text for form in forms)] == []
+
+
+def error_classes(kind=speechhub.errors.SpeechhubError):
+    yield kind
+    for below in kind.__subclasses__():
+        yield from error_classes(below)
+
+
+SERVED_ERRORS = {
+    kind
+    for kind in error_classes()
+    if kind.__module__ == speechhub.errors.__name__ or kind.__module__.startswith("speechhub.http")
+}
+
+
+@pytest.mark.parametrize("kind", sorted(SERVED_ERRORS, key=lambda kind: kind.__name__))
+def test_every_error_is_explained(kind):
+    """Each error has its line, with the status, type and code that it really gets, in http-api.md."""
+    error = kind.__new__(kind)
+    shown = error_object(error)
+    code = f"`{shown.code}`" if shown.code else "null"
+
+    assert f"\n| {status_of(error)} | `{shown.type}` | {code} |" in page("http-api.md")
+
+
+def test_every_line_of_the_error_table_is_an_error():
+    """The table of http-api.md promises no code that nothing raises."""
+    codes = set(re.findall(r"^\| \d{3} \| `\w+` \| `(\w+)` \|", page("http-api.md"), re.MULTILINE))
+
+    assert codes == {kind.code for kind in SERVED_ERRORS if kind.code}
+    assert UnsupportedMediaTypeError in SERVED_ERRORS
+
+
+def commands(command=main, path="speechhub"):
+    yield path, command
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=str)
+def test_every_command_is_explained(path, command):
+    """Each command has its section in cli.md, with all of its options."""
+    section = page("cli.md").partition(f"\n## {path}\n")[2].partition("\n## ")[0]
+
+    options = [name for param in command.params for name in param.opts if isinstance(param, click.Option)]
+    assert section
+    assert [name for name in options if name not in section] == []
+
+
+def plugin_options():
+    for source in sorted((ROOT / "plugins").glob("*/src/*/*.py")):
+        engine = source.parts[-4].removeprefix("speechhub-")
+        for node in ast.parse(source.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
+                for field in node.body:
+                    if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                        yield engine, field.target.id
+
+
+@pytest.mark.parametrize(("engine", "option"), list(plugin_options()))
+def test_every_option_of_an_engine_is_explained(engine, option):
+    """Each option of our engines stands in the table of its page."""
+    assert f"\n| `{option}` |" in page(f"engines/{engine}.md")
+
+
+def plugin_models():
+    for source in sorted((ROOT / "plugins").glob("*/src/*/__init__.py")):
+        engine = source.parts[-4].removeprefix("speechhub-")
+        for model in re.findall(r"ModelSpec\(\s*id=\"([^\"]+)\"", source.read_text("utf-8")):
+            yield engine, model
+
+
+@pytest.mark.parametrize(("engine", "model"), list(plugin_models()))
+def test_every_model_of_an_engine_is_listed(engine, model):
+    """Each model that comes with our engines stands on its engine's page and on the index of engines."""
+    assert f"`{model}`" in page(f"engines/{engine}.md")
+    assert f"`{model}`" in page("engines/index.md")
+
+
+# ── What is mentioned is there ───────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", [*(f"docs/{name}" for name in PAGES), *OTHER_PAGES])
+def test_links_lead_somewhere(name):
+    """Each link to a file of the repository finds it, and each anchor its heading."""
+    text = (ROOT / name).read_text("utf-8")
+    broken = []
+    for link in links(text):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = ((ROOT / name).parent / path).resolve() if path else ROOT / name
+        known = anchors(target.read_text("utf-8")) if anchor and target.suffix == ".md" else {anchor}
+        if not target.exists() or anchor not in known:
+            broken.append(link)
+
+    assert not broken
+
+
+def test_every_page_can_be_reached_from_the_index():
+    """No page is lost."""
+    reached, todo = set(), ["index.md"]
+    while todo:
+        name = todo.pop()
+        if name in reached or name not in PAGES:
+            continue
+        reached.add(name)
+        targets = [link.partition("#")[0] for link in links(PAGES[name])]
+        todo += [os.path.normpath(Path(name).parent / target) for target in targets]
+
+    assert set(PAGES) - reached == set()
+
+
+def test_every_variable_that_is_named_exists():
+    """A name SPEECHHUB_… on a page is a setting's."""
+    known = {f"SPEECHHUB_{name.upper()}" for name in Settings.__struct_fields__} | {"SPEECHHUB_CONFIG"}
+
+    assert set(re.findall(r"SPEECHHUB_[A-Z_]*[A-Z]", ALL_TEXT)) - known == set()
+
+
+CALLS = [
+    (str(block), line.strip())
+    for name in PAGES
+    for block in blocks(name, "bash", "sh")
+    for line in block.code.replace("\\\n", " ").splitlines()
+    if re.match(r"\s*(?:\w+=\S* )*speechhub ", line)
+] + [
+    (name, f"speechhub {call}")
+    for name in PAGES
+    for call in re.findall(r"`speechhub ([a-z][^`]*)`", prose(PAGES[name]))
+]
+
+
+@pytest.mark.parametrize(("place", "line"), CALLS)
+def test_commands_on_the_pages_exist(place, line):
+    """A command line on a page names a command, and options that it has."""
+    words = line.partition("speechhub ")[2].split("|")[0].split()
+    command = main
+    while words and isinstance(command, click.Group) and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    options = {name for param in command.params for name in param.opts} | {"-h", "--help"}
+
+    assert command is not main or (words and words[0] in ("COMMAND", *options)), place
+    assert [word for word in words if re.match(r"--?[a-z]", word) and word not in options] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_each_sentence_has_its_line(name):
+    """Prose has one sentence in a line, so that changes show what they change."""
+    lines = [line for line in prose(PAGES[name]).splitlines() if not line.startswith(("|", "[Index]"))]
+
+    assert [line for line in lines if re.search(r"[a-z)`][.!?] [A-Z`]", line)] == []

@@ -1,0 +1,114 @@
+"""A real server in a process of its own, and a look at what it leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+DEADLINE_S = 30.0
+
+
+def until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """Return the first true value of *condition*; another process's state has no event to wait for."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        threading.Event().wait(0.02)
+    raise AssertionError(f"not within {deadline_s} s: {what}")
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process runs; one that is dead and not reaped does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of a process's children."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(word) for word in (task / "children").read_text().split()]
+    return [child for child in found if alive(child)]
+
+
+class Server:
+    """``speechhub serve`` on a free port of the loopback interface."""
+
+    def __init__(self, home: Path, **env: str) -> None:
+        self._lines: list[dict[str, object]] = []
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "OPENAI_"))}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "speechhub", "serve", "--port", "0"],
+            env=clean | {"SPEECHHUB_HOME": str(home), "SPEECHHUB_LOG_FORMAT": "json"} | env,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            cwd=home,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.url = str(until(lambda: self.logged("listening"), "the server listens")[0]["url"])
+        until(lambda: self.logged("ready"), "the server is ready")
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as stream:
+            for line in stream:
+                try:
+                    self._lines.append(json.loads(line))
+                except ValueError:
+                    self._lines.append({"event": line.rstrip()})
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def logged(self, event: str) -> list[dict[str, object]]:
+        """Return the log lines of one event."""
+        return [line for line in list(self._lines) if line["event"] == event]
+
+    def log_text(self) -> str:
+        """Return all log lines."""
+        return "\n".join(json.dumps(line) for line in list(self._lines))
+
+    def workers(self) -> list[int]:
+        """Return the ids of the workers' processes."""
+        return children(self.pid)
+
+    def descriptors(self) -> int:
+        """Return how many files and sockets the hub has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal; return the exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(DEADLINE_S)
+        self._reader.join(DEADLINE_S)
+        return status
+
+
+@contextmanager
+def serving(home: Path, **env: str) -> Iterator[Server]:
+    """Serve for a while; afterwards no worker is left, and the log is free of surprises."""
+    server = Server(home, **env)
+    try:
+        yield server
+        workers = server.workers() if server.process.poll() is None else []
+        if server.process.poll() is None:
+            assert server.stop() == 0, server.log_text()
+        assert not [pid for pid in workers if alive(pid)]
+        assert not server.logged("unexpected error"), server.log_text()
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()

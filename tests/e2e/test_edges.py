@@ -1,0 +1,253 @@
+"""The edges of the server, over real sockets: refusals before the body, stalled uploads, limits."""
+
+import contextlib
+import json
+import select
+import shutil
+import socket
+import subprocess
+import threading
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import echo_env
+from tests.e2e.server import serving, until
+from tests.http.conftest import wav
+
+FORM = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+IDLE_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server with keys, a small upload limit and little patience."""
+    env = echo_env(stt={"work_s": 0.5}) | {
+        "SPEECHHUB_API_KEYS": "right,other",
+        "SPEECHHUB_MAX_UPLOAD_BYTES": "3000000",
+        "SPEECHHUB_UPLOAD_IDLE_TIMEOUT_S": str(IDLE_S),
+    }
+    with serving(tmp_path_factory.mktemp("home"), **env) as made:
+        until(lambda: answers(made), "the server answers")
+        yield made
+
+
+def answers(server):
+    with contextlib.suppress(httpx.ConnectError):
+        return httpx.get(f"{server.url}/health/live").status_code == 200
+
+
+def connect(server):
+    connection = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1])))
+    connection.settimeout(20)
+    return connection
+
+
+def head(*extra, key="right", path="/v1/audio/transcriptions", kind="multipart/form-data; boundary=b"):
+    """Return the head of a POST."""
+    lines = [f"POST {path} HTTP/1.1", "host: hub", f"content-type: {kind}", *extra]
+    lines += [f"authorization: Bearer {key}"] if key else []
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def read_answer(connection):
+    """Return status, headers and JSON of an answer, and whether the connection ended behind it."""
+    data, ended = b"", False
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    first, _, rest = data.partition(b"\r\n\r\n")
+    status, *lines = first.decode().split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    while len(rest) < int(headers.get("content-length", 0)):
+        rest += connection.recv(65536)
+    if select.select([connection], [], [], 2 if status.split()[1] != "200" else 0)[0]:
+        try:
+            ended = connection.recv(1) == b""
+        except ConnectionError:
+            ended = True
+    return int(status.split()[1]), headers, json.loads(rest or b"null"), ended
+
+
+@pytest.mark.parametrize(
+    ("key", "length", "status"),
+    [(None, 2_000_000, 401), ("wrong", 2_000_000, 401), ("right", 50_000_000, 413)],
+)
+@pytest.mark.parametrize("expect", [True, False])
+def test_a_refusal_comes_before_the_body(server, key, length, status, expect):
+    """Who is refused by key or announced length hears so at once, and is never asked to go on."""
+    with connect(server) as connection:
+        extra = ["expect: 100-continue"] if expect else []
+        connection.sendall(head(f"content-length: {length}", *extra, key=key))
+
+        got, headers, body, ended = read_answer(connection)
+
+    assert got == status
+    assert body["error"]["message"]
+    assert headers["x-request-id"]
+    assert ended, "what is left of the body must not be taken for the next request"
+
+
+def test_expect_continue_is_answered_when_the_body_is_wanted(server):
+    """A client that asks first is told to go on, and then gets its transcript."""
+    body = FORM + wav(1) + b"\r\n--b--\r\n"
+    with connect(server) as connection:
+        connection.sendall(head(f"content-length: {len(body)}", "expect: 100-continue"))
+        go_on = connection.recv(65536)
+        connection.sendall(body)
+
+        status, _, answer, _ = read_answer(connection)
+
+    assert go_on == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert (status, bool(answer["text"])) == (200, True)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize(("key", "status"), [("wrong", 401), ("right", 413)])
+def test_curl_sends_nothing_in_vain(server, tmp_path, key, status):
+    """Curl asks before it sends much, and so sends not one byte of a large file that is refused."""
+    path = tmp_path / "a.wav"
+    path.write_bytes(bytes(50_000_000))
+
+    url = f"{server.url}/v1/audio/transcriptions"
+    options = ["-s", "-o", tmp_path / "out", "-w", "%{http_code} %{size_upload}"]
+    said = subprocess.run(
+        ["curl", *options, "-H", f"Authorization: Bearer {key}", "-F", f"file=@{path}", url],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout
+
+    assert said == f"{status} 0"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_refused_body_is_not_swallowed(server, announced):
+    """Who sends on without asking is cut off early, not after all of its 200 MB."""
+    piece = bytes(1_000_000)
+    extra = f"content-length: {200 * len(piece)}" if announced else "transfer-encoding: chunked"
+    frame = piece if announced else b"%x\r\n%b\r\n" % (len(piece), piece)
+    sent = 0
+    with connect(server) as connection:
+        connection.sendall(head(extra, key="wrong"))
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                connection.sendall(frame)
+                sent += 1
+
+    assert sent < 50
+
+
+def test_clients_that_ignore_the_refusal_still_see_it(server):
+    """An ordinary client that writes its whole body first gets the 401, not a broken connection."""
+    answer = httpx.post(
+        f"{server.url}/v1/audio/transcriptions",
+        files={"file": bytes(40_000_000)},
+        headers={"authorization": "Bearer wrong"},
+        timeout=30,
+    )
+
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize(
+    ("extra", "begin", "drip"),
+    [
+        ("content-length: 900000", b"", None),
+        ("content-length: 900000", FORM + bytes(5000), None),
+        ("content-length: 900000", FORM + bytes(5000), b"x"),
+        ("transfer-encoding: chunked", b"5\r\n--b\r\n\r\n", None),
+    ],
+)
+def test_a_stalled_upload_is_given_up(server, extra, begin, drip):
+    """An upload that stops, or drips, is a 408 in OpenAI's shape, and its connection ends."""
+    with connect(server) as connection:
+        connection.sendall(head(extra) + begin)
+        while drip and not select.select([connection], [], [], IDLE_S / 10)[0]:
+            connection.sendall(drip)
+
+        status, headers, body, ended = read_answer(connection)
+
+    assert status == 408
+    assert body["error"]["code"] == "upload_timeout"
+    assert headers["x-request-id"]
+    assert ended
+
+
+def test_a_stalled_json_body_is_given_up_too(server):
+    """What holds for uploads holds for text."""
+    with connect(server) as connection:
+        connection.sendall(
+            head("content-length: 90", path="/v1/audio/speech", kind="application/json") + b"{"
+        )
+
+        status, _, body, _ = read_answer(connection)
+
+    assert (status, body["error"]["code"]) == (408, "upload_timeout")
+
+
+def test_a_slow_upload_that_moves_is_served(server):
+    """An upload may take longer than the limit, as long as it moves."""
+    body = FORM + wav(1) + b"\r\n--b--\r\n"
+    step = len(body) // 8
+    with connect(server) as connection:
+        connection.sendall(head(f"content-length: {len(body)}"))
+        for start in range(0, len(body), step):
+            # Nothing may come before the body is complete: waiting for it is the pause.
+            assert not select.select([connection], [], [], IDLE_S / 4)[0]
+            connection.sendall(body[start : start + step])
+
+        status, _, _, _ = read_answer(connection)
+
+    assert status == 200
+
+
+def test_work_is_not_an_idle_upload(tmp_path):
+    """Once the body is there, an answer may take far longer than an upload may stand still."""
+    env = echo_env(stt={"work_s": 1.5}) | {"SPEECHHUB_UPLOAD_IDLE_TIMEOUT_S": "0.2"}
+    with serving(tmp_path, **env) as server:
+        until(lambda: answers(server), "the server answers")
+
+        assert transcribe(server).status_code == 200
+
+
+def transcribe(server, key="right"):
+    return httpx.post(
+        f"{server.url}/v1/audio/transcriptions",
+        files={"file": wav(1)},
+        headers={"authorization": f"Bearer {key}"},
+        timeout=30,
+    )
+
+
+def test_clients_that_leave_give_their_slots_back(tmp_path):
+    """Slots of uploads and of work that a client abandoned are free again, long before their time is up."""
+    env = echo_env(stt={"work_s": 60.0}) | {"SPEECHHUB_CONCURRENCY_LIMIT": "2"}
+    body = FORM + wav(1) + b"\r\n--b--\r\n"
+    with serving(tmp_path, **env) as server:
+        until(lambda: answers(server), "the server answers")
+        for whole in (False, True):
+            connections = [connect(server) for _ in range(2)]
+            for connection in connections:
+                connection.sendall(head(f"content-length: {len(body)}") + (body if whole else body[:5000]))
+            until(lambda: speak(server) == 429, "both slots are taken")
+            for connection in connections:
+                connection.close()
+
+            until(lambda: speak(server) == 200, "the slots are free", deadline_s=10)
+
+
+def speak(server):
+    return httpx.post(f"{server.url}/v1/audio/speech", json={"input": "Hello."}, timeout=30).status_code
+
+
+def test_keys_stay_out_of_the_log(server):
+    """After all of this, no key is in the log, and no wrong one either."""
+    thread = threading.Thread(target=transcribe, args=(server, "wrong-and-secret"))
+    thread.start()
+    thread.join(30)
+    until(lambda: "InvalidApiKeyError" in server.log_text(), "the refusal is logged")
+
+    for key in ("wrong-and-secret", '"right"', "Bearer"):
+        assert key not in server.log_text()

@@ -1,0 +1,240 @@
+"""The server as a process: signals, crashes, hang-ups, and what is left afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+from tests.e2e.conftest import ECHO, echo_env
+from tests.e2e.server import alive, children, serving, until
+from tests.http.conftest import wav
+
+
+def speak(url, **fields):
+    body = {"input": "One two three. Four five six.", "response_format": "pcm"} | fields
+    return httpx.post(f"{url}/v1/audio/speech", json=body, timeout=30)
+
+
+def transcribe(url, clip=None, **fields):
+    return httpx.post(
+        f"{url}/v1/audio/transcriptions", files={"file": clip or wav(2)}, data=fields, timeout=30
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything(tmp_path, number):
+    """Ctrl-C and SIGTERM end the server with status 0, and its workers with it."""
+    with serving(tmp_path, **ECHO) as server:
+        assert speak(server.url).status_code == 200
+        [worker] = server.workers()
+
+        assert server.stop(number) == 0
+
+        assert not alive(worker)
+
+
+def test_running_work_is_finished_before_the_end(tmp_path):
+    """A request that runs when SIGTERM comes gets its answer."""
+    with serving(tmp_path, **echo_env(stt={"work_s": 1.0})) as server:
+        transcribe(server.url)
+        answers = []
+        client = threading.Thread(target=lambda: answers.append(transcribe(server.url)))
+        client.start()
+        until(lambda: busy(server), "the request runs")
+
+        assert server.stop() == 0
+        client.join(30)
+
+        assert answers[0].status_code == 200
+
+
+def test_work_that_takes_too_long_is_cut_off(tmp_path):
+    """The server ends within its time, whatever runs; the client is told that it was the server's end."""
+    env = echo_env(stt={"work_s": 60.0}) | {"SPEECHHUB_SHUTDOWN_TIMEOUT_S": "0.5"}
+    with serving(tmp_path, **env) as server:
+        answers = []
+        client = threading.Thread(target=lambda: answers.append(transcribe(server.url)))
+        client.start()
+        until(lambda: busy(server), "the request runs")
+
+        assert server.stop() == 0
+        client.join(30)
+
+        assert answers[0].status_code == 503
+        assert answers[0].json()["error"]["code"] == "server_shutting_down"
+
+
+def transcribe_in_vain(url):
+    with pytest.raises(httpx.HTTPError):
+        transcribe(url)
+
+
+def test_second_signal_ends_at_once(tmp_path):
+    """Who presses Ctrl-C twice does not want to wait; no worker is left even so."""
+    with serving(tmp_path, **echo_env(stt={"work_s": 60.0})) as server:
+        client = threading.Thread(target=transcribe_in_vain, args=(server.url,))
+        client.start()
+        until(lambda: busy(server), "the request runs")
+        [worker] = server.workers()
+
+        server.process.send_signal(signal.SIGINT)
+        until(lambda: server.logged("stopping"), "the first signal is heard")
+
+        assert server.stop(signal.SIGINT) == 128 + signal.SIGINT
+        until(lambda: not alive(worker), "the worker is gone")
+        client.join(30)
+
+
+def busy(server):
+    models = httpx.get(f"{server.url}/health").json()["models"]
+    return any(model["busy"] for model in models)
+
+
+def test_killed_hub_leaves_no_worker(tmp_path):
+    """Nobody outlives a hub that was killed with SIGKILL, not even a worker's own children."""
+    with serving(tmp_path, **echo_env(tts={"grandchild": True})) as server:
+        speak(server.url)
+        [worker] = server.workers()
+        [grandchild] = children(worker)
+
+        os.kill(server.pid, signal.SIGKILL)
+        server.process.wait()
+
+        until(lambda: not alive(worker), "the worker is gone")
+        until(lambda: not alive(grandchild), "the worker's child is gone")
+
+
+def test_killed_worker_is_replaced(tmp_path):
+    """Work whose worker is killed is done by another one; the client never hears of it."""
+    with serving(tmp_path, **echo_env(stt={"work_s": 1.0})) as server:
+        transcribe(server.url)
+        [worker] = server.workers()
+        answers = []
+        client = threading.Thread(target=lambda: answers.append(transcribe(server.url)))
+        client.start()
+        until(lambda: busy(server), "the request runs")
+
+        os.kill(worker, signal.SIGKILL)
+        client.join(30)
+
+        assert answers[0].status_code == 200
+        assert server.workers() != [worker]
+        assert transcribe(server.url).status_code == 200
+
+
+def test_work_that_kills_every_worker_is_given_up(tmp_path):
+    """A request that crashes two workers is an honest 500 that SDKs do not repeat."""
+    with serving(tmp_path, **echo_env(stt={"crash_after": 1})) as server:
+        answer = transcribe(server.url)
+
+        assert answer.status_code == 500
+        assert answer.json()["error"]["code"] == "engine_crashed"
+        assert answer.headers["x-should-retry"] == "false"
+        assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+def test_client_that_leaves_stops_the_work(tmp_path):
+    """A transcription whose client hangs up is cancelled, and the engine is free for the next one."""
+    with serving(tmp_path, **echo_env(stt={"work_s": 20.0})) as server:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(
+                f"{server.url}/v1/audio/transcriptions",
+                files={"file": wav(2)},
+                timeout=httpx.Timeout(30, read=2),
+            )
+
+        until(lambda: not busy(server), "the engine is free", deadline_s=5)
+        assert server.workers(), "the worker was not killed for it"
+
+
+def test_speech_whose_client_leaves_is_stopped(tmp_path):
+    """A stream that nobody reads any more ends the engine's call."""
+    with serving(tmp_path, **echo_env(tts={"work_s": 0.0})) as server:
+        body = {"input": "Word. " * 600, "response_format": "wav"}
+        with httpx.stream("POST", f"{server.url}/v1/audio/speech", json=body, timeout=30) as answer:
+            next(answer.iter_raw())
+
+        until(lambda: not busy(server), "the engine is free", deadline_s=10)
+
+
+def test_personal_data_stays_out_of_the_log(tmp_path):
+    """Neither text nor transcript is logged, not even when an engine's exception quotes it."""
+    with serving(tmp_path, SPEECHHUB_LOG_LEVEL="debug", **echo_env(tts={"fail": True})) as server:
+        answer = speak(server.url, input="My pin is 4711.")
+
+        assert answer.status_code == 500
+        assert "4711" not in answer.text
+        assert "4711" not in server.log_text()
+
+
+def test_port_in_use_is_one_clear_line(tmp_path):
+    """A port that somebody else has is named, without a traceback, and nothing starts."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = subprocess.run(
+            [sys.executable, "-m", "speechhub", "serve", "--port", str(port)],
+            env=os.environ | ECHO | {"SPEECHHUB_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    assert result.returncode == 1
+    assert f"127.0.0.1:{port}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_upload_beyond_the_limit_is_a_clean_413(tmp_path):
+    """A body that is too large is refused in OpenAI's words, whether its length is told or not."""
+    with serving(tmp_path, SPEECHHUB_MAX_UPLOAD_BYTES="1000000", **ECHO) as server:
+        told = transcribe(server.url, clip=b"RIFF" + bytes(60_000_000))
+
+        def chunks():
+            yield b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\n'
+            for _ in range(60):
+                yield bytes(1_000_000)
+            yield b"\r\n--b--\r\n"
+
+        untold = httpx.post(
+            f"{server.url}/v1/audio/transcriptions",
+            content=chunks(),
+            headers={"content-type": "multipart/form-data; boundary=b"},
+            timeout=30,
+        )
+
+    for answer in (told, untold):
+        assert answer.status_code == 413
+        assert "1000000 bytes" in answer.json()["error"]["message"]
+
+
+def test_nothing_leaks_over_many_requests(echo_server, http):
+    """Descriptors and workers are the same before and after good, bad and abandoned requests."""
+
+    def round_of_requests():
+        transcribe(echo_server.url)
+        speak(echo_server.url)
+        transcribe(echo_server.url, clip=b"junk")
+        transcribe(echo_server.url, clip=wav(2)[:3000])
+        transcribe(echo_server.url, model="nope")
+        speak(echo_server.url, speed=9)
+        with httpx.stream(
+            "POST", f"{echo_server.url}/v1/audio/speech", json={"input": "Word. " * 100}
+        ) as answer:
+            next(answer.iter_raw())
+
+    for _ in range(3):
+        round_of_requests()
+    until(lambda: not busy(echo_server), "all is quiet")
+    before, workers = echo_server.descriptors(), sorted(echo_server.workers())
+
+    for _ in range(20):
+        round_of_requests()
+
+    until(lambda: echo_server.descriptors() <= before, f"descriptors are back to {before}")
+    assert sorted(echo_server.workers()) == workers

@@ -1,0 +1,1 @@
+"""Doubles that several categories of tests share."""

@@ -1,0 +1,106 @@
+"""A runner without engines: it answers from memory and remembers what it was asked."""
+
+import asyncio
+
+import numpy as np
+
+from speechhub.engine import Audio, Segment, Transcript, Word
+
+WORDS = ("Good", "morning,", "dear", "world.")
+
+
+def transcript_of(request):
+    """Return a transcript of four words, spread over the recording."""
+    step_s = request.audio.duration_s / len(WORDS)
+    words = tuple(
+        Word(text=f" {text}", start_s=i * step_s, end_s=(i + 1) * step_s, probability=0.9)
+        for i, text in enumerate(WORDS)
+    )
+    segment = Segment(
+        text=" Good morning, dear world.",
+        start_s=0.0,
+        end_s=request.audio.duration_s,
+        words=words if request.word_timestamps else (),
+        tokens=(1, 2, 3),
+        avg_logprob=-0.2,
+        compression_ratio=1.1,
+        no_speech_prob=0.01,
+    )
+    return Transcript(
+        text="Good morning, dear world.",
+        language=request.language or "en",
+        duration_s=request.audio.duration_s,
+        segments=(segment,),
+    )
+
+
+def pieces_of(transcript):
+    """Return the text of a transcript, word by word."""
+    return [f" {word}" if place else word for place, word in enumerate(transcript.text.split())]
+
+
+class FakeRunner:
+    """Does what `speechhub.lifecycle.runner.Runner` says; set `error` to make it fail, `hear` to hear."""
+
+    def __init__(self, placements):
+        self.placements = placements
+        self.requests = []
+        self.batches = []
+        self.hear = transcript_of
+        self.pieces_of = pieces_of
+        self.running = 0
+        self.error = None
+        self.error_after_first = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.cancelled = asyncio.Event()
+
+    async def _pass(self):
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        if self.error:
+            raise self.error
+
+    async def transcribe(self, model, batch, *, on_progress=None):
+        self.requests += [(model, request) for request in batch]
+        self.batches.append(len(batch))
+        self.running += 1
+        try:
+            await self._pass()
+            if on_progress:
+                on_progress(1.0)
+            return [self.hear(request) for request in batch]
+        finally:
+            self.running -= 1
+
+    async def stream(self, model, request):
+        self.requests.append((model, request))
+        self.running += 1
+        try:
+            await self._pass()
+            transcript = self.hear(request)
+            for number, piece in enumerate(self.pieces_of(transcript)):
+                if number and self.error_after_first:
+                    raise self.error_after_first
+                yield piece
+            yield transcript
+        finally:
+            self.running -= 1
+
+    async def synthesize(self, model, request):
+        self.requests.append((model, request))
+        await self._pass()
+        for number in range(3):
+            if number and self.error_after_first:
+                raise self.error_after_first
+            tone = np.sin(np.arange(8000, dtype=np.float32) * 0.1) * 0.5
+            yield Audio(samples=tone.astype(np.float32), sample_rate=16_000)
+
+    async def voices(self, model):
+        return self.placements[model].model.voices
+
+    async def switch_to(self, model):
+        await self._pass()

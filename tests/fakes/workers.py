@@ -1,0 +1,80 @@
+"""Workers without processes."""
+
+import asyncio
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FakeExit:
+    """How a fake worker ended."""
+
+    requested: bool
+
+
+class FakeWorker:
+    """Does what `speechhub.worker.host.Worker` does, as far as a manager looks."""
+
+    def __init__(self, fleet, placement, epoch):
+        self.fleet, self.placement, self.epoch = fleet, placement, epoch
+        self.engine = placement.engine.spec
+        self.pid = 1000 + epoch
+        self.voices = placement.model.voices
+        self._exit = asyncio.get_running_loop().create_future()
+        self.settles = True
+
+    @property
+    def exited(self):
+        return asyncio.shield(self._exit)
+
+    @property
+    def ended(self):
+        return self._exit.result() if self._exit.done() else None
+
+    @property
+    def callbacks(self):
+        """How many wait for the end, or did."""
+        return len(self._exit._callbacks or ())
+
+    async def load(self, context):
+        self.context = context
+        await self.fleet.gate.wait()
+        if self.fleet.load_error:
+            raise self.fleet.load_error
+
+    async def settle(self, grace_s):
+        return self.settles
+
+    async def stop(self, *, grace_s):
+        self.end(requested=True)
+        return self.ended
+
+    def kill(self):
+        self.end(requested=True)
+
+    def crash(self):
+        self.end(requested=False)
+
+    def end(self, *, requested):
+        self.fleet.alive.discard(self)
+        if self.ended is None:
+            self._exit.set_result(FakeExit(requested))
+
+
+class Fleet:
+    """Starts fake workers and keeps count of them; close `gate` to make loads hang."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.load_error = None
+        self.started = []
+        self.alive = set()
+        self.most_on_gpu = 0
+
+    async def __call__(self, placement, epoch):
+        worker = FakeWorker(self, placement, epoch)
+        self.started.append(worker)
+        self.alive.add(worker)
+        on_gpu = sum(it.placement.device.exclusive for it in self.alive)
+        self.most_on_gpu = max(self.most_on_gpu, on_gpu)
+        return worker

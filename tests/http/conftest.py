@@ -1,0 +1,116 @@
+"""The application on fakes, and the official client that talks to it without a socket."""
+
+import io
+
+import av
+import httpx2
+import numpy as np
+import openai
+import pytest
+
+from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.http.app import create_app
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler import Limits
+from speechhub.services.catalog import Catalog
+from speechhub.services.hub import Hub
+from speechhub.services.speech import SpeechService
+from speechhub.services.transcription import TranscriptionService
+from speechhub.settings import Settings
+from speechhub.store import ModelStore
+from tests.fakes.placements import CPU, placement, placements
+from tests.fakes.runner import FakeRunner
+from tests.fakes.workers import Fleet
+
+ABLE = SttCapabilities(
+    segment_timestamps=True,
+    word_timestamps=True,
+    language_detection=True,
+    translation=True,
+    streaming=True,
+    prompt=True,
+    hotwords=True,
+    temperature=True,
+)
+MODELS = placements(
+    placement("ears", device=CPU, capabilities=ABLE, preference=2, languages=("en", "de")),
+    placement("bare-ears", device=CPU, capabilities=SttCapabilities(longest_input_s=2)),
+    placement(
+        "mouth",
+        slot=Slot.TTS,
+        device=CPU,
+        capabilities=TtsCapabilities(streaming=True, longest_input_chars=2000),
+        voices=(Voice(id="anna", name="Anna"), Voice(id="bert")),
+    ),
+)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(
+        home=tmp_path, max_upload_bytes=300_000, max_audio_s=20, cors_origins=("https://a.example",)
+    )
+
+
+@pytest.fixture
+async def runner():
+    return FakeRunner(MODELS)
+
+
+@pytest.fixture
+async def app(settings, runner):
+    catalog = Catalog(MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"})
+    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=Fleet())
+    hub = Hub(
+        settings=settings,
+        catalog=catalog,
+        store=ModelStore(settings.models_dir, hf_endpoint=None, offline=True),
+        manager=manager,
+        runner=runner,
+        transcription=TranscriptionService(
+            catalog, runner, max_audio_s=settings.max_audio_s, request_timeout_s=5
+        ),
+        speech=SpeechService(catalog, runner, max_input_chars=4096, request_timeout_s=5),
+    )
+    made = create_app(settings, hub=hub)
+    async with made.lifespan():
+        yield made
+
+
+@pytest.fixture
+async def http(app):
+    """A bare HTTP client."""
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(app):
+    """The official client."""
+    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        httpx2.AsyncClient(transport=transport) as http_client,
+        openai.AsyncOpenAI(
+            base_url="http://hub/v1", api_key="any", http_client=http_client, max_retries=0
+        ) as made,
+    ):
+        yield made
+
+
+def wav(seconds=1.0, rate=16_000):
+    """Return a WAV file with a tone."""
+    samples = (np.sin(np.arange(int(seconds * rate)) * 0.2) * 8000).astype(np.int16)
+    out = io.BytesIO()
+    with av.open(out, "w", format="wav") as container:
+        stream = container.add_stream("pcm_s16le", rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.sample_rate = rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+@pytest.fixture(scope="session")
+def clip():
+    return wav()

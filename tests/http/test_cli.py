@@ -1,0 +1,358 @@
+"""``speak``, ``transcribe`` and the start of the command line, with real engines and a real server."""
+
+import io
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import wave
+from contextlib import contextmanager
+
+import av
+import click.testing
+import pytest
+import structlog
+
+from speechhub.cli import main
+from tests.e2e.server import serving
+
+ECHO = {"SPEECHHUB_STT_MODEL": "echo-stt", "SPEECHHUB_TTS_MODEL": "echo-tts"}
+TEXT = "One two three four five six."
+"""Six words: six tones of 0.25 s each on echo-tts."""
+TEXT_FRAMES = 6 * 6000
+LIMIT_S = 60
+
+
+@pytest.fixture(autouse=True)
+def clean_settings(monkeypatch, tmp_path):
+    """Use the echo engines and an empty home, and put logging back as it was."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**ECHO, "SPEECHHUB_HOME": str(tmp_path / "home")}.items():
+        monkeypatch.setenv(name, value)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """A real server."""
+    with serving(tmp_path_factory.mktemp("served"), **ECHO) as server:
+        yield server.url
+
+
+@pytest.fixture
+def run():
+    def call(*words, **options):
+        return click.testing.CliRunner().invoke(main, [str(word) for word in words], **options)
+
+    return call
+
+
+@pytest.fixture
+def recording(tmp_path, clip):
+    """A second of sound in a file."""
+    path = tmp_path / "clip.wav"
+    path.write_bytes(clip)
+    return path
+
+
+@pytest.fixture
+def where(request):
+    """Options that say where the work is done: in this process, or by a server."""
+    return ["--url", request.getfixturevalue("url")] if request.param == "server" else []
+
+
+here_and_there = pytest.mark.parametrize("where", ["here", "server"], indirect=True)
+
+
+@contextmanager
+def answering(reply):
+    """Answer one connection on the loopback interface with *reply*, then hang up; yield the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer():
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(LIMIT_S)
+                connection.recv(65536)
+                connection.sendall(reply)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(LIMIT_S)
+
+
+# ── speak ────────────────────────────────────────────────────────────────────
+
+
+@here_and_there
+def test_a_wav_file_knows_its_length(run, where, tmp_path):
+    """The sizes in the header are those of the file, and the file is all there is."""
+    shown = run("speak", TEXT, "-o", "x.wav", *where)
+
+    assert shown.exit_code == 0, shown.output
+    with wave.open("x.wav") as made:
+        assert (made.getnchannels(), made.getsampwidth(), made.getframerate()) == (1, 2, 24_000)
+        assert made.getnframes() == TEXT_FRAMES
+    assert (tmp_path / "x.wav").stat().st_size == 44 + 2 * TEXT_FRAMES
+    assert [path.name for path in tmp_path.glob("x*")] == ["x.wav"]
+    assert shown.stdout == ""
+    assert shown.stderr == "x.wav (72 kB)\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "container", "codec"),
+    [
+        ("x.mp3", [], "mp3", "mp3float"),
+        ("x.ogg", [], "ogg", "opus"),
+        ("x.flac", [], "flac", "flac"),
+        ("x.bin", ["--format", "aac"], "aac", "aac"),
+    ],
+)
+def test_the_ending_says_the_format(run, url, name, options, container, codec):
+    """Or --format does, which wins."""
+    assert run("speak", TEXT, "-o", name, "--url", url, *options).exit_code == 0
+
+    with av.open(name) as made:
+        assert made.format.name == container
+        assert made.streams.audio[0].codec_context.name == codec
+
+
+def test_options_reach_the_engine(run, url):
+    """Voice, model and speed change what is spoken."""
+    for name, *options in (
+        ("low.wav", "--voice", "low"),
+        ("high.wav", "--voice", "high", "--model", "tts-1"),
+        ("fast.wav", "--speed", "2"),
+    ):
+        assert run("speak", TEXT, "-o", name, "--url", url, *options).exit_code == 0
+
+    frames = {}
+    for name in ("low", "high", "fast"):
+        with wave.open(f"{name}.wav") as made:
+            frames[name] = made.readframes(-1)
+    assert frames["low"] != frames["high"]
+    assert len(frames["fast"]) == pytest.approx(len(frames["low"]) / 2, rel=0.1)
+
+
+@here_and_there
+def test_text_from_stdin_to_stdout(run, where):
+    """With - on both sides, speak stands in a pipe; a stream's WAV header does not know the length."""
+    shown = run("speak", "-", "-o", "-", *where, input=TEXT)
+
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.stdout_bytes[:8] == b"RIFF\xff\xff\xff\xff"
+    assert len(shown.stdout_bytes) == 44 + 2 * TEXT_FRAMES
+    assert shown.stderr == ""
+
+
+@pytest.mark.parametrize("fault", ["fail", "crash_on_load"])
+def test_a_failure_leaves_the_old_file(run, monkeypatch, tmp_path, fault):
+    """An engine that breaks costs neither the file that was there nor a word too many."""
+    monkeypatch.setenv("SPEECHHUB_ENGINES", json.dumps({"echo-tts": {fault: True}}))
+    (tmp_path / "x.mp3").write_bytes(b"old")
+
+    shown = run("speak", TEXT, "-o", "x.mp3")
+
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("error: The ")
+    assert shown.stderr.count("\n") == 1
+    assert "One two" not in shown.stderr
+    assert (tmp_path / "x.mp3").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.glob("x*")] == ["x.mp3"]
+
+
+def test_a_server_that_breaks_off_leaves_the_old_file(run, tmp_path):
+    """Half an answer is not taken for a whole one, and the line does not say that nobody answered."""
+    (tmp_path / "x.mp3").write_bytes(b"old")
+    half = b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 1000\r\n\r\nhalf"
+
+    with answering(half) as address:
+        shown = run("speak", TEXT, "-o", "x.mp3", "--url", address)
+
+    assert shown.exit_code == 1
+    assert "broke off" in shown.stderr
+    assert "Is the server running" not in shown.stderr
+    assert (tmp_path / "x.mp3").read_bytes() == b"old"
+    assert not (tmp_path / "x.mp3.part").exists()
+
+
+def test_verbose_shows_the_log(run):
+    """What is silent otherwise goes to standard error."""
+    assert "engine loading" in run("speak", "Hi", "-o", "x.wav", "--verbose").stderr
+
+
+# ── transcribe ───────────────────────────────────────────────────────────────
+
+
+@here_and_there
+def test_a_transcript_is_printed(run, where, recording):
+    """By default as text; the same from standard input."""
+    from_file = run("transcribe", recording, *where)
+    from_stdin = run("transcribe", "-", *where, input=recording.read_bytes())
+
+    assert from_file.exit_code == 0, from_file.output
+    assert len(from_file.stdout.split()) == 2
+    assert from_stdin.stdout == from_file.stdout
+    assert from_file.stderr == ""
+
+
+@here_and_there
+def test_word_times(run, where, recording):
+    """--words needs no knowledge of form fields."""
+    shown = run("transcribe", recording, "-f", "verbose_json", "--words", "-l", "German", *where)
+
+    answer = json.loads(shown.stdout)
+    assert answer["language"] == "german"
+    assert len(answer["words"]) == 2
+    assert answer["segments"]
+
+
+@here_and_there
+def test_translation(run, where, recording):
+    """--translate asks for the other task."""
+    shown = run("transcribe", recording, "--translate", "-f", "verbose_json", *where)
+
+    assert json.loads(shown.stdout)["task"] == "translate"
+
+
+def test_prompt_and_model_reach_the_engine(run, url, recording):
+    """echo-stt hears the words of its prompt."""
+    shown = run("transcribe", recording, "--prompt", "xanten", "--model", "whisper-1", "--url", url)
+
+    assert shown.stdout == "xanten xanten\n"
+
+
+def test_subtitles_into_a_file(run, url, recording, tmp_path):
+    """The file has what would have been printed."""
+    printed = run("transcribe", recording, "--format", "srt", "--url", url)
+    written = run("transcribe", recording, "--format", "srt", "-o", "x.srt", "--url", url)
+
+    assert printed.stdout.startswith("1\n00:00:00,000 --> ")
+    assert (tmp_path / "x.srt").read_text("utf-8") == printed.stdout
+    assert written.stdout == ""
+
+
+@here_and_there
+def test_what_is_not_audio_leaves_the_old_file(run, where, tmp_path):
+    """The line says what is wrong with the recording."""
+    (tmp_path / "notes.mp3").write_text("These are notes.")
+    (tmp_path / "x.txt").write_text("old")
+
+    shown = run("transcribe", "notes.mp3", "-o", "x.txt", *where)
+
+    assert shown.exit_code == 1
+    assert "Unrecognized file format" in shown.stderr
+    assert shown.stderr.count("\n") == 1
+    assert (tmp_path / "x.txt").read_text() == "old"
+    assert not (tmp_path / "x.txt.part").exists()
+
+
+def test_a_pipe_can_be_sent_to_a_server(url, recording):
+    """A pipe has no length and cannot go back; the server gets all of it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "speechhub", "transcribe", "-", "--url", url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=False,
+    )
+    said, _ = process.communicate(recording.read_bytes(), timeout=LIMIT_S)
+
+    assert process.returncode == 0
+    assert len(said.split()) == 2
+
+
+# ── Servers ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "change", [lambda u: u + "/", lambda u: u + "/v1", lambda u: u + "/v1/", lambda u: u[7:]]
+)
+def test_addresses_of_a_server(run, url, change):
+    """With or without a scheme, a slash or /v1 at its end."""
+    assert run("speak", "Hi", "-o", "x.wav", "--url", change(url)).exit_code == 0
+
+
+def test_the_servers_error_is_told(run, url):
+    """Its status and its message, in one line."""
+    shown = run("speak", "Hi", "-o", "x.wav", "--voice", "nobody", "--url", url)
+
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("error: The server answered 400: Model 'echo-tts' has no voice 'nobody'.")
+
+
+def test_a_strange_answer_is_told(run):
+    """Something else than speechhub may listen there."""
+    strange = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 7\r\n\r\n<html/>"
+
+    with answering(strange) as address:
+        shown = run("speak", "Hi", "-o", "x.wav", "--url", address)
+
+    assert shown.stderr == "error: The server answered 502: <html/>\n"
+
+
+def test_no_server(run):
+    """Who forgot to start it is told how."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    shown = run("speak", "Hi", "-o", "x.wav", "--url", f"http://127.0.0.1:{port}")
+
+    assert shown.exit_code == 1
+    assert "Is the server running? Start it with 'speechhub serve'" in shown.stderr
+
+
+def test_the_key_is_sent_and_not_told(run, monkeypatch):
+    """It comes from the environment, or from --api-key, and no message repeats it."""
+    refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno"
+    seen = []
+    real = socket.socket.recv
+    monkeypatch.setattr(socket.socket, "recv", lambda *a: seen.append(real(*a)) or seen[-1])
+
+    with answering(refusal) as address:
+        shown = run("speak", "Hi", "-o", "x.wav", "--url", address, env={"OPENAI_API_KEY": "sk-secret"})
+
+    assert b"authorization: bearer sk-secret" in b"".join(seen).lower()
+    assert "sk-secret" not in shown.output
+
+
+# ── Start ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["speak", "--help"], ["models", "--help"]])
+def test_help_is_light(words):
+    """Nothing heavy is imported for a help text: it comes in less time than a key press."""
+    heavy = "av granian httpx huggingface_hub litestar msgspec numpy rich soxr structlog uvloop"
+    program = (
+        "import sys\nfrom speechhub.cli import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set({heavy!r}.split()) & set(sys.modules)), file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=True,
+        env={**os.environ, "PYTHONWARNINGS": ""},
+    )
+
+    assert done.stdout
+    assert done.stderr == "[]\n"
+
+
+def test_the_clip_is_a_second(clip):
+    """What the counts of words above rest on."""
+    with wave.open(io.BytesIO(clip)) as made:
+        assert made.getnframes() == made.getframerate()

@@ -1,0 +1,73 @@
+"""GET /v1/models, /health and /."""
+
+import openai
+import pytest
+
+
+async def test_models_are_listed_with_their_aliases(client):
+    """Models come first, then the names that stand for them; all have OpenAI's four fields."""
+    models = [model async for model in client.models.list()]
+
+    names = [model.id for model in models]
+    assert names[:3] == ["bare-ears", "ears", "mouth"]
+    assert {"whisper-1", "tts-1", "gpt-4o-mini-tts", "my-ears"} <= set(names)
+    assert all(model.object == "model" and model.created > 0 and model.owned_by for model in models)
+    assert {m.id: m.alias_of for m in models}["whisper-1"] == "ears"
+
+
+async def test_one_model(client):
+    """A model tells its task, state, languages and voices; an alias what it stands for."""
+    mouth = await client.models.retrieve("mouth")
+    alias = await client.models.retrieve("tts-1")
+
+    assert (mouth.task, mouth.state, mouth.voices) == ("tts", "unloaded", ["anna", "bert"])
+    assert (alias.id, alias.alias_of) == ("tts-1", "mouth")
+
+
+@pytest.mark.parametrize("name", ["nope", "Systran/faster-whisper-small"])
+async def test_unknown_model(client, name):
+    """An unknown id, with a slash or without, is a 404 with OpenAI's code."""
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.models.retrieve(name)
+
+    assert caught.value.code == "model_not_found"
+
+
+async def test_health_tells_the_devices_and_models(http):
+    """Health answers without an engine, and names what is there."""
+    answer = (await http.get("/health")).json()
+
+    assert answer["status"] == "ok"
+    assert answer["devices"] == [{"name": "cpu", "exclusive": False, "state": "NONE", "current_model": None}]
+    assert {model["id"] for model in answer["models"]} == {"ears", "bare-ears", "mouth"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_root_answers_probes(http, method):
+    """Clients warm up with GET or HEAD on the root."""
+    answer = await http.request(method, "/")
+
+    assert answer.status_code == 200
+
+
+async def test_wrong_method_is_an_error_object(http):
+    """A 405 has OpenAI's shape too."""
+    answer = await http.get("/v1/audio/speech")
+
+    assert answer.status_code == 405
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_browsers_may_call_from_allowed_origins(http):
+    """A preflight from an allowed origin passes, with whatever headers the SDK adds."""
+    answer = await http.options(
+        "/v1/audio/speech",
+        headers={
+            "origin": "https://a.example",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization,content-type,x-stainless-lang",
+        },
+    )
+
+    assert answer.headers["access-control-allow-origin"] == "https://a.example"
+    assert "x-stainless-lang" in answer.headers["access-control-allow-headers"]

@@ -1,0 +1,168 @@
+"""POST /v1/audio/speech, with the official client."""
+
+import asyncio
+import io
+
+import av
+import openai
+import pytest
+
+from speechhub.errors import EngineCrashedError, QueueFullError
+
+FORMATS = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/opus",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
+
+
+def seconds(data, audio_format):
+    """Return how long *data* sounds."""
+    if audio_format == "pcm":
+        return len(data) / 2 / 24_000
+    with av.open(io.BytesIO(data)) as container:
+        frames = list(container.decode(audio=0))
+    return sum(frame.samples for frame in frames) / frames[0].sample_rate
+
+
+@pytest.mark.parametrize("audio_format", FORMATS)
+async def test_every_format_sounds_as_long_as_the_speech(client, audio_format):
+    """Each format has its type, and decodes to the 1.5 s that the engine spoke."""
+    answer = await client.audio.speech.with_raw_response.create(
+        model="tts-1", voice="alloy", input="Hello.", response_format=audio_format
+    )
+
+    assert answer.headers["content-type"] == FORMATS[audio_format]
+    assert seconds(answer.content, audio_format) == pytest.approx(1.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("model", "kind"), [("tts-1", "audio/mpeg"), ("mouth", "audio/wav")])
+async def test_default_format(http, model, kind):
+    """OpenAI's own model names mean mp3, as their clients expect; others mean the server's default."""
+    answer = await http.post("/v1/audio/speech", json={"model": model, "voice": "anna", "input": "Hello."})
+
+    assert answer.headers["content-type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("voice", "spoken"),
+    [
+        ("anna", "anna"),
+        ("Bert", "bert"),
+        ("boss", "bert"),
+        ({"id": "bert"}, "bert"),
+        (None, "anna"),
+        ("alloy", "anna"),
+        ("ash", "bert"),
+    ],
+)
+async def test_voices(http, runner, voice, spoken):
+    """A voice is an id, a name, an alias, an object, nothing, or one of OpenAI's names."""
+    answer = await http.post("/v1/audio/speech", json={"voice": voice, "input": "Hello."})
+
+    assert answer.status_code == 200
+    assert runner.requests[0][1].voice == spoken
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+async def test_speed_stretches_where_the_engine_has_none(client, runner, speed):
+    """The core changes the pace of an engine that cannot, and the engine never hears of it."""
+    answer = await client.audio.speech.create(
+        model="tts-1", voice="alloy", input="Hello.", response_format="pcm", speed=speed
+    )
+
+    assert seconds(answer.content, "pcm") == pytest.approx(1.5 / speed, rel=0.1)
+    assert runner.requests[0][1].speed == 1.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "param", "code"),
+    [
+        ({"input": ""}, 400, "input", "missing_required_parameter"),
+        ({"input": "  \n "}, 400, "input", "missing_required_parameter"),
+        ({"input": "x" * 4097}, 400, "input", "invalid_value"),
+        ({"input": 7}, 400, "input", "invalid_value"),
+        ({"model": "nope"}, 404, "model", "model_not_found"),
+        ({"model": "ears"}, 404, "model", "model_not_found"),
+        ({"voice": "nobody"}, 400, "voice", "invalid_value"),
+        ({"speed": 9}, 400, "speed", "invalid_value"),
+        ({"speed": "fast"}, 400, "speed", "invalid_value"),
+        ({"response_format": "midi"}, 400, "response_format", "invalid_value"),
+    ],
+)
+async def test_bad_fields(http, runner, fields, status, param, code):
+    """What cannot be spoken is refused, with the field's name, before the first byte."""
+    body = {"model": "tts-1", "voice": "alloy", "input": "Hello."} | fields
+
+    answer = await http.post("/v1/audio/speech", json=body)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (status, param, code)
+    assert not runner.requests
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"text"'])
+async def test_bad_bodies(http, body):
+    """What is not a JSON object is a 400 in OpenAI's shape."""
+    answer = await http.post("/v1/audio/speech", content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_unknown_fields_are_ignored(http):
+    """Clients send more than the API knows."""
+    answer = await http.post("/v1/audio/speech", json={"input": "Hello.", "extra": {"deep": [1]}})
+
+    assert answer.status_code == 200
+
+
+async def test_failure_before_the_first_byte_is_an_error(client, runner):
+    """An engine that fails at once is an error object, not broken audio."""
+    runner.error = QueueFullError("full", retry_after_s=3)
+
+    with pytest.raises(openai.InternalServerError) as caught:
+        await client.audio.speech.create(model="tts-1", voice="alloy", input="Hello.")
+
+    assert caught.value.status_code == 503
+    assert caught.value.response.headers["retry-after"] == "3"
+
+
+async def test_failure_after_the_first_byte_breaks_the_body(app, runner):
+    """An engine that fails in the middle never looks like a complete answer."""
+    runner.error_after_first = EngineCrashedError("crash")
+    body = b'{"input": "Hello.", "response_format": "pcm"}'
+    incoming = [{"type": "http.request", "body": body, "more_body": False}]
+    sent = []
+
+    async def receive():
+        if not incoming:
+            await asyncio.Event().wait()
+        return incoming.pop()
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/audio/speech",
+        "raw_path": b"/v1/audio/speech",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("hub", 80),
+        "client": ("c", 1),
+        "root_path": "",
+        "asgi": {"version": "3.0"},
+    }
+    with pytest.raises(Exception, match="after response started"):
+        await app(scope, receive, send)
+
+    assert sent[0]["status"] == 200
+    assert any(message.get("body") for message in sent)
+    assert all(message.get("more_body", True) for message in sent[1:])

@@ -1,0 +1,112 @@
+"""What goes wrong is one clear line and exit status 1; a wrong call shows the way, with status 2."""
+
+import errno
+
+import pytest
+
+from speechhub.cli import engines
+from speechhub.errors import ModelFilesError
+
+
+def fail_with(monkeypatch, error):
+    def broken():
+        raise error
+
+    monkeypatch.setattr("speechhub.discovery.discover", broken)
+
+
+def test_our_error_is_one_line(run, monkeypatch):
+    """The line holds the whole message, brackets and all, and no traceback."""
+    fail_with(monkeypatch, ModelFilesError('Not here.\nGive its folder: [models."x"] path = … [/red]'))
+
+    shown = run("engines")
+
+    assert shown.exit_code == 1
+    assert shown.stderr == 'error: Not here. Give its folder: [models."x"] path = … [/red]\n'
+    assert shown.stdout == ""
+
+
+def test_the_systems_error_is_one_line(run, monkeypatch):
+    """A file that cannot be read is named, with the reason."""
+    fail_with(monkeypatch, PermissionError(errno.EACCES, "Permission denied", "/srv/models"))
+
+    shown = run("engines")
+
+    assert shown.exit_code == 1
+    assert shown.stderr == "error: /srv/models: Permission denied\n"
+
+
+def test_a_reader_that_left_is_not_worth_a_word(run, monkeypatch):
+    """As in ``speechhub models list | head -1``."""
+    fail_with(monkeypatch, BrokenPipeError(errno.EPIPE, "Broken pipe"))
+
+    shown = run("engines")
+
+    assert shown.exit_code == 1
+    assert shown.output == ""
+
+
+def test_a_bug_has_a_traceback(run, monkeypatch):
+    """What nobody expected is not made to look as if somebody had."""
+    fail_with(monkeypatch, ZeroDivisionError())
+
+    assert isinstance(run("engines").exception, ZeroDivisionError)
+    assert engines
+
+
+@pytest.mark.parametrize(
+    "words", [["serve"], ["doctor"], ["models", "list"], ["speak", "x", "-o", "x.wav"], ["transcribe", "f"]]
+)
+def test_a_wrong_setting_is_told_by_every_command(run, monkeypatch, tmp_path, words):
+    """The setting is named; doctor lists it among its findings."""
+    (tmp_path / "f").write_bytes(b"x")
+    monkeypatch.setenv("SPEECHHUB_QUEUE_LIMIT", "many")
+
+    shown = run(*words)
+
+    assert shown.exit_code == 1
+    assert "queue_limit" in (shown.stdout if words == ["doctor"] else shown.stderr)
+    assert "Traceback" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["transcribe", "not-there.mp3"], "not-there.mp3"),
+        (["transcribe", "f", "--words"], "--words needs --format verbose_json"),
+        (["speak", "Hello"], "--output"),
+        (["serve", "--port", "high"], "--port"),
+    ],
+)
+def test_a_wrong_call_has_status_2(run, tmp_path, words, said):
+    """The message names what is wrong with the call."""
+    (tmp_path / "f").write_bytes(b"x")
+
+    shown = run(*words)
+
+    assert shown.exit_code == 2
+    assert said in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["speak", "x", "-o", "x.xyz"], "--format"),
+        (["speak", "x", "-o", "nowhere/x.wav"], "nowhere: There is no such folder"),
+        (["speak", "x", "-o", "folder.wav"], "folder.wav: Is a directory"),
+        (["transcribe", "f", "-o", "nowhere/x.txt"], "nowhere: There is no such folder"),
+        (["transcribe", "f", "--url", "ftp://example"], "is not the address of a server"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_work(run, tmp_path, monkeypatch, words, said):
+    """No engine is started for a result that could not be written."""
+    monkeypatch.setattr("speechhub.cli._here.run_here", lambda *_, **__: pytest.fail("an engine was started"))
+    (tmp_path / "f").write_bytes(b"x")
+    (tmp_path / "folder.wav").mkdir()
+
+    shown = run(*words)
+
+    assert shown.exit_code == 1
+    assert said in shown.stderr
+    assert shown.stderr.count("\n") == 1

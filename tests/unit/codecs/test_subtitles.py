@@ -1,0 +1,345 @@
+"""Subtitles: readable, in order, within their limits, and well-formed."""
+
+import html
+import io
+import re
+import unicodedata
+from itertools import pairwise
+
+import pytest
+import srt
+import webvtt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speechhub.codecs.subtitles import Cue, cues, to_srt, to_vtt
+from speechhub.domain.transcript import Segment, Transcript, Word
+
+
+def speak(text, *, word_s=0.3, gap_s=0.0, pauses=None, start_s=0.0, speaker=None, spaced=True):
+    """A segment whose words follow one another; *pauses* maps a word's index to the silence after it."""
+    words, now_s = [], start_s
+    for index, part in enumerate(text.split(" ") if spaced else text):
+        words.append(Word(text=f" {part}" if spaced else part, start_s=now_s, end_s=now_s + word_s))
+        now_s += word_s + gap_s + (pauses or {}).get(index, 0.0)
+    return Segment(
+        text="".join(word.text for word in words),
+        start_s=start_s,
+        end_s=words[-1].end_s,
+        words=tuple(words),
+        speaker=speaker,
+    )
+
+
+def transcript(*segments, duration_s=None):
+    end_s = max((segment.end_s for segment in segments), default=0.0)
+    text = "".join(segment.text for segment in segments).strip()
+    return Transcript(text=text, duration_s=end_s if duration_s is None else duration_s, segments=segments)
+
+
+def texts(found):
+    return ["\n".join(cue.lines) for cue in found]
+
+
+def columns(line):
+    return sum(
+        2
+        if unicodedata.east_asian_width(c) in "WF"
+        else 0
+        if unicodedata.category(c) in ("Mn", "Me", "Cf")
+        else 1
+        for c in line
+    )
+
+
+def check_limits(found):
+    for cue in found:
+        assert 0 <= cue.start_ms < cue.end_ms <= cue.start_ms + 7_000
+        assert 1 <= len(cue.lines) <= 2
+        for line in cue.lines:
+            assert line == line.strip() != ""
+            assert columns(line) <= 42
+            assert "\n" not in line
+    for cue, following in pairwise(found):
+        assert cue.end_ms <= following.start_ms
+
+
+def squeezed(text):
+    return "".join(c for c in text if not c.isspace())
+
+
+# ── Cutting ──────────────────────────────────────────────────────────────────
+
+RAINBOW = (
+    "When the sunlight strikes raindrops in the air, they act as a prism and form a rainbow. "
+    "The rainbow is a division of white light into many beautiful colors."
+)
+
+
+def test_cues_end_where_sentences_and_clauses_do():
+    found = cues(transcript(speak(RAINBOW)))
+
+    check_limits(found)
+    assert texts(found) == [
+        "When the sunlight strikes\nraindrops in the air,",
+        "they act as a prism and form a rainbow.",
+        "The rainbow is a division of white\nlight into many beautiful colors.",
+    ]
+
+
+def test_cue_has_the_times_of_its_words():
+    first, second, third = cues(transcript(speak(RAINBOW)))
+
+    assert (first.start_ms, first.end_ms) == (0, 2400)
+    assert (second.start_ms, second.end_ms) == (2400, 5100)
+    assert third.start_ms == 5100
+
+
+def test_pause_ends_a_cue():
+    found = cues(transcript(speak("one two three four", pauses={1: 1.5})))
+
+    assert texts(found) == ["one two", "three four"]
+    assert found[0].end_ms == 1000  # stays on for a second, so that it can be read
+    assert found[1].start_ms == 2100
+
+
+def test_short_cue_never_stays_on_into_the_next_or_past_the_end():
+    found = cues(
+        transcript(speak("one", speaker="A"), speak("two", start_s=0.4, speaker="B"), duration_s=0.9)
+    )
+
+    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(0, 400), (400, 900)]
+
+
+def test_slow_speech_is_cut_by_time():
+    found = cues(transcript(speak("so very slow it is that I fell asleep", word_s=2.0)))
+
+    check_limits(found)
+    assert len(found) == 3
+
+
+def test_speakers_do_not_share_a_cue():
+    found = cues(transcript(speak("Hello.", speaker="A"), speak("Hi.", start_s=0.3, speaker="B")))
+
+    assert texts(found) == ["Hello.", "Hi."]
+
+
+def test_short_sentences_share_a_cue():
+    assert texts(cues(transcript(speak("How are you? I am fine.")))) == ["How are you? I am fine."]
+
+
+def test_line_breaks_between_clauses_of_like_length():
+    (cue,) = cues(transcript(speak("If you are ready to go now, then we can leave at once.", word_s=0.2)))
+
+    assert cue.lines == ("If you are ready to go now,", "then we can leave at once.")
+
+
+def test_chinese_is_cut_at_its_punctuation_into_lines_of_21():
+    text = (
+        "当阳光照射到空气中的雨滴时,雨滴像棱镜一样形成彩虹。"
+        "彩虹是将白光分成许多美丽的颜色,它们呈长圆弧形,路径高高在上。"
+    )
+
+    found = cues(transcript(speak(text, word_s=0.2, spaced=False)))
+
+    check_limits(found)
+    assert squeezed("".join(texts(found))) == text
+    assert all(line[0] not in ",。" for cue in found for line in cue.lines)
+    assert all(cue.lines[-1][-1] in ",。" for cue in found)
+    assert not any(" " in line for cue in found for line in cue.lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "안녕하세요 여러분 만나서 반갑습니다 오늘은 날씨가 정말 좋네요 그래서 우리는 공원에 갔습니다",
+        "สวัสดีครับ" * 20,
+        "ありがとうございます。" * 12,
+    ],
+)
+def test_other_scripts_keep_their_text(text):
+    for segment in (speak(text), Segment(text=text, start_s=0, end_s=20)):
+        found = cues(transcript(segment))
+
+        check_limits(found)
+        assert squeezed("".join(texts(found))) == squeezed(text)
+
+
+def test_korean_words_stay_whole_without_word_times():
+    text = "안녕하세요 여러분 만나서 반갑습니다 오늘은 날씨가 정말 좋네요 그래서 우리는 공원에 갔습니다"
+
+    found = cues(transcript(Segment(text=text, start_s=0, end_s=20)))
+
+    assert " ".join(" ".join(cue.lines) for cue in found) == text
+
+
+def test_words_in_parts_stay_whole():
+    words = [(" I", 0), (" don", 1), ("'t", 2), (" co", 3), ("-operate", 4), (".", 5)]
+    segment = Segment(
+        text=" I don't co-operate.",
+        start_s=0,
+        end_s=6,
+        words=tuple(Word(text=text, start_s=start, end_s=start + 1) for text, start in words),
+    )
+
+    assert texts(cues(transcript(segment))) == ["I don't co-operate."]
+
+
+def test_word_longer_than_a_line_is_cut():
+    found = cues(transcript(speak("x" * 200, word_s=5)))
+
+    check_limits(found)
+    assert squeezed("".join(texts(found))) == "x" * 200
+
+
+# ── Without word times ───────────────────────────────────────────────────────
+
+
+def test_segments_without_words_are_cues():
+    found = cues(
+        transcript(Segment(text=" One.", start_s=1, end_s=3), Segment(text=" Two.", start_s=3, end_s=4.5))
+    )
+
+    assert [(cue.start_ms, cue.end_ms, cue.lines) for cue in found] == [
+        (1000, 3000, ("One.",)),
+        (3000, 4500, ("Two.",)),
+    ]
+
+
+def test_long_segment_without_words_is_shared_out_by_length():
+    found = cues(transcript(Segment(text=RAINBOW, start_s=10, end_s=22)))
+
+    check_limits(found)
+    assert " ".join(" ".join(cue.lines) for cue in found) == RAINBOW
+    assert (found[0].start_ms, found[-1].end_ms) == (10_000, 22_000)
+    assert found[1].start_ms == pytest.approx(10_000 + 12_000 * 47 / len(RAINBOW), abs=50)
+
+
+def test_transcript_without_segments_is_shared_out_too():
+    found = cues(Transcript(text="Hello there.", duration_s=2.5))
+
+    assert found == [Cue(start_ms=0, end_ms=2500, lines=("Hello there.",))]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "\u200b", "\x00"])
+def test_nothing_said_is_no_cue(text):
+    assert cues(Transcript(text=text, duration_s=3)) == []
+    assert cues(transcript(Segment(text=text, start_s=0, end_s=1))) == []
+    assert cues(transcript(speak(text or " "))) == []
+
+
+# ── Writing ──────────────────────────────────────────────────────────────────
+
+TWO = [
+    Cue(start_ms=0, end_ms=1234, lines=("Hello there.",)),
+    Cue(start_ms=3_661_001, end_ms=3_662_000, lines=("Fish & <chips>", "--> now")),
+]
+
+
+def test_srt_is_byte_for_byte_what_openai_sends():
+    assert to_srt(TWO) == (
+        "1\n00:00:00,000 --> 00:00:01,234\nHello there.\n\n"
+        "2\n01:01:01,001 --> 01:01:02,000\nFish & <chips>\n-> now\n\n"
+        "\n"
+    )
+
+
+def test_vtt_is_byte_for_byte_what_openai_sends():
+    assert to_vtt(TWO) == (
+        "WEBVTT\n\n"
+        "00:00:00.000 --> 00:00:01.234\nHello there.\n\n"
+        "01:01:01.001 --> 01:01:02.000\nFish &amp; &lt;chips&gt;\n-&gt; now\n\n"
+    )
+
+
+def test_no_cues():
+    assert to_srt([]) == "\n"
+    assert to_vtt([]) == "WEBVTT\n\n"
+
+
+def test_hundred_hours():
+    cue = Cue(start_ms=360_000_000, end_ms=360_001_000, lines=("late",))
+
+    assert "100:00:00,000 --> 100:00:01,000" in to_srt([cue])
+    assert next(srt.parse(to_srt([cue]))).start.total_seconds() == 360_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\n\nb",
+        "1\r\n\r\n2",
+        "00:00:00,000 --> 00:00:05,000",
+        "--\x00>",
+        "x ---->> y",
+        "WEBVTT",
+        "a\x85b\u2028c\x0bd\x1ce",
+    ],
+)
+def test_text_cannot_break_out_of_its_cue(text):
+    """However odd the text, both files parse back to the cues that went in."""
+    found = cues(Transcript(text=f"before {text} after", duration_s=3))
+
+    check_parses(found)
+
+
+def check_parses(found):
+    written = [re.sub("-{2,}>", "->", text) for text in texts(found)]
+    parsed = list(srt.parse(to_srt(found)))
+    assert [round(each.start.total_seconds() * 1000) for each in parsed] == [cue.start_ms for cue in found]
+    assert [each.content.rstrip("\n") for each in parsed] == written
+
+    vtt = to_vtt(found)
+    assert vtt.count("-->") == len(found)
+    parsed = list(webvtt.from_buffer(io.StringIO(vtt)))
+    assert [each.start_in_seconds for each in parsed] == [cue.start_ms // 1000 for cue in found]
+    assert [html.unescape(each.raw_text) for each in parsed] == written
+
+
+# ── Whatever engines say ─────────────────────────────────────────────────────
+
+TEXT = st.one_of(
+    st.text(alphabet="abc xyz,.?-'>&<\n", min_size=1, max_size=15),
+    st.text(alphabet="你好世界,。「」ー한국어 ", min_size=1, max_size=12),
+    st.text(max_size=90),
+)
+WORDS = st.builds(
+    lambda text, start_s, length_s, spaced: Word(
+        text=" " * spaced + text, start_s=start_s, end_s=start_s + length_s
+    ),
+    TEXT,
+    st.floats(0, 60),
+    st.floats(0, 20),
+    st.booleans(),
+)
+SEGMENTS = st.builds(
+    lambda text, start_s, length_s, words, speaker: Segment(
+        text="".join(word.text for word in words) or text,
+        start_s=start_s,
+        end_s=start_s + length_s,
+        words=tuple(words),
+        speaker=speaker,
+    ),
+    TEXT,
+    st.floats(0, 60),
+    st.floats(0, 30),
+    st.lists(WORDS, max_size=40),
+    st.sampled_from([None, "A", "B"]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(SEGMENTS, max_size=6), st.floats(0, 60), TEXT)
+def test_any_transcript_keeps_its_words_and_the_limits(segments, duration_s, text):
+    """Even words out of order, of no length, or all at one time: nothing is lost and no limit broken."""
+    said = "".join(segment.text for segment in segments) or text
+
+    found = cues(Transcript(text=said, duration_s=duration_s, segments=tuple(segments)))
+
+    check_limits(found)
+
+    def visible(text):
+        return "".join(c for c in squeezed(text) if unicodedata.category(c) not in ("Cc", "Cf", "Mn", "Me"))
+
+    assert visible("".join(texts(found))) == visible(said)
+    check_parses(found)

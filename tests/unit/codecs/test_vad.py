@@ -1,0 +1,77 @@
+"""Voice detection: the model hears speech, in streams of any rate and any blocks."""
+
+import numpy as np
+import pytest
+
+from speechhub.codecs.vad import SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, VoiceDetector
+from tests.fakes.babble import babble, talk
+
+
+def judge(samples, rate=SAMPLE_RATE, block=None):
+    detector = VoiceDetector(rate)
+    step = block or len(samples) or 1
+    parts = [detector.process(samples[at : at + step]) for at in range(0, len(samples), step)]
+    return np.concatenate([*parts, detector.finish()])
+
+
+def within(probabilities, start_s, end_s):
+    return probabilities[round(start_s / WINDOW_S) : round(end_s / WINDOW_S)]
+
+
+def test_speech_is_told_from_silence():
+    """Probabilities are high where somebody speaks, and low before, between and after."""
+    found = judge(talk(0, 1, 3, 1, 2, 1))
+
+    assert len(found) == 8 / WINDOW_S
+    assert np.median(within(found, 1.2, 3.8)) > 0.8
+    assert np.median(within(found, 5.2, 6.8)) > 0.8
+    for silence in ((0, 0.9), (4.2, 4.9), (7.3, 8)):
+        assert within(found, *silence).max() < 0.2
+
+
+@pytest.mark.parametrize("kind", ["silence", "noise", "tone"])
+def test_what_is_no_speech(kind):
+    """Neither silence nor noise nor a tone is taken for a voice."""
+    count = 3 * SAMPLE_RATE
+    samples = {
+        "silence": np.zeros(count),
+        "noise": np.random.default_rng(1).standard_normal(count) * 0.1,
+        "tone": np.sin(np.arange(count) * 0.2) * 0.3,
+    }[kind]
+
+    assert judge(samples.astype(np.float32)).max() < 0.3
+
+
+@pytest.mark.parametrize("block", [1, 160, WINDOW_SAMPLES, 5000])
+def test_blocks_make_no_difference(block):
+    """However a stream is cut into blocks, the windows are the same."""
+    samples = talk(0, 0.1, 0.5)
+
+    assert np.array_equal(judge(samples, block=block), judge(samples))
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 24_000, 48_000])
+def test_other_rates_are_converted(rate):
+    """Windows have the same length in seconds at any rate, and speech is found in the same place."""
+    found = judge(talk(0, 1, 2, 1, rate=rate), rate, block=rate)
+
+    assert len(found) == pytest.approx(4 / WINDOW_S, abs=1)
+    assert np.median(within(found, 1.2, 2.8)) > 0.5
+    assert within(found, 0, 0.9).max() < 0.3
+
+
+def test_the_last_window_is_filled_with_silence():
+    """A stream need not end with a whole window; an empty one has none."""
+    assert len(judge(np.zeros(WINDOW_SAMPLES + 1, np.float32))) == 2
+    assert len(judge(np.zeros(0, np.float32))) == 0
+
+
+def test_detectors_do_not_share_what_they_heard():
+    """Each stream begins with a model that has heard nothing."""
+    samples = babble(1)
+    first, second = VoiceDetector(SAMPLE_RATE), VoiceDetector(SAMPLE_RATE)
+
+    one = first.process(samples)
+    first.process(babble(1, seed=5))
+
+    assert np.array_equal(second.process(samples), one)

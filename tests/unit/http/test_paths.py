@@ -1,0 +1,70 @@
+"""What the paths of OpenAI's, Azure's and Groq's clients mean."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechhub.http.paths import Target, UnknownVersionError, resolve
+
+
+@pytest.mark.parametrize(
+    ("path", "meaning"),
+    [
+        ("/v1/audio/speech", "/v1/audio/speech"),
+        ("/v1/audio/speech/", "/v1/audio/speech"),
+        ("//v1//audio/speech", "/v1/audio/speech"),
+        ("/audio/speech", "/v1/audio/speech"),
+        ("/audio/transcriptions/", "/v1/audio/transcriptions"),
+        ("/models", "/v1/models"),
+        ("/models/a/b", "/v1/models/a/b"),
+        ("/openai/v1/audio/translations", "/v1/audio/translations"),
+        ("/openai/v1/models/x", "/v1/models/x"),
+        ("/openai/models", "/v1/models"),
+        ("/v1", "/"),
+        ("/v1/", "/"),
+        ("/openai/v1/", "/"),
+        ("/", "/"),
+        ("", "/"),
+        ("/health", "/health"),
+        ("/health/", "/health"),
+        ("/models-of-mine", "/models-of-mine"),
+        ("/audiobook", "/audiobook"),
+        ("/very/odd", "/very/odd"),
+        ("/openai/deployments/whisper/chat/completions", "/openai/deployments/whisper/chat/completions"),
+    ],
+)
+def test_paths(path, meaning):
+    """Each way of asking finds the route; what means nothing stays as it is."""
+    assert resolve(path) == Target(path=meaning)
+
+
+@pytest.mark.parametrize("name", ["whisper", "my.deploy-ment_1", "Systran/faster-whisper-base", "a b"])
+@pytest.mark.parametrize("task", ["transcriptions", "translations", "speech"])
+def test_azure_deployments(name, task):
+    """Azure's path names the model."""
+    target = resolve(f"/openai/deployments/{name}/audio/{task}")
+
+    assert target == Target(path=f"/v1/audio/{task}", deployment=name)
+
+
+@pytest.mark.parametrize(
+    ("path", "version"),
+    [("/v2/audio/speech", "v2"), ("/v1beta/models", "v1beta"), ("/openai/v3/x", "v3"), ("/v1.1", "v1.1")],
+)
+def test_other_versions_are_refused_with_advice(path, version):
+    """The message names the version and what to ask for instead."""
+    with pytest.raises(UnknownVersionError, match=rf"{version}.*/v1"):
+        resolve(path)
+
+
+@given(st.text(alphabet="/v12.aud_iomelsp%", max_size=30))
+def test_meaning_is_stable(path):
+    """Whatever comes, the meaning begins with a slash, has no spare ones, and means itself."""
+    try:
+        target = resolve("/" + path)
+    except UnknownVersionError:
+        return
+
+    assert target.path.startswith("/")
+    assert "//" not in target.path
+    assert resolve(target.path) == Target(path=target.path)

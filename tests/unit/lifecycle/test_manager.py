@@ -1,0 +1,221 @@
+"""The manager carries out what the scheduler decides, on workers without processes."""
+
+import asyncio
+
+import pytest
+
+from speechhub.engine import Slot, Voice
+from speechhub.errors import (
+    EngineLoadError,
+    ModelFilesError,
+    ModelNotFoundError,
+    ShuttingDownError,
+    SwitchTimeoutError,
+)
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler import Limits
+from speechhub.lifecycle.states import Phase, PublicState
+from tests.fakes.placements import GPU, placement, placements
+from tests.fakes.workers import Fleet
+
+MODELS = placements(
+    placement("stt", device=GPU),
+    placement("tts", device=GPU, slot=Slot.TTS, voices=(Voice(id="v"),)),
+)
+
+
+@pytest.fixture
+async def fleet():
+    return Fleet()
+
+
+@pytest.fixture
+async def manager(fleet):
+    made = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    yield made
+    await made.close(timeout_s=1)
+    assert not fleet.alive
+
+
+async def settled(condition):
+    """Let the loop run until *condition* holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0)
+
+
+async def test_lease_loads_and_gives_back(manager, fleet):
+    """A lease brings the engine up, is exclusive, and leaves it ready."""
+    async with manager.lease("stt") as worker:
+        assert worker.placement.target == "stt"
+        assert manager.state("stt").busy
+
+    await settled(lambda: not manager.state("stt").busy)
+    assert manager.current_model("cuda:0") == "stt"
+    assert manager.public_states() == {"cuda:0": PublicState.STT}
+
+
+async def test_two_engines_take_turns_on_one_gpu(manager, fleet):
+    """Whatever the clients want, at most one engine is on the card, and everybody is served."""
+    served = []
+
+    async def client(name):
+        async with manager.lease(name):
+            await asyncio.sleep(0)
+            served.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in ["stt", "tts", "tts", "stt", "tts", "stt"]:
+            group.create_task(client(name))
+
+    assert sorted(served) == ["stt"] * 3 + ["tts"] * 3
+    assert fleet.most_on_gpu == 1
+
+
+async def test_public_operations(manager, fleet):
+    """switch_to_stt, switch_to_tts, unload_stt, unload_tts and current_model do what they say."""
+    await manager.switch_to_stt("stt")
+    assert manager.current_model("cuda:0") == "stt"
+    await manager.switch_to_tts("tts")
+    assert manager.current_model("cuda:0") == "tts"
+    await manager.unload_stt()
+    assert manager.current_model("cuda:0") == "tts"
+    await manager.unload_tts()
+    assert manager.current_model("cuda:0") is None
+    assert not fleet.alive
+    with pytest.raises(ModelNotFoundError):
+        await manager.switch_to_stt("tts")
+
+
+async def test_cancelled_waiter_leaves_no_trace(manager, fleet):
+    """Who gives up while the engine loads leaves the queue; the load goes on."""
+    fleet.gate.clear()
+    client = asyncio.create_task(manager.switch_to("stt"))
+    await settled(lambda: fleet.started)
+    client.cancel()
+    await asyncio.gather(client, return_exceptions=True)
+    fleet.gate.set()
+
+    await settled(lambda: manager.state("stt").phase is Phase.READY)
+    assert manager.state("stt").waiting == 0
+
+
+async def test_lease_is_given_back_when_its_holder_is_cancelled(manager, fleet):
+    """A cancelled holder frees the engine for the next one."""
+
+    async def hold():
+        async with manager.lease("stt"):
+            await asyncio.Event().wait()
+
+    holder = asyncio.create_task(hold())
+    await settled(lambda: manager.state("stt").busy)
+    holder.cancel()
+    await asyncio.gather(holder, return_exceptions=True)
+
+    async with asyncio.timeout(5), manager.lease("stt"):
+        assert len(fleet.started) == 1
+
+
+async def test_engine_that_does_not_settle_is_killed(manager, fleet):
+    """An engine that ignores a cancelled call is killed, and the next lease gets a new one."""
+    async with manager.lease("stt") as worker:
+        worker.settles = False
+
+    async with asyncio.timeout(5), manager.lease("stt") as other:
+        assert other is not worker
+        assert worker.exited.done()
+
+
+async def test_leases_leave_nothing_on_their_worker(manager, fleet):
+    """A worker that serves a million requests does not remember a single one of them."""
+
+    async def use():
+        async with manager.lease("stt") as worker:
+            pass
+        await settled(lambda: not manager.state("stt").busy)
+        return worker
+
+    before = (await use()).callbacks
+    for _ in range(10):
+        await use()
+
+    assert (await use()).callbacks == before
+
+
+async def test_crash_in_a_lease_brings_a_new_worker(manager, fleet):
+    """After a crash the next lease gets a new worker."""
+    async with manager.lease("stt") as worker:
+        worker.crash()
+
+    async with asyncio.timeout(5), manager.lease("stt") as other:
+        assert other.epoch > worker.epoch
+
+
+async def test_failed_load_reaches_the_waiter_and_ends_the_worker(manager, fleet):
+    """The engine's own words reach who asked; its process is gone."""
+    fleet.load_error = EngineLoadError("not enough memory")
+
+    with pytest.raises(EngineLoadError, match="not enough memory"):
+        await manager.switch_to("stt")
+
+    assert not fleet.alive
+    fleet.load_error = None
+    await manager.switch_to("stt")
+
+
+@pytest.mark.parametrize("error", [ModelFilesError("gone"), OSError("disk")])
+async def test_failed_fetch_reaches_the_waiter(fleet, error):
+    """Files that cannot be had are an error for who asked, whatever the reason; no worker starts."""
+
+    def fetch(placement):
+        raise error
+
+    manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
+
+    with pytest.raises((ModelFilesError, EngineLoadError)):
+        await manager.switch_to("stt")
+
+    assert not fleet.started
+    await manager.close(timeout_s=1)
+
+
+async def test_load_that_hangs_is_given_up(fleet):
+    """A load beyond its limit is killed and its waiter refused."""
+    limits = Limits(first_load_timeout_s=0.01)
+    manager = Manager(MODELS, limits=limits, fetch=lambda placement: None, starter=fleet)
+    fleet.gate.clear()
+
+    with pytest.raises(SwitchTimeoutError):
+        await manager.switch_to("stt")
+
+    await settled(lambda: manager.state("stt").phase is None)
+    assert not fleet.alive
+    await manager.close(timeout_s=1)
+
+
+async def test_close_refuses_waiters_and_ends_workers(fleet):
+    """Shutdown lets running work finish, refuses the rest, and leaves no worker."""
+    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    finish = asyncio.Event()
+
+    async def hold():
+        async with manager.lease("stt"):
+            await finish.wait()
+
+    holder = asyncio.create_task(hold())
+    await settled(lambda: manager.state("stt").busy)
+    waiter = asyncio.create_task(manager.switch_to("tts"))
+    await settled(lambda: manager.state("tts").waiting)
+    closing = asyncio.create_task(manager.close(timeout_s=5))
+    with pytest.raises(ShuttingDownError):
+        await waiter
+    assert not closing.done()
+    finish.set()
+
+    await asyncio.gather(closing, holder)
+    assert not fleet.alive
+
+
+async def test_voices_come_from_the_loaded_engine(manager, fleet):
+    """A model's voices are its spec's until its engine has told."""
+    assert manager.voices("tts") == (Voice(id="v"),)

@@ -1,0 +1,180 @@
+"""Where each model runs, out of the engines, the settings and the machine's devices."""
+
+from pathlib import Path
+
+import pytest
+
+from speechhub.discovery import InstalledEngine
+from speechhub.engine import (
+    EngineSpec,
+    HubSource,
+    ModelFile,
+    ModelSpec,
+    Slot,
+    SttCapabilities,
+)
+from speechhub.errors import ConfigurationError
+from speechhub.lifecycle.placement import Device, devices_of, place
+from speechhub.settings import ModelSettings, Settings
+
+GPU0, GPU1 = Device(name="cuda:0", exclusive=True), Device(name="cuda:1", exclusive=True)
+CPU = Device(name="cpu", exclusive=False, memory_bytes=100)
+
+
+def engine(name, *models, devices=("cpu",), accepts_any_model=False, version=1):
+    spec = EngineSpec(
+        name=name,
+        slot=Slot.STT,
+        factory="nowhere:Engine",
+        capabilities=SttCapabilities(),
+        models=tuple(ModelSpec(id=model, languages=("en",)) for model in models),
+        devices=devices,
+        accepts_any_model=accepts_any_model,
+    )
+    return InstalledEngine(spec=spec, distribution=f"{name} {version}", python=Path("/nowhere"))
+
+
+def test_a_machine_has_its_gpus_first_and_a_shared_cpu():
+    """GPUs hold one engine each; the CPU shares three quarters of the machine's memory."""
+    devices = devices_of(Settings(), gpus=["cuda:0", "cuda:1"], host_memory_bytes=400)
+
+    assert devices == (GPU0, GPU1, Device(name="cpu", exclusive=False, memory_bytes=300))
+
+
+def test_the_operator_sizes_the_cpu_or_keeps_it_for_one():
+    """Both settings of the CPU reach its device."""
+    settings = Settings(cpu_exclusive=True, cpu_memory_bytes=7)
+
+    assert devices_of(settings, gpus=[], host_memory_bytes=400) == (
+        Device(name="cpu", exclusive=True, memory_bytes=7),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kinds", "devices", "expected"),
+    [
+        (("cuda", "cpu"), (GPU0, GPU1, CPU), "cuda:0"),
+        (("cuda", "cpu"), (CPU,), "cpu"),
+        (("cpu",), (GPU0, CPU), "cpu"),
+        (("cpu", "cuda"), (GPU0, CPU), "cpu"),
+    ],
+)
+def test_an_engine_runs_on_its_best_device_that_is_there(kinds, devices, expected):
+    """The engine's order of kinds decides, then the machine's order of devices."""
+    found = place([engine("e", "m", devices=kinds)], Settings(), devices)
+
+    assert found["m"].device.name == expected
+
+
+def test_an_engine_whose_device_is_missing_is_left_out():
+    """An engine for GPUs alone is no error on a machine without one."""
+    found = place([engine("big", "m", devices=("cuda",)), engine("small", "n")], Settings(), (CPU,))
+
+    assert set(found) == {"n"}
+
+
+def test_the_setting_device_is_for_all_and_an_engine_s_option_for_one():
+    """`device` moves every engine that can go there; `engines.NAME.device` wins, and is no engine option."""
+    engines = [engine("a", "m", devices=("cuda", "cpu")), engine("b", "n", devices=("cuda", "cpu"))]
+    settings = Settings(device="cuda:1", engines={"b": {"device": "cpu", "beam_size": 2}})
+
+    found = place(engines, settings, (GPU0, GPU1, CPU))
+
+    assert {name: p.device.name for name, p in found.items()} == {"m": "cuda:1", "n": "cpu"}
+    assert found["n"].options == {"beam_size": 2}
+
+
+def test_a_device_that_an_engine_cannot_use_is_passed_over():
+    """`device=cuda:0` does not take CPU engines away."""
+    found = place([engine("e", "m")], Settings(device="cuda:0"), (GPU0, CPU))
+
+    assert found["m"].device == CPU
+
+
+def test_a_device_that_is_not_there_is_an_error():
+    """A slip in the name must not move an engine somewhere else in silence."""
+    with pytest.raises(ConfigurationError, match="no device 'cuda:3' on this machine; it has cuda:0, cpu"):
+        place([engine("e", "m")], Settings(device="cuda:3"), (GPU0, CPU))
+
+
+def test_options_for_an_engine_that_is_not_there_are_an_error():
+    """The message has the setting and what is installed."""
+    settings = Settings(engines={"wisper": {}})
+
+    with pytest.raises(ConfigurationError, match=r"Setting engines\.wisper: .* installed: a, b"):
+        place([engine("b", "n"), engine("a", "m")], settings, (CPU,))
+    with pytest.raises(ConfigurationError, match="installed: none"):
+        place([], settings, (CPU,))
+
+
+def test_an_operator_adds_a_model_from_a_folder():
+    """The folder is used as it is, and made absolute; the engine's own models stay."""
+    own = ModelSettings(engine="e", path=Path("~/weights"), languages=("de",))
+
+    found = place([engine("e", "m", accepts_any_model=True)], Settings(models={"mine": own}), (CPU,))
+
+    assert set(found) == {"m", "mine"}
+    assert found["mine"].path == Path.home() / "weights"
+    assert found["mine"].model == ModelSpec(id="mine", languages=("de",))
+
+
+def test_an_operator_adds_a_model_from_the_hub():
+    """Repository, revision, folder and files become the model's description."""
+    own = ModelSettings(engine="e", hub="owner/name@v2", prefix="onnx/", files=("a.bin", "b.json"))
+    plain = ModelSettings(engine="e", hub="owner/name")
+
+    found = place(
+        [engine("e", accepts_any_model=True)], Settings(models={"mine": own, "plain": plain}), (CPU,)
+    )
+
+    assert found["mine"].model == ModelSpec(
+        id="mine",
+        hub=HubSource(repo="owner/name", revision="v2", prefix="onnx/"),
+        files=(ModelFile(path="a.bin"), ModelFile(path="b.json")),
+    )
+    assert found["mine"].path is None
+    assert found["plain"].model.hub == HubSource(repo="owner/name", revision="main")
+
+
+def test_an_operator_may_say_where_a_known_model_comes_from():
+    """A setting with the name of an engine's own model takes its place, whatever the engine accepts."""
+    settings = Settings(models={"m": ModelSettings(engine="e", path=Path("/weights"))})
+
+    found = place([engine("e", "m")], settings, (CPU,))
+
+    assert [(p.target, p.path) for p in found.values()] == [("m", Path("/weights"))]
+
+
+@pytest.mark.parametrize(
+    ("own", "says"),
+    [
+        (ModelSettings(engine="gone", path=Path("/w")), "there is no engine 'gone'; installed: e"),
+        (ModelSettings(engine="e", path=Path("/w")), "engine 'e' runs its own models only: m"),
+    ],
+)
+def test_a_model_that_no_engine_takes_is_an_error(own, says):
+    """An engine must be there, and must accept models that it does not know."""
+    with pytest.raises(ConfigurationError, match=rf"Setting models\.mine: {says}"):
+        place([engine("e", "m")], Settings(models={"mine": own}), (CPU,))
+
+
+@pytest.mark.parametrize("fields", [{}, {"path": Path("/w"), "hub": "a/b"}])
+def test_a_model_comes_from_one_place(fields):
+    """Neither source, or both, is an error."""
+    settings = Settings(models={"mine": ModelSettings(engine="e", **fields)})
+
+    with pytest.raises(ConfigurationError, match=r"Setting models\.mine: give either path or hub"):
+        place([engine("e", accepts_any_model=True)], settings, (CPU,))
+
+
+def test_two_engines_with_one_model_are_an_error_that_names_both():
+    """Either choice would surprise somebody, so the operator chooses."""
+    with pytest.raises(ConfigurationError, match="Model 'm' is served by two engines: a 1 and b 2"):
+        place([engine("a", "m"), engine("b", "m", version=2)], Settings(), (CPU,))
+
+
+def test_a_model_s_twin_on_a_missing_device_does_not_count():
+    """Of two engines with one model, only the one that can run here is asked for."""
+    engines = [engine("gpu-only", "m", devices=("cuda",)), engine("cpu", "m")]
+
+    assert place(engines, Settings(), (CPU,))["m"].engine.spec.name == "cpu"

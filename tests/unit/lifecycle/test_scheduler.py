@@ -1,0 +1,305 @@
+"""The scheduler: events in, effects out."""
+
+import pytest
+
+from speechhub.engine import Slot
+from speechhub.errors import (
+    EngineLoadError,
+    ModelFilesError,
+    QueueFullError,
+    ShuttingDownError,
+    SwitchTimeoutError,
+)
+from speechhub.lifecycle.events import (
+    Cancelled,
+    Done,
+    Exited,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    Grant,
+    Load,
+    Loaded,
+    LoadFailed,
+    Refuse,
+    Requested,
+    ShutdownWanted,
+    Stop,
+    Ticked,
+    UnloadWanted,
+)
+from speechhub.lifecycle.scheduler import Limits, Scheduler
+from speechhub.lifecycle.states import Phase
+from tests.fakes.placements import CPU, GPU, placement, placements
+
+LIMITS = Limits(queue_limit=3, switch_timeout_s=30, first_load_timeout_s=120, idle_unload_s=300)
+
+
+def gpu_scheduler(limits=LIMITS):
+    return Scheduler(
+        placements(placement("stt", device=GPU), placement("tts", device=GPU, slot=Slot.TTS)), limits
+    )
+
+
+def cpu_scheduler(**memory):
+    models = [placement(name, device=CPU, memory_bytes=size) for name, size in memory.items()]
+    return Scheduler(placements(*models), LIMITS)
+
+
+def bring_up(scheduler, target, ticket, now=0.0):
+    """Take *target* from nothing to ready, with *ticket* granted; return its epoch."""
+    scheduler.handle(Requested(ticket=ticket, target=target), now)
+    effects = scheduler.handle(Fetched(target=target), now)
+    [epoch] = [effect.epoch for effect in effects if isinstance(effect, Load)]
+    scheduler.handle(Loaded(target=target, epoch=epoch), now)
+    return epoch
+
+
+def test_a_request_fetches_then_loads_then_is_granted():
+    """Files come first, then a worker, then the grant, in the same event as READY."""
+    scheduler = gpu_scheduler()
+
+    assert scheduler.handle(Requested(ticket=1, target="stt"), 0) == [Fetch(target="stt")]
+    assert scheduler.handle(Fetched(target="stt"), 1) == [Load(target="stt", epoch=1)]
+    assert scheduler.handle(Loaded(target="stt", epoch=1), 2) == [Grant(ticket=1, target="stt", epoch=1)]
+
+
+def test_tickets_of_one_engine_are_served_one_at_a_time_in_order():
+    """A second request waits until the first is done."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+
+    assert scheduler.handle(Requested(ticket=2, target="stt"), 1) == []
+    assert scheduler.handle(Requested(ticket=3, target="stt"), 1) == []
+    assert scheduler.handle(Done(ticket=1), 2) == [Grant(ticket=2, target="stt", epoch=epoch)]
+    assert scheduler.handle(Done(ticket=2), 3) == [Grant(ticket=3, target="stt", epoch=epoch)]
+
+
+def test_busy_engine_is_not_evicted():
+    """A request that needs the GPU waits until the engine that holds it is idle, then until it is gone."""
+    scheduler = gpu_scheduler()
+    stt = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="tts"), 1)
+
+    assert scheduler.handle(Fetched(target="tts"), 1) == []
+    assert scheduler.handle(Done(ticket=1), 2) == [Stop(target="stt", epoch=stt)]
+    assert scheduler.handle(Exited(target="stt", epoch=stt), 3) == [Load(target="tts", epoch=stt + 1)]
+
+
+def test_nobody_overtakes_on_an_exclusive_device():
+    """First come, first served, across engines: a later request for the resident engine waits."""
+    scheduler = gpu_scheduler()
+    stt = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="tts"), 1)
+    scheduler.handle(Fetched(target="tts"), 1)
+    scheduler.handle(Requested(ticket=3, target="stt"), 1)
+
+    assert scheduler.handle(Done(ticket=1), 2) == [Stop(target="stt", epoch=stt)]
+
+
+def test_a_missing_file_evicts_nobody():
+    """The resident engine stays, and keeps serving, while another one's files are fetched in vain."""
+    scheduler = gpu_scheduler()
+    stt = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(Requested(ticket=2, target="tts"), 1)
+    error = ModelFilesError("missing")
+
+    assert scheduler.handle(Requested(ticket=3, target="stt"), 1) == [
+        Grant(ticket=3, target="stt", epoch=stt)
+    ]
+    assert scheduler.handle(FetchFailed(target="tts", error=error), 2) == [Refuse(ticket=2, error=error)]
+    assert scheduler.state("stt").phase is Phase.READY
+
+
+def test_engines_share_the_cpu():
+    """Two engines that fit are resident together, and each serves on its own."""
+    scheduler = cpu_scheduler(a=50, b=50)
+    bring_up(scheduler, "a", 1)
+    bring_up(scheduler, "b", 2)
+
+    assert scheduler.state("a").phase is scheduler.state("b").phase is Phase.READY
+
+
+def test_memory_decides_who_leaves_the_cpu():
+    """What does not fit beside the others evicts the one that was idle longest, and no more."""
+    scheduler = cpu_scheduler(a=40, b=40, c=40)
+    first = bring_up(scheduler, "a", 1)
+    bring_up(scheduler, "b", 2)
+    scheduler.handle(Done(ticket=1), 5)
+    scheduler.handle(Done(ticket=2), 6)
+    scheduler.handle(Requested(ticket=3, target="c"), 7)
+
+    assert scheduler.handle(Fetched(target="c"), 7) == [Stop(target="a", epoch=first)]
+    assert scheduler.state("b").phase is Phase.READY
+
+
+def test_nobody_is_stopped_in_vain():
+    """As long as stopping the idle ones would not make room, they stay."""
+    scheduler = cpu_scheduler(a=40, b=40, big=90)
+    bring_up(scheduler, "a", 1)
+    bring_up(scheduler, "b", 2)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(Requested(ticket=3, target="big"), 2)
+
+    assert scheduler.handle(Fetched(target="big"), 2) == []
+    assert {e.target for e in scheduler.handle(Done(ticket=2), 3)} == {"a", "b"}
+
+
+def test_an_engine_larger_than_the_device_still_runs_alone():
+    """The memory limit is about company: one engine always may try."""
+    scheduler = cpu_scheduler(huge=1000)
+
+    bring_up(scheduler, "huge", 1)
+
+    assert scheduler.state("huge").busy
+
+
+def test_full_queue_is_refused_with_a_time():
+    """A request beyond the limit is refused at once, with a Retry-After of 1 to 60 seconds."""
+    scheduler = gpu_scheduler()
+    for ticket in range(1, 4):
+        scheduler.handle(Requested(ticket=ticket, target="stt"), 0)
+
+    [refusal] = scheduler.handle(Requested(ticket=4, target="stt"), 0)
+
+    assert isinstance(refusal.error, QueueFullError)
+    assert 1 <= refusal.error.retry_after_s <= 60
+
+
+def test_work_of_a_crashed_worker_goes_first():
+    """A ticket for the second try is served before older ones, and is not refused for a full queue."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    for ticket in (2, 3, 4):
+        scheduler.handle(Requested(ticket=ticket, target="stt"), 1)
+
+    [load] = scheduler.handle(Exited(target="stt", epoch=epoch), 2)
+    scheduler.handle(Done(ticket=1), 2)
+    assert scheduler.handle(Requested(ticket=5, target="stt", front=True), 2) == []
+    assert scheduler.handle(Loaded(target="stt", epoch=load.epoch), 3) == [
+        Grant(ticket=5, target="stt", epoch=load.epoch)
+    ]
+
+
+def test_cancelled_ticket_is_never_granted():
+    """A ticket that left the queue gets nothing; the load that it caused goes on."""
+    scheduler = gpu_scheduler()
+    scheduler.handle(Requested(ticket=1, target="stt"), 0)
+    scheduler.handle(Fetched(target="stt"), 0)
+    scheduler.handle(Cancelled(ticket=1), 1)
+
+    assert scheduler.handle(Loaded(target="stt", epoch=1), 2) == []
+    assert scheduler.state("stt").phase is Phase.READY
+
+
+def test_failed_load_refuses_all_who_wait():
+    """They all get the error, and the next request tries again, from the files on."""
+    scheduler = gpu_scheduler()
+    scheduler.handle(Requested(ticket=1, target="stt"), 0)
+    scheduler.handle(Requested(ticket=2, target="stt"), 0)
+    scheduler.handle(Fetched(target="stt"), 0)
+    error = EngineLoadError("no")
+
+    effects = scheduler.handle(LoadFailed(target="stt", epoch=1, error=error), 1)
+
+    assert effects == [Refuse(ticket=1, error=error), Refuse(ticket=2, error=error)]
+    assert scheduler.handle(Requested(ticket=3, target="stt"), 2) == [Fetch(target="stt")]
+
+
+@pytest.mark.parametrize(("loaded_before", "limit_s"), [(False, 120), (True, 30)])
+def test_slow_load_is_killed(loaded_before, limit_s):
+    """A load beyond its limit is killed and its waiters are refused; only the first one may take long."""
+    scheduler = gpu_scheduler()
+    if loaded_before:
+        epoch = bring_up(scheduler, "stt", 1)
+        scheduler.handle(Done(ticket=1), 0)
+        scheduler.handle(Exited(target="stt", epoch=epoch), 0)
+        [load] = scheduler.handle(Requested(ticket=2, target="stt"), 0)
+    else:
+        scheduler.handle(Requested(ticket=2, target="stt"), 0)
+        [load] = scheduler.handle(Fetched(target="stt"), 0)
+
+    assert scheduler.next_wake() == limit_s
+    assert scheduler.handle(Ticked(), limit_s - 1) == []
+    stop, refusal = scheduler.handle(Ticked(), limit_s)
+
+    assert stop == Stop(target="stt", epoch=load.epoch, kill=True)
+    assert isinstance(refusal.error, SwitchTimeoutError)
+
+
+def test_idle_engine_is_unloaded():
+    """An engine without work for the idle time is stopped, and not a moment before."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 10)
+
+    assert scheduler.next_wake() == 310
+    assert scheduler.handle(Ticked(), 309) == []
+    assert scheduler.handle(Ticked(), 310) == [Stop(target="stt", epoch=epoch)]
+
+
+def test_idle_time_of_zero_means_never():
+    """With no idle time an engine stays for good."""
+    scheduler = gpu_scheduler(Limits(idle_unload_s=0))
+    bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 10)
+
+    assert scheduler.next_wake() is None
+
+
+def test_unload_waits_for_running_work():
+    """An operator's unload lets the running request finish, serves nobody else, and keeps who waits."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="stt"), 1)
+
+    assert scheduler.handle(UnloadWanted(target="stt"), 2) == []
+    assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="stt", epoch=epoch)]
+    assert scheduler.handle(Exited(target="stt", epoch=epoch), 4) == [Load(target="stt", epoch=epoch + 1)]
+
+
+def test_request_during_unload_loads_again():
+    """A request that arrives while its engine stops waits for the end, and then loads it again."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(UnloadWanted(target="stt"), 1)
+
+    assert scheduler.handle(Requested(ticket=2, target="stt"), 2) == []
+    assert scheduler.handle(Exited(target="stt", epoch=epoch), 3) == [Load(target="stt", epoch=epoch + 1)]
+
+
+def test_presence_needs_no_idle_engine():
+    """Who only wants the engine to be there does not wait for its running work."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+
+    assert scheduler.handle(Requested(ticket=2, target="stt", presence=True), 1) == [
+        Grant(ticket=2, target="stt", epoch=epoch)
+    ]
+
+
+def test_news_of_an_old_worker_changes_nothing():
+    """Events that carry a stale epoch are dropped."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+
+    assert scheduler.handle(Exited(target="stt", epoch=epoch - 1), 1) == []
+    assert scheduler.handle(Loaded(target="stt", epoch=epoch + 7), 1) == []
+    assert scheduler.state("stt").phase is Phase.READY
+
+
+def test_shutdown_refuses_who_waits_and_who_comes():
+    """Running work goes on; nobody else gets in."""
+    scheduler = gpu_scheduler()
+    bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="stt"), 1)
+
+    [refusal] = scheduler.handle(ShutdownWanted(), 2)
+    [late] = scheduler.handle(Requested(ticket=3, target="stt"), 3)
+
+    assert (refusal.ticket, late.ticket) == (2, 3)
+    assert isinstance(refusal.error, ShuttingDownError)
+    assert isinstance(late.error, ShuttingDownError)
+    assert scheduler.state("stt").busy

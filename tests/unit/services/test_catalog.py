@@ -1,0 +1,198 @@
+"""Names that clients use, and what they mean here."""
+
+import pytest
+
+from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.errors import ConfigurationError, InvalidValueError, ModelNotFoundError
+from speechhub.services.catalog import (
+    OPENAI_MODELS,
+    OPENAI_VOICES,
+    Catalog,
+    stt_capabilities,
+    tts_capabilities,
+)
+from tests.fakes.placements import CPU, GPU, placement, placements
+
+ANNA, BERT = Voice(id="anna", name="Anna Ängström"), Voice(id="bert")
+MODELS = placements(
+    placement("small", device=CPU, preference=5),
+    placement("large", device=CPU, preference=9),
+    placement("mouth", slot=Slot.TTS, device=CPU, voices=(ANNA, BERT)),
+)
+
+
+def default(*models, slot=Slot.STT, **wishes):
+    return Catalog(placements(*models), **wishes).defaults[slot]
+
+
+def test_the_default_is_the_preferred_model():
+    """Among models on one kind of device the highest preference wins."""
+    assert Catalog(MODELS).defaults == {Slot.STT: "large", Slot.TTS: "mouth"}
+
+
+def test_a_gpu_comes_before_preference():
+    """Whoever has a GPU wants it used."""
+    models = [placement("on-cpu", device=CPU, preference=9), placement("on-gpu", device=GPU, preference=1)]
+
+    assert default(*models) == "on-gpu"
+
+
+def test_a_preference_below_zero_never_becomes_the_default():
+    """Test doubles and toys serve who asks for them, and nobody else."""
+    toy = placement("toy", device=GPU, preference=-1)
+
+    assert default(toy) is None
+    assert default(toy, placement("real", device=CPU)) == "real"
+    assert default(toy, stt_model="toy") == "toy"
+
+
+def test_the_operator_s_default_wins():
+    """Settings name the model; one of the other slot, or one that is not here, is an error."""
+    assert Catalog(MODELS, stt_model="small").defaults[Slot.STT] == "small"
+    with pytest.raises(
+        ConfigurationError, match=r"Setting stt_model: there is no stt model 'mouth'; .*large, small"
+    ):
+        Catalog(MODELS, stt_model="mouth")
+    with pytest.raises(ConfigurationError, match=r"Setting tts_model: .* there are: none"):
+        Catalog(placements(placement("ears")), tts_model="gone")
+
+
+@pytest.mark.parametrize("name", [*OPENAI_MODELS, None, ""])
+def test_openai_s_names_mean_the_default(name):
+    """Clients that know only OpenAI's models work."""
+    slot = OPENAI_MODELS.get(name or "", Slot.STT)
+
+    assert Catalog(MODELS).model(name, slot).target == {Slot.STT: "large", Slot.TTS: "mouth"}[slot]
+
+
+def test_a_model_goes_by_its_own_name():
+    assert Catalog(MODELS).model("small", Slot.STT).target == "small"
+
+
+@pytest.mark.parametrize(
+    ("name", "slot"), [("mouth", Slot.STT), ("tts-1", Slot.STT), ("whisper-1", Slot.TTS), ("gone", Slot.STT)]
+)
+def test_a_model_that_is_not_here_or_turns_the_other_way_is_not_found(name, slot):
+    """The error names what was asked for and what there is."""
+    with pytest.raises(
+        ModelNotFoundError, match=f"{name}.*Installed: {'large' if slot is Slot.STT else 'mouth'}"
+    ):
+        Catalog(MODELS).model(name, slot)
+
+
+def test_without_an_engine_for_the_slot_nothing_is_found():
+    """No TTS engine: OpenAI's TTS names mean nothing, and asking for the default says so."""
+    catalog = Catalog(placements(placement("ears")))
+
+    with pytest.raises(ModelNotFoundError, match="no default tts model"):
+        catalog.model(None, Slot.TTS)
+    with pytest.raises(ModelNotFoundError, match="tts-1"):
+        catalog.find("tts-1")
+
+
+def test_aliases_and_aliases_of_aliases():
+    """An alias stands for a model, for one of OpenAI's names, or for an alias named before it."""
+    catalog = Catalog(MODELS, aliases={"mine": "small", "yours": "whisper-1", "ours": "mine"})
+
+    named = {name: catalog.model(name, Slot.STT).target for name in ("mine", "yours", "ours")}
+
+    assert named == {"mine": "small", "yours": "large", "ours": "small"}
+
+
+def test_an_alias_can_take_one_of_openai_s_names():
+    """The operator decides what whisper-1 means."""
+    assert Catalog(MODELS, aliases={"whisper-1": "small"}).model("whisper-1", Slot.STT).target == "small"
+
+
+def test_an_alias_of_nothing_is_an_error():
+    """The message names the setting."""
+    with pytest.raises(ConfigurationError, match=r"Setting aliases\.mine: there is no model 'gone'"):
+        Catalog(MODELS, aliases={"mine": "gone"})
+
+
+def test_everything_is_listed_models_first():
+    """Models, then aliases with what they stand for; no name twice."""
+    listed = Catalog(MODELS, aliases={"mine": "small"}).listings()
+
+    assert [item.name for item in listed[:3]] == ["large", "mouth", "small"]
+    assert [item.alias_of for item in listed[:3]] == [None, None, None]
+    assert {item.name: item.alias_of for item in listed[3:]} == {
+        "mine": "small",
+        **{name: "large" if slot is Slot.STT else "mouth" for name, slot in OPENAI_MODELS.items()},
+    }
+
+
+def test_find_takes_models_of_both_slots():
+    """Whoever lists models does not care which way they turn."""
+    catalog = Catalog(MODELS)
+
+    assert catalog.find("mouth").alias_of is None
+    assert catalog.find("tts-1").placement.target == "mouth"
+    with pytest.raises(ModelNotFoundError, match="gone"):
+        catalog.find("gone")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("anna", "anna"),
+        ("Bert", "bert"),
+        ("anna ängström", "anna"),
+        (None, "anna"),
+        ("", "anna"),
+        ("alloy", "anna"),
+        ("ash", "bert"),
+        ("Nova", "bert"),
+    ],
+)
+def test_a_voice_goes_by_its_id_its_name_or_one_of_openai_s(name, expected):
+    """Case does not matter; OpenAI's voices are spread over those that the model has."""
+    assert voice(name) == expected
+
+
+def test_each_of_openai_s_voices_is_somebody():
+    """With enough voices, no two of OpenAI's names sound the same."""
+    voices = [Voice(id=f"v{number}") for number in range(len(OPENAI_VOICES))]
+
+    assert len({voice(name, voices) for name in OPENAI_VOICES}) == len(OPENAI_VOICES)
+
+
+def test_a_model_s_own_voice_wins_over_openai_s_name():
+    """A model that has an Alloy means its own."""
+    assert voice("alloy", [ANNA, BERT, Voice(id="alloy")]) == "alloy"
+
+
+def test_voice_aliases_win():
+    """The operator maps OpenAI's names, and names of their own."""
+    aliases = {"alloy": "bert", "boss": "bert"}
+
+    assert [voice(name, aliases=aliases) for name in ("alloy", "boss", "ash")] == ["bert", "bert", "bert"]
+    assert voice("onyx", aliases={"onyx": "ash"}) == "bert"
+
+
+def test_an_unknown_voice_is_refused_with_those_that_there_are():
+    """The message lists the voices; the client's field is named."""
+    with pytest.raises(
+        InvalidValueError, match=r"'mouth' has no voice 'carl'\. Its voices: anna, bert"
+    ) as caught:
+        voice("carl")
+    assert caught.value.param == "voice"
+
+
+def test_voices_that_are_not_known_yet_are_left_to_the_engine():
+    """A model that tells its voices only once it is loaded gets the name as it is, or none."""
+    assert [voice(name, []) for name in ("carl", None, "alloy")] == ["carl", "", ""]
+
+
+def test_capabilities_are_those_of_the_slot():
+    """Asking an STT model what it can do as a TTS model is a bug of ours."""
+    assert stt_capabilities(MODELS["small"]) == SttCapabilities()
+    assert tts_capabilities(MODELS["mouth"]) == TtsCapabilities()
+    with pytest.raises(TypeError, match="small is not a TTS model"):
+        tts_capabilities(MODELS["small"])
+    with pytest.raises(TypeError, match="mouth is not an STT model"):
+        stt_capabilities(MODELS["mouth"])
+
+
+def voice(name, voices=(ANNA, BERT), aliases=None):
+    return Catalog(MODELS, voice_aliases=aliases).voice(name, list(voices), MODELS["mouth"])

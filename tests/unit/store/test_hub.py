@@ -1,0 +1,180 @@
+"""Downloads from a hub that is not always well."""
+
+import threading
+
+import pytest
+
+from speechhub.engine import HubSource, ModelSpec
+from speechhub.errors import ModelFilesError
+from speechhub.store import ModelState
+from speechhub.store import hub as hub_module
+
+from .conftest import CONFIG, WEIGHTS, spec, tree
+
+
+@pytest.fixture
+def model():
+    return spec(wheels=False)
+
+
+def test_declared_files_are_fetched(hub, make_store, model):
+    """The files arrive under the model's own names, without the repository's prefix."""
+    folder = make_store(endpoint=hub.address).resolve(model)
+
+    assert tree(folder) == {"weights.bin": WEIGHTS, "sub/config.json": CONFIG}
+    assert make_store(offline=True).status(model).origin == "hub:owner/toy@main:v1/"
+
+
+def test_a_published_model_needs_no_hub(hub, make_store, model):
+    """After the first pull nothing is asked of the hub again."""
+    make_store(endpoint=hub.address).resolve(model)
+    asked = len(hub.requests)
+
+    make_store(endpoint=hub.address).resolve(model)
+
+    assert len(hub.requests) == asked
+
+
+def test_the_whole_repository_when_no_files_are_declared(hub, make_store):
+    """Everything under the prefix is fetched, hidden files and other folders are not."""
+    hub.files |= {"v1/.gitattributes": b"x", "v2/other.bin": b"y", "README.md": b"z"}
+    model = ModelSpec(id="whole", hub=HubSource(repo="owner/toy", prefix="v1/"))
+
+    folder = make_store(endpoint=hub.address).resolve(model)
+
+    assert tree(folder) == {"weights.bin": WEIGHTS, "sub/config.json": CONFIG}
+
+
+def test_offline_wins(hub, make_store, model):
+    """With SPEECHHUB_OFFLINE no connection is attempted."""
+    store = make_store(endpoint=hub.address, offline=True)
+
+    assert store.status(model).state is ModelState.MISSING
+    with pytest.raises(ModelFilesError, match="SPEECHHUB_OFFLINE=false"):
+        store.resolve(model)
+
+    assert hub.requests == []
+
+
+def test_a_cut_connection_is_continued(hub, make_store, model, naps):
+    """After a cut the download goes on from the byte where it stopped."""
+    hub.cut_after = [300_000]
+
+    folder = make_store(endpoint=hub.address).resolve(model)
+
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+    assert [wanted for path, wanted in hub.downloads() if path.endswith(".bin")] == [None, "bytes=300000-"]
+    assert naps == [1.0]
+
+
+def test_a_pull_that_gave_up_is_continued_by_the_next(hub, make_store, model):
+    """What a failed pull has got is kept, never published, and completed by the next pull."""
+    hub.cut_after = [300_000] + [0] * hub_module.MAX_IDLE_ATTEMPTS
+    store = make_store(endpoint=hub.address)
+    with pytest.raises(ModelFilesError, match="failed to download v1"):
+        store.resolve(model)
+    assert store.status(model).state is ModelState.HUB
+    hub.cut_after, hub.requests = [], []
+    reports = []
+
+    folder = store.resolve(model, on_progress=reports.append)
+
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+    assert hub.downloads()[0][1] == "bytes=300000-"
+    assert reports[0].done_bytes == 300_000
+    assert reports[-1].done_bytes == reports[-1].total_bytes
+
+
+def test_a_server_without_ranges_starts_anew(hub, make_store, model):
+    """If the server sends the whole file again, the pieces are not glued together."""
+    hub.cut_after, hub.ignore_ranges = [300_000], True
+
+    folder = make_store(endpoint=hub.address).resolve(model)
+
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+
+
+def test_a_busy_server_is_asked_again_when_it_says(hub, make_store, model, naps):
+    """429 and 503 are waited out, for as long as Retry-After says."""
+    hub.statuses = [429, 503]
+
+    make_store(endpoint=hub.address).resolve(model)
+
+    assert naps == [7.0, 7.0]
+
+
+def test_a_bad_beginning_is_fetched_again(hub, make_store, model, tmp_path):
+    """A resumed file with the wrong digest is fetched once more from its beginning."""
+    partial = tmp_path / "models" / ".staging" / "toy.hub" / hub.commit / "weights.bin"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"\xff" * 1000)
+
+    folder = make_store(endpoint=hub.address).resolve(model)
+
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+    assert [wanted for _, wanted in hub.downloads()][:2] == ["bytes=1000-", None]
+
+
+def test_a_wrong_file_is_refused(hub, make_store, model, tmp_path):
+    """A file that is not what the engine declared is never published."""
+    hub.files["v1/weights.bin"] = WEIGHTS[::-1]
+
+    with pytest.raises(ModelFilesError, match=r"weights\.bin .*is not what it should be"):
+        make_store(endpoint=hub.address).resolve(model)
+
+    assert not (tmp_path / "models" / "toy").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"repo": "owner/nothing"}, "no such repository"),
+        ({"prefix": "v3/"}, "has no file v3/weights.bin"),
+        ({"repo": "not a repo"}, "not a repo"),
+    ],
+)
+def test_what_the_hub_lacks_is_named(hub, make_store, model, naps, change, says):
+    """A fault that will not pass is reported at once."""
+    wanted = ModelSpec(id="toy", files=model.files, hub=HubSource(**({"repo": "owner/toy"} | change)))
+
+    with pytest.raises(ModelFilesError, match=says):
+        make_store(endpoint=hub.address).resolve(wanted)
+
+    assert naps == []
+
+
+def test_unsafe_names_are_refused(hub, make_store, tmp_path):
+    """A repository cannot write outside the model's folder."""
+    hub.files = {"../../evil": b"x"}
+
+    with pytest.raises(ModelFilesError, match="unsafe name"):
+        make_store(endpoint=hub.address).resolve(ModelSpec(id="toy", hub=HubSource(repo="owner/toy")))
+
+    assert not (tmp_path / "evil").exists()
+
+
+def test_no_hub_at_all_is_a_short_story(make_store, model, naps):
+    """Without a network the pull fails after a few tries and says what helps."""
+    with pytest.raises(ModelFilesError, match="speechhub models pull toy") as caught:
+        make_store(endpoint="http://127.0.0.1:9").resolve(model)
+
+    assert "http://127.0.0.1:9" in caught.value.message
+    assert len(naps) == hub_module.MAX_LISTING_ATTEMPTS - 1
+
+
+def test_two_pulls_at_once_are_one(hub, make_store, model):
+    """A second pull waits for the first and then finds the model in place."""
+    hub.hold = threading.Event()
+    results = []
+    threads = [
+        threading.Thread(target=lambda: results.append(make_store(endpoint=hub.address).resolve(model)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    hub.hold.set()
+    for thread in threads:
+        thread.join(30)
+
+    assert len(results) == 2
+    assert len(hub.downloads()) == 2, "one for each of the model's files"

@@ -1,0 +1,279 @@
+"""The programs behind scripts/serve and scripts/test."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "scripts"))
+
+import _install  # noqa: E402 - the path comes first
+import _pip_config  # noqa: E402
+import _stamp  # noqa: E402
+import _steps  # noqa: E402
+
+# ── pip's configuration, for uv ──────────────────────────────────────────────
+
+
+def test_uv_is_told_what_pip_is_told(tmp_path):
+    """Each of pip's options reaches uv under uv's name; lists get uv's separators."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    configuration = {
+        "index-url": "https://mirror.example/simple",
+        "extra-index-url": "https://a.example/simple\nhttps://b.example/simple",
+        "find-links": f"{wheels}  {tmp_path}/gone\nhttps://c.example/wheels",
+        "trusted-host": "mirror.example a.example",
+        "cert": "/etc/own.pem",
+        "proxy": "http://proxy.example:3128",
+        "timeout": "180",
+    }
+
+    assert _pip_config.uv_environment(configuration, {}) == {
+        "UV_DEFAULT_INDEX": "https://mirror.example/simple",
+        "UV_INDEX": "https://a.example/simple https://b.example/simple",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_FIND_LINKS": f"{wheels},https://c.example/wheels",
+        "UV_INSECURE_HOST": "mirror.example a.example",
+        "SSL_CERT_FILE": "/etc/own.pem",
+        "HTTP_PROXY": "http://proxy.example:3128",
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "UV_HTTP_TIMEOUT": "180",
+    }
+
+
+@pytest.mark.parametrize("name", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_what_the_user_told_uv_wins(name):
+    """A variable of uv that is set already is left alone, under its older name too."""
+    configuration = {"index-url": "https://mirror.example/simple", "proxy": "http://proxy.example"}
+
+    told = _pip_config.uv_environment(configuration, {name: "https://own.example", "https_proxy": "http://p"})
+
+    assert told == {"HTTP_PROXY": "http://proxy.example"}
+
+
+@pytest.fixture
+def pip_files(tmp_path):
+    """An environment whose pip files disagree: global, user's, and one for the command."""
+    (tmp_path / "etc" / "pip").mkdir(parents=True)
+    (tmp_path / "etc" / "pip" / "pip.conf").write_text(
+        "[global]\nindex-url = https://global.example\ntimeout = 1\n[install]\nfind-links =\n  /a\n  /b\n"
+    )
+    (tmp_path / "home" / ".config" / "pip").mkdir(parents=True)
+    (tmp_path / "home" / ".config" / "pip" / "pip.conf").write_text(
+        "[global]\nindex_url = https://user.example\nfind-links = /c\n"
+    )
+    return {
+        "HOME": str(tmp_path / "home"),
+        "XDG_CONFIG_DIRS": str(tmp_path / "etc"),
+        "PIP_DEFAULT_TIMEOUT": "9",
+        "PATH": os.environ["PATH"],
+    }
+
+
+def test_pip_files_and_variables_are_read_in_order(pip_files, tmp_path):
+    """The user's file wins over the machine's, the command's section over both, variables over all."""
+    options = _pip_config.pip_configuration(pip_files, prefix=str(tmp_path))
+
+    assert options["index-url"] == "https://user.example"
+    assert options["find-links"].split() == ["/a", "/b"]
+    assert options["timeout"] == "9"
+
+
+def test_pip_config_file_takes_the_place_of_the_users(pip_files, tmp_path):
+    """A file named by PIP_CONFIG_FILE wins, and the null device switches all files off."""
+    (tmp_path / "own.conf").write_text("[global]\ntimeout = 3\nindex-url = https://own.example\n")
+    del pip_files["PIP_DEFAULT_TIMEOUT"]
+
+    named = _pip_config.pip_configuration(pip_files | {"PIP_CONFIG_FILE": f"{tmp_path}/own.conf"})
+    off = _pip_config.pip_configuration(pip_files | {"PIP_CONFIG_FILE": os.devnull})
+
+    assert named["index-url"] == "https://own.example"
+    assert set(off) <= {"config-file"}
+
+
+def test_pip_itself_reads_the_same(pip_files):
+    """`pip config list` shows what we read, for the options that we pass on."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False, env=pip_files)
+    if listed.returncode:
+        pytest.skip(f"no pip in this environment: {listed.stderr.strip()}")
+
+    theirs = dict(line.split("=", 1) for line in listed.stdout.splitlines())
+    pips = {name: ast.literal_eval(value).split() for name, value in theirs.items()}
+    ours = _pip_config.pip_configuration(pip_files, prefix=sys.prefix)
+    assert ours["index-url"].split() == pips["global.index-url"]
+    assert ours["find-links"].split() == pips["install.find-links"]
+    assert ours["timeout"].split() == pips[":env:.default-timeout"]
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", True), ("1", True), ("0", False), ("", False)])
+def test_no_index_is_for_pip(value, expected):
+    """With no index at all, pip installs: uv has no variable for that."""
+    assert _pip_config.needs_pip({"no-index": value}) is expected
+
+
+# ── The stamp ────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout with one plugin and an empty environment."""
+    for folder in (tmp_path, tmp_path / "plugins" / "speechhub-piper"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch()
+    monkeypatch.setattr(_stamp, "ROOT", str(tmp_path))
+    monkeypatch.setattr(_stamp, "VENV", str(tmp_path / ".venv"))
+    monkeypatch.setattr(_stamp, "STAMP", str(tmp_path / ".venv" / "stamp"))
+    monkeypatch.setattr(_install, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_a_fresh_checkout_is_not_ready(checkout):
+    """Without a stamp there is something to install."""
+    assert not _stamp.is_ready("serve")
+
+
+@pytest.mark.parametrize("changed", ["pyproject.toml", "plugins/speechhub-piper/pyproject.toml"])
+def test_a_changed_requirement_is_noticed(checkout, changed):
+    """What was installed counts until a pyproject.toml changes."""
+    _stamp.write("serve", {})
+    assert _stamp.is_ready("serve")
+
+    (checkout / changed).write_text("[project]\nname = 'other'\n")
+
+    assert not _stamp.is_ready("serve")
+
+
+def test_a_new_plugin_is_noticed(checkout):
+    """A CPU engine that appears in the checkout is installed at the next start."""
+    _stamp.write("serve", {})
+
+    (checkout / "plugins" / "speechhub-whisper").mkdir()
+    (checkout / "plugins" / "speechhub-whisper" / "pyproject.toml").write_text("[project]\n")
+
+    assert not _stamp.is_ready("serve")
+
+
+@pytest.mark.parametrize(("name", "value"), [("ROOT", "/elsewhere"), ("PYTHON_VERSION", "3.99.0")])
+def test_an_environment_of_another_place_or_python_does_not_fit(checkout, monkeypatch, name, value):
+    """A moved folder or an upgraded Python makes the environment useless."""
+    _stamp.write("serve", {})
+
+    monkeypatch.setattr(_stamp, name, value)
+
+    assert not _stamp.fits(_stamp.read())
+
+
+def test_a_python_that_went_away_is_noticed(checkout):
+    """When the Python behind .venv is uninstalled, its link dangles: the stamp counts no more."""
+    _stamp.write("serve", {})
+
+    (checkout / ".venv" / "bin" / "python").unlink()
+    (checkout / ".venv" / "bin" / "python").symlink_to(checkout / "gone")
+
+    assert not _stamp.is_ready("serve")
+
+
+def test_installing_for_tests_keeps_the_server_ready(checkout):
+    """Both commands share one environment and do not undo each other's stamp."""
+    _stamp.write("serve", {})
+
+    _stamp.write("test", _stamp.read())
+
+    assert _stamp.is_ready("serve")
+    assert _stamp.is_ready("test")
+
+
+def test_an_interrupted_installation_leaves_no_stamp(checkout, monkeypatch):
+    """After Ctrl-C in the middle the next start installs again."""
+    _stamp.write("test", {})
+
+    def interrupt(_purpose):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_install, "make_venv", lambda _stamp: None)
+    monkeypatch.setattr(_install, "install", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        _install.make_ready("serve", "/bin/sh")
+
+    assert _stamp.read() == {}
+
+
+# ── Finding a Python ─────────────────────────────────────────────────────────
+
+
+def find_python(path, **environ):
+    script = f'set -eu; root=/nowhere; . "{ROOT}/scripts/_bootstrap.sh"; echo "$python"'
+    return subprocess.run(
+        ["/bin/sh", "-c", script],
+        env={"PATH": str(path), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def program(path, text):
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_a_python_that_does_not_start_is_passed_over(tmp_path):
+    """A shim of a version that is switched off does not stop the search."""
+    program(tmp_path / "python3.13", "echo 'command not found' >&2; exit 127")
+    program(tmp_path / "python3.12", f'exec "{sys.executable}" "$@"')
+
+    assert find_python(tmp_path).stdout == "python3.12\n"
+
+
+def test_without_a_python_the_message_says_what_to_do(tmp_path):
+    """No Python 3.11: the message names the version, the package, and the variable."""
+    program(tmp_path / "python3", "exit 1")
+
+    done = find_python(tmp_path)
+
+    assert done.returncode == 1
+    assert "3.11 or newer" in done.stderr
+    assert "apt install python3" in done.stderr
+
+
+def test_a_python_that_is_named_is_used_or_refused(tmp_path):
+    """PYTHON wins over the search; if it is too old, that is said and no other is taken."""
+    program(tmp_path / "mine", f'exec "{sys.executable}" "$@"')
+    program(tmp_path / "old", "exit 1")
+
+    assert find_python(tmp_path, PYTHON=f"{tmp_path}/mine").stdout == f"{tmp_path}/mine\n"
+    assert f"PYTHON={tmp_path}/old" in find_python(tmp_path, PYTHON=f"{tmp_path}/old").stderr
+
+
+# ── The steps of scripts/test ────────────────────────────────────────────────
+
+
+def test_the_numbers_of_a_step_come_from_its_reports():
+    """Failures and errors count as failed, over all reports that a step leaves."""
+    report = '<testsuites><testsuite tests="7" failures="1" errors="1" skipped="2"/></testsuites>'
+    code = (
+        "import os, sys\n"
+        f"for n in 'ab': open(os.environ['TEST_REPORTS'] + f'/{{n}}.xml', 'w').write({report!r})\n"
+        "sys.exit(1)"
+    )
+
+    step = _steps.run("tests", [sys.executable, "-c", code])
+
+    assert (step.passed, step.failed, step.skipped) == (6, 4, 4)
+
+
+@pytest.mark.parametrize(("code", "failed"), [(0, 0), (3, 1)])
+def test_a_step_without_tests_fails_by_its_exit_code(code, failed):
+    """Lint counts as one failure, so that a red run never closes with "0 failed"."""
+    step = _steps.run("lint", [sys.executable, "-c", f"raise SystemExit({code})"])
+
+    assert (step.passed, step.failed) == (0, failed)
+    assert ("FAILED" in _steps.table([step])) is bool(failed)

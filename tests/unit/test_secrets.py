@@ -1,0 +1,68 @@
+"""API keys in the settings: read from all places, printed in none."""
+
+import json
+
+import msgspec
+import pytest
+
+from speechhub.errors import ConfigurationError
+from speechhub.settings import Secret, load_settings
+
+
+def revealed(settings):
+    return [key.reveal() for key in settings.api_keys]
+
+
+@pytest.mark.parametrize("text", ["k1,k2", " k1 , k2 ,", '["k1", "k2"]'])
+def test_keys_from_the_environment(text):
+    """Keys are words with commas between them, or JSON."""
+    assert revealed(load_settings(environ={"SPEECHHUB_API_KEYS": text})) == ["k1", "k2"]
+
+
+def test_keys_from_files(tmp_path):
+    """The TOML file and the file of keys add up; comments and blank lines are none."""
+    (tmp_path / "keys").write_text("# mine\nk2\n\n  k3  \n")
+    config = tmp_path / "c.toml"
+    config.write_text(f'api_keys = ["k1"]\napi_keys_file = "{tmp_path}/keys"\n')
+
+    assert revealed(load_settings(config_file=config, environ={})) == ["k1", "k2", "k3"]
+
+
+@pytest.mark.parametrize("content", [None, "", "# nothing\n", b"\xff\xfe"])
+def test_a_file_without_keys_is_an_error(tmp_path, content):
+    """Who names a file of keys never serves without one by mistake."""
+    path = tmp_path / "keys"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    with pytest.raises(ConfigurationError, match="keys"):
+        load_settings(environ={"SPEECHHUB_API_KEYS_FILE": str(path)})
+
+
+def test_an_empty_key_is_an_error():
+    """No client can show an empty key."""
+    with pytest.raises(ConfigurationError, match="api_keys"):
+        load_settings(environ={"SPEECHHUB_API_KEYS": '["k1", " "]'})
+
+
+def test_keys_are_never_printed():
+    """Neither the settings nor an error show a key."""
+    settings = load_settings(environ={"SPEECHHUB_API_KEYS": "hush-hush"})
+
+    [key] = settings.api_keys
+    assert "hush" not in f"{settings} {settings!r} {msgspec.structs.asdict(settings)} {key} {key!r}"
+    with pytest.raises(TypeError):
+        json.dumps(key)
+    with pytest.raises(TypeError):
+        msgspec.json.encode(key)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ={"SPEECHHUB_API_KEYS": '["hush-hush", 7]'})
+    assert "hush" not in str(caught.value)
+
+
+def test_secrets_compare_by_their_text():
+    """Equal settings are equal, keys included."""
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a")}) == 1

@@ -1,0 +1,103 @@
+"""Errors on their way from worker to hub."""
+
+import inspect
+
+import pytest
+
+import speechhub.errors
+from speechhub.errors import (
+    EngineError,
+    EngineLoadError,
+    EngineOutOfMemoryError,
+    InvalidLanguageError,
+    InvalidValueError,
+    QueueFullError,
+    SpeechhubError,
+)
+from speechhub.worker.failures import describe, rebuild
+
+KINDS = [
+    kind
+    for kind in vars(speechhub.errors).values()
+    if inspect.isclass(kind) and issubclass(kind, SpeechhubError)
+]
+
+
+def raised(error):
+    try:
+        raise error  # noqa: TRY301  # it needs a traceback
+    except BaseException as caught:  # noqa: BLE001
+        return caught
+
+
+def crossed(error, *, loading=False):
+    return rebuild(describe(raised(error), loading=loading))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_error_of_ours_crosses_whole(kind):
+    """Class, message and code, whatever arguments its constructor takes."""
+    error = kind.__new__(kind, "what happened")
+
+    received = crossed(error)
+
+    assert type(received) is kind
+    assert received.message == "what happened"
+    assert received.code == kind.code
+
+
+def test_param_and_retry_after_cross():
+    assert crossed(InvalidLanguageError("xx")).param == "language"
+    assert crossed(InvalidLanguageError("xx")).message == InvalidLanguageError("xx").message
+    assert crossed(QueueFullError("full", retry_after_s=7.5)).retry_after_s == 7.5
+
+
+def test_error_class_of_an_engine_becomes_its_nearest_relative():
+    class TooQuietError(InvalidValueError):
+        code = "too_quiet"
+
+    received = crossed(TooQuietError("speak up", param="file"))
+
+    assert type(received) is InvalidValueError
+    assert (received.message, received.code, received.param) == ("speak up", "too_quiet", "file")
+
+
+def test_foreign_error_names_its_place_but_not_its_words():
+    """What the exception says may be a transcript."""
+    received = crossed(ValueError("secret"))
+
+    assert type(received) is EngineError
+    assert "ValueError" in received.message
+    assert "test_worker_failures.py" in received.message
+    assert "secret" not in received.message
+
+
+def test_foreign_error_says_all_while_loading():
+    """There is no user's text yet, and the operator needs to know."""
+    received = crossed(FileNotFoundError("no model.bin"), loading=True)
+
+    assert type(received) is EngineLoadError
+    assert "no model.bin" in received.message
+
+
+@pytest.mark.parametrize("loading", [True, False])
+def test_running_out_of_memory_is_known_by_class(loading):
+    """PyTorch's class, too, which cannot be imported here."""
+
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    assert type(crossed(MemoryError(), loading=loading)) is EngineOutOfMemoryError
+    assert type(crossed(OutOfMemoryError("CUDA"), loading=loading)) is EngineOutOfMemoryError
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_what_is_no_exception_is_an_error_of_the_engine_all_the_same(error):
+    assert type(crossed(error)) is EngineError
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"kind": "Exception"}, {"kind": "Collection"}, {"kind": 5, "message": 6}]
+)
+def test_fields_that_we_never_write_become_an_engine_error(fields):
+    assert type(rebuild(fields)) is EngineError

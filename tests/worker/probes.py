@@ -1,0 +1,85 @@
+"""Engines that look at their surroundings, or misuse the API; they run in workers of the tests."""
+
+import ctypes
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import speechhub
+from speechhub.engine import SttEngine, Transcript
+
+
+def transcript(text):
+    return Transcript(text=text, duration_s=1.0)
+
+
+class Probe(SttEngine):
+    """Loads nothing."""
+
+    def load(self, context):
+        pass
+
+
+class Surroundings(Probe):
+    """Answers with what it sees."""
+
+    def transcribe(self, batch, call):
+        foreign = ("litestar", "msgspec", "structlog", "av", "uvloop", "granian", "click")
+        facts = {
+            "hub_packages": [name for name in foreign if importlib.util.find_spec(name)],
+            "speechhub": speechhub.__file__,
+            "prefix": sys.prefix,
+            "path": sys.path,
+            "environment": dict(os.environ),
+            "stdin": str(Path("/proc/self/fd/0").readlink()),
+            "main_thread": threading.current_thread() is threading.main_thread(),
+        }
+        return [transcript(json.dumps(facts))]
+
+
+class Misbehaving(Probe):
+    """Does what the prompt says."""
+
+    def transcribe(self, batch, call):
+        match batch[0].prompt:
+            case "none":
+                return None
+            case "count":
+                return []
+            case "type":
+                return [transcript(None)]
+            case "SystemExit":
+                sys.exit("secret")
+            case "KeyboardInterrupt":
+                raise KeyboardInterrupt("secret")
+            case "stdout":
+                os.close(1)
+                sys.stdout.close()
+        return [transcript("fine")]
+
+    def stream(self, request, call):
+        yield 5
+
+
+class Reporting(Probe):
+    """Reports far too often."""
+
+    def transcribe(self, batch, call):
+        for step in range(10_000):
+            call.report(step)
+        return [transcript("done")]
+
+
+class Stuck(Probe):
+    """Starts a process, then sleeps in native code without letting go of the interpreter."""
+
+    def load(self, context):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+
+    def transcribe(self, batch, call):
+        print("stuck", flush=True)  # noqa: T201  # tells the test that it has begun
+        ctypes.PyDLL(None).sleep(3600)
