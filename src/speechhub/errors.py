@@ -26,6 +26,7 @@ SpeechhubError
 │   ├── SwitchTimeoutError
 │   ├── RequestTimeoutError
 │   ├── UnloadedError
+│   ├── EnginePinnedError
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── EngineError                   an engine failed
@@ -268,6 +269,19 @@ class UnloadedError(UnavailableError):
     """An operator unloaded the engine while the request waited for it."""
 
     code = "engine_unloaded"
+
+
+class EnginePinnedError(UnavailableError):
+    """An operator pinned another model to the device that this one needs."""
+
+    code = "engine_pinned"
+
+    def __init__(self, model: str, pinned: str, device: str) -> None:
+        super().__init__(
+            f"Model {model!r} cannot run now: the operator pinned {pinned!r} to {device}, and both do not "
+            "fit. Try again later, or ask for the pinned model.",
+            retry_after_s=60.0,
+        )
 
 
 class ShuttingDownError(UnavailableError):

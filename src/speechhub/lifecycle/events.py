@@ -1,5 +1,6 @@
 """What happens to the scheduler (events), and what it wants done (effects)."""
 
+import math
 from dataclasses import dataclass
 
 from speechhub.errors import SpeechhubError
@@ -17,6 +18,8 @@ class Requested:
     """Goes before all others: it was already at the head once, and its worker crashed."""
     presence: bool = False
     """Only wants the engine to be ready, not to use it."""
+    deadline: float = math.inf
+    """When waiting is over and the ticket is refused, in seconds of the scheduler's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,42 @@ class Exited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Freed:
+    """The memory that the worker took on its GPU is free again; the next one may load."""
+
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFreed:
+    """The memory did not come back in time; nothing may load there before another look says so."""
+
+    target: str
+    epoch: int
+    error: SpeechhubError
+    """For those who wait for the device; says who holds the memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinWanted:
+    """An operator wants the target to keep its place: no other one may push it out, and it never idles out.
+
+    It is not loaded by this. What another one has begun ends first; those who wait for what cannot run beside
+    it, and those who come for it, are refused. A device has one pin; the last one holds.
+    """
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpinned:
+    """Nothing is pinned on the device any more."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnloadWanted:
     """An operator wants the target's engine gone, once its running work is done."""
 
@@ -99,6 +138,10 @@ Event = (
     | Loaded
     | LoadFailed
     | Exited
+    | Freed
+    | NotFreed
+    | PinWanted
+    | Unpinned
     | UnloadWanted
     | ShutdownWanted
     | Ticked
@@ -133,6 +176,14 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Prove that the GPU has its memory back from a worker that is gone; answer with Freed or NotFreed."""
+
+    target: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """The ticket's holder may use the worker now; answer with Done."""
 
@@ -149,4 +200,4 @@ class Refuse:
     error: SpeechhubError
 
 
-Effect = Fetch | Load | Stop | Grant | Refuse
+Effect = Fetch | Load | Stop | Verify | Grant | Refuse

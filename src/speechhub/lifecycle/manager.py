@@ -28,6 +28,7 @@ from speechhub.lifecycle.events import (
     Fetch,
     Fetched,
     FetchFailed,
+    Freed,
     Grant,
     Load,
     Loaded,
@@ -38,6 +39,7 @@ from speechhub.lifecycle.events import (
     Stop,
     Ticked,
     UnloadWanted,
+    Verify,
 )
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.scheduler import Limits, Scheduler, TargetState
@@ -291,6 +293,8 @@ class Manager:
                 self._loads[epoch] = self._spawn(self._do_load(target, epoch))
             case Stop(target=target, epoch=epoch, kill=kill):
                 self._spawn(self._do_stop(target, epoch, kill=kill))
+            case Verify(target=target, epoch=epoch):
+                self._post(Freed(target=target, epoch=epoch))  # until a monitor can tell
 
     def _answer(self, ticket: int, answer: int | SpeechhubError) -> None:
         waiter = self._waiters.get(ticket)

@@ -26,6 +26,11 @@ class Device:
         """``cpu`` or ``cuda``."""
         return self.name.partition(":")[0]
 
+    @property
+    def verified(self) -> bool:
+        """Whether its memory must be proved free after each worker: drivers of GPUs give it back late."""
+        return self.exclusive and self.kind != "cpu"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:

@@ -51,7 +51,8 @@ def victims_for(order: int, needs_bytes: int, tenants: Mapping[str, Tenant], dev
         Targets, least recently used first. Empty where enough is on its way out already, and where stopping
         all that may be stopped would not be enough: nobody is stopped in vain.
     """
-    staying = {name: t for name, t in tenants.items() if t.phase not in (Phase.DRAINING, Phase.STOPPING)}
+    leaving = (Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING)
+    staying = {name: t for name, t in tenants.items() if t.phase not in leaving}
     victims: list[str] = []
     for name, tenant in sorted(tenants.items(), key=lambda item: item[1].idle_since):
         if has_room(needs_bytes, staying.values(), device):

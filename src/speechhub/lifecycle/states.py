@@ -15,13 +15,16 @@ class Phase(StrEnum):
     """It finishes the work it has and gets no more."""
     STOPPING = "stopping"
     """It was told to end; the device is not free before the process is gone."""
+    VERIFYING = "verifying"
+    """Its process is gone; its GPU counts as taken until the driver shows that the memory came back."""
 
 
 MOVES: Final = {
-    Phase.LOADING: {Phase.READY, Phase.STOPPING},
-    Phase.READY: {Phase.DRAINING, Phase.STOPPING},
-    Phase.DRAINING: {Phase.STOPPING},
-    Phase.STOPPING: set[Phase](),
+    Phase.LOADING: {Phase.READY, Phase.STOPPING, Phase.VERIFYING},
+    Phase.READY: {Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING},
+    Phase.DRAINING: {Phase.STOPPING, Phase.VERIFYING},
+    Phase.STOPPING: {Phase.VERIFYING},
+    Phase.VERIFYING: set[Phase](),
 }
 """Phase → phases that may follow. A worker may vanish from any of them."""
 

@@ -70,7 +70,7 @@ def test_a_later_request_does_not_protect():
     assert victims_for(5, 10, {"a": replace(IDLE, oldest_waiting=6)}, GPU) == ["a"]
 
 
-@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.STOPPING])
+@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING])
 def test_who_is_on_the_way_out_makes_room_already(phase):
     """Nobody else is stopped for room that is about to be free."""
     tenants = {"leaving": replace(IDLE, phase=phase, idle_since=5.0), "old": IDLE}
@@ -142,4 +142,5 @@ def test_room_that_can_be_made_is_made(order, needs, tenants, device):
 
 def staying(tenants):
     """Return the tenants that are not on their way out."""
-    return {n: t for n, t in tenants.items() if t.phase not in (Phase.DRAINING, Phase.STOPPING)}
+    leaving = (Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING)
+    return {n: t for n, t in tenants.items() if t.phase not in leaving}

@@ -5,10 +5,13 @@ import pytest
 from speechhub.engine import Slot
 from speechhub.errors import (
     EngineLoadError,
+    EnginePinnedError,
     ModelFilesError,
     QueueFullError,
+    RequestTimeoutError,
     ShuttingDownError,
     SwitchTimeoutError,
+    UnavailableError,
 )
 from speechhub.lifecycle.events import (
     Cancelled,
@@ -17,16 +20,21 @@ from speechhub.lifecycle.events import (
     Fetch,
     Fetched,
     FetchFailed,
+    Freed,
     Grant,
     Load,
     Loaded,
     LoadFailed,
+    NotFreed,
+    PinWanted,
     Refuse,
     Requested,
     ShutdownWanted,
     Stop,
     Ticked,
     UnloadWanted,
+    Unpinned,
+    Verify,
 )
 from speechhub.lifecycle.scheduler import Limits, Scheduler
 from speechhub.lifecycle.states import Phase
@@ -83,7 +91,129 @@ def test_busy_engine_is_not_evicted():
 
     assert scheduler.handle(Fetched(target="tts"), 1) == []
     assert scheduler.handle(Done(ticket=1), 2) == [Stop(target="stt", epoch=stt)]
-    assert scheduler.handle(Exited(target="stt", epoch=stt), 3) == [Load(target="tts", epoch=stt + 1)]
+    assert scheduler.handle(Exited(target="stt", epoch=stt), 3) == [Verify(target="stt", epoch=stt)]
+    assert scheduler.handle(Freed(target="stt", epoch=stt), 4) == [Load(target="tts", epoch=stt + 1)]
+
+
+def switching(scheduler):
+    """Take the GPU from stt, for ticket 2 of tts, up to the question whether its memory is free."""
+    stt = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(Requested(ticket=2, target="tts"), 1)
+    assert scheduler.handle(Fetched(target="tts"), 1) == [Stop(target="stt", epoch=stt)]
+    assert scheduler.handle(Exited(target="stt", epoch=stt), 2) == [Verify(target="stt", epoch=stt)]
+    return stt
+
+
+def test_nothing_loads_before_the_memory_is_proved_free():
+    """While the proof is due the GPU counts as taken, for its last engine too, and it is asked for once."""
+    scheduler = gpu_scheduler()
+    stt = switching(scheduler)
+
+    assert scheduler.handle(Requested(ticket=3, target="stt"), 2) == []
+    assert scheduler.handle(Requested(ticket=4, target="tts"), 2) == []
+    assert scheduler.handle(Exited(target="stt", epoch=stt), 2) == []
+    assert scheduler.state("stt").phase is Phase.VERIFYING
+
+
+def test_memory_that_does_not_come_back_refuses_all_who_wait_for_the_gpu():
+    """They get the error; the next one to come has the memory looked at again, and only then a load."""
+    scheduler = gpu_scheduler()
+    stt = switching(scheduler)
+    scheduler.handle(Requested(ticket=3, target="stt"), 2)
+    error = UnavailableError("process 4711 holds 2 GB")
+
+    effects = scheduler.handle(NotFreed(target="stt", epoch=stt, error=error), 7)
+
+    assert {(e.ticket, e.error) for e in effects} == {(2, error), (3, error)}
+    assert scheduler.handle(Ticked(), 8) == []
+    assert scheduler.handle(Requested(ticket=4, target="tts"), 9) == [Verify(target="stt", epoch=stt)]
+    assert scheduler.handle(Freed(target="stt", epoch=stt), 9) == [Load(target="tts", epoch=stt + 1)]
+
+
+def test_the_engine_whose_memory_did_not_come_back_asks_again_too():
+    """A request for the very engine that was there is no way around the proof."""
+    scheduler = gpu_scheduler()
+    stt = switching(scheduler)
+    scheduler.handle(NotFreed(target="stt", epoch=stt, error=UnavailableError("held")), 7)
+
+    assert scheduler.handle(Requested(ticket=4, target="stt"), 9) == [Verify(target="stt", epoch=stt)]
+    assert scheduler.handle(Freed(target="stt", epoch=stt), 9) == [Load(target="stt", epoch=stt + 1)]
+
+
+def test_a_failed_load_leaves_memory_to_be_proved_too():
+    """Its process was on the GPU as well."""
+    scheduler = gpu_scheduler()
+    scheduler.handle(Requested(ticket=1, target="stt"), 0)
+    scheduler.handle(Fetched(target="stt"), 0)
+
+    [refusal, verify] = scheduler.handle(LoadFailed(target="stt", epoch=1, error=EngineLoadError("no")), 1)
+
+    assert isinstance(refusal, Refuse)
+    assert verify == Verify(target="stt", epoch=1)
+
+
+def test_host_memory_needs_no_proof():
+    """On the CPU, exclusive or not, a process that is gone has given everything back."""
+    scheduler = cpu_scheduler(a=50)
+    epoch = bring_up(scheduler, "a", 1)
+
+    assert scheduler.handle(Exited(target="a", epoch=epoch), 1) == []
+    assert scheduler.state("a").phase is None
+
+
+def test_a_pinned_engine_keeps_the_gpu():
+    """Who waits or comes for another one is refused; after the pin all is as before."""
+    scheduler = gpu_scheduler()
+    stt = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="tts"), 1)
+    scheduler.handle(Fetched(target="tts"), 1)
+
+    [waiting] = scheduler.handle(PinWanted(target="stt"), 2)
+    [late] = scheduler.handle(Requested(ticket=3, target="tts"), 3)
+    scheduler.handle(Done(ticket=1), 4)
+
+    assert (waiting.ticket, late.ticket) == (2, 3)
+    assert isinstance(waiting.error, EnginePinnedError)
+    assert isinstance(late.error, EnginePinnedError)
+    assert scheduler.next_wake() is None, "it never idles out"
+    assert scheduler.handle(Requested(ticket=4, target="stt"), 5) == [
+        Grant(ticket=4, target="stt", epoch=stt)
+    ]
+    assert scheduler.handle(Unpinned(device="cuda:0"), 6) == []
+    scheduler.handle(Done(ticket=4), 7)
+    assert scheduler.handle(Requested(ticket=5, target="tts"), 8) == [Stop(target="stt", epoch=stt)]
+
+
+def test_a_pin_on_a_shared_device_refuses_only_what_does_not_fit_beside_it():
+    """What fits beside the pinned engine runs; what would have to push it out does not."""
+    scheduler = cpu_scheduler(pinned=50, small=50, big=60)
+    bring_up(scheduler, "pinned", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(PinWanted(target="pinned"), 1)
+
+    [refusal] = scheduler.handle(Requested(ticket=2, target="big"), 2)
+    bring_up(scheduler, "small", 3)
+
+    assert isinstance(refusal.error, EnginePinnedError)
+    assert scheduler.state("small").busy
+    assert scheduler.state("pinned").pinned
+
+
+def test_a_ticket_leaves_the_queue_at_its_deadline():
+    """It is refused then, and not a moment before; the others stay."""
+    scheduler = gpu_scheduler()
+    bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="stt", deadline=20), 1)
+    scheduler.handle(Requested(ticket=3, target="stt"), 1)
+
+    assert scheduler.next_wake() == 20
+    assert scheduler.handle(Ticked(), 19) == []
+    [refusal] = scheduler.handle(Ticked(), 20)
+
+    assert refusal.ticket == 2
+    assert isinstance(refusal.error, RequestTimeoutError)
+    assert scheduler.state("stt").waiting == 1
 
 
 def test_nobody_overtakes_on_an_exclusive_device():
@@ -174,7 +304,8 @@ def test_work_of_a_crashed_worker_goes_first():
     for ticket in (2, 3, 4):
         scheduler.handle(Requested(ticket=ticket, target="stt"), 1)
 
-    [load] = scheduler.handle(Exited(target="stt", epoch=epoch), 2)
+    scheduler.handle(Exited(target="stt", epoch=epoch), 2)
+    [load] = scheduler.handle(Freed(target="stt", epoch=epoch), 2)
     scheduler.handle(Done(ticket=1), 2)
     assert scheduler.handle(Requested(ticket=5, target="stt", front=True), 2) == []
     assert scheduler.handle(Loaded(target="stt", epoch=load.epoch), 3) == [
@@ -203,7 +334,8 @@ def test_failed_load_refuses_all_who_wait():
 
     effects = scheduler.handle(LoadFailed(target="stt", epoch=1, error=error), 1)
 
-    assert effects == [Refuse(ticket=1, error=error), Refuse(ticket=2, error=error)]
+    assert effects[:2] == [Refuse(ticket=1, error=error), Refuse(ticket=2, error=error)]
+    scheduler.handle(Freed(target="stt", epoch=1), 1)
     assert scheduler.handle(Requested(ticket=3, target="stt"), 2) == [Fetch(target="stt")]
 
 
@@ -215,6 +347,7 @@ def test_slow_load_is_killed(loaded_before, limit_s):
         epoch = bring_up(scheduler, "stt", 1)
         scheduler.handle(Done(ticket=1), 0)
         scheduler.handle(Exited(target="stt", epoch=epoch), 0)
+        scheduler.handle(Freed(target="stt", epoch=epoch), 0)
         [load] = scheduler.handle(Requested(ticket=2, target="stt"), 0)
     else:
         scheduler.handle(Requested(ticket=2, target="stt"), 0)
@@ -256,7 +389,8 @@ def test_unload_waits_for_running_work():
 
     assert scheduler.handle(UnloadWanted(target="stt"), 2) == []
     assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="stt", epoch=epoch)]
-    assert scheduler.handle(Exited(target="stt", epoch=epoch), 4) == [Load(target="stt", epoch=epoch + 1)]
+    scheduler.handle(Exited(target="stt", epoch=epoch), 4)
+    assert scheduler.handle(Freed(target="stt", epoch=epoch), 4) == [Load(target="stt", epoch=epoch + 1)]
 
 
 def test_request_during_unload_loads_again():
@@ -267,7 +401,8 @@ def test_request_during_unload_loads_again():
     scheduler.handle(UnloadWanted(target="stt"), 1)
 
     assert scheduler.handle(Requested(ticket=2, target="stt"), 2) == []
-    assert scheduler.handle(Exited(target="stt", epoch=epoch), 3) == [Load(target="stt", epoch=epoch + 1)]
+    scheduler.handle(Exited(target="stt", epoch=epoch), 3)
+    assert scheduler.handle(Freed(target="stt", epoch=epoch), 3) == [Load(target="stt", epoch=epoch + 1)]
 
 
 def test_presence_needs_no_idle_engine():

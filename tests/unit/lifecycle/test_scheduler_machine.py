@@ -5,7 +5,13 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from speechhub.engine import Slot
-from speechhub.errors import EngineLoadError, ModelFilesError
+from speechhub.errors import (
+    EngineLoadError,
+    EnginePinnedError,
+    ModelFilesError,
+    RequestTimeoutError,
+    UnavailableError,
+)
 from speechhub.lifecycle.events import (
     Cancelled,
     Done,
@@ -13,16 +19,21 @@ from speechhub.lifecycle.events import (
     Fetch,
     Fetched,
     FetchFailed,
+    Freed,
     Grant,
     Load,
     Loaded,
     LoadFailed,
+    NotFreed,
+    PinWanted,
     Refuse,
     Requested,
     ShutdownWanted,
     Stop,
     Ticked,
     UnloadWanted,
+    Unpinned,
+    Verify,
 )
 from speechhub.lifecycle.scheduler import Limits, Scheduler
 from tests.fakes.placements import CPU, GPU, placement, placements
@@ -53,9 +64,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.alive = {}  # epoch → target, from Load to the end of the process
         self.ready = set()
         self.stopping = set()
+        self.deadlines = {}  # ticket → time
+        self.unproved = {}  # epoch of a dead worker whose GPU is not proved free → target
+        self.verifying = set()
+        self.pins = {}
         self.shut = False
 
-    def handle(self, event):
+    def handle(self, event):  # noqa: C901  # one arm for each effect
         for effect in self.scheduler.handle(event, self.now):
             match effect:
                 case Fetch(target=target):
@@ -63,12 +78,17 @@ class SchedulerMachine(RuleBasedStateMachine):
                     self.fetching.add(target)
                 case Load(target=target, epoch=epoch):
                     assert target not in self.alive.values(), "the same model twice"
+                    assert MODELS[target].device is CPU or not self.unproved, "a blind load"
                     self.alive[epoch] = self.loading[epoch] = target
                 case Stop(epoch=epoch):
                     assert epoch in self.alive, "a stale epoch was stopped"
                     assert epoch not in self.running.values(), "running work was cut off"
                     self.stopping.add(epoch)
                     self.loading.pop(epoch, None)
+                case Verify(target=target, epoch=epoch):
+                    assert self.unproved[epoch] == target
+                    assert epoch not in self.verifying
+                    self.verifying.add(epoch)
                 case Grant(ticket=ticket, target=target, epoch=epoch):
                     assert epoch in self.ready, "granted on an engine that is not ready"
                     assert epoch not in self.stopping
@@ -76,16 +96,34 @@ class SchedulerMachine(RuleBasedStateMachine):
                     if ticket not in self.presence:
                         assert epoch not in self.running.values(), "two at once"
                         self.running[ticket] = epoch
-                case Refuse(ticket=ticket):
-                    self.waiting.pop(ticket)
+                case Refuse(ticket=ticket, error=error):
+                    target = self.waiting.pop(ticket)
+                    if isinstance(error, RequestTimeoutError):
+                        assert self.deadlines[ticket] <= self.now
+                    if isinstance(error, EnginePinnedError):
+                        assert self.pins[MODELS[target].device.name] != target
 
-    @rule(model=TARGETS, presence=st.booleans(), front=st.booleans())
-    def request(self, model, presence, front):
+    @rule(
+        model=TARGETS,
+        presence=st.booleans(),
+        front=st.booleans(),
+        patience=st.sampled_from([float("inf"), 10.0, 100.0]),
+    )
+    def request(self, model, presence, front, patience):
         self.tickets += 1
         self.waiting[self.tickets] = model
         if presence:
             self.presence.add(self.tickets)
-        self.handle(Requested(ticket=self.tickets, target=model, presence=presence, front=front))
+        self.deadlines[self.tickets] = self.now + patience
+        self.handle(
+            Requested(
+                ticket=self.tickets,
+                target=model,
+                presence=presence,
+                front=front,
+                deadline=self.now + patience,
+            )
+        )
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -119,7 +157,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.ready.add(epoch)
             self.handle(Loaded(target=target, epoch=epoch))
         else:
-            del self.alive[epoch]
+            self.dead(epoch)
             self.handle(LoadFailed(target=target, epoch=epoch, error=EngineLoadError("x")))
 
     @precondition(lambda self: self.stopping)
@@ -143,9 +181,39 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.handle(Done(ticket=ticket))
 
     def gone(self, epoch):
+        target = self.dead(epoch)
+        self.handle(Exited(target=target, epoch=epoch))
+
+    def dead(self, epoch):
         target = self.alive.pop(epoch)
         self.ready.discard(epoch)
-        self.handle(Exited(target=target, epoch=epoch))
+        if MODELS[target].device is GPU:
+            self.unproved[epoch] = target
+        return target
+
+    @precondition(lambda self: self.verifying)
+    @rule(good=st.booleans())
+    def verified(self, good):
+        epoch = self.verifying.pop()
+        target = self.unproved[epoch]
+        if good:
+            del self.unproved[epoch]
+            self.handle(Freed(target=target, epoch=epoch))
+        else:
+            self.handle(NotFreed(target=target, epoch=epoch, error=UnavailableError("held")))
+            assert not any(MODELS[name].device is GPU for name in self.waiting.values())
+
+    @rule(model=TARGETS)
+    def pin(self, model):
+        self.pins[MODELS[model].device.name] = model
+        self.handle(PinWanted(target=model))
+        if MODELS[model].device is GPU:
+            assert not any(t != model and MODELS[t].device is GPU for t in self.waiting.values())
+
+    @rule(device=st.sampled_from([GPU.name, CPU.name]))
+    def unpin(self, device):
+        self.pins.pop(device, None)
+        self.handle(Unpinned(device=device))
 
     @rule(model=TARGETS)
     def unload(self, model):
@@ -161,6 +229,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         if epoch not in self.alive:
             self.handle(Exited(target=model, epoch=epoch))
             self.handle(Loaded(target=model, epoch=epoch))
+            if epoch not in self.unproved:
+                self.handle(Freed(target=model, epoch=epoch))
+                self.handle(NotFreed(target=model, epoch=epoch, error=UnavailableError("held")))
 
     @precondition(lambda self: self.tickets > 15)
     @rule()
@@ -170,7 +241,17 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @invariant()
     def exclusive_device_holds_one_worker(self):
-        assert sum(MODELS[target].device is GPU for target in self.alive.values()) <= 1
+        assert (
+            sum(MODELS[target].device is GPU for target in [*self.alive.values(), *self.unproved.values()])
+            <= 1
+        )
+
+    @invariant()
+    def expired_tickets_leave_on_time(self):
+        wake = self.scheduler.next_wake()
+        for ticket in self.waiting:
+            assert wake is not None or self.deadlines[ticket] == float("inf")
+            assert wake is None or wake <= self.deadlines[ticket]
 
     @invariant()
     def shared_device_keeps_its_memory_limit(self):
@@ -197,6 +278,9 @@ class SchedulerMachine(RuleBasedStateMachine):
                 epoch = min(self.stopping)
                 self.stopping.remove(epoch)
                 self.gone(epoch)
+            elif self.verifying:
+                epoch = self.verifying.pop()
+                self.handle(Freed(target=self.unproved.pop(epoch), epoch=epoch))
             elif self.fetching:
                 target = min(self.fetching)
                 self.fetching.remove(target)
