@@ -134,6 +134,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Longest first load of a model, when nothing of it is in the page cache."""
     stop_timeout_s: Seconds = 2.0
     """How long a worker may take to stop when asked, before it is killed."""
+    standby: Literal["auto", "on", "off"] = "auto"
+    """Whether the engine that is likely next on a GPU waits in a process of its own, its imports done and
+    nothing of it on the GPU; auto where the machine has memory for its model and 2 GiB to spare."""
+    heartbeat_timeout_s: Annotated[float, Meta(ge=0)] = 30.0
+    """How long an engine at work may give no sign of life, because native code holds Python's lock, before it
+    is killed; 0 means for ever."""
     request_timeout_s: Seconds = 600.0
     """Longest time from the end of the upload to the answer; OpenAI's clients wait 600 s."""
     idle_unload_s: Annotated[float, Meta(ge=0)] = 300.0

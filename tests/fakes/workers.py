@@ -21,6 +21,8 @@ class FakeWorker:
         self.voices = placement.model.voices
         self._exit = asyncio.get_running_loop().create_future()
         self.settles = True
+        self.prepared = False
+        self.import_s = self.load_s = 0.0
 
     @property
     def exited(self):
@@ -35,8 +37,18 @@ class FakeWorker:
         """How many wait for the end, or did."""
         return len(self._exit._callbacks or ())
 
+    async def prepare(self, context):
+        await self.fleet.prepare_gate.wait()
+        if self.fleet.prepare_error:
+            raise self.fleet.prepare_error
+        self.prepared, self.context_of_prepare = True, context
+
+    def adopt(self, epoch):
+        self.epoch = epoch
+
     async def load(self, context):
         self.context = context
+        self.fleet.load(self)
         await self.fleet.gate.wait()
         if self.fleet.load_error:
             raise self.fleet.load_error
@@ -56,6 +68,7 @@ class FakeWorker:
 
     def end(self, *, requested):
         self.fleet.alive.discard(self)
+        self.fleet.loaded.discard(self)
         if self.ended is None:
             self._exit.set_result(FakeExit(requested))
 
@@ -66,15 +79,23 @@ class Fleet:
     def __init__(self):
         self.gate = asyncio.Event()
         self.gate.set()
-        self.load_error = None
+        self.prepare_gate = asyncio.Event()
+        self.prepare_gate.set()
+        self.load_error = self.prepare_error = None
         self.started = []
         self.alive = set()
+        self.loaded = set()
         self.most_on_gpu = 0
 
     async def __call__(self, placement, epoch):
         worker = FakeWorker(self, placement, epoch)
         self.started.append(worker)
         self.alive.add(worker)
-        on_gpu = sum(it.placement.device.exclusive for it in self.alive)
-        self.most_on_gpu = max(self.most_on_gpu, on_gpu)
+        if epoch:  # one that stands by holds no device
+            self.load(worker)
         return worker
+
+    def load(self, worker):
+        self.loaded.add(worker)
+        on_gpu = sum(it.placement.device.exclusive for it in self.loaded)
+        self.most_on_gpu = max(self.most_on_gpu, on_gpu)

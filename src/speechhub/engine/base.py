@@ -24,6 +24,17 @@ class _Engine(ABC):
             ConfigurationError: One of `context.options` is wrong.
         """
 
+    def prepare(self, context: LoadContext) -> None:  # noqa: B027  # most engines' imports are all there is
+        """Do what `load` will need and no device does: late imports, tables. Optional, and often not called.
+
+        A process that stands by for its turn is told to prepare, while another engine has the device: what
+        takes memory there, as making a CUDA context does, belongs into `load`. The host has asked the kernel
+        to read `context.model_dir` ahead; it is None where the files are not known yet.
+
+        Raises:
+            EngineLoadError: It cannot be done; `load` will say it again.
+        """
+
     def close(self) -> None:  # noqa: B027  # most engines have nothing to close
         """Let go of what does not end with the process; called at most once, nothing follows it.
 

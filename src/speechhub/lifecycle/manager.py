@@ -3,17 +3,15 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
-from speechhub.engine import LoadContext, Slot, Voice
+from speechhub.engine import Slot, Voice
 from speechhub.errors import (
     EngineCrashedError,
-    EngineLoadError,
     ModelNotFoundError,
     RequestCancelledError,
     ShuttingDownError,
@@ -26,12 +24,9 @@ from speechhub.lifecycle.events import (
     Event,
     Exited,
     Fetch,
-    Fetched,
-    FetchFailed,
     Freed,
     Grant,
     Load,
-    Loaded,
     LoadFailed,
     Refuse,
     Requested,
@@ -41,25 +36,26 @@ from speechhub.lifecycle.events import (
     UnloadWanted,
     Verify,
 )
+from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.scheduler import Limits, Scheduler, TargetState
+from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.states import Phase, PublicState, public_state
+from speechhub.lifecycle.switches import Cause, Step, SwitchLog
+from speechhub.lifecycle.workers import Workers, WorkerStarter
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
 
 
-class WorkerStarter(Protocol):
-    """Starts the process of a worker; `Worker.start` in production."""
-
-    async def __call__(self, placement: Placement, epoch: int) -> Worker:
-        """Return a worker that has shaken hands and loaded nothing yet."""
-        ...
-
-
-async def start_worker(placement: Placement, epoch: int) -> Worker:
-    """Start a worker in the environment of the placement's engine."""
-    return await Worker.start(placement.engine.spec, epoch=epoch, python=placement.engine.python)
+async def start_worker(placement: Placement, epoch: int, *, heartbeat_timeout_s: float = 30.0) -> Worker:
+    """Start a worker in the environment of the placement's engine; see `Worker.start`."""
+    return await Worker.start(
+        placement.engine.spec,
+        epoch=epoch,
+        python=placement.engine.python,
+        heartbeat_timeout_s=heartbeat_timeout_s,
+    )
 
 
 class Manager:
@@ -79,6 +75,8 @@ class Manager:
         stop_timeout_s: float = 2.0,
         cancel_grace_s: float = 5.0,
         threads: int = 0,
+        standby: Mode = "off",
+        defaults: Mapping[Slot, str | None] | None = None,
     ) -> None:
         """Make an owner of no workers yet; nothing starts before it is asked for.
 
@@ -90,24 +88,29 @@ class Manager:
             stop_timeout_s: How long a worker may take to stop when asked.
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
             threads: CPU threads for each engine; 0 leaves it to the engine.
+            standby: Whether the worker that is likely next on an exclusive device stands by; see `Standbys`.
+            defaults: The default model of each direction, which stands by until others were used.
         """
         self.placements = dict(placements)
         self._scheduler = Scheduler(self.placements, limits)
-        self._fetch = fetch
-        self._starter = starter
-        self._stop_timeout_s = stop_timeout_s
+        self._workers = Workers(
+            self.placements,
+            post=self._post,
+            fetch=fetch,
+            starter=starter,
+            standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
+            defaults=defaults or {},
+            stop_timeout_s=stop_timeout_s,
+            threads=threads,
+        )
         self._cancel_grace_s = cancel_grace_s
-        self._threads = threads
         self._numbers = itertools.count(1)
         self._events: deque[Event] = deque()
         self._handling = False
         self._timer: asyncio.TimerHandle | None = None
-        self._waiters: dict[int, asyncio.Future[int]] = {}
-        self._workers: dict[int, Worker] = {}
-        self._loads: dict[int, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._folders: dict[str, Path | None] = {}
-        self._voices: dict[str, tuple[Voice, ...]] = {}
+        self._waiters: dict[int, tuple[Requested, asyncio.Future[int]]] = {}
+        self._drains: dict[str, float] = {}
+        """Models that finish their work before they go → since when."""
         self._changed = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
 
@@ -139,7 +142,16 @@ class Manager:
 
     def voices(self, target: str) -> tuple[Voice, ...]:
         """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""
-        return self._voices.get(target) or self.placements[target].model.voices
+        return self._workers.voices(target) or self.placements[target].model.voices
+
+    def standby(self, device: str) -> str | None:
+        """Return the model whose worker stands by for *device*, or is being prepared; None if none does."""
+        return self._workers.standbys.target(device)
+
+    @property
+    def switches(self) -> SwitchLog:
+        """The last switches, and how long each of their steps took."""
+        return self._workers.switches
 
     # ── Using ────────────────────────────────────────────────────────────────
 
@@ -170,7 +182,7 @@ class Manager:
             raise
         finally:
             # In a task of its own: whoever leaves the lease may be cancelled, and must not hold it then.
-            self._spawn(self._give_back(target, ticket, worker))
+            self._workers.spawn(self._give_back(target, ticket, worker))
 
     async def switch_to(self, target: str) -> None:
         """Make *target* ready, on its device, as soon as what came before is done.
@@ -220,14 +232,7 @@ class Manager:
                     await self._changed.wait()
         except TimeoutError:
             log.warning("work still running at shutdown is cut off")
-        for load in self._loads.values():
-            load.cancel()
-        await asyncio.gather(*self._loads.values(), return_exceptions=True)
-        await asyncio.gather(
-            *(worker.stop(grace_s=self._stop_timeout_s) for worker in list(self._workers.values()))
-        )
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._workers.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -249,7 +254,7 @@ class Manager:
     async def _wait(self, request: Requested) -> int:
         """Queue a ticket; return the epoch of the worker that it was granted."""
         waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiters[request.ticket] = waiter
+        self._waiters[request.ticket] = request, waiter
         self._post(request)
         try:
             return await waiter
@@ -267,8 +272,10 @@ class Manager:
         try:
             loop = asyncio.get_running_loop()
             while self._events:
-                for effect in self._scheduler.handle(self._events.popleft(), loop.time()):
-                    self._carry_out(effect)
+                event = self._events.popleft()
+                for effect in self._scheduler.handle(event, loop.time()):
+                    self._carry_out(effect, loop.time())
+                self._look_after(event)
         finally:
             self._handling = False
         self._set_timer(loop)
@@ -281,104 +288,55 @@ class Manager:
         wake = self._scheduler.next_wake()
         self._timer = None if wake is None else loop.call_at(wake, self._post, Ticked())
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: Effect, now: float) -> None:
         match effect:
             case Grant(ticket=ticket, epoch=epoch):
                 self._answer(ticket, epoch)
             case Refuse(ticket=ticket, error=error):
                 self._answer(ticket, error)
             case Fetch(target=target):
-                self._spawn(self._do_fetch(target))
+                self._workers.fetch(target)
             case Load(target=target, epoch=epoch):
-                self._loads[epoch] = self._spawn(self._do_load(target, epoch))
+                self._workers.load(target, epoch, self._cause(target))
             case Stop(target=target, epoch=epoch, kill=kill):
-                self._spawn(self._do_stop(target, epoch, kill=kill))
+                if (began := self._drains.pop(target, None)) is not None:
+                    device = self.placements[target].device.name
+                    self.switches.left(device, target, Step.DRAIN, began, now)
+                self._workers.stop(target, epoch, kill=kill)
             case Verify(target=target, epoch=epoch):
-                self._post(Freed(target=target, epoch=epoch))  # until a monitor can tell
+                self._workers.verify(target, epoch)
+
+    def _cause(self, target: str) -> Cause:
+        """Return for whom *target* is loaded."""
+        presences = [request.presence for request, _ in self._waiters.values() if request.target == target]
+        if not presences:
+            return Cause.SPECULATION
+        return Cause.OPERATOR if all(presences) else Cause.REQUEST
+
+    def _look_after(self, event: Event) -> None:
+        """See to what the scheduler does not decide: what stands by, and what is measured."""
+        match event:
+            case Exited(target=target) | LoadFailed(target=target) | Freed(target=target):
+                self._drains.pop(target, None)
+                device = self.placements[target].device
+                here = [s for s in self.states() if self.placements[s.target].device.name == device.name]
+                if all(state.phase is None and not state.waiting for state in here):
+                    # Nobody wants the device any more: its memory is the machine's again.
+                    self._workers.standbys.drop(device.name)
+                    self.switches.vacant(device.name)
+            case UnloadWanted() | Requested() | Ticked():
+                for state in self.states():
+                    if state.phase is Phase.DRAINING:
+                        self._drains.setdefault(state.target, state.since or 0.0)
 
     def _answer(self, ticket: int, answer: int | SpeechhubError) -> None:
-        waiter = self._waiters.get(ticket)
+        _, waiter = self._waiters.get(ticket, (None, None))
         if waiter is None or waiter.done():  # cancelled a moment ago: its Cancelled event follows
             return
         if isinstance(answer, SpeechhubError):
             waiter.set_exception(answer)
         else:
             waiter.set_result(answer)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    # ── Carrying out effects ─────────────────────────────────────────────────
-
-    async def _do_fetch(self, target: str) -> None:
-        try:
-            self._folders[target] = await asyncio.to_thread(self._fetch, self.placements[target])
-        except SpeechhubError as error:
-            log.error("model files are not available", model=target, error=str(error))
-            self._post(FetchFailed(target=target, error=error))
-        except Exception as error:
-            log.exception("fetching model files failed", model=target)
-            failure = EngineLoadError(f"The files of model {target!r} cannot be read; see the server's log.")
-            failure.__cause__ = error
-            self._post(FetchFailed(target=target, error=failure))
-        else:
-            self._post(Fetched(target=target))
-
-    async def _do_load(self, target: str, epoch: int) -> None:
-        placement = self.placements[target]
-        say = log.bind(model=target, engine=placement.engine.spec.name, device=placement.device.name)
-        began = asyncio.get_running_loop().time()
-        say.info("engine loading", epoch=epoch)
-        worker: Worker | None = None
-        try:
-            worker = await self._starter(placement, epoch)
-            self._workers[epoch] = worker
-            worker.exited.add_done_callback(lambda _: self._on_exit(target, epoch))
-            await worker.load(
-                LoadContext(
-                    model=target,
-                    model_dir=self._folders[target],
-                    device=placement.device.name,
-                    threads=self._threads,
-                    options=placement.options,
-                )
-            )
-        except SpeechhubError as error:
-            say.error("engine failed to load", epoch=epoch, error=str(error))
-            if worker is not None:
-                await worker.stop(grace_s=self._stop_timeout_s)
-            self._post(LoadFailed(target=target, epoch=epoch, error=error))
-        else:
-            self._voices[target] = tuple(worker.voices)
-            say.info("engine ready", epoch=epoch, pid=worker.pid, load_s=_since(began))
-            self._post(Loaded(target=target, epoch=epoch))
-        finally:
-            self._loads.pop(epoch, None)
-
-    async def _do_stop(self, target: str, epoch: int, *, kill: bool) -> None:
-        began = asyncio.get_running_loop().time()
-        load = self._loads.get(epoch)
-        if load is not None:
-            load.cancel()
-            await asyncio.gather(load, return_exceptions=True)
-        worker = self._workers.get(epoch)
-        if worker is not None:
-            if kill:
-                worker.kill()
-            await worker.stop(grace_s=self._stop_timeout_s)
-        log.info("engine unloaded", model=target, epoch=epoch, stop_s=_since(began))
-        self._on_exit(target, epoch)
-
-    def _on_exit(self, target: str, epoch: int) -> None:
-        worker = self._workers.pop(epoch, None)
-        end = worker.ended if worker is not None else None
-        if end is not None and not end.requested:
-            log.error("worker ended by itself", model=target, epoch=epoch, exit=str(end))
-        if epoch not in self._loads:  # while it loads, LoadFailed says more
-            self._post(Exited(target=target, epoch=epoch))
 
     async def _give_back(self, target: str, ticket: int, worker: Worker | None) -> None:
         """End a lease: the next one is granted when the engine is idle, or gone."""
@@ -387,9 +345,5 @@ class Manager:
             worker.kill()
             await worker.exited
         if worker is not None and worker.ended is not None:
-            self._on_exit(target, worker.epoch)  # before Done, or a dead worker would be granted
+            self._workers.gone(target, worker.epoch)  # before Done, or a dead worker would be granted
         self._post(Done(ticket=ticket))
-
-
-def _since(began: float) -> float:
-    return round(asyncio.get_running_loop().time() - began, 3)

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,7 @@ import structlog
 from speechhub.discovery import BrokenPlugin, discover
 from speechhub.errors import SpeechhubError
 from speechhub.lifecycle.gpu import gpu_names
-from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.placement import Placement, devices_of, place
 from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.lifecycle.scheduler import Limits
@@ -78,8 +79,11 @@ class Hub:
                 idle_unload_s=settings.idle_unload_s,
             ),
             fetch=fetch,
+            starter=partial(start_worker, heartbeat_timeout_s=settings.heartbeat_timeout_s),
             stop_timeout_s=settings.stop_timeout_s,
             threads=settings.threads,
+            standby=settings.standby,
+            defaults=catalog.defaults,
         )
         runner = LocalRunner(manager)
         return cls(

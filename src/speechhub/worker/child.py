@@ -40,6 +40,7 @@ from speechhub.worker.protocol import (
     read_frame,
     write_frame,
 )
+from speechhub.worker.readahead import read_ahead
 from speechhub.worker.values import from_parts, to_parts
 
 PROGRESS_INTERVAL_S: Final = 0.1
@@ -87,6 +88,9 @@ class Child:
         self._cancels: dict[int, threading.Event] = {}
         """Of every call read and not yet answered: a CANCEL can come before the main thread begins."""
         self._stopping = False
+        self._made: SttEngine | TtsEngine | None = None
+        """The engine, imported and made, before it has a model."""
+        self._import_s = 0.0
         self._engine: SttEngine | TtsEngine | None = None
 
     def serve(self) -> None:
@@ -123,7 +127,9 @@ class Child:
                 for event in tuple(self._cancels.values()):
                     event.set()
                 self._work.put(frame)
-            case Kind.LOAD | Kind.RUN:
+            case Kind.PREPARE | Kind.LOAD | Kind.RUN:
+                if frame.kind is Kind.LOAD:
+                    self._epoch = frame.epoch  # one that stood by gets its number only now
                 event = self._cancels[frame.call] = threading.Event()
                 if self._stopping:
                     event.set()
@@ -137,12 +143,15 @@ class Child:
         """Do what *frame* asks and answer it exactly once, whatever the engine does; False at STOP."""
         if frame.kind is Kind.STOP:
             return False
-        loading = frame.kind is Kind.LOAD
+        loading = frame.kind is not Kind.RUN
         try:
-            if loading:
-                self._load(frame)
-            else:
-                self._run(frame)
+            match frame.kind:
+                case Kind.PREPARE:
+                    self._prepare(frame)
+                case Kind.LOAD:
+                    self._load(frame)
+                case _:
+                    self._run(frame)
         except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
             if self._debug:
                 traceback.print_exc()
@@ -151,10 +160,29 @@ class Child:
             self._cancels.pop(frame.call, None)
         return True
 
+    def _prepare(self, frame: Frame) -> None:
+        context = from_parts(LoadContext, frame.parts)
+        engine = self._make(frame)
+        if context.model_dir is not None:
+            read_ahead(context.model_dir)
+        engine.prepare(context)
+        self._ready(frame, load_s=0.0, voices=[])
+
     def _load(self, frame: Frame) -> None:
+        context = from_parts(LoadContext, frame.parts)
+        if self._made is not None:
+            self._import_s = 0.0  # it took no time of this load's
+        engine = self._made or self._make(frame)
+        started = time.monotonic()
+        engine.load(context)
+        voices = list(engine.voices()) if isinstance(engine, TtsEngine) else []
+        self._engine = engine
+        self._ready(frame, load_s=time.monotonic() - started, voices=voices)
+
+    def _make(self, frame: Frame) -> SttEngine | TtsEngine:
+        """Import the factory, and have it make the engine."""
         factory, slot = str(frame.fields["factory"]), Slot(str(frame.fields["slot"]))
         wanted = SttEngine if slot is Slot.STT else TtsEngine
-        context = from_parts(LoadContext, frame.parts)
         started = time.monotonic()
         module, _, name = factory.partition(":")
         engine = getattr(importlib.import_module(module), name)()
@@ -162,13 +190,14 @@ class Child:
             raise EngineLoadError(
                 f"{factory} makes a {type(engine).__name__}, which is no {wanted.__name__}."
             )
-        engine.load(context)
-        voices = list(engine.voices()) if isinstance(engine, TtsEngine) else []
-        self._engine = engine
+        self._made, self._import_s = engine, time.monotonic() - started
+        return engine
+
+    def _ready(self, frame: Frame, *, load_s: float, voices: list[Voice]) -> None:
         self._send(
             Kind.READY,
             call=frame.call,
-            fields={"load_s": time.monotonic() - started},
+            fields={"import_s": self._import_s, "load_s": load_s},
             parts=to_parts(voices, list[Voice]),
         )
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class PendingCall:
-    """One LOAD or RUN, for the one coroutine that waits for the frames of its answer."""
+    """One PREPARE, LOAD or RUN, for the one coroutine that waits for the frames of its answer."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -73,7 +73,8 @@ class Conversation:
         """
         self.hello: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         """The worker's first frame; cancelled if it ended without one."""
-        self._epoch = epoch
+        self.epoch = epoch
+        """What the worker has to write on its frames."""
         self._on_breach = on_breach
         self._on_end_of_file = on_end_of_file
         self._last_number = 0
@@ -89,7 +90,7 @@ class Conversation:
 
     @contextlib.contextmanager
     def call(self, kind: Kind, fields: Mapping[str, object], parts: Parts) -> Iterator[PendingCall]:
-        """Send a LOAD or RUN, and a CANCEL if the block is left before the answer is complete.
+        """Send a PREPARE, LOAD or RUN, and a CANCEL if the block is left before the answer is complete.
 
         Raises:
             EngineProtocolError: The engine has not answered the call before.
@@ -117,23 +118,25 @@ class Conversation:
             TimeoutError: No answer came in time.
         """
         self._require_open()
-        number = self._next_number()
-        pong = self._pings[number] = asyncio.get_running_loop().create_future()
         started = time.perf_counter()
-        self.send(Kind.PING, number)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await pong
-        finally:
-            del self._pings[number]
+        pong = self.send_ping()
+        async with asyncio.timeout(timeout_s):
+            await pong
         self._require_open()
         return time.perf_counter() - started
+
+    def send_ping(self) -> asyncio.Future[None]:
+        """Ask for a sign of life; the future is done when it comes, or when none can come any more."""
+        number = self._next_number()
+        pong = self._pings[number] = asyncio.get_running_loop().create_future()
+        self.send(Kind.PING, number)
+        return pong
 
     def send(
         self, kind: Kind, number: int = 0, fields: Mapping[str, object] | None = None, parts: Parts = ()
     ) -> None:
         """Send a frame; does not wait."""
-        self._channel.send(Frame(kind=kind, call=number, epoch=self._epoch, fields=fields or {}, parts=parts))
+        self._channel.send(Frame(kind=kind, call=number, epoch=self.epoch, fields=fields or {}, parts=parts))
 
     def read(self, kind: type[T], frame: Frame) -> T:
         """Return the value that *frame* carries.
@@ -171,13 +174,13 @@ class Conversation:
         return self._last_number
 
     def _received(self, frame: Frame) -> None:
-        if frame.epoch != self._epoch or self.hello.done() is (frame.kind is Kind.HELLO):
+        if frame.epoch != self.epoch or self.hello.done() is (frame.kind is Kind.HELLO):
             raise EngineProtocolError(f"The worker sent {frame.kind.name} out of turn.")
         match frame.kind:
             case Kind.HELLO:
                 self.hello.set_result(frame)
             case Kind.PONG:
-                if (pong := self._pings.get(frame.call)) is not None and not pong.done():
+                if (pong := self._pings.pop(frame.call, None)) is not None and not pong.done():
                     pong.set_result(None)
             case Kind.CHUNK | Kind.PROGRESS | Kind.READY | Kind.RESULT | Kind.ERROR:
                 self._answered(frame)

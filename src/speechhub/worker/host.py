@@ -17,6 +17,7 @@ from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
 from speechhub.engine.spec import EngineSpec
 from speechhub.errors import EngineCrashedError, EngineError, EngineLoadError, EngineProtocolError
 from speechhub.worker.conversation import Conversation, number_field
+from speechhub.worker.heartbeat import until_silent
 from speechhub.worker.process import WorkerExit, WorkerProcess
 from speechhub.worker.protocol import Kind
 from speechhub.worker.values import to_parts
@@ -42,11 +43,13 @@ class Worker:
         self.engine = engine
         """What runs in the worker."""
         self.epoch = epoch
-        """Number of the worker; never used twice."""
+        """Number of the worker, never used twice; 0 for one that stands by, see `adopt`."""
         self.voices: tuple[Voice, ...] = ()
         """The voices of a TTS model, once it is loaded."""
+        self.import_s = 0.0
+        """How much of the last `prepare` or `load` was the engine's imports, in seconds."""
         self.load_s = 0.0
-        """How long the engine took to load, imports included, in seconds; 0 before."""
+        """How long the engine took to load after its imports, warm-up included, in seconds; 0 before."""
         self.python = ""
         """Version of the Python that the worker runs on."""
         self._log = structlog.get_logger(__name__).bind(
@@ -60,6 +63,9 @@ class Worker:
         self._hung_up_timer: asyncio.TimerHandle | None = None
         self._requested = False
         self._loaded = False
+        self._heartbeat_timeout_s = 0.0
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._why = ""
         self._last_line = ""
 
     @classmethod
@@ -70,6 +76,7 @@ class Worker:
         epoch: int,
         python: Path | None = None,
         handshake_timeout_s: float = 10.0,
+        heartbeat_timeout_s: float = 30.0,
         debug: bool = False,
     ) -> "Worker":
         """Start a process and wait until it says hello; no code of the engine has run then.
@@ -79,12 +86,15 @@ class Worker:
             epoch: Number of the worker.
             python: Interpreter of the engine's own environment; None for the hub's.
             handshake_timeout_s: How long the process may take to say hello.
+            heartbeat_timeout_s: How long it may give no sign of life in a call before it is killed; 0 is for
+                ever. While it loads, nobody asks: imports hold the interpreter's lock as long as they like.
             debug: Have the worker print tracebacks in full; their messages can hold user text.
 
         Raises:
             EngineLoadError: The process did not start, or did not say the right thing in time.
         """
         worker = cls(engine, epoch)
+        worker._heartbeat_timeout_s = heartbeat_timeout_s
         worker._process = await WorkerProcess.spawn(
             python, epoch=epoch, debug=debug, on_line=worker._printed, on_dropped=worker._dropped
         )
@@ -130,8 +140,23 @@ class Worker:
 
     # ── Work ─────────────────────────────────────────────────────────────────
 
+    async def prepare(self, context: LoadContext) -> None:
+        """Import the engine and read its model's files ahead; takes nothing of the device. Before `load`.
+
+        It cannot be interrupted: if the caller gives up, the worker is to be stopped.
+
+        Raises:
+            EngineLoadError: The engine cannot be imported, or died of it.
+        """
+        await self._make_ready(Kind.PREPARE, context)
+
+    def adopt(self, epoch: int) -> None:
+        """Give a number to a worker that stood by without one, before its `load`."""
+        self.epoch = self._conversation.epoch = epoch
+        self._log = self._log.bind(epoch=epoch)
+
     async def load(self, context: LoadContext) -> None:
-        """Import the engine and load a model; once, before anything else.
+        """Import the engine, if that is not done, and load a model; once, before all work.
 
         It cannot be interrupted: if the caller gives up, the worker is to be stopped.
 
@@ -139,17 +164,23 @@ class Worker:
             EngineLoadError: The engine cannot be imported, or cannot load the model, or died of it.
             ConfigurationError: One of the engine's options is wrong.
         """
+        self.voices = await self._make_ready(Kind.LOAD, context)
+        self._loaded = True
+        if self._heartbeat_timeout_s > 0:
+            self._heartbeat = asyncio.create_task(self._watch(), name=f"speechhub-worker-watch-{self.epoch}")
+
+    async def _make_ready(self, kind: Kind, context: LoadContext) -> tuple[Voice, ...]:
         fields = {"factory": self.engine.factory, "slot": self.engine.slot.value}
-        with self._conversation.call(Kind.LOAD, fields, to_parts(context)) as call:
+        with self._conversation.call(kind, fields, to_parts(context)) as call:
             try:
                 ready = await call.next()
             except EngineCrashedError as error:
                 raise EngineLoadError(
                     self._with_last_line(f"{error} It was loading {context.model!r}.")
                 ) from error
-            self.voices = tuple(self._conversation.read(list[Voice], ready))
+            self.import_s = number_field(ready, "import_s")
             self.load_s = number_field(ready, "load_s")
-            self._loaded = True
+            return tuple(self._conversation.read(list[Voice], ready))
 
     async def transcribe(
         self, batch: Sequence[TranscribeRequest], *, on_progress: Callable[[float], None] | None = None
@@ -258,15 +289,26 @@ class Worker:
             returncode = await self._process.wait()
         finally:  # also when the event loop closes under a worker that nobody stopped
             self._process.close()
+            if self._heartbeat is not None:
+                self._heartbeat.cancel()
+                await asyncio.gather(self._heartbeat, return_exceptions=True)
             await self._conversation.drain()
             if self._hung_up_timer is not None:
                 self._hung_up_timer.cancel()
             name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else None
             end = WorkerExit(returncode=returncode, signal=name, requested=self._requested)
             self._exit.set_result(end)
-            self._conversation.end(EngineCrashedError(f"The worker of engine {self.engine.name!r} {end}."))
+            self._conversation.end(
+                EngineCrashedError(f"The worker of engine {self.engine.name!r} {end}{self._why}.")
+            )
             log = self._log.debug if end.requested else self._log.error
             log("worker ended", pid=self.pid, returncode=returncode, signal=name, requested=end.requested)
+
+    async def _watch(self) -> None:
+        await until_silent(self._conversation, timeout_s=self._heartbeat_timeout_s)
+        self._why = f", because it gave no sign of life for {self._heartbeat_timeout_s:g} s"
+        self._log.error("worker gives no sign of life", pid=self.pid, for_s=self._heartbeat_timeout_s)
+        self._kill()
 
     # ── What the worker says and prints ──────────────────────────────────────
 

@@ -34,10 +34,12 @@ class Kind(StrEnum):
 
     HELLO = "hello"
     """← First of all, before any engine code is imported: pid, python, api_version."""
+    PREPARE = "prepare"
+    """→ Import the factory, make the engine, read the model's files ahead; touch no device. Before LOAD."""
     LOAD = "load"
-    """→ Import the factory, make the engine, load the model."""
+    """→ Do what PREPARE does, unless it was asked for, and load the model. Its epoch is the worker's own."""
     READY = "ready"
-    """← Answer to LOAD: load_s, and the voices as payload."""
+    """← Answer to PREPARE or LOAD: import_s and load_s, and the voices as payload."""
     RUN = "run"
     """→ One call: op ``transcribe``, ``stream`` or ``synthesize``; requests as payload."""
     CHUNK = "chunk"
@@ -64,9 +66,9 @@ class Frame:
 
     kind: Kind
     call: int = 0
-    """Number of the LOAD, RUN or PING that this is about; 0 if about none."""
+    """Number of the PREPARE, LOAD, RUN or PING that this is about; 0 if about none."""
     epoch: int = 0
-    """Number of the worker; frames of another one are a breach of the protocol."""
+    """Number of the worker, 0 before it has one; frames of another one are a breach of the protocol."""
     fields: Mapping[str, object] = field(default_factory=dict)
     """Small JSON values; what can grow with the input belongs into the payload."""
     parts: Parts = ()

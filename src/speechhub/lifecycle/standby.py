@@ -1,0 +1,148 @@
+"""Workers that stand by: started, imports done, files read ahead, and nothing taken of any device."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import structlog
+
+from speechhub.engine import LoadContext
+from speechhub.lifecycle.placement import Placement
+from speechhub.worker.host import Worker
+
+log = structlog.get_logger()
+
+Mode = Literal["auto", "on", "off"]
+RESERVE_BYTES: Final = 2 * 1024**3
+"""What ``auto`` leaves to the rest of the machine, beyond what the model itself is said to take."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Standby:
+    target: str
+    task: asyncio.Task[Worker]
+    """Starts the process and prepares it; its result stands by."""
+
+
+class Standbys:
+    """At most one prepared worker for each exclusive device; belongs to a manager and ends with it.
+
+    One that stands by never counts as holding its device. One that dies, or cannot be made, is forgotten:
+    the next load starts cold, and says what is wrong if it is still wrong then.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Placement, int], Awaitable[Worker]],
+        *,
+        mode: Mode,
+        available_bytes: Callable[[], int],
+    ) -> None:
+        """Keep none yet.
+
+        Args:
+            start: Starts a worker's process; it gets the number 0.
+            mode: ``auto`` prepares where the machine has memory to spare, ``on`` always, ``off`` never.
+            available_bytes: How much it has to spare.
+        """
+        self._start = start
+        self._mode = mode
+        self._available_bytes = available_bytes
+        self._made: dict[str, _Standby] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def target(self, device: str) -> str | None:
+        """Return for which model a worker stands by on *device*, or is being prepared; None if none."""
+        standby = self._made.get(device)
+        return standby.target if standby is not None and _usable(standby) else None
+
+    def prepare(self, placement: Placement, context: LoadContext) -> None:
+        """Have a worker stand by for *placement*, in place of whichever did on its device."""
+        device = placement.device.name
+        if self.target(device) == placement.target or not self._allowed(placement):
+            return
+        self.drop(device)
+        task = asyncio.create_task(self._prepare(placement, context), name=f"speechhub-standby-{device}")
+        task.add_done_callback(_look)
+        self._made[device] = _Standby(target=placement.target, task=task)
+
+    async def take(self, placement: Placement) -> Worker | None:
+        """Hand over the worker that stands by for *placement*; None if none does, or it has died.
+
+        One that is not prepared yet is waited for: it is ahead of a new one. The others on the device stay.
+        """
+        device = placement.device.name
+        if self.target(device) != placement.target:
+            return None
+        standby = self._made.pop(device)
+        try:
+            worker = await asyncio.shield(standby.task)
+        except asyncio.CancelledError:
+            self._end(standby)
+            raise
+        except Exception:  # noqa: BLE001  # whatever it was, it was told, and a cold start meets it again
+            return None
+        return worker if worker.ended is None else None
+
+    def drop(self, device: str) -> None:
+        """End the worker that stands by on *device*, if one does."""
+        if (standby := self._made.pop(device, None)) is not None:
+            self._end(standby)
+
+    async def close(self) -> None:
+        """End all; return when they are reaped."""
+        for device in list(self._made):
+            self.drop(device)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _allowed(self, placement: Placement) -> bool:
+        if self._mode != "auto":
+            return self._mode == "on"
+        return self._available_bytes() >= placement.model.memory_bytes + RESERVE_BYTES
+
+    async def _prepare(self, placement: Placement, context: LoadContext) -> Worker:
+        say = log.bind(model=placement.target, device=placement.device.name)
+        try:
+            worker = await self._start(placement, 0)
+            try:
+                await worker.prepare(context)
+            except BaseException:
+                await _kill(worker)
+                raise
+        except Exception as error:
+            say.info("no worker stands by", error=str(error))
+            raise
+        say.debug("worker stands by", pid=worker.pid)
+        return worker
+
+    def _end(self, standby: _Standby) -> None:
+        task = asyncio.create_task(_finish(standby))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+def _look(task: asyncio.Task[Worker]) -> None:
+    """Take note of the task's error, or asyncio complains that nobody did."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _usable(standby: _Standby) -> bool:
+    task = standby.task
+    if not task.done():
+        return True
+    return not task.cancelled() and task.exception() is None and task.result().ended is None
+
+
+async def _finish(standby: _Standby) -> None:
+    standby.task.cancel()
+    [worker] = await asyncio.gather(standby.task, return_exceptions=True)
+    if not isinstance(worker, BaseException):
+        await _kill(worker)
+
+
+async def _kill(worker: Worker) -> None:
+    """End a worker that has no model: there is nothing that it could close."""
+    worker.kill()
+    await worker.exited

@@ -1,0 +1,245 @@
+"""What the scheduler wants of processes and files: carried out, and reported back as events."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from speechhub.engine import LoadContext, Slot, Voice
+from speechhub.errors import EngineLoadError, SpeechhubError
+from speechhub.lifecycle.events import Event, Exited, Fetched, FetchFailed, Freed, Loaded, LoadFailed
+from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.standby import Standbys
+from speechhub.lifecycle.switches import Cause, Result, Step, SwitchLog
+from speechhub.worker.host import Worker
+
+log = structlog.get_logger()
+
+
+class WorkerStarter(Protocol):
+    """Starts the process of a worker; `Worker.start` in production."""
+
+    async def __call__(self, placement: Placement, epoch: int) -> Worker:
+        """Return a worker that has shaken hands and loaded nothing yet."""
+        ...
+
+
+class Workers:
+    """The processes of one manager: carries out its scheduler's effects; decides nothing about devices.
+
+    Each effect runs in a task of its own and ends with exactly one event, which goes to *post*.
+    """
+
+    def __init__(
+        self,
+        placements: Mapping[str, Placement],
+        *,
+        post: Callable[[Event], None],
+        fetch: Callable[[Placement], Path | None],
+        starter: WorkerStarter,
+        standbys: Standbys,
+        defaults: Mapping[Slot, str | None],
+        stop_timeout_s: float,
+        threads: int,
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            placements: Every model that can be served, by id.
+            post: Takes the events.
+            fetch: Blocking; returns the folder with a model's files, or None if it has none.
+            starter: Starts workers.
+            standbys: Where loads find workers that are prepared.
+            defaults: The default model of each direction: the likely next one where nothing else is known.
+            stop_timeout_s: How long a worker may take to stop when asked.
+            threads: CPU threads for each engine; 0 leaves it to the engine.
+        """
+        self.switches = SwitchLog()
+        self.standbys = standbys
+        self._placements = placements
+        self._post = post
+        self._fetch = fetch
+        self._starter = starter
+        self._defaults = defaults
+        self._stop_timeout_s = stop_timeout_s
+        self._threads = threads
+        self._running: dict[int, Worker] = {}
+        self._loads: dict[int, asyncio.Task[None]] = {}
+        self._stops: dict[int, float] = {}
+        """Workers that were told to stop, and are not gone → since when."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._folders: dict[str, Path | None] = {}
+        self._voices: dict[str, tuple[Voice, ...]] = {}
+        self._last_two: dict[str, list[str]] = {}
+        """Device → the last two models that were ready there, the newest last."""
+
+    def get(self, epoch: int) -> Worker | None:
+        """Return a worker by its number; None if it is gone."""
+        return self._running.get(epoch)
+
+    def voices(self, target: str) -> tuple[Voice, ...]:
+        """Return the voices of a model as its engine told them; empty until it was loaded."""
+        return self._voices.get(target, ())
+
+    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run *work* in a task that `close` waits for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Break off loads, end every worker, and wait for all that was begun."""
+        await self.standbys.close()
+        for load in self._loads.values():
+            load.cancel()
+        await asyncio.gather(*self._loads.values(), return_exceptions=True)
+        await asyncio.gather(
+            *(worker.stop(grace_s=self._stop_timeout_s) for worker in list(self._running.values()))
+        )
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.standbys.close()  # a load that was ready a moment before may have asked for another one
+
+    # ── Effects ──────────────────────────────────────────────────────────────
+
+    def fetch(self, target: str) -> None:
+        """Put the model's files in place; ends with Fetched or FetchFailed."""
+        self.spawn(self._do_fetch(target))
+
+    def load(self, target: str, epoch: int, cause: Cause) -> None:
+        """Start a worker, or take one that stands by, and load the model; ends with Loaded or LoadFailed."""
+        self.switches.coming(epoch, self._placements[target].device.name, target, cause, _now())
+        self._loads[epoch] = self.spawn(self._do_load(target, epoch))
+
+    def stop(self, target: str, epoch: int, *, kill: bool) -> None:
+        """End a worker; ends with Exited, once it is reaped."""
+        self.spawn(self._do_stop(target, epoch, kill=kill))
+
+    def verify(self, target: str, epoch: int) -> None:
+        """Prove that the device has its memory back; ends with Freed or NotFreed."""
+        self._post(Freed(target=target, epoch=epoch))  # until a monitor can tell
+
+    async def _do_fetch(self, target: str) -> None:
+        try:
+            self._folders[target] = await asyncio.to_thread(self._fetch, self._placements[target])
+        except SpeechhubError as error:
+            log.error("model files are not available", model=target, error=str(error))
+            self._post(FetchFailed(target=target, error=error))
+        except Exception as error:
+            log.exception("fetching model files failed", model=target)
+            failure = EngineLoadError(f"The files of model {target!r} cannot be read; see the server's log.")
+            failure.__cause__ = error
+            self._post(FetchFailed(target=target, error=failure))
+        else:
+            self._post(Fetched(target=target))
+
+    async def _do_load(self, target: str, epoch: int) -> None:
+        placement = self._placements[target]
+        say = log.bind(
+            model=target, engine=placement.engine.spec.name, device=placement.device.name, epoch=epoch
+        )
+        began = _now()
+        say.info("engine loading")
+        result = Result.FAILED
+        try:
+            worker = await self._bring_up(placement, epoch)
+        except SpeechhubError as error:
+            say.error("engine failed to load", error=str(error))
+            self._post(LoadFailed(target=target, epoch=epoch, error=error))
+        except Exception as error:  # noqa: BLE001  # or its waiters would wait for ever
+            say.exception("engine failed to load")
+            failure = EngineLoadError(f"Model {target!r} cannot be loaded; see the server's log.")
+            failure.__cause__ = error
+            self._post(LoadFailed(target=target, epoch=epoch, error=failure))
+        else:
+            result = Result.READY
+            self._voices[target] = tuple(worker.voices)
+            say.info("engine ready", pid=worker.pid, load_s=_since(began))
+            self._post(Loaded(target=target, epoch=epoch))
+        finally:
+            self._loads.pop(epoch, None)
+            self.switches.over(epoch, placement.device.name, result, _now())
+        if result is Result.READY and placement.device.exclusive:
+            self._have_next_stand_by(placement)
+
+    async def _bring_up(self, placement: Placement, epoch: int) -> Worker:
+        """Return a worker that has loaded its model; whatever prevents that, no process is left."""
+        began = _now()
+        worker = await self.standbys.take(placement)
+        stood_by = worker is not None
+        if worker is None:
+            worker = await self._starter(placement, epoch)
+        else:
+            worker.adopt(epoch)
+        self.switches.came(epoch, Step.START, _now() - began, standby=stood_by)
+        self._running[epoch] = worker
+        worker.exited.add_done_callback(lambda _: self.gone(placement.target, epoch))
+        try:
+            await worker.load(self._context(placement))
+        except SpeechhubError:
+            await worker.stop(grace_s=self._stop_timeout_s)
+            self._running.pop(epoch, None)  # LoadFailed tells its end
+            raise
+        self.switches.came(epoch, Step.IMPORT, worker.import_s)
+        self.switches.came(epoch, Step.LOAD, worker.load_s)
+        return worker
+
+    def _context(self, placement: Placement) -> LoadContext:
+        return LoadContext(
+            model=placement.target,
+            model_dir=self._folders.get(placement.target),
+            device=placement.device.name,
+            threads=self._threads,
+            options=placement.options,
+        )
+
+    def _have_next_stand_by(self, ready: Placement) -> None:
+        """Prepare the model that is likely next on the device: the last other one, or a default one."""
+        device = ready.device.name
+        last_two = self._last_two.setdefault(device, [])
+        self._last_two[device] = last_two = [*[t for t in last_two if t != ready.target][-1:], ready.target]
+        other = Slot.TTS if ready.slot is Slot.STT else Slot.STT
+        following = last_two[0] if len(last_two) > 1 else self._defaults.get(other)
+        placement = self._placements.get(following or "")
+        if placement is not None and placement.device.name == device and placement.target != ready.target:
+            self.standbys.prepare(placement, self._context(placement))
+
+    async def _do_stop(self, target: str, epoch: int, *, kill: bool) -> None:
+        began = self._stops[epoch] = _now()
+        load = self._loads.get(epoch)
+        if load is not None:
+            load.cancel()
+            await asyncio.gather(load, return_exceptions=True)
+        worker = self._running.get(epoch)
+        if worker is not None:
+            if kill:
+                worker.kill()
+            await worker.stop(grace_s=self._stop_timeout_s)
+        log.info("engine unloaded", model=target, epoch=epoch, stop_s=_since(began))
+        self.gone(target, epoch)
+
+    def gone(self, target: str, epoch: int) -> None:
+        """Take note that a worker has ended, and say so, once; whoever sees it first calls this."""
+        worker = self._running.pop(epoch, None)
+        end = worker.ended if worker is not None else None
+        if end is not None and not end.requested:
+            log.error("worker ended by itself", model=target, epoch=epoch, exit=str(end))
+        if epoch in self._loads:  # LoadFailed says more, or `_do_stop` comes here again
+            return
+        stop_began = self._stops.pop(epoch, None)
+        if stop_began is not None:
+            device = self._placements[target].device.name
+            self.switches.left(device, target, Step.STOP, stop_began, _now())
+        if worker is not None or stop_began is not None:
+            self._post(Exited(target=target, epoch=epoch))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _since(began: float) -> float:
+    return round(_now() - began, 3)

@@ -1,0 +1,244 @@
+"""Workers that stand by: who, when, and what becomes of them; on workers without processes."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from speechhub.engine import Slot
+from speechhub.errors import EngineLoadError
+from speechhub.lifecycle.host_memory import available_bytes
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler import Limits
+from speechhub.lifecycle.standby import RESERVE_BYTES, Standbys
+from speechhub.lifecycle.states import Phase
+from tests.fakes.placements import CPU, GPU, placement, placements
+from tests.fakes.workers import Fleet
+
+MODELS = placements(
+    placement("stt", device=GPU),
+    placement("tts", device=GPU, slot=Slot.TTS),
+    placement("other", device=GPU, slot=Slot.TTS),
+    placement("small", device=CPU),
+)
+DEFAULTS = {Slot.STT: "stt", Slot.TTS: "tts"}
+
+
+@pytest.fixture
+async def fleet():
+    return Fleet()
+
+
+def manager_of(fleet, **how):
+    how = {"standby": "on", "defaults": DEFAULTS} | how
+    return Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, **how)
+
+
+@pytest.fixture
+async def manager(fleet):
+    made = manager_of(fleet)
+    yield made
+    await made.close(timeout_s=1)
+    assert not fleet.alive
+
+
+async def settled(condition):
+    """Let the loop run until *condition* holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0)
+
+
+async def stands_by(manager, fleet, target):
+    """Wait until a worker for *target* is prepared, and return it."""
+
+    def found():
+        return [w for w in fleet.alive if w.epoch == 0 and w.prepared and w.placement.target == target]
+
+    await settled(lambda: manager.standby("cuda:0") == target and found())
+    return found()[0]
+
+
+async def test_default_of_the_other_direction_stands_by_first(manager, fleet):
+    """Until two models were used on a device, the next is the other default model."""
+    await manager.switch_to("stt")
+
+    worker = await stands_by(manager, fleet, "tts")
+
+    assert worker.context_of_prepare.model == "tts"
+    assert manager.state("tts").phase is None, "who stands by holds no device"
+    assert manager.current_model("cuda:0") == "stt"
+
+
+async def test_load_takes_the_worker_that_stands_by(manager, fleet):
+    """The prepared process gets the number of the load, and no other one is started for it."""
+    await manager.switch_to("stt")
+    worker = await stands_by(manager, fleet, "tts")
+    started = len(fleet.started)
+
+    async with manager.lease("tts") as leased:
+        assert leased is worker
+        assert leased.epoch == manager.state("tts").epoch
+
+    await stands_by(manager, fleet, "stt")
+    assert len(fleet.started) == started + 1, "which is the next one that stands by"
+    assert fleet.most_on_gpu == 1
+    assert manager.switches.recent[-1].standby
+    assert not manager.switches.recent[0].standby
+
+
+async def test_last_other_model_stands_by(manager, fleet):
+    """What was used before is likelier than a default."""
+    for target in ("stt", "other", "stt"):
+        await manager.switch_to(target)
+
+    await stands_by(manager, fleet, "other")
+
+
+async def test_model_on_a_shared_device_has_nobody_stand_by(manager, fleet):
+    await manager.switch_to("small")
+
+    assert manager.standby("cpu") is None
+    assert len(fleet.started) == 1
+
+
+async def test_worker_that_is_being_prepared_is_waited_for(manager, fleet):
+    """It is ahead of a new one."""
+    fleet.prepare_gate.clear()
+    await manager.switch_to("stt")
+    await settled(lambda: len(fleet.started) == 2)
+    switching = asyncio.create_task(manager.switch_to("tts"))
+    await settled(lambda: manager.state("tts").phase is Phase.LOADING)
+    fleet.prepare_gate.set()
+
+    await switching
+
+    assert [w.placement.target for w in fleet.started[:2]] == ["stt", "tts"]
+    assert fleet.started[1].epoch == manager.state("tts").epoch
+
+
+async def test_worker_that_dies_standing_by_is_forgotten(manager, fleet):
+    """The next load starts cold."""
+    await manager.switch_to("stt")
+    worker = await stands_by(manager, fleet, "tts")
+
+    worker.crash()
+
+    assert manager.standby("cuda:0") is None
+    await manager.switch_to("tts")
+    assert not manager.switches.recent[-1].standby
+
+
+async def test_preparation_that_fails_harms_nobody(manager, fleet):
+    """The load starts cold, and its process is gone."""
+    fleet.prepare_error = EngineLoadError("no such module")
+    await manager.switch_to("stt")
+    await settled(lambda: len(fleet.started) == 2 and len(fleet.alive) == 1)
+
+    assert manager.standby("cuda:0") is None
+    await manager.switch_to("tts")
+
+
+async def test_load_that_is_given_up_takes_its_preparation_along(fleet):
+    """A load that waits for a process that hangs in its imports ends with it at its limit."""
+    manager = manager_of(fleet)
+    await manager.switch_to("stt")
+    await manager.switch_to("tts")
+    await manager.switch_to("stt")
+    await stands_by(manager, fleet, "tts")
+    fleet.prepare_gate.clear()
+    await manager.switch_to("other")
+    await settled(lambda: manager.standby("cuda:0") == "stt")
+    waiting = asyncio.create_task(manager.switch_to("stt"))
+    await settled(lambda: manager.state("stt").phase is Phase.LOADING)
+
+    await manager.unload("stt")
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    await manager.close(timeout_s=1)
+    assert not fleet.alive
+
+
+async def test_nobody_stands_by_for_a_device_that_nobody_uses(manager, fleet):
+    """When the last engine leaves, all memory is the machine's again."""
+    await manager.switch_to("stt")
+    await stands_by(manager, fleet, "tts")
+
+    await manager.unload("stt")
+
+    await settled(lambda: not fleet.alive)
+
+
+@pytest.mark.parametrize(
+    ("mode", "spare", "expected"),
+    [("off", 1 << 40, False), ("on", 0, True), ("auto", 9, False), ("auto", 10, True)],
+)
+async def test_auto_needs_memory_to_spare(fleet, mode, spare, expected):
+    """The model's own need, and a reserve for the rest of the machine."""
+    standbys = Standbys(fleet, mode=mode, available_bytes=lambda: RESERVE_BYTES + spare)
+
+    standbys.prepare(MODELS["tts"], None)
+
+    assert (standbys.target("cuda:0") == "tts") is expected
+    await standbys.close()
+    assert not fleet.alive
+
+
+def write(root, files):
+    for path, text in files.items():
+        file = Path(root, path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+MEMINFO = {"proc/meminfo": "MemTotal: 24000 kB\nMemAvailable:    8000 kB\n"}
+
+
+def test_memory_of_a_machine_without_groups(tmp_path):
+    write(tmp_path, MEMINFO)
+
+    assert available_bytes(tmp_path) == 8000 * 1024
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "expected"),
+    [
+        (
+            "0::/a/b",
+            {
+                "a/memory.max": "3000000",
+                "a/memory.current": "2000000",
+                "a/memory.stat": "anon 1\ninactive_file 500000\n",
+                "a/b/memory.max": "max",
+                "a/b/memory.current": "5",
+                "a/b/memory.stat": "",
+            },
+            1_500_000,
+        ),
+        (
+            "4:memory:/docker/x\n1:cpu:/",
+            {
+                "memory/memory.limit_in_bytes": "1000",
+                "memory/memory.usage_in_bytes": "4000",
+                "memory/memory.stat": "",
+            },
+            0,
+        ),
+        (
+            "0::/",
+            {"memory.max": "max", "memory.current": "5", "memory.stat": ""},
+            8000 * 1024,
+        ),
+    ],
+)
+def test_memory_that_a_group_leaves(tmp_path, cgroup, files, expected):
+    """The tightest limit counts, whether it is ours or that of a group around us; cached files do not."""
+    write(tmp_path, MEMINFO | {"proc/self/cgroup": cgroup + "\n"})
+    write(tmp_path / "sys/fs/cgroup", files)
+
+    assert available_bytes(tmp_path) == expected
+
+
+def test_memory_of_this_machine():
+    assert available_bytes() > 0
