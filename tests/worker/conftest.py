@@ -33,10 +33,14 @@ async def make_worker():
     """Start, and load, workers; kill those that are left."""
     workers, epochs = [], count(1)
 
-    async def make(engine=speechhub_echo.STT, *, load=True, python=None, **options):
+    async def make(engine=speechhub_echo.STT, *, load=True, python=None, epoch=None, heartbeat=60, **options):
         async with asyncio.timeout(DEADLINE_S):
             worker = await Worker.start(
-                engine, epoch=next(epochs), python=python, handshake_timeout_s=DEADLINE_S
+                engine,
+                epoch=next(epochs) if epoch is None else epoch,
+                python=python,
+                handshake_timeout_s=DEADLINE_S,
+                heartbeat_timeout_s=heartbeat,
             )
             workers.append(worker)
             if load:

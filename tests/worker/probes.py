@@ -65,6 +65,24 @@ class Misbehaving(Probe):
         yield 5
 
 
+class Preparing(Probe):
+    """Answers with what was asked of it before."""
+
+    def __init__(self):
+        self.asked = []
+
+    def prepare(self, context):
+        self.asked.append(f"prepare {context.model}")
+        if context.options.get("refuse"):
+            raise OSError("no table")
+
+    def load(self, context):
+        self.asked.append(f"load {context.model}")
+
+    def transcribe(self, batch, call):
+        return [transcript(", ".join(self.asked))]
+
+
 class Reporting(Probe):
     """Reports far too often."""
 

@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from speechhub.engine import Audio, SynthesizeRequest, TranscribeRequest, Transcript, Voice
 from speechhub.errors import EngineCrashedError
 from speechhub.lifecycle.manager import Manager
+from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 ATTEMPTS = 2
 """Work whose worker crashed is tried once more, before all others; a second crash is its own fault."""
@@ -60,47 +62,35 @@ class LocalRunner:
         on_progress: Callable[[float], None] | None = None,
     ) -> list[Transcript]:
         """Return one transcript for each request, in order; see `Runner`."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                async with self._manager.lease(model, front=attempt > 1) as worker:
-                    return await worker.transcribe(batch, on_progress=on_progress)
-            except EngineCrashedError:
-                if attempt == ATTEMPTS:
-                    raise
-                log.warning("trying again after a crash", model=model)
-        raise AssertionError("unreachable")
 
-    async def stream(self, model: str, request: TranscribeRequest) -> AsyncGenerator[str | Transcript, None]:
+        async def all_at_once(worker: Worker) -> AsyncGenerator[list[Transcript], None]:
+            yield await worker.transcribe(batch, on_progress=on_progress)
+
+        async with aclosing(self._lease_and(model, all_at_once)) as answers:
+            return await anext(answers)
+
+    def stream(self, model: str, request: TranscribeRequest) -> AsyncGenerator[str | Transcript, None]:
         """Yield pieces of text, and at last the transcript; see `Runner`."""
+        return self._lease_and(model, lambda worker: worker.stream(request))
+
+    def synthesize(self, model: str, request: SynthesizeRequest) -> AsyncGenerator[Audio, None]:
+        """Yield speech piece by piece; see `Runner`."""
+        return self._lease_and(model, lambda worker: worker.synthesize(request))
+
+    async def _lease_and(
+        self, model: str, work: Callable[[Worker], AsyncGenerator[T, None]]
+    ) -> AsyncGenerator[T, None]:
+        """Yield what *work* yields on a worker; on a second one if the first crashes before it has begun."""
         for attempt in range(1, ATTEMPTS + 1):
             began = False
             try:
                 async with (
                     self._manager.lease(model, front=attempt > 1) as worker,
-                    aclosing(worker.stream(request)) as pieces,
+                    aclosing(work(worker)) as pieces,
                 ):
                     async for piece in pieces:
                         began = True
                         yield piece
-            except EngineCrashedError:
-                if began or attempt == ATTEMPTS:
-                    raise
-                log.warning("trying again after a crash", model=model)
-            else:
-                return
-
-    async def synthesize(self, model: str, request: SynthesizeRequest) -> AsyncGenerator[Audio, None]:
-        """Yield speech piece by piece; see `Runner`."""
-        for attempt in range(1, ATTEMPTS + 1):
-            began = False
-            try:
-                async with (
-                    self._manager.lease(model, front=attempt > 1) as worker,
-                    aclosing(worker.synthesize(request)) as chunks,
-                ):
-                    async for chunk in chunks:
-                        began = True
-                        yield chunk
             except EngineCrashedError:
                 if began or attempt == ATTEMPTS:
                     raise

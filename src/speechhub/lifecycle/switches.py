@@ -116,7 +116,7 @@ class SwitchLog:
         self._observers.append(observer)
 
     def spreads(self, steps: Iterable[Step] = Step) -> dict[tuple[str, str], dict[str, Spread]]:
-        """Return direction → step, or ``total``, → how long it took, over the remembered switches that worked."""
+        """Return direction → step, or ``total``, → how long it took; over those remembered that worked."""
         found: dict[tuple[str, str], list[Switch]] = {}
         for switch in self.recent:
             if switch.result is Result.READY:
