@@ -15,6 +15,11 @@ SpeechhubError
 │   │   ├── CorruptAudioError         a known container with broken bytes
 │   │   ├── AudioTooShortError
 │   │   └── AudioTooLongError
+│   ├── VoiceNotFoundError            no such custom voice
+│   ├── VoiceExistsError              another custom voice has this name
+│   ├── VoiceLibraryFullError
+│   ├── ConsentNotFoundError
+│   ├── ConsentInUseError             custom voices rest on it
 │   ├── UploadTooLargeError
 │   ├── UploadStalledError            the body stopped arriving
 │   └── UploadBrokenOffError          the body ended before its end
@@ -172,14 +177,73 @@ class AudioTooLongError(AudioError):
     """The decoded audio is longer than the limit."""
 
 
+class VoiceNotFoundError(RequestError):
+    """The library has no such custom voice."""
+
+    code = "voice_not_found"
+
+    def __init__(self, voice: str, *, param: str = "voice_id") -> None:
+        super().__init__(
+            f"There is no custom voice {voice!r}; GET /v1/audio/voices lists what there is.", param=param
+        )
+
+
+class VoiceExistsError(RequestError):
+    """Another custom voice has this name."""
+
+    code = "voice_exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is a custom voice {name!r} already, made of something else. Delete it first, or choose "
+            "another name.",
+            param="name",
+        )
+
+
+class VoiceLibraryFullError(RequestError):
+    """The library holds as much as it may."""
+
+    code = "voice_limit_reached"
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(
+            f"The library holds {limit} {what} and takes no more (setting max_voices): delete some first."
+        )
+
+
+class ConsentNotFoundError(RequestError):
+    """The library has no such consent."""
+
+    code = "consent_not_found"
+
+    def __init__(self, consent: str) -> None:
+        super().__init__(
+            f"There is no consent {consent!r}. POST /v1/audio/voice_consents takes one, and gives its id.",
+            param="consent",
+        )
+
+
+class ConsentInUseError(RequestError):
+    """A consent cannot go while custom voices rest on it."""
+
+    code = "consent_in_use"
+
+    def __init__(self, consent: str, voices: Collection[str]) -> None:
+        super().__init__(
+            f"These voices rest on consent {consent!r}: {', '.join(voices)}. Delete them first.",
+            param="consent_id",
+        )
+
+
 class UploadTooLargeError(RequestError):
     """The request body is larger than the limit."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, *, param: str = "file") -> None:
         super().__init__(
             f"Maximum content size limit ({limit_bytes} bytes) exceeded. Send a compressed format such as "
             "mp3, m4a or opus, or split the recording.",
-            param="file",
+            param=param,
         )
 
 

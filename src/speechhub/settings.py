@@ -115,6 +115,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Longest recording, after decoding."""
     max_input_chars: Count = 4096
     """Longest text to speak. Source: OpenAI's openapi.yaml, CreateSpeechRequest.input."""
+    max_voices: Count = 100
+    """How many custom voices, and how many consents, the library may hold."""
+    max_reference_bytes: Count = 10 * 1024 * 1024
+    """Largest recording of a custom voice or of a consent, as a file. Source: OpenAI's openapi.yaml."""
+    max_reference_s: Seconds = 30.0
+    """Longest recording of a custom voice or of a consent, after decoding."""
     speech_format: Literal["wav", "mp3", "opus", "aac", "flac", "pcm"] = "wav"
     """`response_format` of speech where a request names none; OpenAI's own model names always mean mp3."""
 
@@ -156,6 +162,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def models_dir(self) -> Path:
         """Where the model store keeps its files."""
         return self.home / "models"
+
+    @property
+    def voices_dir(self) -> Path:
+        """Where the library of custom voices keeps its files."""
+        return self.home / "voices"
 
 
 def load_settings(

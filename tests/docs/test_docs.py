@@ -47,7 +47,7 @@ def routes():
 def test_every_route_is_explained(method, path):
     """Each route stands in the table of http-api.md, and has an example for curl."""
     examples = "\n".join(block.code for block in blocks("http-api.md", "bash"))
-    called = re.sub(r"\\\{\w+\\\}", r"[\\w.-]+", re.escape(SERVER + path))
+    called = re.sub(r"\\\{\w+\\\}", r"[$\\w.-]+", re.escape(SERVER + path))
 
     assert f"`{method} {path}`" in page("http-api.md")
     assert re.search(called + r"(?=[\s?']|$)", examples)
@@ -82,6 +82,12 @@ STRUCTS = [
     schemas.PlainTokenUsage,
     schemas.VoiceList,
     schemas.VoiceItem,
+    schemas.Voice,
+    schemas.VoiceDeleted,
+    schemas.VoiceConsent,
+    schemas.VoiceConsentList,
+    schemas.VoiceConsentDeleted,
+    schemas.RenameVoiceConsent,
     schemas.AudioModelList,
     schemas.AudioModel,
 ]

@@ -16,8 +16,10 @@ from speechhub.services.catalog import Catalog
 from speechhub.services.hub import Hub
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
+from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings
 from speechhub.store import ModelStore
+from speechhub.voices import VoiceLibrary
 from tests.fakes.placements import CPU, placement, placements
 from tests.fakes.runner import FakeRunner
 from tests.fakes.workers import Fleet
@@ -48,7 +50,11 @@ MODELS = placements(
 @pytest.fixture
 def settings(tmp_path):
     return Settings(
-        home=tmp_path, max_upload_bytes=300_000, max_audio_s=20, cors_origins=("https://a.example",)
+        home=tmp_path,
+        max_upload_bytes=300_000,
+        max_reference_bytes=250_000,
+        max_audio_s=20,
+        cors_origins=("https://a.example",),
     )
 
 
@@ -71,6 +77,11 @@ async def app(settings, runner):
             catalog, runner, max_audio_s=settings.max_audio_s, request_timeout_s=5
         ),
         speech=SpeechService(catalog, runner, max_input_chars=4096, request_timeout_s=5),
+        voices=VoiceService(
+            VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
+            max_reference_bytes=settings.max_reference_bytes,
+            max_reference_s=settings.max_reference_s,
+        ),
     )
     made = create_app(settings, hub=hub)
     async with made.lifespan():

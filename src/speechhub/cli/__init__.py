@@ -15,6 +15,7 @@ from speechhub.cli.models import models
 from speechhub.cli.serve import serve
 from speechhub.cli.speak import speak
 from speechhub.cli.transcribe import transcribe
+from speechhub.cli.voices import voices
 from speechhub.errors import SpeechhubError
 
 
@@ -52,5 +53,5 @@ def main() -> None:
     """  # noqa: D301  # \b is click's mark for text to leave as it is
 
 
-for command in (serve, transcribe, speak, models, engines, doctor):
+for command in (serve, transcribe, speak, models, voices, engines, doctor):
     main.add_command(command)

@@ -19,7 +19,7 @@ from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope
 from speechhub.http.openapi import openapi_config
 from speechhub.http.paths import with_aliases
-from speechhub.http.routes import health, models, speech, transcriptions, voices
+from speechhub.http.routes import consents, health, models, speech, transcriptions, voices
 from speechhub.http.uploads import uploads_bounded
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
@@ -67,7 +67,15 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
                     transcriptions.create_translation,
                     speech.create_speech,
                     voices.list_voices,
+                    voices.create_voice,
+                    voices.retrieve_voice,
+                    voices.delete_voice,
                     voices.list_audio_models,
+                    consents.create_voice_consent,
+                    consents.list_voice_consents,
+                    consents.retrieve_voice_consent,
+                    consents.update_voice_consent,
+                    consents.delete_voice_consent,
                     models.list_models,
                     models.retrieve_model,
                     models.delete_model,
@@ -77,6 +85,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
         dependencies={
             "transcription": Provide(lambda: hub.transcription, sync_to_thread=False),
             "speech": Provide(lambda: hub.speech, sync_to_thread=False),
+            "voices": Provide(lambda: hub.voices, sync_to_thread=False),
             "catalog": Provide(lambda: hub.catalog, sync_to_thread=False),
             "manager": Provide(lambda: hub.manager, sync_to_thread=False),
         },

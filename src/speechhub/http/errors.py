@@ -23,6 +23,10 @@ STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
     errors.RequestError: 400,
     errors.ModelNotFoundError: 404,
     errors.ModelNotDeletableError: 403,
+    errors.VoiceNotFoundError: 404,
+    errors.VoiceExistsError: 409,
+    errors.ConsentNotFoundError: 404,
+    errors.ConsentInUseError: 409,
     errors.UploadTooLargeError: 413,
     errors.UploadStalledError: 408,
     UnsupportedMediaTypeError: 415,
@@ -39,8 +43,13 @@ STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
 TYPES: Final = {429: "requests", 413: "server_error"}
 """OpenAI's `type` where it is not the usual one; 413 is OpenAI's own oddity."""
 
-NEVER_RETRY: Final = (errors.ModelFilesError, errors.EngineError)
-"""What will fail again: SDKs would repeat a 5xx twice on their own."""
+NEVER_RETRY: Final = (
+    errors.ModelFilesError,
+    errors.EngineError,
+    errors.VoiceExistsError,
+    errors.ConsentInUseError,
+)
+"""What will fail again: SDKs would repeat a 5xx, and a 409, twice on their own."""
 
 
 class ErrorObject(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ class Form:
     """The parts of a form; close `file` after use."""
 
     file: BinaryIO | None = None
-    """Contents of the part named ``file``, at their start; None if there was no such part."""
+    """Contents of the part that is the file, at their start; None if there was no such part."""
     fields: dict[str, list[str]] = field(default_factory=dict)
     """Text parts by name, ``[]`` behind a name removed; empty values and the text ``null`` left out."""
 
@@ -44,12 +44,15 @@ class Form:
         return tuple(self.fields.get(name, ()))
 
 
-async def read_form(request: Request[None, None, State], *, limit_bytes: int) -> Form:
+async def read_form(
+    request: Request[None, None, State], *, limit_bytes: int, file_field: str = "file"
+) -> Form:
     """Read the body as a form.
 
     Args:
         request: Its body must be unread.
         limit_bytes: Largest file.
+        file_field: Name of the part that is the file.
 
     Raises:
         UploadTooLargeError: The file is larger, or is said to be.
@@ -58,10 +61,10 @@ async def read_form(request: Request[None, None, State], *, limit_bytes: int) ->
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != "multipart/form-data" or not options.get("boundary"):
         raise UnsupportedMediaTypeError(
-            "Send the recording as multipart/form-data, with the audio in the field 'file'. "
-            "Example: curl -F file=@speech.mp3 -F model=whisper-1 …"
+            f"Send the recording as multipart/form-data, with the audio in the field {file_field!r}. "
+            f"Example: curl -F {file_field}=@speech.mp3 …"
         )
-    reader = _Reader(limit_bytes)
+    reader = _Reader(limit_bytes, file_field)
     try:
         parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_PARTS)
         async for chunk in request.stream():
@@ -80,9 +83,10 @@ async def read_form(request: Request[None, None, State], *, limit_bytes: int) ->
 class _Reader:
     """Sorts the parser's events into a form."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, file_field: str) -> None:
         self.form = Form()
         self._limit_bytes = limit_bytes
+        self._file_field = file_field
         self._name = ""
         self._text = bytearray()
         self._size_bytes = 0
@@ -91,14 +95,14 @@ class _Reader:
         if isinstance(event, MultipartSegment):
             self._name = event.name
             self._text.clear()
-            if self._name == "file":
+            if self._name == self._file_field:
                 self._begin_file()
         elif event is None:
             self._end_part()
-        elif self._name == "file" and self.form.file is not None:
+        elif self._name == self._file_field and self.form.file is not None:
             self._size_bytes += len(event)
             if self._size_bytes > self._limit_bytes:
-                raise UploadTooLargeError(self._limit_bytes)
+                raise UploadTooLargeError(self._limit_bytes, param=self._file_field)
             self.form.file.write(event)
         else:
             self._text += event
@@ -116,7 +120,7 @@ class _Reader:
         self.form.file = cast("BinaryIO", spool)
 
     def _end_part(self) -> None:
-        if self._name == "file" and self.form.file is not None:
+        if self._name == self._file_field and self.form.file is not None:
             self.form.file.seek(0)
             return
         try:

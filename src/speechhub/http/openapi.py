@@ -17,6 +17,7 @@ from litestar.openapi.spec import OpenAPI
 from speechhub import __version__
 from speechhub.http.openapi_examples import ANSWERS, FIELDS, SPEECH_REQUESTS, SUBTITLES, error_example
 from speechhub.http.openapi_shapes import REF, component_schemas
+from speechhub.voices.records import MAX_NAME_CHARS
 
 Json = dict[str, Any]
 
@@ -40,8 +41,9 @@ ERRORS: Final[Mapping[str, str]] = {
     "400": "A field is wrong, or the audio cannot be used; `param` names the field.",
     "401": "The server has API keys, and the request has none, or a wrong one.",
     "403": "It is not for clients to do this.",
-    "404": "There is no such model.",
+    "404": "There is no such model, voice or consent.",
     "408": "The request body stopped arriving.",
+    "409": "It contradicts what is there.",
     "413": "The recording is too large.",
     "415": "The body is not multipart/form-data.",
     "429": "This caller asks for too much; `retry-after` says when to try again.",
@@ -61,6 +63,14 @@ OPERATION_ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "listVoices": ("401", "404", "500", "503"),
     "listSpeechVoices": ("401", "404", "500", "503"),
     "listAudioModels": ("401",),
+    "createVoice": ("400", "401", "404", "408", "409", "413", "415", "500"),
+    "retrieveVoice": ("401", "404"),
+    "deleteVoice": ("401", "404"),
+    "createVoiceConsent": ("400", "401", "408", "413", "415", "500"),
+    "listVoiceConsents": ("400", "401"),
+    "retrieveVoiceConsent": ("401", "404"),
+    "updateVoiceConsent": ("400", "401", "404", "408", "413"),
+    "deleteVoiceConsent": ("401", "404", "409"),
     "getReady": ("503",),
 }
 """Operation → the errors that it can answer; those that are not here answer none."""
@@ -70,6 +80,17 @@ OPEN_OPERATIONS: Final = ("getRoot", "getHealth", "getLive", "getReady")
 
 ONLY_TRANSCRIPTIONS: Final = ("language", "languages")
 """Fields of a transcription that mean nothing for a translation, which is in English."""
+
+
+VOICE_FORM: Final[Mapping[str, Json]] = {
+    "name": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "Unique, case ignored."},
+    "consent": {"type": "string", "description": "Id of the speaker's consent."},
+    "type": {"type": "string", "enum": ["audio_sample"], "description": "What the voice is made from."},
+}
+CONSENT_FORM: Final[Mapping[str, Json]] = {
+    "name": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "A label."},
+    "language": {"type": "string", "description": "BCP 47 tag of what is said, such as en-US."},
+}
 
 
 def openapi_config() -> OpenAPIConfig:
@@ -146,6 +167,10 @@ def _complete(operation: Json) -> None:
         case "createSpeech":
             operation["requestBody"]["content"]["application/json"]["examples"] = SPEECH_REQUESTS
             success["content"] = _speech_content()
+        case "createVoice":
+            operation["requestBody"] = _sample_form("audio_sample", VOICE_FORM)
+        case "createVoiceConsent":
+            operation["requestBody"] = _sample_form("recording", CONSENT_FORM)
         case "deleteModel":
             del operation["responses"]["200"]
         case "getHealth":  # Litestar says one of them, but all that Health says fits Status too
@@ -175,6 +200,17 @@ def _form(*, leave_out: Iterable[str]) -> Json:
         if name not in leave_out:
             properties[name] = _without_null(schema) | ({"examples": FIELDS[name]} if name in FIELDS else {})
     form = {"type": "object", "properties": properties, "required": ["file"]}
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+
+
+def _sample_form(field: str, texts: Mapping[str, Json]) -> Json:
+    """Return the multipart body with a recording of a speaker; all its fields are required, but type."""
+    file = {"type": "string", "format": "binary", "description": "The recording, told by its bytes."}
+    form = {
+        "type": "object",
+        "properties": {field: file, **texts},
+        "required": [field, *(name for name in texts if name != "type")],
+    }
     return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
 
 

@@ -61,8 +61,27 @@ MODEL: Final[Json] = {
     "voices": [],
     "capabilities": {"word_timestamps": True},
 }
+VOICE: Final[Json] = {
+    "id": "voice_3f9d2c1ab04e58d7c6f1a2b3",
+    "object": "audio.voice",
+    "created_at": 1767225600,
+    "name": "Anna",
+    "type": "audio_sample",
+    "consent": "cons_8c2e4a6f1b3d5e7f9a0b1c2d",
+    "duration_s": 9.84,
+    "aliases": ["alloy"],
+}
+CONSENT: Final[Json] = {
+    "id": "cons_8c2e4a6f1b3d5e7f9a0b1c2d",
+    "object": "audio.voice_consent",
+    "created_at": 1767225600,
+    "name": "Anna",
+    "language": "en-US",
+}
 VOICES: Final[Json] = {
-    "voices": [{"id": "joe", "name": "Joe", "model": "piper-en-us-joe", "languages": ["en"]}]
+    "voices": [{"id": "joe", "name": "Joe", "model": "piper-en-us-joe", "languages": ["en"]}],
+    "object": "list",
+    "data": [VOICE],
 }
 
 ANSWERS: Final[Mapping[str, Json]] = {
@@ -79,6 +98,11 @@ ANSWERS: Final[Mapping[str, Json]] = {
     "retrieveModel": {"alias": {"value": MODEL}},
     "listVoices": {"voices": {"value": VOICES}},
     "listSpeechVoices": {"voices": {"value": VOICES}},
+    "createVoice": {"voice": {"value": VOICE | {"aliases": []}}},
+    "retrieveVoice": {"voice": {"value": VOICE}},
+    "createVoiceConsent": {"consent": {"value": CONSENT}},
+    "retrieveVoiceConsent": {"consent": {"value": CONSENT}},
+    "updateVoiceConsent": {"consent": {"value": CONSENT}},
     "listAudioModels": {"models": {"value": {"models": [{"id": "whisper-1", "task": "stt"}]}}},
 }
 """Operation → named examples of JSON answers."""
@@ -132,6 +156,7 @@ _ERRORS: Final[Mapping[str, tuple[str, str | None, str | None, str]]] = {
     ),
     "404": ("invalid_request_error", "model", "model_not_found", "The model 'x' does not exist."),
     "408": ("invalid_request_error", None, "upload_timeout", "The request body stopped arriving."),
+    "409": ("invalid_request_error", "name", "voice_exists", "There is a custom voice 'Anna' already."),
     "413": ("server_error", "file", None, "Maximum content size limit (26214400 bytes) exceeded."),
     "415": ("invalid_request_error", None, None, "Send the recording as multipart/form-data."),
     "429": ("requests", None, "rate_limit_exceeded", "Rate limit reached: 60 requests per minute."),

@@ -15,10 +15,17 @@ from speechhub.http.errors import ErrorBody
 
 REF: Final = "#/components/schemas/{name}"
 
-REQUESTS: Final = (schemas.TranscriptionFields, schemas.ServerVad, schemas.CreateSpeech, schemas.VoiceRef)
+REQUESTS: Final = (
+    schemas.TranscriptionFields,
+    schemas.ServerVad,
+    schemas.CreateSpeech,
+    schemas.VoiceRef,
+    schemas.RenameVoiceConsent,
+)
 """Structs that clients write: here a field with a default may be left out; in answers all are present."""
 
 EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
+    schemas.Voice: ("consent", "duration_s", "aliases"),
     schemas.Model: ("task", "alias_of", "languages", "device", "state", "voices", "capabilities"),
 }
 """Fields of our own among OpenAI's."""

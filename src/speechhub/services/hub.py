@@ -21,8 +21,10 @@ from speechhub.lifecycle.scheduler import Limits
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
+from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings
 from speechhub.store import ModelStore
+from speechhub.voices import VoiceLibrary
 
 log = structlog.get_logger()
 
@@ -38,6 +40,7 @@ class Hub:
     runner: Runner
     transcription: TranscriptionService
     speech: SpeechService
+    voices: VoiceService
     broken_plugins: Sequence[BrokenPlugin] = ()
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -104,10 +107,16 @@ class Hub:
                 max_input_chars=settings.max_input_chars,
                 request_timeout_s=settings.request_timeout_s,
             ),
+            voices=VoiceService(
+                VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
+                max_reference_bytes=settings.max_reference_bytes,
+                max_reference_s=settings.max_reference_s,
+            ),
             broken_plugins=found.broken,
         )
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.voices.library.recover)
         return self
 
     async def __aexit__(

@@ -1,32 +1,42 @@
-"""GET /v1/audio/voices and /v1/audio/models, as clients probe them."""
+"""Voices: those of a model, and the library of custom ones; and /v1/audio/models, as clients probe it."""
 
-from litestar import get
+import asyncio
+
+from litestar import Request, delete, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency
-from litestar.params import FromQuery
+from litestar.params import FromPath, FromQuery
 
 from speechhub.engine import Slot
-from speechhub.http.openapi import OWN
-from speechhub.http.schemas import AudioModel, AudioModelList, VoiceItem, VoiceList
+from speechhub.http.disconnect import while_connected
+from speechhub.http.multipart import Form, read_form
+from speechhub.http.openapi import OPENAI, OWN
+from speechhub.http.schemas import AudioModel, AudioModelList, Voice, VoiceDeleted, VoiceItem, VoiceList
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
+from speechhub.services.voices import VoiceService
+from speechhub.voices import CustomVoice
+
+HttpRequest = Request[None, None, State]
 
 
 @get(
     ["/audio/voices", "/audio/speech/voices"],
-    summary="List the voices of a model",
+    summary="List the voices of a model, and the custom ones",
     tags=[OWN],
 )
 async def list_voices(
     catalog: NamedDependency[Catalog],
     speech: NamedDependency[SpeechService],
+    voices: NamedDependency[VoiceService],
     model: FromQuery[str | None] = None,
 ) -> VoiceList:
-    """List the voices of a TTS model, by default of the one that speaks for ``tts-1``."""
-    if not model and catalog.defaults[Slot.TTS] is None:
-        return VoiceList(voices=[])
-    placement = catalog.model(model, Slot.TTS)
-    return VoiceList(
-        voices=[
+    """List the voices of a TTS model, by default of the one behind ``tts-1``, and the custom ones."""
+    custom, aliases = await asyncio.to_thread(lambda: (voices.library.voices(), voices.library.aliases()))
+    items: list[VoiceItem] = []
+    if model or catalog.defaults[Slot.TTS] is not None:
+        placement = catalog.model(model, Slot.TTS)
+        items = [
             VoiceItem(
                 id=voice.id,
                 name=voice.name or voice.id,
@@ -35,7 +45,37 @@ async def list_voices(
             )
             for voice in await speech.voices(placement)
         ]
+    return VoiceList(voices=items, data=[_voice(voice, aliases) for voice in custom])
+
+
+@post("/audio/voices", status_code=200, summary="Add a custom voice", tags=[OPENAI])
+async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceService]) -> Voice:
+    """Keep the recording of a speaker in the field ``audio_sample``, for engines that clone voices."""
+    form = await read_sample(request, voices, "audio_sample")
+    made = await while_connected(
+        request,
+        voices.add(
+            kind=form.text("type") or "audio_sample",
+            name=form.text("name"),
+            sample=form.file,
+            consent=form.text("consent"),
+        ),
     )
+    return _voice(made, {})
+
+
+@get("/audio/voices/{voice_id:str}", summary="Describe a custom voice", tags=[OWN])
+async def retrieve_voice(voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> Voice:
+    """Describe a custom voice, by its id or name."""
+    library = voices.library
+    return await asyncio.to_thread(lambda: _voice(library.voice(voice_id), library.aliases()))
+
+
+@delete("/audio/voices/{voice_id:str}", status_code=200, summary="Delete a custom voice", tags=[OPENAI])
+async def delete_voice(voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> VoiceDeleted:
+    """Delete a custom voice, its recording, and the aliases that mean it."""
+    gone = await asyncio.to_thread(voices.library.remove, voice_id)
+    return VoiceDeleted(id=gone.id)
 
 
 @get("/audio/models", summary="List the models, as Open WebUI reads them", tags=[OWN])
@@ -45,4 +85,23 @@ async def list_audio_models(catalog: NamedDependency[Catalog]) -> AudioModelList
         models=[
             AudioModel(id=listing.name, task=listing.placement.slot.value) for listing in catalog.listings()
         ]
+    )
+
+
+async def read_sample(request: HttpRequest, voices: VoiceService, field: str) -> Form:
+    """Read a form whose file is a recording of a speaker, in the part called *field*."""
+    form = await read_form(request, limit_bytes=voices.max_reference_bytes, file_field=field)
+    if form.file is not None:
+        request.scope["state"]["exit_stack"].callback(form.file.close)
+    return form
+
+
+def _voice(voice: CustomVoice, aliases: dict[str, str]) -> Voice:
+    return Voice(
+        id=voice.id,
+        created_at=voice.created_at,
+        name=voice.name,
+        consent=voice.consent or None,
+        duration_s=voice.duration_s,
+        aliases=tuple(sorted(alias for alias, meant in aliases.items() if meant == voice.id)),
     )

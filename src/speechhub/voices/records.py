@@ -1,0 +1,72 @@
+"""What the library knows about a voice and about a consent, as it stands in their JSON files."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from speechhub.errors import InvalidValueError, MissingValueError
+
+VOICE_PREFIX: Final = "voice_"
+CONSENT_PREFIX: Final = "cons_"
+"""Beginnings of ids. Source: OpenAI's examples."""
+MAX_NAME_CHARS: Final = 64
+"""Longest name; far below the shortest clip in base64, so that the two cannot be mistaken."""
+VOICE_ID: Final = re.compile(rf"{VOICE_PREFIX}[0-9a-f]{{24}}")
+CONSENT_ID: Final = re.compile(rf"{CONSENT_PREFIX}[0-9a-f]{{24}}")
+
+
+class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """One speaker of the library."""
+
+    id: str
+    """``voice_`` and 24 hex digits."""
+    name: str
+    """Unique in the library, case ignored."""
+    created_at: int
+    """Unix seconds."""
+    consent: str = ""
+    """Id of the consent that it rests on; empty where `statement` says who agreed."""
+    statement: str = ""
+    """Who agreed and when, in the operator's words."""
+    sha256: str
+    """Digest of the recording, `Recording.digest`."""
+    duration_s: float
+    """Length of the recording, in seconds."""
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording in which a speaker agrees."""
+
+    id: str
+    """``cons_`` and 24 hex digits."""
+    name: str
+    """A label."""
+    language: str
+    """BCP 47 tag of what is said."""
+    created_at: int
+    """Unix seconds."""
+    sha256: str
+    """Digest of the recording."""
+    duration_s: float
+    """Length of the recording, in seconds."""
+
+
+def checked_name(name: str | None, *, param: str = "name") -> str:
+    """Return a name as the library keeps it, without space around.
+
+    Raises:
+        MissingValueError: It is absent or blank.
+        InvalidValueError: It is too long, has characters that no list can show, or could be taken for an id
+            or a clip.
+    """
+    name = (name or "").strip()
+    if not name:
+        raise MissingValueError(param)
+    if len(name) > MAX_NAME_CHARS or not name.isprintable():
+        raise InvalidValueError(
+            f"{param} must have at most {MAX_NAME_CHARS} characters, all of them printable.", param=param
+        )
+    if name.lower().startswith((VOICE_PREFIX, CONSENT_PREFIX, "data:")):
+        raise InvalidValueError(f"{param} may not begin like an id or a data URL.", param=param)
+    return name

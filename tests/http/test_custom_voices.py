@@ -1,0 +1,175 @@
+"""Custom voices and consents over HTTP, as OpenAI's clients and plain ones ask for them."""
+
+import asyncio
+
+import openai
+import pytest
+
+from tests.http.conftest import wav
+
+
+@pytest.fixture(scope="session")
+def speaker():
+    return wav(1.5)
+
+
+async def consent_of(client, speaker):
+    return await client.audio.voice_consents.create(
+        name="Anna", language="en-US", recording=("a.wav", speaker)
+    )
+
+
+async def voice_of(client, speaker, name="Anna", consent=None):
+    consent = consent or (await consent_of(client, speaker)).id
+    return await client.audio.voices.create(name=name, audio_sample=("a.wav", speaker), consent=consent)
+
+
+async def test_the_life_of_a_voice(client, http, speaker):
+    """Consent, voice, list, one, deletion: with OpenAI's client where it has a method."""
+    consent = await consent_of(client, speaker)
+    made = await voice_of(client, speaker, consent=consent.id)
+
+    assert (made.object, made.name, made.type) == ("audio.voice", "Anna", "audio_sample")
+    assert made.id.startswith("voice_")
+    listed = (await http.get("/v1/audio/voices")).json()
+    assert [(it["id"], it["consent"]) for it in listed["data"]] == [(made.id, consent.id)]
+    assert [it["id"] for it in listed["voices"]] == ["anna", "bert"]
+    for name in (made.id, "anna"):
+        assert (await http.get(f"/v1/audio/voices/{name}")).json()["id"] == made.id
+    gone = await client.audio.voices.delete(made.id)
+    assert (gone.id, gone.object, gone.deleted) == (made.id, "audio.voice.deleted", True)
+    assert (await http.get("/v1/audio/voices")).json()["data"] == []
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.audio.voices.delete(made.id)
+    assert caught.value.code == "voice_not_found"
+
+
+async def test_the_life_of_a_consent(client, speaker):
+    """Made, described, renamed, listed in pages, deleted."""
+    first, second = await consent_of(client, speaker), await consent_of(client, speaker)
+
+    assert (await client.audio.voice_consents.retrieve(first.id)).language == "en-US"
+    assert (await client.audio.voice_consents.update(first.id, name="B")).name == "B"
+    page = await client.audio.voice_consents.list(limit=1)
+    assert page.has_more
+    seen = [consent.id async for consent in client.audio.voice_consents.list(limit=1)]
+    assert sorted(seen) == sorted([first.id, second.id])
+    assert (await client.audio.voice_consents.delete(first.id)).deleted
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.audio.voice_consents.retrieve(first.id)
+    assert caught.value.code == "consent_not_found"
+
+
+async def test_a_consent_that_is_needed_stays(client, speaker):
+    """Deleting it is a conflict that OpenAI's clients do not repeat."""
+    made = await voice_of(client, speaker)
+    consent = (await client.audio.voice_consents.list()).data[0]
+
+    with pytest.raises(openai.ConflictError) as caught:
+        await client.audio.voice_consents.delete(consent.id)
+    assert caught.value.code == "consent_in_use"
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert made.name in caught.value.message
+
+
+async def test_two_uploads_of_one_name_at_once(client, speaker):
+    """One wins, the other gets 409; sent again, the winner's is the voice that it was."""
+    consent = (await consent_of(client, speaker)).id
+    other = wav(2.0)
+
+    first, second = await asyncio.gather(
+        voice_of(client, speaker, consent=consent),
+        voice_of(client, other, consent=consent),
+        return_exceptions=True,
+    )
+
+    lost = first if isinstance(first, Exception) else second
+    won, sent = (second, other) if lost is first else (first, speaker)
+    assert (lost.code, lost.status_code) == ("voice_exists", 409)
+    assert (await voice_of(client, sent, consent=consent)).id == won.id
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "param", "code"),
+    [
+        ({"name": None}, 400, "name", "missing_required_parameter"),
+        ({"name": "x" * 65}, 400, "name", "invalid_value"),
+        ({"consent": None}, 400, "consent", "missing_required_parameter"),
+        ({"consent": "cons_unknown"}, 404, "consent", "consent_not_found"),
+        ({"type": "prompt", "prompt": "An old sailor."}, 400, "type", "unsupported_value"),
+        ({"type": "else"}, 400, "type", "invalid_value"),
+    ],
+    ids=str,
+)
+async def test_wrong_fields(client, http, speaker, fields, status, param, code):
+    """Each is refused by name."""
+    good = {"name": "Anna", "consent": (await consent_of(client, speaker)).id}
+    form = {name: value for name, value in (good | fields).items() if value is not None}
+
+    answer = await http.post("/v1/audio/voices", data=form, files={"audio_sample": ("a.wav", speaker)})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (status, param, code)
+
+
+@pytest.mark.parametrize(
+    ("sample", "status", "code"),
+    [
+        (b"", 400, "invalid_value"),
+        (b"no audio" * 100, 400, "invalid_value"),
+        (wav(0.5), 400, "audio_too_short"),
+        (b"x" * 260_000, 413, None),
+    ],
+    ids=["empty", "no audio", "too short", "too large"],
+)
+async def test_bad_recordings(client, http, speaker, sample, status, code):
+    """Nothing is kept of them."""
+    form = {"name": "Anna", "consent": (await consent_of(client, speaker)).id}
+
+    answer = await http.post("/v1/audio/voices", data=form, files={"audio_sample": ("a.wav", sample)})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (status, "audio_sample", code)
+    assert (await http.get("/v1/audio/voices")).json()["data"] == []
+
+
+async def test_a_voice_without_a_recording(client, http, speaker):
+    """The field is named, and what else to send."""
+    form = {"name": "Anna", "consent": (await consent_of(client, speaker)).id}
+
+    answer = await http.post("/v1/audio/voices", data=form, files={"else": ("a.wav", b"x")})
+
+    assert answer.json()["error"]["param"] == "audio_sample"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [({"name": None}, "name"), ({"language": None}, "language"), ({"language": "xx-nowhere"}, "language")],
+    ids=str,
+)
+async def test_wrong_fields_of_a_consent(http, speaker, fields, param):
+    """Each is refused by name."""
+    form = {name: value for name, value in ({"name": "A", "language": "en"} | fields).items() if value}
+
+    answer = await http.post("/v1/audio/voice_consents", data=form, files={"recording": ("a.wav", speaker)})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "after=cons_unknown"])
+async def test_wrong_pages(http, query):
+    """Each is refused by name."""
+    answer = await http.get(f"/v1/audio/voice_consents?{query}")
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, query.partition("=")[0])
+
+
+async def test_an_empty_page(http):
+    """OpenAI's shape, with nothing in it."""
+    assert (await http.get("/v1/audio/voice_consents")).json() == {
+        "object": "list",
+        "data": [],
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    }

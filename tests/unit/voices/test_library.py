@@ -1,0 +1,228 @@
+"""The library: names, limits, aliases, and that it is whole at any moment."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from speechhub.errors import (
+    ConsentInUseError,
+    ConsentNotFoundError,
+    InvalidValueError,
+    MissingValueError,
+    VoiceExistsError,
+    VoiceLibraryFullError,
+    VoiceNotFoundError,
+)
+from speechhub.voices import VoiceLibrary
+from tests.unit.voices.conftest import recording
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_a_voice_is_kept(library, tmp_path):
+    """Another process, or the next start, finds what was added, by id and by name in any case."""
+    made = library.add("Anna", recording(), statement="she said so")
+
+    again = VoiceLibrary(tmp_path / "voices", limit=3)
+    assert again.find(made.id) == again.find("anna") == made
+    assert again.voices() == [made]
+    assert again.recording(made).pcm16 == recording().pcm16
+
+
+def test_an_empty_library_makes_no_folder(library, tmp_path):
+    """Looking leaves no trace."""
+    assert (library.voices(), library.consents(), library.aliases()) == ([], [], {})
+    assert library.find("anna") is None
+    library.recover()
+    assert not (tmp_path / "voices").exists()
+
+
+def test_names_are_unique(library):
+    """Another recording under the same name is refused, in whatever case; the first stays."""
+    made = library.add("Anna", recording())
+
+    with pytest.raises(VoiceExistsError):
+        library.add("anna", recording(330))
+    assert library.voices() == [made]
+
+
+def test_the_same_again_is_the_same_voice(library):
+    """A client whose answer was lost may ask again."""
+    assert library.add("Anna", recording()) == library.add("Anna", recording())
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "a\nb", "voice_anna", "cons_1", "data:audio/wav"])
+def test_odd_names_are_refused(library, name):
+    """What a list cannot show, or what looks like an id, is no name."""
+    with pytest.raises(InvalidValueError):
+        library.add(name, recording())
+
+
+@pytest.mark.parametrize("name", ["", "  ", None])
+def test_a_voice_needs_a_name(library, name):
+    """Blank is none."""
+    with pytest.raises(MissingValueError):
+        library.add(name, recording())
+
+
+def test_the_library_can_be_full(library):
+    """The limit holds for voices and consents; what goes makes room."""
+    for number in range(3):
+        library.add(f"v{number}", recording())
+        library.add_consent(f"c{number}", recording(), language="en")
+
+    with pytest.raises(VoiceLibraryFullError):
+        library.add("one more", recording())
+    with pytest.raises(VoiceLibraryFullError):
+        library.add_consent("one more", recording(), language="en")
+    library.remove("v0")
+    assert library.add("one more", recording())
+
+
+def test_a_voice_that_is_gone(library, tmp_path):
+    """Nothing of it is left, and nothing that stands for it."""
+    made = library.add("Anna", recording())
+    library.set_alias("Alloy", "anna")
+
+    assert library.remove("anna") == made
+    assert (library.voices(), library.aliases(), library.aliased("alloy")) == ([], {}, None)
+    assert not list(tmp_path.rglob(f"*{made.id}*"))
+    for act in (library.remove, library.voice):
+        with pytest.raises(VoiceNotFoundError):
+            act(made.id)
+    with pytest.raises(VoiceNotFoundError):
+        library.recording(made)
+
+
+@pytest.mark.parametrize("name", ["../voices", "..", "/etc", "voice_../../x", ".staging"])
+def test_a_name_is_no_path(library, name):
+    """Whatever a client asks for, it stays in the library."""
+    library.add("Anna", recording())
+
+    assert library.find(name) is None
+    with pytest.raises(ConsentNotFoundError):
+        library.consent(name)
+
+
+def test_aliases(library):
+    """An alias can be set, moved and removed; its case does not count."""
+    anna, bert = library.add("Anna", recording()), library.add("Bert", recording(330))
+
+    library.set_alias("Alloy", "anna")
+    assert library.aliased("alloy") == anna
+    library.set_alias("alloy", bert.id)
+    assert library.aliased("ALLOY") == bert
+    library.set_alias("alloy", None)
+    assert library.aliased("alloy") is None
+    with pytest.raises(VoiceNotFoundError):
+        library.set_alias("alloy", "nobody")
+
+
+def test_consents(library):
+    """A consent can be renamed, and deleted once no voice rests on it."""
+    consent = library.add_consent("Anna", recording(), language="en-US")
+    voice = library.add("Anna", recording(330), consent=consent.id)
+
+    assert library.rename_consent(consent.id, "Anna B.").name == "Anna B."
+    assert [it.name for it in library.consents()] == ["Anna B."]
+    with pytest.raises(ConsentInUseError, match="Anna"):
+        library.remove_consent(consent.id)
+    library.remove(voice.id)
+    library.remove_consent(consent.id)
+    assert library.consents() == []
+
+
+def test_a_voice_needs_a_consent_that_exists(library):
+    """An id that means nothing is refused, and nothing is kept."""
+    with pytest.raises(ConsentNotFoundError):
+        library.add("Anna", recording(), consent="cons_nothing")
+    assert library.voices() == []
+
+
+def test_two_at_once(tmp_path):
+    """Of two voices of one name that are added at the same moment, one wins and the other is told."""
+    outcomes, ready = [], threading.Barrier(2)
+
+    def add(hertz):
+        library, made = VoiceLibrary(tmp_path / "voices", limit=9), recording(hertz)
+        ready.wait(30)
+        try:
+            outcomes.append(library.add("Anna", made).sha256)
+        except VoiceExistsError:
+            outcomes.append("exists")
+
+    threads = [threading.Thread(target=add, args=[hertz]) for hertz in (220, 330)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    [kept] = VoiceLibrary(tmp_path / "voices", limit=9).voices()
+    assert sorted(outcomes) == sorted([kept.sha256, "exists"])
+
+
+# ── Killed at every step ─────────────────────────────────────────────────────
+
+DRIVER = """
+import json, os, signal, sys
+from pathlib import Path
+from speechhub.voices import VoiceLibrary
+from tests.unit.voices.conftest import recording
+
+top, act = Path(sys.argv[1]), sys.argv[2]
+old, new = recording(), recording(330)
+for last in range(1, 100):
+    root = top / str(last)
+    library = VoiceLibrary(root, limit=9)
+    library.add("old", old)
+    library.set_alias("alloy", "old")
+    child = os.fork()
+    if not child:
+        steps = 0
+
+        def count(event, arguments):
+            global steps
+            if event.split(".")[0] in ("open", "os", "shutil") and str(root) in str(arguments):
+                steps += 1
+                if steps == last:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(count)
+        library.add("new", new) if act == "add" else library.remove("old")
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(root)
+    if status == 0:
+        break
+else:
+    sys.exit("no child got to its end")
+"""
+"""Forks a writer for each step that touches the disk, and has it killed there; prints what is left."""
+
+
+@pytest.mark.parametrize("act", ["add", "remove"])
+def test_killed_at_any_step_the_library_is_whole(tmp_path, act):
+    """Whenever its writer dies, a voice is there with all that belongs to it, or not at all."""
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, tmp_path, act],
+        cwd=ROOT, check=False, timeout=300, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    seen = []
+    for root in map(Path, done.stdout.split()):
+        library = VoiceLibrary(root, limit=9)
+        found = library.voices()
+        assert [library.recording(voice).digest for voice in found] == [voice.sha256 for voice in found]
+        names = sorted(voice.name for voice in found)
+        assert (library.aliased("alloy") is not None) == ("old" in names)
+        assert len(list((root / "voices").iterdir())) == len(found)
+        library.recover()
+        assert not list((root / ".staging").iterdir())
+        seen.append(names)
+    before, after = (["old"], ["new", "old"]) if act == "add" else (["old"], [])
+    assert seen == [before] * seen.count(before) + [after] * seen.count(after)
+    assert min(seen.count(before), seen.count(after)) > 1, "killed before and after the moment that counts"
