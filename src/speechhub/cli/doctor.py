@@ -39,7 +39,7 @@ def _findings() -> Iterator[Finding]:
     from speechhub import __version__
     from speechhub.cli._here import open_hub
     from speechhub.errors import SpeechhubError
-    from speechhub.lifecycle.gpu import gpu_names
+    from speechhub.gpu.names import gpu_names
 
     yield OK, "speechhub", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"
     try:

@@ -13,7 +13,7 @@ import structlog
 
 from speechhub.discovery import BrokenPlugin, discover
 from speechhub.errors import SpeechhubError
-from speechhub.lifecycle.gpu import gpu_names
+from speechhub.gpu.names import gpu_names
 from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.placement import Placement, devices_of, place
 from speechhub.lifecycle.runner import LocalRunner, Runner

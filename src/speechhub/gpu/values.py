@@ -1,0 +1,44 @@
+"""A GPU, and what it was doing at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuDevice:
+    """A GPU as its driver describes it."""
+
+    index: int
+    """Place in the driver's list, by PCI bus; ``cuda:0`` is the same one where there is one GPU, or
+    with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``."""
+    uuid: str
+    name: str
+    driver: str
+    """Version of the driver, such as ``550.54.15``."""
+    cuda: str
+    """Newest CUDA version that the driver can run, such as ``12.4``."""
+    compute_capability: str
+    """Such as ``8.6``; empty if the driver does not say."""
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSample:
+    """What a GPU was doing at one moment; None stands for what the driver does not tell."""
+
+    used_bytes: int
+    """Includes what the driver keeps for itself."""
+    free_bytes: int
+    total_bytes: int
+    utilisation: float | None = None
+    """Share of the last moments in which something ran, from 0 to 1."""
+    temperature_c: int | None = None
+    power_w: float | None = None
+    processes: Mapping[int, int | None] | None = None
+    """Process id → bytes of memory, for compute and graphics together. The bytes are None where the driver
+    keeps them to itself (WSL, Windows), and ids are those of the host, also in a container."""
+
+    @property
+    def used_share(self) -> float:
+        """Return the share of the memory that is taken, from 0 to 1."""
+        return self.used_bytes / self.total_bytes if self.total_bytes else 0.0
