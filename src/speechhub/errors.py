@@ -32,6 +32,7 @@ SpeechhubError
 │   ├── RequestTimeoutError
 │   ├── UnloadedError
 │   ├── EnginePinnedError
+│   ├── GpuMemoryError
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── EngineError                   an engine failed
@@ -346,6 +347,15 @@ class EnginePinnedError(UnavailableError):
             "fit. Try again later, or ask for the pinned model.",
             retry_after_s=60.0,
         )
+
+
+class GpuMemoryError(UnavailableError):
+    """A GPU's memory did not come back from the engine that left, or others hold it."""
+
+    code = "gpu_memory_not_free"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=10.0)
 
 
 class ShuttingDownError(UnavailableError):

@@ -38,6 +38,7 @@ from speechhub.lifecycle.events import (
 )
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.proof import Look, Proof
 from speechhub.lifecycle.scheduler import Limits, Scheduler, TargetState
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.states import Phase, PublicState, public_state
@@ -77,6 +78,7 @@ class Manager:
         threads: int = 0,
         standby: Mode = "off",
         defaults: Mapping[Slot, str | None] | None = None,
+        look: Callable[[int], Look | None] | None = None,
     ) -> None:
         """Make an owner of no workers yet; nothing starts before it is asked for.
 
@@ -90,6 +92,8 @@ class Manager:
             threads: CPU threads for each engine; 0 leaves it to the engine.
             standby: Whether the worker that is likely next on an exclusive device stands by; see `Standbys`.
             defaults: The default model of each direction, which stands by until others were used.
+            look: Blocking; looks at the GPU of this index; None takes the end of a process as proof that its
+                memory is free.
         """
         self.placements = dict(placements)
         self._scheduler = Scheduler(self.placements, limits)
@@ -99,6 +103,10 @@ class Manager:
             fetch=fetch,
             starter=starter,
             standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
+            proof=Proof(look) if look else None,
+            wanted=lambda device: {
+                r.target for r, _ in self._waiters.values() if self._is_on(r.target, device)
+            },
             defaults=defaults or {},
             stop_timeout_s=stop_timeout_s,
             threads=threads,
@@ -236,6 +244,9 @@ class Manager:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _is_on(self, target: str, device: str) -> bool:
+        return self.placements[target].device.name == device
+
     def _of_slot(self, model: str, slot: Slot) -> str:
         placement = self.placements.get(model)
         if placement is None or placement.slot is not slot:
@@ -319,7 +330,7 @@ class Manager:
             case Exited(target=target) | LoadFailed(target=target) | Freed(target=target):
                 self._drains.pop(target, None)
                 device = self.placements[target].device
-                here = [s for s in self.states() if self.placements[s.target].device.name == device.name]
+                here = [state for state in self.states() if self._is_on(state.target, device.name)]
                 if all(state.phase is None and not state.waiting for state in here):
                     # Nobody wants the device any more: its memory is the machine's again.
                     self._workers.standbys.drop(device.name)

@@ -1,16 +1,26 @@
 """What the scheduler wants of processes and files: carried out, and reported back as events."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from speechhub.engine import LoadContext, Slot, Voice
-from speechhub.errors import EngineLoadError, SpeechhubError
-from speechhub.lifecycle.events import Event, Exited, Fetched, FetchFailed, Freed, Loaded, LoadFailed
+from speechhub.errors import EngineLoadError, GpuMemoryError, SpeechhubError
+from speechhub.lifecycle.events import (
+    Event,
+    Exited,
+    Fetched,
+    FetchFailed,
+    Freed,
+    Loaded,
+    LoadFailed,
+    NotFreed,
+)
 from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.standby import Standbys
 from speechhub.lifecycle.switches import Cause, Result, Step, SwitchLog
 from speechhub.worker.host import Worker
@@ -40,6 +50,8 @@ class Workers:
         fetch: Callable[[Placement], Path | None],
         starter: WorkerStarter,
         standbys: Standbys,
+        proof: Proof | None,
+        wanted: Callable[[str], Iterable[str]],
         defaults: Mapping[Slot, str | None],
         stop_timeout_s: float,
         threads: int,
@@ -52,6 +64,8 @@ class Workers:
             fetch: Blocking; returns the folder with a model's files, or None if it has none.
             starter: Starts workers.
             standbys: Where loads find workers that are prepared.
+            proof: Tells when a GPU's memory is free; None if the end of a process must do.
+            wanted: Returns the models that somebody wants on a device.
             defaults: The default model of each direction: the likely next one where nothing else is known.
             stop_timeout_s: How long a worker may take to stop when asked.
             threads: CPU threads for each engine; 0 leaves it to the engine.
@@ -60,6 +74,8 @@ class Workers:
         self.standbys = standbys
         self._placements = placements
         self._post = post
+        self._proof = proof
+        self._wanted = wanted
         self._fetch = fetch
         self._starter = starter
         self._defaults = defaults
@@ -92,6 +108,7 @@ class Workers:
 
     async def close(self) -> None:
         """Break off loads, end every worker, and wait for all that was begun."""
+        self._proof = None  # nothing is to come
         await self.standbys.close()
         for load in self._loads.values():
             load.cancel()
@@ -120,7 +137,20 @@ class Workers:
 
     def verify(self, target: str, epoch: int) -> None:
         """Prove that the device has its memory back; ends with Freed or NotFreed."""
-        self._post(Freed(target=target, epoch=epoch))  # until a monitor can tell
+        self.spawn(self._do_verify(target, epoch))
+
+    async def _do_verify(self, target: str, epoch: int) -> None:
+        device, began = self._placements[target].device.name, _now()
+        try:
+            if self._proof is not None:
+                await self._proof.freed(device, self._wanted(device))
+        except GpuMemoryError as error:
+            log.error("memory is not free", device=device, model=target, error=str(error))
+            self.switches.vacant(device)
+            self._post(NotFreed(target=target, epoch=epoch, error=error))
+        else:
+            self.switches.left(device, target, Step.VERIFY, began, _now())
+            self._post(Freed(target=target, epoch=epoch))
 
     async def _do_fetch(self, target: str) -> None:
         try:
@@ -167,7 +197,10 @@ class Workers:
 
     async def _bring_up(self, placement: Placement, epoch: int) -> Worker:
         """Return a worker that has loaded its model; whatever prevents that, no process is left."""
-        began = _now()
+        device, began = placement.device, _now()
+        proof = self._proof if device.verified else None
+        if proof is not None:
+            await proof.before_load(device.name)
         worker = await self.standbys.take(placement)
         stood_by = worker is not None
         if worker is None:
@@ -185,6 +218,8 @@ class Workers:
             raise
         self.switches.came(epoch, Step.IMPORT, worker.import_s)
         self.switches.came(epoch, Step.LOAD, worker.load_s)
+        if proof is not None:
+            await proof.after_load(device.name, placement.target, worker.pid)
         return worker
 
     def _context(self, placement: Placement) -> LoadContext:
@@ -229,6 +264,8 @@ class Workers:
             log.error("worker ended by itself", model=target, epoch=epoch, exit=str(end))
         if epoch in self._loads:  # LoadFailed says more, or `_do_stop` comes here again
             return
+        if end is not None:
+            self._stops.setdefault(epoch, _now())
         stop_began = self._stops.pop(epoch, None)
         if stop_began is not None:
             device = self._placements[target].device.name
