@@ -7,6 +7,7 @@ plain words also with commas.
 
 import hmac
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,12 @@ from msgspec import Meta
 from speechhub.errors import ConfigurationError
 
 PREFIX = "SPEECHHUB_"
+SERVICE_LINK = re.compile(
+    PREFIX + r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
+    "|" + PREFIX + r"(\w+_)?PORT=(tcp|udp|sctp)://.*"
+)
+"""Variables that Kubernetes gives every container for a Service named speechhub, or speechhub-something.
+Source: Kubernetes' documentation, "Service", environment variables."""
 
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -247,6 +254,8 @@ def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]
     values: dict[str, Any] = {}
     for key, text in mapping.items():
         if not key.startswith(PREFIX) or key == PREFIX + "CONFIG" or text == "":
+            continue
+        if SERVICE_LINK.fullmatch(f"{key}={text}"):
             continue
         name = key.removeprefix(PREFIX).lower()
         if name not in fields:

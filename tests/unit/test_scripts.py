@@ -277,3 +277,10 @@ def test_a_step_without_tests_fails_by_its_exit_code(code, failed):
 
     assert (step.passed, step.failed) == (0, failed)
     assert ("FAILED" in _steps.table([step])) is bool(failed)
+
+
+def test_a_step_that_cannot_be_tried_is_a_skip():
+    """A machine without podman does not fail the container's check, and the sum says that it was skipped."""
+    step = _steps.run("container", [sys.executable, "-c", f"raise SystemExit({_steps.CANNOT_TRY})"])
+
+    assert (step.passed, step.failed, step.skipped) == (0, 0, 1)

@@ -44,9 +44,28 @@ def test_lists_and_tables_are_read_from_text():
     assert settings.offline is True
 
 
+@pytest.mark.parametrize("service", ["SPEECHHUB", "SPEECHHUB_GPU"])
+def test_a_kubernetes_service_of_that_name_is_no_setting(service):
+    """What Kubernetes tells a container about a Service named speechhub is not taken for settings."""
+    environ = {
+        f"{service}_SERVICE_HOST": "10.0.0.7",
+        f"{service}_SERVICE_PORT": "8000",
+        f"{service}_SERVICE_PORT_HTTP": "8000",
+        f"{service}_PORT": "tcp://10.0.0.7:8000",
+        f"{service}_PORT_8000_TCP": "tcp://10.0.0.7:8000",
+        f"{service}_PORT_8000_TCP_PROTO": "tcp",
+        f"{service}_PORT_8000_TCP_PORT": "8000",
+        f"{service}_PORT_8000_TCP_ADDR": "10.0.0.7",
+    }
+
+    assert load_settings(environ=environ).port == 8000
+    assert load_settings(environ=environ | {"SPEECHHUB_PORT": "9002"}).port == 9002
+
+
 @pytest.mark.parametrize(
     ("environ", "names"),
     [
+        ({"SPEECHHUB_GPU_PORT": "1"}, "SPEECHHUB_GPU_PORT"),
         ({"SPEECHHUB_PROT": "1"}, "SPEECHHUB_PROT"),
         ({"SPEECHHUB_PORT": "eight"}, "port"),
         ({"SPEECHHUB_API_KEYS": " , "}, "SPEECHHUB_API_KEYS"),
