@@ -60,6 +60,25 @@ TABLE_EXAMPLES = {
 MARKS = ("<!-- made by scripts/generate_docs.py from here -->", "<!-- to here -->")
 
 
+COMPOSE_MARKS = tuple("      # " + mark.removeprefix("<!-- ").removesuffix(" -->") + "\n" for mark in MARKS)
+COMPOSE_FIXED = ("host", "port", "home")
+"""Settings that the image decides."""
+
+
+def compose_file(text: str) -> str:
+    """Return compose.yaml with the list of variables that it passes on made anew.
+
+    Raises:
+        ValueError: The file has no place for the list.
+    """
+    parts = re.split("|".join(map(re.escape, COMPOSE_MARKS)), text)
+    if len(parts) != 3:  # noqa: PLR2004  # before, between, behind
+        raise ValueError(f"compose.yaml needs the lines {' and '.join(COMPOSE_MARKS)}, each once.")
+    names = [_variable(doc.name) for doc in _docs() if doc.name not in COMPOSE_FIXED]
+    variables = "".join(f"      {name}: ${{{name}:-}}\n" for name in names)
+    return f"{parts[0]}{COMPOSE_MARKS[0]}{variables}{COMPOSE_MARKS[1]}{parts[2]}"
+
+
 def env_example() -> str:
     """Return the text of .env.example."""
     lines = [ENV_HEAD]

@@ -3,15 +3,15 @@
     .venv/bin/python scripts/generate_docs.py            writes them
     .venv/bin/python scripts/generate_docs.py --check    tells which are out of date, and writes nothing
 
-They are .env.example, config.example.toml and the tables of docs/configuration.md, from the settings, and
-docs/cli.md, from the help of the command line.
+They are .env.example, config.example.toml, the tables of docs/configuration.md and the variables in
+compose.yaml, from the settings, and docs/cli.md, from the help of the command line.
 """
 
 import sys
 from pathlib import Path
 
 from _cli_page import cli_page
-from _settings_pages import configuration_page, env_example, toml_example
+from _settings_pages import compose_file, configuration_page, env_example, toml_example
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,6 +22,7 @@ def generated() -> dict[str, str]:
         ".env.example": env_example(),
         "config.example.toml": toml_example(),
         "docs/configuration.md": configuration_page((ROOT / "docs/configuration.md").read_text("utf-8")),
+        "compose.yaml": compose_file((ROOT / "compose.yaml").read_text("utf-8")),
         "docs/cli.md": cli_page(),
     }
 
