@@ -11,6 +11,9 @@ from speechhub.http.schemas import TranscriptionFields
 from speechhub.services.transcription import TranscriptionJob
 
 _NESTED: Final = "chunking_strategy"
+# Looked up once: it would take a tenth of a millisecond for each form.
+_FIELDS: Final = msgspec.structs.fields(TranscriptionFields)
+_KINDS: Final = {field.name: type(msgspec.inspect.type_info(field.type)) for field in _FIELDS}
 
 
 def read_fields(form: Mapping[str, Sequence[str]]) -> TranscriptionFields:
@@ -23,8 +26,8 @@ def read_fields(form: Mapping[str, Sequence[str]]) -> TranscriptionFields:
         InvalidValueError: A value is wrong, or contradicts another.
     """
     values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(TranscriptionFields):
-        value = _chunking(form) if field.name == _NESTED else _value(form, field)
+    for field in _FIELDS:
+        value = _chunking(form) if field.name == _NESTED else _value(form, field.name)
         if value is None:
             continue
         try:
@@ -43,14 +46,13 @@ def read_fields(form: Mapping[str, Sequence[str]]) -> TranscriptionFields:
     return fields
 
 
-def _value(form: Mapping[str, Sequence[str]], field: msgspec.structs.FieldInfo) -> Any:
-    texts = form.get(field.name)
+def _value(form: Mapping[str, Sequence[str]], name: str) -> Any:
+    texts = form.get(name)
     if not texts:
         return None
-    kind = msgspec.inspect.type_info(field.type)
-    if isinstance(kind, msgspec.inspect.VarTupleType):
+    if _KINDS[name] is msgspec.inspect.VarTupleType:
         return list(texts)
-    if isinstance(kind, msgspec.inspect.BoolType):
+    if _KINDS[name] is msgspec.inspect.BoolType:
         return texts[-1].strip().lower()
     return texts[-1]
 

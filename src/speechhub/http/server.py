@@ -19,6 +19,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from speechhub.errors import ConfigurationError
+from speechhub.http.memory import keep_freed_memory
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 
@@ -36,6 +37,7 @@ async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
         ConfigurationError: The address cannot be listened on.
     """
     port = _free_port(settings.host, settings.port)
+    keep_freed_memory()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "experimental": tests/e2e prove what we use of it
         server = Server(
