@@ -33,6 +33,7 @@ SpeechhubError
 │   ├── UnloadedError
 │   ├── EnginePinnedError
 │   ├── GpuMemoryError
+│   ├── EngineFailingError            its last load failed a moment ago
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── EngineError                   an engine failed
@@ -356,6 +357,19 @@ class GpuMemoryError(UnavailableError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after_s=10.0)
+
+
+class EngineFailingError(UnavailableError):
+    """The engine could not load its model a moment ago, and is not tried again yet."""
+
+    code = "engine_failing"
+
+    def __init__(self, model: str, cause: SpeechhubError | None, *, retry_after_s: float) -> None:
+        super().__init__(
+            f"Model {model!r} could not be loaded a moment ago and is tried again later."
+            + (f" It said: {cause.message}" if cause else ""),
+            retry_after_s=retry_after_s,
+        )
 
 
 class ShuttingDownError(UnavailableError):

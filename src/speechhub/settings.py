@@ -32,6 +32,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Limit = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0)]
 
 
 class Secret:
@@ -141,6 +142,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """CPU threads for each engine; 0 means one for each core."""
     queue_limit: Count = 32
     """Requests that may wait for one model; more are refused with 503."""
+    queue_limit_s: Seconds = 120.0
+    """Work that may wait for one model, in seconds as predicted from what was measured; more is refused with
+    503, though one request may always wait. Less means quicker refusals, more means longer waits."""
+    stt_max_wait_s: Seconds = 30.0
+    """How long a transcription may wait for another engine's work on an exclusive device before it gets its
+    turn, whatever a switch costs. Less favours transcription over speech, and costs more switches."""
+    tts_max_wait_s: Seconds = 30.0
+    """The same for speech."""
+    switch_reluctance: Share = 1.0
+    """When to switch between engines on an exclusive device: once the waiting of the others, added up, is
+    this many switch times for each request that waits for the resident. Less evens out waits, more saves
+    switches."""
+    switch_min_stay: Share = 2.0
+    """Shortest visit of an engine that still has work, in switch times; 2 keeps two thirds of the time for
+    work."""
+    switch_speculation: Share = 0.7
+    """Probability, learnt from past requests, from which the next engine is made ready before anybody asks; 1
+    or more means never. Less hides more switches, and makes more in vain."""
     switch_timeout_s: Seconds = 30.0
     """Longest switch from one engine to another on a device."""
     first_load_timeout_s: Seconds = 120.0

@@ -18,6 +18,8 @@ class Requested:
     """Goes before all others: it was already at the head once, and its worker crashed."""
     presence: bool = False
     """Only wants the engine to be ready, not to use it."""
+    size: float = 0.0
+    """How much work it is, in what its time grows with: seconds of audio, characters; 0 is unknown."""
     deadline: float = math.inf
     """When waiting is over and the ticket is refused, in seconds of the scheduler's clock."""
 

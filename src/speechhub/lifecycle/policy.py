@@ -1,64 +1,140 @@
-"""Which engine comes next and which must go. Pure, and asked on every event.
+"""Which engine an exclusive device serves next: pure rules, asked whenever the device has nothing to do.
 
-Today: first come, first served. The policy `net-rent` of docs/design.md takes its place here.
+What is no matter of taste, the scheduler sees to: a worker is never stopped within its work, and who waited
+for a load is served before anybody else is loaded.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from speechhub.lifecycle.placement import Device
-from speechhub.lifecycle.states import Phase
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
-    """What the policy knows of an engine that has a worker."""
+class Line:
+    """Those who wait for one target; never empty. Times are seconds of the scheduler's clock."""
 
-    phase: Phase
-    busy: bool
-    idle_since: float
-    """Time, in seconds of the scheduler's clock, of its last work or of getting ready."""
-    oldest_waiting: int | None
-    """Smallest order number among the tickets that wait for it; None if nobody waits."""
-    memory_bytes: int
+    arrivals: tuple[float, ...]
+    """When they came, in the order in which they will be served."""
+    order: int
+    """Order number of the first one, among all tickets; below 0 if it was running when its worker crashed."""
+    last_here: float = -math.inf
+    """When the target was on the device last."""
+    max_wait_s: float = 30.0
+    """How long the first one may wait before it gets its turn, whatever a switch costs."""
+
+    @property
+    def since(self) -> float:
+        """Since when the line waits for its turn."""
+        return -math.inf if self.order < 0 else max(self.arrivals[0], self.last_here)
+
+    def rent_s(self, now: float) -> float:
+        """Return the waiting that has piled up since the target was here, in seconds, of all together."""
+        return sum(now - max(arrived, self.last_here) for arrived in self.arrivals)
 
 
-def has_room(needs_bytes: int, tenants: Collection[Tenant], device: Device) -> bool:
-    """Return whether an engine that takes *needs_bytes* may start beside *tenants* on *device*.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a policy may know of a device."""
 
-    An exclusive device holds one engine; a shared one as many as its memory, but always one.
+    now: float
+    resident: str | None
+    """Target whose engine is there, ready and idle."""
+    stay_s: float = 0.0
+    """For how long it has been ready."""
+    switch_s: float
+    """How long a switch takes, as measured."""
+    lines: Mapping[str, Line]
+    """Target → those who wait for it; targets that nobody waits for are left out."""
+
+
+class Policy(Protocol):
+    """Decides for one device. Has no state: what was learnt is in the scene."""
+
+    def choose(self, scene: Scene) -> str | None:
+        """Return the target to serve next; None if nobody waits."""
+        ...
+
+    def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:
+        """Return the target to get ready although nobody waits; None to stay.
+
+        Args:
+            resident: The target whose engine is there, and which was asked for last.
+            likely: Target → probability, 0 to 1, that it is asked for next.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fifo:
+    """First come, first served, across all targets; for comparison."""
+
+    def choose(self, scene: Scene) -> str | None:
+        """Return the target that the oldest ticket waits for."""
+        return min(scene.lines, key=lambda name: scene.lines[name].order, default=None)
+
+    def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:  # noqa: ARG002
+        """Never guess."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Greedy(Fifo):
+    """Stay as long as anybody wants the resident, as most servers do; for comparison. It starves others."""
+
+    def choose(self, scene: Scene) -> str | None:
+        """Return the resident while it has work, then the target of the oldest ticket."""
+        return scene.resident if scene.resident in scene.lines else Fifo.choose(self, scene)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetRent:
+    """Switch when the others' waiting has come to more than the switch costs those whom it delays.
+
+    Source: the counter rule for two-state task systems (Borodin, Linial, Saks 1992), by analogy: no rule that
+    cannot see the future does better than three times the best; docs/lifecycle.md has the bounds.
     """
-    if not tenants:
-        return True
-    if device.exclusive:
-        return False
-    return (
-        device.memory_bytes == 0
-        or sum(tenant.memory_bytes for tenant in tenants) + needs_bytes <= device.memory_bytes
-    )
+
+    reluctance: float = 1.0
+    """Waiting that outweighs one switch, in switch times for each one who waits for the resident."""
+    min_stay: float = 2.0
+    """Shortest visit while there is work left, in switch times: 1 / (1 + min_stay) of the time, at most, is
+    spent on switches."""
+    speculation: float = 0.7
+    """Probability from which the next engine is made ready before anybody asks; from 1 on, never."""
+
+    def choose(self, scene: Scene) -> str | None:
+        """Return the resident, or whoever's turn it is."""
+        others = {name: line for name, line in scene.lines.items() if name != scene.resident}
+        if scene.resident is None or scene.resident not in scene.lines:
+            return _next_in_turn(others)
+        if scene.stay_s < self.min_stay * scene.switch_s:
+            return scene.resident
+        mine = scene.lines[scene.resident]
+        price_s = self.reluctance * scene.switch_s * len(mine.arrivals)
+        due = {
+            name: line
+            for name, line in others.items()
+            if line.rent_s(scene.now) >= price_s or _overdue(line, mine, scene)
+        }
+        return _next_in_turn(due) or scene.resident
+
+    def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:
+        """Return the likeliest other target, if it is likely enough."""
+        others = {name: share for name, share in likely.items() if name != resident}
+        best = max(others, key=others.__getitem__, default=None)
+        if best is None or self.speculation >= 1 or others[best] < self.speculation:
+            return None
+        return best
 
 
-def victims_for(order: int, needs_bytes: int, tenants: Mapping[str, Tenant], device: Device) -> Sequence[str]:
-    """Return which engines must stop to make room for a new one.
+def _overdue(line: Line, mine: Line, scene: Scene) -> bool:
+    """Return whether *line* has its turn however little the switch would pay."""
+    waited_s = scene.now - line.arrivals[0]
+    before_mine = line.order < mine.order or scene.stay_s >= line.max_wait_s
+    return waited_s >= line.max_wait_s and before_mine
 
-    Args:
-        order: Order number of the oldest ticket that waits for the new engine.
-        needs_bytes: Memory of the new engine.
-        tenants: Engines with a worker on *device*, by target.
-        device: Where the new engine is to run.
 
-    Returns:
-        Targets, least recently used first. Empty where enough is on its way out already, and where stopping
-        all that may be stopped would not be enough: nobody is stopped in vain.
-    """
-    leaving = (Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING)
-    staying = {name: t for name, t in tenants.items() if t.phase not in leaving}
-    victims: list[str] = []
-    for name, tenant in sorted(tenants.items(), key=lambda item: item[1].idle_since):
-        if has_room(needs_bytes, staying.values(), device):
-            break
-        first_come = tenant.oldest_waiting is not None and tenant.oldest_waiting < order
-        if tenant.phase is Phase.READY and not tenant.busy and not first_come:
-            victims.append(name)
-            del staying[name]
-    return victims if has_room(needs_bytes, staying.values(), device) else ()
+def _next_in_turn(lines: Mapping[str, Line]) -> str | None:
+    """Return whose turn is longest ago, so that each one comes once before any comes twice."""
+    return min(lines, key=lambda name: (lines[name].since, lines[name].order), default=None)

@@ -14,10 +14,11 @@ import structlog
 from speechhub.discovery import BrokenPlugin, discover
 from speechhub.errors import SpeechhubError
 from speechhub.gpu.names import gpu_names
+from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.placement import Placement, devices_of, place
+from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
-from speechhub.lifecycle.scheduler import Limits
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
@@ -77,6 +78,14 @@ class Hub:
             placements,
             limits=Limits(
                 queue_limit=settings.queue_limit,
+                queue_limit_s=settings.queue_limit_s,
+                stt_max_wait_s=settings.stt_max_wait_s,
+                tts_max_wait_s=settings.tts_max_wait_s,
+                policy=NetRent(
+                    reluctance=settings.switch_reluctance,
+                    min_stay=settings.switch_min_stay,
+                    speculation=settings.switch_speculation,
+                ),
                 switch_timeout_s=settings.switch_timeout_s,
                 first_load_timeout_s=settings.first_load_timeout_s,
                 idle_unload_s=settings.idle_unload_s,

@@ -1,4 +1,4 @@
-"""Who must go so that another may start."""
+"""Whose turn it is on a device that holds one engine at a time."""
 
 from dataclasses import replace
 
@@ -6,141 +6,169 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.lifecycle.placement import Device
-from speechhub.lifecycle.policy import Tenant, has_room, victims_for
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.policy import Fifo, Greedy, Line, NetRent, Scene
 
-GPU = Device(name="cuda:0", exclusive=True)
-CPU = Device(name="cpu", exclusive=False, memory_bytes=100)
-ENDLESS = Device(name="cpu", exclusive=False)
-IDLE = Tenant(phase=Phase.READY, busy=False, idle_since=0.0, oldest_waiting=None, memory_bytes=40)
+NET_RENT = NetRent()
+SCENE = Scene(now=100.0, resident="stt", stay_s=50.0, switch_s=3.0, lines={})
 
 
-@pytest.mark.parametrize(
-    ("device", "tenants", "needs", "expected"),
-    [
-        (GPU, 0, 1000, True),
-        (GPU, 1, 0, False),
-        (CPU, 0, 1000, True),
-        (CPU, 1, 60, True),
-        (CPU, 1, 61, False),
-        (CPU, 2, 20, True),
-        (ENDLESS, 50, 1000, True),
-    ],
-)
-def test_room(device, tenants, needs, expected):
-    """An exclusive device holds one; a shared one what its memory holds, and always the first."""
-    assert has_room(needs, [IDLE] * tenants, device) is expected
+def line(*arrivals, order=0, **rest):
+    return Line(arrivals=arrivals, order=order, **rest)
 
 
-def test_the_gpu_s_idle_engine_goes():
-    """Its successor needs the whole device."""
-    assert victims_for(1, 10, {"a": IDLE}, GPU) == ["a"]
+def scene(**changes):
+    return replace(SCENE, **changes)
 
 
-def test_nobody_goes_where_there_is_room():
-    """Memory that is free is used first."""
-    assert victims_for(1, 60, {"a": IDLE}, CPU) == []
+@pytest.mark.parametrize("policy", [Fifo(), Greedy(), NET_RENT])
+def test_nobody_waits(policy):
+    """There is nothing to choose."""
+    assert policy.choose(SCENE) is None
+    assert policy.choose(scene(resident=None)) is None
 
 
-def test_least_recently_used_goes_first_and_no_more_than_needed():
-    """The victims are those whose last work is longest ago."""
-    tenants = {"new": replace(IDLE, idle_since=9.0), "old": replace(IDLE, idle_since=1.0)}
+@pytest.mark.parametrize("policy", [Fifo(), Greedy(), NET_RENT])
+@pytest.mark.parametrize("resident", ["stt", "tts", None])
+def test_the_only_one_who_waits_is_served_at_once(policy, resident):
+    """Whoever is there: no lingering."""
+    assert policy.choose(scene(resident=resident, lines={"tts": line(100.0)})) == "tts"
 
-    assert victims_for(1, 60, tenants, CPU) == ["old"]
-    assert victims_for(1, 90, tenants, CPU) == ["old", "new"]
+
+def test_fifo_goes_by_age_and_greedy_by_who_is_there():
+    """The two that net-rent is compared with."""
+    both = scene(lines={"stt": line(99.0, order=9), "tts": line(10.0, order=1)})
+
+    assert Fifo().choose(both) == "tts"
+    assert Greedy().choose(both) == "stt"
 
 
 @pytest.mark.parametrize(
-    "tenant",
+    ("others", "mine", "expected"),
     [
-        replace(IDLE, busy=True),
-        replace(IDLE, phase=Phase.LOADING),
-        replace(IDLE, oldest_waiting=4),
+        ((97.1,), (99.0,), "stt"),  # 2.9 s of waiting, one waits here: not worth 3 s
+        ((97.0,), (99.0,), "tts"),  # 3 s
+        ((98.5, 98.5), (99.0,), "tts"),  # together as much
+        ((95.0,), (99.0, 99.0), "stt"),  # 5 s, and two would have to wait for the switch
+        ((94.0,), (99.0, 99.0), "tts"),
     ],
-    ids=["busy", "loading", "asked for earlier"],
 )
-def test_who_may_not_be_stopped_is_not(tenant):
-    """Work that runs, a load that was paid for, and an earlier request all come first."""
-    assert victims_for(5, 10, {"a": tenant}, GPU) == ()
+def test_switch_when_waiting_outweighs_its_price(others, mine, expected):
+    """The waiting of all others counts, against the switch times of all who wait for the resident."""
+    lines = {"tts": line(*others, order=1), "stt": line(*mine, order=2)}
+
+    assert NET_RENT.choose(scene(lines=lines)) == expected
 
 
-def test_a_later_request_does_not_protect():
-    """First come, first served."""
-    assert victims_for(5, 10, {"a": replace(IDLE, oldest_waiting=6)}, GPU) == ["a"]
+def test_waiting_counts_from_the_last_visit():
+    """What was waited before the line's own last visit has been paid for."""
+    lines = {"tts": line(10.0, last_here=99.0), "stt": line(99.0)}
+
+    assert NET_RENT.choose(scene(lines=lines | {"tts": line(80.0, last_here=99.0)})) == "stt"
+    assert NET_RENT.choose(scene(lines=lines | {"tts": line(80.0, last_here=90.0)})) == "tts"
 
 
-@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING])
-def test_who_is_on_the_way_out_makes_room_already(phase):
-    """Nobody else is stopped for room that is about to be free."""
-    tenants = {"leaving": replace(IDLE, phase=phase, idle_since=5.0), "old": IDLE}
+def test_a_visit_lasts_a_while():
+    """However much the others have waited: two switch times, while there is work."""
+    lines = {"tts": line(0.0, order=1), "stt": line(99.0, order=2)}
 
-    assert victims_for(1, 60, tenants, CPU) == []
-
-
-def test_nobody_is_stopped_in_vain():
-    """Where stopping all that may be stopped is not enough, all stay."""
-    tenants = {"idle": IDLE, "busy": replace(IDLE, busy=True)}
-
-    assert victims_for(1, 90, tenants, CPU) == ()
+    assert NET_RENT.choose(scene(stay_s=5.9, lines=lines)) == "stt"
+    assert NET_RENT.choose(scene(stay_s=6.0, lines=lines)) == "tts"
 
 
-tenants_strategy = st.dictionaries(
-    st.sampled_from("abcdef"),
+def test_whoever_waited_too_long_gets_a_turn():
+    """Beyond the cap the price does not matter, only who came first, or how long the visit was."""
+    crowd = [99.0] * 32  # a price of 96 s
+    lines = {"tts": line(70.0, order=1), "stt": line(*crowd, order=2)}
+    late = {"tts": line(70.0, order=9), "stt": line(*crowd, order=2)}
+
+    assert NET_RENT.choose(scene(now=99.9, lines=lines)) == "stt"
+    assert NET_RENT.choose(scene(lines=lines)) == "tts"
+    assert NET_RENT.choose(scene(stay_s=29.9, lines=late)) == "stt"
+    assert NET_RENT.choose(scene(stay_s=30.0, lines=late)) == "tts"
+
+
+def test_of_several_others_the_one_whose_turn_is_longest_ago_comes_next():
+    """Not the one with the oldest ticket: it was here in between."""
+    lines = {
+        "stt": line(99.0, order=9),
+        "tts": line(10.0, order=1, last_here=80.0),
+        "other": line(50.0, order=2, last_here=20.0),
+    }
+
+    assert NET_RENT.choose(scene(lines=lines)) == "other"
+    assert NET_RENT.choose(scene(resident=None, lines=lines)) == "other"
+
+
+def test_work_of_a_crashed_worker_has_its_engine_back_first():
+    """A ticket that was running already goes before lines that waited longer."""
+    lines = {"stt": line(99.0, order=-1, last_here=99.0), "tts": line(10.0, order=1)}
+
+    assert NET_RENT.choose(scene(resident=None, lines=lines)) == "stt"
+
+
+@pytest.mark.parametrize(
+    ("likely", "expected"),
+    [({}, None), ({"tts": 0.69}, None), ({"tts": 0.7}, "tts"), ({"stt": 0.9, "tts": 0.1}, None)],
+)
+def test_speculation_needs_a_likely_successor(likely, expected):
+    """Another target, and likely enough; fifo and greedy never guess."""
+    assert NET_RENT.foresee("stt", likely) == expected
+    assert NetRent(speculation=1.0).foresee("stt", {"tts": 1.0}) is None
+    assert Fifo().foresee("stt", likely) is None
+    assert Greedy().foresee("stt", likely) is None
+
+
+lines_strategy = st.dictionaries(
+    st.sampled_from("abcd"),
     st.builds(
-        Tenant,
-        phase=st.sampled_from(Phase),
-        busy=st.booleans(),
-        idle_since=st.floats(0, 100),
-        oldest_waiting=st.none() | st.integers(0, 10),
-        memory_bytes=st.integers(0, 60),
+        lambda arrivals, order, last_here: Line(
+            arrivals=tuple(sorted(arrivals)), order=order, last_here=last_here
+        ),
+        st.lists(st.floats(0, 100), min_size=1, max_size=5),
+        st.integers(-2, 50),
+        st.just(float("-inf")) | st.floats(0, 100),
     ),
 )
-devices_strategy = st.sampled_from([GPU, CPU, ENDLESS])
 
 
-@given(order=st.integers(0, 10), needs=st.integers(0, 150), tenants=tenants_strategy, device=devices_strategy)
-def test_victims_may_be_stopped_and_are_enough(order, needs, tenants, device):
-    """Victims are idle, ready, and wanted by nobody who came earlier; with them gone, the new one fits."""
-    victims = victims_for(order, needs, tenants, device)
+@given(
+    lines=lines_strategy,
+    resident=st.none() | st.sampled_from("abcd"),
+    stay=st.floats(0, 100),
+    switch=st.floats(0, 30),
+    policy=st.sampled_from([Fifo(), Greedy(), NET_RENT]),
+)
+def test_somebody_who_waits_is_always_chosen(lines, resident, stay, switch, policy):
+    """No policy leaves a device idle while somebody waits, and none serves who does not."""
+    choice = policy.choose(Scene(now=100, resident=resident, stay_s=stay, switch_s=switch, lines=lines))
 
-    for name in victims:
-        tenant = tenants[name]
-        assert tenant.phase is Phase.READY
-        assert not tenant.busy
-        assert tenant.oldest_waiting is None or tenant.oldest_waiting >= order
-    if victims:
-        assert has_room(needs, [t for n, t in staying(tenants).items() if n not in victims], device)
-
-
-@given(order=st.integers(0, 10), needs=st.integers(0, 150), tenants=tenants_strategy, device=devices_strategy)
-def test_no_victim_is_stopped_in_vain(order, needs, tenants, device):
-    """Without the last victim's leaving, there would be no room; and where there is room, nobody leaves."""
-    victims = victims_for(order, needs, tenants, device)
-
-    if victims:
-        spared = set(victims[:-1])
-        assert not has_room(needs, [t for n, t in staying(tenants).items() if n not in spared], device)
-    if has_room(needs, staying(tenants).values(), device):
-        assert not victims
+    assert choice in lines if lines else choice is None
 
 
-@given(order=st.integers(0, 10), needs=st.integers(0, 150), tenants=tenants_strategy, device=devices_strategy)
-def test_room_that_can_be_made_is_made(order, needs, tenants, device):
-    """Nobody waits for ever beside engines that nobody uses."""
-    stoppable = {
-        name
-        for name, t in tenants.items()
-        if t.phase is Phase.READY and not t.busy and (t.oldest_waiting is None or t.oldest_waiting >= order)
-    }
-    rest = [t for name, t in staying(tenants).items() if name not in stoppable]
+@given(
+    lines=lines_strategy,
+    stay=st.floats(0, 100),
+    switch=st.floats(0.1, 30),
+    scale=st.sampled_from([0.5, 2, 8]),
+)
+def test_only_proportions_matter(lines, stay, switch, scale):
+    """With all times, caps included, twice as long, the choice is the same."""
 
-    if has_room(needs, rest, device):
-        gone = victims_for(order, needs, tenants, device)
-        assert has_room(needs, [t for n, t in staying(tenants).items() if n not in gone], device)
+    def scaled(factor):
+        return Scene(
+            now=100 * factor,
+            resident="a",
+            stay_s=stay * factor,
+            switch_s=switch * factor,
+            lines={
+                name: replace(
+                    it,
+                    arrivals=tuple(arrived * factor for arrived in it.arrivals),
+                    last_here=it.last_here * factor,
+                    max_wait_s=30 * factor,
+                )
+                for name, it in lines.items()
+            },
+        )
 
-
-def staying(tenants):
-    """Return the tenants that are not on their way out."""
-    leaving = (Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING)
-    return {n: t for n, t in tenants.items() if t.phase not in leaving}
+    assert NET_RENT.choose(scaled(scale)) == NET_RENT.choose(scaled(1))

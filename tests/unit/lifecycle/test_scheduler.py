@@ -4,6 +4,7 @@ import pytest
 
 from speechhub.engine import Slot
 from speechhub.errors import (
+    EngineFailingError,
     EngineLoadError,
     EnginePinnedError,
     ModelFilesError,
@@ -36,6 +37,7 @@ from speechhub.lifecycle.events import (
     Unpinned,
     Verify,
 )
+from speechhub.lifecycle.policy import Fifo
 from speechhub.lifecycle.scheduler import Limits, Scheduler
 from speechhub.lifecycle.states import Phase
 from tests.fakes.placements import CPU, GPU, placement, placements
@@ -216,9 +218,9 @@ def test_a_ticket_leaves_the_queue_at_its_deadline():
     assert scheduler.state("stt").waiting == 1
 
 
-def test_nobody_overtakes_on_an_exclusive_device():
+def test_nobody_overtakes_under_fifo():
     """First come, first served, across engines: a later request for the resident engine waits."""
-    scheduler = gpu_scheduler()
+    scheduler = gpu_scheduler(Limits(policy=Fifo()))
     stt = bring_up(scheduler, "stt", 1)
     scheduler.handle(Requested(ticket=2, target="tts"), 1)
     scheduler.handle(Fetched(target="tts"), 1)
@@ -438,3 +440,176 @@ def test_shutdown_refuses_who_waits_and_who_comes():
     assert isinstance(refusal.error, ShuttingDownError)
     assert isinstance(late.error, ShuttingDownError)
     assert scheduler.state("stt").busy
+
+
+def exchange(scheduler, leaving, coming, now, *, stop_s=1.0, load_s=2.0):
+    """Carry out a switch that has begun: the old worker ends, its memory is free, the new one is ready."""
+    old = scheduler.state(leaving).epoch
+    scheduler.handle(Exited(target=leaving, epoch=old), now + stop_s)
+    [load] = scheduler.handle(Freed(target=leaving, epoch=old), now + stop_s)
+    assert (type(load), load.target) == (Load, coming)
+    return scheduler.handle(Loaded(target=coming, epoch=load.epoch), now + stop_s + load_s)
+
+
+def talk(scheduler, turns, now=1000.0):
+    """Ask for stt and tts in turn, once every 10 s, each done after 1 s; return the time."""
+    [ticket] = [100 * int(now)]
+    for turn in range(turns):
+        target, other = ("stt", "tts") if turn % 2 == 0 else ("tts", "stt")
+        ticket += 1
+        effects = scheduler.handle(Requested(ticket=ticket, target=target), now)
+        if effects and isinstance(effects[0], Stop):
+            exchange(scheduler, other, target, now)
+            now += 3
+        for effect in scheduler.handle(Done(ticket=ticket), now + 1):
+            assert isinstance(effect, Stop)
+            exchange(scheduler, target, other, now + 1)
+        now += 10
+    return now
+
+
+def both_known(scheduler):
+    """Load both once, so that their files are known; leave tts there, idle."""
+    stt = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(UnloadWanted(target="stt"), 1)
+    scheduler.handle(Exited(target="stt", epoch=stt), 1)
+    scheduler.handle(Freed(target="stt", epoch=stt), 1)
+    bring_up(scheduler, "tts", 2, now=1)
+    scheduler.handle(Done(ticket=2), 2)
+
+
+def test_a_switch_is_measured_from_the_stop_to_the_next_engine_being_ready():
+    """First loads don't count, for they read the disk; idle time between doesn't either."""
+    scheduler = gpu_scheduler()
+    guess = scheduler.switch_s("cuda:0")
+    both_known(scheduler)
+    assert scheduler.switch_s("cuda:0") == guess
+
+    assert isinstance(scheduler.handle(Requested(ticket=3, target="stt"), 50)[0], Stop)
+    exchange(scheduler, "tts", "stt", 50, stop_s=1, load_s=2.5)
+
+    assert scheduler.switch_s("cuda:0") == 3.5
+
+
+def test_a_conversation_is_foreseen():
+    """Once turns have alternated for a while, the next engine is made ready as soon as the last is done."""
+    scheduler = gpu_scheduler()
+    both_known(scheduler)
+    now = talk(scheduler, 40)
+    scheduler.handle(Requested(ticket=3, target="stt"), now)
+
+    assert scheduler.state("stt").busy, "it was there already"
+    [stop] = scheduler.handle(Done(ticket=3), now + 1)
+    assert (type(stop), stop.target) == (Stop, "stt")
+    assert exchange(scheduler, "stt", "tts", now + 1) == []
+    assert scheduler.state("tts").phase is Phase.READY
+    assert scheduler.handle(Ticked(), now + 5) == [], "and stays there"
+
+
+def test_a_foreseen_engine_gives_way_to_a_real_request():
+    """A guess that was wrong costs a switch, but nobody waits for a load that nobody wants."""
+    scheduler = gpu_scheduler()
+    both_known(scheduler)
+    now = talk(scheduler, 40)
+    scheduler.handle(Requested(ticket=3, target="stt"), now)
+    [_] = scheduler.handle(Done(ticket=3), now + 1)
+    scheduler.handle(Requested(ticket=4, target="stt"), now + 1)
+
+    exchange(scheduler, "stt", "stt", now + 1)
+
+    assert scheduler.state("stt").busy
+
+
+@pytest.mark.parametrize("event", [PinWanted(target="stt"), ShutdownWanted()], ids=["pin", "shutdown"])
+def test_nothing_is_foreseen_when_it_is_not_wanted(event):
+    """A pin is the operator's word against any guess, and at the end there is no next request."""
+    scheduler = gpu_scheduler()
+    both_known(scheduler)
+    now = talk(scheduler, 40)
+    scheduler.handle(Requested(ticket=3, target="stt"), now)
+    scheduler.handle(event, now)
+
+    assert scheduler.handle(Done(ticket=3), now + 1) == []
+
+
+def test_a_model_that_fails_to_load_is_left_alone_for_a_while():
+    """Who comes within the pause is refused at once with its end; then one try is made, and pauses grow."""
+    scheduler = gpu_scheduler()
+    scheduler.handle(Requested(ticket=1, target="stt"), 0)
+    scheduler.handle(Fetched(target="stt"), 0)
+    scheduler.handle(LoadFailed(target="stt", epoch=1, error=EngineLoadError("bad weights")), 10)
+    scheduler.handle(Freed(target="stt", epoch=1), 10)
+
+    [refusal] = scheduler.handle(Requested(ticket=2, target="stt"), 10.25)
+    assert isinstance(refusal.error, EngineFailingError)
+    assert refusal.error.retry_after_s == 0.75
+    assert "bad weights" in refusal.error.message
+    assert scheduler.state("stt").failing_until == 11
+
+    assert scheduler.handle(Requested(ticket=3, target="stt"), 11) == [Fetch(target="stt")]
+    [load] = scheduler.handle(Fetched(target="stt"), 11)
+    assert scheduler.handle(Requested(ticket=4, target="stt"), 11) == [], "it waits for the one try"
+    scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=EngineLoadError("bad")), 12)
+    assert scheduler.state("stt").failing_until == 14
+
+
+def test_a_failing_model_does_not_keep_others_from_the_gpu():
+    """Only its own clients are refused."""
+    scheduler = gpu_scheduler()
+    scheduler.handle(Requested(ticket=1, target="stt"), 0)
+    scheduler.handle(Fetched(target="stt"), 0)
+    scheduler.handle(LoadFailed(target="stt", epoch=1, error=EngineLoadError("bad")), 1)
+    scheduler.handle(Freed(target="stt", epoch=1), 1)
+
+    bring_up(scheduler, "tts", 2, now=1)
+
+    assert scheduler.state("tts").busy
+
+
+def test_a_success_ends_the_pauses():
+    """A model that loads is as good as any other."""
+    scheduler = gpu_scheduler()
+    scheduler.handle(Requested(ticket=1, target="stt"), 0)
+    scheduler.handle(Fetched(target="stt"), 0)
+    scheduler.handle(LoadFailed(target="stt", epoch=1, error=EngineLoadError("bad")), 1)
+    scheduler.handle(Freed(target="stt", epoch=1), 1)
+
+    bring_up(scheduler, "stt", 2, now=5)
+
+    assert scheduler.state("stt").failing_until is None
+
+
+def test_a_queue_is_bounded_by_the_work_in_it():
+    """Long work fills a queue before many tickets do; one may always wait."""
+    scheduler = gpu_scheduler(Limits(queue_limit=99, queue_limit_s=120))
+    bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="stt", size=50), 1)
+    scheduler.handle(Done(ticket=1), 10)
+    scheduler.handle(Done(ticket=2), 60)  # a second for each unit
+    scheduler.handle(Requested(ticket=3, target="stt", size=1), 60)
+
+    assert scheduler.handle(Requested(ticket=4, target="stt", size=500), 60) == []
+    [refusal] = scheduler.handle(Requested(ticket=5, target="stt", size=1), 60)
+    scheduler.handle(Cancelled(ticket=4), 60)
+    scheduler.handle(Requested(ticket=6, target="stt", size=100), 60)
+    [other] = scheduler.handle(Requested(ticket=7, target="stt", size=21), 60)
+
+    assert isinstance(refusal.error, QueueFullError)
+    assert refusal.error.retry_after_s == 60, "the longest that clients should be told"
+    assert isinstance(other.error, QueueFullError)
+    assert scheduler.handle(Requested(ticket=8, target="stt", size=20), 60) == []
+
+
+def test_retry_after_counts_what_runs_what_waits_and_what_must_be_switched():
+    """The rest of the running work, the work ahead, and for an engine that is not there, a switch."""
+    scheduler = gpu_scheduler(Limits(queue_limit=2))
+    bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 8)  # 8 s each
+    scheduler.handle(Requested(ticket=2, target="stt"), 8)
+    scheduler.handle(Requested(ticket=3, target="stt"), 8)
+
+    assert scheduler.wait_s("stt", 10) == 6 + 8
+    assert scheduler.wait_s("tts", 10) == 6 + scheduler.switch_s("cuda:0")
+    scheduler.handle(Requested(ticket=4, target="tts"), 10)
+    assert scheduler.wait_s("stt", 10) == 6 + 8 + 2 * scheduler.switch_s("cuda:0")

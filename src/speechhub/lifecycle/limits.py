@@ -1,0 +1,27 @@
+"""What the operator lets the scheduler do."""
+
+from dataclasses import dataclass, field
+
+from speechhub.engine import Slot
+from speechhub.lifecycle.policy import NetRent, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds that the scheduler keeps, and its policy; times in seconds."""
+
+    queue_limit: int = 32
+    """Tickets that may wait for one target."""
+    queue_limit_s: float = 120.0
+    """Work that may wait for one target, as predicted; one ticket may always wait."""
+    switch_timeout_s: float = 30.0
+    first_load_timeout_s: float = 120.0
+    idle_unload_s: float = 300.0
+    """0 means never."""
+    stt_max_wait_s: float = 30.0
+    tts_max_wait_s: float = 30.0
+    policy: Policy = field(default_factory=NetRent)
+
+    def max_wait_s(self, slot: Slot) -> float:
+        """Return how long the first in a line of *slot* may wait before it gets its turn."""
+        return self.stt_max_wait_s if slot is Slot.STT else self.tts_max_wait_s

@@ -1,0 +1,248 @@
+"""Who is on one device and who comes next: turns the state of its targets into effects."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from speechhub.errors import EnginePinnedError, SpeechhubError
+from speechhub.lifecycle.estimates import Mean, Succession
+from speechhub.lifecycle.events import Effect, Fetch, Grant, Load, Refuse, Stop, Verify
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.placement import Device
+from speechhub.lifecycle.policy import Line, Scene
+from speechhub.lifecycle.room import Tenant, has_room, victims_for
+from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.target import Job, Target, WorkerState
+
+FIRST_SWITCH_GUESS_S = 5.0
+"""What a switch costs, before the first one is measured."""
+
+
+def refuse_all(it: Target, error: SpeechhubError) -> Sequence[Effect]:
+    """Send away all who wait for a target."""
+    refused, it.waiting = it.waiting, []
+    return [Refuse(ticket=ticket.number, error=error) for ticket in refused]
+
+
+@dataclass(slots=True, kw_only=True)
+class Occupancy:
+    """One device, for the life of the scheduler."""
+
+    device: Device
+    targets: Mapping[str, Target]
+    """Those that are placed here."""
+    limits: Limits
+    epochs: "itertools.count[int]"
+    """Shared by all devices."""
+    pinned: str | None = None
+    switch_s: Mean = field(default_factory=lambda: Mean(FIRST_SWITCH_GUESS_S))
+    """How long it takes from telling one engine to stop until the next one is ready."""
+    succession: Succession = field(default_factory=Succession)
+    foreseen: str | None = None
+    """Target that the device is being made ready for although nobody waits."""
+    _switch_began: float | None = None
+    """When the last engine was told to stop, for another one that does not load yet."""
+
+    # ── What happened here ───────────────────────────────────────────────────
+
+    def ready(self, it: Target, worker: WorkerState, now: float) -> None:
+        """Note that the worker of *it* is ready."""
+        worker.move(Phase.READY, now)
+        worker.deadline, worker.idle_since = math.inf, now
+        if worker.switch_began is not None and it.loaded_before:
+            self.switch_s.add(now - worker.switch_began)  # a first load would count the disk as well
+        it.loaded_before = True
+        it.breaker.succeed()
+
+    def excludes(self, it: Target) -> EnginePinnedError | None:
+        """Return why nobody may wait for *it*, if another one is pinned and leaves it no room."""
+        if self.pinned is None or self.pinned == it.name:
+            return None
+        if it.phase_is(Phase.READY) and not self.device.exclusive:
+            return None
+        if has_room(it.placement.model.memory_bytes, [self._tenant(self.targets[self.pinned])], self.device):
+            return None
+        return EnginePinnedError(it.name, self.pinned, self.device.name)
+
+    def wait_s(self, it: Target, now: float) -> float:
+        """Return how long a ticket that comes now for *it* will wait, as predicted."""
+        wait_s = it.waiting_s() + it.running_s(now)
+        others = [other for other in self.targets.values() if other is not it]
+        if it.phase_is(Phase.READY):
+            away = self.device.exclusive and any(other.waiting for other in others)
+            return wait_s + 2 * self.switch_s.value * away
+        if self.device.exclusive:
+            wait_s += sum(other.running_s(now) for other in others)
+        return wait_s + self.switch_s.value
+
+    # ── What to do ───────────────────────────────────────────────────────────
+
+    def retire(self, it: Target, now: float) -> Sequence[Effect]:
+        """Let the worker go: now if it is idle, after its work if it is not."""
+        worker = it.worker
+        if worker is None or worker.phase in (Phase.STOPPING, Phase.VERIFYING):
+            return ()
+        if worker.phase is Phase.READY:
+            it.last_here = now
+        if worker.job is not None:
+            if worker.phase is Phase.READY:
+                worker.move(Phase.DRAINING, now)
+            return ()
+        worker.move(Phase.STOPPING, now)
+        return (Stop(target=it.name, epoch=worker.epoch),)
+
+    def vacate(self, it: Target, worker: WorkerState, now: float) -> Iterator[Effect]:
+        """Note that the process of *worker* is gone."""
+        if worker.phase is Phase.READY:
+            it.last_here = now
+        worker.job = None
+        if not self.device.verified:
+            it.worker = None
+            return
+        worker.move(Phase.VERIFYING, now)
+        yield from self._verify(it, worker)
+
+    def dispatch(self, now: float, *, idle: bool) -> Iterator[Effect]:
+        """Grant, fetch, load, stop whatever can be.
+
+        Args:
+            now: Seconds of the scheduler's clock.
+            idle: Whether work has just ended, so that it is time to think ahead.
+        """
+        for it in self.targets.values():
+            if it.phase_is(Phase.DRAINING):
+                yield from self.retire(it, now)
+        for it in self._lines():
+            if it.worker is None and (pinned := self.excludes(it)):
+                yield from refuse_all(it, pinned)
+            elif it.worker is None and not it.files and not it.fetching:
+                it.fetching = True
+                yield Fetch(target=it.name)
+        if self.device.exclusive:
+            yield from self._take_turns(now, idle=idle)
+        else:
+            yield from self._share(now)
+
+    def _lines(self) -> list[Target]:
+        """Return the targets that somebody waits for, oldest head first."""
+        return sorted((it for it in self.targets.values() if it.waiting), key=lambda it: it.waiting[0].order)
+
+    def _servable(self) -> list[Target]:
+        """Return them without those whose files are not there yet: they hold nobody up."""
+        return [it for it in self._lines() if it.worker is not None or it.files]
+
+    def _share(self, now: float) -> Iterator[Effect]:
+        """Let engines run beside each other; for room, first come first served."""
+        room_is_wanted = False
+        for it in self._servable():
+            if it.worker is not None:
+                yield from self._grant(it, it.worker, now)
+            elif not room_is_wanted:
+                yield from self._make_room_and_load(it, now)
+                room_is_wanted = True
+
+    def _take_turns(self, now: float, *, idle: bool) -> Iterator[Effect]:
+        """Let one engine after the other have the device, in the order of the policy."""
+        holder = next((it for it in self.targets.values() if it.worker is not None), None)
+        if holder is None or holder.worker is None:
+            yield from self._bring_in(now)
+            return
+        worker = holder.worker
+        if worker.phase is Phase.VERIFYING and self._servable():
+            yield from self._verify(holder, worker)
+        if worker.phase is not Phase.READY:
+            return
+        if worker.served == 0:  # whoever waited for the load comes before anybody's switch
+            yield from self._grant(holder, worker, now)
+        while worker.job is None and self.pinned != holder.name:
+            choice = self._choose(holder, worker, now)
+            if choice is None and idle and worker.served and self.succession.last == holder.name:
+                choice = self.foreseen = self._foresee(holder.name)
+            if choice is None:
+                return
+            if choice != holder.name:
+                self._switch_began = now
+                yield from self.retire(holder, now)
+                return
+            yield from self._grant(holder, worker, now)
+        yield from self._grant(holder, worker, now)
+
+    def _choose(self, holder: Target | None, worker: WorkerState | None, now: float) -> str | None:
+        scene = Scene(
+            now=now,
+            resident=holder.name if holder else None,
+            stay_s=now - worker.since if worker else 0.0,
+            switch_s=self.switch_s.value,
+            lines={
+                it.name: Line(
+                    arrivals=tuple(ticket.arrived for ticket in it.waiting),
+                    order=it.waiting[0].order,
+                    last_here=it.last_here,
+                    max_wait_s=self.limits.max_wait_s(it.placement.slot),
+                )
+                for it in self._servable()
+            },
+        )
+        return self.limits.policy.choose(scene)
+
+    def _foresee(self, resident: str) -> str | None:
+        name = self.limits.policy.foresee(resident, self.succession.after(resident))
+        it = self.targets[name] if name is not None else None
+        return name if it is not None and it.files and not it.breaker.failures and not self.pinned else None
+
+    def _bring_in(self, now: float) -> Iterator[Effect]:
+        """Load whoever's turn it is on a device that is empty."""
+        choice = self._choose(None, None, now)
+        foreseen, self.foreseen = self.foreseen, None
+        if choice is None and self.pinned is None:
+            choice = foreseen
+        if choice is None:
+            self._switch_began = None
+        else:
+            yield self._load(self.targets[choice], now)
+
+    def _grant(self, it: Target, worker: WorkerState, now: float) -> Iterator[Effect]:
+        while worker.phase is Phase.READY and it.waiting and (it.waiting[0].presence or worker.job is None):
+            ticket = it.waiting.pop(0)
+            if not ticket.presence:
+                worker.job = Job(ticket=ticket.number, size=ticket.size, began=now)
+                worker.served += 1
+            yield Grant(ticket=ticket.number, target=it.name, epoch=worker.epoch)
+
+    def _verify(self, it: Target, worker: WorkerState) -> Iterator[Effect]:
+        if not worker.verifying:
+            worker.verifying = True
+            yield Verify(target=it.name, epoch=worker.epoch)
+
+    def _load(self, it: Target, now: float) -> Effect:
+        limits = self.limits
+        limit_s = limits.switch_timeout_s if it.loaded_before else limits.first_load_timeout_s
+        it.worker = WorkerState(
+            epoch=next(self.epochs),
+            since=now,
+            idle_since=now,
+            deadline=now + limit_s,
+            switch_began=self._switch_began,
+        )
+        self._switch_began = None
+        return Load(target=it.name, epoch=it.worker.epoch)
+
+    def _make_room_and_load(self, it: Target, now: float) -> Iterator[Effect]:
+        needs_bytes = it.placement.model.memory_bytes
+        tenants = {other.name: self._tenant(other) for other in self.targets.values() if other.worker}
+        if has_room(needs_bytes, tenants.values(), self.device):
+            yield self._load(it, now)
+            return
+        for name in victims_for(it.waiting[0].order, needs_bytes, tenants, self.device):
+            yield from self.retire(self.targets[name], now)
+
+    def _tenant(self, it: Target) -> Tenant:
+        worker = it.worker
+        return Tenant(
+            phase=worker.phase if worker else Phase.LOADING,
+            busy=self.pinned == it.name or (worker is not None and worker.job is not None),
+            idle_since=worker.idle_since if worker else -math.inf,
+            oldest_waiting=it.waiting[0].order if it.waiting else None,
+            memory_bytes=it.placement.model.memory_bytes,
+        )

@@ -1,0 +1,134 @@
+"""A model and everything that goes on around it: who waits for it, its worker, what was learnt of it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from speechhub.lifecycle.breaker import Breaker
+from speechhub.lifecycle.estimates import ServiceTimes
+from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.states import MOVES, Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """Somebody who waits; times in seconds of the scheduler's clock."""
+
+    number: int
+    order: int
+    """Smaller goes first; below 0 goes before all who ever came."""
+    arrived: float
+    presence: bool
+    deadline: float
+    size: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """A ticket that uses a worker."""
+
+    ticket: int
+    size: float
+    began: float
+
+
+@dataclass(slots=True, kw_only=True)
+class WorkerState:
+    """A worker process, from the moment it is asked for until its device is free again."""
+
+    epoch: int
+    phase: Phase = Phase.LOADING
+    since: float
+    """When its phase began."""
+    deadline: float = math.inf
+    """When its loading must be over."""
+    idle_since: float
+    switch_began: float | None = None
+    """When the engine before it was told to stop for it; None if the device was empty."""
+    job: Job | None = None
+    served: int = 0
+    """Tickets that it was granted to."""
+    verifying: bool = False
+    """Whether an answer to `Verify` is due."""
+
+    def move(self, phase: Phase, now: float) -> None:
+        """Go to *phase*; a move that `MOVES` doesn't know is a bug."""
+        if phase not in MOVES[self.phase]:
+            raise AssertionError(f"illegal move {self.phase} → {phase}")
+        self.phase, self.since = phase, now
+
+
+@dataclass(slots=True, kw_only=True)
+class Target:
+    """One for each model, for the life of the scheduler."""
+
+    placement: Placement
+    waiting: list[Ticket] = field(default_factory=list)
+    """In the order in which they will be served."""
+    worker: WorkerState | None = None
+    files: bool = False
+    """Whether its files are known to be on disk."""
+    fetching: bool = False
+    loaded_before: bool = False
+    last_here: float = -math.inf
+    """When it had a worker that was ready, last."""
+    service: ServiceTimes = field(default_factory=ServiceTimes)
+    breaker: Breaker = field(default_factory=Breaker)
+
+    @property
+    def name(self) -> str:
+        """The model's id."""
+        return self.placement.target
+
+    def enqueue(self, ticket: Ticket) -> None:
+        """Put *ticket* into its place."""
+        self.waiting.append(ticket)
+        self.waiting.sort(key=lambda it: it.order)
+
+    def withdraw(self, number: int) -> None:
+        """Take a ticket out, if it waits."""
+        self.waiting = [it for it in self.waiting if it.number != number]
+
+    def take_expired(self, now: float) -> Iterator[Ticket]:
+        """Take out and yield whose deadline has come."""
+        for ticket in [it for it in self.waiting if it.deadline <= now]:
+            self.waiting.remove(ticket)
+            yield ticket
+
+    def phase_is(self, *phases: Phase) -> bool:
+        """Return whether there is a worker in one of *phases*."""
+        return self.worker is not None and self.worker.phase in phases
+
+    def waiting_s(self) -> float:
+        """Return how long the work of those who wait will take, as predicted."""
+        return sum(self.service.predict(it.size) for it in self.waiting if not it.presence)
+
+    def running_s(self, now: float) -> float:
+        """Return how long the running work will still take, as predicted; 0 without any."""
+        job = self.worker.job if self.worker else None
+        return max(0.0, job.began + self.service.predict(job.size) - now) if job else 0.0
+
+    def free_work(self, ticket: int, now: float) -> None:
+        """End the work of *ticket*, if the worker still has it."""
+        worker = self.worker
+        if worker is not None and worker.job is not None and worker.job.ticket == ticket:
+            self.service.note(now - worker.job.began, worker.job.size)
+            worker.job, worker.idle_since = None, now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetState:
+    """A look at one target; times in seconds of the scheduler's clock."""
+
+    target: str
+    phase: Phase | None
+    epoch: int | None
+    since: float | None
+    busy: bool
+    waiting: int
+    fetching: bool
+    pinned: bool
+    oldest: float | None
+    """When the one who waits longest came; None if nobody waits."""
+    failing_until: float | None
+    """When the next load may be tried; None if the last one went well."""
