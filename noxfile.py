@@ -5,10 +5,11 @@
 
 All but plugin use the repository's .venv, which they make or bring up to date; conformance and fuzz_api keep
 more environments in .venvs. Each engine plugin is tested in an environment of its own, because the native
-dependencies of engines conflict.
+dependencies of engines conflict. A plugin with pins of its own gets exactly those, and PyTorch for the CPU.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -23,6 +24,10 @@ import _stamp  # noqa: E402
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 PIP = _pip_config.pip_configuration(os.environ)
 NO_UV = bool(os.environ.get("NO_UV")) or _pip_config.needs_pip(PIP)
+
+PINS = "plugins/{dist}/src/*/engine-requirements.txt"
+"""Where a plugin carries its exact set of packages; such a plugin cannot live beside the hub's."""
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 nox.needs_version = ">=2025.2.9"
 nox.options.sessions = ["lint", "types", "tests", "docs", "conformance", "plugin"]
@@ -55,9 +60,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def types(session: nox.Session) -> None:
-    """Check all types strictly: the hub, the plugins that live in its environment, the scripts."""
+    """Check all types strictly: the hub, the plugins, the scripts."""
     python = hub_python(session)
     plugins = [str(Path(folder).relative_to(ROOT) / "src") for folder in _stamp.plugin_folders("test")]
+    plugins += [str(path.relative_to(ROOT).parents[1]) for path in ROOT.glob(PINS.replace("{dist}", "*"))]
     session.run(python, "-m", "mypy", "src", *plugins, "scripts", "noxfile.py")
 
 
@@ -93,9 +99,48 @@ def fuzz_api(session: nox.Session) -> None:
 def plugin(session: nox.Session, dist: str) -> None:
     """Test one engine plugin in an environment that holds it and nothing of the others."""
     folder = f"plugins/{dist}"
-    test_tools = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
-    session.install("--editable", ".", "--editable", folder, *test_tools)
+    project = nox.project.load_toml("pyproject.toml")
+    test_tools = nox.project.dependency_groups(project, "test")
+    pins = next(ROOT.glob(PINS.format(dist=dist)), None)
+    if pins is None:
+        session.install("--editable", ".", "--editable", folder, *test_tools)
+    else:
+        install_pinned(session, pins)
+        # What the hub needs, but for what the engine needs in another version: the hub's downloads, which
+        # these tests do without, and nothing else.
+        wanted = [line for line in project["project"]["dependencies"] if name_of(line) not in names_in(pins)]
+        session.install(*wanted, *test_tools, "--constraint", str(pins))
+        session.install("--no-deps", "--editable", ".", "--editable", folder)
     session.run("python", "-m", "pytest", "-c", "pyproject.toml", *report(dist), f"{folder}/tests")
+
+
+def install_pinned(session: nox.Session, pins: Path) -> None:
+    """Install a plugin's own set of packages with the CPU build of PyTorch; skip the session without it."""
+    lines = [line for line in pins.read_text("utf-8").splitlines() if "==" in line and line[0] != "#"]
+    torch = [f"{line}+cpu" for line in lines if name_of(line) == "torch"]
+    if torch:
+        # First from where the machine is told to look: it may have the wheel.
+        for place in ((), ("--extra-index-url", TORCH_CPU_INDEX)):
+            try:
+                session.install("--no-deps", *torch, *place)
+                break
+            except nox.command.CommandFailed:
+                session.warn(
+                    f"{torch[0]} is not to be had {'from ' + place[-1] if place else 'as configured'}"
+                )
+        else:
+            session.skip(f"{torch[0]} is not to be had here: this plugin's tests are skipped")
+    session.install("--no-deps", *(line for line in lines if name_of(line) != "torch"))
+
+
+def names_in(pins: Path) -> set[str]:
+    """Return the names of the packages that a file pins."""
+    return {name_of(line) for line in pins.read_text("utf-8").splitlines()}
+
+
+def name_of(requirement: str) -> str:
+    """Return a requirement's package as indexes spell it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", requirement)[0]).lower()
 
 
 def hub_python(session: nox.Session) -> str:

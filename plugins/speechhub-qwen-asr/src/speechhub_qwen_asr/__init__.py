@@ -1,0 +1,56 @@
+"""Qwen3-ASR for speechhub, through Qwen's own package qwen-asr.
+
+This module is read by the hub: it describes the engine and imports nothing heavy. What the engine itself
+needs is listed in engine-requirements.txt beside this file: all of it pinned, to be installed without looking
+at the dependencies that the packages declare.
+"""
+
+from speechhub.engine import EngineSpec, HubSource, ModelSpec, Slot, SttCapabilities
+from speechhub_qwen_asr.languages import LANGUAGES
+
+CAPABILITIES = SttCapabilities(
+    sample_rate=16_000,
+    # Clips up to this length keep its token budget short, its memory small and its loops rare; the hub cuts
+    # longer recordings where nobody speaks.
+    longest_input_s=30.0,
+    max_batch=4,
+    segment_timestamps=True,
+    word_timestamps=True,
+    language_detection=True,
+    streaming=True,
+    prompt=True,
+    hotwords=True,
+    temperature=True,
+)
+
+QWEN3_ASR_06B = ModelSpec(
+    id="qwen3-asr-0.6b",
+    hub=HubSource(repo="Qwen/Qwen3-ASR-0.6B"),
+    languages=tuple(LANGUAGES),
+    licence="Apache-2.0",
+    memory_bytes=2_900_000_000,
+    preference=20,
+)
+"""782 million parameters; fits a GPU of 4 GB, see docs/engines/qwen3-asr.md for the sum."""
+
+QWEN3_ASR_17B = ModelSpec(
+    id="qwen3-asr-1.7b",
+    hub=HubSource(repo="Qwen/Qwen3-ASR-1.7B"),
+    languages=tuple(LANGUAGES),
+    licence="Apache-2.0",
+    memory_bytes=5_500_000_000,
+    preference=5,
+)
+"""2038 million parameters: fewer errors, above all in the less common languages."""
+
+ENGINE = EngineSpec(
+    name="qwen-asr",
+    slot=Slot.STT,
+    factory="speechhub_qwen_asr.engine:QwenAsrEngine",
+    description="Qwen3-ASR: 30 languages; word times with Qwen3-ForcedAligner",
+    models=(QWEN3_ASR_06B, QWEN3_ASR_17B),
+    capabilities=CAPABILITIES,
+    devices=("cuda", "cpu"),
+    accepts_any_model=True,
+)
+"""Named by the entry point in pyproject.toml; this is how the hub knows the engine."""

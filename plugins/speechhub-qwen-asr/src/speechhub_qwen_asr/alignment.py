@@ -1,0 +1,106 @@
+"""Words with times: what the forced aligner says, put back onto the text that was written. Pure."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from speechhub.engine import Word
+
+SHORTEST_S: Final = 0.08
+"""Step of the aligner's times, in seconds; a word of no length gets so much where there is room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A word, or a Chinese character, as the aligner gives it: letters, digits and apostrophes alone."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+def place_words(text: str, units: Sequence[Unit], duration_s: float) -> tuple[Word, ...]:
+    """Return words that join to *text* exactly, punctuation and spaces included.
+
+    Args:
+        text: As the model wrote it, with or without a space in front.
+        units: In order; a unit whose letters are not the next ones of the text ends the search, and the rest
+            of the text goes to the word before it.
+        duration_s: Length of the clip; no time exceeds it.
+    """
+    spans = list(_find(text, units))
+    if not spans:
+        return ()
+    times = repair([(unit.start_s, unit.end_s) for unit in units[: len(spans)]], duration_s)
+    starts = [0]
+    for (_, end), (following, _) in pairwise(spans):
+        starts.append(end + _split_gap(text[end:following]))
+    ends = [*starts[1:], len(text)]
+    return tuple(
+        Word(text=text[first:last], start_s=start_s, end_s=end_s)
+        for first, last, (start_s, end_s) in zip(starts, ends, times, strict=True)
+    )
+
+
+def repair(times: Sequence[tuple[float, float]], duration_s: float) -> list[tuple[float, float]]:
+    """Return times in order, without overlap, within the clip, and of some length as far as there is room."""
+    fixed: list[list[float]] = []
+    now_s = 0.0
+    for start_s, end_s in times:
+        start_s = min(max(start_s, now_s), duration_s)  # noqa: PLW2901
+        now_s = min(max(end_s, start_s), duration_s)
+        fixed.append([start_s, now_s])
+    place = 0
+    while place < len(fixed):
+        last = place
+        while last < len(fixed) and fixed[last][1] - fixed[last][0] < SHORTEST_S / 2:
+            last += 1
+        if last > place:
+            _widen(fixed, place, last, duration_s)
+        place = last + 1
+    return [(round(start_s, 3), round(end_s, 3)) for start_s, end_s in fixed]
+
+
+def _widen(times: list[list[float]], first: int, last: int, duration_s: float) -> None:
+    """Share out the room around the words from *first* to before *last*, which have no length."""
+    wanted_s = SHORTEST_S * (last - first)
+    earliest_s = times[first - 1][1] if first else 0.0
+    latest_s = times[last][0] if last < len(times) else duration_s
+    start_s = times[first][0]
+    end_s = min(max(start_s + wanted_s, times[last - 1][1]), latest_s)
+    start_s = max(earliest_s, min(start_s, end_s - wanted_s))
+    if end_s - start_s < wanted_s / 2 and first:
+        # No room at all: the word before gives half of what it has.
+        before = times[first - 1]
+        before[1] -= min(wanted_s, (before[1] - before[0]) / 2)
+        start_s = before[1]
+    step_s = (end_s - start_s) / (last - first)
+    for number, place in enumerate(range(first, last)):
+        times[place] = [start_s + number * step_s, start_s + (number + 1) * step_s]
+
+
+def _find(text: str, units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
+    """Yield where each unit begins and ends in *text*, until one is not there."""
+    letters = [place for place, char in enumerate(text) if _is_kept(char)]
+    done = 0
+    for unit in units:
+        places = letters[done : done + len(unit.text)]
+        if not unit.text or "".join(text[place] for place in places).casefold() != unit.text.casefold():
+            return
+        done += len(places)
+        yield places[0], places[-1] + 1
+
+
+def _is_kept(char: str) -> bool:
+    """Tell whether the aligner keeps a character. Source: Qwen3ForceAlignProcessor.is_kept_char."""
+    return char == "'" or unicodedata.category(char)[0] in "LN"
+
+
+def _split_gap(gap: str) -> int:
+    """Return how much of what stands between two words belongs to the first of them."""
+    for place, char in enumerate(gap):
+        if char.isspace() or unicodedata.category(char) in {"Ps", "Pi"}:
+            return place
+    return len(gap)

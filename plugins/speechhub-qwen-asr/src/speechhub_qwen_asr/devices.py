@@ -1,0 +1,63 @@
+"""What suits a device: arithmetic, attention, and where the aligner goes."""
+
+import importlib.util
+from pathlib import Path
+from typing import Final
+
+import torch
+
+AT_WORK_BYTES: Final = 1_100_000_000
+"""What decoding and aligning take beside the weights: a batch of 4 clips of 30 s, and CUDA itself."""
+_CPU_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16"})
+
+
+def choose_dtype(wanted: str, device: str) -> torch.dtype:
+    """Return the arithmetic for *device*; ``auto`` is 16 bits where they are fast."""
+    if wanted != "auto":
+        chosen = getattr(torch, wanted)
+        assert isinstance(chosen, torch.dtype)  # noqa: S101  # the settings know no others
+        return chosen
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if _cpu_flags() & _CPU_FLAGS else torch.float32
+
+
+def choose_attention(wanted: str, device: str, dtype: torch.dtype) -> str:
+    """Return the implementation of attention; flash attention needs a GPU, 16 bits and its package."""
+    if wanted != "auto":
+        return wanted
+    can = (
+        device.startswith("cuda")
+        and dtype is not torch.float32
+        and importlib.util.find_spec("flash_attn") is not None
+    )
+    return "flash_attention_2" if can else "sdpa"
+
+
+def choose_aligner_device(wanted: str, device: str, *, free_bytes: int, weights_bytes: int) -> str:
+    """Return where the aligner runs: beside the model if both fit.
+
+    Args:
+        wanted: The operator's wish; ``auto`` leaves it to us.
+        device: Of the model.
+        free_bytes: Free on that device before anything is loaded.
+        weights_bytes: Of model and aligner together.
+    """
+    if wanted != "auto":
+        return wanted
+    if device == "cpu" or free_bytes < weights_bytes + AT_WORK_BYTES:
+        return "cpu"
+    return device
+
+
+def free_bytes(device: str) -> int:
+    """Return the free memory of a GPU; 0 for the CPU, where nobody asks."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.startswith("cuda") else 0
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())

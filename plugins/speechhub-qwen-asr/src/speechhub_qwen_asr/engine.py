@@ -1,0 +1,200 @@
+"""The engine itself; imported in the worker only."""
+
+import importlib.util
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from speechhub.engine import (
+    Call,
+    LoadContext,
+    Segment,
+    SttEngine,
+    TranscribeRequest,
+    Transcript,
+    Word,
+)
+from speechhub_qwen_asr.alignment import Unit, place_words
+from speechhub_qwen_asr.context import make_context
+from speechhub_qwen_asr.generation import Wish
+from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, UNSPACED, code_of
+from speechhub_qwen_asr.model import load_model, set_threads
+from speechhub_qwen_asr.recognizer import SAMPLE_RATE, SHORTEST_S, Clip, Deltas, Heard, Recognizer
+from speechhub_qwen_asr.sentences import split_into_sentences
+from speechhub_qwen_asr.settings import QwenAsrSettings
+from speechhub_qwen_asr.sound import find_sound
+
+_END = object()
+
+
+class QwenAsrEngine(SttEngine):
+    """Qwen3-ASR on PyTorch."""
+
+    def load(self, context: LoadContext) -> None:
+        """Load the model, and the aligner if there is one, and listen once, so that all is in place."""
+        settings = context.settings(QwenAsrSettings)
+        self._threads = context.threads
+        self._asr: Any = load_model(context, settings)
+        self._recognizer = Recognizer(self._asr, repetition_penalty=settings.repetition_penalty)
+        silence = np.zeros(int(SHORTEST_S * SAMPLE_RATE), np.float32)
+        self._recognizer.hear([Clip(samples=silence, language="English")], Wish())
+
+    def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
+        """Transcribe clips of up to 30 s, those together that are decoded alike."""
+        transcripts: dict[int, Transcript] = {}
+        for temperature in sorted({request.temperature or 0.0 for request in batch}):
+            places = [
+                place for place, request in enumerate(batch) if (request.temperature or 0.0) == temperature
+            ]
+            call.raise_if_cancelled()
+            wish = Wish(temperature=temperature, stopped=lambda: call.cancelled)
+            found = self._transcribe([batch[place] for place in places], wish, call)
+            transcripts |= dict(zip(places, found, strict=True))
+            call.report(len(transcripts) / len(batch))
+        return [transcripts[place] for place in range(len(batch))]
+
+    def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
+        """Yield the text token by token; what is out stays, so nothing is decoded twice."""
+        call.raise_if_cancelled()
+        if find_sound(request.audio.samples, SAMPLE_RATE) is None:
+            return _transcript(request, request.language, ())
+        tokens: SimpleQueue[Any] = SimpleQueue()
+        left = threading.Event()
+        heard: list[Heard | BaseException] = []
+        wish = Wish(
+            temperature=request.temperature or 0.0,
+            stopped=lambda: call.cancelled or left.is_set(),
+            on_token=tokens.put,
+        )
+
+        def listen() -> None:
+            set_threads(self._threads)
+            try:
+                heard.extend(self._recognizer.hear([_clip(request)], wish))
+            except BaseException as error:  # noqa: BLE001  # raised again by whoever waits
+                heard.append(error)
+            finally:
+                tokens.put(_END)
+
+        listener = threading.Thread(target=listen, name="qwen-asr listens")
+        listener.start()
+        deltas = Deltas(self._decode, tagged=request.language is None)
+        try:
+            while (token := tokens.get()) is not _END:
+                if delta := deltas.add(token):
+                    call.raise_if_cancelled()
+                    yield delta
+        finally:
+            left.set()
+            listener.join()
+        [result] = heard
+        if isinstance(result, BaseException):
+            raise result
+        call.raise_if_cancelled()
+        if not result.text.startswith(deltas.said):
+            result = replace(result, text=deltas.said)  # what is out cannot be taken back
+        if rest := result.text[len(deltas.said) :]:
+            yield rest
+        [transcript] = self._written([request], [result])
+        call.report(1.0)
+        return transcript
+
+    def _transcribe(self, requests: Sequence[TranscribeRequest], wish: Wish, call: Call) -> list[Transcript]:
+        """Transcribe what has sound in it; the model hears words in silence, too."""
+        heard = [Heard(text="", language="")] * len(requests)
+        places = [p for p, it in enumerate(requests) if find_sound(it.audio.samples, SAMPLE_RATE)]
+        if places:
+            found = self._recognizer.hear([_clip(requests[place]) for place in places], wish)
+            call.raise_if_cancelled()
+            for place, one in zip(places, found, strict=True):
+                heard[place] = one
+        return self._written(requests, heard)
+
+    def _written(self, requests: Sequence[TranscribeRequest], heard: Sequence[Heard]) -> list[Transcript]:
+        languages = [
+            request.language or code_of(one.language) for request, one in zip(requests, heard, strict=True)
+        ]
+        texts = [
+            one.text if not one.text or language in UNSPACED else f" {one.text}"
+            for one, language in zip(heard, languages, strict=True)
+        ]
+        words = self._align(requests, texts, languages)
+        return [
+            _transcript(request, language, _segments(request, text, words.get(place, ())))
+            for place, (request, text, language) in enumerate(zip(requests, texts, languages, strict=True))
+        ]
+
+    def _align(
+        self, requests: Sequence[TranscribeRequest], texts: Sequence[str], languages: Sequence[str | None]
+    ) -> dict[int, tuple[Word, ...]]:
+        """Return the words of the texts that are to have them and can, by place."""
+        aligner = self._asr.forced_aligner
+        wanted = [
+            place
+            for place, request in enumerate(requests)
+            if aligner is not None
+            and request.word_timestamps
+            and any(map(str.isalnum, texts[place]))
+            and _is_alignable(languages[place])
+        ]
+        words = {}
+        for place in wanted:  # one by one: the scores of a batch, 5000 for each position, would be large
+            request = requests[place]
+            [result] = aligner.align(
+                audio=[(_clip(request).samples, SAMPLE_RATE)],
+                text=[texts[place].strip()],
+                language=[LANGUAGES[languages[place] or ""]],
+            )
+            units = [Unit(text=it.text, start_s=it.start_time, end_s=it.end_time) for it in result]
+            words[place] = place_words(texts[place], units, request.audio.duration_s)
+        return words
+
+    def _decode(self, tokens: list[int]) -> str:
+        return str(self._asr.processor.tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def _clip(request: TranscribeRequest) -> Clip:
+    return Clip(
+        samples=request.audio.samples,
+        context=make_context(request.prompt, request.hotwords),
+        language=LANGUAGES[request.language] if request.language else None,
+    )
+
+
+def _is_alignable(language: str | None) -> bool:
+    if language == "ko":  # its words are found by a package that is large, and not in engine-requirements.txt
+        return importlib.util.find_spec("soynlp") is not None
+    return language in ALIGNED
+
+
+def _segments(request: TranscribeRequest, text: str, words: Sequence[Word]) -> tuple[Segment, ...]:
+    """Return sentences where words have times, and otherwise one segment, as long as there is sound."""
+    if not text:
+        return ()
+    if words:
+        return tuple(
+            Segment(
+                text="".join(word.text for word in group),
+                start_s=group[0].start_s,
+                end_s=group[-1].end_s,
+                words=group,
+            )
+            for group in split_into_sentences(words)
+        )
+    start_s, end_s = find_sound(request.audio.samples, SAMPLE_RATE) or (0.0, request.audio.duration_s)
+    return (Segment(text=text, start_s=start_s, end_s=end_s),)
+
+
+def _transcript(
+    request: TranscribeRequest, language: str | None, segments: tuple[Segment, ...]
+) -> Transcript:
+    return Transcript(
+        text="".join(segment.text for segment in segments).strip(),
+        language=language,
+        duration_s=request.audio.duration_s,
+        segments=segments,
+    )

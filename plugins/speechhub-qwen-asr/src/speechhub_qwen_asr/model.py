@@ -1,0 +1,104 @@
+"""Loading: from a folder to a model that is ready to listen."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from speechhub.engine import EngineLoadError, LoadContext
+from speechhub_qwen_asr.settings import QwenAsrSettings
+
+# Engines never download: whatever the libraries lack, they are to say so. Read when they are imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+try:
+    import torch
+    from qwen_asr import Qwen3ASRModel
+
+    from speechhub_qwen_asr import devices
+    from speechhub_qwen_asr.checkpoint import Checkpoint
+    from speechhub_qwen_asr.hooks import keep_encoder_windows, score_last_position_only
+except ImportError as error:
+    raise EngineLoadError(
+        f"The engine qwen-asr lacks {error.name or error}: it needs what its engine-requirements.txt lists, "
+        "in an environment of its own. See docs/engines/qwen3-asr.md."
+    ) from error
+
+MAX_THREADS = 8
+"""Most CPU threads to take unasked."""
+
+
+def load_model(context: LoadContext, settings: QwenAsrSettings) -> Any:
+    """Return a ``Qwen3ASRModel`` with its hooks, on its device; the aligner too, if there is one.
+
+    Raises:
+        EngineLoadError: A folder holds no such model, or not all of it, or the device cannot run it.
+    """
+    set_threads(context.threads)
+    checkpoint = Checkpoint(context.model_dir, f"model {context.model!r}")
+    aligner = (
+        Checkpoint(Path(settings.aligner).expanduser(), "the aligner", aligner=True)
+        if settings.aligner
+        else None
+    )
+    try:
+        asr, aligner_device = _load(checkpoint, aligner, context.device, settings)
+    except Exception as error:  # transformers and torch raise all kinds
+        raise EngineLoadError(
+            f"Qwen3-ASR cannot load model {context.model!r} on {context.device}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    _check(checkpoint, asr.model)
+    if aligner is not None:
+        _check(aligner, asr.forced_aligner.model)
+    try:
+        asr.model.to(context.device)
+        asr.device = asr.model.device
+        if aligner is not None:
+            asr.forced_aligner.model.to(aligner_device)
+            asr.forced_aligner.device = asr.forced_aligner.model.device
+    except (RuntimeError, AssertionError) as error:
+        raise EngineLoadError(f"Device {context.device} cannot be used: {error}") from error
+    return asr
+
+
+def set_threads(threads: int) -> None:
+    """Have PyTorch use so many CPU threads in the thread that calls; 0 is all cores, up to a limit."""
+    torch.set_num_threads(threads or min(MAX_THREADS, len(os.sched_getaffinity(0))))
+
+
+def _load(
+    checkpoint: Checkpoint, aligner: Checkpoint | None, device: str, settings: QwenAsrSettings
+) -> tuple[Any, str]:
+    aligner_device = devices.choose_aligner_device(
+        settings.aligner_device,
+        device,
+        free_bytes=devices.free_bytes(device) if aligner else 0,
+        weights_bytes=checkpoint.size_bytes + (aligner.size_bytes if aligner else 0),
+    )
+    # Without device_map, which needs accelerate: the weights pass through the host's memory once.
+    asr = Qwen3ASRModel.from_pretrained(
+        str(checkpoint.folder),
+        forced_aligner=str(aligner.folder) if aligner else None,
+        forced_aligner_kwargs=_keywords(aligner_device, settings),
+        **_keywords(device, settings),
+    )
+    models = [asr.model.thinker, *([asr.forced_aligner.model.thinker] if aligner else [])]
+    for thinker in models:
+        keep_encoder_windows(thinker.audio_tower)
+    score_last_position_only(asr.model.thinker.lm_head)
+    return asr, aligner_device
+
+
+def _keywords(device: str, settings: QwenAsrSettings) -> dict[str, Any]:
+    dtype = devices.choose_dtype(settings.dtype, device)
+    return {
+        "dtype": dtype,
+        "attn_implementation": devices.choose_attention(settings.attention, device, dtype),
+    }
+
+
+def _check(checkpoint: Checkpoint, model: Any) -> None:
+    thinker = model.thinker
+    embedding, head = thinker.model.embed_tokens.weight, thinker.lm_head.weight
+    tied = ("thinker.lm_head.weight",) if head is embedding else ()
+    checkpoint.check_complete(model.state_dict(), tied=tied)

@@ -1,0 +1,130 @@
+"""From clips to texts: one call of qwen-asr, and what is done about its known weaknesses."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhub_qwen_asr.context import echoes, share_a_word
+from speechhub_qwen_asr.generation import Outcome, Wish, steered
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE: Final = 16_000
+SHORTEST_S: Final = 0.5
+"""Shorter clips are filled up with silence, in seconds: the encoder fails on 200 samples and fewer."""
+TOKENS_PER_S: Final = 12
+"""More than anybody says in a second. Speech has 3 to 5 tokens a second; fast Chinese, 8."""
+TOKENS_BESIDE: Final = 64
+"""For the language, and for numbers that are written out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip:
+    """What to listen to."""
+
+    samples: NDArray[np.float32]
+    """float32, shape (n_samples,), range [-1, 1], 16 kHz."""
+    context: str = ""
+    language: str | None = None
+    """The model's own name of the language; None means detect it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What the model made of a clip."""
+
+    text: str
+    language: str
+    """The model's own name; empty if it names none."""
+
+
+def budget(duration_s: float) -> int:
+    """Return how many tokens a clip may take before it is looked at again, by its length in seconds."""
+    return TOKENS_BESIDE + int(TOKENS_PER_S * duration_s)
+
+
+class Recognizer:
+    """Listens with one loaded model; lives as long as it."""
+
+    def __init__(self, asr: Any, *, repetition_penalty: float) -> None:
+        self._asr = asr
+        self._penalty = repetition_penalty
+
+    def hear(self, clips: Sequence[Clip], wish: Wish) -> list[Heard]:
+        """Return what is said in each clip; texts that went wrong are decoded once more."""
+        heard, outcome = self._decode(clips, wish)
+        if outcome.cut and not wish.stopped():
+            log.warning("%d texts have no end; kept as far as they go", len(outcome.cut))
+        if wish.on_token is not None:
+            return heard  # it is out already
+        for place in sorted(outcome.looped):
+            if wish.stopped():
+                break
+            heard[place] = self._again(clips[place], wish)
+        for place, clip in enumerate(clips):
+            if not wish.stopped() and echoes(heard[place].text, clip.context):
+                heard[place] = self._without_context(clip, heard[place], wish)
+        return heard
+
+    def _again(self, clip: Clip, wish: Wish) -> Heard:
+        """Decode a clip once more whose text ran in circles; a second loop stays, cut to one round."""
+        [heard], _ = self._decode([clip], replace(wish, repetition_penalty=self._penalty))
+        return heard
+
+    def _without_context(self, clip: Clip, heard: Heard, wish: Wish) -> Heard:
+        """Listen without the context: on noise the model recites it, as if it had been said."""
+        [other], _ = self._decode([replace(clip, context="")], wish)
+        return heard if share_a_word(heard.text, other.text) else other
+
+    def _decode(self, clips: Sequence[Clip], wish: Wish) -> tuple[list[Heard], Outcome]:
+        longest_s = max(len(clip.samples) for clip in clips) / SAMPLE_RATE
+        self._asr.max_new_tokens = budget(longest_s)
+        self._asr.max_inference_batch_size = -1  # the hub decides how many go together
+        with steered(self._asr.model, wish) as outcome:
+            results = self._asr.transcribe(
+                audio=[(_safe(clip.samples), SAMPLE_RATE) for clip in clips],
+                context=[clip.context for clip in clips],
+                language=[clip.language for clip in clips],
+            )
+        return [Heard(text=it.text.strip(), language=it.language or "") for it in results], outcome
+
+
+class Deltas:
+    """Turns one clip's tokens into pieces of its text; lives as long as a stream."""
+
+    def __init__(self, decode: Callable[[list[int]], str], *, tagged: bool) -> None:
+        """Start a text.
+
+        Args:
+            decode: The tokenizer's.
+            tagged: Whether the model says the language first, which is not part of the text.
+        """
+        self._decode = decode
+        self._tagged = tagged
+        self._tokens: list[int] = []
+        self.said = ""
+        """What was returned so far."""
+
+    def add(self, token: int) -> str:
+        """Return what the token adds to the text; nothing while that is not certain."""
+        self._tokens.append(token)
+        text = self._decode(self._tokens)
+        if self._tagged:
+            text = text.partition("<asr_text>")[2]
+        # Half a character decodes to U+FFFD, and a space counts once something follows it.
+        text = text.removesuffix("\ufffd").strip()
+        if not text.startswith(self.said):
+            return ""
+        delta = text[len(self.said) :]
+        self.said = text
+        return delta
+
+
+def _safe(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return samples that qwen-asr takes as they are: long enough, all of them numbers, writable."""
+    missing = max(0, int(SHORTEST_S * SAMPLE_RATE) - len(samples))
+    return np.pad(np.nan_to_num(samples), (0, missing))

@@ -1,0 +1,176 @@
+"""What needs no model: words, loops, context, sound, deltas."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechhub_qwen_asr import ENGINE
+from speechhub_qwen_asr.alignment import Unit, place_words, repair
+from speechhub_qwen_asr.context import MAX_CHARS, echoes, make_context
+from speechhub_qwen_asr.languages import LANGUAGES, code_of
+from speechhub_qwen_asr.loops import find_loop
+from speechhub_qwen_asr.recognizer import Deltas, budget
+from speechhub_qwen_asr.sentences import split_into_sentences
+from speechhub_qwen_asr.sound import find_sound
+
+
+def units(*texts):
+    return [Unit(text=text, start_s=0.2 * k, end_s=0.2 * k + 0.1) for k, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(
+    ("text", "given_units", "words"),
+    [
+        (' He said: "Don\'t!"', ["He", "said", "Don't"], [" He", " said:", ' "Don\'t!"']),
+        (" twenty-five (or so)…", ["twentyfive", "or", "so"], [" twenty-five", " (or", " so)…"]),
+        ("我爱 Python。", ["我", "爱", "Python"], ["我", "爱", " Python。"]),
+        (" one two three", ["one", "zwei"], [" one two three"]),
+        (" one", ["eins"], []),
+        (" - yes", ["yes"], [" - yes"]),
+    ],
+)
+def test_punctuation_is_mapped_back(text, given_units, words):
+    """Words join to the text, whatever the aligner dropped; a unit that does not fit ends the search."""
+    assert [word.text for word in place_words(text, units(*given_units), 10.0)] == words
+
+
+@pytest.mark.parametrize(
+    ("times", "fixed"),
+    [
+        ([(0.1, 0.3), (0.5, 0.9)], [(0.1, 0.3), (0.5, 0.9)]),
+        ([(0.16, 0.16), (0.8, 1.0)], [(0.16, 0.24), (0.8, 1.0)]),
+        ([(0.0, 0.0), (0.0, 0.0)], [(0.0, 0.08), (0.08, 0.16)]),
+        ([(0.0, 0.4), (2.0, 2.0)], [(0.0, 0.4), (1.92, 2.0)]),
+        ([(0.0, 1.0), (1.0, 1.0), (1.0, 2.0)], [(0.0, 0.92), (0.92, 1.0), (1.0, 2.0)]),
+        ([(1.0, 3.0), (0.5, 4.0)], [(1.0, 2.0), (1.92, 2.0)]),
+    ],
+)
+def test_times_are_repaired(times, fixed):
+    """Words without length get some, from the silence beside them or from the word before."""
+    found = repair(times, 2.0)
+
+    assert found[0][0] == fixed[0][0]
+    assert found[-1] == fixed[-1] or found == fixed
+
+
+# Not st.floats: the aligner's libraries switch off the smallest numbers, and Hypothesis notices.
+TIMES_S = st.integers(-100, 900).map(lambda hundredths: hundredths / 100)
+
+
+@given(st.lists(st.tuples(TIMES_S, TIMES_S), max_size=12), st.integers(1, 80).map(lambda tenths: tenths / 10))
+def test_repaired_times_are_in_order(times, duration_s):
+    """Whatever the aligner says, words follow each other within the clip."""
+    fixed = repair(times, duration_s)
+
+    flat = [time_s for pair in fixed for time_s in pair]
+    assert flat == sorted(flat)
+    assert all(-0.001 <= time_s <= duration_s + 0.001 for time_s in flat)
+
+
+@given(st.text(max_size=40), st.lists(st.text(max_size=6), max_size=6))
+def test_words_are_always_those_of_the_text(text, texts):
+    """Nothing is lost or made up."""
+    words = place_words(text, units(*texts), 10.0)
+
+    assert "".join(word.text for word in words) == (text if words else "")
+
+
+def test_segments_are_sentences():
+    """A full stop ends a segment."""
+    words = place_words(" Yes. It is.", units("Yes", "It", "is"), 10.0)
+
+    assert ["".join(word.text for word in group) for group in split_into_sentences(words)] == [
+        " Yes.",
+        " It is.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cut"),
+    [
+        ([1, 2, *[3] * 24], 3),
+        ([1, *[2, 3, 4, 5] * 6], 5),
+        ([1, *[2, 3, 4, 5] * 5], None),
+        ([*[7, 8] * 10], None),
+        (list(range(100)), None),
+        ([], None),
+    ],
+)
+def test_circles_are_found(tokens, cut):
+    """Six rounds of together 24 tokens are a loop; laughing and a chorus are none."""
+    assert find_loop(tokens) == cut
+
+
+def test_the_context_is_bounded():
+    """Keywords come first; of a prompt the end is kept."""
+    context = make_context("a" * MAX_CHARS + " the end", ("fox",))
+
+    assert context.startswith("fox\n")
+    assert context.endswith("the end")
+    assert len(context) <= MAX_CHARS + 1
+    assert make_context(None, ()) == ""
+
+
+def test_echoes_are_whole_words_in_order():
+    """One word may well be said; several in the same order look copied."""
+    assert echoes("Fox, badger.", "fox badger owl")
+    assert not echoes("Badger fox", "fox badger owl")
+    assert not echoes("fox", "fox badger owl")
+
+
+def test_sound_is_told_from_silence():
+    """Where sound begins and ends, to a frame; noise at -70 dBFS is none."""
+    noise = np.random.default_rng(1).normal(0, 0.0003, 16_000).astype(np.float32)
+    samples = noise.copy()
+    samples[4_000:8_000] = 0.1
+
+    assert find_sound(noise, 16_000) is None
+    assert find_sound(samples, 16_000) == pytest.approx((0.24, 0.5), abs=0.021)
+    assert find_sound(np.zeros(0, np.float32), 16_000) is None
+
+
+def test_deltas_wait_for_whole_characters():
+    """Half a character is held back, and so are spaces and the language."""
+    texts = [
+        "lang",
+        "language German",
+        "language German<asr_text>",
+        " ",
+        "\u00e4\ufffd",
+        "\u00e4\u00f6 ",
+        "!",
+    ]
+    said = []
+    deltas = Deltas(lambda tokens: "".join(said), tagged=True)
+    out = []
+    for text in [*texts[:1], texts[1][4:], texts[2][15:], " ", "\u00e4\ufffd"]:
+        said.append(text)
+        out.append(deltas.add(0))
+    said[-1] = "\u00e4\u00f6 "
+    out.append(deltas.add(0))
+
+    assert out == ["", "", "", "", "\u00e4", "\u00f6"]
+    assert deltas.said == "\u00e4\u00f6"
+
+
+def test_languages_are_known_by_code_and_name():
+    """Each of the 30 goes there and back; several are known by the first."""
+    assert len(LANGUAGES) == 30
+    assert all(code_of(name) == code for code, name in LANGUAGES.items())
+    assert code_of("Chinese,English") == "zh"
+    assert code_of("") is None
+
+
+def test_the_budget_grows_with_the_clip():
+    """Half a minute has room for the fastest speech, and a blink for a word."""
+    assert budget(30.0) == 424
+    assert budget(0.1) == 65
+
+
+def test_the_smaller_model_is_the_default():
+    """It has the highest preference, and fits a GPU of 4 GB."""
+    small, large = ENGINE.models
+
+    assert small.preference > large.preference > 0
+    assert small.memory_bytes < 3_000_000_000

@@ -1,0 +1,202 @@
+"""Builds tiny checkpoints of Qwen3-ASR and its aligner, which the real qwen-asr loads and runs on a CPU.
+
+No downloads: tokenizer, configs, feature extractor and weights are made here, in the layout of the published
+checkpoints. `build_asr` has random weights: noise that depends on the audio. `build_script` always says one
+text, and all its layers run. `build_aligner` gives word k the times 0.16 (2k + 1) to 0.16 (2k + 2) s.
+"""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from .tiny_tokenizer import REAL_IDS, VOCAB_ROWS, write_tokenizer
+
+SCALE = 8.0
+"""Of the scores of a script's tokens: so sure of itself that sampling walks the chain as well."""
+
+
+def tiny_config(hidden: int, *, tie: bool, aligner_classes: int = 0):
+    from qwen_asr.core.transformers_backend import Qwen3ASRConfig
+
+    thinker = {
+        "audio_token_id": REAL_IDS["<|audio_pad|>"],
+        "audio_start_token_id": REAL_IDS["<|audio_start|>"],
+        "audio_end_token_id": REAL_IDS["<|audio_end|>"],
+        "tie_word_embeddings": tie,
+        "audio_config": {
+            "num_mel_bins": 128,
+            "d_model": 16,
+            "encoder_layers": 2,
+            "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 32,
+            "downsample_hidden_size": 4,
+            "output_dim": hidden,
+            # n_window must be 50: the token-count formula is hard-wired to 100-frame chunks. The class
+            # default (100) yields another count and masked_scatter then fails.
+            "n_window": 50,
+            "n_window_infer": 800,
+            "conv_chunksize": 500,
+            "max_source_positions": 1500,
+        },
+        "text_config": {
+            "vocab_size": VOCAB_ROWS,
+            "hidden_size": hidden,
+            "intermediate_size": 2 * hidden,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 16,
+            "max_position_embeddings": 65536,
+            "rope_theta": 1000000.0,
+            "tie_word_embeddings": tie,
+            # None (the class default) crashes: the rotary module calls rope_scaling.get(...)
+            "rope_scaling": {
+                "rope_type": "default",
+                "mrope_section": [4, 2, 2],
+                "interleaved": True,
+                "mrope_interleaved": True,
+            },
+        },
+    }
+    extra = {}
+    if aligner_classes:
+        thinker["model_type"] = "qwen3_forced_aligner"
+        thinker["classify_num"] = aligner_classes
+        extra = {"timestamp_token_id": REAL_IDS["<timestamp>"], "timestamp_segment_time": 80}
+    return Qwen3ASRConfig(thinker_config=thinker, support_languages=["English", "Chinese"], **extra)
+
+
+def _save(model, out: Path, *, aligner_classes: int = 0, dtype=torch.bfloat16) -> None:
+    model.to(dtype).save_pretrained(out)
+    cfg_path = out / "config.json"
+    cfg = json.loads(cfg_path.read_text())
+    cfg["architectures"] = ["Qwen3ASRForConditionalGeneration"]
+    if aligner_classes:
+        # save_pretrained() writes the class's model_type; the head is chosen by "forced_aligner" in it
+        cfg["thinker_config"]["model_type"] = "qwen3_forced_aligner"
+    cfg_path.write_text(json.dumps(cfg, indent=1))
+
+
+def _damp(model, scale: float) -> None:
+    """Keep every layer running but let the residual stream be dominated by the token embedding."""
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if name.endswith(("self_attn.o_proj.weight", "mlp.down_proj.weight")):
+                p.mul_(scale)
+
+
+def build_asr(out: Path, *, seed: int = 0, hidden: int = 32) -> Path:
+    """Random weights, tied embeddings."""
+    from qwen_asr.core.transformers_backend import Qwen3ASRForConditionalGeneration
+
+    out.mkdir(parents=True, exist_ok=True)
+    low = write_tokenizer(out, ["language", " English", " Chinese", "system", "user", "assistant"])
+    torch.manual_seed(seed)
+    model = Qwen3ASRForConditionalGeneration(tiny_config(hidden, tie=True)).eval()
+    with torch.no_grad():  # std 0.02 everywhere makes near-constant outputs; widen so audio matters
+        for p in model.parameters():
+            if p.dim() > 1:
+                p.normal_(0, 0.5)
+        known = torch.zeros(VOCAB_ROWS, 1)
+        known[:low] = 1  # bytes and words; the unused ids never win
+        known[list(REAL_IDS.values())] = 1
+        model.thinker.model.embed_tokens.weight.mul_(known)
+    _save(model, out)
+    return out
+
+
+def build_script(
+    out: Path,
+    *,
+    language: str = "English",
+    text_tokens: tuple[str, ...] = ("The", " quick", " brown", " fox", "."),
+    endless: bool = False,
+    hidden: int = 64,
+) -> Path:
+    """Make weights under which greedy decoding walks a fixed chain of tokens and ends.
+
+    Each token of the chain has its own axis; the row of lm_head for token k points along the axis of token
+    k - 1. Tokens of the chain differ from one another. ``language="None"`` without text is the model's own
+    answer for "no speech".
+
+    Args:
+        endless: The last token leads back to the first of the text, and only a little less to the end:
+            decoding runs in circles, unless repetitions are punished.
+    """
+    from qwen_asr.core.transformers_backend import Qwen3ASRForConditionalGeneration
+    from transformers import AutoTokenizer
+
+    out.mkdir(parents=True, exist_ok=True)
+    head = ("language", f" {language}", "<asr_text>")
+    words = [w for w in (*head, *text_tokens) if w not in REAL_IDS]
+    write_tokenizer(out, [w for w in words if len(w.encode()) > 1] + ["system", "user", "assistant"])
+    config = tiny_config(hidden, tie=False)
+    config.save_pretrained(out)
+    tokenizer = AutoTokenizer.from_pretrained(out, fix_mistral_regex=True)
+
+    def one(token: str) -> int:
+        ids = tokenizer.encode(token, add_special_tokens=False)
+        assert len(ids) == 1, (token, ids)
+        return ids[0]
+
+    newline = one("\n")  # last token of the prompt, "<|im_start|>assistant\n"
+    chain = [newline, *map(one, head), *map(one, text_tokens), REAL_IDS["<|im_end|>"]]
+    assert len(set(chain)) == len(chain) <= hidden, "tokens must be distinct and fit the hidden size"
+    torch.manual_seed(0)
+    model = Qwen3ASRForConditionalGeneration(config).eval()
+    _damp(model, 0.01)
+    embedding, head_weight = model.thinker.model.embed_tokens.weight, model.thinker.lm_head.weight
+    with torch.no_grad():
+        head_weight.zero_()
+        for place, (token, following) in enumerate(pairwise(chain)):
+            embedding[token] = torch.nn.functional.one_hot(torch.tensor(place), hidden).float()
+            head_weight[following, place] = SCALE
+        if endless:
+            last = len(chain) - 2
+            head_weight[chain[-1], last] = 0.9 * SCALE
+            head_weight[one(text_tokens[0]), last] = SCALE
+    _save(model, out)
+    return out
+
+
+def build_aligner(out: Path, *, seed: int = 0, hidden: int = 32, classes: int = 5000) -> Path:
+    """Make an aligner whose slot number i (1, 2, ...) gets class 2*i, whatever the audio and its length.
+
+    Word k starts at 0.16*(2k+1) s and ends at 0.16*(2k+2) s.
+
+    Layer 0 attends uniformly (zero q/k) and carries two flags: "is <timestamp>" and "is <|audio_start|>"
+    (once per prompt). Over T visible tokens their means are i/T and 1/T; class c = 2*c' gets the logit
+    2*c'*(i/T) - c'^2*(1/T), whose maximum over c' lies at i. Exact when loaded in float32.
+    """
+    from qwen_asr.core.transformers_backend import Qwen3ASRForConditionalGeneration
+
+    out.mkdir(parents=True, exist_ok=True)
+    write_tokenizer(out, ["system", "user"])
+    torch.manual_seed(seed)
+    model = Qwen3ASRForConditionalGeneration(tiny_config(hidden, tie=False, aligner_classes=classes)).eval()
+    with torch.no_grad():
+        _damp(model, 0.0)
+        thinker = model.thinker
+        emb = thinker.model.embed_tokens.weight
+        emb.zero_()
+        emb[:, 0] = 8.0
+        emb[REAL_IDS["<timestamp>"], 1] = 8.0
+        emb[REAL_IDS["<|audio_start|>"], 2] = 8.0
+        proj = thinker.audio_tower.proj2  # audio rows look like any other row
+        proj.weight.zero_()
+        proj.bias.zero_()
+        proj.bias[0] = 8.0
+        att = thinker.model.layers[0].self_attn
+        for lin in (att.q_proj, att.k_proj, att.v_proj, att.o_proj):
+            lin.weight.zero_()
+        att.v_proj.weight[0, 1] = att.v_proj.weight[1, 2] = 1.0
+        att.o_proj.weight[3, 0] = att.o_proj.weight[4, 1] = 1.0
+        c = torch.arange(classes).float() / 2
+        head = thinker.lm_head.weight
+        head.zero_()
+        head[:, 3] = 2 * c
+        head[:, 4] = -(c**2)
+    _save(model, out, aligner_classes=classes, dtype=torch.float32)
+    return out
