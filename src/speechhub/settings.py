@@ -93,6 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Keys that clients must show, one of them each; empty lets everybody in."""
     api_keys_file: Path | None = None
     """File with further keys, one a line, such as a container's secret; lines with ``#`` are comments."""
+    metrics_open: bool = False
+    """Whether ``/metrics`` answers without an API key, for a Prometheus that has none."""
 
     stt_model: str | None = None
     """Model behind ``whisper-1`` and OpenAI's other names; unset picks the best that can run."""
@@ -176,6 +178,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Longest time from the end of the upload to the answer; OpenAI's clients wait 600 s."""
     idle_unload_s: Annotated[float, Meta(ge=0)] = 300.0
     """Unload an engine that had nothing to do for so long; 0 means never."""
+    stalled_after_s: Annotated[float, Meta(ge=0)] = 0.0
+    """``/health`` says ``degraded`` when somebody waits and nothing moves for so long; 0 means the longest
+    load and switch together or, while an engine works, the longest request."""
     shutdown_timeout_s: Seconds = 15.0
     """How long running requests may take to finish when the server stops."""
 

@@ -11,7 +11,7 @@ import pytest
 
 import speechhub.errors
 from speechhub.cli import main
-from speechhub.http import schemas
+from speechhub.http import health_schemas, schemas
 from speechhub.http.app import create_app
 from speechhub.http.errors import error_object, status_of
 from speechhub.http.multipart import UnsupportedMediaTypeError
@@ -68,10 +68,12 @@ STRUCTS = [
     schemas.TranscriptionJson,
     schemas.TranscriptionVerbose,
     schemas.Model,
-    schemas.Health,
-    schemas.DeviceHealth,
-    schemas.ModelHealth,
-    schemas.PluginHealth,
+    health_schemas.Health,
+    health_schemas.GpuHealth,
+    health_schemas.SwitchHealth,
+    health_schemas.DeviceHealth,
+    health_schemas.ModelHealth,
+    health_schemas.PluginHealth,
     schemas.TranscriptionDiarized,
     schemas.DiarizedSegment,
     schemas.LanguageCode,

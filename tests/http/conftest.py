@@ -9,9 +9,11 @@ import openai
 import pytest
 
 from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.gpu.monitor import NoGpus
 from speechhub.http.app import create_app
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler import Limits
+from speechhub.metrics import Metrics
 from speechhub.services.catalog import Catalog
 from speechhub.services.hub import Hub
 from speechhub.services.speech import SpeechService
@@ -64,10 +66,17 @@ async def runner():
 
 
 @pytest.fixture
-async def app(settings, runner):
+def gpus():
+    """A machine without GPUs; a module that wants one has a fixture of this name."""
+    return NoGpus()
+
+
+@pytest.fixture
+async def hub(settings, runner, gpus):
+    metrics = Metrics()
     catalog = Catalog(MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"})
     manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=Fleet())
-    hub = Hub(
+    return Hub(
         settings=settings,
         catalog=catalog,
         store=ModelStore(settings.models_dir, hf_endpoint=None, offline=True),
@@ -76,13 +85,19 @@ async def app(settings, runner):
         transcription=TranscriptionService(
             catalog, runner, max_audio_s=settings.max_audio_s, request_timeout_s=5
         ),
-        speech=SpeechService(catalog, runner, max_input_chars=4096, request_timeout_s=5),
+        speech=SpeechService(catalog, runner, max_input_chars=4096, request_timeout_s=5, metrics=metrics),
         voices=VoiceService(
             VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
             max_reference_bytes=settings.max_reference_bytes,
             max_reference_s=settings.max_reference_s,
         ),
+        metrics=metrics,
+        monitor=gpus,
     )
+
+
+@pytest.fixture
+async def app(settings, hub):
     made = create_app(settings, hub=hub)
     async with made.lifespan():
         yield made

@@ -38,7 +38,16 @@ async def test_health_tells_the_devices_and_models(http):
     answer = (await http.get("/health")).json()
 
     assert answer["status"] == "ok"
-    assert answer["devices"] == [{"name": "cpu", "exclusive": False, "state": "NONE", "current_model": None}]
+    assert answer["devices"] == [
+        {
+            "name": "cpu",
+            "exclusive": False,
+            "state": "NONE",
+            "current_model": None,
+            "standby": None,
+            "last_switch": None,
+        }
+    ]
     assert {model["id"] for model in answer["models"]} == {"ears", "bare-ears", "mouth"}
 
 

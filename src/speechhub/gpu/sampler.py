@@ -68,6 +68,7 @@ class GpuSampler:
         """
         self._monitor = monitor
         self._occupation = occupation
+        self._looking = Lock()
         self._lock = Lock()
         self._watched: dict[int, _Watched] = {}
         self._stop = Event()
@@ -99,10 +100,11 @@ class GpuSampler:
 
     def look(self) -> float:
         """Look at every GPU once; return after how many seconds to look again. Blocks."""
-        devices = self._monitor.devices() if not self._watched else ()
-        with self._lock:
-            self._watched |= {device.index: _Watched(device=device) for device in devices}
-        doing = [self._look_at(it) for it in self._watched.values()]
+        with self._looking:
+            devices = self._monitor.devices() if not self._watched else ()
+            with self._lock:
+                self._watched |= {device.index: _Watched(device=device) for device in devices}
+            doing = [self._look_at(it) for it in self._watched.values()]
         return SWITCHING_S if any(it.switching for it in doing) else CALM_S
 
     def note_residual(self, index: int, ours: Iterable[int]) -> LeakVerdict | None:

@@ -4,9 +4,10 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import structlog
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -19,8 +20,9 @@ from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope
 from speechhub.http.openapi import openapi_config
 from speechhub.http.paths import with_aliases
-from speechhub.http.routes import consents, health, models, speech, transcriptions, voices
+from speechhub.http.routes import consents, health, metrics, models, speech, transcriptions, voices
 from speechhub.http.uploads import uploads_bounded
+from speechhub.metrics import Metrics
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 
@@ -60,6 +62,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             health.get_live,
             health.get_ready,
             health.get_root,
+            metrics.get_metrics,
             Router(
                 path="/v1",
                 route_handlers=[
@@ -88,7 +91,9 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             "voices": Provide(lambda: hub.voices, sync_to_thread=False),
             "catalog": Provide(lambda: hub.catalog, sync_to_thread=False),
             "manager": Provide(lambda: hub.manager, sync_to_thread=False),
+            "observation": Provide(lambda: hub.observation, sync_to_thread=False),
         },
+        before_request=_note_route,
         exception_handlers=HANDLERS,
         lifespan=[partial(_lifespan, hub=hub, settings=settings)],
         request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
@@ -107,18 +112,23 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
         logging_config=None,
     )
     # Around everything, not as Litestar's middleware: those never see a request without a route.
-    app.asgi_handler = _edges(app.asgi_handler, settings)
+    app.asgi_handler = _edges(app.asgi_handler, settings, hub.metrics)
     return app
 
 
-def _edges(app: ASGIApp, settings: Settings) -> ASGIApp:
+def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     """Wrap *app* in what stands between it and the network, the innermost first."""
     app = uploads_bounded(app, settings.upload_idle_timeout_s)
     app = limited(app, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit)
-    app = authenticated(app, ApiKeys(settings.api_keys))
+    also_open = frozenset({"/metrics"}) if settings.metrics_open else frozenset[str]()
+    app = authenticated(app, ApiKeys(settings.api_keys), also_open=also_open)
     app = with_aliases(head_answered(app))
     app = errors_answered(app, _cors(settings))
-    return request_scope(app)
+    return request_scope(app, series)
+
+
+def _note_route(request: Request[Any, Any, Any]) -> None:
+    request.scope["state"]["route"] = request.scope["path_template"]
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

@@ -39,8 +39,8 @@ class ApiKeys:
         return matches.index(True) + 1 if any(matches) else None
 
 
-def authenticated(app: ASGIApp, keys: ApiKeys) -> ASGIApp:
-    """Wrap *app*: let in who has a key, or everybody if there are no keys.
+def authenticated(app: ASGIApp, keys: ApiKeys, *, also_open: frozenset[str] = frozenset()) -> ASGIApp:
+    """Wrap *app*: let in who has a key, or everybody if there are no keys, or the path is open.
 
     ``scope["state"]`` has ``trusted``, whether the caller may see everything, and ``key``, the number of its
     key or None. The body of a refused request is never read.
@@ -53,7 +53,7 @@ def authenticated(app: ASGIApp, keys: ApiKeys) -> ASGIApp:
         shown = credentials(scope)
         number = next(filter(None, map(keys.number_of, shown)), None)
         trusted = not keys or number is not None
-        if not (trusted or _is_open(scope)):
+        if not (trusted or _is_open(scope, OPEN_PATHS | also_open)):
             raise InvalidApiKeyError if shown else AuthenticationError
         scope["state"] |= {"trusted": trusted, "key": number}
         await app(scope, receive, send)
@@ -74,11 +74,11 @@ def credentials(scope: Scope) -> list[bytes]:
     return [key for key in found if key]
 
 
-def _is_open(scope: Scope) -> bool:
+def _is_open(scope: Scope, paths: frozenset[str]) -> bool:
     if scope["type"] != ScopeType.HTTP:
         return False
     # A preflight cannot carry a key, and no route answers OPTIONS with anything but its methods.
-    return scope["method"] == "OPTIONS" or (scope["method"] == "GET" and scope["path"] in OPEN_PATHS)
+    return scope["method"] == "OPTIONS" or (scope["method"] == "GET" and scope["path"] in paths)
 
 
 def _digest(key: bytes) -> bytes:

@@ -14,21 +14,23 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from speechhub.errors import SpeechhubError
 from speechhub.http.errors import send_error
+from speechhub.metrics import Metrics
 
 log = structlog.get_logger()
 
 _CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}")
-QUIET: Final = ("/health",)
+QUIET: Final = ("/health", "/metrics")
 """Paths that are asked every few seconds, and logged only in debug."""
 
 
-def request_scope(app: ASGIApp) -> ASGIApp:
+def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
     """Wrap *app*: give every request an id, a place for clean-up, and a line in the log.
 
     ``scope["state"]`` has ``exit_stack``, closed when the response is over or abandoned; ``log``, a
     dictionary whose entries stand in the request's line; and ``headers``, one whose entries go out with the
-    response.
+    response. ``route``, which the application sets, is the template of the path that was found.
     """
+    metrics = metrics or Metrics()
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -71,12 +73,19 @@ def request_scope(app: ASGIApp) -> ASGIApp:
                     notes["error"] = error
                 if key := scope["state"].get("key"):
                     notes["key"] = key
+                took_s = time.perf_counter() - began
+                metrics.request(
+                    method=scope["method"],
+                    route=scope["state"].get("route"),
+                    status=status,
+                    took_s=took_s,
+                )
                 say(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
-                    ms=round((time.perf_counter() - began) * 1000, 1),
+                    ms=round(took_s * 1000, 1),
                     **notes,
                 )
 

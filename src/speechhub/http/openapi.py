@@ -71,6 +71,7 @@ OPERATION_ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "retrieveVoiceConsent": ("401", "404"),
     "updateVoiceConsent": ("400", "401", "404", "408", "413"),
     "deleteVoiceConsent": ("401", "404", "409"),
+    "getMetrics": ("401",),
     "getReady": ("503",),
 }
 """Operation → the errors that it can answer; those that are not here answer none."""

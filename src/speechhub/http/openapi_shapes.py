@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from speechhub.http import schemas
+from speechhub.http import health_schemas, schemas
 from speechhub.http.errors import ErrorBody
 
 REF: Final = "#/components/schemas/{name}"
@@ -33,7 +33,8 @@ EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
 
 def component_schemas() -> dict[str, Any]:
     """Return the JSON schema of every struct that goes over the wire, by name."""
-    structs = [it for it in vars(schemas).values() if isinstance(it, type) and issubclass(it, msgspec.Struct)]
+    named = [*vars(schemas).values(), *vars(health_schemas).values()]
+    structs = [it for it in named if isinstance(it, type) and issubclass(it, msgspec.Struct)]
     structs.append(ErrorBody)
     _, components = msgspec.json.schema_components(structs, ref_template=REF)
     for struct in structs:

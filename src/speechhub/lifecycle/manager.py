@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -57,6 +57,9 @@ async def start_worker(placement: Placement, epoch: int, *, heartbeat_timeout_s:
         python=placement.engine.python,
         heartbeat_timeout_s=heartbeat_timeout_s,
     )
+
+
+Observer = Callable[[Event, Sequence[Effect], float], None]
 
 
 class Manager:
@@ -114,6 +117,7 @@ class Manager:
         self._cancel_grace_s = cancel_grace_s
         self._numbers = itertools.count(1)
         self._events: deque[Event] = deque()
+        self._observers: list[Observer] = []
         self._handling = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: dict[int, tuple[Requested, asyncio.Future[int]]] = {}
@@ -155,6 +159,10 @@ class Manager:
     def standby(self, device: str) -> str | None:
         """Return the model whose worker stands by for *device*, or is being prepared; None if none does."""
         return self._workers.standbys.target(device)
+
+    def observe(self, observer: Observer) -> None:
+        """Have *observer* called with every event, what follows from it, and the time; it must be quick."""
+        self._observers.append(observer)
 
     @property
     def switches(self) -> SwitchLog:
@@ -283,8 +291,11 @@ class Manager:
         try:
             loop = asyncio.get_running_loop()
             while self._events:
-                event = self._events.popleft()
-                for effect in self._scheduler.handle(event, loop.time()):
+                event, now = self._events.popleft(), loop.time()
+                effects = self._scheduler.handle(event, now)
+                for observer in self._observers:
+                    observer(event, effects, now)
+                for effect in effects:
                     self._carry_out(effect, loop.time())
                 self._look_after(event)
         finally:

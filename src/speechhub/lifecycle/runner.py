@@ -9,6 +9,8 @@ import structlog
 from speechhub.engine import Audio, SynthesizeRequest, TranscribeRequest, Transcript, Voice
 from speechhub.errors import EngineCrashedError
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.timing import timed
+from speechhub.metrics import Metrics
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
@@ -51,8 +53,9 @@ class Runner(Protocol):
 class LocalRunner:
     """Runs models on this machine, through its manager."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Manager, metrics: Metrics | None = None) -> None:
         self._manager = manager
+        self._metrics = metrics or Metrics()
 
     async def transcribe(
         self,
@@ -66,19 +69,29 @@ class LocalRunner:
         async def all_at_once(worker: Worker) -> AsyncGenerator[list[Transcript], None]:
             yield await worker.transcribe(batch, on_progress=on_progress)
 
-        async with aclosing(self._lease_and(model, all_at_once)) as answers:
-            return await anext(answers)
+        heard_s = sum(request.audio.duration_s for request in batch)
+        answers = [answer async for answer in self._lease_and(model, all_at_once, lambda _: heard_s)]
+        return answers[0]
 
     def stream(self, model: str, request: TranscribeRequest) -> AsyncGenerator[str | Transcript, None]:
         """Yield pieces of text, and at last the transcript; see `Runner`."""
-        return self._lease_and(model, lambda worker: worker.stream(request))
+        return self._lease_and(
+            model,
+            lambda worker: worker.stream(request),
+            lambda piece: request.audio.duration_s if isinstance(piece, Transcript) else 0.0,
+        )
 
     def synthesize(self, model: str, request: SynthesizeRequest) -> AsyncGenerator[Audio, None]:
         """Yield speech piece by piece; see `Runner`."""
-        return self._lease_and(model, lambda worker: worker.synthesize(request))
+        return self._lease_and(
+            model, lambda worker: worker.synthesize(request), lambda audio: audio.duration_s
+        )
 
     async def _lease_and(
-        self, model: str, work: Callable[[Worker], AsyncGenerator[T, None]]
+        self,
+        model: str,
+        work: Callable[[Worker], AsyncGenerator[T, None]],
+        audio_s: Callable[[T], float],
     ) -> AsyncGenerator[T, None]:
         """Yield what *work* yields on a worker; on a second one if the first crashes before it has begun."""
         for attempt in range(1, ATTEMPTS + 1):
@@ -86,7 +99,7 @@ class LocalRunner:
             try:
                 async with (
                     self._manager.lease(model, front=attempt > 1) as worker,
-                    aclosing(work(worker)) as pieces,
+                    aclosing(timed(work(worker), self._metrics, model, audio_s)) as pieces,
                 ):
                     async for piece in pieces:
                         began = True

@@ -13,13 +13,17 @@ import structlog
 
 from speechhub.discovery import BrokenPlugin, discover
 from speechhub.errors import SpeechhubError
+from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.gpu.names import gpu_names
+from speechhub.gpu.nvml import NvmlMonitor
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.placement import Placement, devices_of, place
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
+from speechhub.metrics import Metrics
 from speechhub.services.catalog import Catalog
+from speechhub.services.observation import Observation
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
@@ -43,7 +47,13 @@ class Hub:
     speech: SpeechService
     voices: VoiceService
     broken_plugins: Sequence[BrokenPlugin] = ()
+    metrics: Metrics = field(default_factory=Metrics)
+    monitor: GpuMonitor = field(default_factory=NoGpus)
+    observation: Observation = field(init=False)
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.observation = Observation(self.manager, self.metrics, self.settings, self.monitor)
 
     @classmethod
     def assemble(cls, settings: Settings) -> Self:
@@ -60,7 +70,8 @@ class Hub:
                 entry=plugin.entry_point,
                 error=plugin.error,
             )
-        devices = devices_of(settings, gpus=gpu_names(), host_memory_bytes=_host_memory_bytes())
+        names = gpu_names()
+        devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
         placements = place(found.engines, settings, devices)
         catalog = Catalog(
             placements,
@@ -97,7 +108,8 @@ class Hub:
             standby=settings.standby,
             defaults=catalog.defaults,
         )
-        runner = LocalRunner(manager)
+        metrics = Metrics()
+        runner = LocalRunner(manager, metrics)
         return cls(
             settings=settings,
             catalog=catalog,
@@ -115,6 +127,7 @@ class Hub:
                 runner,
                 max_input_chars=settings.max_input_chars,
                 request_timeout_s=settings.request_timeout_s,
+                metrics=metrics,
             ),
             voices=VoiceService(
                 VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
@@ -122,10 +135,13 @@ class Hub:
                 max_reference_s=settings.max_reference_s,
             ),
             broken_plugins=found.broken,
+            metrics=metrics,
+            monitor=NvmlMonitor() if names else NoGpus(),
         )
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self.voices.library.recover)
+        await self.observation.__aenter__()
         return self
 
     async def __aexit__(
@@ -135,6 +151,7 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._preloads, return_exceptions=True)
         await self.manager.close(self.settings.shutdown_timeout_s)
+        await self.observation.__aexit__(kind, error, trace)
 
     def preload(self, names: Iterable[str]) -> None:
         """Load models in the background; a failure is logged, and the next request tries again."""

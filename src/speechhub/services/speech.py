@@ -1,6 +1,7 @@
 """Text to speech: from a text to a stream of encoded audio."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from speechhub.engine import Audio, Slot, SynthesizeRequest, Voice
 from speechhub.errors import InvalidValueError, MissingValueError, RequestTimeoutError, SpeechhubError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
+from speechhub.metrics import Metrics
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.segmentation import PIECE_CHARS, split_text
 
@@ -79,12 +81,19 @@ class SpeechService:
     """Speaks texts; one for the life of the server."""
 
     def __init__(
-        self, catalog: Catalog, runner: Runner, *, max_input_chars: int, request_timeout_s: float
+        self,
+        catalog: Catalog,
+        runner: Runner,
+        *,
+        max_input_chars: int,
+        request_timeout_s: float,
+        metrics: Metrics | None = None,
     ) -> None:
         self._catalog = catalog
         self._runner = runner
         self._max_input_chars = max_input_chars
         self._request_timeout_s = request_timeout_s
+        self._metrics = metrics or Metrics()
 
     async def open(self, job: SpeechJob) -> SpeechStream:
         """Start to speak; return the encoded audio, which flows before synthesis ends.
@@ -96,6 +105,7 @@ class SpeechService:
             UnavailableError: The engine cannot be had in time.
             EngineError, ModelFilesError: The engine failed before its first audio.
         """
+        began = time.perf_counter()
         placement = self._catalog.model(job.model, Slot.TTS)
         self._check(job)
         chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -105,6 +115,7 @@ class SpeechService:
         except BaseException:
             await stream.aclose()
             raise
+        self._metrics.first_audio(placement.target, time.perf_counter() - began)
         return stream
 
     def _check(self, job: SpeechJob) -> None:

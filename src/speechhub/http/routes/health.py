@@ -1,5 +1,6 @@
 """GET /health, /health/live, /health/ready and /."""
 
+import asyncio
 import time
 
 from litestar import MediaType, Request, get
@@ -8,45 +9,45 @@ from litestar.di import NamedDependency
 
 from speechhub import __version__
 from speechhub.errors import ShuttingDownError
+from speechhub.http.health import device_health, gpu_health, model_health
+from speechhub.http.health_schemas import Health, PluginHealth, Status
 from speechhub.http.openapi import OWN
-from speechhub.http.schemas import DeviceHealth, Health, ModelHealth, PluginHealth, Status
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.states import PublicState
+from speechhub.services.observation import Observation
 
 
 @get("/health", summary="Tell what the server is doing", tags=[OWN])
 async def get_health(
-    request: Request[None, None, State], manager: NamedDependency[Manager], state: State
+    request: Request[None, None, State],
+    manager: NamedDependency[Manager],
+    observation: NamedDependency[Observation],
+    state: State,
 ) -> Health | Status:
     """Tell what the server is doing; answers at once, whatever the engines do.
 
-    Where the server has API keys, a request without one is told that it runs, and nothing about it.
+    Where the server has API keys, a request without one is told its status, and nothing else.
     """
+    stalled = observation.stalled()
     if not request.scope["state"]["trusted"]:
-        return Status()
-    states = manager.public_states()
+        return Status(status="degraded" if stalled else "ok")
+    now = asyncio.get_running_loop().time()
     devices = {placement.device for placement in manager.placements.values()}
     return Health(
+        status="degraded" if stalled else "ok",
+        stalled=stalled,
         version=__version__,
         uptime_s=round(time.monotonic() - state.started_monotonic, 1),
         devices=[
-            DeviceHealth(
-                name=device.name,
-                exclusive=device.exclusive,
-                state=states.get(device.name, PublicState.NONE),
-                current_model=manager.current_model(device.name),
-            )
+            device_health(device, manager, observation.last_switch(device.name))
             for device in sorted(devices, key=lambda device: device.name)
         ],
         models=[
-            ModelHealth(
-                id=it.target,
-                state=it.phase.value if it.phase else "fetching" if it.fetching else "unloaded",
-                waiting=it.waiting,
-                busy=it.busy,
-            )
+            model_health(it, manager.placements[it.target], observation.oldest_wait_s(it.target), now)
             for it in manager.states()
         ],
+        gpus=[gpu_health(view) for view in observation.gpus()],
+        gpu_problem=observation.gpu_problem,
+        event_loop_lag_s=round(observation.lag_s, 4),
         broken_plugins=[
             PluginHealth(plugin=plugin.distribution, error=plugin.error) for plugin in state.broken_plugins
         ],

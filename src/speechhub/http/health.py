@@ -1,0 +1,69 @@
+"""What health tells of devices, models and GPUs."""
+
+from speechhub.gpu.sampler import GpuView
+from speechhub.http.health_schemas import DeviceHealth, GpuHealth, ModelHealth, SwitchHealth
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.placement import Device, Placement
+from speechhub.lifecycle.scheduler import TargetState
+from speechhub.lifecycle.states import PublicState
+from speechhub.lifecycle.switches import Switch
+
+
+def device_health(device: Device, manager: Manager, last: Switch | None) -> DeviceHealth:
+    """Return what a device is doing, and how its last switch went."""
+    return DeviceHealth(
+        name=device.name,
+        exclusive=device.exclusive,
+        state=manager.public_states().get(device.name, PublicState.NONE),
+        current_model=manager.current_model(device.name),
+        standby=manager.standby(device.name),
+        last_switch=None
+        if last is None
+        else SwitchHealth(
+            leaving=last.leaving,
+            target=last.target,
+            cause=last.cause.value,
+            standby=last.standby,
+            result=last.result.value,
+            total_s=round(last.total_s, 4),
+            steps_s={step.value: round(took_s, 4) for step, took_s in last.steps_s.items()},
+        ),
+    )
+
+
+def model_health(state: TargetState, placement: Placement, oldest_wait_s: float, now: float) -> ModelHealth:
+    """Return what goes on around a model; *now* is a time of the manager's clock."""
+    return ModelHealth(
+        id=state.target,
+        state=state.phase.value if state.phase else "fetching" if state.fetching else "unloaded",
+        waiting=state.waiting,
+        busy=state.busy,
+        device=placement.device.name,
+        pinned=state.pinned,
+        epoch=state.epoch,
+        state_s=0.0 if state.since is None else round(now - state.since, 3),
+        oldest_wait_s=round(oldest_wait_s, 3),
+    )
+
+
+def gpu_health(view: GpuView) -> GpuHealth:
+    """Return the last look at a GPU."""
+    device, sample = view.device, view.sample
+    processes = sample.processes if sample else None
+    return GpuHealth(
+        index=device.index,
+        name=device.name,
+        driver=device.driver,
+        cuda=device.cuda,
+        compute_capability=device.compute_capability,
+        total_bytes=device.total_bytes,
+        used_bytes=sample.used_bytes if sample else None,
+        free_bytes=sample.free_bytes if sample else None,
+        utilisation=sample.utilisation if sample else None,
+        temperature_c=sample.temperature_c if sample else None,
+        power_w=sample.power_w if sample else None,
+        processes=None if processes is None else {str(pid): size for pid, size in processes.items()},
+        nearly_full=view.full,
+        leak_suspected=view.leak.suspected,
+        residual_bytes=view.leak.residual_bytes,
+    )

@@ -1,0 +1,114 @@
+"""The shapes of what the server tells of itself."""
+
+from typing import Literal
+
+import msgspec
+
+Standing = Literal["ok", "degraded"]
+
+
+class SwitchHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The last switch on a device; times in seconds."""
+
+    leaving: str | None
+    """Model that had the device before."""
+    target: str
+    """Model that came."""
+    cause: str
+    """``request``, ``operator`` or ``speculation``."""
+    standby: bool
+    """Whether its worker stood by."""
+    result: str
+    """``ready`` or ``failed``."""
+    total_s: float
+    steps_s: dict[str, float]
+    """``drain``, ``stop``, ``verify``, ``start``, ``import``, ``load`` and ``own``."""
+
+
+class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One device."""
+
+    name: str
+    exclusive: bool
+    """Whether it holds one engine at a time."""
+    state: str
+    """``NONE``, ``LOADING``, ``STT``, ``TTS`` or ``UNLOADING``."""
+    current_model: str | None
+    standby: str | None
+    """Model whose worker stands by, ready to take over."""
+    last_switch: SwitchHealth | None
+
+
+class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One model."""
+
+    id: str
+    state: str
+    waiting: int
+    """Requests in its queue."""
+    busy: bool
+    device: str
+    pinned: bool
+    """Whether an operator keeps it on its device."""
+    epoch: int | None
+    """Number of its worker; each start has a new one."""
+    state_s: float
+    """For how long it has been in this state; 0 without a worker."""
+    oldest_wait_s: float
+    """How long the first of its queue has waited; 0 if nobody waits."""
+
+
+class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One GPU, as its driver tells; null is what the driver keeps to itself."""
+
+    index: int
+    name: str
+    driver: str
+    cuda: str
+    """Newest CUDA version that the driver can run."""
+    compute_capability: str
+    total_bytes: int
+    used_bytes: int | None
+    """Null while the GPU does not answer."""
+    free_bytes: int | None
+    utilisation: float | None
+    """From 0 to 1."""
+    temperature_c: int | None
+    power_w: float | None
+    processes: dict[str, int | None] | None
+    """Process id → bytes."""
+    nearly_full: bool
+    """From 90 % until it is below 85 %."""
+    leak_suspected: bool
+    residual_bytes: int
+    """Left over after the last switch."""
+
+
+class PluginHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin that could not be read."""
+
+    plugin: str
+    error: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """That the server answers, and whether its queues move."""
+
+    status: Standing = "ok"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server is."""
+
+    status: Standing = "ok"
+    stalled: list[str]
+    """Models for which somebody waits while nothing moves: they make it ``degraded``."""
+    version: str
+    uptime_s: float
+    devices: list[DeviceHealth]
+    models: list[ModelHealth]
+    gpus: list[GpuHealth]
+    gpu_problem: str | None
+    """Why no GPU answers; null if one does."""
+    event_loop_lag_s: float
+    broken_plugins: list[PluginHealth]

@@ -1,0 +1,15 @@
+"""GET /metrics."""
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+
+from speechhub.http.openapi import OWN
+from speechhub.services.observation import Observation
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@get("/metrics", media_type="text/plain", summary="Tell the metrics, for Prometheus", tags=[OWN])
+async def get_metrics(observation: NamedDependency[Observation]) -> Response[bytes]:
+    """Tell all metrics in Prometheus' text format."""
+    return Response(observation.metrics.text(), media_type=PROMETHEUS)

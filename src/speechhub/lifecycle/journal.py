@@ -1,0 +1,131 @@
+"""What happened, as the scheduler's events and effects tell it: waits, ends, and whether anything moves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from speechhub.lifecycle.events import (
+    Cancelled,
+    Done,
+    Effect,
+    Event,
+    Exited,
+    Fetched,
+    Freed,
+    Grant,
+    Load,
+    Loaded,
+    LoadFailed,
+    Refuse,
+    Requested,
+    Stop,
+)
+from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.scheduler import TargetState
+from speechhub.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    target: str
+    since: float
+    presence: bool = False
+
+
+class Journal:
+    """Listens to a manager, one for its life, and feeds the metrics; times are of its clock."""
+
+    def __init__(self, placements: Mapping[str, Placement], metrics: Metrics) -> None:
+        self._placements = placements
+        self._metrics = metrics
+        self._waiting: dict[int, _Held] = {}
+        self._running: dict[int, _Held] = {}
+        self._living: set[int] = set()
+        self._told: set[int] = set()
+        self._moved: dict[str, float] = {}
+
+    def __call__(self, event: Event, effects: Sequence[Effect], now: float) -> None:
+        """Take note of an event and of what the scheduler made of it."""
+        self._event(event, now)
+        for effect in effects:
+            self._effect(effect, now)
+
+    def oldest(self, target: str) -> float | None:
+        """Return since when somebody waits for *target*; None if nobody does."""
+        return min((it.since for it in self._waiting.values() if it.target == target), default=None)
+
+    def stalled(
+        self, states: Iterable[TargetState], now: float, *, idle_bound_s: float, busy_bound_s: float
+    ) -> list[str]:
+        """Return the models whose queue does not move.
+
+        A queue stands still while nothing on its device was granted, done, loaded or ended. While files are
+        fetched it may wait: how far that is stands in the log, and the network sets the time.
+
+        Args:
+            states: Of all models.
+            now: The time.
+            idle_bound_s: How long it may stand still while no engine works on the device.
+            busy_bound_s: The same while one does.
+        """
+        states = list(states)
+        working = {self._device(state.target) for state in states if state.busy}
+        found = []
+        for state in states:
+            oldest = self.oldest(state.target)
+            if oldest is None or state.fetching:
+                continue
+            device = self._device(state.target)
+            bound_s = busy_bound_s if device in working else idle_bound_s
+            if now - max(oldest, self._moved.get(device, oldest)) > bound_s:
+                found.append(state.target)
+        return found
+
+    def _device(self, target: str) -> str:
+        return self._placements[target].device.name
+
+    def _move(self, target: str, now: float) -> None:
+        self._moved[self._device(target)] = now
+
+    def _event(self, event: Event, now: float) -> None:
+        match event:
+            case Requested(ticket=ticket, target=target, front=front, presence=presence):
+                self._waiting[ticket] = _Held(target=target, since=now, presence=presence)
+                if front:
+                    self._metrics.requeued()
+            case Cancelled(ticket=ticket):
+                held = self._waiting.pop(ticket, None) or self._running.pop(ticket, None)
+                if held is not None:
+                    self._metrics.cancelled("waiting")
+            case Done(ticket=ticket):
+                if (held := self._running.pop(ticket, None)) is not None:
+                    self._metrics.served(held.target, now - held.since)
+                    self._move(held.target, now)
+            case Fetched(target=target) | Loaded(target=target) | Freed(target=target):
+                self._move(target, now)
+            case Exited(target=target, epoch=epoch) | LoadFailed(target=target, epoch=epoch):
+                self._ended(epoch, failed=isinstance(event, LoadFailed))
+                self._move(target, now)
+
+    def _ended(self, epoch: int, *, failed: bool) -> None:
+        if epoch not in self._living:  # several see a worker's end
+            return
+        told = epoch in self._told
+        self._living.discard(epoch)
+        self._told.discard(epoch)
+        self._metrics.worker_ended("stopped" if told else "load_failed" if failed else "crashed")
+
+    def _effect(self, effect: Effect, now: float) -> None:
+        match effect:
+            case Grant(ticket=ticket, target=target):
+                held = self._waiting.pop(ticket, None)
+                if held is not None and not held.presence:
+                    self._metrics.waited(target, now - held.since)
+                    self._running[ticket] = _Held(target=target, since=now)
+                self._move(target, now)
+            case Refuse(ticket=ticket, error=error):
+                if self._waiting.pop(ticket, None) is not None:
+                    self._metrics.rejected(error.code or type(error).__name__)
+            case Load(epoch=epoch):
+                self._living.add(epoch)
+            case Stop(epoch=epoch):
+                self._told.add(epoch)

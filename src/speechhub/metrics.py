@@ -1,0 +1,166 @@
+"""What is counted and timed, for Prometheus: every series has its name, its labels and its meaning here.
+
+Labels come from models, engines, routes and errors that exist, never from a client: their number is bounded.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+WAITS_S: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+SWITCHES_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120)
+FIRST_AUDIO_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
+FACTORS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5)
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """All series of one server, in a registry of their own; used on the event loop."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "speechhub_http_requests",
+            "Requests, by route; one without a route is 'none'.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "speechhub_http_request_seconds",
+            "From the request until its answer was sent.",
+            ("route",),
+            buckets=WAITS_S,
+            registry=registry,
+        )
+        self._wait = Histogram(
+            "speechhub_queue_wait_seconds",
+            "From the wish for an engine until it was granted.",
+            ("model",),
+            buckets=WAITS_S,
+            registry=registry,
+        )
+        self._service = Histogram(
+            "speechhub_service_seconds",
+            "How long one request held its engine.",
+            ("model",),
+            buckets=WAITS_S,
+            registry=registry,
+        )
+        self._rejected = Counter(
+            "speechhub_rejected", "Work refused, by error code.", ("reason",), registry=registry
+        )
+        self._cancelled = Counter(
+            "speechhub_cancelled", "Work whose client left.", ("stage",), registry=registry
+        )
+        self._requeued = Counter(
+            "speechhub_requeued", "Work tried again because its worker crashed.", registry=registry
+        )
+        self._exits = Counter(
+            "speechhub_worker_exits", "Workers that ended, by cause.", ("cause",), registry=registry
+        )
+        self._switch_seconds = Histogram(
+            "speechhub_switch_seconds",
+            "Each phase of a switch, and 'total'; 'none' stands for a free device.",
+            ("from", "to", "phase"),
+            buckets=SWITCHES_S,
+            registry=registry,
+        )
+        self._switches = Counter(
+            "speechhub_switches", "Engines loaded, by result.", ("result",), registry=registry
+        )
+        self._factor = Histogram(
+            "speechhub_realtime_factor",
+            "Processing time by duration of the audio; below 1 is faster than live.",
+            ("model",),
+            buckets=FACTORS,
+            registry=registry,
+        )
+        self._audio = Counter(
+            "speechhub_audio_seconds", "Audio transcribed or spoken.", ("model",), registry=registry
+        )
+        self._first_audio = Histogram(
+            "speechhub_time_to_first_audio_seconds",
+            "From the request for speech until its first bytes.",
+            ("model",),
+            buckets=FIRST_AUDIO_S,
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "speechhub_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry
+        )
+
+    def request(self, *, method: str, route: str | None, status: int, took_s: float) -> None:
+        """Count a request that is over."""
+        route = route or "none"
+        method = method if method in METHODS else "other"
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_seconds.labels(route).observe(took_s)
+
+    def waited(self, model: str, waited_s: float) -> None:
+        """Note that an engine was granted."""
+        self._wait.labels(model).observe(waited_s)
+
+    def served(self, model: str, took_s: float) -> None:
+        """Note that an engine was given back."""
+        self._service.labels(model).observe(took_s)
+
+    def rejected(self, reason: str) -> None:
+        """Count refused work; *reason* is the code of an error."""
+        self._rejected.labels(reason).inc()
+
+    def cancelled(self, stage: str) -> None:
+        """Count work whose client left while it was ``waiting`` or ``running``."""
+        self._cancelled.labels(stage).inc()
+
+    def requeued(self) -> None:
+        """Count work that is tried again."""
+        self._requeued.inc()
+
+    def worker_ended(self, cause: str) -> None:
+        """Count a worker's end: ``stopped``, ``crashed`` or ``load_failed``."""
+        self._exits.labels(cause).inc()
+
+    def switch_step(self, leaving: str, target: str, phase: str, took_s: float) -> None:
+        """Note how long a phase of a switch took."""
+        self._switch_seconds.labels(leaving, target, phase).observe(took_s)
+
+    def switched(self, result: str) -> None:
+        """Count a switch: ``ready`` or ``failed``."""
+        self._switches.labels(result).inc()
+
+    def ran(self, model: str, *, audio_s: float, took_s: float) -> None:
+        """Note how long an engine worked on so much audio."""
+        self._audio.labels(model).inc(audio_s)
+        if audio_s > 0:
+            self._factor.labels(model).observe(took_s / audio_s)
+
+    def first_audio(self, model: str, took_s: float) -> None:
+        """Note when speech began to flow."""
+        self._first_audio.labels(model).observe(took_s)
+
+    def lag(self, late_s: float) -> None:
+        """Note how late the event loop was."""
+        self._lag.set(late_s)
+
+    def also(self, collector: Collector) -> None:
+        """Have *collector* asked at every reading, for what is looked up and not counted."""
+        self.registry.register(collector)
+
+    def text(self) -> bytes:
+        """Return all series as Prometheus reads them, text format 0.0.4."""
+        return generate_latest(self.registry)
+
+
+class Looked(Collector):
+    """A collector that asks a function; it must yield the same families each time."""
+
+    def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield what the function yields now."""
+        return self._families()
