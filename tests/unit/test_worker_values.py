@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from speechhub import engine
+from speechhub.domain.audio import Pcm16Audio
 from speechhub.engine import (
     Audio,
     Call,
@@ -126,6 +127,23 @@ def test_received_samples_can_be_written_to():
     assert received.samples.flags.aligned
 
 
+def test_16_bit_samples_travel_as_they_are_and_arrive_as_float32():
+    """Half the bytes, and nothing lost."""
+    pcm16 = np.array([-32768, -1, 0, 1, 32767], dtype=np.int16)
+    request = TranscribeRequest(audio=Pcm16Audio(pcm16=pcm16, sample_rate=16_000), language="en")
+
+    part, text = to_parts([request], list[TranscribeRequest])
+    [received] = from_parts(list[TranscribeRequest], (bytearray(part), text))
+
+    assert np.shares_memory(np.frombuffer(part, dtype=np.int16), pcm16)
+    assert type(received.audio) is Audio
+    assert received.audio.samples.dtype == np.float32
+    assert received.audio.samples.flags.writeable
+    assert received.audio.samples.tolist() == [-1.0, -1 / 32768, 0.0, 1 / 32768, 32767 / 32768]
+    assert received.audio.sample_rate == 16_000
+    assert received.language == "en"
+
+
 def test_slices_and_strides_are_sent_right():
     samples = np.arange(10, dtype=np.float32)[::2]
     parts = to_parts(Audio(samples=samples, sample_rate=8000))
@@ -157,6 +175,8 @@ def test_numbers_of_numpy_become_numbers_of_python():
         Audio(samples=np.zeros(3), sample_rate=8000),
         Audio(samples=np.zeros((1, 3), dtype=np.float32), sample_rate=8000),
         Audio(samples=np.zeros(3, dtype=np.float32), sample_rate=8000.5),
+        Pcm16Audio(pcm16=np.zeros(3, dtype=np.float32), sample_rate=8000),
+        Pcm16Audio(pcm16=np.zeros(3, dtype=np.int16), sample_rate=8000.5),
         LoadContext(model="a", model_dir="folder"),
         LoadContext(model="a", model_dir=None, options={"when": object()}),
         TranscribeRequest(
@@ -183,7 +203,21 @@ def test_value_that_the_other_side_cannot_have_written_is_refused(raw):
         unpack(Transcript, raw, [])
 
 
-@pytest.mark.parametrize("parts", [(), (b"",), (b"\xff",), (b"[",), (b"[0,16000]",), (b"123", b"[0,16000]")])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (),
+        (b"",),
+        (b"\xff",),
+        (b"[",),
+        (b"[0,16000]",),
+        (b"123", b"[0,16000]"),
+        (b'["pcm16",0,16000]',),
+        (b"123", b'["pcm16",0,16000]'),
+        (b"12", b'["pcm16",0]'),
+        (b"12", b'["pcm16",0,"a"]'),
+    ],
+)
 def test_parts_that_hold_no_value_are_refused(parts):
     with pytest.raises(EngineProtocolError):
         from_parts(Audio, parts)

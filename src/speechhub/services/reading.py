@@ -1,13 +1,19 @@
-"""Reads uploaded recordings in threads, a little ahead of the engine."""
+"""Reads uploaded recordings in threads, a little ahead of the engine; the plainest ones at once."""
 
 import asyncio
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO, Final
 
-from speechhub.codecs.decode import decode_blocks
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhub.codecs.decode import MIN_DURATION_S, decode_blocks
 from speechhub.codecs.passages import Passage, PassageReader
+from speechhub.codecs.plain import quick_wav
+from speechhub.domain.audio import Pcm16Audio
 
 LONGEST_S: Final = 300.0
 """Longest passage, in seconds, for engines that would take longer ones: between passages others get their
@@ -38,19 +44,24 @@ class Reading:
         blocks = decode_blocks(
             recording, sample_rate=sample_rate, max_duration_s=max_audio_s, cancelled=self._left.is_set
         )
+        longest_s = min(longest_s or LONGEST_S, LONGEST_S)
         self._reader = PassageReader(
-            blocks,
-            sample_rate=sample_rate,
-            longest_s=min(longest_s or LONGEST_S, LONGEST_S),
-            cancelled=self._left.is_set,
+            blocks, sample_rate=sample_rate, longest_s=longest_s, cancelled=self._left.is_set
         )
+        self._quick: Callable[[], NDArray[np.int16] | None] = partial(
+            quick_wav, recording, sample_rate, min(longest_s, max_audio_s)
+        )
+        self._sample_rate = sample_rate
+        self._begun = False
+        self._whole: Pcm16Audio | None = None
+        """The recording, if it was read at once."""
         self._waiting: deque[Passage] = deque()
         self._ahead: asyncio.Task[list[Passage]] | None = None
 
     @property
     def duration_s(self) -> float:
         """Length of what was read so far, in seconds; at the end, of the recording."""
-        return self._reader.duration_s
+        return self._whole.duration_s if self._whole else self._reader.duration_s
 
     async def take(self, most: int, *, ahead: int) -> list[Passage]:
         """Return the next passages, at least one and up to *most*; none at the end.
@@ -62,8 +73,11 @@ class Reading:
         Raises:
             AudioError: The recording is at fault, as `decode_blocks` says, here or further on.
         """
+        if not self._begun:
+            self._begun = True
+            self._read_at_once()
         if not self._waiting:
-            if self._ahead is None and self._reader.ended:
+            if self._ahead is None and self._ended:
                 return []
             # The first comes alone: the engine need not wait for more.
             coming = self._ahead or self._start(1)
@@ -71,7 +85,7 @@ class Reading:
             self._waiting.extend(await asyncio.shield(coming))
             self._ahead = None
         taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-        if not self._waiting and not self._reader.ended:
+        if not self._waiting and not self._ended:
             self._start(ahead)
         return taken
 
@@ -83,6 +97,17 @@ class Reading:
             await asyncio.wait([self._ahead])
         else:
             self._finished(self._ahead)
+
+    @property
+    def _ended(self) -> bool:
+        return self._whole is not None or self._reader.ended
+
+    def _read_at_once(self) -> None:
+        """Read a recording for which a thread takes longer; whatever is wrong is left to the thread."""
+        pcm16 = self._quick()
+        if pcm16 is not None and len(pcm16) >= MIN_DURATION_S * self._sample_rate:
+            self._whole = Pcm16Audio(pcm16=pcm16, sample_rate=self._sample_rate)
+            self._waiting.append(Passage(audio=self._whole, start_s=0.0))
 
     def _start(self, most: int) -> asyncio.Task[list[Passage]]:
         read = partial(self._reader.read, most, AHEAD_S)

@@ -17,11 +17,12 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhub.domain.audio import Audio, Pcm16Audio, from_pcm16
 from speechhub.errors import EngineError, EngineProtocolError
 from speechhub.worker.protocol import Buffer, Parts
 
@@ -31,9 +32,12 @@ Pack = Callable[[Any, list[Buffer]], Any]
 Unpack = Callable[[Any, Sequence[Buffer]], Any]
 """JSON value, arrays → value."""
 
+_PCM16: Final = "pcm16"
+"""Mark of audio whose array is int16."""
+
 
 def pack(value: object, kind: Any = None) -> tuple[Any, list[Buffer]]:
-    """Return *value* as a JSON value and the raw bytes of its float32 arrays.
+    """Return *value* as a JSON value and the raw bytes of its arrays.
 
     Args:
         value: An instance of *kind*.
@@ -53,7 +57,7 @@ def pack(value: object, kind: Any = None) -> tuple[Any, list[Buffer]]:
 
 
 def unpack(kind: Any, raw: Any, arrays: Sequence[Buffer]) -> Any:
-    """Return the value of type *kind* that `pack` was given; arrays share memory with *arrays*.
+    """Return the value of type *kind* that `pack` was given; float32 arrays share memory with *arrays*.
 
     Raises:
         EngineProtocolError: `pack` on the other side cannot have written this.
@@ -97,6 +101,8 @@ def _codec(kind: Any) -> _Codec:
     """Build the codec for an annotation; a type that has none fails here, not in the middle of a call."""
     if kind in _SCALARS:
         return _SCALARS[kind]
+    if isinstance(kind, type) and issubclass(kind, Audio):
+        return _audio()
     if is_dataclass(kind) and isinstance(kind, type):
         return _dataclass(kind)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
@@ -140,6 +146,25 @@ def _dataclass(kind: type) -> _Codec:
         return kind(**dict(zip(names, raw, strict=True)))
 
     return _Codec(pack_fields, unpack_fields)
+
+
+def _audio() -> _Codec:
+    """Audio that is kept as PCM16 crosses so, with a mark, and arrives as float32."""
+    plain = _dataclass(Audio)
+
+    def pack_audio(value: Any, arrays: list[Buffer]) -> Any:
+        if not isinstance(value, Pcm16Audio):
+            return plain.pack(value, arrays)
+        return [_PCM16, _pack_array(value.pcm16, arrays, np.int16), operator.index(value.sample_rate)]
+
+    def unpack_audio(raw: Any, arrays: Sequence[Buffer]) -> Any:
+        if _expect(raw, list)[:1] != [_PCM16]:
+            return plain.unpack(raw, arrays)
+        _, index, sample_rate = raw
+        pcm16 = np.frombuffer(arrays[_expect(index, int)], dtype=np.int16)
+        return Audio(samples=from_pcm16(pcm16), sample_rate=_expect(sample_rate, int))
+
+    return _Codec(pack_audio, unpack_audio)
 
 
 def _sequence(kind: type, item: _Codec) -> _Codec:
@@ -190,12 +215,12 @@ def _unpack_tagged(tagged: Mapping[str, _Codec], raw: Any, arrays: Sequence[Buff
     return tagged[name].unpack(value, arrays)
 
 
-def _pack_array(value: Any, arrays: list[Buffer]) -> int:
-    if not isinstance(value, np.ndarray) or value.dtype != np.float32 or value.ndim != 1:
+def _pack_array(value: Any, arrays: list[Buffer], dtype: type[np.generic] = np.float32) -> int:
+    if not isinstance(value, np.ndarray) or value.dtype != dtype or value.ndim != 1:
         described = (
             f"{value.dtype}{list(value.shape)}" if isinstance(value, np.ndarray) else type(value).__name__
         )
-        raise TypeError(f"audio samples must be a float32 array of shape (n,), not {described}")
+        raise TypeError(f"audio samples must be a {dtype.__name__} array of shape (n,), not {described}")
     arrays.append(np.ascontiguousarray(value).data.cast("B") if len(value) else b"")
     return len(arrays) - 1
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from speechhub.codecs import passages
-from speechhub.codecs.plain import READ_FRAMES
+from speechhub.codecs.plain import READ_BYTES
+from speechhub.domain.audio import Pcm16Audio
 from speechhub.engine import Segment, Transcript
 from speechhub.errors import (
     AudioTooLongError,
@@ -20,6 +21,7 @@ from speechhub.errors import (
     UnsupportedAudioError,
     UnsupportedValueError,
 )
+from speechhub.services import reading
 from speechhub.services.transcription import TranscriptionJob
 from tests.fakes.babble import babble, talk
 
@@ -47,9 +49,14 @@ def asked(runner):
 # ── Short recordings ─────────────────────────────────────────────────────────
 
 
-async def test_a_short_recording_goes_to_the_engine_whole(monkeypatch, service, runner, file_of):
-    """No voice detector is asked, one thread reads it once, and the transcript is the engine's."""
+@pytest.mark.parametrize(("plain", "threads"), [(True, 0), (False, 1)])
+async def test_a_short_recording_goes_to_the_engine_whole(
+    monkeypatch, service, runner, file_of, plain, threads
+):
+    """No voice detector is asked, and a thread only if there is something to decode."""
     monkeypatch.setattr(passages, "VoiceDetector", None)
+    if not plain:
+        monkeypatch.setattr(reading, "quick_wav", lambda *args: None)
     to_thread, calls = asyncio.to_thread, []
     monkeypatch.setattr(asyncio, "to_thread", lambda *args: calls.append(args) or to_thread(*args))
 
@@ -59,7 +66,8 @@ async def test_a_short_recording_goes_to_the_engine_whole(monkeypatch, service, 
     assert request.audio.duration_s == 5
     assert transcript.text == "5.00 seconds."
     assert transcript.duration_s == 5
-    assert len(calls) == 1
+    assert len(calls) == threads
+    assert isinstance(request.audio, Pcm16Audio) is plain
 
 
 async def test_engines_without_a_limit_get_five_minutes_whole(service, runner, file_of):
@@ -335,7 +343,7 @@ async def test_leaving_ends_decoding(service, runner, gated, streamed, after_s):
     file.close()
 
     assert file.open.is_set(), "the thread was waited for"
-    assert read <= 2 * READ_FRAMES, "it read no further"
+    assert read <= READ_BYTES, "it read no further"
     assert runner.running == 0
     assert file.reads_after_close == 0
 
