@@ -64,6 +64,8 @@ def test_every_page_of_the_schema_that_is_named_exists():
 
 STRUCTS = [
     schemas.CreateSpeech,
+    schemas.EmotionFields,
+    schemas.EmotionVector,
     schemas.TranscriptionFields,
     schemas.TranscriptionJson,
     schemas.TranscriptionVerbose,

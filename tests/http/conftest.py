@@ -8,7 +8,7 @@ import numpy as np
 import openai
 import pytest
 
-from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.gpu.monitor import NoGpus
 from speechhub.http.app import create_app
 from speechhub.lifecycle.manager import Manager
@@ -46,6 +46,18 @@ MODELS = placements(
         capabilities=TtsCapabilities(streaming=True, longest_input_chars=2000),
         voices=(Voice(id="anna", name="Anna"), Voice(id="bert")),
     ),
+    placement(
+        "mimic",
+        slot=Slot.TTS,
+        device=CPU,
+        capabilities=TtsCapabilities(
+            cloning=True,
+            reference_sample_rate=16_000,
+            longest_reference_s=1.2,
+            emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
+        ),
+        preference=-1,
+    ),
 )
 
 
@@ -76,6 +88,11 @@ async def hub(settings, runner, gpus):
     metrics = Metrics()
     catalog = Catalog(MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"})
     manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=Fleet())
+    voices = VoiceService(
+        VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
+        max_reference_bytes=settings.max_reference_bytes,
+        max_reference_s=settings.max_reference_s,
+    )
     return Hub(
         settings=settings,
         catalog=catalog,
@@ -85,12 +102,10 @@ async def hub(settings, runner, gpus):
         transcription=TranscriptionService(
             catalog, runner, max_audio_s=settings.max_audio_s, request_timeout_s=5
         ),
-        speech=SpeechService(catalog, runner, max_input_chars=4096, request_timeout_s=5, metrics=metrics),
-        voices=VoiceService(
-            VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
-            max_reference_bytes=settings.max_reference_bytes,
-            max_reference_s=settings.max_reference_s,
+        speech=SpeechService(
+            catalog, runner, voices, max_input_chars=4096, request_timeout_s=5, metrics=metrics
         ),
+        voices=voices,
         metrics=metrics,
         monitor=gpus,
     )

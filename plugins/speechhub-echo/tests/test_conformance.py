@@ -1,7 +1,12 @@
 """Both engines keep the promises of the engine API."""
 
+import numpy as np
+import pytest
+
 import speechhub_echo
+from speechhub.engine import Audio, Call, Emotion, EmotionMode, LoadContext, Reference, SynthesizeRequest
 from speechhub.engine.testing import check_stt_engine, check_tts_engine
+from speechhub_echo.tts import EchoTts, strongest_hz
 
 
 def test_stt_conformance():
@@ -12,6 +17,7 @@ def test_stt_conformance():
 def test_tts_conformance():
     """The TTS engine passes the published kit, at another sample rate as well."""
     check_tts_engine(speechhub_echo.TTS)
+    check_tts_engine(speechhub_echo.TTS, model="echo-clone")
     check_tts_engine(speechhub_echo.TTS, options={"sample_rate": 16_000})
 
 
@@ -20,3 +26,36 @@ def test_echo_is_nobody_s_default():
     models = [*speechhub_echo.STT.models, *speechhub_echo.TTS.models]
 
     assert all(model.preference < 0 for model in models)
+
+
+def loaded(model):
+    engine = EchoTts()
+    engine.load(LoadContext(model=model, model_dir=None))
+    return engine
+
+
+def pitch(**fields):
+    """Return the strongest frequency of one spoken word."""
+    request = SynthesizeRequest(text="word", **{"voice": "low"} | fields)
+    return strongest_hz(next(iter(loaded("echo-clone").synthesize(request, Call()))))
+
+
+def test_a_reference_is_heard_in_the_speech():
+    """A voice an octave higher speaks an octave higher."""
+    low, high = (
+        Reference(audio=Audio(samples=tone(hertz), sample_rate=16_000), digest=str(hertz))
+        for hertz in (150, 300)
+    )
+
+    assert pitch(reference=high) / pitch(reference=low) == pytest.approx(2, rel=0.05)
+
+
+def test_an_emotion_is_heard_in_the_speech():
+    """It raises the voice, the more of it the more."""
+    angry, slightly = (Emotion(mode=EmotionMode.TEXT, text="angry", alpha=alpha) for alpha in (1.0, 0.3))
+
+    assert pitch() < pitch(emotion=slightly) < pitch(emotion=angry)
+
+
+def tone(hertz):
+    return (0.3 * np.sin(np.arange(32_000) * 2 * np.pi * hertz / 16_000)).astype(np.float32)

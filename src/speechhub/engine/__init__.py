@@ -14,7 +14,15 @@ from speechhub.domain.transcript import Segment, Transcript, Word
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
-from speechhub.engine.options import SynthesizeRequest, Task, TranscribeRequest
+from speechhub.engine.options import (
+    EMOTIONS,
+    Emotion,
+    EmotionMode,
+    Reference,
+    SynthesizeRequest,
+    Task,
+    TranscribeRequest,
+)
 from speechhub.engine.spec import (
     EngineSpec,
     HubSource,
@@ -40,9 +48,12 @@ API_VERSION = 1
 
 __all__ = [
     "API_VERSION",
+    "EMOTIONS",
     "Audio",
     "Call",
     "ConfigurationError",
+    "Emotion",
+    "EmotionMode",
     "EngineError",
     "EngineLoadError",
     "EngineOutOfMemoryError",
@@ -52,6 +63,7 @@ __all__ = [
     "LoadContext",
     "ModelFile",
     "ModelSpec",
+    "Reference",
     "RequestCancelledError",
     "Segment",
     "Slot",

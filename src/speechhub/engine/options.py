@@ -7,6 +7,7 @@ New fields come with defaults, so that an engine written today keeps working.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from speechhub.domain.audio import Audio
 
@@ -40,6 +41,51 @@ class TranscribeRequest:
     """Fill `Segment.words`; needs `word_timestamps`."""
 
 
+EMOTIONS: Final = ("happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm")
+"""What the places of `Emotion.vector` mean. Source: IndexTTS-2's README, emo_vector."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A recording of somebody: to speak in that voice, or with that emotion."""
+
+    audio: Audio
+    """At the engine's declared `reference_sample_rate`, and not longer than its `longest_reference_s`."""
+    digest: str
+    """SHA-256 of what was uploaded, in hex: what is computed from a reference can be kept under it."""
+
+
+class EmotionMode(StrEnum):
+    """What tells an engine the emotion."""
+
+    AUTO = "auto"
+    """Nothing: the voice's own."""
+    AUDIO = "audio"
+    """A recording with that emotion, of whatever speaker."""
+    VECTOR = "vector"
+    """A weight for each of `EMOTIONS`."""
+    TEXT = "text"
+    """A description, or the text that is spoken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emotion:
+    """With which emotion to speak; what `mode` does not use holds its default."""
+
+    mode: EmotionMode
+    """One of the engine's declared `emotions`; never AUTO."""
+    audio: Reference | None = None
+    """Set for AUDIO."""
+    vector: tuple[float, ...] = ()
+    """For VECTOR, eight weights from 0 to 1 in the order of `EMOTIONS`; scaling them is up to the engine."""
+    text: str | None = None
+    """For TEXT, the description; None means that the spoken text itself tells."""
+    alpha: float = 1.0
+    """How much of it, 0 to 1; 0 is the voice's own emotion."""
+    random: bool = False
+    """For VECTOR and TEXT: vary how the emotion sounds, at the cost of likeness to the voice."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesizeRequest:
     """One text and how to speak it."""
@@ -47,10 +93,14 @@ class SynthesizeRequest:
     text: str
     """Not blank, and not longer than the engine's declared longest input."""
     voice: str
-    """Id of one of the model's voices."""
+    """Id of one of the model's voices; with a `reference`, whatever the client called it."""
     language: str | None = None
     """ISO 639-1 code of the text; None means that the voice, or the engine, decides."""
     speed: float = 1.0
     """1 is the voice's own pace, 2 twice as fast; other than 1 needs `native_speed`."""
     instructions: str | None = None
     """How to speak, in plain words; needs `instructions`."""
+    reference: Reference | None = None
+    """Whom to sound like, instead of one of the model's voices; needs `cloning`."""
+    emotion: Emotion | None = None
+    """With which emotion; None leaves it to the voice. Needs its mode in `emotions`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from speechhub.domain.voice import Voice
+from speechhub.engine.options import EmotionMode
 from speechhub.errors import ConfigurationError
 
 
@@ -60,6 +61,14 @@ class TtsCapabilities:
     """Whether the engine uses `SynthesizeRequest.speed`; otherwise the hub stretches the audio."""
     instructions: bool = False
     """Whether the engine uses `SynthesizeRequest.instructions`."""
+    cloning: bool = False
+    """Whether the engine uses `SynthesizeRequest.reference`; its models may then lack voices of their own."""
+    reference_sample_rate: int = 24_000
+    """Rate, in hertz, at which the engine wants references, of voices and of emotions."""
+    longest_reference_s: float | None = None
+    """How much of a reference the engine uses, in seconds, from its start; None means all."""
+    emotions: tuple[EmotionMode, ...] = ()
+    """Ways to tell the engine an emotion, `EmotionMode.AUTO` left out; empty if there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,11 +20,14 @@ REQUESTS: Final = (
     schemas.ServerVad,
     schemas.CreateSpeech,
     schemas.VoiceRef,
+    schemas.EmotionFields,
+    schemas.EmotionVector,
     schemas.RenameVoiceConsent,
 )
 """Structs that clients write: here a field with a default may be left out; in answers all are present."""
 
 EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
+    schemas.CreateSpeech: ("emotion",),
     schemas.Voice: ("consent", "duration_s", "aliases"),
     schemas.Model: ("task", "alias_of", "languages", "device", "state", "voices", "capabilities"),
 }

@@ -57,6 +57,39 @@ class VoiceRef(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
+Weight = Annotated[float, Meta(ge=0, le=1)]
+
+
+class EmotionVector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of each emotion; what is left out is 0."""
+
+    happy: Weight = 0.0
+    angry: Weight = 0.0
+    sad: Weight = 0.0
+    afraid: Weight = 0.0
+    disgusted: Weight = 0.0
+    melancholic: Weight = 0.0
+    surprised: Weight = 0.0
+    calm: Weight = 0.0
+
+
+class EmotionFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """With which emotion to speak; unlike elsewhere, unknown fields are refused."""
+
+    mode: Literal["auto", "audio", "vector", "text"] | None = None
+    """What tells the emotion; unset means what is there of the next three, and ``auto`` if nothing is."""
+    audio: Annotated[str, Meta(min_length=1)] | None = None
+    """A recording with the emotion, in base64 or as a data URL; or the id or name of a custom voice."""
+    vector: EmotionVector | Annotated[list[Weight], Meta(min_length=8, max_length=8)] | None = None
+    """Weights by name, or all eight in the order of `EmotionVector`."""
+    text: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    """The emotion in words; with mode ``text`` and without it, the words of ``input`` tell."""
+    alpha: Weight = 1.0
+    """How much of the emotion."""
+    random: bool = False
+    """Vary how the emotion sounds; with modes ``vector`` and ``text``."""
+
+
 class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     """A request for speech; unknown fields are ignored."""
 
@@ -65,9 +98,12 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     """A model id or alias; unset means the default."""
     voice: str | VoiceRef | None = None
-    """A voice of the model, or one of OpenAI's names; unset means the model's first."""
+    """A voice of the model, one of OpenAI's names, a custom voice, or a clip in base64 or as a data URL;
+    unset means the model's first."""
     instructions: str | None = None
     """How to speak, for models that can follow it."""
+    emotion: EmotionFields | None = None
+    """With which emotion to speak, for models that can be told."""
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     """Unset means the server's default, or mp3 where the model is one of OpenAI's names."""
     speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None

@@ -124,6 +124,10 @@ class Catalog:
         names = [*sorted(self._placements), *sorted(set(self._aliases) - set(self._placements))]
         return [self.find(name) for name in names]
 
+    def meant(self, voice: str) -> str:
+        """Return what a voice's name stands for according to the settings; itself if for nothing else."""
+        return self._voice_aliases.get(voice, voice)
+
     def voice(self, name: str | None, voices: Sequence[Voice], placement: Placement) -> str:
         """Return the id of the voice that a client means by *name*.
 
@@ -136,7 +140,7 @@ class Catalog:
             InvalidValueError: The model has no such voice.
         """
         by_name = {key.lower(): voice.id for voice in voices for key in (voice.name, voice.id) if key}
-        wanted = self._voice_aliases.get(name, name) if name else None
+        wanted = self.meant(name) if name else None
         if wanted is None:
             return voices[0].id if voices else ""
         if wanted.lower() in by_name:

@@ -110,6 +110,11 @@ class Hub:
         )
         metrics = Metrics()
         runner = LocalRunner(manager, metrics)
+        voices = VoiceService(
+            VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
+            max_reference_bytes=settings.max_reference_bytes,
+            max_reference_s=settings.max_reference_s,
+        )
         return cls(
             settings=settings,
             catalog=catalog,
@@ -125,15 +130,12 @@ class Hub:
             speech=SpeechService(
                 catalog,
                 runner,
+                voices,
                 max_input_chars=settings.max_input_chars,
                 request_timeout_s=settings.request_timeout_s,
                 metrics=metrics,
             ),
-            voices=VoiceService(
-                VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
-                max_reference_bytes=settings.max_reference_bytes,
-                max_reference_s=settings.max_reference_s,
-            ),
+            voices=voices,
             broken_plugins=found.broken,
             metrics=metrics,
             monitor=NvmlMonitor() if names else NoGpus(),

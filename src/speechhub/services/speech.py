@@ -15,8 +15,10 @@ from speechhub.errors import InvalidValueError, MissingValueError, RequestTimeou
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
+from speechhub.services.casting import Casting, EmotionWish
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.segmentation import PIECE_CHARS, split_text
+from speechhub.services.voices import VoiceService
 
 log = structlog.get_logger()
 
@@ -32,11 +34,14 @@ class SpeechJob:
     model: str | None = None
     """A model id or alias; None means the default."""
     voice: str | None = None
-    """A voice of the model, an alias, or one of OpenAI's names; None means the model's first."""
+    """A voice of the model, an alias, one of OpenAI's names, a custom voice, or a clip in base64; None means
+    the model's first."""
     format: SpeechFormat
     speed: float = 1.0
     """0.25 to 4."""
     instructions: str | None = None
+    emotion: EmotionWish | None = None
+    """None leaves it to the voice, or to the instructions."""
 
 
 class SpeechStream:
@@ -84,12 +89,14 @@ class SpeechService:
         self,
         catalog: Catalog,
         runner: Runner,
+        voices: VoiceService,
         *,
         max_input_chars: int,
         request_timeout_s: float,
         metrics: Metrics | None = None,
     ) -> None:
         self._catalog = catalog
+        self._casting = Casting(catalog, voices)
         self._runner = runner
         self._max_input_chars = max_input_chars
         self._request_timeout_s = request_timeout_s
@@ -108,6 +115,7 @@ class SpeechService:
         began = time.perf_counter()
         placement = self._catalog.model(job.model, Slot.TTS)
         self._check(job)
+        self._casting.check(job.voice, job.emotion, placement)
         chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         stream = SpeechStream(chunks, asyncio.create_task(self._produce(job, placement, chunks)))
         try:
@@ -158,11 +166,20 @@ class SpeechService:
         self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
     ) -> float:
         capabilities = tts_capabilities(placement)
+        part = await self._casting.cast(
+            job.voice,
+            job.emotion,
+            job.instructions,
+            own=await self.voices(placement),
+            placement=placement,
+        )
         request = SynthesizeRequest(
             text=job.text,
-            voice=self._catalog.voice(job.voice, await self.voices(placement), placement),
+            voice=part.voice,
             speed=job.speed if capabilities.native_speed else 1.0,
-            instructions=job.instructions if capabilities.instructions else None,
+            instructions=part.instructions,
+            reference=part.reference,
+            emotion=part.emotion,
         )
         stretch = 1.0 if capabilities.native_speed else job.speed
         pieces = split_text(

@@ -64,15 +64,15 @@ class VoiceLibrary:
         wanted = name.strip().casefold()
         return next((voice for voice in self.voices() if voice.name.casefold() == wanted), None)
 
-    def voice(self, name: str) -> CustomVoice:
-        """Return the voice with this id or name.
+    def voice(self, name: str, *, param: str = "voice_id") -> CustomVoice:
+        """Return the voice with this id or name; *param* is the field that an error names.
 
         Raises:
             VoiceNotFoundError: There is none.
         """
         found = self.find(name)
         if found is None:
-            raise VoiceNotFoundError(name)
+            raise VoiceNotFoundError(name, param=param)
         return found
 
     def recording(self, voice: CustomVoice) -> Recording:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from speechhub.engine import (
+    EmotionMode,
     EngineSpec,
     HubSource,
     ModelFile,
@@ -78,6 +79,9 @@ BROKEN = [
     ("capabilities", "longest_input_s is 0", able(longest_input_s=0)),
     ("capabilities", "need segment_timestamps", able(word_timestamps=True)),
     ("capabilities", "need segment_timestamps", with_model(capabilities=SttCapabilities(diarization=True))),
+    ("capabilities", "leave it out", tts(capabilities=TtsCapabilities(emotions=(EmotionMode.AUTO,)))),
+    ("capabilities", "_sample_rate is 24;", tts(capabilities=TtsCapabilities(reference_sample_rate=24))),
+    ("capabilities", "_reference_s is 0.5", tts(capabilities=TtsCapabilities(longest_reference_s=0.5))),
     ("capabilities", "longest_input_chars is 0", tts(capabilities=TtsCapabilities(longest_input_chars=0))),
     ("languages", "is not an ISO 639-1 code; write 'en'", with_model(languages=("english",))),
     ("languages", "'xx'", with_model(languages=("xx",))),

@@ -7,6 +7,7 @@ import pytest
 
 from speechhub.engine import (
     Audio,
+    EmotionMode,
     EngineSpec,
     InvalidValueError,
     ModelSpec,
@@ -19,7 +20,14 @@ from speechhub.engine import (
 from speechhub.engine.testing import TTS_CHECKS, check_stt_engine, check_tts_engine
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
 
-ABLE = TtsCapabilities(streaming=True, native_speed=True, instructions=True, longest_input_chars=600)
+ABLE = TtsCapabilities(
+    streaming=True,
+    native_speed=True,
+    instructions=True,
+    longest_input_chars=600,
+    cloning=True,
+    emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
+)
 ANNA, BERT = Voice(id="anna", name="Anna", languages=("en",)), Voice(id="bert")
 RATE = 16_000
 BROKEN = []
@@ -87,7 +95,7 @@ class VoicesFail(GoodTts):
         raise KeyError("speakers")
 
 
-@breaks("promised_voices", "a model needs a voice")
+@breaks("promised_voices", "a model needs a voice", cloning=False)
 class NoVoices(GoodTts):
     def voices(self):
         return ()
@@ -226,6 +234,45 @@ class DoesNotKnowItsLanguage(GoodTts):
         if request.language:
             raise KeyError(request.language)
         return super().hum(sentence, request)
+
+
+@breaks("cloning", "nothing to hear for a reference")
+class RemembersTheFirstReference(GoodTts):
+    first = None
+
+    def hum(self, sentence, request):
+        audio = super().hum(sentence, request)
+        if request.reference is None:
+            return audio
+        self.first = self.first or request.reference.digest
+        return replace(audio, samples=audio.samples * (request.reference.digest == self.first))
+
+
+@breaks("emotions", "nothing to hear for an emotion of mode 'vector'")
+class DeafToVectors(GoodTts):
+    def hum(self, sentence, request):
+        audio = super().hum(sentence, request)
+        silent = request.emotion is not None and request.emotion.vector
+        return replace(audio, samples=audio.samples * 0) if silent else audio
+
+
+class OnlyClones(GoodTts):
+    """Has no voice of its own."""
+
+    def voices(self):
+        return ()
+
+    def hum(self, sentence, request):
+        assert request.reference is not None
+        return super().hum(sentence, request)
+
+
+def test_a_model_that_clones_needs_no_voice():
+    """The kit then gives it a reference for everything."""
+    spec = spec_of(OnlyClones, ABLE)
+    spec = replace(spec, models=(replace(spec.models[0], voices=()),))
+
+    check_tts_engine(spec, skip=("light_description",))
 
 
 @breaks("native_speed", "At speed 2.0")

@@ -4,7 +4,7 @@ This module is read by the hub: it describes the engines and imports nothing hea
 named by path and imported in the worker alone.
 """
 
-from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import EmotionMode, EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
 
 STT = EngineSpec(
     name="echo-stt",
@@ -38,6 +38,19 @@ TTS = EngineSpec(
             licence="Apache-2.0",
             preference=-1,
             voices=(Voice(id="low", name="Low"), Voice(id="high", name="High")),
+        ),
+        ModelSpec(
+            id="echo-clone",
+            licence="Apache-2.0",
+            preference=-1,
+            voices=(Voice(id="low", name="Low"), Voice(id="high", name="High")),
+            capabilities=TtsCapabilities(
+                streaming=True,
+                cloning=True,
+                reference_sample_rate=16_000,
+                longest_reference_s=15.0,
+                emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
+            ),
         ),
     ),
     capabilities=TtsCapabilities(streaming=True),

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from speechhub.engine import (
     Audio,
     Call,
+    Emotion,
+    EmotionMode,
     InvalidValueError,
     LoadContext,
     SynthesizeRequest,
@@ -22,6 +24,8 @@ from speechhub_echo.faults import Faults, FaultSettings
 
 PITCH_HZ = {"low": 220.0, "high": 440.0}
 """Lowest tone of each voice, in hertz."""
+LOWEST_HZ, HIGHEST_HZ = 60.0, 1000.0
+"""Where the strongest tone of a reference is looked for."""
 TONE_S = 0.2
 """Length of a word, in seconds."""
 GAP_S = 0.05
@@ -53,17 +57,26 @@ class EchoTts(TtsEngine):
 
     def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
         """Yield one piece for each sentence, so that the first can be heard before the last is made."""
-        if request.voice not in PITCH_HZ:
-            raise InvalidValueError(f"There is no voice {request.voice!r}.", param="voice")
+        lowest_hz = self._lowest_hz(request)
         for sentence in _SENTENCE_END.split(request.text):
             if words := sentence.split():
                 self._faults.while_working(call, requests=1, text=sentence)
-                tones = [self._tone(word, PITCH_HZ[request.voice]) for word in words]
+                tones = [self._tone(word, lowest_hz) for word in words]
                 yield Audio(samples=np.concatenate(tones), sample_rate=self._sample_rate)
 
     def close(self) -> None:
         """Nothing to close here, but for the switch that refuses to."""
         self._faults.while_closing()
+
+    def _lowest_hz(self, request: SynthesizeRequest) -> float:
+        """Return the voice's lowest tone: of a reference, its strongest; an emotion raises it."""
+        if request.reference is not None:
+            lowest_hz = strongest_hz(request.reference.audio)
+        elif request.voice in PITCH_HZ:
+            lowest_hz = PITCH_HZ[request.voice]
+        else:
+            raise InvalidValueError(f"There is no voice {request.voice!r}.", param="voice")
+        return lowest_hz * 2 ** (semitones(request.emotion, request.text) / 12)
 
     def _tone(self, word: str, lowest_hz: float) -> NDArray[np.float32]:
         """Return the word's tone, within one octave, and the gap after it; float32, range [-0.3, 0.3]."""
@@ -72,3 +85,25 @@ class EchoTts(TtsEngine):
         fade = np.sin(np.pi * time_s / TONE_S)  # a tone that begins at full strength clicks
         tone = 0.3 * fade * np.sin(2 * np.pi * frequency_hz * time_s)
         return np.append(tone, np.zeros(round(GAP_S * self._sample_rate))).astype(np.float32)
+
+
+def strongest_hz(audio: Audio) -> float:
+    """Return the strongest frequency of *audio* between 60 and 1000 Hz, in hertz."""
+    spectrum = np.abs(np.fft.rfft(audio.samples))
+    frequencies = np.fft.rfftfreq(len(audio.samples), 1 / audio.sample_rate)
+    spectrum[(frequencies < LOWEST_HZ) | (frequencies > HIGHEST_HZ)] = 0
+    return float(frequencies[int(np.argmax(spectrum))]) or LOWEST_HZ
+
+
+def semitones(emotion: Emotion | None, text: str) -> float:
+    """Return by how much an emotion raises the voice: up to an octave, times its alpha."""
+    if emotion is None:
+        return 0.0
+    match emotion.mode:
+        case EmotionMode.AUDIO if emotion.audio is not None:
+            told = emotion.audio.digest
+        case EmotionMode.VECTOR:
+            told = repr(emotion.vector)
+        case _:
+            told = emotion.text or text
+    return emotion.alpha * (1 + zlib.crc32(told.encode()) % 12)

@@ -12,6 +12,7 @@ from typing import Final
 
 from speechhub.domain.language import parse_language
 from speechhub.domain.voice import Voice
+from speechhub.engine.options import EmotionMode
 from speechhub.engine.spec import (
     EngineSpec,
     HubSource,
@@ -188,6 +189,20 @@ def _tts_capabilities(declared: TtsCapabilities) -> None:
         declared.longest_input_chars is None or declared.longest_input_chars >= 1,
         f"longest_input_chars is {declared.longest_input_chars}; give at least 1, or None for no limit.",
     )
+    promise(
+        declared.reference_sample_rate in SAMPLE_RATES,
+        f"reference_sample_rate is {declared.reference_sample_rate}; it is in hertz, {SAMPLE_RATES[0]} to "
+        f"{SAMPLE_RATES[-1]}.",
+    )
+    promise(
+        declared.longest_reference_s is None or declared.longest_reference_s >= 1,
+        f"longest_reference_s is {declared.longest_reference_s}; give at least a second, or None for all.",
+    )
+    promise(
+        EmotionMode.AUTO not in declared.emotions,
+        "emotions holds 'auto', which is no way to tell an emotion: leave it out.",
+    )
+    _unique(declared.emotions, "emotion mode")
 
 
 def _file(file: ModelFile) -> None:

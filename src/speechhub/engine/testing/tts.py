@@ -1,5 +1,6 @@
 """`check_tts_engine` and the promises of a TTS engine."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
@@ -11,7 +12,7 @@ import numpy as np
 from speechhub.domain.audio import Audio
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import TtsEngine
-from speechhub.engine.options import SynthesizeRequest
+from speechhub.engine.options import EMOTIONS, Emotion, EmotionMode, Reference, SynthesizeRequest
 from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS, check_voices
 from speechhub.engine.testing.promise import promise, promise_type, refuse_unknown, run_checks
@@ -38,6 +39,7 @@ ODD_TEXTS: Final = (
     "a\n\nb",
 )
 """Texts that clients do send, without a word, or without a letter that the model knows."""
+REFERENCE_S: Final = 3
 FASTER, SLOWER = 2.0, 0.5
 ROUGHLY: Final = 1.5
 """By which factor a duration may miss the one that the speed promises: voices do not scale exactly."""
@@ -59,8 +61,19 @@ class TtsSubject(Subject[TtsEngine]):
     def pieces(self, text: str = "", *, cancel_event: Event | None = None, **fields: Any) -> Iterator[Audio]:
         """Have the engine speak *text*, by default the text under test, in its first voice."""
         voice = self.loaded_voices[0].id if self.loaded_voices else ""
+        if not self.loaded_voices and self.capabilities.cloning:
+            fields = {"reference": self.reference(), **fields}
         request = SynthesizeRequest(**{"text": text or self.text, "voice": voice, **fields})
         return iter(self.engine.synthesize(request, self.call(cancel_event)))
+
+    def reference(self, hertz: float = 180.0) -> Reference:
+        """Return a recording that an engine could be sent: a buzz with overtones, of 3 s."""
+        rate = self.capabilities.reference_sample_rate
+        phase = np.arange(REFERENCE_S * rate, dtype=np.float64) * (2 * np.pi * hertz / rate)
+        buzz = np.sum([np.sin(phase * overtone) / overtone for overtone in range(1, 6)], axis=0)
+        samples = (0.2 * buzz).astype(np.float32)
+        digest = hashlib.sha256(samples.tobytes()).hexdigest()
+        return Reference(audio=Audio(samples=samples, sample_rate=rate), digest=digest)
 
     def speak(self, text: str = "", **fields: Any) -> list[Audio]:
         """Return the whole speech, held piece by piece against its promises."""
@@ -79,7 +92,8 @@ class TtsSubject(Subject[TtsEngine]):
 def promised_voices(subject: TtsSubject) -> None:
     """A loaded model has voices, told apart by their ids, and those that its spec promises."""
     promise(
-        bool(subject.loaded_voices), "voices() is empty: a model needs a voice; call the only one 'default'."
+        bool(subject.loaded_voices) or subject.capabilities.cloning,
+        "voices() is empty: a model needs a voice unless it clones; call the only one 'default'.",
     )
     check_voices(subject.loaded_voices, "voices()")
     known = {voice.id for voice in subject.loaded_voices}
@@ -106,6 +120,25 @@ def declared_options(subject: TtsSubject) -> None:
         _audible(subject.speak(instructions="Whisper, as if it were a secret."), "instructions")
     for code in subject.plan.model.languages[:1]:
         _audible(subject.speak(language=code), f"language {code!r}")
+
+
+def cloning(subject: TtsSubject) -> None:
+    """Where `cloning` is declared, references are spoken in, one after another and the first again."""
+    if subject.capabilities.cloning:
+        for hertz in (180.0, 120.0, 180.0):
+            _audible(subject.speak(reference=subject.reference(hertz)), "a reference")
+
+
+def emotions(subject: TtsSubject) -> None:
+    """Each way to tell an emotion that is declared is accepted."""
+    parts: dict[EmotionMode, dict[str, Any]] = {
+        EmotionMode.AUDIO: {"audio": subject.reference(240.0)},
+        EmotionMode.VECTOR: {"vector": (0.7, *[0.0] * (len(EMOTIONS) - 1))},
+        EmotionMode.TEXT: {"text": "as glad as can be"},
+    }
+    for mode in subject.capabilities.emotions:
+        emotion = Emotion(mode=mode, alpha=0.6, **parts[mode])
+        _audible(subject.speak(emotion=emotion), f"an emotion of mode {mode.value!r}")
 
 
 def native_speed(subject: TtsSubject) -> None:
@@ -182,6 +215,8 @@ _BEHAVIOUR: Final = (
     speech,
     every_voice,
     declared_options,
+    cloning,
+    emotions,
     native_speed,
     streaming,
     longest_text,

@@ -13,6 +13,7 @@ from litestar.response import Stream
 
 from speechhub.codecs.encode import SpeechFormat
 from speechhub.http.disconnect import while_connected
+from speechhub.http.emotions import emotion_wish
 from speechhub.http.openapi import OPENAI
 from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
@@ -51,6 +52,7 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
         format=SpeechFormat(data.response_format or fallback),
         speed=1.0 if data.speed is None else data.speed,
         instructions=data.instructions,
+        emotion=emotion_wish(data.emotion) if data.emotion else None,
     )
 
 

@@ -1,0 +1,199 @@
+"""Who speaks, and with which emotion: what a client asked for, as the engine can be told."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from speechhub.codecs.resample import resample
+from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
+from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
+from speechhub.lifecycle.placement import Placement
+from speechhub.services.catalog import OPENAI_VOICES, Catalog, tts_capabilities
+from speechhub.services.voices import VoiceService
+from speechhub.voices import CustomVoice
+from speechhub.voices.recording import Recording, clip_bytes
+from speechhub.voices.records import VOICE_ID
+
+SHORTEST_CLIP_CHARS: Final = 256
+"""A text as long as this is no name; the shortest file with a second of sound is far longer."""
+INSTRUCTIONS_ALPHA: Final = 0.6
+"""How much of an emotion that is told in words. Source: IndexTTS-2's README, on text emotion."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmotionWish:
+    """The emotion that a client wants; the HTTP edge has checked that the parts fit the mode."""
+
+    mode: EmotionMode
+    audio: str | None = None
+    """A clip, or a custom voice."""
+    vector: tuple[float, ...] = ()
+    text: str | None = None
+    alpha: float = 1.0
+    random: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Who speaks, and how."""
+
+    voice: str
+    reference: Reference | None
+    emotion: Emotion | None
+    instructions: str | None
+
+
+class Casting:
+    """Finds voices and emotions for one service; lives as long as it."""
+
+    def __init__(self, catalog: Catalog, voices: VoiceService) -> None:
+        self._catalog = catalog
+        self._voices = voices
+
+    def check(self, voice: str | None, emotion: EmotionWish | None, placement: Placement) -> None:
+        """Refuse what the model cannot do, before it is loaded for it.
+
+        Raises:
+            UnsupportedValueError: It cannot clone, or not be told an emotion in this way.
+        """
+        capabilities = tts_capabilities(placement)
+        if emotion and emotion.mode is not EmotionMode.AUTO and emotion.mode not in capabilities.emotions:
+            able = ", ".join(capabilities.emotions)
+            raise UnsupportedValueError(
+                f"Model {placement.target!r} cannot take an emotion as {emotion.mode.value!r}. "
+                + (f"It can as: {able}." if able else "It takes none at all."),
+                param="emotion.mode" if able else "emotion",
+            )
+        if voice and not capabilities.cloning and (_is_clip(voice) or VOICE_ID.fullmatch(voice)):
+            raise _cannot_clone(placement)
+
+    async def cast(
+        self,
+        voice: str | None,
+        emotion: EmotionWish | None,
+        instructions: str | None,
+        *,
+        own: Sequence[Voice],
+        placement: Placement,
+    ) -> Part:
+        """Return what to tell the engine.
+
+        Args:
+            voice: A clip, a custom voice, or whatever `Catalog.voice` takes.
+            emotion: None leaves it to the voice, or to the instructions.
+            instructions: Become an emotion where the engine can take one in words, but no instructions.
+            own: The model's own voices.
+            placement: The model.
+
+        Raises:
+            RequestError: There is no such voice, the clip is no good, or the model cannot clone.
+        """
+        capabilities = tts_capabilities(placement)
+        wish = emotion if emotion and emotion.mode is not EmotionMode.AUTO else None
+        if capabilities.instructions:
+            told: str | None = instructions
+        else:
+            told = None
+            if emotion is None and instructions and EmotionMode.TEXT in capabilities.emotions:
+                wish = EmotionWish(mode=EmotionMode.TEXT, text=instructions, alpha=INSTRUCTIONS_ALPHA)
+        reference = await self._voice(voice, own, placement)
+        return Part(
+            # What a clip is called is nobody's business, and it is long.
+            voice=self._catalog.voice(voice, own, placement) if reference is None else "",
+            reference=reference,
+            emotion=await self._emotion(wish, capabilities),
+            instructions=told,
+        )
+
+    async def _voice(self, voice: str | None, own: Sequence[Voice], placement: Placement) -> Reference | None:
+        """Return the reference to speak in; None if the model's own voices are meant."""
+        capabilities = tts_capabilities(placement)
+        if voice and _is_clip(voice):
+            return await self._clip(voice, capabilities, param="voice")
+        found = None
+        if voice and (capabilities.cloning or not self._is_own(voice, own)):
+            found = await asyncio.to_thread(self._custom, voice, own, cloning=capabilities.cloning)
+        if found is not None:
+            if not capabilities.cloning:
+                raise _cannot_clone(placement)
+            return await self._stored(found, capabilities, param="voice")
+        if capabilities.cloning and not own:
+            hint = f"There is no custom voice {voice!r}. " if voice else ""
+            raise InvalidValueError(
+                f"{hint}Model {placement.target!r} has no voices of its own: name a custom voice, give it an "
+                "alias such as alloy, or send a clip in base64.",
+                param="voice",
+            )
+        return None
+
+    def _is_own(self, voice: str, own: Sequence[Voice]) -> bool:
+        """Return whether a name means one of the model's own voices, if nothing else takes it."""
+        wanted = self._catalog.meant(voice).lower()
+        known = {key.lower() for one in own for key in (one.id, one.name) if key}
+        return wanted in known or (bool(own) and wanted in OPENAI_VOICES)
+
+    def _custom(self, voice: str, own: Sequence[Voice], *, cloning: bool) -> CustomVoice | None:
+        """Return the custom voice that a name means, if it means one; reads the disk."""
+        library = self._voices.library
+        # Only where it can be honoured: elsewhere, alloy has to mean what it did before.
+        if cloning and (found := library.aliased(voice)):
+            return found
+        wanted = self._catalog.meant(voice)
+        if VOICE_ID.fullmatch(wanted):
+            return library.voice(wanted, param="voice")
+        return None if self._is_own(voice, own) else library.find(wanted)
+
+    async def _emotion(self, wish: EmotionWish | None, capabilities: TtsCapabilities) -> Emotion | None:
+        if wish is None:
+            return None
+        audio = None
+        if wish.audio is not None:
+            param = "emotion.audio"
+            if _is_clip(wish.audio):
+                audio = await self._clip(wish.audio, capabilities, param=param)
+            elif found := await asyncio.to_thread(self._voices.library.find, wish.audio):
+                audio = await self._stored(found, capabilities, param=param)
+            else:
+                raise InvalidValueError(
+                    f"{param} must be a clip in base64 or a data URL, or a custom voice.", param=param
+                )
+        return Emotion(
+            mode=wish.mode,
+            audio=audio,
+            vector=wish.vector,
+            text=wish.text,
+            alpha=wish.alpha,
+            random=wish.random,
+        )
+
+    async def _clip(self, text: str, capabilities: TtsCapabilities, *, param: str) -> Reference:
+        data = clip_bytes(text, limit_bytes=self._voices.max_reference_bytes, param=param)
+        recording = await self._voices.read(data, param=param)
+        return await asyncio.to_thread(_reference, recording, capabilities)
+
+    async def _stored(self, voice: CustomVoice, capabilities: TtsCapabilities, *, param: str) -> Reference:
+        try:
+            recording = await asyncio.to_thread(self._voices.library.recording, voice)
+        except VoiceNotFoundError as error:  # deleted a moment ago
+            raise VoiceNotFoundError(voice.name, param=param) from error
+        return await asyncio.to_thread(_reference, recording, capabilities)
+
+
+def _is_clip(text: str) -> bool:
+    return len(text) >= SHORTEST_CLIP_CHARS or text[:5].lower() == "data:"
+
+
+def _cannot_clone(placement: Placement) -> UnsupportedValueError:
+    return UnsupportedValueError(
+        f"Model {placement.target!r} cannot clone voices: it takes neither clips nor custom voices. "
+        "GET /v1/models shows the capability 'cloning'.",
+        param="voice",
+    )
+
+
+def _reference(recording: Recording, capabilities: TtsCapabilities) -> Reference:
+    audio = recording.audio
+    if capabilities.longest_reference_s is not None:
+        audio = audio.slice_s(0.0, capabilities.longest_reference_s)
+    return Reference(audio=resample(audio, capabilities.reference_sample_rate), digest=recording.digest)
