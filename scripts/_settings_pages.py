@@ -34,7 +34,7 @@ GROUPS = {
     "stt_model": "Models and voices",
     "max_upload_bytes": "Requests",
     "device": "Devices and engines",
-    "hf_endpoint": "Downloads",
+    "mirror": "Downloads",
 }
 """First setting of each group → the group's title."""
 

@@ -25,6 +25,10 @@ class InstalledEngine:
     """Name and version of the plugin, as pip knows it."""
     python: Path
     """Interpreter of the environment that the plugin is installed in."""
+    environment: str = ""
+    """Name of that environment, if it is one of the engine's own; empty for the hub's."""
+    search_path: tuple[Path, ...] = ()
+    """Site-packages folders of that environment; empty for the hub's, where they are `sys.path`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

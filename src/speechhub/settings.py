@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from msgspec import Meta
 
 from speechhub.errors import ConfigurationError
+from speechhub.mirrors import MIRRORS
 
 PREFIX = "SPEECHHUB_"
 SERVICE_LINK = re.compile(
@@ -184,8 +185,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     shutdown_timeout_s: Seconds = 15.0
     """How long running requests may take to finish when the server stops."""
 
+    mirror: Literal["none", "china"] = "none"
+    """Where packages and models come from: ``none`` is the usual places, ``china`` mirrors near there."""
     hf_endpoint: str | None = None
-    """Model hub to download from, such as https://hf-mirror.com; unset means huggingface_hub's own."""
+    """Model hub to download from, such as https://hf-mirror.com; unset means the mirror's, or else
+    huggingface_hub's own."""
     offline: bool = False
     """Never download: use only what is on disk."""
 
@@ -198,6 +202,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def voices_dir(self) -> Path:
         """Where the library of custom voices keeps its files."""
         return self.home / "voices"
+
+    @property
+    def engines_dir(self) -> Path:
+        """Where engines have environments of their own."""
+        return self.home / "engines"
 
 
 def load_settings(
@@ -232,6 +241,9 @@ def load_settings(
     return msgspec.structs.replace(
         settings,
         home=settings.home.expanduser().absolute(),
+        # HF_ENDPOINT is huggingface_hub's own, and nearer to the operator than a whole profile.
+        hf_endpoint=settings.hf_endpoint
+        or (None if env.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
         api_keys=settings.api_keys + _read_keys(settings.api_keys_file),
     )
 

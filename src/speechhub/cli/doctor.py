@@ -87,7 +87,9 @@ def _defaults(hub: "Hub") -> Iterator[Finding]:
             yield WARN, slot.value, f"there is no default model. Try: pip install {package}"
             continue
         placement = hub.catalog.model(model, slot)
-        status = hub.store.status(placement.model, local=placement.path)
+        status = hub.store.status(
+            placement.model, local=placement.path, search_path=placement.engine.search_path
+        )
         verdict, finding = meaning[status.state]
         engine = f"engine {placement.engine.distribution} on {placement.device.name}"
         advice = "" if verdict == OK else f". {status.detail}"

@@ -1,37 +1,221 @@
 """``speechhub engines``."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
+if TYPE_CHECKING:
+    from speechhub.environments.folders import EnvironmentHome
+    from speechhub.settings import Settings
 
-@click.command(short_help="List the engines that are installed.")
-def engines() -> None:
+
+@click.group(invoke_without_command=True, short_help="List engines; install, check and remove them.")
+@click.pass_context
+def engines(context: click.Context) -> None:
     """List the engines that are installed, and plugins that could not be read.
 
-    An engine is a pip package: install one beside speechhub and it appears here.
+    An engine is a pip package.
+    Install it beside speechhub, or into an environment of its own, where its libraries disturb nobody's:
 
     \b
     pip install speechhub-whisper
+    speechhub engines install qwen-asr
     speechhub engines
     """  # noqa: D301
-    from speechhub.cli._tables import print_table, some
-    from speechhub.discovery import discover
+    if context.invoked_subcommand is None:
+        show_engines()
 
-    found = discover()
+
+@engines.command("list", short_help="List the engines that are installed.")
+def list_engines() -> None:
+    """List the engines that are installed, as 'speechhub engines' alone does.
+
+    \b
+    speechhub engines list
+    """  # noqa: D301
+    show_engines()
+
+
+def show_engines() -> None:
+    """Print what is installed."""
+    from speechhub.cli._tables import print_table, some
+    from speechhub.environments.find import discover_all
+    from speechhub.settings import load_settings
+
+    found = discover_all(load_settings().engines_dir)
     if found.engines:
-        specs = [(engine.spec, engine.distribution) for engine in found.engines]
         print_table(
             ("engine", "task", "devices", "package", "models"),
             [
-                (s.name, s.slot.value, ", ".join(s.devices), package, some([m.id for m in s.models], 3))
-                for s, package in specs
+                (
+                    engine.spec.name,
+                    engine.spec.slot.value,
+                    ", ".join(engine.spec.devices),
+                    engine.distribution,
+                    some([m.id for m in engine.spec.models], 3),
+                )
+                for engine in found.engines
             ],
         )
         click.echo()
-        for spec, _ in specs:
-            about = f"{spec.name}: {spec.description or 'no description'}."
+        for engine in found.engines:
+            own = " It has an environment of its own." if engine.environment else ""
+            about = f"{engine.spec.name}: {engine.spec.description or 'no description'}.{own}"
             click.echo(click.wrap_text(about, width=79, subsequent_indent="  "))
     else:
         click.echo("No engine is installed. Try: pip install speechhub-whisper speechhub-piper")
     for plugin in found.broken:
         mark = click.style("broken", fg="red", bold=True)
         click.echo(f"{mark} {plugin.distribution} ({plugin.entry_point}): {plugin.error}")
+
+
+@engines.command("install", short_help="Install an engine into an environment of its own.")
+@click.argument("engine")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Folder with plugins or wheels, to take ENGINE from instead of the package index.",
+)
+@click.option("--build", default="auto", help="Build of PyTorch: cpu, cu126 …; auto looks for a GPU driver.")
+@click.option("--torch", default="", help="Version of PyTorch, where the plugin names none or another.")
+@click.option(
+    "--pins",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="File with the exact packages to install, such as the freeze.txt of another machine.",
+)
+def install(engine: str, folder: Path | None, build: str, torch: str, pins: Path | None) -> None:
+    """Install ENGINE into an environment of its own; run it again to upgrade.
+
+    ENGINE is a name, such as qwen-asr or qwen-asr==1.2, or the path of a plugin's folder or wheel.
+    An engine that is there stays until the new one is complete and has proved that it can be imported;
+    a failed or interrupted installation changes nothing.
+    A server that is running goes on with what it has, and takes the new one when it is started again.
+
+    \b
+    speechhub engines install qwen-asr
+    speechhub engines install ./plugins/speechhub-echo
+    speechhub engines install qwen-asr --build cu126
+    """  # noqa: D301
+    import time
+
+    from speechhub.cli._tables import readable, some
+    from speechhub.environments.folders import EnvironmentHome
+    from speechhub.environments.install import Wishes, install_engine
+    from speechhub.environments.source import find_source
+    from speechhub.mirrors import MIRRORS
+    from speechhub.store.folder import size_of
+
+    settings = _settings()
+    started_s = time.monotonic()
+    source = find_source(engine, folder)
+    wishes = Wishes(build=build, torch=torch, pins=pins, offline=settings.offline)
+    with _ended_by_signals():
+        record = install_engine(
+            source, settings.engines_dir, mirror=MIRRORS[settings.mirror], wishes=wishes, say=_say
+        )
+    home = EnvironmentHome(settings.engines_dir / record.name)
+    names = [str(it.spec["name"]) for it in record.description.engines]
+    size = readable(size_of(home.path / record.folder))
+    click.echo(f"{record.name}: {some(names, 5)} installed, {size}, {time.monotonic() - started_s:.0f} s")
+    if home.unused():
+        _say("the former environment stays for servers that run from it; 'engines check --clean' deletes it")
+
+
+@engines.command("remove", short_help="Delete engines' environments.")
+@click.argument("names", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def remove(names: tuple[str, ...], yes: bool) -> None:
+    """Delete the environments NAMES; models, and engines beside speechhub, are left alone.
+
+    \b
+    speechhub engines remove qwen-asr
+    speechhub engines remove qwen-asr --yes
+    """  # noqa: D301
+    from speechhub.cli._tables import readable
+    from speechhub.environments.install import remove_engine
+
+    for home in [_find(_settings(), name) for name in names]:
+        if not yes:
+            click.confirm(f"Delete {home.path}?", abort=True)
+        click.echo(f"{home.name}: {readable(remove_engine(home, _say))} freed")
+
+
+@engines.command("check", short_help="Prove that engines' environments work.")
+@click.argument("names", nargs=-1)
+@click.option("--clean", is_flag=True, help="Delete former and half-made environments, too.")
+def check(names: tuple[str, ...], clean: bool) -> None:
+    """Import the code of the engines in the environments NAMES, or in all; exit status 1 if one fails.
+
+    It also compares the packages with those that were installed, and names environments that nothing uses:
+    former ones, and what a killed installation left.
+
+    \b
+    speechhub engines check
+    speechhub engines check qwen-asr --clean
+    """  # noqa: D301
+    from speechhub.cli._tables import readable
+    from speechhub.environments.check import check_environment
+    from speechhub.environments.folders import homes
+    from speechhub.environments.install import clean_home
+    from speechhub.store.folder import size_of
+
+    settings = _settings()
+    chosen = [_find(settings, name) for name in names] or homes(settings.engines_dir)
+    if not chosen:
+        click.echo("No engine has an environment of its own.")
+    sound = True
+    for home in chosen:
+        problems = check_environment(home)
+        for problem in problems:
+            click.echo(f"{home.name}: {problem}")
+        if not problems:
+            click.echo(f"{home.name}: works")
+        sound = sound and not problems
+        for folder in home.unused():
+            click.echo(f"{home.name}: {folder} is not used, {readable(size_of(folder))}")
+        if clean:
+            clean_home(home, _say)
+    sys.exit(0 if sound else 1)
+
+
+def _settings() -> "Settings":
+    from speechhub.settings import load_settings
+
+    return load_settings()
+
+
+def _find(settings: "Settings", name: str) -> "EnvironmentHome":
+    from speechhub.environments.folders import EnvironmentHome, environment_name
+    from speechhub.errors import RequestError
+
+    home = EnvironmentHome(settings.engines_dir / environment_name(name))
+    if not home.path.is_dir():
+        raise RequestError(f"There is no environment {home.name!r}; 'speechhub engines' shows what there is.")
+    return home
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack, as Ctrl-C does, so that nothing half-made is left."""
+    import signal
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in heeded:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _say(text: str) -> None:
+    click.echo(f"speechhub: {text}", err=True)

@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from speechhub.lifecycle.placement import Placement
     from speechhub.services.hub import Hub
+    from speechhub.store import ModelStatus
 
 OnBytes = Callable[[int, int | None], None]
 """Takes the bytes that are done, and the bytes in all or None."""
@@ -73,11 +74,15 @@ def _files_of(hub: "Hub", place: "Placement") -> tuple[str, str]:
     from speechhub.cli._tables import readable
     from speechhub.store import ModelState
 
-    status = hub.store.status(place.model, local=place.path)
+    status = _status(hub, place)
     if status.state is ModelState.READY:
         origin = status.origin.partition(":")[0]
         return (f"ready, {readable(status.size_bytes)}, {origin}" if origin else "ready, needs none"), ""
     return status.state.value, status.detail if status.state is ModelState.MISSING else ""
+
+
+def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
+    return hub.store.status(place.model, local=place.path, search_path=place.engine.search_path)
 
 
 @models.command("pull", short_help="Fetch files, so that the first request need not wait.")
@@ -102,7 +107,9 @@ def pull_models(names: tuple[str, ...]) -> None:
             def show(state: PullProgress, advance: OnBytes = advance) -> None:
                 advance(state.done_bytes, state.total_bytes)
 
-            folder = hub.store.resolve(place.model, local=place.path, on_progress=show)
+            folder = hub.store.resolve(
+                place.model, local=place.path, search_path=place.engine.search_path, on_progress=show
+            )
         click.echo(f"{place.target}: {folder or 'needs no files'}")
 
 
@@ -131,11 +138,11 @@ def verify_models(names: tuple[str, ...]) -> None:
 def _with_files(hub: "Hub") -> list["Placement"]:
     """Return the models whose files are in place."""
     places = [listing.placement for listing in hub.catalog.listings() if not listing.alias_of]
-    return [place for place in places if hub.store.status(place.model, local=place.path).path]
+    return [place for place in places if _status(hub, place).path]
 
 
 def _verify(hub: "Hub", place: "Placement") -> bool:
-    status = hub.store.status(place.model, local=place.path)
+    status = _status(hub, place)
     if not place.model.files and place.model.hub is None and place.path is None:
         click.echo(f"{place.target}: needs no files")
         return True
@@ -194,7 +201,7 @@ def path_of_model(name: str) -> None:
 
     hub = open_hub()
     place = _find(hub, name)
-    status = hub.store.status(place.model, local=place.path)
+    status = _status(hub, place)
     if status.path is None:
         raise ModelFilesError(f"Model {place.target!r} has no files here. {status.detail}".strip())
     click.echo(status.path)

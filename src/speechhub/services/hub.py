@@ -11,7 +11,8 @@ from typing import Self
 
 import structlog
 
-from speechhub.discovery import BrokenPlugin, discover
+from speechhub.discovery import BrokenPlugin
+from speechhub.environments.find import discover_all
 from speechhub.errors import SpeechhubError
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.gpu.names import gpu_names
@@ -62,7 +63,7 @@ class Hub:
         Raises:
             ConfigurationError: The settings and the installed engines contradict each other.
         """
-        found = discover()
+        found = discover_all(settings.engines_dir)
         for plugin in found.broken:
             log.error(
                 "plugin cannot be read",
@@ -83,7 +84,9 @@ class Hub:
         store = ModelStore(settings.models_dir, hf_endpoint=settings.hf_endpoint, offline=settings.offline)
 
         def fetch(placement: Placement) -> Path | None:
-            return store.resolve(placement.model, local=placement.path)
+            return store.resolve(
+                placement.model, local=placement.path, search_path=placement.engine.search_path
+            )
 
         manager = Manager(
             placements,

@@ -16,7 +16,6 @@ BROKEN = BrokenPlugin(
 def with_a_broken_plugin(monkeypatch):
     found = replace(discover(), broken=(BROKEN,))
     monkeypatch.setattr("speechhub.discovery.discover", lambda: found)
-    monkeypatch.setattr("speechhub.services.hub.discover", lambda: found)
 
 
 def line_of(text, start):
@@ -45,8 +44,7 @@ def test_no_engine_is_no_empty_table(run, monkeypatch):
     """Who has none is told how to get one."""
     monkeypatch.delenv("SPEECHHUB_STT_MODEL")
     monkeypatch.delenv("SPEECHHUB_TTS_MODEL")
-    for place in ("speechhub.discovery.discover", "speechhub.services.hub.discover"):
-        monkeypatch.setattr(place, lambda: Discovery(engines=(), broken=()))
+    monkeypatch.setattr("speechhub.discovery.discover", lambda: Discovery(engines=(), broken=()))
 
     assert "pip install" in run("engines").stdout
     assert "no engine is installed" in run("models", "list").stdout

@@ -1,0 +1,82 @@
+"""A program that an engine environment's Python runs: it says, as JSON, which engines are installed there.
+
+Run by its path, with the folder of the hub's own `speechhub` package as first argument and, to have the
+engines' code imported too, ``--factories`` as second. Nothing else of the hub becomes importable, and the
+environment needs no speechhub of its own. What plugins print goes to standard error.
+
+Standard library and numpy only.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+import json
+import os
+import platform
+import site
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+
+def preload(folder: Path) -> None:
+    """Import the package `speechhub` from *folder*, whatever is on the path."""
+    spec = importlib.util.spec_from_file_location(
+        "speechhub", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        sys.exit(f"{folder} is not the speechhub package")
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["speechhub"] = package
+    spec.loader.exec_module(package)
+
+
+def describe(*, factories: bool) -> dict[str, Any]:
+    """Return a `record.Description` as plain values."""
+    from speechhub.discovery import discover  # noqa: PLC0415  # after preload
+
+    found = discover()
+    broken = [dataclasses.asdict(plugin) for plugin in found.broken]
+    engines = []
+    for engine in found.engines:
+        fault = _fault(engine.spec.factory) if factories else ""
+        if fault:
+            broken.append(
+                {"entry_point": engine.spec.factory, "distribution": engine.distribution, "error": fault}
+            )
+        engines.append({"distribution": engine.distribution, "spec": dataclasses.asdict(engine.spec)})
+    folders = dict.fromkeys([*site.getsitepackages(), *map(sysconfig.get_path, ("purelib", "platlib"))])
+    return {
+        "python": platform.python_version(),
+        "search_path": [str(folder) for folder in folders],
+        "engines": engines,
+        "broken": broken,
+    }
+
+
+def _fault(factory: str) -> str:
+    """Import what *factory* names, as a worker would; return what is wrong, or nothing."""
+    module, _, name = factory.partition(":")
+    try:
+        getattr(importlib.import_module(module), name)
+    except Exception as error:  # noqa: BLE001  # whatever a plugin's libraries raise is the finding
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def main(arguments: list[str]) -> None:
+    """Describe this environment on standard output."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
+        os.dup2(2, 1)  # stray prints of a plugin must not get into the answer
+        preload(Path(arguments[0]))
+        json.dump(describe(factories="--factories" in arguments), answer, default=_plain)
+
+
+def _plain(value: object) -> Any:
+    """Write what JSON lacks: sets and paths."""
+    return sorted(value) if isinstance(value, set | frozenset) else str(value)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

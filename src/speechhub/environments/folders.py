@@ -1,0 +1,96 @@
+"""Names below ``$SPEECHHUB_HOME/engines``, and the lock that keeps two installations of one engine apart."""
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechhub.environments.record import Record, read_record
+from speechhub.errors import ConfigurationError
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+
+
+def environment_name(distribution: str) -> str:
+    """Return the name of the environment of *distribution*: ``speechhub-qwen-asr`` → ``qwen-asr``.
+
+    Raises:
+        ConfigurationError: It is no name of a distribution.
+    """
+    name = re.sub(r"[-_.]+", "-", distribution).lower().removeprefix("speechhub-")
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(f"{distribution!r} is not the name of an engine.")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentHome:
+    """The folder of one environment: a record, the virtual environment that it names, perhaps rubbish."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What people call the environment."""
+        return self.path.name
+
+    def python(self, record: Record) -> Path:
+        """Return the environment's interpreter."""
+        return self.path / record.folder / "bin" / "python"
+
+    def new_folder(self) -> Path:
+        """Return the path of an environment to be made: virtual environments cannot be moved afterwards."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        return self.path / f"env-{stamp}-{secrets.token_hex(3)}"
+
+    def unused(self) -> list[Path]:
+        """Return the environments that the record does not name: half-made ones, and former ones."""
+        try:
+            record = read_record(self.path)
+        except ValueError:
+            record = None
+        keep = record.folder if record else ""
+        return [folder for folder in sorted(self.path.glob("env-*")) if folder.name != keep]
+
+    def clear_unused(self) -> None:
+        """Delete them; the lock is held."""
+        for folder in self.unused():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def lock(self, on_wait: Callable[[], None]) -> Iterator[int]:
+        """Hold the right to change the environment; call *on_wait* if another process holds it.
+
+        Yields:
+            The lock's descriptor. Whoever inherits it holds the lock, too: a pip that outlives a killed
+            installation keeps the next one waiting, and never meets it.
+        """
+        locks = self.path.parent / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(locks / self.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def homes(engines_dir: Path) -> list[EnvironmentHome]:
+    """Return the folders of all environments, those without a record included."""
+    if not engines_dir.is_dir():
+        return []
+    return [
+        EnvironmentHome(path)
+        for path in sorted(engines_dir.iterdir())
+        if path.is_dir() and NAME.fullmatch(path.name)
+    ]

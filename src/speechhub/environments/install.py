@@ -1,0 +1,181 @@
+"""Making an engine's environment: aside, from beginning to proof; the last step makes it the real one."""
+
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechhub import __version__
+from speechhub.environments.folders import EnvironmentHome
+from speechhub.environments.packages import Installer, InstallError
+from speechhub.environments.pins import (
+    Pins,
+    build_for_machine,
+    frozen,
+    installed,
+    needs_torch,
+    parse_pins,
+    pins_of,
+)
+from speechhub.environments.read import DescriptionError, describe
+from speechhub.environments.record import FREEZE_NAME, Description, Record, state_of, write_record
+from speechhub.environments.source import Source
+from speechhub.mirrors import Mirror
+from speechhub.store.folder import size_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What whoever installs an engine may choose."""
+
+    build: str = "auto"
+    """Build of PyTorch: ``cpu``, ``cu126`` …; ``auto`` looks for a driver."""
+    torch: str = ""
+    """Version of PyTorch, for plugins that carry no pins; it wins over theirs."""
+    pins: Path | None = None
+    """File with the exact set to install, such as another environment's freeze.txt; it wins over theirs."""
+    offline: bool = False
+    """Whether to use no package index."""
+
+
+def install_engine(
+    source: Source, engines_dir: Path, *, mirror: Mirror, wishes: Wishes, say: Callable[[str], None]
+) -> Record:
+    """Install *source* into an environment of its own; replaces the one that is there only when all is done.
+
+    The former environment stays on disk until the next installation, for a server that runs from it.
+
+    Raises:
+        InstallError: It did not work; nothing has changed.
+        ConfigurationError: The plugin's pins, or the wishes, make no sense.
+    """
+    home = EnvironmentHome(engines_dir / source.name)
+    with home.lock(lambda: say(f"another installation of {source.name} is running; waiting for it")) as lock:
+        home.path.mkdir(parents=True, exist_ok=True)
+        home.clear_unused()
+        folder = home.new_folder()
+        try:
+            record = _make(source, home, folder, lock, mirror=mirror, wishes=wishes, say=say)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            if not any(home.path.iterdir()):
+                home.path.rmdir()
+            raise
+        write_record(home.path, record)
+    return record
+
+
+def _make(
+    source: Source,
+    home: EnvironmentHome,
+    folder: Path,
+    lock: int,
+    *,
+    mirror: Mirror,
+    wishes: Wishes,
+    say: Callable[[str], None],
+) -> Record:
+    say(f"making {folder}")
+    venv.EnvBuilder(symlinks=True, with_pip=False, prompt=f"speechhub {home.name}").create(folder)
+    python = folder / "bin" / "python"
+    installer = Installer(python=python, mirror=mirror, offline=wishes.offline, lock=lock, say=say)
+    say(f"installing {source.requirement}")
+    installer.install("--no-deps", source.requirement)
+    search_path = _search_path(python)
+    build = _fill(installer, source, folder, search_path, wishes, say)
+    say("proving that the engine's code can be imported")
+    description = _proved(python, source)
+    (folder / FREEZE_NAME).write_text(frozen(search_path), "utf-8")
+    return Record(
+        name=home.name,
+        folder=folder.name,
+        requirement=source.requirement,
+        build=build,
+        state=state_of(description.folders, __version__),
+        description=description,
+    )
+
+
+def _fill(
+    installer: Installer,
+    source: Source,
+    folder: Path,
+    search_path: tuple[Path, ...],
+    wishes: Wishes,
+    say: Callable[[str], None],
+) -> str:
+    """Install what the plugin needs; return the build of PyTorch, or nothing if it needs none."""
+    plugin = installed(source.distribution, search_path)
+    if plugin is None:
+        raise InstallError(f"{source.requirement} did not bring a distribution {source.distribution}.")
+    pins = pins_of(plugin)
+    if wishes.pins is not None:
+        given = parse_pins(wishes.pins.read_text("utf-8"), str(wishes.pins))
+        others = tuple(pin for pin in given.others if not pin.startswith(f"{source.distribution}=="))
+        pins = Pins(torch=given.torch, others=others)
+    torch = (f"torch=={wishes.torch}",) if wishes.torch else pins.torch if pins else ()
+    if not torch and needs_torch(plugin):
+        raise InstallError(
+            f"{source.distribution} needs PyTorch and does not say in which version. Name one: --torch 2.13.0"
+        )
+    chosen = folder / "constraints.txt"
+    chosen.write_text("".join(f"{pin}\n" for pin in pins.others) if pins else "", "utf-8")
+    build = ""
+    if torch:
+        build = build_for_machine() if wishes.build == "auto" else wishes.build
+        say(f"installing {', '.join(torch)}, build {build}")
+        installer.install_torch(torch, build, chosen)
+    if pins is None:
+        say("installing what it needs")
+        # Without a version that somebody chose, none may come along: it would be gigabytes of CUDA.
+        lines = [f"{pin}+{build}" for pin in torch] or ["torch<0"]
+        chosen.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        installer.install(source.requirement, "-c", str(chosen))
+    elif pins.others:
+        say(f"installing {len(pins.others)} packages, as the plugin pins them")
+        installer.install("--no-deps", "-r", str(chosen))
+    return build
+
+
+def _search_path(python: Path) -> tuple[Path, ...]:
+    program = "import sysconfig as s; print(s.get_path('purelib')); print(s.get_path('platlib'))"
+    told = subprocess.run([str(python), "-I", "-c", program], capture_output=True, text=True, check=False)
+    if told.returncode != 0:
+        raise InstallError(
+            f"{python} does not start: {told.stderr.strip()}. speechhub runs on {sys.executable}."
+        )
+    return tuple(dict.fromkeys(map(Path, told.stdout.splitlines())))
+
+
+def _proved(python: Path, source: Source) -> Description:
+    try:
+        description = describe(python, factories=True)
+    except DescriptionError as error:
+        raise InstallError(f"{source.distribution} was installed, but {error}.") from error
+    if description.broken:
+        fault = description.broken[0]
+        raise InstallError(f"{fault.distribution} was installed, but does not work: {fault.error}.")
+    if not description.engines:
+        raise InstallError(f"{source.distribution} was installed, but it has no engine: it is no plugin.")
+    return description
+
+
+def remove_engine(home: EnvironmentHome, say: Callable[[str], None]) -> int:
+    """Delete an environment and all that lies beside it; return the bytes freed.
+
+    The record goes first: from then on nothing finds the environment, however far the deletion comes.
+    """
+    with home.lock(lambda: say(f"an installation of {home.name} is running; waiting for it")):
+        freed_bytes = size_of(home.path)
+        (home.path / "environment.json").unlink(missing_ok=True)
+        shutil.rmtree(home.path)
+    return freed_bytes
+
+
+def clean_home(home: EnvironmentHome, say: Callable[[str], None]) -> None:
+    """Delete the environments that the record does not name."""
+    with home.lock(lambda: say(f"an installation of {home.name} is running; waiting for it")):
+        home.clear_unused()

@@ -1,0 +1,109 @@
+"""The exact set of packages that a plugin was tested with, and the build of PyTorch among it.
+
+A plugin may carry a file `PINS_NAME` in its package: every package that it needs, one ``name==version`` a
+line, with a marker if need be. The set is installed as it stands, without the packages' own wishes: so it can
+leave out what an engine's library demands and never uses.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Final
+
+from speechhub.errors import ConfigurationError
+
+PINS_NAME: Final = "engine-requirements.txt"
+TORCH_FAMILY: Final = ("torch", "torchvision", "torchaudio")
+"""Packages of which each build has its own wheels."""
+
+PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([A-Za-z0-9.!+_-]+)\s*(;.*)?")
+DRIVER_FILE = Path("/proc/driver/nvidia/version")
+BUILDS: Final = ((580, "cu130"), (525, "cu126"))
+"""Oldest driver for each build, newest first; within one CUDA major a newer build runs on an older driver.
+Source: NVIDIA, "CUDA Compatibility", minor version compatibility."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """A set of packages, parted by the way they are installed."""
+
+    torch: tuple[str, ...] = ()
+    """``name==version`` of PyTorch's own packages, without a build."""
+    others: tuple[str, ...] = ()
+    """The other lines."""
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as indexes spell it. Source: PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def parse_pins(text: str, where: str) -> Pins:
+    """Read a set of pins.
+
+    Raises:
+        ConfigurationError: A line is no exact pin.
+    """
+    torch, others = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        pin = line.partition(" #")[0].strip()
+        if not pin or pin.startswith("#"):
+            continue
+        match = PIN.fullmatch(pin)
+        if match is None:
+            raise ConfigurationError(f"{where}, line {number}: {pin!r} is not of the form name==version.")
+        if normal(match[1]) in TORCH_FAMILY:
+            torch.append(f"{normal(match[1])}=={match[2].partition('+')[0]}")
+        else:
+            others.append(pin)
+    return Pins(torch=tuple(torch), others=tuple(others))
+
+
+def installed(name: str, search_path: Iterable[Path]) -> Distribution | None:
+    """Return the distribution *name* in the folders, if it is there."""
+    found = distributions(name=name, path=[str(folder) for folder in search_path])
+    return next(iter(found), None)
+
+
+def pins_of(plugin: Distribution) -> Pins | None:
+    """Return the set that an installed plugin carries; None if it carries none."""
+    for file in plugin.files or ():
+        if file.name == PINS_NAME:
+            return parse_pins(file.read_text("utf-8"), f"{plugin.name}'s {PINS_NAME}")
+    return None
+
+
+def needs_torch(plugin: Distribution) -> bool:
+    """Tell whether the plugin itself asks for PyTorch."""
+    names = (re.match(r"[A-Za-z0-9._-]+", line) for line in plugin.requires or ())
+    return any(name is not None and normal(name[0]) == "torch" for name in names)
+
+
+def frozen(search_path: Iterable[Path]) -> str:
+    """Return what is installed in the folders, one ``name==version`` a line, sorted."""
+    found = distributions(path=[str(folder) for folder in search_path])
+    return "".join(f"{line}\n" for line in sorted({f"{normal(it.name)}=={it.version}" for it in found}))
+
+
+def build_for_machine(driver_file: Path = DRIVER_FILE) -> str:
+    """Return the build of PyTorch that this machine wants: ``cpu``, unless there is an NVIDIA driver.
+
+    Raises:
+        ConfigurationError: The driver is too old for any build.
+    """
+    try:
+        text = driver_file.read_text("utf-8")
+    except OSError:
+        return "cpu"
+    match = re.search(r"\b(\d{3,})\.\d+", text)
+    if match is None:
+        return "cpu"
+    for oldest, build in BUILDS:
+        if int(match[1]) >= oldest:
+            return build
+    raise ConfigurationError(
+        f"The NVIDIA driver {match[0]} is too old for PyTorch's builds; it takes {BUILDS[-1][0]} or newer. "
+        "Upgrade it, or install with --build cpu."
+    )

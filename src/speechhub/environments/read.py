@@ -1,0 +1,60 @@
+"""Asks an environment's own Python which engines it holds."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import speechhub
+from speechhub.environments.record import Description
+
+PROGRAM: Final = Path(__file__).with_name("describe.py")
+PACKAGE: Final = Path(speechhub.__file__).parent
+TIMEOUT_S: Final = 60.0
+"""For descriptions, which import nothing heavy; a cold disk is slow."""
+FACTORIES_TIMEOUT_S: Final = 600.0
+"""With the engines' own imports, which read gigabytes from a cold disk."""
+
+
+class DescriptionError(Exception):
+    """The environment's Python does not start, or does not answer; the message says why."""
+
+
+def describe(python: Path, *, factories: bool = False) -> Description:
+    """Run *python* once and return what it says of its environment.
+
+    Args:
+        python: Interpreter of the environment.
+        factories: Whether to import the engines' code, too, to prove that a worker could.
+
+    Raises:
+        DescriptionError: It does not work.
+    """
+    command = [str(python), "-P", str(PROGRAM), str(PACKAGE), *(["--factories"] if factories else [])]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            timeout=FACTORIES_TIMEOUT_S if factories else TIMEOUT_S,
+            env=clean_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise DescriptionError(f"its Python {python} does not start: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise DescriptionError(f"its Python {python} did not answer in {error.timeout:.0f} s") from error
+    try:
+        return msgspec.json.decode(done.stdout, type=Description)
+    except msgspec.MsgspecError as error:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]
+        raise DescriptionError(f"its Python {python} does not work: {last[0]}") from error
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* without what would mix this Python's packages into another, and without our keys."""
+    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
+    return {k: v for k, v in environ.items() if k not in dropped and not k.startswith("SPEECHHUB_")}

@@ -1,0 +1,132 @@
+"""The file that an engine environment stands or falls with: which folder is the real one, and what is in it.
+
+An environment is its record. A folder that no record names is rubbish of an installation that did not end,
+and the switch from one folder to the next is the replacement of this one file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import msgspec
+
+from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.errors import ConfigurationError
+
+RECORD_NAME = "environment.json"
+FREEZE_NAME = "freeze.txt"
+"""Lies in the environment's folder: every package with its version, as pip freeze writes it."""
+
+Described = TypeVar("Described", EngineSpec, ModelSpec)
+
+
+class RecordedEngine(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine as it was read in its environment."""
+
+    distribution: str
+    """Name and version of the plugin."""
+    spec: dict[str, Any]
+    """Fields of its `EngineSpec`."""
+
+
+class RecordedFault(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin of the environment whose description could not be read."""
+
+    entry_point: str
+    distribution: str
+    error: str
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """What `describe.py` says about an environment; see there."""
+
+    python: str
+    """Version of its interpreter."""
+    search_path: tuple[str, ...]
+    """Its site-packages folders."""
+    engines: tuple[RecordedEngine, ...] = ()
+    broken: tuple[RecordedFault, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """`search_path` as paths."""
+        return tuple(map(Path, self.search_path))
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine environment that is complete."""
+
+    name: str
+    """What people call it; the name of its folder."""
+    folder: str
+    """Name of the folder, beside the record, that holds the virtual environment."""
+    requirement: str
+    """What was installed: a requirement or the address of a folder or wheel."""
+    build: str
+    """Build of PyTorch, such as ``cpu`` or ``cu126``; empty if the engine does without."""
+    state: str
+    """`state_of` the environment when it was described."""
+    description: Description
+    version: int = 1
+
+
+def write_record(home: Path, record: Record) -> None:
+    """Make *record* the truth about the environment in *home*, at once or not at all."""
+    temporary = home / f".{RECORD_NAME}.new"
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
+    temporary.replace(home / RECORD_NAME)
+
+
+def read_record(home: Path) -> Record | None:
+    """Return the record in *home*; None if there is none.
+
+    Raises:
+        ValueError: There is one that cannot be read.
+    """
+    try:
+        return msgspec.json.decode((home / RECORD_NAME).read_bytes(), type=Record)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ValueError(f"{RECORD_NAME} cannot be read: {error}") from error
+
+
+def state_of(search_path: tuple[Path, ...], version: str) -> str:
+    """Return a text that changes when packages come or go, or when the hub is another *version*.
+
+    pip and uv rename a distribution's folder into place and out of it, which changes the folder above.
+    """
+    times = [str(folder.stat().st_mtime_ns) if folder.is_dir() else "gone" for folder in search_path]
+    return " ".join([version, *times])
+
+
+def spec_of(raw: Mapping[str, Any]) -> EngineSpec:
+    """Return the spec that *raw* was made from.
+
+    Raises:
+        ValueError: It is not the fields of a spec.
+    """
+    try:
+        kind = SttCapabilities if Slot(raw["slot"]) is Slot.STT else TtsCapabilities
+        return _built(EngineSpec, raw, kind)
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError, ConfigurationError) as error:
+        raise ValueError(f"the recorded description cannot be read: {error}") from error
+
+
+def _built(kind: type[Described], raw: Mapping[str, Any], capabilities: type) -> Described:
+    """Build a spec field by field: msgspec refuses a union of two dataclasses, which `capabilities` is."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        if field.name not in raw:
+            continue
+        value = raw[field.name]
+        if field.name == "capabilities":
+            value = None if value is None else msgspec.convert(value, capabilities)
+        elif field.name == "models":
+            value = tuple(_built(ModelSpec, model, capabilities) for model in value)
+        else:
+            value = msgspec.convert(value, hints[field.name])
+        values[field.name] = value
+    return kind(**values)

@@ -1,0 +1,63 @@
+"""The one table of mirrors: what the setting ``mirror`` means; everything that downloads asks here.
+
+A mirror is tried first and never alone: what it lacks comes from the place that would serve without it.
+Pure data, standard library only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchSource:
+    """A place with PyTorch's wheels, one folder below it for each build."""
+
+    url: str
+    """Address without the build's name: ``https://…/whl``."""
+    flat: bool = False
+    """Whether a build's folder is one list of files, and no package index."""
+
+    def of(self, build: str) -> str:
+        """Return the address of *build*, such as ``cpu`` or ``cu126``."""
+        return f"{self.url}/{build}{'/' if self.flat else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """Where packages and models come from."""
+
+    python_index: str | None
+    """Package index; None for what pip and uv are configured for."""
+    torch: tuple[TorchSource, ...]
+    """Where PyTorch's wheels are looked for, one after the other."""
+    hf_endpoint: str | None
+    """Model hub; None for huggingface-hub's own."""
+    apt: str | None
+    """Host and path that stand for ``archive.ubuntu.com`` and ``deb.debian.org``; None for the system's own.
+    Containers are built with it."""
+
+
+PYTORCH: Final = TorchSource(url="https://download.pytorch.org/whl")
+"""PyTorch's own. Source: pytorch.org, "Get started"."""
+
+PYPI: Final = "https://pypi.org/simple"
+HUGGING_FACE: Final = "https://huggingface.co"
+
+MIRRORS: Final[Mapping[str, Mirror]] = MappingProxyType(
+    {
+        "none": Mirror(python_index=None, torch=(PYTORCH,), hf_endpoint=None, apt=None),
+        "china": Mirror(
+            python_index="https://pypi.tuna.tsinghua.edu.cn/simple",
+            torch=(
+                TorchSource(url="https://mirrors.tuna.tsinghua.edu.cn/pytorch-wheels"),
+                TorchSource(url="https://mirrors.aliyun.com/pytorch-wheels", flat=True),
+                PYTORCH,
+            ),
+            hf_endpoint="https://hf-mirror.com",
+            apt="mirrors.tuna.tsinghua.edu.cn",
+        ),
+    }
+)
+"""Value of the setting ``mirror`` → where things come from."""

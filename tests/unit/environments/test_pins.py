@@ -1,0 +1,110 @@
+"""Exact sets of packages, and the build of PyTorch in them."""
+
+from importlib.metadata import PathDistribution
+
+import pytest
+
+from speechhub.environments.pins import (
+    Pins,
+    build_for_machine,
+    frozen,
+    installed,
+    needs_torch,
+    parse_pins,
+    pins_of,
+)
+from speechhub.errors import ConfigurationError
+
+
+def install(folder, name, *, requires=(), files=()):
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    lines = [
+        "Metadata-Version: 2.1",
+        f"Name: {name}",
+        "Version: 1.0",
+        *(f"Requires-Dist: {r}" for r in requires),
+    ]
+    (info / "METADATA").write_text("\n".join(lines) + "\n")
+    for path, text in files:
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    (info / "RECORD").write_text("".join(f"{path},,\n" for path, _ in files))
+    return PathDistribution(info)
+
+
+def test_torch_is_parted_from_the_rest():
+    """Its packages lose the build that they were frozen with: each machine has its own."""
+    text = (
+        "# made by hand\n\nnumpy==2.1.0\nTorch==2.13.0+cpu\ntorchaudio==2.11.0\n"
+        "foo-bar==1 ; python_version<'3.12'  # why\n"
+    )
+
+    assert parse_pins(text, "there") == Pins(
+        torch=("torch==2.13.0", "torchaudio==2.11.0"),
+        others=("numpy==2.1.0", "foo-bar==1 ; python_version<'3.12'"),
+    )
+
+
+@pytest.mark.parametrize("line", ["numpy", "numpy>=2", "-r other.txt", "--index-url x", "a @ file:///b"])
+def test_only_exact_pins_will_do(line):
+    """What could bring anything else is refused, with its place."""
+    with pytest.raises(ConfigurationError, match="there, line 2"):
+        parse_pins(f"numpy==2\n{line}\n", "there")
+
+
+def test_a_plugin_carries_its_pins(tmp_path):
+    """They are a file of its package; most plugins have none."""
+    with_pins = install(tmp_path, "one", files=[("one/engine-requirements.txt", "numpy==2.0\n")])
+    without = install(tmp_path, "two", files=[("two/__init__.py", "")])
+
+    assert pins_of(with_pins) == Pins(others=("numpy==2.0",))
+    assert pins_of(without) is None
+
+
+@pytest.mark.parametrize(
+    ("requires", "answer"),
+    [(["torch>=2"], True), (["Torch ; extra == 'x'"], True), (["torchcodec"], False), ([], False)],
+)
+def test_who_needs_torch(tmp_path, requires, answer):
+    """The name alone decides."""
+    assert needs_torch(install(tmp_path, "one", requires=requires)) is answer
+
+
+def test_what_is_installed_is_frozen(tmp_path):
+    """One line for each distribution, sorted, in the spelling of indexes."""
+    install(tmp_path, "Zebra_Lib")
+    install(tmp_path, "ant")
+
+    assert frozen([tmp_path]) == "ant==1.0\nzebra-lib==1.0\n"
+    assert installed("ant", [tmp_path]).version == "1.0"
+    assert installed("bee", [tmp_path]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "build"),
+    [
+        (None, "cpu"),
+        ("unreadable", "cpu"),
+        (
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  525.60.13  Wed Nov 30\nGCC version: 12.2.0\n",
+            "cu126",
+        ),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release\n", "cu130"),
+    ],
+)
+def test_the_driver_decides_the_build(tmp_path, text, build):
+    """Without one it is the CPU's."""
+    file = tmp_path / "version"
+    if text:
+        file.write_text(text)
+
+    assert build_for_machine(file) == build
+
+
+def test_an_old_driver_is_named(tmp_path):
+    """No build would run on it; the CPU's can still be asked for."""
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.57.02  x\n")
+
+    with pytest.raises(ConfigurationError, match=r"470\.57 is too old .* --build cpu"):
+        build_for_machine(tmp_path / "version")

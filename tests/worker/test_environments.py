@@ -1,0 +1,326 @@
+"""Engines are really installed, by pip, from wheels that the tests make: no network is touched."""
+
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechhub.environments.find import discover_environments
+from speechhub.environments.folders import EnvironmentHome
+from speechhub.environments.record import RECORD_NAME, read_record
+from speechhub.worker.host import Worker
+from tests.e2e.server import until
+
+ECHO = Path(__file__).parents[2] / "plugins" / "speechhub-echo"
+DEADLINE_S = 120
+"""For a whole installation, on a slow and busy machine."""
+
+
+def wheel(folder, name, version, files, *, requires=(), entry_points=""):
+    """Write a wheel with *files* into *folder*."""
+    info = f"{name}-{version}.dist-info"
+    metadata = ["Metadata-Version: 2.1", f"Name: {name.replace('_', '-')}", f"Version: {version}"]
+    metadata += [f"Requires-Dist: {line}" for line in requires]
+    files = files | {
+        f"{info}/METADATA": "\n".join(metadata) + "\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        **({f"{info}/entry_points.txt": entry_points} if entry_points else {}),
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for inner, text in files.items():
+            archive.writestr(inner, text)
+    return path
+
+
+def echo_wheel(folder, version="1.0", **changes):
+    """Write a wheel of the echo plugin, which pip would need an index to build."""
+    source = ECHO / "src"
+    files = {str(path.relative_to(source)): path.read_text("utf-8") for path in source.rglob("*.py")}
+    points = (
+        "[speechhub.stt]\necho-stt = speechhub_echo:STT\n[speechhub.tts]\necho-tts = speechhub_echo:TTS\n"
+    )
+    options = {"requires": ["numpy>=1.26"], "entry_points": points} | changes
+    return wheel(folder, "speechhub_echo", version, files | options.pop("files", {}), **options)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory):
+    """A folder that pip finds numpy in: this environment's own, by way of a link."""
+    folder = tmp_path_factory.mktemp("wheels")
+    packages, installed = folder / "packages", Path(np.__file__).parent.parent
+    packages.mkdir()
+    for name in ("numpy", "numpy.libs"):
+        if (installed / name).exists():
+            (packages / name).symlink_to(installed / name)
+    wheel(folder, "numpy", "2.0.0", {"numpy_is_elsewhere.pth": f"{packages}\n"})
+    echo_wheel(folder)
+    return folder
+
+
+class Installation:
+    """``speechhub engines`` on a home of its own, with no package index."""
+
+    def __init__(self, home, wheels):
+        self.home = home
+        self.engines_dir = home / "engines"
+        self.wheels = wheels
+        dropped = ("PIP_", "UV_", "SPEECHHUB_", "COLUMNS")
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | {
+            "SPEECHHUB_HOME": str(home),
+            "SPEECHHUB_OFFLINE": "true",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_FIND_LINKS": str(wheels),
+        }
+
+    def start(self, *words, **environ):
+        return subprocess.Popen(
+            [sys.executable, "-m", "speechhub", "engines", *map(str, words)],
+            env=self.environ | environ,
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __call__(self, *words, **environ):
+        with self.start(*words, **environ) as process:
+            output, _ = process.communicate(timeout=DEADLINE_S)
+        return process.returncode, output
+
+    def engines(self):
+        return {engine.spec.name: engine for engine in discover_environments(self.engines_dir).engines}
+
+    def folders(self):
+        return {path.name for path in self.engines_dir.glob("*/env-*")}
+
+
+@pytest.fixture
+def engines(tmp_path, wheels):
+    return Installation(tmp_path, wheels)
+
+
+@pytest.mark.anyio
+async def test_an_installed_engine_works(engines, wheels, request_of):
+    """It is found, its worker runs on its environment's Python, and it can be checked and removed."""
+    code, output = engines("install", "echo", "--from", wheels)
+    assert code == 0, output
+    assert "echo: echo-stt, echo-tts installed" in output
+
+    found = engines.engines()["echo-stt"]
+    assert found.python.is_relative_to(engines.engines_dir / "echo")
+    worker = await Worker.start(found.spec, epoch=1, python=found.python, handshake_timeout_s=DEADLINE_S)
+    assert worker.python.startswith("3.")
+    worker.kill()
+    await worker.exited
+
+    assert engines("check")[1] == "echo: works\n"
+    assert "It has an environment of its own." in " ".join(engines()[1].split())
+    freeze = next(engines.engines_dir.glob("echo/env-*/freeze.txt")).read_text()
+    assert freeze == "numpy==2.0.0\nspeechhub-echo==1.0\n"
+
+    code, output = engines("remove", "echo", "--yes")
+    assert code == 0
+    assert "freed" in output
+    assert engines.engines() == {}
+    assert not (engines.engines_dir / "echo").exists()
+
+
+def test_an_upgrade_replaces_the_whole(engines, wheels, tmp_path):
+    """The new environment takes the old one's place; the old one is deleted when asked, or by the next."""
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    upgrade = echo_wheel(newer, "2.0")
+
+    code, output = engines("install", upgrade)
+
+    assert code == 0, output
+    assert engines.engines()["echo-stt"].distribution == "speechhub-echo 2.0"
+    assert len(engines.folders()) == 2
+    assert "is not used" in engines("check", "--clean")[1]
+    assert len(engines.folders()) == 1
+    assert engines("check") == (0, "echo: works\n")
+
+
+def test_pins_are_installed_as_they_stand(engines, wheels, tmp_path):
+    """A plugin's own set leaves out what its metadata asks for."""
+    folder = tmp_path / "pinned"
+    folder.mkdir()
+    pinned = echo_wheel(
+        folder,
+        requires=["numpy", "gradio"],
+        files={"speechhub_echo/engine-requirements.txt": "numpy==2.0.0\n"},
+    )
+
+    code, output = engines("install", pinned)
+
+    assert code == 0, output
+    assert "echo-stt" in engines.engines()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"requires": ["not-to-be-had"]}, "could not be installed"),
+        ({"requires": ["torch>=2", "numpy"]}, "Name one: --torch"),
+        ({"entry_points": ""}, "it is no plugin"),
+        ({"files": {"speechhub_echo/stt.py": "import not_there\n"}}, "No module named 'not_there'"),
+        ({"files": {"speechhub_echo/__init__.py": "1 / 0\n"}}, "ZeroDivisionError"),
+        ({"files": {"speechhub_echo/engine-requirements.txt": "numpy\n"}}, "not of the form name==version"),
+    ],
+)
+def test_a_failed_installation_changes_nothing(engines, tmp_path, changes, says):
+    """What was there goes on; what was begun is gone; the reason is told in one line."""
+    folder = tmp_path / "bad"
+    folder.mkdir()
+
+    code, output = engines("install", echo_wheel(folder, "3.0", **changes))
+
+    assert code == 1
+    assert says in output.splitlines()[-1]
+    assert engines.folders() == set()
+    assert not (engines.engines_dir / "echo").exists()
+
+
+def test_a_build_that_nobody_has_is_no_other_build(engines, tmp_path, wheels):
+    """For torch, the build is part of the version: a wheel of any other is not taken."""
+    folder = tmp_path / "pinned"
+    folder.mkdir()
+    wheel(folder, "torch", "2.13.0", {"torch.py": "raise SystemExit('CUDA')"})
+    pins = {"speechhub_echo/engine-requirements.txt": "torch==2.13.0\nnumpy==2.0.0\n"}
+    plugin = echo_wheel(folder, files=pins)
+
+    code, output = engines("install", plugin, "--build", "cpu", PIP_FIND_LINKS=f"{wheels} {folder}")
+    assert (code, "No place has torch==2.13.0+cpu" in output) == (1, True), output
+
+    wheel(folder, "torch", "2.13.0+cpu", {"torch.py": ""})
+    code, output = engines("install", plugin, "--build", "cpu", PIP_FIND_LINKS=f"{wheels} {folder}")
+    assert code == 0, output
+    assert read_record(engines.engines_dir / "echo").build == "cpu"
+
+
+class Deaf:
+    """A package index that takes calls and never answers."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._calls = []
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/simple"
+
+    def called(self):
+        self._socket.settimeout(DEADLINE_S)
+        self._calls.append(self._socket.accept()[0])
+
+    def close(self):
+        for call in (self._socket, *self._calls):
+            call.close()
+
+
+@pytest.fixture
+def deaf():
+    index = Deaf()
+    yield index
+    index.close()
+
+
+def hanging(engines, deaf, version="2.0"):
+    """Start an installation that hangs in the middle: its pip waits for an index for ever."""
+    folder = engines.home / "waiting"
+    folder.mkdir()
+    plugin = echo_wheel(folder, version, requires=["numpy", "only-there"])
+    process = engines.start(
+        "install",
+        plugin,
+        NO_UV="1",
+        SPEECHHUB_OFFLINE="false",
+        PIP_INDEX_URL=deaf.url,
+        PIP_RETRIES="0",
+        NO_PROXY="127.0.0.1",
+    )
+    deaf.called()
+    return process
+
+
+def unlocked(engines):
+    with (engines.engines_dir / ".locks" / "echo").open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def test_a_killed_upgrade_breaks_nothing(engines, wheels, deaf):
+    """After kill -9 in the middle the old engine is there, works, and can be upgraded."""
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    before = engines.engines()["echo-stt"]
+    with hanging(engines, deaf) as process:
+        process.send_signal(signal.SIGKILL)
+        deaf.close()
+        process.communicate(timeout=DEADLINE_S)
+
+    assert engines.engines()["echo-stt"] == before
+    assert engines("check")[0] == 0
+    until(lambda: unlocked(engines), "the pip that was left has ended", DEADLINE_S)
+    assert len(engines.folders()) == 2
+
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    assert len(engines.folders()) == 2  # the new and the one before: the half-made one is gone
+    assert engines("check")[0] == 0
+
+
+def test_a_killed_first_installation_is_no_engine(engines, wheels, deaf):
+    """Nothing is found, the check says why, and another attempt is like the first."""
+    with hanging(engines, deaf) as process:
+        process.send_signal(signal.SIGKILL)
+        deaf.close()
+        process.communicate(timeout=DEADLINE_S)
+    until(lambda: unlocked(engines), "the pip that was left has ended", DEADLINE_S)
+
+    assert engines.engines() == {}
+    assert not (engines.engines_dir / "echo" / RECORD_NAME).exists()
+    code, output = engines("check")
+    assert (code, "never completed" in output) == (1, True)
+
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    assert len(engines.folders()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_cleans_up(engines, deaf, number):
+    """Ctrl-C and SIGTERM end pip, too, and leave nothing."""
+    with hanging(engines, deaf) as process:
+        process.send_signal(number)
+        process.communicate(timeout=DEADLINE_S)
+
+    assert process.returncode != 0
+    assert engines.folders() == set()
+    assert unlocked(engines)
+
+
+def test_an_environment_whose_packages_changed_is_told(engines, wheels):
+    """What pip did there by hand is named, and the hub reads the environment again."""
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    [packages] = engines.engines()["echo-stt"].search_path
+    shutil.rmtree(packages / "numpy-2.0.0.dist-info")
+    wheel_info = packages / "added-1.dist-info"
+    wheel_info.mkdir()
+    (wheel_info / "METADATA").write_text("Metadata-Version: 2.1\nName: added\nVersion: 1\n")
+
+    code, output = engines("check")
+
+    assert code == 1
+    assert "numpy==2.0.0 was installed and is gone." in output
+    assert "added==1 was added later." in output
+    assert "echo-stt" in engines.engines()
+    assert EnvironmentHome(engines.engines_dir / "echo").unused() == []
