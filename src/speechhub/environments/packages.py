@@ -88,8 +88,8 @@ class Installer:
                 return
             self.say(f"{', '.join(exact)}: not from {place[-1] if place else 'what pip is configured for'}")
         raise InstallError(
-            f"No place has {', '.join(exact)} for this Python. 'speechhub doctor --mirrors' shows which"
-            " places answer; --build and --torch choose another wheel."
+            f"No place has {', '.join(exact)} for this Python. --build and --torch choose another wheel; "
+            "docs/cuda.md says which there are."
         )
 
     def _try(self, words: Sequence[str], environ: Mapping[str, str]) -> bool:

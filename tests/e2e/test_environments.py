@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -17,7 +18,8 @@ from speechhub.environments.find import discover_environments
 from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.record import RECORD_NAME, read_record
 from speechhub.worker.host import Worker
-from tests.e2e.server import until
+from tests.e2e.server import serving, until
+from tests.http.conftest import wav
 
 ECHO = Path(__file__).parents[2] / "plugins" / "speechhub-echo"
 DEADLINE_S = 120
@@ -110,7 +112,7 @@ def engines(tmp_path, wheels):
 
 
 @pytest.mark.anyio
-async def test_an_installed_engine_works(engines, wheels, request_of):
+async def test_an_installed_engine_works(engines, wheels):
     """It is found, its worker runs on its environment's Python, and it can be checked and removed."""
     code, output = engines("install", "echo", "--from", wheels)
     assert code == 0, output
@@ -324,3 +326,23 @@ def test_an_environment_whose_packages_changed_is_told(engines, wheels):
     assert "added==1 was added later." in output
     assert "echo-stt" in engines.engines()
     assert EnvironmentHome(engines.engines_dir / "echo").unused() == []
+
+
+def test_a_server_serves_both_kinds_of_engine(engines, wheels):
+    """Whisper beside the hub and echo in its own environment answer in one run, each from its Python."""
+    pytest.importorskip("speechhub_whisper", reason="the CPU engines are not installed")
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    own = str(engines.engines()["echo-stt"].python)
+
+    with serving(engines.home, SPEECHHUB_TTS_MODEL="echo-tts") as server:
+        for model in ("whisper-base", "echo-stt"):
+            answer = httpx.post(
+                f"{server.url}/v1/audio/transcriptions",
+                files={"file": wav(2)},
+                data={"model": model},
+                timeout=DEADLINE_S,
+            )
+            assert answer.status_code == 200, answer.text
+        commands = [Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in server.workers()]
+
+    assert sorted(command[0].decode() for command in commands) == sorted([own, sys.executable])
