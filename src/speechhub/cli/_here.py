@@ -22,8 +22,8 @@ def run_here(work: Callable[["Hub"], Awaitable[ResultT]], *, verbose: bool) -> R
     return asyncio.run(scoped())
 
 
-def open_hub(*, verbose: bool = False) -> "Hub":
-    """Put the services together from the settings; nothing is started.
+def open_hub(*, verbose: bool = False, **overrides: object) -> "Hub":
+    """Put the services together from the settings, of which *overrides* win; nothing is started.
 
     Raises:
         ConfigurationError: A setting is wrong, or settings and engines contradict each other.
@@ -32,7 +32,7 @@ def open_hub(*, verbose: bool = False) -> "Hub":
     from speechhub.services.hub import Hub
     from speechhub.settings import load_settings
 
-    settings = load_settings()
+    settings = load_settings(overrides=overrides)
     # What fails is also raised, and told once, as the command's one line.
     configure_logging("info" if verbose else "critical", settings.log_format)
     return Hub.assemble(settings)

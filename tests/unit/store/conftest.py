@@ -89,6 +89,13 @@ class FakeHub:
     """For each coming download of the weights: close the connection after so many bytes."""
     statuses: list = field(default_factory=list)
     """Statuses to answer with before anything else."""
+    statuses_after_cut: list = field(default_factory=list)
+    """Statuses to answer with once a download has been cut."""
+    gone_after_cut: bool = False
+    """Whether the server is gone once a download has been cut."""
+    gone: bool = False
+    size_lie: int = 0
+    """What the listing adds to the size of the weights."""
     ignore_ranges: bool = False
     hold: threading.Event | None = None
     """Downloads wait for it."""
@@ -108,11 +115,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         wanted = self.headers.get("Range")
         self.hub.requests.append((path, wanted))
-        if self.hub.statuses:
+        if self.hub.gone:
+            self.close_connection = True
+        elif self.hub.statuses:
             self._answer(self.hub.statuses.pop(0), b"{}", {"Retry-After": "7"})
         elif path == "/api/models/owner/toy/revision/main":
             siblings = [
-                {"rfilename": name, "size": len(data)}
+                {"rfilename": name, "size": len(data) + (self.hub.size_lie if name.endswith(".bin") else 0)}
                 | (
                     {"lfs": {"size": len(data), "sha256": sha256(data), "pointerSize": 130}}
                     if name.endswith(".bin")
@@ -138,6 +147,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if name.endswith(".bin") and self.hub.cut_after:
             self.wfile.write(data[start : start + self.hub.cut_after.pop(0)])
             self.close_connection = True
+            self.hub.statuses, self.hub.statuses_after_cut = self.hub.statuses_after_cut, []
+            self.hub.gone = self.hub.gone_after_cut
         else:
             self.wfile.write(data[start:])
 

@@ -1,5 +1,6 @@
 """Downloads from a hub that is not always well."""
 
+import os
 import threading
 
 import pytest
@@ -178,3 +179,65 @@ def test_two_pulls_at_once_are_one(hub, make_store, model):
 
     assert len(results) == 2
     assert len(hub.downloads()) == 2, "one for each of the model's files"
+
+
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_a_hub_that_lies_about_sizes_is_found_out(hub, make_store, tmp_path, difference):
+    """Fewer or more bytes than it announces are never published; what the engine declares is believed."""
+    hub.size_lie = difference
+    trusting = ModelSpec(id="trusting", hub=HubSource(repo="owner/toy"))
+
+    with pytest.raises(ModelFilesError, match=r"is not what it should be|failed to download"):
+        make_store(endpoint=hub.address).resolve(trusting)
+    folder = make_store(endpoint=hub.address).resolve(spec(wheels=False))
+
+    assert not (tmp_path / "models" / "trusting").exists()
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+
+
+def test_a_hub_that_goes_away_is_waited_for_by_the_next_pull(hub, make_store, model, naps):
+    """The network is cut in the middle; the next pull fetches the rest alone, and it all verifies."""
+    hub.cut_after = [400_000]
+    hub.gone_after_cut = True
+    store = make_store(endpoint=hub.address)
+    with pytest.raises(ModelFilesError, match="failed to download"):
+        store.resolve(model)
+    assert sum(naps) > 10, "it did not give up at once"
+    hub.gone = hub.gone_after_cut = False
+    hub.requests.clear()
+
+    store.resolve(model)
+
+    assert [wanted for path, wanted in hub.downloads() if path.endswith(".bin")] == ["bytes=400000-"]
+    assert store.verify(model) == ()
+
+
+def test_a_flipped_byte_is_found_and_healed(hub, make_store, model):
+    """Verification names the file; the next pull fetches it anew."""
+    store = make_store(endpoint=hub.address)
+    weights = store.resolve(model) / "weights.bin"
+    times = weights.stat()
+    damaged = bytearray(WEIGHTS)
+    damaged[12345] ^= 1
+    weights.write_bytes(damaged)
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a bad disk does it
+
+    [problem] = store.verify(model)
+    assert "weights.bin is damaged" in problem
+
+    assert (store.resolve(model) / "weights.bin").read_bytes() == WEIGHTS
+    assert store.verify(model) == ()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_in_the_middle_of_a_file(hub, make_store, model, naps, status):
+    """What has arrived is kept while the server is waited for."""
+    hub.cut_after = [300_000]
+    hub.statuses_after_cut = [status, status]
+
+    folder = make_store(endpoint=hub.address).resolve(model)
+
+    assert (folder / "weights.bin").read_bytes() == WEIGHTS
+    wanted = [wanted for path, wanted in hub.downloads() if path.endswith(".bin")]
+    assert wanted == [None, "bytes=300000-", "bytes=300000-", "bytes=300000-"]
+    assert naps[1:] == [7.0, 7.0]
