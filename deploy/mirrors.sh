@@ -3,7 +3,7 @@
 # What is set already is kept, so that --build-arg-s or a mounted configuration still win. docs/mirrors.md.
 case ${MIRRORS:-none} in
 none) ;;
-tsinghua)
+china)
     mirror=mirrors.tuna.tsinghua.edu.cn
     # Plain HTTP: the base has no certificates yet, and apt checks signatures.
     for sources in /etc/apt/sources.list /etc/apt/sources.list.d/*.sources; do
@@ -18,7 +18,7 @@ tsinghua)
     export PIP_INDEX_URL UV_DEFAULT_INDEX UV_PYTHON_INSTALL_MIRROR
     ;;
 *)
-    echo "MIRRORS=$MIRRORS: there is no such profile; none and tsinghua are" >&2
+    echo "MIRRORS=$MIRRORS: there is no such profile; none and china are" >&2
     exit 1
     ;;
 esac

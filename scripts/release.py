@@ -1,0 +1,217 @@
+"""Build what a release consists of, and prove that it installs from files alone; nothing is published.
+
+    .venv/bin/python scripts/release.py                 into dist/
+    .venv/bin/python scripts/release.py --out folder
+
+For the hub and each plugin: one version for all, a source distribution, a wheel built from it, complete
+metadata, twine's check. Then a new environment gets the wheels, by their paths, and must show every engine.
+NOTES.md beside them gathers the fragments in changes/. Needs a package index, for what ours depend on.
+"""
+
+import argparse
+import email
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from email.message import Message
+from pathlib import Path
+
+from _conformance import environment
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ("build>=1.3", "twine>=6", "hatchling>=1.27")
+NEEDED_METADATA = ("Summary", "Requires-Python", "License-Expression", "Description-Content-Type")
+KINDS = {
+    "feature": "Added",
+    "engine": "For engines",
+    "change": "Changed",
+    "bugfix": "Fixed",
+    "removal": "Removed",
+}
+"""Kind of a fragment → heading in the notes, in this order."""
+LIMIT_S = 600
+
+
+class ReleaseError(Exception):
+    """What was built is not fit to be released; the message says why."""
+
+
+def main() -> int:
+    """Build and check; return the exit code."""
+    parser = argparse.ArgumentParser(description="Build a release and check it; nothing is published.")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder; what is in it is deleted")
+    out: Path = parser.parse_args().out.absolute()
+    try:
+        folders = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+        version = one_version(folders)
+        build(folders, out)
+        wheels = sorted(out.glob("*.whl"))
+        for wheel in wheels:
+            check_wheel(wheel, version)
+        for sdist in out.glob("*.tar.gz"):
+            check_sdist(sdist)
+        install_and_look(wheels, version, [folder.name for folder in folders[1:]])
+    except ReleaseError as error:
+        print(f"release: {error}", file=sys.stderr)
+        return 1
+    (out / "NOTES.md").write_text(notes(version, ROOT / "changes"), "utf-8")
+    for path in sorted(out.iterdir()):
+        print(f"{path.stat().st_size / 1000:8.0f} kB  {path.name}")
+    print(f"speechhub {version}: {len(wheels)} distributions are fit to be published")
+    return 0
+
+
+def one_version(folders: list[Path]) -> str:
+    """Return the version that the hub and all plugins have.
+
+    Raises:
+        ReleaseError: They have not all the same.
+    """
+    code = (ROOT / "src/speechhub/__init__.py").read_text("utf-8")
+    version = code.partition('__version__ = "')[2].partition('"')[0]
+    for folder in folders[1:]:
+        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+        if project["version"] != version:
+            raise ReleaseError(f"{folder.name} has version {project['version']}, the hub {version}")
+    return version
+
+
+def build(folders: list[Path], out: Path) -> None:
+    """Build a source distribution of each folder, a wheel from that, and let twine look at them."""
+    python = environment("release", *TOOLS)
+    shutil.rmtree(out, ignore_errors=True)
+    for folder in folders:
+        print(f"building {folder.name if folder != ROOT else 'speechhub'}", flush=True)
+        run([str(python), "-m", "build", "--no-isolation", "--outdir", str(out), str(folder)])
+    run([str(python), "-m", "twine", "check", "--strict", *map(str, sorted(out.iterdir()))])
+
+
+def check_wheel(path: Path, version: str) -> None:
+    """Look into a wheel.
+
+    Raises:
+        ReleaseError: Something is missing, or there is something that does not belong there.
+    """
+    with zipfile.ZipFile(path) as wheel:
+        names = wheel.namelist()
+        metadata = email.message_from_bytes(wheel.read(one(names, ".dist-info/METADATA", path)))
+    check_metadata(metadata, path, version)
+    if not any(name.endswith("/py.typed") for name in names):
+        raise ReleaseError(f"{path.name} has no py.typed: its types would be ignored")
+    if strays := [name for name in names if "/tests/" in name or name.endswith((".pyc", ".env"))]:
+        raise ReleaseError(f"{path.name} has {strays[0]}")
+
+
+def check_metadata(metadata: Message, path: Path, version: str) -> None:
+    """Compare a distribution's metadata with what an index should show.
+
+    Raises:
+        ReleaseError: A field is missing, or the version is another.
+    """
+    if missing := [name for name in NEEDED_METADATA if not metadata[name]]:
+        raise ReleaseError(f"{path.name} has no {missing[0]}")
+    if metadata["Version"] != version:
+        raise ReleaseError(f"{path.name} says that it is version {metadata['Version']}")
+
+
+def check_sdist(path: Path) -> None:
+    """Look into a source distribution.
+
+    Raises:
+        ReleaseError: There is no project in it.
+    """
+    with tarfile.open(path) as archive:
+        one(archive.getnames(), "/pyproject.toml", path)
+
+
+def one(names: list[str], ending: str, path: Path) -> str:
+    """Return the name that ends so.
+
+    Raises:
+        ReleaseError: There is none.
+    """
+    for name in names:
+        if name.endswith(ending):
+            return name
+    raise ReleaseError(f"{path.name} has no file *{ending}")
+
+
+def install_and_look(wheels: list[Path], version: str, plugins: list[str]) -> None:
+    """Install the wheels, by their paths, into an environment made anew, and ask speechhub what it sees.
+
+    Raises:
+        ReleaseError: It does not start, or an engine is missing.
+    """
+    print("installing into a new environment", flush=True)
+    shutil.rmtree(ROOT / ".venvs" / "release-install", ignore_errors=True)
+    together = [wheel for wheel in wheels if not has_own_environment(wheel)]
+    python = environment("release-install", *map(str, together))
+    speechhub = str(python.with_name("speechhub"))
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "PYTHON"))}
+    clean["SPEECHHUB_HOME"] = str(python.parent.parent / "home")
+    for words, wanted in ((["--version"], [version]), (["engines"], [distribution(w) for w in together[1:]])):
+        said = run([speechhub, *words], environ=clean, folder=python.parent)
+        if missing := [text for text in wanted if text not in said]:
+            raise ReleaseError(f"speechhub {' '.join(words)} does not show {missing[0]}:\n{said}")
+        if "broken" in said:
+            raise ReleaseError(f"a plugin is broken where only the wheels are:\n{said}")
+    if lost := set(plugins) - {distribution(wheel) for wheel in wheels}:
+        raise ReleaseError(f"{lost.pop()} was not built")
+
+
+def has_own_environment(wheel: Path) -> bool:
+    """Tell whether a plugin is made for an environment of its own: its libraries include PyTorch."""
+    with zipfile.ZipFile(wheel) as file:
+        metadata = email.message_from_bytes(file.read(one(file.namelist(), ".dist-info/METADATA", wheel)))
+    return any(
+        line.startswith(("torch", "qwen", "indextts")) for line in metadata.get_all("Requires-Dist", [])
+    )
+
+
+def distribution(wheel: Path) -> str:
+    """Return a wheel's distribution, as pip shows it."""
+    return wheel.name.partition("-")[0].replace("_", "-")
+
+
+def notes(version: str, folder: Path) -> str:
+    """Gather the fragments of *folder* under their headings."""
+    lines = [f"# speechhub {version}"]
+    for kind, heading in KINDS.items():
+        fragments = sorted(folder.glob(f"+*.{kind}.md"))
+        if fragments:
+            lines += [
+                "",
+                f"## {heading}",
+                "",
+                *(f"- {path.read_text('utf-8').strip()}" for path in fragments),
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def run(command: list[str], *, environ: dict[str, str] | None = None, folder: Path = ROOT) -> str:
+    """Run *command* and return what it said.
+
+    Raises:
+        ReleaseError: It failed.
+    """
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    if done.returncode:
+        raise ReleaseError(f"{' '.join(command[:4])} … failed:\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What scripts/release.py refuses to release."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "scripts"))
+
+import release  # noqa: E402 - the path comes first
+
+METADATA = (
+    "Metadata-Version: 2.4\nName: speechhub-x\nVersion: 1.2\nSummary: x\nRequires-Python: >=3.11\n"
+    "License-Expression: Apache-2.0\nDescription-Content-Type: text/markdown\n"
+)
+
+
+def wheel(folder, *, metadata=METADATA, files=("x/__init__.py", "x/py.typed")):
+    path = folder / "speechhub_x-1.2-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in files:
+            file.writestr(name, "")
+        file.writestr("speechhub_x-1.2.dist-info/METADATA", metadata)
+    return path
+
+
+def test_the_hub_and_all_plugins_have_one_version():
+    """A plugin whose version lags behind is noticed before a release."""
+    folders = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+
+    assert release.one_version(folders)
+
+
+def test_a_plugin_with_another_version_is_refused(tmp_path):
+    """The message says which."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "9.9"\n')
+
+    with pytest.raises(release.ReleaseError, match=r"9\.9"):
+        release.one_version([ROOT, tmp_path])
+
+
+def test_a_whole_wheel_passes(tmp_path):
+    """Types, metadata and the right version are all that is asked for."""
+    release.check_wheel(wheel(tmp_path), "1.2")
+
+
+@pytest.mark.parametrize(
+    ("odd", "version", "says"),
+    [
+        ({"files": ("x/__init__.py",)}, "1.2", "py.typed"),
+        ({"metadata": METADATA.replace("Summary: x\n", "")}, "1.2", "Summary"),
+        ({}, "1.3", "version"),
+        ({"files": ("x/py.typed", "x/tests/test_x.py")}, "1.2", "x/tests"),
+    ],
+)
+def test_a_wheel_that_is_not_whole_is_refused(tmp_path, odd, version, says):
+    """A missing file or field, another version or a stray file ends the release."""
+    path = wheel(tmp_path, **odd)
+
+    with pytest.raises(release.ReleaseError, match=says):
+        release.check_wheel(path, version)
+
+
+def test_notes_gather_the_fragments(tmp_path):
+    """Each fragment is a line under the heading of its kind."""
+    (tmp_path / "+a.bugfix.md").write_text("It works.\n")
+    (tmp_path / "+b.feature.md").write_text("It is new.\n")
+
+    text = release.notes("1.2", tmp_path)
+
+    assert text == "# speechhub 1.2\n\n## Added\n\n- It is new.\n\n## Fixed\n\n- It works.\n"
+
+
+def test_every_kind_of_fragment_has_a_heading():
+    """No fragment is lost from the notes."""
+    kinds = {path.name.split(".")[-2] for path in (ROOT / "changes").glob("+*.md")}
+
+    assert kinds <= set(release.KINDS)
