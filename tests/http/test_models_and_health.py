@@ -9,7 +9,7 @@ async def test_models_are_listed_with_their_aliases(client):
     models = [model async for model in client.models.list()]
 
     names = [model.id for model in models]
-    assert names[:3] == ["bare-ears", "ears", "mouth"]
+    assert names[:4] == ["bare-ears", "ears", "mimic", "mouth"]
     assert {"whisper-1", "tts-1", "gpt-4o-mini-tts", "my-ears"} <= set(names)
     assert all(model.object == "model" and model.created > 0 and model.owned_by for model in models)
     assert {m.id: m.alias_of for m in models}["whisper-1"] == "ears"
@@ -48,7 +48,7 @@ async def test_health_tells_the_devices_and_models(http):
             "last_switch": None,
         }
     ]
-    assert {model["id"] for model in answer["models"]} == {"ears", "bare-ears", "mouth"}
+    assert {model["id"] for model in answer["models"]} == {"ears", "bare-ears", "mimic", "mouth"}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
