@@ -1,5 +1,6 @@
 """One table of mirrors, and everything agrees with it."""
 
+import re
 import tomllib
 import typing
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 from speechhub.mirrors import MIRRORS, TorchSource
 from speechhub.settings import Settings, load_settings
 
-PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
 def test_the_setting_knows_the_table():
@@ -53,3 +55,14 @@ def test_folders_of_wheels_end_with_a_slash():
     """Pip takes an address without one for a file."""
     assert TorchSource(url="http://127.0.0.1/w", flat=True).of("cpu") == "http://127.0.0.1/w/cpu/"
     assert TorchSource(url="http://127.0.0.1/w").of("cpu") == "http://127.0.0.1/w/cpu"
+
+
+def test_containers_are_built_from_the_same_places():
+    """The script of the Containerfile knows the same profiles, and the same addresses."""
+    script = (ROOT / "deploy" / "mirrors.sh").read_text("utf-8")
+    china = MIRRORS["china"]
+
+    assert set(re.findall(r"^(\w+)\)", script, re.MULTILINE)) == set(MIRRORS)
+    assert f"mirror={china.apt}\n" in script
+    assert f":={china.python_index}}}" in script
+    assert f":-{china.hf_endpoint}}}" in (ROOT / "compose.china.yaml").read_text("utf-8")

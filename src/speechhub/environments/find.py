@@ -71,7 +71,7 @@ def up_to_date(home: EnvironmentHome) -> Record | None:
     if state == record.state:
         return record
     fresh = msgspec.structs.replace(record, description=describe(python), state=state)
-    with contextlib.suppress(PermissionError):  # the home belongs to another user: read it each time
+    with contextlib.suppress(OSError):  # another user's home, or a read-only image: ask each time
         write_record(home.path, fresh)
     return fresh
 

@@ -96,8 +96,9 @@ def state_of(search_path: tuple[Path, ...], version: str) -> str:
     """Return a text that changes when packages come or go, or when the hub is another *version*.
 
     pip and uv rename a distribution's folder into place and out of it, which changes the folder above.
+    Whole seconds, because the layers of container images keep no fractions.
     """
-    times = [str(folder.stat().st_mtime_ns) if folder.is_dir() else "gone" for folder in search_path]
+    times = [str(int(folder.stat().st_mtime)) if folder.is_dir() else "gone" for folder in search_path]
     return " ".join([version, *times])
 
 

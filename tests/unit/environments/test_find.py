@@ -1,6 +1,7 @@
 """Engines in environments of their own are found from files, and a broken environment harms nothing."""
 
 import dataclasses
+import errno
 import os
 
 import pytest
@@ -93,6 +94,24 @@ def test_an_environment_that_changed_is_read_again(engines_dir, recorded, monkey
     assert first.engines[0].spec.description == "New"
     assert second == first
     assert len(asked) == 1
+
+
+def test_a_home_that_cannot_be_written_is_read_all_the_same(engines_dir, recorded, monkeypatch):
+    """In a read-only image, a changed environment is asked each time, and harms nothing."""
+    home = recorded()
+    description = read_record(home.path).description
+    os.utime(home.path / "env-1" / "site-packages", ns=(0, 0))
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(find, "describe", lambda _: description)
+    monkeypatch.setattr(find, "write_record", refuse)
+
+    found = discover_environments(engines_dir)
+
+    assert [engine.spec for engine in found.engines] == [speechhub_echo.STT]
+    assert found.broken == ()
 
 
 def test_another_version_of_the_hub_reads_again(engines_dir, recorded, monkeypatch):
