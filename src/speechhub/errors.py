@@ -24,7 +24,8 @@ SpeechhubError
 │   ├── UploadStalledError            the body stopped arriving
 │   └── UploadBrokenOffError          the body ended before its end
 ├── AuthenticationError           no API key where one is needed
-│   └── InvalidApiKeyError
+│   ├── InvalidApiKeyError
+│   └── OperatorKeyRequiredError      a client asked for what is an operator's
 ├── UnavailableError              nobody's fault, try later; carries retry_after_s
 │   ├── QueueFullError
 │   ├── RateLimitedError              this caller asked too often, or for too much at a time
@@ -292,6 +293,17 @@ class InvalidApiKeyError(AuthenticationError):
     def __init__(self) -> None:
         super().__init__(
             "Incorrect API key provided. The server's operator sets the keys (SPEECHHUB_API_KEYS)."
+        )
+
+
+class OperatorKeyRequiredError(AuthenticationError):
+    """The caller may use the server, but not operate it."""
+
+    code = "operator_key_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is for the server's operators: it needs one of their keys (SPEECHHUB_ADMIN_KEYS)."
         )
 
 

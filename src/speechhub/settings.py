@@ -94,6 +94,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Keys that clients must show, one of them each; empty lets everybody in."""
     api_keys_file: Path | None = None
     """File with further keys, one a line, such as a container's secret; lines with ``#`` are comments."""
+    admin_keys: tuple[Secret, ...] = ()
+    """Keys of operators: the routes under ``/v1/engines`` then need one of them, and other routes take them
+    too. Without any, who may use the server may operate it."""
     metrics_open: bool = False
     """Whether ``/metrics`` answers without an API key, for a Prometheus that has none."""
 

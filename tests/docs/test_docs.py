@@ -72,6 +72,8 @@ STRUCTS = [
     schemas.Model,
     health_schemas.Health,
     health_schemas.GpuHealth,
+    health_schemas.EngineWanted,
+    health_schemas.EngineList,
     health_schemas.SwitchHealth,
     health_schemas.DeviceHealth,
     health_schemas.ModelHealth,

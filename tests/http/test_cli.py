@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -356,3 +357,24 @@ def test_the_clip_is_a_second(clip):
     """What the counts of words above rest on."""
     with wave.open(io.BytesIO(clip)) as made:
         assert made.getnframes() == made.getframerate()
+
+
+def test_top_shows_a_running_server(run, url):
+    """One look at a server that has done something: its devices, its models and the last switch."""
+    assert run("speak", TEXT, "-o", "x.wav", "--url", url).exit_code == 0
+
+    shown = run("top", "--once", "--url", url, env={"COLUMNS": "160"})
+
+    assert shown.exit_code == 0, shown.stderr
+    assert shown.stdout.startswith("ok  speechhub")
+    assert "→ echo-" in shown.stdout
+    assert re.search(r"^echo-tts +cpu +ready", shown.stdout, re.MULTILINE)
+    assert "There is no GPU here." in shown.stdout
+
+
+def test_top_without_a_server(run):
+    """Who watches nothing is told so in one line."""
+    shown = run("top", "--once", "--url", "http://127.0.0.1:9")
+
+    assert shown.exit_code == 1
+    assert "speechhub serve" in shown.stderr

@@ -14,6 +14,7 @@ from speechhub.cli.engines import engines
 from speechhub.cli.models import models
 from speechhub.cli.serve import serve
 from speechhub.cli.speak import speak
+from speechhub.cli.top import top
 from speechhub.cli.transcribe import transcribe
 from speechhub.cli.voices import voices
 from speechhub.errors import SpeechhubError
@@ -53,5 +54,5 @@ def main() -> None:
     """  # noqa: D301  # \b is click's mark for text to leave as it is
 
 
-for command in (serve, transcribe, speak, models, voices, engines, doctor):
+for command in (serve, transcribe, speak, models, voices, engines, top, doctor):
     main.add_command(command)

@@ -1,23 +1,33 @@
 """Tables that fit an 80-column terminal, and sizes that people can read."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; its last column takes what room is left and breaks its lines.
-
-    Text is printed as it is: nothing in it is markup.
-    """
+    """Print a table; see `table`."""
     from rich.console import Console
+
+    Console(highlight=False).print(table(columns, rows))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
+    """Return a table; its last column takes what room is left and breaks its lines.
+
+    Text is shown as it is: nothing in it is markup.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=column != columns[-1], overflow="fold")
+        made.add_column(column, no_wrap=column != columns[-1], overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)
+        made.add_row(*(Text(cell) for cell in row))
+    return made
 
 
 def readable(size_bytes: int) -> str:

@@ -20,7 +20,7 @@ from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope
 from speechhub.http.openapi import openapi_config
 from speechhub.http.paths import with_aliases
-from speechhub.http.routes import consents, health, metrics, models, speech, transcriptions, voices
+from speechhub.http.routes import consents, engines, health, metrics, models, speech, transcriptions, voices
 from speechhub.http.uploads import uploads_bounded
 from speechhub.metrics import Metrics
 from speechhub.services.hub import Hub
@@ -82,6 +82,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
                     models.list_models,
                     models.retrieve_model,
                     models.delete_model,
+                    engines.engines_router(),
                 ],
             ),
         ],
@@ -121,7 +122,9 @@ def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     app = uploads_bounded(app, settings.upload_idle_timeout_s)
     app = limited(app, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit)
     also_open = frozenset({"/metrics"}) if settings.metrics_open else frozenset[str]()
-    app = authenticated(app, ApiKeys(settings.api_keys), also_open=also_open)
+    app = authenticated(
+        app, ApiKeys(settings.api_keys), operators=ApiKeys(settings.admin_keys), also_open=also_open
+    )
     app = with_aliases(head_answered(app))
     app = errors_answered(app, _cors(settings))
     return request_scope(app, series)

@@ -39,11 +39,14 @@ class ApiKeys:
         return matches.index(True) + 1 if any(matches) else None
 
 
-def authenticated(app: ASGIApp, keys: ApiKeys, *, also_open: frozenset[str] = frozenset()) -> ASGIApp:
+def authenticated(
+    app: ASGIApp, keys: ApiKeys, *, operators: ApiKeys | None = None, also_open: frozenset[str] = frozenset()
+) -> ASGIApp:
     """Wrap *app*: let in who has a key, or everybody if there are no keys, or the path is open.
 
     ``scope["state"]`` has ``trusted``, whether the caller may see everything, and ``key``, the number of its
-    key or None. The body of a refused request is never read.
+    key or None, and ``operator``, whether it may operate the server: with an operator's key or, where there
+    are none, as everybody who is trusted. The body of a refused request is never read.
 
     Raises:
         AuthenticationError: From the wrapped application: no key, or a wrong one.
@@ -52,10 +55,15 @@ def authenticated(app: ASGIApp, keys: ApiKeys, *, also_open: frozenset[str] = fr
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         shown = credentials(scope)
         number = next(filter(None, map(keys.number_of, shown)), None)
-        trusted = not keys or number is not None
+        leads = operators is not None and any(map(operators.number_of, shown))
+        trusted = not keys or number is not None or leads
         if not (trusted or _is_open(scope, OPEN_PATHS | also_open)):
             raise InvalidApiKeyError if shown else AuthenticationError
-        scope["state"] |= {"trusted": trusted, "key": number}
+        scope["state"] |= {
+            "trusted": trusted,
+            "key": number,
+            "operator": leads if operators else trusted,
+        }
         await app(scope, receive, send)
 
     return wrapped

@@ -32,6 +32,7 @@ STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
     UnsupportedMediaTypeError: 415,
     UnknownVersionError: 404,
     errors.AuthenticationError: 401,
+    errors.OperatorKeyRequiredError: 403,
     errors.UnavailableError: 503,
     errors.RateLimitedError: 429,
     errors.ModelFilesError: 503,
@@ -102,6 +103,8 @@ def headers_of(error: errors.SpeechhubError) -> dict[str, str]:
         case errors.UnavailableError():
             wait_s = max(1, math.ceil(error.retry_after_s))
             return {"retry-after": str(wait_s), "retry-after-ms": str(wait_s * 1000)}
+        case errors.OperatorKeyRequiredError():
+            return {}
         case errors.InvalidApiKeyError():
             return {"www-authenticate": 'Bearer realm="speechhub", error="invalid_token"'}
         case errors.AuthenticationError():

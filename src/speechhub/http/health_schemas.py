@@ -112,3 +112,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Why no GPU answers; null if one does."""
     event_loop_lag_s: float
     broken_plugins: list[PluginHealth]
+
+
+class EngineWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator names."""
+
+    model: str
+    """Id of a model, or a name that stands for one."""
+
+
+class EngineList(msgspec.Struct, frozen=True, kw_only=True):
+    """All models and what goes on around them."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelHealth]

@@ -72,6 +72,11 @@ OPERATION_ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "updateVoiceConsent": ("400", "401", "404", "408", "413"),
     "deleteVoiceConsent": ("401", "404", "409"),
     "getMetrics": ("401",),
+    "listEngines": ("401", "403"),
+    "loadEngine": ("400", "401", "403", "404", "500", "503"),
+    "unloadEngine": ("400", "401", "403", "404"),
+    "pinEngine": ("400", "401", "403", "404"),
+    "unpinEngine": ("400", "401", "403", "404"),
     "getReady": ("503",),
 }
 """Operation → the errors that it can answer; those that are not here answer none."""

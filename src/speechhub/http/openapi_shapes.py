@@ -16,6 +16,7 @@ from speechhub.http.errors import ErrorBody
 REF: Final = "#/components/schemas/{name}"
 
 REQUESTS: Final = (
+    health_schemas.EngineWanted,
     schemas.TranscriptionFields,
     schemas.ServerVad,
     schemas.CreateSpeech,

@@ -28,12 +28,14 @@ from speechhub.lifecycle.events import (
     Grant,
     Load,
     LoadFailed,
+    PinWanted,
     Refuse,
     Requested,
     ShutdownWanted,
     Stop,
     Ticked,
     UnloadWanted,
+    Unpinned,
     Verify,
 )
 from speechhub.lifecycle.host_memory import available_bytes
@@ -222,6 +224,15 @@ class Manager:
         self._post(UnloadWanted(target=target))
         while epoch is not None and self._scheduler.state(target).epoch == epoch:
             await self._changed.wait()
+
+    def pin(self, target: str) -> None:
+        """Let *target* keep its device: no other one pushes it out, and it never idles out. Loads nothing."""
+        self._post(PinWanted(target=target))
+
+    def unpin(self, target: str) -> None:
+        """End the pin of *target*, if it has one."""
+        if self.state(target).pinned:
+            self._post(Unpinned(device=self.placements[target].device.name))
 
     async def unload_stt(self) -> None:
         """End all STT workers; see `unload`."""

@@ -1,0 +1,104 @@
+"""``speechhub top``."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@click.command(short_help="Watch what a running server does.")
+@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="The server.")
+@click.option("--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key for --url.")
+@click.option("--once", is_flag=True, help="Show it once, and end.")
+@click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
+def top(url: str, api_key: str | None, once: bool, interval: float) -> None:
+    """Watch what a running server does: devices, queues, switches and GPU memory; Ctrl-C ends it.
+
+    \b
+    speechhub top
+    speechhub top --once --url http://my-server:8000
+    """  # noqa: D301
+    import time
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from speechhub.cli._server import check, connected
+
+    console = Console(highlight=False)
+    with connected(url, api_key) as client:
+
+        def look() -> "RenderableType":
+            response = client.get(client.base_url.copy_with(path="/health"))
+            check(response)
+            return _screen(response.json())
+
+        if once:
+            console.print(look())
+            return
+        with Live(look(), console=console, screen=console.is_terminal, auto_refresh=False) as live:
+            try:
+                while True:
+                    time.sleep(interval)
+                    live.update(look(), refresh=True)
+            except KeyboardInterrupt:
+                return
+
+
+def _screen(health: Mapping[str, Any]) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    from speechhub.cli._tables import readable, table
+
+    status = str(health["status"])
+    if "version" not in health:
+        return Text(f"{status}; the server tells more to those who have a key (--api-key)")
+    waits = f": nothing moves for {', '.join(health['stalled'])}" if health["stalled"] else ""
+    head = Text(f"{status}{waits}", style="green" if status == "ok" else "bold red")
+    head.append(f"  speechhub {health['version']}, up {health['uptime_s']:.0f} s", style="default")
+    devices = table(
+        ("device", "state", "model", "stands by", "last switch"),
+        [
+            (d["name"], d["state"], d["current_model"] or "-", d["standby"] or "-", _switch(d["last_switch"]))
+            for d in health["devices"]
+        ],
+    )
+    models = table(
+        ("model", "device", "state", "for", "busy", "waiting", "oldest", "pinned"),
+        [
+            (
+                m["id"],
+                m["device"],
+                m["state"],
+                f"{m['state_s']:.0f} s",
+                "yes" if m["busy"] else "-",
+                str(m["waiting"]),
+                f"{m['oldest_wait_s']:.1f} s",
+                "yes" if m["pinned"] else "-",
+            )
+            for m in health["models"]
+        ],
+    )
+    gpus = [
+        f"GPU {g['index']} {g['name']}: "
+        + (
+            "no answer"
+            if g["used_bytes"] is None
+            else f"{readable(g['used_bytes'])} of {readable(g['total_bytes'])} used"
+            + (", nearly full" if g["nearly_full"] else "")
+            + (", memory gets lost" if g["leak_suspected"] else "")
+        )
+        for g in health["gpus"]
+    ] or [str(health["gpu_problem"])]
+    return Group(head, Text(), devices, Text(), models, Text(), Text("\n".join(gpus)))
+
+
+def _switch(last: Mapping[str, Any] | None) -> str:
+    if last is None:
+        return "-"
+    steps = [f"{name} {took_s:.2f}" for name, took_s in last["steps_s"].items() if took_s >= 0.005]
+    return f"{last['leaving'] or 'none'} → {last['target']} {last['total_s']:.2f} s ({', '.join(steps)})"

@@ -1,0 +1,100 @@
+"""Operators' routes: GET /v1/engines, and POST below it."""
+
+import asyncio
+from typing import Any
+
+from litestar import Request, Router, get, post
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
+from litestar.params import JSONBody
+
+from speechhub.errors import OperatorKeyRequiredError
+from speechhub.http.disconnect import while_connected
+from speechhub.http.health import model_health
+from speechhub.http.health_schemas import EngineList, EngineWanted, ModelHealth
+from speechhub.http.openapi import OWN
+from speechhub.lifecycle.manager import Manager
+from speechhub.services.catalog import Catalog
+from speechhub.services.observation import Observation
+
+
+def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse whoever may not operate the server."""
+    if not connection.scope["state"]["operator"]:
+        raise OperatorKeyRequiredError
+
+
+@get("/", summary="List the engines' states", tags=[OWN])
+async def list_engines(
+    manager: NamedDependency[Manager], observation: NamedDependency[Observation]
+) -> EngineList:
+    """List all models and what goes on around them."""
+    return EngineList(data=[_shown(state.target, manager, observation) for state in manager.states()])
+
+
+@post("/load", status_code=200, summary="Load a model", tags=[OWN])
+async def load_engine(
+    request: Request[None, None, State],
+    data: JSONBody[EngineWanted],
+    catalog: NamedDependency[Catalog],
+    manager: NamedDependency[Manager],
+    observation: NamedDependency[Observation],
+) -> ModelHealth:
+    """Make a model ready, and switch its device to it if another one is there; answer when it is."""
+    target = catalog.find(data.model).placement.target
+    await while_connected(request, manager.switch_to(target))
+    return _shown(target, manager, observation)
+
+
+@post("/unload", status_code=200, summary="Unload a model", tags=[OWN])
+async def unload_engine(
+    request: Request[None, None, State],
+    data: JSONBody[EngineWanted],
+    catalog: NamedDependency[Catalog],
+    manager: NamedDependency[Manager],
+    observation: NamedDependency[Observation],
+) -> ModelHealth:
+    """End a model's worker once its running work is done; answer when its process is gone."""
+    target = catalog.find(data.model).placement.target
+    await while_connected(request, manager.unload(target))
+    return _shown(target, manager, observation)
+
+
+@post("/pin", status_code=200, summary="Keep a model on its device", tags=[OWN])
+async def pin_engine(
+    data: JSONBody[EngineWanted],
+    catalog: NamedDependency[Catalog],
+    manager: NamedDependency[Manager],
+    observation: NamedDependency[Observation],
+) -> ModelHealth:
+    """Let a model keep its device: nothing pushes it out, and it is not unloaded when idle."""
+    target = catalog.find(data.model).placement.target
+    manager.pin(target)
+    return _shown(target, manager, observation)
+
+
+@post("/unpin", status_code=200, summary="Let a model leave its device again", tags=[OWN])
+async def unpin_engine(
+    data: JSONBody[EngineWanted],
+    catalog: NamedDependency[Catalog],
+    manager: NamedDependency[Manager],
+    observation: NamedDependency[Observation],
+) -> ModelHealth:
+    """End a model's pin, if it has one."""
+    target = catalog.find(data.model).placement.target
+    manager.unpin(target)
+    return _shown(target, manager, observation)
+
+
+def engines_router() -> Router:
+    """Return the routes, all of them for operators only."""
+    handlers = [list_engines, load_engine, unload_engine, pin_engine, unpin_engine]
+    return Router(path="/engines", guards=[operators_only], route_handlers=handlers)
+
+
+def _shown(target: str, manager: Manager, observation: Observation) -> ModelHealth:
+    now = asyncio.get_running_loop().time()
+    waited_s = observation.oldest_wait_s(target)
+    return model_health(manager.state(target), manager.placements[target], waited_s, now)
