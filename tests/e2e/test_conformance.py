@@ -116,6 +116,7 @@ def test_examples_are_true(description):
         "diarized_json": schemas.TranscriptionDiarized,
         "list": schemas.ModelList,
         "alias": schemas.Model,
+        "voice": schemas.Voice,
         "voices": schemas.VoiceList,
         "models": schemas.AudioModelList,
         **dict.fromkeys(("minimal", "everything", "own"), schemas.CreateSpeech),

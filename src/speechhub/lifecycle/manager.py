@@ -166,6 +166,10 @@ class Manager:
         """Have *observer* called with every event, what follows from it, and the time; it must be quick."""
         self._observers.append(observer)
 
+    async def standbys_settled(self) -> None:
+        """Return when no worker is being prepared any more."""
+        await self._workers.standbys.settle()
+
     @property
     def switches(self) -> SwitchLog:
         """The last switches, and how long each of their steps took."""

@@ -57,6 +57,11 @@ class Standbys:
         standby = self._made.get(device)
         return standby.target if standby is not None and _usable(standby) else None
 
+    async def settle(self) -> None:
+        """Return when nothing is being prepared any more: who stands by is ready, or could not be made."""
+        if tasks := [standby.task for standby in self._made.values()]:
+            await asyncio.wait(tasks)
+
     def prepare(self, placement: Placement, context: LoadContext) -> None:
         """Have a worker stand by for *placement*, in place of whichever did on its device."""
         device = placement.device.name
