@@ -78,6 +78,11 @@ def state(server, model):
     return health(server)[model]["state"]
 
 
+def ready_worker(server, number):
+    """Return the process of the engine that got ready as this one in number."""
+    return until(lambda: server.logged("engine ready")[number - 1 :], "it is logged")[0]["pid"]
+
+
 def the_standby(server, busy_or_ready):
     """Return the one process that is not *busy_or_ready*, once there is one."""
     return until(
@@ -118,7 +123,7 @@ def test_real_engines_take_turns(tmp_path, turns, standby, processes):
         assert [text.strip(" .!").lower() for text in heard] == ["yes"] * (turns // 2)
         assert lookout.most_on_device == 1
         assert lookout.most_processes == processes
-        assert len(server.logged("engine ready")) == turns
+        assert until(lambda: len(server.logged("engine ready")) >= turns, "all are logged")
 
 
 # ── Workers that fail at a switch ────────────────────────────────────────────
@@ -128,20 +133,19 @@ def test_killed_standby_is_not_missed(tmp_path):
     """The switch starts cold, and another one stands by afterwards."""
     with serving(tmp_path, **ECHO, **EXCLUSIVE, **STANDBY) as server:
         assert transcribe(server) == 200
-        [ready] = [line["pid"] for line in server.logged("engine ready")]
+        ready = ready_worker(server, 1)
         os.kill(the_standby(server, ready), signal.SIGKILL)
 
         assert speak(server) == 200
 
-        ready = server.logged("engine ready")[-1]["pid"]
-        the_standby(server, ready)
+        the_standby(server, ready_worker(server, 2))
 
 
 def test_killed_hub_leaves_no_standby(tmp_path):
     """Who stands by ends with the hub, like who works."""
     with serving(tmp_path, **ECHO, **EXCLUSIVE, **STANDBY) as server:
         transcribe(server)
-        [ready] = [line["pid"] for line in server.logged("engine ready")]
+        ready = ready_worker(server, 1)
         standby = the_standby(server, ready)
 
         os.kill(server.pid, signal.SIGKILL)
@@ -152,7 +156,7 @@ def test_killed_hub_leaves_no_standby(tmp_path):
 
 def test_worker_killed_while_it_loads(tmp_path):
     """Who waits is told at once; the next request loads again."""
-    with serving(tmp_path, **echo_env(tts={"load_s": 2.0}), **EXCLUSIVE) as server:
+    with serving(tmp_path, **echo_env(tts={"load_s": 5.0}), **EXCLUSIVE) as server:
         thread, answers = in_thread(speak, server)
         [worker] = until(server.workers, "a worker starts")
         until(lambda: state(server, "echo-tts") == "loading", "it loads")
@@ -175,7 +179,7 @@ def test_worker_that_ends_while_it_loads(tmp_path):
 
 def test_load_that_hangs_is_given_up(tmp_path):
     """At the limit its process is killed, who waited gets 503, and the device goes to the next."""
-    limit = {"SPEECHHUB_FIRST_LOAD_TIMEOUT_S": "2"}
+    limit = {"SPEECHHUB_FIRST_LOAD_TIMEOUT_S": "8"}
     with serving(
         tmp_path, **echo_env(tts={"load_s": 3600.0, "grandchild": True}), **EXCLUSIVE, **limit
     ) as server:
@@ -213,7 +217,7 @@ def test_worker_that_ignores_its_stop_is_killed(tmp_path):
     env = echo_env(tts={"ignore_stop": True, "grandchild": True})
     with serving(tmp_path, **env, **EXCLUSIVE, **short) as server:
         speak(server)
-        [worker] = [line["pid"] for line in server.logged("engine ready")]
+        worker = ready_worker(server, 1)
         [grandchild] = children(worker)
 
         assert transcribe(server) == 200

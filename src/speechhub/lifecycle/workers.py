@@ -197,19 +197,32 @@ class Workers:
 
     async def _bring_up(self, placement: Placement, epoch: int) -> Worker:
         """Return a worker that has loaded its model; whatever prevents that, no process is left."""
-        device, began = placement.device, _now()
-        proof = self._proof if device.verified else None
+        began = _now()
+        proof = self._proof if placement.device.verified else None
         if proof is not None:
-            await proof.before_load(device.name)
+            await proof.before_load(placement.device.name)
         worker = await self.standbys.take(placement)
-        stood_by = worker is not None
-        if worker is None:
-            worker = await self._starter(placement, epoch)
-        else:
-            worker.adopt(epoch)
+        if worker is not None:
+            try:
+                return await self._load_on(worker, placement, epoch, began, proof)
+            except SpeechhubError:
+                if worker.ended is None or worker.ended.requested:
+                    raise
+                # It may have died a moment before, standing by: that is no fault of the model's.
+                if proof is not None:
+                    await proof.freed(placement.device.name, [placement.target])
+        return await self._load_on(None, placement, epoch, began, proof)
+
+    async def _load_on(
+        self, standby: Worker | None, placement: Placement, epoch: int, began: float, proof: Proof | None
+    ) -> Worker:
+        """Have a worker load its model: one that stood by, or a new one."""
+        device, stood_by = placement.device, standby is not None
+        worker = standby or await self._starter(placement, epoch)
+        worker.adopt(epoch)
         self.switches.came(epoch, Step.START, _now() - began, standby=stood_by)
         self._running[epoch] = worker
-        worker.exited.add_done_callback(lambda _: self.gone(placement.target, epoch))
+        worker.exited.add_done_callback(lambda _: self._left_by(worker, placement.target, epoch))
         try:
             await worker.load(self._context(placement))
         except SpeechhubError:
@@ -255,6 +268,10 @@ class Workers:
             await worker.stop(grace_s=self._stop_timeout_s)
         log.info("engine unloaded", model=target, epoch=epoch, stop_s=_since(began))
         self.gone(target, epoch)
+
+    def _left_by(self, worker: Worker, target: str, epoch: int) -> None:
+        if self._running.get(epoch) is worker:  # else another one has its number by now
+            self.gone(target, epoch)
 
     def gone(self, target: str, epoch: int) -> None:
         """Take note that a worker has ended, and say so, once; whoever sees it first calls this."""

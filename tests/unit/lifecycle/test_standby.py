@@ -129,6 +129,22 @@ async def test_worker_that_dies_standing_by_is_forgotten(manager, fleet):
     assert not manager.switches.recent[-1].standby
 
 
+async def test_worker_that_dies_unnoticed_is_no_failed_load(manager, fleet):
+    """Its end is only seen when it is asked to load: the load starts cold, under the same number."""
+    await manager.switch_to("stt")
+    worker = await stands_by(manager, fleet, "tts")
+
+    async def die(context):
+        worker.crash()
+        raise EngineLoadError("was killed")
+
+    worker.load = die
+    await manager.switch_to("tts")
+
+    assert manager.current_model("cuda:0") == "tts"
+    assert [w.epoch for w in fleet.alive if w.placement.target == "tts"] == [worker.epoch]
+
+
 async def test_preparation_that_fails_harms_nobody(manager, fleet):
     """The load starts cold, and its process is gone."""
     fleet.prepare_error = EngineLoadError("no such module")
