@@ -88,8 +88,10 @@ class Hub:
                 placement.model, local=placement.path, search_path=placement.engine.search_path
             )
 
+        monitor: GpuMonitor = NvmlMonitor() if names else NoGpus()
         manager = Manager(
             placements,
+            look=monitor.sample,
             limits=Limits(
                 queue_limit=settings.queue_limit,
                 queue_limit_s=settings.queue_limit_s,
@@ -141,7 +143,7 @@ class Hub:
             voices=voices,
             broken_plugins=found.broken,
             metrics=metrics,
-            monitor=NvmlMonitor() if names else NoGpus(),
+            monitor=monitor,
         )
 
     async def __aenter__(self) -> Self:
