@@ -134,6 +134,9 @@ class Occupancy:
 
     def _share(self, now: float) -> Iterator[Effect]:
         """Let engines run beside each other; for room, first come first served."""
+        for it in self._servable():  # whoever waited for a load comes before anybody's need of room
+            if it.worker is not None and it.worker.served == 0:
+                yield from self._grant(it, it.worker, now)
         room_is_wanted = False
         for it in self._servable():
             if it.worker is not None:

@@ -613,3 +613,15 @@ def test_retry_after_counts_what_runs_what_waits_and_what_must_be_switched():
     assert scheduler.wait_s("tts", 10) == 6 + scheduler.switch_s("cuda:0")
     scheduler.handle(Requested(ticket=4, target="tts"), 10)
     assert scheduler.wait_s("stt", 10) == 6 + 8 + 2 * scheduler.switch_s("cuda:0")
+
+
+def test_a_load_on_a_shared_device_serves_somebody_before_it_makes_room():
+    """An older ticket for another engine does not have the new one stopped in the very event of READY."""
+    scheduler = cpu_scheduler(a=60, b=60)
+    scheduler.handle(Requested(ticket=1, target="a"), 0)
+    scheduler.handle(Fetched(target="a"), 0)
+    scheduler.handle(Requested(ticket=2, target="b", front=True), 1)
+    scheduler.handle(Fetched(target="b"), 1)
+
+    assert scheduler.handle(Loaded(target="a", epoch=1), 2) == [Grant(ticket=1, target="a", epoch=1)]
+    assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="a", epoch=1)]

@@ -1,14 +1,20 @@
-"""The scheduler under any order of events: what must always hold."""
+"""The scheduler under any order of events: what must always hold.
+
+How long anybody waits, how often a request is tried, and that only proportions matter, is in test_waits.py;
+what remains of processes, descriptors and memory is tested with real workers.
+"""
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from speechhub.engine import Slot
 from speechhub.errors import (
+    EngineFailingError,
     EngineLoadError,
     EnginePinnedError,
     ModelFilesError,
+    QueueFullError,
     RequestTimeoutError,
     UnavailableError,
 )
@@ -35,7 +41,10 @@ from speechhub.lifecycle.events import (
     Unpinned,
     Verify,
 )
-from speechhub.lifecycle.scheduler import Limits, Scheduler
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.policy import Fifo, Greedy, NetRent
+from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.states import Phase, PublicState, public_state
 from tests.fakes.placements import CPU, GPU, placement, placements
 
 MODELS = placements(
@@ -53,10 +62,14 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.scheduler = Scheduler(MODELS, Limits(queue_limit=4, idle_unload_s=50))
         self.now = 0.0
         self.tickets = 0
-        self.waiting = {}  # ticket → target, in order of admission
+        self.waiting = {}  # ticket → target
+        self.lines = {target: [] for target in MODELS}  # tickets in the order in which they are to be served
+        self.served = set()  # epochs that a ticket was granted
+        self.sent_away = set()  # epochs that an operator, or idleness, ended
+        self.failures = {}  # target → loads that failed in a row, and when the next may be tried
+        self.effects = []
         self.presence = set()
         self.running = {}  # ticket → epoch
         self.fetching = set()
@@ -70,8 +83,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.pins = {}
         self.shut = False
 
-    def handle(self, event):  # noqa: C901  # one arm for each effect
-        for effect in self.scheduler.handle(event, self.now):
+    @initialize(policy=st.sampled_from([NetRent(speculation=0.1), NetRent(), Fifo(), Greedy()]))
+    def begin(self, policy):
+        self.scheduler = Scheduler(MODELS, Limits(queue_limit=4, idle_unload_s=50, policy=policy))
+
+    def handle(self, event):  # noqa: C901, PLR0912  # one arm for each effect
+        self.effects = self.scheduler.handle(event, self.now)
+        for effect in self.effects:
             match effect:
                 case Fetch(target=target):
                     assert target not in self.fetching
@@ -79,9 +97,17 @@ class SchedulerMachine(RuleBasedStateMachine):
                 case Load(target=target, epoch=epoch):
                     assert target not in self.alive.values(), "the same model twice"
                     assert MODELS[target].device is CPU or not self.unproved, "a blind load"
+                    assert self.now >= self.failures.get(target, (0, 0.0))[1], "tried again too early"
+                    assert self.fits_the_pin(target)
                     self.alive[epoch] = self.loading[epoch] = target
-                case Stop(epoch=epoch):
+                case Stop(target=target, epoch=epoch, kill=kill):
                     assert epoch in self.alive, "a stale epoch was stopped"
+                    wanted = epoch in self.ready and epoch not in self.served and self.lines[target]
+                    assert not wanted or epoch in self.sent_away, "a visit that served nobody"
+                    if self.pins.get(MODELS[target].device.name) == target:
+                        assert epoch in self.sent_away or epoch in self.loading, "a pin was broken"
+                    if kill:  # its load took too long
+                        self.fail(target)
                     assert epoch not in self.running.values(), "running work was cut off"
                     self.stopping.add(epoch)
                     self.loading.pop(epoch, None)
@@ -93,15 +119,33 @@ class SchedulerMachine(RuleBasedStateMachine):
                     assert epoch in self.ready, "granted on an engine that is not ready"
                     assert epoch not in self.stopping
                     assert self.waiting.pop(ticket) == target
+                    assert self.lines[target].pop(0) == ticket, "somebody overtook"
+                    self.served.add(epoch)
                     if ticket not in self.presence:
                         assert epoch not in self.running.values(), "two at once"
                         self.running[ticket] = epoch
                 case Refuse(ticket=ticket, error=error):
                     target = self.waiting.pop(ticket)
+                    self.lines[target].remove(ticket)
+                    if isinstance(error, UnavailableError) and not isinstance(error, EngineFailingError):
+                        assert 1 <= error.retry_after_s <= 60
+                    if isinstance(error, EngineFailingError):
+                        assert self.now + error.retry_after_s == self.failures[target][1]
+                    if isinstance(error, QueueFullError):
+                        assert len(self.lines[target]) >= 1
                     if isinstance(error, RequestTimeoutError):
                         assert self.deadlines[ticket] <= self.now
                     if isinstance(error, EnginePinnedError):
                         assert self.pins[MODELS[target].device.name] != target
+
+    def fits_the_pin(self, target):
+        pinned = self.pins.get(MODELS[target].device.name, target)
+        both = MODELS[target].model.memory_bytes + MODELS[pinned].model.memory_bytes
+        return pinned == target or (MODELS[target].device is CPU and both <= CPU.memory_bytes)
+
+    def fail(self, target):
+        count = self.failures.get(target, (0, 0.0))[0] + 1
+        self.failures[target] = (count, self.now + min(60, 2 ** (count - 1)))
 
     @rule(
         model=TARGETS,
@@ -112,6 +156,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def request(self, model, presence, front, patience):
         self.tickets += 1
         self.waiting[self.tickets] = model
+        self.lines[model].insert(0 if front else len(self.lines[model]), self.tickets)
+        full = len(self.lines[model]) > 4 and not front
         if presence:
             self.presence.add(self.tickets)
         self.deadlines[self.tickets] = self.now + patience
@@ -124,13 +170,20 @@ class SchedulerMachine(RuleBasedStateMachine):
                 deadline=self.now + patience,
             )
         )
+        assert not full or self.tickets not in self.waiting
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def cancel(self, data):
         ticket = data.draw(st.sampled_from(sorted(self.waiting)))
-        del self.waiting[ticket]
+        target = self.waiting.pop(ticket)
+        self.lines[target].remove(ticket)
         self.handle(Cancelled(ticket=ticket))
+        for (
+            effect
+        ) in self.effects:  # who else waits may be let in, but nothing is begun or ended for this one
+            assert not isinstance(effect, Load | Stop) or effect.target != target
+            assert not isinstance(effect, Load | Stop) or MODELS[effect.target].device is CPU
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
@@ -155,8 +208,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         target = self.loading.pop(epoch)
         if good:
             self.ready.add(epoch)
+            self.failures.pop(target, None)
+            first = self.lines[target][:1]
             self.handle(Loaded(target=target, epoch=epoch))
+            granted = [effect.ticket for effect in self.effects[:1] if isinstance(effect, Grant)]
+            assert granted == first, "who waited for the load comes before anything else"
         else:
+            self.fail(target)
             self.dead(epoch)
             self.handle(LoadFailed(target=target, epoch=epoch, error=EngineLoadError("x")))
 
@@ -217,9 +275,10 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule(model=TARGETS)
     def unload(self, model):
+        self.sent_away |= {epoch for epoch, target in self.alive.items() if target == model}
         self.handle(UnloadWanted(target=model))
 
-    @rule(seconds=st.sampled_from([0.0, 1.0, 49.0, 50.0, 200.0]))
+    @rule(seconds=st.sampled_from([0.0, 1.0, 1.0, 4.0, 11.0, 49.0, 200.0]))
     def time_passes(self, seconds):
         self.now += seconds
         self.handle(Ticked())
@@ -260,6 +319,18 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert len(shared) <= 1 or sum(shared) <= CPU.memory_bytes
 
     @invariant()
+    def users_see_what_is_ready(self):
+        for state in self.scheduler.states():
+            shown = public_state(state.phase, MODELS[state.target].slot)
+            there = [epoch for epoch, target in self.alive.items() if target == state.target]
+            serves = there and there[0] in self.ready - self.stopping
+            if serves and state.phase is not Phase.DRAINING:
+                assert shown is PublicState(MODELS[state.target].slot.upper())
+            else:
+                assert shown in (PublicState.NONE, PublicState.LOADING, PublicState.UNLOADING)
+            assert (shown is PublicState.NONE) == (not there and state.target not in self.unproved.values())
+
+    @invariant()
     def books_agree(self):
         """Every admitted ticket waits, runs or is over; the scheduler counts the same."""
         for state in self.scheduler.states():
@@ -288,11 +359,14 @@ class SchedulerMachine(RuleBasedStateMachine):
             elif self.loading:
                 epoch = min(self.loading)
                 self.ready.add(epoch)
+                self.failures.pop(self.loading[epoch], None)
                 self.handle(Loaded(target=self.loading.pop(epoch), epoch=epoch))
             else:
                 break
+        else:
+            raise AssertionError("it never comes to rest")
         assert not self.waiting, "somebody waits and nothing happens"
 
 
 TestScheduler = SchedulerMachine.TestCase
-TestScheduler.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestScheduler.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)

@@ -1,0 +1,115 @@
+"""Compare policies for a GPU that holds one engine at a time, in virtual time, on the scheduler that serves.
+
+Run: .venv/bin/python -m benchmarks.lifecycle.compare --svg docs/lifecycle-waits.svg
+Prints a table in Markdown; takes half a minute.
+"""
+
+import argparse
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from benchmarks.lifecycle.plot import svg
+from benchmarks.lifecycle.workloads import HOUR_S, WORKLOADS
+from benchmarks.lifecycle.world import Costs, World
+from speechhub.errors import UnavailableError
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.policy import Fifo, Greedy, NetRent, Policy
+
+POLICIES: dict[str, Policy] = {"fifo": Fifo(), "greedy": Greedy(), "net-rent": NetRent()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an hour of a workload came to, means of all seeds; times in seconds."""
+
+    mean: dict[str, float]
+    p95: dict[str, float]
+    longest: dict[str, float]
+    """By target."""
+    rejected: float
+    switches_per_min: float
+    busy: float
+    """Share of the time in which the GPU worked for somebody."""
+
+
+def run(workload: str, policy: Policy, switch_s: float, seed: int) -> Result:
+    """Return what came of one hour."""
+    world = World(limits=Limits(policy=policy), costs=Costs.of_switch(switch_s), rng=random.Random(seed))
+    WORKLOADS[workload](world)
+    world.run(HOUR_S)
+    waits = {
+        target: sorted(it.wait_s for it in world.tickets.values() if it.target == target and it.error is None)
+        for target in ("stt", "tts")
+    }
+    refused = sum(isinstance(it.error, UnavailableError) for it in world.tickets.values())
+    return Result(
+        mean={target: fmean(found) for target, found in waits.items()},
+        p95={target: found[int(0.95 * (len(found) - 1))] for target, found in waits.items()},
+        longest={target: found[-1] for target, found in waits.items()},
+        rejected=refused,
+        switches_per_min=world.switches * 60 / world.now,
+        busy=world.busy_s / world.now,
+    )
+
+
+def average(results: list[Result]) -> Result:
+    """Return the means over seeds; of the longest waits, the longest."""
+
+    def each(field: str) -> dict[str, float]:
+        return {
+            target: fmean(getattr(result, field)[target] for result in results) for target in ("stt", "tts")
+        }
+
+    return Result(
+        mean=each("mean"),
+        p95=each("p95"),
+        longest={target: max(it.longest[target] for it in results) for target in ("stt", "tts")},
+        rejected=fmean(it.rejected for it in results),
+        switches_per_min=fmean(it.switches_per_min for it in results),
+        busy=fmean(it.busy for it in results),
+    )
+
+
+def table(results: dict[tuple[str, str], Result]) -> str:
+    """Return the results in Markdown."""
+    head = (
+        "| Workload | Policy | STT mean / p95 / max, s | TTS mean / p95 / max, s | refused | switches/min "
+        "| busy |"
+    )
+    lines = [head, "| --- | --- | --- | --- | --- | --- | --- |"]
+    for (workload, policy), it in results.items():
+        stt, tts = (
+            f"{it.mean[target]:.1f} / {it.p95[target]:.1f} / {it.longest[target]:.0f}"
+            for target in ("stt", "tts")
+        )
+        lines.append(
+            f"| {workload} | {policy} | {stt} | {tts} | {it.rejected:.0f} "
+            f"| {it.switches_per_min:.1f} | {it.busy:.0%} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run everything."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--switch", type=float, default=3.0, help="what a switch takes, in seconds")
+    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--svg", type=Path)
+    chosen = options.parse_args()
+    results = {
+        (workload, name): average(
+            [run(workload, policy, chosen.switch, seed) for seed in range(chosen.seeds)]
+        )
+        for workload in WORKLOADS
+        for name, policy in POLICIES.items()
+    }
+    print(table(results))
+    if chosen.svg:
+        p95 = {key: (it.p95["stt"], it.p95["tts"]) for key, it in results.items()}
+        chosen.svg.write_text(svg(p95, list(WORKLOADS), list(POLICIES)), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Who asks for what, when: each workload sets its clients going in a world.
+
+Service times are assumptions, not measurements: a clip of 1 to 30 s takes 0.35 s + 0.02 s for each of its
+seconds to transcribe; speech takes 0.8 s for each of its seconds.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from benchmarks.lifecycle.world import World
+
+HOUR_S: Final = 3600.0
+
+
+def transcribe(world: World, after: Callable[[], None] | None = None) -> None:
+    """Ask for the transcript of a clip of 6 s, more or less."""
+    clip_s = min(30.0, max(1.0, world.rng.lognormvariate(1.8, 0.6)))
+    world.ask("stt", 0.35 + 0.02 * clip_s, clip_s, after)
+
+
+def speak(world: World, after: Callable[[], None] | None = None) -> None:
+    """Ask for a sentence or two: 5 s of speech, more or less."""
+    speech_s = min(30.0, max(1.0, world.rng.lognormvariate(1.6, 0.5)))
+    world.ask("tts", 0.8 * speech_s, speech_s, after)
+
+
+def arrivals(world: World, act: Callable[[World], None], per_hour: float, *, variation: float = 1.0) -> None:
+    """Let *act* happen for an hour, with gamma-distributed gaps; *variation* 1 is a Poisson process."""
+    shape = 1.0 / variation**2
+
+    def gaps() -> Iterator[float]:
+        time = 0.0
+        while (time := time + world.rng.gammavariate(shape, HOUR_S / per_hour / shape)) < HOUR_S:
+            yield time
+
+    for time in gaps():
+        world.at(time, lambda: act(world))
+
+
+def voice_loop(world: World, people: int = 1) -> None:
+    """Let people talk with an assistant: a question, 1 to 3 s of thinking elsewhere, an answer, a pause."""
+
+    def question() -> None:
+        if world.now < HOUR_S:
+            transcribe(world, lambda: world.at(world.rng.uniform(1, 3), answer))
+
+    def answer() -> None:
+        speak(world, lambda: world.at(world.rng.uniform(3, 8), question))
+
+    for _ in range(people):
+        world.at(world.rng.uniform(0, 10), question)
+
+
+def three_voice_loops(world: World) -> None:
+    """Three people at once."""
+    voice_loop(world, 3)
+
+
+def bulk(world: World) -> None:
+    """A text of 30 lines to speak every ten minutes, beside live transcription."""
+    for start in range(0, int(HOUR_S), 600):
+        for _ in range(30):
+            world.at(start, lambda: speak(world))
+    arrivals(world, transcribe, 400)
+
+
+def flood(world: World) -> None:
+    """More transcription than there is time for, and a sentence to speak once a minute."""
+    arrivals(world, transcribe, 4 * HOUR_S)
+    arrivals(world, speak, 60)
+
+
+def adversary(world: World) -> None:
+    """Somebody who asks for the other engine as soon as one is ready, beside a little of both."""
+
+    def spite(ready: str) -> None:
+        if world.now < HOUR_S:
+            world.at(0.01, lambda: speak(world) if ready == "stt" else transcribe(world))
+
+    world.on_ready = spite
+    arrivals(world, transcribe, 400)
+    arrivals(world, speak, 200)
+
+
+def crash_storm(world: World) -> None:
+    """Workers that crash on every tenth request, and loads that fail one time in ten."""
+    world.costs.crashes = world.costs.load_failures = 0.1
+    arrivals(world, transcribe, 400)
+    arrivals(world, speak, 120)
+
+
+def bursts(world: World) -> None:
+    """Trace-shaped: gamma gaps with a coefficient of variation of 13, that of Azure's code trace of 2023."""
+    arrivals(world, transcribe, 900, variation=13)
+    arrivals(world, speak, 240, variation=13)
+
+
+WORKLOADS: Final[dict[str, Callable[[World], None]]] = {
+    "voice loop": voice_loop,
+    "3 voice loops": three_voice_loops,
+    "bulk TTS + live STT": bulk,
+    "STT flood": flood,
+    "ABAB adversary": adversary,
+    "crash storm": crash_storm,
+    "bursts, CV 13": bursts,
+}

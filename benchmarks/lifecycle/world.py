@@ -1,0 +1,237 @@
+"""A world in virtual time: it carries out what the real scheduler decides, and keeps the books."""
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speechhub.discovery import InstalledEngine
+from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.errors import EngineLoadError, SpeechhubError
+from speechhub.lifecycle.events import (
+    Done,
+    Effect,
+    Event,
+    Exited,
+    Fetch,
+    Fetched,
+    Freed,
+    Grant,
+    Load,
+    Loaded,
+    LoadFailed,
+    Refuse,
+    Requested,
+    Stop,
+    Ticked,
+    Verify,
+)
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.placement import Device, Placement
+from speechhub.lifecycle.scheduler import Scheduler
+
+GPU = Device(name="cuda:0", exclusive=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class Ticket:
+    """One request, from its arrival to its end; times in seconds."""
+
+    target: str
+    arrived: float
+    service_s: float
+    size: float
+    ahead: int
+    """Tickets of the same target that waited or ran when it came."""
+    granted: float | None = None
+    ended: float | None = None
+    error: SpeechhubError | None = None
+    attempts: int = 0
+    after: Callable[[], None] | None = None
+    """Called when it is over, however it ended."""
+
+    @property
+    def wait_s(self) -> float:
+        """Time until it had its engine, for the last time."""
+        return (self.granted if self.granted is not None else float("nan")) - self.arrived
+
+
+@dataclass(slots=True, kw_only=True)
+class Costs:
+    """What a world's engines take, in seconds, and how they fail."""
+
+    pace: float = 1.0
+    """What every request's time is multiplied with."""
+    stop_s: float = 0.5
+    verify_s: float = 0.1
+    load_s: float = 2.4
+    crashes: float = 0.0
+    """Probability that a request ends its worker, half-way."""
+    load_failures: float = 0.0
+
+    @classmethod
+    def of_switch(cls, switch_s: float) -> "Costs":
+        """Return costs that add up to *switch_s*."""
+        return cls(stop_s=0.15 * switch_s, verify_s=0.05 * switch_s, load_s=0.8 * switch_s)
+
+
+def _placement(name: str, slot: Slot) -> Placement:
+    spec = EngineSpec(
+        name=name,
+        slot=slot,
+        factory="nowhere:Engine",
+        capabilities=SttCapabilities() if slot is Slot.STT else TtsCapabilities(),
+        devices=("cuda",),
+        models=(ModelSpec(id=name),),
+    )
+    engine = InstalledEngine(spec=spec, distribution=name, python=Path("/nowhere"))
+    return Placement(engine=engine, model=spec.models[0], device=GPU)
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """One GPU, engines ``stt`` and ``tts``, and time that jumps to whatever happens next."""
+
+    limits: Limits
+    costs: Costs
+    rng: random.Random
+    now: float = 0.0
+    tickets: dict[int, Ticket] = field(default_factory=dict)
+    switches: int = 0
+    busy_s: float = 0.0
+    on_ready: Callable[[str], None] | None = None
+    """Called after a worker got ready, with its target."""
+    max_waiting: int = 0
+    scheduler: Scheduler = field(init=False)
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _agenda: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _open: set[int] = field(default_factory=set)
+    """Tickets that are not over."""
+    _epochs: dict[int, str] = field(default_factory=dict)
+    """Workers that are there, from Load to Freed."""
+    _wake: float | None = None
+
+    def __post_init__(self) -> None:
+        models = [_placement("stt", Slot.STT), _placement("tts", Slot.TTS)]
+        self.scheduler = Scheduler({it.target: it for it in models}, self.limits)
+
+    def at(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Let *action* happen after *delay_s*."""
+        heapq.heappush(self._agenda, (self.now + delay_s, next(self._numbers), action))
+
+    def ask(
+        self, target: str, service_s: float, size: float, after: Callable[[], None] | None = None
+    ) -> None:
+        """Send a request for *target* now."""
+        number = next(self._numbers)
+        ahead = sum(self.tickets[other].target == target for other in self._open)
+        self.tickets[number] = Ticket(
+            target=target,
+            arrived=self.now,
+            service_s=service_s * self.costs.pace,
+            size=size,
+            ahead=ahead,
+            after=after,
+        )
+        self._open.add(number)
+        self._request(number, front=False)
+
+    def run(self, until_s: float) -> None:
+        """Let everything happen up to *until_s*, and then all that is left to do."""
+        while self._agenda:
+            time, _, action = self._agenda[0]
+            if time > until_s and not self._open:
+                return
+            heapq.heappop(self._agenda)
+            self.now = max(self.now, time)
+            action()
+
+    # ── Feeding the scheduler ────────────────────────────────────────────────
+
+    def _post(self, event: Event) -> None:
+        for effect in self.scheduler.handle(event, self.now):
+            self._carry_out(effect)
+        self.max_waiting = max(self.max_waiting, *(it.waiting for it in self.scheduler.states()))
+        wake = self.scheduler.next_wake()
+        if wake is not None and wake != self._wake:
+            self._wake = wake
+            self.at(max(0.0, wake - self.now), lambda: self._tick(wake))
+
+    def _tick(self, due: float) -> None:
+        if due == self._wake:
+            self._wake = None
+            self._post(Ticked())
+
+    def _later(self, delay_s: float, event: Event) -> None:
+        self.at(delay_s, lambda: self._post(event))
+
+    def _request(self, number: int, *, front: bool) -> None:
+        it = self.tickets[number]
+        self._post(Requested(ticket=number, target=it.target, size=it.size, front=front))
+
+    def _carry_out(self, effect: Effect) -> None:
+        costs = self.costs
+        match effect:
+            case Fetch(target=target):
+                self._later(0.0, Fetched(target=target))
+            case Load(target=target, epoch=epoch):
+                assert not self._epochs, "two engines on the GPU"
+                self._epochs[epoch] = target
+                self.switches += 1
+                self.at(costs.load_s, lambda: self._loaded(target, epoch))
+            case Stop(target=target, epoch=epoch):
+                self._later(costs.stop_s, Exited(target=target, epoch=epoch))
+            case Verify(target=target, epoch=epoch):
+                self.at(costs.verify_s, lambda: self._freed(target, epoch))
+            case Grant(ticket=number, epoch=epoch):
+                self._run(number, epoch)
+            case Refuse(ticket=number, error=error):
+                self.tickets[number].error = error
+                self._end(number)
+
+    def _loaded(self, target: str, epoch: int) -> None:
+        if self.rng.random() < self.costs.load_failures:
+            self._post(LoadFailed(target=target, epoch=epoch, error=EngineLoadError("bad luck")))
+            return
+        self._post(Loaded(target=target, epoch=epoch))
+        if self.on_ready is not None:
+            self.on_ready(target)
+
+    def _freed(self, target: str, epoch: int) -> None:
+        del self._epochs[epoch]
+        self._post(Freed(target=target, epoch=epoch))
+
+    def _run(self, number: int, epoch: int) -> None:
+        it = self.tickets[number]
+        it.granted = self.now
+        it.attempts += 1
+        if self.rng.random() < self.costs.crashes:
+            self.busy_s += it.service_s / 2
+            self.at(it.service_s / 2, lambda: self._crash(number, epoch))
+        else:
+            self.busy_s += it.service_s
+            self.at(it.service_s, lambda: self._finish(number))
+
+    def _finish(self, number: int) -> None:
+        self._end(number)
+        self._post(Done(ticket=number))
+
+    def _crash(self, number: int, epoch: int) -> None:
+        it = self.tickets[number]
+        self._post(Exited(target=it.target, epoch=epoch))
+        self._post(Done(ticket=number))
+        if it.attempts == 1:
+            self._request(number, front=True)
+        else:
+            it.error = EngineLoadError("crashed twice")
+            self._end(number)
+
+    def _end(self, number: int) -> None:
+        it = self.tickets[number]
+        assert it.ended is None, "a ticket ended twice"
+        it.ended = self.now
+        self._open.remove(number)
+        if it.after is not None:
+            self.at(0.0, it.after)
