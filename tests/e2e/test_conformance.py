@@ -117,6 +117,7 @@ def test_examples_are_true(description):
         "list": schemas.ModelList,
         "alias": schemas.Model,
         "voice": schemas.Voice,
+        "consent": schemas.VoiceConsent,
         "voices": schemas.VoiceList,
         "models": schemas.AudioModelList,
         **dict.fromkeys(("minimal", "everything", "own"), schemas.CreateSpeech),
