@@ -625,3 +625,15 @@ def test_a_load_on_a_shared_device_serves_somebody_before_it_makes_room():
 
     assert scheduler.handle(Loaded(target="a", epoch=1), 2) == [Grant(ticket=1, target="a", epoch=1)]
     assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="a", epoch=1)]
+
+
+def test_a_load_on_a_gpu_serves_somebody_before_the_next_switch():
+    """Even fifo, and a ticket that goes before all others, do not waste a load that somebody waited for."""
+    scheduler = gpu_scheduler(Limits(policy=Fifo()))
+    scheduler.handle(Requested(ticket=1, target="stt"), 0)
+    scheduler.handle(Fetched(target="stt"), 0)
+    scheduler.handle(Requested(ticket=2, target="tts", front=True), 1)
+    scheduler.handle(Fetched(target="tts"), 1)
+
+    assert scheduler.handle(Loaded(target="stt", epoch=1), 2) == [Grant(ticket=1, target="stt", epoch=1)]
+    assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="stt", epoch=1)]
