@@ -11,8 +11,8 @@ import pytest
 from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.gpu.monitor import NoGpus
 from speechhub.http.app import create_app
+from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.scheduler import Limits
 from speechhub.metrics import Metrics
 from speechhub.services.catalog import Catalog
 from speechhub.services.hub import Hub

@@ -4,9 +4,9 @@ from speechhub.gpu.sampler import GpuView
 from speechhub.http.health_schemas import DeviceHealth, GpuHealth, ModelHealth, SwitchHealth
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.placement import Device, Placement
-from speechhub.lifecycle.scheduler import TargetState
 from speechhub.lifecycle.states import PublicState
 from speechhub.lifecycle.switches import Switch
+from speechhub.lifecycle.target import TargetState
 
 
 def device_health(device: Device, manager: Manager, last: Switch | None) -> DeviceHealth:

@@ -20,7 +20,7 @@ from speechhub.lifecycle.events import (
     Stop,
 )
 from speechhub.lifecycle.placement import Placement
-from speechhub.lifecycle.scheduler import TargetState
+from speechhub.lifecycle.target import TargetState
 from speechhub.metrics import Metrics
 
 

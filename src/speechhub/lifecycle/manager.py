@@ -39,12 +39,14 @@ from speechhub.lifecycle.events import (
     Verify,
 )
 from speechhub.lifecycle.host_memory import available_bytes
+from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.proof import Look, Proof
-from speechhub.lifecycle.scheduler import Limits, Scheduler, TargetState
+from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.states import Phase, PublicState, public_state
 from speechhub.lifecycle.switches import Cause, Step, SwitchLog
+from speechhub.lifecycle.target import TargetState
 from speechhub.lifecycle.workers import Workers, WorkerStarter
 from speechhub.worker.host import Worker
 

@@ -45,8 +45,6 @@ from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.states import Phase
 from speechhub.lifecycle.target import Target, TargetState, Ticket
 
-__all__ = ["Limits", "Scheduler", "TargetState"]
-
 
 class Scheduler:
     """Decides who runs where. One instance for the life of the server, owned by one `Manager`."""

@@ -18,7 +18,8 @@ from speechhub.lifecycle.events import (
     Stop,
 )
 from speechhub.lifecycle.journal import Journal
-from speechhub.lifecycle.scheduler import Limits, Scheduler
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import placement, placements
 

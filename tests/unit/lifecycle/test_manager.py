@@ -13,8 +13,8 @@ from speechhub.errors import (
     ShuttingDownError,
     SwitchTimeoutError,
 )
+from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.scheduler import Limits
 from speechhub.lifecycle.states import Phase, PublicState
 from tests.fakes.placements import GPU, placement, placements
 from tests.fakes.workers import Fleet

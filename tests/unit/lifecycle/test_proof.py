@@ -8,9 +8,9 @@ import pytest
 
 from speechhub.engine import Slot
 from speechhub.errors import GpuMemoryError
+from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.proof import SAMPLES, TOLERANCE_BYTES, Proof, is_free
-from speechhub.lifecycle.scheduler import Limits
 from tests.fakes.placements import GPU, placement, placements
 from tests.fakes.workers import Fleet
 

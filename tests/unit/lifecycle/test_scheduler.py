@@ -37,8 +37,9 @@ from speechhub.lifecycle.events import (
     Unpinned,
     Verify,
 )
+from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.policy import Fifo
-from speechhub.lifecycle.scheduler import Limits, Scheduler
+from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.lifecycle.states import Phase
 from tests.fakes.placements import CPU, GPU, placement, placements
 

@@ -8,8 +8,8 @@ import pytest
 from speechhub.engine import Slot
 from speechhub.errors import EngineLoadError
 from speechhub.lifecycle.host_memory import available_bytes
+from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.scheduler import Limits
 from speechhub.lifecycle.standby import RESERVE_BYTES, Standbys
 from speechhub.lifecycle.states import Phase
 from tests.fakes.placements import CPU, GPU, placement, placements
