@@ -46,6 +46,7 @@ class FakeRunner:
         self.placements = placements
         self.requests = []
         self.batches = []
+        self.switched = []
         self.hear = transcript_of
         self.pieces_of = pieces_of
         self.running = 0
@@ -103,4 +104,5 @@ class FakeRunner:
         return self.placements[model].model.voices
 
     async def switch_to(self, model):
+        self.switched.append(model)
         await self._pass()

@@ -53,7 +53,9 @@ async def test_with_a_wrong_key(http, key):
     assert not any(secret in answer.text for secret in (key, *KEYS))
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/health/live", "/health/ready", "/health/", "/v1/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/page.js", "/page.css", "/health", "/health/live", "/health/ready", "/health/", "/v1/"]
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_probes_are_open(http, method, path):
     """What probes and warm-ups ask for needs no key."""
@@ -62,7 +64,14 @@ async def test_probes_are_open(http, method, path):
 
 async def test_every_route_else_is_closed(http, app):
     """No route is forgotten, however its path is written, and not even what does not exist is told."""
-    paths = {route.path for route in app.routes} - {"/", "/health", "/health/live", "/health/ready"}
+    paths = {route.path for route in app.routes} - {
+        "/",
+        "/page.js",
+        "/page.css",
+        "/health",
+        "/health/live",
+        "/health/ready",
+    }
     aliases = {"/models", "/openai/v1/models", "//v1/models", "/openai/deployments/x/audio/speech"}
     assert len(paths) > 5
 

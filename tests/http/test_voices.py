@@ -15,6 +15,14 @@ async def test_voices_have_id_and_name(http, query):
     assert {voice["model"] for voice in answer["voices"]} == {"mouth"}
 
 
+async def test_to_ask_a_cloning_model_costs_no_switch(http, runner):
+    """A model that clones may have no voice of its own, and is not loaded to find that out."""
+    answer = (await http.get("/v1/audio/voices?model=mimic")).json()
+
+    assert answer["voices"] == []
+    assert runner.switched == []
+
+
 async def test_voices_of_an_unknown_model(http):
     """A model that is not here is a 404."""
     answer = await http.get("/v1/audio/voices?model=nope")

@@ -75,7 +75,8 @@ class TtsEngine(_Engine):
     def voices(self) -> Sequence[Voice]:
         """Return the loaded model's voices; called once after `load`.
 
-        They need not be known before: a model's spec may name none, or fewer.
+        They need not be known before: a model's spec may name none, or fewer. Only a model that clones
+        should name all that it has in its spec, since the hub does not load it to ask.
         """
 
     @abstractmethod

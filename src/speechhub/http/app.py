@@ -20,7 +20,17 @@ from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope
 from speechhub.http.openapi import openapi_config
 from speechhub.http.paths import with_aliases
-from speechhub.http.routes import consents, engines, health, metrics, models, speech, transcriptions, voices
+from speechhub.http.routes import (
+    consents,
+    engines,
+    health,
+    metrics,
+    models,
+    page,
+    speech,
+    transcriptions,
+    voices,
+)
 from speechhub.http.uploads import uploads_bounded
 from speechhub.metrics import Metrics
 from speechhub.services.hub import Hub
@@ -61,8 +71,10 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             health.get_health,
             health.get_live,
             health.get_ready,
-            health.get_root,
             metrics.get_metrics,
+            page.get_root,
+            page.get_script,
+            page.get_style,
             Router(
                 path="/v1",
                 route_handlers=[

@@ -1,7 +1,8 @@
 """Who may come in: API keys, in the headers that OpenAI's and Azure's clients use.
 
-Open without a key are the root page, the probes under ``/health`` and browsers' preflights; everything else
-needs one, also what does not exist, so that nobody can explore the server without it. Websockets too.
+Open without a key are the root page with its parts, the probes under ``/health`` and browsers' preflights;
+everything else needs one, also what does not exist, so that nobody can explore the server without it.
+Websockets too.
 """
 
 import hmac
@@ -15,8 +16,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from speechhub.errors import AuthenticationError, InvalidApiKeyError
 from speechhub.settings import Secret
 
-OPEN_PATHS: Final = frozenset({"/", "/health", "/health/live", "/health/ready"})
-"""What probes and warm-ups ask for; ``/health`` tells strangers its status and no more."""
+OPEN_PATHS: Final = frozenset({"/", "/page.css", "/page.js", "/health", "/health/live", "/health/ready"})
+"""What probes and warm-ups ask for, and the page that asks for the key; ``/health`` tells strangers its
+status and no more."""
 
 
 class ApiKeys:

@@ -140,12 +140,14 @@ class SpeechService:
             )
 
     async def voices(self, placement: Placement) -> Sequence[Voice]:
-        """Return a model's voices; loads it where only the engine knows them.
+        """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
+
+        A model that clones needs none of its own: to ask for them must not cost a switch each time.
 
         Raises:
             UnavailableError, ModelFilesError, EngineError: It cannot be loaded.
         """
-        if not await self._runner.voices(placement.target):
+        if not await self._runner.voices(placement.target) and not tts_capabilities(placement).cloning:
             await self._runner.switch_to(placement.target)
         return await self._runner.voices(placement.target)
 

@@ -1,9 +1,9 @@
-"""GET /health, /health/live, /health/ready and /."""
+"""GET /health, /health/live and /health/ready."""
 
 import asyncio
 import time
 
-from litestar import MediaType, Request, get
+from litestar import Request, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
@@ -66,9 +66,3 @@ async def get_ready(state: State) -> Status:
     if state.stopping:
         raise ShuttingDownError
     return Status()
-
-
-@get("/", media_type=MediaType.TEXT, summary="Say what this is", tags=[OWN])
-async def get_root() -> str:
-    """Say what this is, to people and to probes."""
-    return f"speechhub {__version__}: an OpenAI-compatible speech server. GET /v1/models lists its models.\n"
