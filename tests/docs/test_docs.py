@@ -118,9 +118,7 @@ def error_classes(kind=speechhub.errors.SpeechhubError):
 
 
 SERVED_ERRORS = {
-    kind
-    for kind in error_classes()
-    if kind.__module__ == speechhub.errors.__name__ or kind.__module__.startswith("speechhub.http")
+    kind for kind in error_classes() if kind.__module__.startswith(("speechhub.errors", "speechhub.http"))
 }
 
 

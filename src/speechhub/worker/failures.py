@@ -22,7 +22,7 @@ def describe(error: BaseException, *, loading: bool = False) -> dict[str, object
     """Return *error* as the fields of an ERROR frame."""
     if not isinstance(error, SpeechhubError):
         error = _translate(error, loading=loading)
-    kind = next(c for c in type(error).__mro__ if c.__module__ == speechhub.errors.__name__)
+    kind = next(c for c in type(error).__mro__ if getattr(speechhub.errors, c.__name__, None) is c)
     return {
         "kind": kind.__name__,
         "message": error.message,

@@ -1,0 +1,146 @@
+"""Every error that speechhub raises on purpose.
+
+SpeechhubError
+├── ConfigurationError            a setting, or a plugin, is wrong: the operator mends it
+├── RequestError                  the caller's fault; asking again unchanged will fail again
+│   ├── InvalidValueError
+│   │   ├── UnsupportedValueError
+│   │   └── InvalidLanguageError
+│   ├── MissingValueError
+│   ├── ModelNotFoundError
+│   │   └── NoDefaultModelError
+│   ├── ModelNotDeletableError        models belong to the operator, not to clients
+│   ├── AudioError
+│   │   ├── UnsupportedAudioError     not audio, or a container that is not allowed
+│   │   ├── CorruptAudioError         a known container with broken bytes
+│   │   ├── AudioTooShortError
+│   │   └── AudioTooLongError
+│   ├── VoiceNotFoundError            no such custom voice
+│   ├── VoiceExistsError              another custom voice has this name
+│   ├── VoiceLibraryFullError
+│   ├── ConsentNotFoundError
+│   ├── ConsentInUseError             custom voices rest on it
+│   ├── UploadTooLargeError
+│   ├── UploadStalledError            the body stopped arriving
+│   └── UploadBrokenOffError          the body ended before its end
+├── AuthenticationError           no API key where one is needed
+│   ├── InvalidApiKeyError
+│   └── OperatorKeyRequiredError      a client asked for what is an operator's
+├── UnavailableError              nobody's fault, try later; carries retry_after_s
+│   ├── QueueFullError
+│   ├── RateLimitedError              this caller asked too often, or for too much at a time
+│   ├── SwitchTimeoutError
+│   ├── RequestTimeoutError
+│   ├── UnloadedError
+│   ├── EnginePinnedError
+│   ├── GpuMemoryError
+│   ├── EngineFailingError            its last load failed a moment ago
+│   └── ShuttingDownError
+├── ModelFilesError               a model's weights are missing, damaged or unreachable
+├── EngineError                   an engine failed
+│   ├── EngineLoadError
+│   ├── EngineOutOfMemoryError
+│   ├── EngineCrashedError            the worker process ended
+│   └── EngineProtocolError           the worker said something that it may not say
+└── RequestCancelledError         the client left; nobody is waiting for an answer
+
+`refusals` has the caller's faults, `unavailable` nobody's, and `failures` the rest.
+The classes know no HTTP: ``speechhub.http.errors`` maps them to statuses.
+Standard library only: workers import this package.
+"""
+
+from speechhub.errors.base import SpeechhubError
+from speechhub.errors.failures import (
+    ConfigurationError,
+    EngineCrashedError,
+    EngineError,
+    EngineLoadError,
+    EngineOutOfMemoryError,
+    EngineProtocolError,
+    ModelFilesError,
+    RequestCancelledError,
+)
+from speechhub.errors.refusals import (
+    AudioError,
+    AudioTooLongError,
+    AudioTooShortError,
+    AuthenticationError,
+    ConsentInUseError,
+    ConsentNotFoundError,
+    CorruptAudioError,
+    InvalidApiKeyError,
+    InvalidLanguageError,
+    InvalidValueError,
+    MissingValueError,
+    ModelNotDeletableError,
+    ModelNotFoundError,
+    NoDefaultModelError,
+    OperatorKeyRequiredError,
+    RequestError,
+    UnsupportedAudioError,
+    UnsupportedValueError,
+    UploadBrokenOffError,
+    UploadStalledError,
+    UploadTooLargeError,
+    VoiceExistsError,
+    VoiceLibraryFullError,
+    VoiceNotFoundError,
+)
+from speechhub.errors.unavailable import (
+    EngineFailingError,
+    EnginePinnedError,
+    GpuMemoryError,
+    QueueFullError,
+    RateLimitedError,
+    RequestTimeoutError,
+    ShuttingDownError,
+    SwitchTimeoutError,
+    UnavailableError,
+    UnloadedError,
+)
+
+__all__ = [
+    "AudioError",
+    "AudioTooLongError",
+    "AudioTooShortError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConsentInUseError",
+    "ConsentNotFoundError",
+    "CorruptAudioError",
+    "EngineCrashedError",
+    "EngineError",
+    "EngineFailingError",
+    "EngineLoadError",
+    "EngineOutOfMemoryError",
+    "EnginePinnedError",
+    "EngineProtocolError",
+    "GpuMemoryError",
+    "InvalidApiKeyError",
+    "InvalidLanguageError",
+    "InvalidValueError",
+    "MissingValueError",
+    "ModelFilesError",
+    "ModelNotDeletableError",
+    "ModelNotFoundError",
+    "NoDefaultModelError",
+    "OperatorKeyRequiredError",
+    "QueueFullError",
+    "RateLimitedError",
+    "RequestCancelledError",
+    "RequestError",
+    "RequestTimeoutError",
+    "ShuttingDownError",
+    "SpeechhubError",
+    "SwitchTimeoutError",
+    "UnavailableError",
+    "UnloadedError",
+    "UnsupportedAudioError",
+    "UnsupportedValueError",
+    "UploadBrokenOffError",
+    "UploadStalledError",
+    "UploadTooLargeError",
+    "VoiceExistsError",
+    "VoiceLibraryFullError",
+    "VoiceNotFoundError",
+]

@@ -1,0 +1,51 @@
+"""What broke here: settings, files, engines; and the client that left."""
+
+from speechhub.errors.base import SpeechhubError
+
+
+class ConfigurationError(SpeechhubError):
+    """A setting or a plugin is wrong."""
+
+    code = "configuration_error"
+
+
+class ModelFilesError(SpeechhubError):
+    """A model's files are missing, damaged or cannot be fetched."""
+
+    code = "model_files_unavailable"
+
+
+class EngineError(SpeechhubError):
+    """An engine failed; the message never holds a transcript, input text or audio."""
+
+    code = "engine_error"
+
+
+class EngineLoadError(EngineError):
+    """An engine could not load its model."""
+
+    code = "engine_load_failed"
+
+
+class EngineOutOfMemoryError(EngineError):
+    """The device or the host has not enough memory for this request."""
+
+    code = "engine_out_of_memory"
+
+
+class EngineCrashedError(EngineError):
+    """The worker process ended while it served a request."""
+
+    code = "engine_crashed"
+
+
+class EngineProtocolError(EngineError):
+    """The worker broke the protocol between hub and worker."""
+
+    code = "engine_protocol_error"
+
+
+class RequestCancelledError(SpeechhubError):
+    """The client has left."""
+
+    code = "request_cancelled"

@@ -1,0 +1,86 @@
+"""Nobody's fault: a request that is fine, but cannot be served now."""
+
+from speechhub.errors.base import SpeechhubError
+
+
+class UnavailableError(SpeechhubError):
+    """The request is fine, but cannot be served now."""
+
+    code = "server_is_overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """When to ask again, in seconds."""
+
+
+class QueueFullError(UnavailableError):
+    """Too many requests wait for this model."""
+
+
+class RateLimitedError(UnavailableError):
+    """This caller asks too often, or for too much at the same time."""
+
+    code = "rate_limit_exceeded"
+
+
+class SwitchTimeoutError(UnavailableError):
+    """The engine was not ready in time."""
+
+    code = "engine_switch_timeout"
+
+
+class RequestTimeoutError(UnavailableError):
+    """The request was not done by its deadline."""
+
+    code = "request_timeout"
+
+
+class UnloadedError(UnavailableError):
+    """An operator unloaded the engine while the request waited for it."""
+
+    code = "engine_unloaded"
+
+
+class EnginePinnedError(UnavailableError):
+    """An operator pinned another model to the device that this one needs."""
+
+    code = "engine_pinned"
+
+    def __init__(self, model: str, pinned: str, device: str) -> None:
+        super().__init__(
+            f"Model {model!r} cannot run now: the operator pinned {pinned!r} to {device}, and both do not "
+            "fit. Try again later, or ask for the pinned model.",
+            retry_after_s=60.0,
+        )
+
+
+class GpuMemoryError(UnavailableError):
+    """A GPU's memory did not come back from the engine that left, or others hold it."""
+
+    code = "gpu_memory_not_free"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=10.0)
+
+
+class EngineFailingError(UnavailableError):
+    """The engine could not load its model a moment ago, and is not tried again yet."""
+
+    code = "engine_failing"
+
+    def __init__(self, model: str, cause: SpeechhubError | None, *, retry_after_s: float) -> None:
+        super().__init__(
+            f"Model {model!r} could not be loaded a moment ago and is tried again later."
+            + (f" It said: {cause.message}" if cause else ""),
+            retry_after_s=retry_after_s,
+        )
+
+
+class ShuttingDownError(UnavailableError):
+    """The server is stopping."""
+
+    code = "server_shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down.", retry_after_s=5.0)
