@@ -11,7 +11,7 @@ import pytest
 
 import speechhub.errors
 from speechhub.cli import main
-from speechhub.http import health_schemas, schemas
+from speechhub.http import health_schemas, schemas, voice_schemas
 from speechhub.http.app import create_app
 from speechhub.http.errors import error_object, status_of
 from speechhub.http.multipart import UnsupportedMediaTypeError
@@ -88,14 +88,14 @@ STRUCTS = [
     schemas.SpeechDelta,
     schemas.SpeechDone,
     schemas.PlainTokenUsage,
-    schemas.VoiceList,
-    schemas.VoiceItem,
-    schemas.Voice,
-    schemas.VoiceDeleted,
-    schemas.VoiceConsent,
-    schemas.VoiceConsentList,
-    schemas.VoiceConsentDeleted,
-    schemas.RenameVoiceConsent,
+    voice_schemas.VoiceList,
+    voice_schemas.VoiceItem,
+    voice_schemas.Voice,
+    voice_schemas.VoiceDeleted,
+    voice_schemas.VoiceConsent,
+    voice_schemas.VoiceConsentList,
+    voice_schemas.VoiceConsentDeleted,
+    voice_schemas.RenameVoiceConsent,
     schemas.AudioModelList,
     schemas.AudioModel,
 ]

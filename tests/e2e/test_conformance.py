@@ -12,7 +12,7 @@ import openai
 import pytest
 import yaml
 
-from speechhub.http import schemas
+from speechhub.http import schemas, voice_schemas
 from tests.http.conftest import wav
 
 CLIP = wav(2.0)
@@ -116,9 +116,9 @@ def test_examples_are_true(description):
         "diarized_json": schemas.TranscriptionDiarized,
         "list": schemas.ModelList,
         "alias": schemas.Model,
-        "voice": schemas.Voice,
-        "consent": schemas.VoiceConsent,
-        "voices": schemas.VoiceList,
+        "voice": voice_schemas.Voice,
+        "consent": voice_schemas.VoiceConsent,
+        "voices": voice_schemas.VoiceList,
         "models": schemas.AudioModelList,
         **dict.fromkeys(("minimal", "everything", "own"), schemas.CreateSpeech),
     }

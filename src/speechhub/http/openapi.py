@@ -1,8 +1,8 @@
 """The OpenAPI description: what Litestar finds in the handlers, completed with what signatures cannot say.
 
-Litestar writes paths, parameters and summaries; the shapes come from the structs in ``schemas.py`` (see
-``openapi_shapes.py``). The bodies of the audio routes, which depend on the request, and the errors are added
-here.
+Litestar writes paths, parameters and summaries; the shapes come from the structs in ``schemas.py``,
+``voice_schemas.py`` and ``health_schemas.py`` (see ``openapi_shapes.py``). The bodies of the audio routes,
+which depend on the request, and the errors are added here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

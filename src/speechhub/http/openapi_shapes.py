@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from speechhub.http import health_schemas, schemas
+from speechhub.http import health_schemas, schemas, voice_schemas
 from speechhub.http.errors import ErrorBody
 
 REF: Final = "#/components/schemas/{name}"
@@ -23,13 +23,13 @@ REQUESTS: Final = (
     schemas.VoiceRef,
     schemas.EmotionFields,
     schemas.EmotionVector,
-    schemas.RenameVoiceConsent,
+    voice_schemas.RenameVoiceConsent,
 )
 """Structs that clients write: here a field with a default may be left out; in answers all are present."""
 
 EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
     schemas.CreateSpeech: ("emotion",),
-    schemas.Voice: ("consent", "duration_s", "aliases"),
+    voice_schemas.Voice: ("consent", "duration_s", "aliases"),
     schemas.Model: ("task", "alias_of", "languages", "device", "state", "voices", "capabilities"),
 }
 """Fields of our own among OpenAI's."""
@@ -37,7 +37,7 @@ EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
 
 def component_schemas() -> dict[str, Any]:
     """Return the JSON schema of every struct that goes over the wire, by name."""
-    named = [*vars(schemas).values(), *vars(health_schemas).values()]
+    named = [*vars(schemas).values(), *vars(voice_schemas).values(), *vars(health_schemas).values()]
     structs = [it for it in named if isinstance(it, type) and issubclass(it, msgspec.Struct)]
     structs.append(ErrorBody)
     _, components = msgspec.json.schema_components(structs, ref_template=REF)

@@ -1,4 +1,4 @@
-"""OpenAI's shapes as structs: what requests say and what answers hold.
+"""The shapes of speech, transcripts and models: what requests say and what answers hold.
 
 Source: OpenAI's openapi.yaml and recorded answers; field by field in docs/http-api.md.
 """
@@ -262,85 +262,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Voices of a TTS model, as far as they are known."""
     capabilities: dict[str, Any] = {}
     """What the model can do, as its engine declares it."""
-
-
-class VoiceItem(msgspec.Struct, frozen=True, kw_only=True):
-    """One voice."""
-
-    id: str
-    name: str
-    model: str
-    """The model that it belongs to."""
-    languages: tuple[str, ...] = ()
-    """ISO 639-1 codes; empty if it speaks all of the model's."""
-
-
-class Voice(msgspec.Struct, frozen=True, kw_only=True):
-    """A custom voice."""
-
-    id: str
-    object: Literal["audio.voice"] = "audio.voice"
-    created_at: int
-    name: str
-    type: Literal["audio_sample"] = "audio_sample"
-    consent: str | None = None
-    """The consent that it rests on; null where the operator vouches for it."""
-    duration_s: float
-    """Length of the recording."""
-    aliases: tuple[str, ...] = ()
-    """Names that stand for it."""
-
-
-class VoiceDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A custom voice that is gone."""
-
-    id: str
-    object: Literal["audio.voice.deleted"] = "audio.voice.deleted"
-    deleted: bool = True
-
-
-class VoiceConsent(msgspec.Struct, frozen=True, kw_only=True):
-    """A recording in which a speaker agrees."""
-
-    id: str
-    object: Literal["audio.voice_consent"] = "audio.voice_consent"
-    created_at: int
-    name: str
-    language: str
-    """BCP 47 tag of what is said."""
-
-
-class VoiceConsentList(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of consents."""
-
-    object: Literal["list"] = "list"
-    data: list[VoiceConsent]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
-class VoiceConsentDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A consent that is gone."""
-
-    id: str
-    object: Literal["audio.voice_consent"] = "audio.voice_consent"
-    deleted: bool = True
-
-
-class RenameVoiceConsent(msgspec.Struct, frozen=True, kw_only=True):
-    """A consent's new label."""
-
-    name: str
-
-
-class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
-    """The voices of one model, and the library of custom voices."""
-
-    voices: list[VoiceItem]
-    object: Literal["list"] = "list"
-    data: list[Voice]
-    """All custom voices, the oldest first; a model that clones voices can speak in them."""
 
 
 class AudioModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from speechhub.http.disconnect import while_connected
 from speechhub.http.openapi import OPENAI
 from speechhub.http.routes.voices import read_sample
-from speechhub.http.schemas import (
+from speechhub.http.voice_schemas import (
     RenameVoiceConsent,
     VoiceConsent,
     VoiceConsentDeleted,

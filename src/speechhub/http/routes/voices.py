@@ -11,7 +11,8 @@ from speechhub.engine import Slot
 from speechhub.http.disconnect import while_connected
 from speechhub.http.multipart import Form, read_form
 from speechhub.http.openapi import OPENAI, OWN
-from speechhub.http.schemas import AudioModel, AudioModelList, Voice, VoiceDeleted, VoiceItem, VoiceList
+from speechhub.http.schemas import AudioModel, AudioModelList
+from speechhub.http.voice_schemas import Voice, VoiceDeleted, VoiceItem, VoiceList
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 from speechhub.services.voices import VoiceService
