@@ -1,0 +1,161 @@
+"""A worker's life: it begins, is talked to, and ends in one of many ways, which all end here."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Final, Self
+
+import structlog
+
+from speechhub.engine.spec import EngineSpec
+from speechhub.errors import EngineCrashedError, EngineError, EngineProtocolError
+from speechhub.worker.conversation import Conversation
+from speechhub.worker.heartbeat import until_silent
+from speechhub.worker.printed import Printed
+from speechhub.worker.process import WorkerExit, WorkerProcess
+from speechhub.worker.protocol import Kind
+
+TERMINATE_S: Final = 0.5
+"""How long SIGTERM may take before SIGKILL; no longer than the grace that the caller gives."""
+REAP_S: Final = 10.0
+"""How long the kernel may take to end a killed process: a driver can hold it in an uninterruptible wait."""
+END_OF_FILE_S: Final = 1.0
+"""How long a worker whose channel has closed may take to end by itself."""
+
+
+class Life:
+    """A worker's process and the conversation with it, until both are over; belongs to one event loop."""
+
+    def __init__(self, name: str, epoch: int, process: WorkerProcess, printed: Printed) -> None:
+        """Watch over a process that was just started.
+
+        Args:
+            name: The engine's.
+            epoch: Number of the worker.
+            process: It has not said anything yet.
+            printed: Takes what it prints.
+        """
+        self.printed = printed
+        self.conversation = Conversation(
+            process.sock, epoch=epoch, on_breach=self._broke_protocol, on_end_of_file=self._hung_up
+        )
+        self._name = name
+        self._process = process
+        self._exit: asyncio.Future[WorkerExit] = asyncio.get_running_loop().create_future()
+        self._supervisor = asyncio.create_task(self._supervise(), name=f"speechhub-worker-{epoch}")
+        self._stopping: asyncio.Task[WorkerExit] | None = None
+        self._hung_up_timer: asyncio.TimerHandle | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._requested = False
+        self._why = ""
+
+    @classmethod
+    async def begin(cls, engine: EngineSpec, *, epoch: int, python: Path | None, debug: bool) -> Self:
+        """Start a process; see `WorkerProcess.spawn`.
+
+        Raises:
+            EngineLoadError: There is no such interpreter.
+        """
+        log = structlog.get_logger(__name__).bind(engine=engine.name, slot=engine.slot.value, epoch=epoch)
+        printed = Printed(log)
+        process = await WorkerProcess.spawn(
+            python, epoch=epoch, debug=debug, on_line=printed.line, on_dropped=printed.dropped
+        )
+        return cls(engine.name, epoch, process, printed)
+
+    @property
+    def pid(self) -> int:
+        """Process id; also that of the process group."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> WorkerExit | None:
+        """How the process ended; None until all is as `exited` says."""
+        return self._exit.result() if self._exit.done() else None
+
+    @property
+    def exited(self) -> "asyncio.Future[WorkerExit]":
+        """Done when the process has ended, is reaped, and everything that belonged to it is closed."""
+        # A waiter that is cancelled cancels what it waits for; that must not be our own future.
+        return asyncio.shield(self._exit)
+
+    def adopt(self, epoch: int) -> None:
+        """Give a number to a worker that had none."""
+        self.conversation.epoch = epoch
+        self.printed.log = self.printed.log.bind(epoch=epoch)
+
+    def watch(self, timeout_s: float) -> None:
+        """From now on, kill the process if it has a call and gives no sign of life for *timeout_s*."""
+        self._heartbeat = asyncio.create_task(
+            self._watch(timeout_s), name=f"speechhub-worker-watch-{self.pid}"
+        )
+
+    async def stop(self, grace_s: float) -> WorkerExit:
+        """Ask the process to end, terminate it, kill it; return when it is reaped and all is closed.
+
+        Raises:
+            EngineError: The kernel did not end the process; it may hold its memory until a reboot.
+        """
+        self._requested = True
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(
+                self._stop(grace_s), name=f"speechhub-worker-stop-{self.pid}"
+            )
+        return await asyncio.shield(self._stopping)
+
+    def kill(self) -> None:
+        """Kill the process and all that it started, now; `exited` tells when it is gone."""
+        self._requested = True
+        self._kill()
+
+    async def _stop(self, grace_s: float) -> WorkerExit:
+        self.conversation.send(Kind.STOP)
+        await asyncio.wait([self._exit], timeout=grace_s)
+        for number, limit_s in ((signal.SIGTERM, min(grace_s, TERMINATE_S)), (signal.SIGKILL, REAP_S)):
+            if not self._exit.done():
+                self.printed.log.warning("worker does not stop", pid=self.pid, sending=number.name)
+                self._process.signal_group(number)
+                await asyncio.wait([self._exit], timeout=limit_s)
+        if not self._exit.done():
+            raise EngineError(f"Process {self.pid} of engine {self._name!r} was killed but does not end.")
+        return self._exit.result()
+
+    def _kill(self) -> None:
+        if not self._exit.done():
+            self._process.signal_group(signal.SIGKILL)
+
+    async def _supervise(self) -> None:
+        """Wait for the end of the process, however it comes, and clear up behind it."""
+        returncode = -signal.SIGKILL.value
+        try:
+            returncode = await self._process.wait()
+        finally:  # also when the event loop closes under a worker that nobody stopped
+            self._process.close()
+            if self._heartbeat is not None:
+                self._heartbeat.cancel()
+                await asyncio.gather(self._heartbeat, return_exceptions=True)
+            await self.conversation.drain()
+            if self._hung_up_timer is not None:
+                self._hung_up_timer.cancel()
+            name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else None
+            end = WorkerExit(returncode=returncode, signal=name, requested=self._requested)
+            self._exit.set_result(end)
+            self.conversation.end(
+                EngineCrashedError(f"The worker of engine {self._name!r} {end}{self._why}.")
+            )
+            log = self.printed.log.debug if end.requested else self.printed.log.error
+            log("worker ended", pid=self.pid, returncode=returncode, signal=name, requested=end.requested)
+
+    async def _watch(self, timeout_s: float) -> None:
+        await until_silent(self.conversation, timeout_s=timeout_s)
+        self._why = f", because it gave no sign of life for {timeout_s:g} s"
+        self.printed.log.error("worker gives no sign of life", pid=self.pid, for_s=timeout_s)
+        self._kill()
+
+    def _broke_protocol(self, wrong: EngineProtocolError) -> None:
+        self.printed.log.error("worker broke the protocol", pid=self.pid, error=wrong.message)
+        self._kill()
+
+    def _hung_up(self) -> None:
+        # Its exit status, which we hope for, says more than the signal that we would send.
+        self._hung_up_timer = asyncio.get_running_loop().call_later(END_OF_FILE_S, self._kill)
