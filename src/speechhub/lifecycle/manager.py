@@ -1,25 +1,16 @@
-"""The one owner of all workers: feeds the scheduler, carries out its effects, hands out leases."""
+"""The one owner of all workers: what others may ask, and how what the scheduler wants comes about."""
 
 import asyncio
 import itertools
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import structlog
 
 from speechhub.engine import Slot, Voice
-from speechhub.errors import (
-    EngineCrashedError,
-    ModelNotFoundError,
-    RequestCancelledError,
-    ShuttingDownError,
-    SpeechhubError,
-)
+from speechhub.errors import ModelNotFoundError
 from speechhub.lifecycle.events import (
-    Cancelled,
-    Done,
     Effect,
     Event,
     Exited,
@@ -38,7 +29,9 @@ from speechhub.lifecycle.events import (
     Unpinned,
     Verify,
 )
+from speechhub.lifecycle.feed import Feed, Observer
 from speechhub.lifecycle.host_memory import available_bytes
+from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.proof import Look, Proof
@@ -63,14 +56,10 @@ async def start_worker(placement: Placement, epoch: int, *, heartbeat_timeout_s:
     )
 
 
-Observer = Callable[[Event, Sequence[Effect], float], None]
-
-
 class Manager:
     """Keeps engines on their devices; one for each server, used on one event loop.
 
-    Everything that changes goes through the scheduler, one event after the other: an event that arises while
-    another is handled waits for its turn, so no decision ever sees a half-made change.
+    Everything that changes goes through the scheduler as an event; nothing is ever decided from a look.
     """
 
     def __init__(
@@ -104,30 +93,23 @@ class Manager:
         """
         self.placements = dict(placements)
         self._scheduler = Scheduler(self.placements, limits)
+        self._feed = Feed(self._scheduler, carry_out=self._carry_out, handled=self._look_after)
         self._workers = Workers(
             self.placements,
-            post=self._post,
+            post=self._feed.post,
             fetch=fetch,
             starter=starter,
             standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
             proof=Proof(look) if look else None,
-            wanted=lambda device: {
-                r.target for r, _ in self._waiters.values() if self._is_on(r.target, device)
-            },
+            wanted=self._wanted,
             defaults=defaults or {},
             stop_timeout_s=stop_timeout_s,
             threads=threads,
         )
-        self._cancel_grace_s = cancel_grace_s
+        self._leases = Leases(self._workers, post=self._feed.post, cancel_grace_s=cancel_grace_s)
         self._numbers = itertools.count(1)
-        self._events: deque[Event] = deque()
-        self._observers: list[Observer] = []
-        self._handling = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._waiters: dict[int, tuple[Requested, asyncio.Future[int]]] = {}
         self._drains: dict[str, float] = {}
         """Models that finish their work before they go → since when."""
-        self._changed = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
 
     # ── Looking ──────────────────────────────────────────────────────────────
@@ -166,7 +148,7 @@ class Manager:
 
     def observe(self, observer: Observer) -> None:
         """Have *observer* called with every event, what follows from it, and the time; it must be quick."""
-        self._observers.append(observer)
+        self._feed.observe(observer)
 
     async def standbys_settled(self) -> None:
         """Return when no worker is being prepared any more."""
@@ -179,8 +161,7 @@ class Manager:
 
     # ── Using ────────────────────────────────────────────────────────────────
 
-    @asynccontextmanager
-    async def lease(self, target: str, *, front: bool = False) -> AsyncIterator[Worker]:
+    def lease(self, target: str, *, front: bool = False) -> AbstractAsyncContextManager[Worker]:
         """Wait for the engine that serves *target*, and use it alone.
 
         Args:
@@ -192,21 +173,7 @@ class Manager:
             ModelFilesError: The model's files cannot be had.
             EngineLoadError: The engine cannot load the model.
         """
-        ticket = next(self._numbers)
-        worker = self._workers.get(await self._wait(Requested(ticket=ticket, target=target, front=front)))
-        try:
-            if worker is None:
-                raise EngineCrashedError(  # noqa: TRY301  # as if it had ended a moment later
-                    f"The engine of model {target!r} ended before it could be used."
-                )
-            yield worker
-        except (RequestCancelledError, EngineCrashedError) as error:
-            if self._closing is not None:  # it did not end by itself
-                raise ShuttingDownError from error
-            raise
-        finally:
-            # In a task of its own: whoever leaves the lease may be cancelled, and must not hold it then.
-            self._workers.spawn(self._give_back(target, ticket, worker))
+        return self._leases.lease(Requested(ticket=next(self._numbers), target=target, front=front))
 
     async def switch_to(self, target: str) -> None:
         """Make *target* ready, on its device, as soon as what came before is done.
@@ -214,7 +181,7 @@ class Manager:
         Raises:
             UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
         """
-        await self._wait(Requested(ticket=next(self._numbers), target=target, presence=True))
+        await self._leases.wait(Requested(ticket=next(self._numbers), target=target, presence=True))
 
     async def switch_to_stt(self, model: str) -> None:
         """Make an STT model ready; see `switch_to`."""
@@ -227,18 +194,18 @@ class Manager:
     async def unload(self, target: str) -> None:
         """End the worker of *target*, after its running work; return when its process is gone."""
         epoch = self._scheduler.state(target).epoch
-        self._post(UnloadWanted(target=target))
+        self._feed.post(UnloadWanted(target=target))
         while epoch is not None and self._scheduler.state(target).epoch == epoch:
-            await self._changed.wait()
+            await self._feed.changed()
 
     def pin(self, target: str) -> None:
         """Let *target* keep its device: no other one pushes it out, and it never idles out. Loads nothing."""
-        self._post(PinWanted(target=target))
+        self._feed.post(PinWanted(target=target))
 
     def unpin(self, target: str) -> None:
         """End the pin of *target*, if it has one."""
         if self.state(target).pinned:
-            self._post(Unpinned(device=self.placements[target].device.name))
+            self._feed.post(Unpinned(device=self.placements[target].device.name))
 
     async def unload_stt(self) -> None:
         """End all STT workers; see `unload`."""
@@ -254,20 +221,23 @@ class Manager:
         Work that is cut off raises ShuttingDownError. Whoever calls this again waits for the same end.
         """
         if self._closing is None:
+            self._leases.closing = True
             self._closing = asyncio.get_running_loop().create_task(self._close(timeout_s))
         await asyncio.shield(self._closing)
 
     async def _close(self, timeout_s: float) -> None:
-        self._post(ShutdownWanted())
+        self._feed.post(ShutdownWanted())
         try:
             async with asyncio.timeout(timeout_s):
                 while any(state.busy for state in self.states()):
-                    await self._changed.wait()
+                    await self._feed.changed()
         except TimeoutError:
             log.warning("work still running at shutdown is cut off")
         await self._workers.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._feed.close()
+
+    def _wanted(self, device: str) -> set[str]:
+        return {it.target for it in self._leases.waiting() if self._is_on(it.target, device)}
 
     def _is_on(self, target: str, device: str) -> bool:
         return self.placements[target].device.name == device
@@ -285,54 +255,12 @@ class Manager:
                 if placement.slot is slot:
                     group.create_task(self.unload(name))
 
-    # ── Feeding the scheduler ────────────────────────────────────────────────
-
-    async def _wait(self, request: Requested) -> int:
-        """Queue a ticket; return the epoch of the worker that it was granted."""
-        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiters[request.ticket] = request, waiter
-        self._post(request)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            self._post(Cancelled(ticket=request.ticket))
-            raise
-        finally:
-            del self._waiters[request.ticket]
-
-    def _post(self, event: Event) -> None:
-        self._events.append(event)
-        if self._handling:
-            return
-        self._handling = True
-        try:
-            loop = asyncio.get_running_loop()
-            while self._events:
-                event, now = self._events.popleft(), loop.time()
-                effects = self._scheduler.handle(event, now)
-                for observer in self._observers:
-                    observer(event, effects, now)
-                for effect in effects:
-                    self._carry_out(effect, loop.time())
-                self._look_after(event)
-        finally:
-            self._handling = False
-        self._set_timer(loop)
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        wake = self._scheduler.next_wake()
-        self._timer = None if wake is None else loop.call_at(wake, self._post, Ticked())
+    # ── Carrying out what the scheduler wants ────────────────────────────────
 
     def _carry_out(self, effect: Effect, now: float) -> None:
         match effect:
-            case Grant(ticket=ticket, epoch=epoch):
-                self._answer(ticket, epoch)
-            case Refuse(ticket=ticket, error=error):
-                self._answer(ticket, error)
+            case Grant() | Refuse():
+                self._leases.answer(effect)
             case Fetch(target=target):
                 self._workers.fetch(target)
             case Load(target=target, epoch=epoch):
@@ -347,7 +275,7 @@ class Manager:
 
     def _cause(self, target: str) -> Cause:
         """Return for whom *target* is loaded."""
-        presences = [request.presence for request, _ in self._waiters.values() if request.target == target]
+        presences = [request.presence for request in self._leases.waiting() if request.target == target]
         if not presences:
             return Cause.SPECULATION
         return Cause.OPERATOR if all(presences) else Cause.REQUEST
@@ -367,22 +295,3 @@ class Manager:
                 for state in self.states():
                     if state.phase is Phase.DRAINING:
                         self._drains.setdefault(state.target, state.since or 0.0)
-
-    def _answer(self, ticket: int, answer: int | SpeechhubError) -> None:
-        _, waiter = self._waiters.get(ticket, (None, None))
-        if waiter is None or waiter.done():  # cancelled a moment ago: its Cancelled event follows
-            return
-        if isinstance(answer, SpeechhubError):
-            waiter.set_exception(answer)
-        else:
-            waiter.set_result(answer)
-
-    async def _give_back(self, target: str, ticket: int, worker: Worker | None) -> None:
-        """End a lease: the next one is granted when the engine is idle, or gone."""
-        if worker is not None and worker.ended is None and not await worker.settle(self._cancel_grace_s):
-            log.warning("engine does not stop a cancelled call and is killed", engine=worker.engine.name)
-            worker.kill()
-            await worker.exited
-        if worker is not None and worker.ended is not None:
-            self._workers.gone(target, worker.epoch)  # before Done, or a dead worker would be granted
-        self._post(Done(ticket=ticket))

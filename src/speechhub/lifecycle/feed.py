@@ -1,0 +1,81 @@
+"""Gives a scheduler its events, one after the other, and has its effects carried out."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from speechhub.lifecycle.events import Effect, Event, Ticked
+from speechhub.lifecycle.scheduler import Scheduler
+
+Observer = Callable[[Event, Sequence[Effect], float], None]
+
+
+class Feed:
+    """The only one who calls `Scheduler.handle`; one for each manager, used on one event loop.
+
+    An event that arises while another is handled waits for its turn, so no decision ever sees a half-made
+    change.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        *,
+        carry_out: Callable[[Effect, float], None],
+        handled: Callable[[Event], None],
+    ) -> None:
+        """Feed nothing yet.
+
+        Args:
+            scheduler: Decides.
+            carry_out: Begins what an effect wants, at this time; it must be quick, and may post events.
+            handled: Called when an event and all its effects are dealt with.
+        """
+        self._scheduler = scheduler
+        self._carry_out = carry_out
+        self._handled = handled
+        self._events: deque[Event] = deque()
+        self._observers: list[Observer] = []
+        self._handling = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._changed = asyncio.Event()
+
+    def observe(self, observer: Observer) -> None:
+        """Have *observer* called with every event, what follows from it, and the time; it must be quick."""
+        self._observers.append(observer)
+
+    async def changed(self) -> None:
+        """Return after the next event."""
+        await self._changed.wait()
+
+    def post(self, event: Event) -> None:
+        """Take an event; when this returns it is dealt with, unless another one is just being handled."""
+        self._events.append(event)
+        if self._handling:
+            return
+        self._handling = True
+        loop = asyncio.get_running_loop()
+        try:
+            while self._events:
+                event, now = self._events.popleft(), loop.time()
+                effects = self._scheduler.handle(event, now)
+                for observer in self._observers:
+                    observer(event, effects, now)
+                for effect in effects:
+                    self._carry_out(effect, loop.time())
+                self._handled(event)
+        finally:
+            self._handling = False
+        self._set_timer(loop)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def close(self) -> None:
+        """Wake up no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.close()
+        wake = self._scheduler.next_wake()
+        self._timer = None if wake is None else loop.call_at(wake, self.post, Ticked())
