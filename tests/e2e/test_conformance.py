@@ -145,6 +145,7 @@ REQUESTS = [
     ("GET", "/health", {}),
     ("GET", "/health/ready", {}),
     ("GET", "/", {}),
+    ("GET", "/", {"headers": {"accept": "text/html,*/*;q=0.8"}}),
     *(
         ("POST", FORM, {"files": {"file": CLIP}, "data": {"response_format": name}})
         for name in ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")

@@ -179,8 +179,8 @@ def _complete(operation: Json) -> None:
             operation["requestBody"] = _sample_form("recording", CONSENT_FORM)
         case "deleteModel":
             del operation["responses"]["200"]
-        case "getHealth":  # Litestar says one of them, but all that Health says fits Status too
-            success["content"]["application/json"]["schema"] = _any_of(["Health", "Status"])
+        case "getRoot" | "getHealth":
+            success["content"] = _either_content(name)
         case _:
             if name in ANSWERS:
                 success["content"]["application/json"]["examples"] = ANSWERS[name]
@@ -189,6 +189,14 @@ def _complete(operation: Json) -> None:
     operation["responses"] = responses | {
         status: {"$ref": f"#/components/responses/{status}"} for status in errors
     }
+
+
+def _either_content(operation: str) -> Json:
+    """Return what an operation answers whose answer depends on who asks; Litestar sees one kind."""
+    if operation == "getRoot":
+        texts = {"text/plain": "One line.", "text/html": "A page, for whoever accepts it."}
+        return {kind: {"schema": {"type": "string", "description": text}} for kind, text in texts.items()}
+    return {"application/json": {"schema": _any_of(["Health", "Status"])}}
 
 
 def _form(*, leave_out: Iterable[str]) -> Json:
