@@ -3,9 +3,10 @@
     nox -s lint types tests docs site conformance fuzz_api
     nox -s "plugin(dist='speechhub-piper')"
 
-All but site and plugin use the repository's .venv, which they make or bring up to date; conformance and fuzz_api keep
-more environments in .venvs. Each engine plugin is tested in an environment of its own, because the native
-dependencies of engines conflict. A plugin with pins of its own gets exactly those, and PyTorch for the CPU.
+All but site and plugin use the repository's .venv, which they make or bring up to date; conformance and
+fuzz_api keep more environments in .venvs. Each engine plugin is tested in an environment of its own, because
+the native dependencies of engines conflict. A plugin with pins of its own gets exactly those, and PyTorch for
+the CPU.
 """
 
 import os
