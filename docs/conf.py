@@ -19,8 +19,8 @@ ROOT = DOCS.parent
 CONTENTS = {
     "Start": ["getting-started", "clients", "troubleshooting"],
     "Use": ["http-api", "cli", "voices", "engines/index", "openapi-differences"],
-    "Set up": ["configuration", "containers", "cuda", "mirrors"],
-    "Run": ["deployment-checklist", "operations", "security", "metrics"],
+    "Set up": ["configuration", "containers", "hardware", "cuda", "mirrors"],
+    "Run": ["deployment-checklist", "operations", "security", "metrics", "alerts"],
     "Extend": ["writing-an-engine"],
     "Understand": ["design", "lifecycle", "glossary"],
     "Prove": ["verification", "benchmarks"],
