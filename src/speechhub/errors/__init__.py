@@ -35,6 +35,7 @@ SpeechhubError
 │   ├── EnginePinnedError
 │   ├── GpuMemoryError
 │   ├── EngineFailingError            its last load failed a moment ago
+│   ├── DiskFullError
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── EngineError                   an engine failed
@@ -87,6 +88,7 @@ from speechhub.errors.refusals import (
     VoiceNotFoundError,
 )
 from speechhub.errors.unavailable import (
+    DiskFullError,
     EngineFailingError,
     EnginePinnedError,
     GpuMemoryError,
@@ -108,6 +110,7 @@ __all__ = [
     "ConsentInUseError",
     "ConsentNotFoundError",
     "CorruptAudioError",
+    "DiskFullError",
     "EngineCrashedError",
     "EngineError",
     "EngineFailingError",
