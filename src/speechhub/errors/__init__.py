@@ -37,6 +37,7 @@ SpeechhubError
 │   ├── EngineFailingError            its last load failed a moment ago
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
+├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
 ├── EngineError                   an engine failed
 │   ├── EngineLoadError
 │   ├── EngineOutOfMemoryError
@@ -57,6 +58,7 @@ from speechhub.errors.failures import (
     EngineLoadError,
     EngineOutOfMemoryError,
     EngineProtocolError,
+    LicenceNotAcceptedError,
     ModelFilesError,
     RequestCancelledError,
 )
@@ -119,6 +121,7 @@ __all__ = [
     "InvalidApiKeyError",
     "InvalidLanguageError",
     "InvalidValueError",
+    "LicenceNotAcceptedError",
     "MissingValueError",
     "ModelFilesError",
     "ModelNotDeletableError",
