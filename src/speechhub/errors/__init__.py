@@ -38,6 +38,7 @@ SpeechhubError
 │   ├── DiskFullError
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
+├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
 ├── EngineError                   an engine failed
 │   ├── EngineLoadError
 │   ├── EngineOutOfMemoryError
@@ -58,6 +59,7 @@ from speechhub.errors.failures import (
     EngineLoadError,
     EngineOutOfMemoryError,
     EngineProtocolError,
+    LicenceNotAcceptedError,
     ModelFilesError,
     RequestCancelledError,
 )
@@ -122,6 +124,7 @@ __all__ = [
     "InvalidApiKeyError",
     "InvalidLanguageError",
     "InvalidValueError",
+    "LicenceNotAcceptedError",
     "MissingValueError",
     "ModelFilesError",
     "ModelNotDeletableError",

