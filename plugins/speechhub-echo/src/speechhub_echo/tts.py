@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from speechhub.engine import (
     Audio,
     Call,
+    DeviceMemory,
     Emotion,
     EmotionMode,
     InvalidValueError,
@@ -63,6 +64,10 @@ class EchoTts(TtsEngine):
                 self._faults.while_working(call, requests=1, text=sentence)
                 tones = [self._tone(word, lowest_hz) for word in words]
                 yield Audio(samples=np.concatenate(tones), sample_rate=self._sample_rate)
+
+    def memory(self) -> DeviceMemory | None:
+        """Say nothing, but for the switch that leaks."""
+        return self._faults.memory()
 
     def close(self) -> None:
         """Nothing to close here, but for the switch that refuses to."""
