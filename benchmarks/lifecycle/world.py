@@ -185,7 +185,7 @@ class World:
                 self._later(costs.stop_s, Exited(target=target, epoch=epoch))
             case Verify(target=target, epoch=epoch):
                 self.at(costs.verify_s, lambda: self._freed(target, epoch))
-            case Grant(ticket=number, epoch=epoch):
+            case Grant(tickets=(number,), epoch=epoch):  # no engine here takes several
                 self._run(number, epoch)
             case Refuse(ticket=number, error=error):
                 self.tickets[number].error = error

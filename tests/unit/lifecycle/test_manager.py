@@ -53,7 +53,7 @@ async def test_lease_loads_and_gives_back(manager, fleet):
 
     await settled(lambda: not manager.state("stt").busy)
     assert manager.current_model("cuda:0") == "stt"
-    assert manager.public_states() == {"cuda:0": PublicState.STT}
+    assert manager.public_state("cuda:0") is PublicState.STT
 
 
 async def test_two_engines_take_turns_on_one_gpu(manager, fleet):
