@@ -1,6 +1,7 @@
 """Text to speech: from a text to a stream of encoded audio."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -11,12 +12,13 @@ import structlog
 from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat
 from speechhub.codecs.stretch import Stretcher
 from speechhub.engine import Audio, Slot, SynthesizeRequest, Voice
-from speechhub.errors import InvalidValueError, MissingValueError, RequestTimeoutError, SpeechhubError
+from speechhub.errors import InvalidValueError, MissingValueError, SpeechhubError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
 from speechhub.services.casting import Casting, EmotionWish
 from speechhub.services.catalog import Catalog, tts_capabilities
+from speechhub.services.deadline import Deadline
 from speechhub.services.segmentation import PIECE_CHARS, split_text
 from speechhub.services.voices import VoiceService
 
@@ -42,6 +44,8 @@ class SpeechJob:
     instructions: str | None = None
     emotion: EmotionWish | None = None
     """None leaves it to the voice, or to the instructions."""
+    timeout_s: float | None = None
+    """How long the client will wait; None if it does not say."""
 
 
 class SpeechStream:
@@ -139,7 +143,7 @@ class SpeechService:
                 f"speed must be between {MIN_SPEED} and {MAX_SPEED}, not {job.speed:g}.", param="speed"
             )
 
-    async def voices(self, placement: Placement) -> Sequence[Voice]:
+    async def voices(self, placement: Placement, *, deadline: float = math.inf) -> Sequence[Voice]:
         """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
 
         A model that clones needs none of its own: to ask for them must not cost a switch each time.
@@ -148,31 +152,28 @@ class SpeechService:
             UnavailableError, ModelFilesError, EngineError: It cannot be loaded.
         """
         if not await self._runner.voices(placement.target) and not tts_capabilities(placement).cloning:
-            await self._runner.switch_to(placement.target)
+            await self._runner.switch_to(placement.target, deadline=deadline)
         return await self._runner.voices(placement.target)
 
     async def _produce(
         self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
     ) -> float:
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         try:
-            async with asyncio.timeout(self._request_timeout_s):
-                return await self._speak(job, placement, chunks)
-        except TimeoutError as error:
-            raise RequestTimeoutError(
-                f"The speech was not done after {self._request_timeout_s:.0f} s."
-            ) from error
+            async with deadline.kept("The speech"):
+                return await self._speak(job, placement, chunks, deadline.at)
         finally:
             chunks.put_nowait(None)
 
     async def _speak(
-        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
+        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None], deadline: float
     ) -> float:
         capabilities = tts_capabilities(placement)
         part = await self._casting.cast(
             job.voice,
             job.emotion,
             job.instructions,
-            own=await self.voices(placement),
+            own=await self.voices(placement, deadline=deadline),
             placement=placement,
         )
         request = SynthesizeRequest(
@@ -193,7 +194,8 @@ class SpeechService:
         spoken_s = 0.0
         for text in pieces:
             one = replace(request, text=text)
-            async with aclosing(self._runner.synthesize(placement.target, one)) as speech:
+            work = self._runner.synthesize(placement.target, one, deadline=deadline)
+            async with aclosing(work) as speech:
                 async for audio in speech:
                     spoken_s += audio.duration_s / stretch
                     if pipeline is None:
