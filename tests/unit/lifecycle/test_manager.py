@@ -16,7 +16,7 @@ from speechhub.errors import (
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.states import Phase, PublicState
-from tests.fakes.placements import GPU, placement, placements
+from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import Fleet
 
 MODELS = placements(
@@ -220,3 +220,40 @@ async def test_close_refuses_waiters_and_ends_workers(fleet):
 async def test_voices_come_from_the_loaded_engine(manager, fleet):
     """A model's voices are its spec's until its engine has told."""
     assert manager.voices("tts") == (Voice(id="v"),)
+
+
+async def test_a_shared_device_shows_the_model_that_it_calls_current(fleet):
+    """Of several that are ready, one that works, else the one that did so last: state and model agree."""
+    both = placements(placement("ears", device=CPU), placement("mouth", slot=Slot.TTS, device=CPU))
+    manager = Manager(both, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+
+    def shown():
+        return manager.current_model("cpu"), manager.public_state("cpu")
+
+    assert shown() == (None, PublicState.NONE)
+    for model in ("mouth", "ears", "mouth"):
+        async with manager.lease(model):
+            busy = shown()
+        await settled(lambda model=model: not manager.state(model).busy)
+        slot = both[model].slot.upper()
+        assert busy == shown() == (model, PublicState(slot))
+    async with manager.lease("ears"):
+        assert shown() == ("ears", PublicState.STT)
+
+    await manager.unload("ears")
+    assert shown() == ("mouth", PublicState.TTS)
+    await manager.close(timeout_s=1)
+
+
+async def test_a_device_without_a_ready_engine_shows_what_comes(fleet):
+    """Loading is told while nothing is ready."""
+    both = placements(placement("ears", device=CPU), placement("mouth", slot=Slot.TTS, device=CPU))
+    manager = Manager(both, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    fleet.gate.clear()
+    loading = asyncio.create_task(manager.switch_to("ears"))
+    await settled(lambda: manager.state("ears").phase is Phase.LOADING)
+
+    assert (manager.current_model("cpu"), manager.public_state("cpu")) == (None, PublicState.LOADING)
+    fleet.gate.set()
+    await loading
+    await manager.close(timeout_s=1)
