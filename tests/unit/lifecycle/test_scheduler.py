@@ -412,6 +412,29 @@ def test_request_during_unload_loads_again():
     assert scheduler.handle(Freed(target="stt", epoch=epoch), 3) == [Load(target="stt", epoch=epoch + 1)]
 
 
+@pytest.mark.parametrize("first", ["the request", "the idle time"])
+def test_a_request_in_the_moment_of_the_idle_unload_is_served(first):
+    """Whichever comes first: by the engine that is there, or by the next one."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 0)
+    assert scheduler.next_wake() == 300
+
+    if first == "the request":
+        assert scheduler.handle(Requested(ticket=2, target="stt"), 300) == [
+            Grant(tickets=(2,), target="stt", epoch=epoch)
+        ]
+        assert scheduler.handle(Ticked(), 300) == []
+        return
+    assert scheduler.handle(Ticked(), 300) == [Stop(target="stt", epoch=epoch)]
+    assert scheduler.handle(Requested(ticket=2, target="stt"), 300) == []
+    scheduler.handle(Exited(target="stt", epoch=epoch), 301)
+    [load] = scheduler.handle(Freed(target="stt", epoch=epoch), 301)
+    assert scheduler.handle(Loaded(target="stt", epoch=load.epoch), 302) == [
+        Grant(tickets=(2,), target="stt", epoch=load.epoch)
+    ]
+
+
 def test_presence_needs_no_idle_engine():
     """Who only wants the engine to be there does not wait for its running work."""
     scheduler = gpu_scheduler()

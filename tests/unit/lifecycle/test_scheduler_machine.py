@@ -419,6 +419,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         else:
             raise AssertionError("it never comes to rest")
         assert not self.waiting, "somebody waits and nothing happens"
+        assert not any(state.busy for state in self.scheduler.states()), "work that nobody does"
 
 
 TestScheduler = SchedulerMachine.TestCase

@@ -21,7 +21,7 @@ from speechhub.lifecycle.states import Phase
 from speechhub.metrics import Metrics
 from speechhub.worker.conversation import Report
 from tests.fakes.placements import GPU, placement, placements
-from tests.fakes.workers import Fleet
+from tests.fakes.workers import FakeWorker, Fleet
 
 MODELS = placements(placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=3)))
 
@@ -289,3 +289,26 @@ async def test_an_engine_that_grows_with_every_call_is_replaced(fleet, manager, 
 
     await settled(lambda: len(fleet.started) == 2 and manager.state("stt").phase is Phase.READY)
     assert manager.visits.memory("stt", manager.state("stt").epoch) is None, "the new one said nothing yet"
+
+
+@pytest.mark.parametrize("pieces", [0, 1])
+async def test_work_that_yields_is_tried_twice_at_most(fleet, manager, metrics, monkeypatch, pieces):
+    """A second crash is its own fault; and what has begun to flow cannot be begun anew."""
+
+    async def stream(worker, request):
+        fleet.calls.append([request])
+        for _ in range(pieces):
+            yield "one"
+        worker.crash()
+        raise EngineCrashedError("it died")
+
+    monkeypatch.setattr(FakeWorker, "stream", stream, raising=False)
+    runner = LocalRunner(manager, metrics)
+
+    with pytest.raises(EngineCrashedError):
+        async for _ in runner.stream("stt", clip(1)):
+            pass
+
+    assert len(fleet.calls) == (1 if pieces else 2)
+    poisoned = metrics.registry.get_sample_value("speechhub_poison_total")
+    assert poisoned == (0 if pieces else 1)
