@@ -59,6 +59,11 @@ class Placement:
         """What the model can do."""
         return self.engine.spec.capabilities_of(self.model)
 
+    @property
+    def max_batch(self) -> int:
+        """How many recordings one call of the engine may carry; 1 for one that speaks."""
+        return self.capabilities.max_batch if isinstance(self.capabilities, SttCapabilities) else 1
+
 
 def devices_of(settings: Settings, *, gpus: Sequence[str], host_memory_bytes: int) -> tuple[Device, ...]:
     """Return the devices of this machine, GPUs first.

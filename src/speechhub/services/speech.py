@@ -1,6 +1,7 @@
 """Text to speech: from a text to a stream of encoded audio."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -14,7 +15,6 @@ from speechhub.engine import Audio, Slot, SynthesizeRequest, Voice
 from speechhub.errors import (
     InvalidValueError,
     MissingValueError,
-    RequestTimeoutError,
     SpeechhubError,
     UnsupportedValueError,
 )
@@ -23,6 +23,7 @@ from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
 from speechhub.services.casting import Casting, EmotionWish
 from speechhub.services.catalog import Catalog, tts_capabilities
+from speechhub.services.deadline import Deadline
 from speechhub.services.segmentation import PIECE_CHARS, split_text
 from speechhub.services.voices import VoiceService
 
@@ -52,6 +53,8 @@ class SpeechJob:
     """0 to `MAX_SEED`; None means chance."""
     silence_interval_ms: int | None = None
     """Pause between sentences, in milliseconds; None leaves it to the voice."""
+    timeout_s: float | None = None
+    """How long the client will wait; None if it does not say."""
 
 
 class SpeechStream:
@@ -154,7 +157,7 @@ class SpeechService:
                 f"Model {placement.target!r} knows no seed; leave it out.", param="seed"
             )
 
-    async def voices(self, placement: Placement) -> Sequence[Voice]:
+    async def voices(self, placement: Placement, *, deadline: float = math.inf) -> Sequence[Voice]:
         """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
 
         A model that clones needs none of its own: to ask for them must not cost a switch each time.
@@ -163,31 +166,28 @@ class SpeechService:
             UnavailableError, ModelFilesError, EngineError: It cannot be loaded.
         """
         if not await self._runner.voices(placement.target) and not tts_capabilities(placement).cloning:
-            await self._runner.switch_to(placement.target)
+            await self._runner.switch_to(placement.target, deadline=deadline)
         return await self._runner.voices(placement.target)
 
     async def _produce(
         self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
     ) -> float:
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         try:
-            async with asyncio.timeout(self._request_timeout_s):
-                return await self._speak(job, placement, chunks)
-        except TimeoutError as error:
-            raise RequestTimeoutError(
-                f"The speech was not done after {self._request_timeout_s:.0f} s."
-            ) from error
+            async with deadline.kept("The speech"):
+                return await self._speak(job, placement, chunks, deadline.at)
         finally:
             chunks.put_nowait(None)
 
     async def _speak(
-        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
+        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None], deadline: float
     ) -> float:
         capabilities = tts_capabilities(placement)
         part = await self._casting.cast(
             job.voice,
             job.emotion,
             job.instructions,
-            own=await self.voices(placement),
+            own=await self.voices(placement, deadline=deadline),
             placement=placement,
         )
         if part.stored:
@@ -212,7 +212,8 @@ class SpeechService:
         spoken_s = 0.0
         for text in pieces:
             one = replace(request, text=text)
-            async with aclosing(self._runner.synthesize(placement.target, one)) as speech:
+            work = self._runner.synthesize(placement.target, one, deadline=deadline)
+            async with aclosing(work) as speech:
                 async for audio in speech:
                     spoken_s += audio.duration_s / stretch
                     if pipeline is None:

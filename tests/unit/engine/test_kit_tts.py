@@ -7,6 +7,7 @@ import pytest
 
 from speechhub.engine import (
     Audio,
+    DeviceMemory,
     EmotionMode,
     EngineSpec,
     InvalidValueError,
@@ -222,6 +223,12 @@ class ProgressInPercent(GoodTts):
     def synthesize(self, request, call):
         yield from super().synthesize(request, call)
         call.report(100)
+
+
+@breaks("held_memory", "more bytes in use than taken")
+class HoldsMoreThanItTook(GoodTts):
+    def memory(self):
+        return DeviceMemory(allocated_bytes=2, reserved_bytes=1)
 
 
 @breaks("every_voice", "KeyError")

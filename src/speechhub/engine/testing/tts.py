@@ -29,6 +29,7 @@ from speechhub.engine.testing.subject import (
     examine,
     expect_cancelled,
     expect_stop,
+    held_memory,
     load,
     plan_for,
 )
@@ -248,6 +249,7 @@ def cancellation_half_way(subject: TtsSubject) -> None:
 _BEHAVIOUR: Final = (
     promised_voices,
     speech,
+    held_memory,
     every_voice,
     declared_options,
     cloning,
