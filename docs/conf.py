@@ -23,7 +23,7 @@ CONTENTS = {
     "Run": ["deployment-checklist", "operations", "security", "metrics", "alerts"],
     "Extend": ["writing-an-engine"],
     "Understand": ["design", "lifecycle", "glossary"],
-    "Prove": ["verification", "benchmarks"],
+    "Prove": ["verification", "benchmarks", "mission"],
 }
 """Headings of the navigation, each with its pages, in the order in which a stranger asks."""
 ENGINES = ["whisper", "piper", "qwen3-asr", "echo"]
