@@ -46,6 +46,7 @@ html_css_files = ["site.css"]
 html_favicon = "_static/mark.svg"
 html_copy_source = False
 html_show_sphinx = False
+copyright = "the authors of speechhub, under Apache-2.0"  # noqa: A001 - Sphinx names it so
 html_theme_options = {
     "light_logo": "mark.svg",
     "dark_logo": "mark.svg",
