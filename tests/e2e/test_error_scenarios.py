@@ -78,17 +78,6 @@ def test_an_engine_that_fails_is_an_error_without_its_words(tmp_path):
         assert server.logged("request")[-1]["error"] == "EngineError"
 
 
-def test_an_engine_that_hangs_is_replaced(tmp_path):
-    """A call that never ends is given up at its time, the deaf worker is killed, and others are served."""
-    env = echo_env(stt={"hang": True}) | {"SPEECHHUB_REQUEST_TIMEOUT_S": "1"}
-    with serving(tmp_path, **env) as server:
-        answer = transcribe(server)
-
-        assert refused(answer) == (503, "request_timeout")
-        until(lambda: server.logged("engine does not stop a cancelled call and is killed"), "it is killed")
-        assert speak(server).status_code == 200
-
-
 def test_an_engine_that_cannot_load_is_left_alone_for_a_while(tmp_path):
     """The first request learns why, and the next ones are told to wait; the other engine does not notice."""
     with serving(tmp_path, **echo_env(stt={"crash_on_load": True})) as server:
