@@ -52,6 +52,7 @@ class FakeRunner:
         self.hear = transcript_of
         self.pieces_of = pieces_of
         self.running = 0
+        self.piece_s = 0.5
         self.error = None
         self.error_after_first = None
         self.gate = asyncio.Event()
@@ -102,7 +103,7 @@ class FakeRunner:
         for number in range(3):
             if number and self.error_after_first:
                 raise self.error_after_first
-            tone = np.sin(np.arange(8000, dtype=np.float32) * 0.1) * 0.5
+            tone = np.sin(np.arange(round(16_000 * self.piece_s), dtype=np.float32) * 0.1) * 0.5
             yield Audio(samples=tone.astype(np.float32), sample_rate=16_000)
 
     async def voices(self, model):

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -31,6 +32,10 @@ log = structlog.get_logger()
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 """Source: OpenAI's openapi.yaml, CreateSpeechRequest.speed."""
+SOON_S: Final = 0.3
+"""How much of the speech, in seconds, is encoded and sent before the rest of the engine's first piece.
+
+That piece is a whole sentence, whose MP3 takes 60 ms. Less than this fills no packet of some formats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,10 +221,13 @@ class SpeechService:
             async with aclosing(work) as speech:
                 async for audio in speech:
                     spoken_s += audio.duration_s / stretch
+                    slices = [audio]
                     if pipeline is None:
                         pipeline = _Pipeline(job.format, audio.sample_rate, stretch)
-                    if data := await asyncio.to_thread(pipeline.feed, audio):
-                        chunks.put_nowait(data)
+                        slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
+                    for piece in slices:
+                        if data := await asyncio.to_thread(pipeline.feed, piece):
+                            chunks.put_nowait(data)
         if pipeline is None:  # an engine that had nothing to say; an empty file is still a valid one
             pipeline = _Pipeline(job.format, OUTPUT_RATE, 1.0)
         if data := await asyncio.to_thread(pipeline.finish):
