@@ -5,12 +5,15 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
-from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat
-from speechhub.codecs.stretch import Stretcher
-from speechhub.engine import Audio, Slot, SynthesizeRequest, Voice
+from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
+from speechhub.codecs.pipeline import SpeechPipeline
+from speechhub.codecs.seams import Pause
+from speechhub.domain.language import parse_language
+from speechhub.engine import Slot, SynthesizeRequest, Voice
 from speechhub.errors import (
     InvalidValueError,
     MissingValueError,
@@ -23,13 +26,17 @@ from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
 from speechhub.services.casting import Casting, EmotionWish
 from speechhub.services.catalog import Catalog, tts_capabilities
-from speechhub.services.segmentation import PIECE_CHARS, split_text
+from speechhub.services.segmentation import ends_sentence, language_of, piece_chars, split_text
 from speechhub.services.voices import VoiceService
 
 log = structlog.get_logger()
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 """Source: OpenAI's openapi.yaml, CreateSpeechRequest.speed."""
+BETWEEN_SENTENCES: Final = Pause(shortest_s=0.15, longest_s=0.7)
+"""What a voice makes of the end of a sentence is left alone within these bounds."""
+WITHIN_SENTENCE: Final = Pause(shortest_s=0.0, longest_s=0.3)
+"""Where a sentence is too long for one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,8 @@ class SpeechJob:
     """0 to `MAX_SEED`; None means chance."""
     silence_interval_ms: int | None = None
     """Pause between sentences, in milliseconds; None leaves it to the voice."""
+    language: str | None = None
+    """Of the text, as a code or an English name; None leaves it to the engine."""
 
 
 class SpeechStream:
@@ -125,6 +134,7 @@ class SpeechService:
         """
         began = time.perf_counter()
         placement = self._catalog.model(job.model, Slot.TTS)
+        job = replace(job, language=parse_language(job.language))
         self._check(job, placement)
         self._casting.check(job.voice, job.emotion, placement)
         chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -153,6 +163,25 @@ class SpeechService:
             raise UnsupportedValueError(
                 f"Model {placement.target!r} knows no seed; leave it out.", param="seed"
             )
+        languages = placement.model.languages
+        if job.language is not None and languages and job.language not in languages:
+            raise UnsupportedValueError(
+                f"Model {placement.target!r} does not speak {job.language!r}; it speaks: "
+                f"{', '.join(languages)}.",
+                param="language",
+            )
+
+    def _pieces(self, job: SpeechJob, placement: Placement) -> list[str]:
+        """Return the texts that the engine gets, one for each call."""
+        capabilities, known = tts_capabilities(placement), placement.model.languages
+        limit_chars = piece_chars(job.text)
+        return split_text(
+            job.text,
+            language=job.language or language_of(job.text, known),
+            limit_chars=min(capabilities.longest_input_chars or limit_chars, limit_chars),
+            first_alone=not capabilities.streaming,
+            each_alone=job.silence_interval_ms is not None and not capabilities.silence_interval,
+        )
 
     async def voices(self, placement: Placement) -> Sequence[Voice]:
         """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
@@ -195,6 +224,7 @@ class SpeechService:
         request = SynthesizeRequest(
             text=job.text,
             voice=part.voice,
+            language=job.language,
             speed=job.speed if capabilities.native_speed else 1.0,
             instructions=part.instructions,
             reference=part.reference,
@@ -203,24 +233,22 @@ class SpeechService:
             silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
         )
         stretch = 1.0 if capabilities.native_speed else job.speed
-        pieces = split_text(
-            job.text,
-            limit_chars=min(capabilities.longest_input_chars or PIECE_CHARS, PIECE_CHARS),
-            first_alone=not capabilities.streaming,
-        )
-        pipeline: _Pipeline | None = None
-        spoken_s = 0.0
-        for text in pieces:
+        pipeline: SpeechPipeline | None = None
+        spoken_s, pause = 0.0, WITHIN_SENTENCE
+        for text in self._pieces(job, placement):
+            if pipeline is not None:
+                pipeline.join(pause)
+            pause = _pause_after(text, job.silence_interval_ms)
             one = replace(request, text=text)
             async with aclosing(self._runner.synthesize(placement.target, one)) as speech:
                 async for audio in speech:
                     spoken_s += audio.duration_s / stretch
                     if pipeline is None:
-                        pipeline = _Pipeline(job.format, audio.sample_rate, stretch)
+                        pipeline = SpeechPipeline(job.format, sample_rate=audio.sample_rate, speed=stretch)
                     if data := await asyncio.to_thread(pipeline.feed, audio):
                         chunks.put_nowait(data)
         if pipeline is None:  # an engine that had nothing to say; an empty file is still a valid one
-            pipeline = _Pipeline(job.format, OUTPUT_RATE, 1.0)
+            pipeline = SpeechPipeline(job.format, sample_rate=OUTPUT_RATE)
         if data := await asyncio.to_thread(pipeline.finish):
             chunks.put_nowait(data)
         if part.stored:  # the engine may have written something
@@ -228,17 +256,10 @@ class SpeechService:
         return spoken_s
 
 
-class _Pipeline:
-    """Audio in, bytes out; one for each response, used by one thread at a time."""
-
-    def __init__(self, speech_format: SpeechFormat, sample_rate: int, speed: float) -> None:
-        self._encoder = Encoder(speech_format, source_rate=sample_rate)
-        self._stretcher = Stretcher(speed, sample_rate) if speed != 1.0 else None
-
-    def feed(self, audio: Audio) -> bytes:
-        samples = self._stretcher.process(audio.samples) if self._stretcher else audio.samples
-        return self._encoder.encode(samples)
-
-    def finish(self) -> bytes:
-        rest = self._encoder.encode(self._stretcher.finish()) if self._stretcher else b""
-        return rest + self._encoder.finish()
+def _pause_after(text: str, silence_interval_ms: int | None) -> Pause:
+    """Return how much silence belongs between a piece of the text and the next one."""
+    if not ends_sentence(text):
+        return WITHIN_SENTENCE
+    if silence_interval_ms is None:
+        return BETWEEN_SENTENCES
+    return Pause(shortest_s=silence_interval_ms / 1000, longest_s=silence_interval_ms / 1000)
