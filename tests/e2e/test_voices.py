@@ -155,6 +155,28 @@ def test_two_long_texts_take_turns_on_one_engine(tmp_path):
     assert sizes["a"] == sizes["b"] > 24_000 * 2 * 240
 
 
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+def test_a_long_text_is_heard_while_the_rest_is_made(tmp_path, stream_format):
+    """The first bytes, as they are or in events, come while the engine works on later sentences."""
+    text = "One two three four five six seven eight nine ten. " * 100
+    body = {"model": "echo-clone", "voice": "low", "input": text, "stream_format": stream_format}
+    with (
+        serving(tmp_path, **echo_env(tts={"work_s": 0.05})) as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+        client.stream("POST", "/v1/audio/speech", json=body | {"response_format": "mp3"}) as answer,
+    ):
+        chunks = answer.iter_raw()
+        first = next(chunks)
+        assert busy(server) == ["echo-clone"]
+        rest = b"".join(chunks)
+
+    if stream_format == "sse":
+        events = (first + rest).split(b"\n\n")
+        assert events[0].startswith(b'data: {"type":"speech.audio.delta"')
+        assert events[-3].startswith(b'data: {"type":"speech.audio.done"')
+    assert len(rest) > 100 * len(first)
+
+
 def busy(server):
     models = httpx.get(f"{server.url}/health", timeout=30).json()["models"]
     return [model["id"] for model in models if model["busy"] or model["waiting"]]
