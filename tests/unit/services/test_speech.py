@@ -55,7 +55,7 @@ class Humming(FakeRunner):
     def texts(self):
         return [request.text for _, request in self.requests]
 
-    async def synthesize(self, model, request):
+    async def synthesize(self, model, request, **_):
         self.requests.append((model, request))
         self.running += 1
         try:
