@@ -96,9 +96,9 @@ def _places() -> Iterator[Finding]:
         served.setdefault(place.kind, "")
         answer = probe(place)
         took = "" if answer.latency_s is None else f", {answer.latency_s * 1000:.0f} ms"
-        yield (OK if answer.works else WARN), place.kind, f"{place.url} {answer.finding}{took}"
+        yield (OK if answer.works else WARN), place.kind, f"{place.shown} {answer.finding}{took}"
         if answer.works:
-            served[place.kind] = served[place.kind] or place.url
+            served[place.kind] = served[place.kind] or place.shown
     for kind, url in served.items():
         if not url:
             yield FAIL, kind, "no place serves them; check the network, or set SPEECHHUB_MIRROR to another"

@@ -35,6 +35,7 @@ SpeechhubError
 │   ├── EnginePinnedError
 │   ├── GpuMemoryError
 │   ├── EngineFailingError            its last load failed a moment ago
+│   ├── DiskFullError
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
@@ -89,6 +90,7 @@ from speechhub.errors.refusals import (
     VoiceNotFoundError,
 )
 from speechhub.errors.unavailable import (
+    DiskFullError,
     EngineFailingError,
     EnginePinnedError,
     GpuMemoryError,
@@ -110,6 +112,7 @@ __all__ = [
     "ConsentInUseError",
     "ConsentNotFoundError",
     "CorruptAudioError",
+    "DiskFullError",
     "EngineCrashedError",
     "EngineError",
     "EngineFailingError",
