@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from speechhub.engine import EMOTIONS, EmotionMode
 from tests.fakes.babble import wav_of
@@ -45,8 +46,11 @@ def refused(answer, param, code="invalid_value"):
 @pytest.mark.parametrize("head", ["", "data:audio/wav;base64,", "data:;base64,"])
 async def test_a_clip_reaches_the_engine(speak, runner, head):
     """In the rate and the length that the engine declares, whatever was sent."""
-    assert (await speak(voice=head + CLIP)).status_code == 200
+    with capture_logs() as logs:
+        assert (await speak(voice=head + CLIP)).status_code == 200
 
+    [warning] = [line for line in logs if line["log_level"] == "warning"]
+    assert (warning["duration_s"], warning["used_s"]) == (1.5, 1.2)
     [(_, request)] = runner.requests
     assert request.voice == ""
     assert request.reference.audio.sample_rate == 16_000

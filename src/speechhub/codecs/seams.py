@@ -43,7 +43,7 @@ class Seams:
         """Set between two parts, until there is a sound of the second."""
         self._lead = np.empty(0, np.float32)
         """Silence that the second part begins with."""
-        self._begun = False
+        self._begun = self._sounded = False
 
     def join(self, pause: Pause) -> None:
         """Begin another part, after *pause*; the first part begins by itself."""
@@ -79,10 +79,12 @@ class Seams:
         both = np.append(self._tail, samples)
         sound = np.flatnonzero(np.abs(both) > QUIET)
         if len(sound):
-            end, self._silence_before_tail = int(sound[-1]) + 1, 0
+            end, self._silence_before_tail, self._sounded = int(sound[-1]) + 1, 0, True
         else:
             end = self._sound_in_tail
         ready = max(min(end, len(both) - self._fade), len(both) - self._count(HELD_S), 0)
+        if not self._sounded:  # the listener waits for the first bytes, and here nothing can end
+            ready = len(both)
         self._silence_before_tail += max(ready - end, 0)
         self._tail, self._sound_in_tail = both[ready:], max(end - ready, 0)
         return both[:ready]

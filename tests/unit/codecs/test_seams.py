@@ -110,9 +110,10 @@ def test_silent_and_empty_parts_are_passed_over():
 
 
 def test_sound_flows_at_once():
-    """Nothing but a few milliseconds of it waits."""
+    """Nothing but a few milliseconds of it waits, and nothing of the silence before it."""
     seams = Seams(RATE)
 
+    assert len(seams.process(part(0.3, 0.0))) == round(0.3 * RATE)
     assert len(seams.process(part(sound_s=1.0))) > 0.99 * RATE
 
 
