@@ -13,7 +13,7 @@ from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
 from speechhub.codecs.pipeline import SpeechPipeline
 from speechhub.codecs.seams import Pause
 from speechhub.domain.language import parse_language
-from speechhub.engine import Slot, SynthesizeRequest, Voice
+from speechhub.engine import Emotion, EmotionMode, Slot, SynthesizeRequest, Voice
 from speechhub.errors import (
     InvalidValueError,
     MissingValueError,
@@ -26,7 +26,13 @@ from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
 from speechhub.services.casting import Casting, EmotionWish
 from speechhub.services.catalog import Catalog, tts_capabilities
-from speechhub.services.segmentation import ends_sentence, language_of, piece_chars, split_text
+from speechhub.services.segmentation import (
+    PIECE_CHARS,
+    ends_sentence,
+    language_of,
+    piece_chars,
+    split_text,
+)
 from speechhub.services.voices import VoiceService
 
 log = structlog.get_logger()
@@ -221,6 +227,7 @@ class SpeechService:
         )
         if part.stored:
             await asyncio.to_thread(self._cache.used, placement.target, part.stored)
+        pieces = self._pieces(job, placement)
         request = SynthesizeRequest(
             text=job.text,
             voice=part.voice,
@@ -228,14 +235,14 @@ class SpeechService:
             speed=job.speed if capabilities.native_speed else 1.0,
             instructions=part.instructions,
             reference=part.reference,
-            emotion=part.emotion,
+            emotion=_of_the_whole(part.emotion, job.text) if len(pieces) > 1 else part.emotion,
             seed=job.seed,
             silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
         )
         stretch = 1.0 if capabilities.native_speed else job.speed
         pipeline: SpeechPipeline | None = None
         spoken_s, pause = 0.0, WITHIN_SENTENCE
-        for text in self._pieces(job, placement):
+        for text in pieces:
             if pipeline is not None:
                 pipeline.join(pause)
             pause = _pause_after(text, job.silence_interval_ms)
@@ -254,6 +261,13 @@ class SpeechService:
         if part.stored:  # the engine may have written something
             await asyncio.to_thread(self._cache.sweep)
         return spoken_s
+
+
+def _of_the_whole(emotion: Emotion | None, text: str) -> Emotion | None:
+    """Have the beginning of a long text tell the emotion of each piece, where the pieces themselves would."""
+    if emotion is None or emotion.mode is not EmotionMode.TEXT or emotion.text:
+        return emotion
+    return replace(emotion, text=text[:PIECE_CHARS])
 
 
 def _pause_after(text: str, silence_interval_ms: int | None) -> Pause:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
-from speechhub.engine import Audio, Slot, TtsCapabilities, Voice
+from speechhub.engine import Audio, EmotionMode, Slot, TtsCapabilities, Voice
 from speechhub.errors import EngineCrashedError, InvalidLanguageError, UnsupportedValueError
+from speechhub.services.casting import EmotionWish
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechJob, SpeechService
 from speechhub.services.voices import VoiceService
@@ -20,7 +21,12 @@ from tests.fakes.runner import FakeRunner
 
 RATE = 16_000
 SOUND_S, QUIET_S = 0.4, 0.05
-ABLE = {"streaming": True, "seed": True, "longest_input_chars": 200}
+ABLE = {
+    "streaming": True,
+    "seed": True,
+    "longest_input_chars": 200,
+    "emotions": (EmotionMode.TEXT,),
+}
 
 
 def mouth(name, languages=(), **capabilities):
@@ -238,6 +244,17 @@ async def test_a_slow_engine_speaks_the_first_sentence_first(hear, runner):
     await hear("One. Two. Three!", model="slow")
 
     assert runner.texts == ["One.", "Two. Three!"]
+
+
+async def test_a_long_text_has_one_mood(hear, runner):
+    """Its beginning tells the emotion of each piece, unless a description does; a short one tells its own."""
+    own, told = EmotionWish(mode=EmotionMode.TEXT), EmotionWish(mode=EmotionMode.TEXT, text="glad")
+
+    for text, wish in ((LONG, own), (LONG, told), ("One.", own)):
+        await hear(text, emotion=wish)
+
+    moods = [request.emotion.text for _, request in runner.requests]
+    assert moods == [LONG[:1000]] * 27 + ["glad"] * 27 + [None]
 
 
 async def test_the_language_reaches_the_engine(hear, runner):
