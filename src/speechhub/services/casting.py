@@ -178,7 +178,8 @@ class Casting:
         )
 
     async def _clip(self, text: str, capabilities: TtsCapabilities, *, param: str) -> Reference:
-        data = clip_bytes(text, limit_bytes=self._voices.max_reference_bytes, param=param)
+        limit_bytes = self._voices.max_reference_bytes
+        data = await asyncio.to_thread(clip_bytes, text, limit_bytes=limit_bytes, param=param)
         recording = await self._voices.read(data, param=param)
         return await asyncio.to_thread(_reference, recording, capabilities)
 
