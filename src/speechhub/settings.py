@@ -130,8 +130,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     refused with 429; 0 is no limit."""
     max_audio_s: Seconds = 2 * 3600
     """Longest recording, after decoding."""
-    max_input_chars: Count = 4096
-    """Longest text to speak. Source: OpenAI's openapi.yaml, CreateSpeechRequest.input."""
+    max_input_chars: Count = 10_000
+    """Longest text to speak; OpenAI's own limit is 4096. 10,000 characters are some ten minutes of speech,
+    and all of it has to be made within `request_timeout_s`."""
     max_voices: Count = 100
     """How many custom voices, and how many consents, the library may hold."""
     max_reference_bytes: Count = 10 * 1024 * 1024

@@ -35,6 +35,8 @@ class Plan:
     model_dir: ModelDir = None
     device: str = "cpu"
     options: Mapping[str, object] = field(default_factory=dict)
+    cache_dir: Path | None = None
+    """`LoadContext.cache_dir`; empty, and gone after the checks."""
 
     def load(self, kind: type[EngineT]) -> EngineT:
         """Make an engine and load the model, as a worker does.
@@ -45,7 +47,11 @@ class Plan:
         engine = self._make(kind)
         engine.load(
             LoadContext(
-                model=self.model.id, model_dir=self._folder(), device=self.device, options=dict(self.options)
+                model=self.model.id,
+                model_dir=self._folder(),
+                device=self.device,
+                options=dict(self.options),
+                cache_dir=self.cache_dir,
             )
         )
         return engine
