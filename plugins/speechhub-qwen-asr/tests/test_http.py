@@ -1,9 +1,7 @@
 """The engine behind the real server: what clients get, and what they get when the weights are broken."""
 
-import io
 import json
 import shutil
-import wave
 
 import httpx
 import pytest
@@ -12,21 +10,11 @@ import webvtt
 
 from tests.e2e.server import serving
 
-from .conftest import TEXT, tone
+from .conftest import TEXT, tone_wav
 
 pytestmark = pytest.mark.e2e
 PATIENCE_S = 180
 """The first request imports PyTorch and loads a model; on a loaded machine that takes its time."""
-
-
-def wav(duration_s=3.0):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(16_000)
-        out.writeframes((tone(duration_s).samples * 32767).astype("<i2").tobytes())
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +47,7 @@ def http(checkpoints, tmp_path_factory):
 def transcribe(http, audio=None, **form):
     return http.post(
         "/v1/audio/transcriptions",
-        files={"file": ("clip.wav", audio or wav(), "audio/wav")},
+        files={"file": ("clip.wav", audio or tone_wav(), "audio/wav")},
         data={"model": "tiny"} | form,
     )
 
@@ -111,7 +99,10 @@ def test_text_comes_in_events(http):
 
 def test_a_client_that_leaves_harms_nobody(http):
     """Whoever hangs up in the middle of the text leaves a server that serves the next."""
-    body = {"files": {"file": ("clip.wav", wav(), "audio/wav")}, "data": {"model": "tiny", "stream": "true"}}
+    body = {
+        "files": {"file": ("clip.wav", tone_wav(), "audio/wav")},
+        "data": {"model": "tiny", "stream": "true"},
+    }
     with http.stream("POST", "/v1/audio/transcriptions", **body) as answer:
         next(answer.iter_lines())
 

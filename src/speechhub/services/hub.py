@@ -74,14 +74,15 @@ class Hub:
         names = gpu_names()
         devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
         placements = place(found.engines, settings, devices)
+        store = ModelStore(settings.models_dir, hf_endpoint=settings.hf_endpoint, offline=settings.offline)
         catalog = Catalog(
             placements,
             stt_model=settings.stt_model,
             tts_model=settings.tts_model,
             aliases=settings.aliases,
             voice_aliases=settings.voice_aliases,
+            parts=lambda placement: store.parts(placement.model, local=placement.path),
         )
-        store = ModelStore(settings.models_dir, hf_endpoint=settings.hf_endpoint, offline=settings.offline)
 
         def fetch(placement: Placement) -> Path | None:
             return store.resolve(

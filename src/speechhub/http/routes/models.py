@@ -19,7 +19,9 @@ async def list_models(
     catalog: NamedDependency[Catalog], manager: NamedDependency[Manager], state: State
 ) -> ModelList:
     """List all models, then the names that stand for them."""
-    return ModelList(data=[_model(listing, manager, state.started_at) for listing in catalog.listings()])
+    return ModelList(
+        data=[_model(catalog, listing, manager, state.started_at) for listing in catalog.listings()]
+    )
 
 
 @get("/models/{model_id:path}", summary="Describe a model", tags=[OPENAI])
@@ -30,7 +32,7 @@ async def retrieve_model(
     state: State,
 ) -> Model:
     """Describe one model or alias; ids may hold slashes."""
-    return _model(catalog.find(model_id.removeprefix("/")), manager, state.started_at)
+    return _model(catalog, catalog.find(model_id.removeprefix("/")), manager, state.started_at)
 
 
 @delete(
@@ -44,7 +46,7 @@ async def delete_model(model_id: FromPath[str], catalog: NamedDependency[Catalog
     raise ModelNotDeletableError(catalog.find(model_id.removeprefix("/")).name)
 
 
-def _model(listing: Listing, manager: Manager, started_at: int) -> Model:
+def _model(catalog: Catalog, listing: Listing, manager: Manager, started_at: int) -> Model:
     placement = listing.placement
     phase = manager.state(placement.target).phase
     return Model(
@@ -56,6 +58,6 @@ def _model(listing: Listing, manager: Manager, started_at: int) -> Model:
         languages=placement.model.languages,
         device=placement.device.name,
         state=phase.value if phase else "unloaded",
-        capabilities=asdict(placement.capabilities),
+        capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
         voices=tuple(voice.id for voice in manager.voices(placement.target)),
     )
