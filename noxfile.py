@@ -1,11 +1,12 @@
 """The project's tasks, the same at a desk and in CI; ``scripts/test`` runs them all.
 
-    nox -s lint types tests docs conformance fuzz_api
+    nox -s lint types tests docs site conformance fuzz_api
     nox -s "plugin(dist='speechhub-piper')"
 
-All but plugin use the repository's .venv, which they make or bring up to date; conformance and fuzz_api keep
-more environments in .venvs. Each engine plugin is tested in an environment of its own, because the native
-dependencies of engines conflict. A plugin with pins of its own gets exactly those, and PyTorch for the CPU.
+All but site and plugin use the repository's .venv, which they make or bring up to date; conformance and
+fuzz_api keep more environments in .venvs. Each engine plugin is tested in an environment of its own, because
+the native dependencies of engines conflict. A plugin with pins of its own gets exactly those, and PyTorch for
+the CPU.
 """
 
 import os
@@ -30,7 +31,7 @@ PINS = "plugins/{dist}/src/*/engine-requirements.txt"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "tests", "docs", "conformance", "plugin"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "site", "conformance", "plugin"]
 nox.options.default_venv_backend = "virtualenv" if NO_UV else "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_external_run = False
@@ -78,6 +79,15 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Check that the documentation tells the truth."""
     session.run(hub_python(session), "-m", "pytest", *report("docs"), "tests/docs", *session.posargs)
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build the pages as a site into site/; a link to a page or heading that is not there is an error."""
+    session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "site"))
+    options = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--jobs=auto"]
+    session.run("sphinx-build", *options, "-d", f"{session.create_tmp()}/doctrees", "docs", "site")
+    session.log("site/index.html is the first page")
 
 
 @nox.session(venv_backend="none")

@@ -92,6 +92,11 @@ class Metrics:
         self._lag = Gauge(
             "speechhub_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry
         )
+        # What alerts watch is there from the start, at 0: Prometheus does not see a series' first step.
+        for cause in ("stopped", "crashed", "load_failed"):
+            self._exits.labels(cause)
+        for result in ("ready", "failed"):
+            self._switches.labels(result)
 
     def request(self, *, method: str, route: str | None, status: int, took_s: float) -> None:
         """Count a request that is over."""

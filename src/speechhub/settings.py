@@ -114,6 +114,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Options of engines: name → {option: value}; each engine's page lists them."""
     preload: tuple[str, ...] = ()
     """Models to load at start; they still unload when idle."""
+    accept_licenses: tuple[str, ...] = ()
+    """Licences with conditions that you have read and accept: ids of licences or of models, or ``all``.
+    Models under other such licences are refused."""
 
     max_upload_bytes: Count = 50 * 1024 * 1024
     """Largest request body."""
@@ -135,6 +138,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Largest recording of a custom voice or of a consent, as a file. Source: OpenAI's openapi.yaml."""
     max_reference_s: Seconds = 30.0
     """Longest recording of a custom voice or of a consent, after decoding."""
+    voice_features_bytes: Limit = 1024**3
+    """How much disk engines may use for what they compute from custom voices, so that a restart or a switch
+    does not compute it again; 0 keeps nothing."""
     speech_format: Literal["wav", "mp3", "opus", "aac", "flac", "pcm"] = "wav"
     """`response_format` of speech where a request names none; OpenAI's own model names always mean mp3."""
 
@@ -205,6 +211,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def voices_dir(self) -> Path:
         """Where the library of custom voices keeps its files."""
         return self.home / "voices"
+
+    @property
+    def voice_features_dir(self) -> Path:
+        """Where engines keep what they compute from custom voices."""
+        return self.voices_dir / "features"
+
+    @property
+    def licences_file(self) -> Path:
+        """Where it is written which licences were accepted by command; beside the models, as they concern."""
+        return self.models_dir / ".licences.json"
 
     @property
     def engines_dir(self) -> Path:

@@ -21,8 +21,9 @@ def placement(
     preference: int = 0,
     languages: tuple[str, ...] = (),
     parts: tuple[ModelPart, ...] = (),
+    licence: str = "",
 ) -> Placement:
-    """Return a placement of *model* by an engine that is not installed."""
+    """Return a placement of *model* by an engine that is not installed; a *licence* must be accepted."""
     spec = EngineSpec(
         name=f"engine-of-{model}",
         slot=slot,
@@ -37,6 +38,8 @@ def placement(
                 preference=preference,
                 languages=languages,
                 parts=parts,
+                licence=licence,
+                must_accept_licence=bool(licence),
             ),
         ),
     )

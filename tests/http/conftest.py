@@ -20,7 +20,7 @@ from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings
-from speechhub.store import ModelStore
+from speechhub.store import Licences, ModelStore, ReferenceCache
 from speechhub.voices import VoiceLibrary
 from tests.fakes.placements import CPU, placement, placements
 from tests.fakes.runner import FakeRunner
@@ -55,9 +55,12 @@ MODELS = placements(
             reference_sample_rate=16_000,
             longest_reference_s=1.2,
             emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
+            seed=True,
+            silence_interval=True,
         ),
         preference=-1,
     ),
+    placement("bound", slot=Slot.TTS, device=CPU, preference=-1, licence="Own-1.0"),
 )
 
 
@@ -88,8 +91,10 @@ async def hub(settings, runner, gpus):
     metrics = Metrics()
     catalog = Catalog(MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"})
     manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=Fleet())
+    library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
     voices = VoiceService(
-        VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
+        library,
+        ReferenceCache(settings.voice_features_dir, limit_bytes=10_000, digests=library.digests),
         max_reference_bytes=settings.max_reference_bytes,
         max_reference_s=settings.max_reference_s,
     )
@@ -97,6 +102,7 @@ async def hub(settings, runner, gpus):
         settings=settings,
         catalog=catalog,
         store=ModelStore(settings.models_dir, hf_endpoint=None, offline=True),
+        licences=Licences(settings.licences_file),
         manager=manager,
         runner=runner,
         transcription=TranscriptionService(

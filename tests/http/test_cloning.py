@@ -65,6 +65,23 @@ async def test_a_custom_voice_reaches_the_engine(speak, runner, anna, name):
     assert stored.reference.digest == clip.reference.digest
 
 
+async def test_what_engines_learnt_goes_with_the_voice(speak, hub, anna, client):
+    """The engine hears whose recording may be kept; when the voice is deleted, nothing of it is left."""
+    digest = hub.voices.library.voice(anna.id).sha256
+    kept = hub.voices.cache.folder("mimic") / f"{digest}.pt"
+    kept.write_bytes(b"learnt")
+
+    assert (await speak(voice=anna.id)).status_code == 200
+    assert (await speak()).status_code == 200
+    stored, clip = [request.reference for _, request in hub.runner.requests]
+    assert (stored.stored, clip.stored) == (True, False)
+    assert stored.digest == clip.digest == digest
+    assert kept.exists()
+
+    await client.audio.voices.delete(anna.id)
+    assert not kept.exists()
+
+
 async def test_an_alias_counts_where_voices_are_cloned(speak, runner, anna, app):
     """Alloy is Annabel for the model that clones, and what it was for the other."""
     voices = app.dependencies["voices"].dependency()
@@ -139,6 +156,30 @@ async def test_what_is_no_base64_is_refused(speak):
     """A long text that is no clip, and a data URL without base64."""
     refused(await speak(voice="Anna, but " * 40), "voice")
     refused(await speak(voice="data:audio/wav,abc"), "voice")
+
+
+# ── Seeds ────────────────────────────────────────────────────────────────────
+
+
+async def test_a_seed_reaches_the_engine(speak, runner):
+    """As it is; without one, chance rules."""
+    assert (await speak(seed=7)).status_code == 200
+    assert (await speak()).status_code == 200
+
+    assert [request.seed for _, request in runner.requests] == [7, None]
+
+
+async def test_a_model_that_knows_no_seed_says_so(speak, runner):
+    """A promise that nobody keeps is not made."""
+    refused(await speak(seed=7, model="mouth", voice="anna"), "seed", "unsupported_value")
+    assert not runner.requests
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "x", True])
+async def test_a_wrong_seed_is_refused(speak, runner, seed):
+    """By its name."""
+    refused(await speak(seed=seed), "seed")
+    assert not runner.requests
 
 
 # ── Emotions ─────────────────────────────────────────────────────────────────

@@ -3,13 +3,16 @@
 import openai
 import pytest
 
+from speechhub.store import Licences
+from tests.http.conftest import MODELS
+
 
 async def test_models_are_listed_with_their_aliases(client):
     """Models come first, then the names that stand for them; all have OpenAI's four fields."""
     models = [model async for model in client.models.list()]
 
     names = [model.id for model in models]
-    assert names[:4] == ["bare-ears", "ears", "mimic", "mouth"]
+    assert names[:4] == ["bare-ears", "bound", "ears", "mimic"]
     assert {"whisper-1", "tts-1", "gpt-4o-mini-tts", "my-ears"} <= set(names)
     assert all(model.object == "model" and model.created > 0 and model.owned_by for model in models)
     assert {m.id: m.alias_of for m in models}["whisper-1"] == "ears"
@@ -57,7 +60,7 @@ async def test_health_tells_the_devices_and_models(http):
             "last_switch": None,
         }
     ]
-    assert {model["id"] for model in answer["models"]} == {"ears", "bare-ears", "mimic", "mouth"}
+    assert {model["id"] for model in answer["models"]} == set(MODELS)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -89,3 +92,14 @@ async def test_browsers_may_call_from_allowed_origins(http):
 
     assert answer.headers["access-control-allow-origin"] == "https://a.example"
     assert "x-stainless-lang" in answer.headers["access-control-allow-headers"]
+
+
+async def test_licences_are_told(client, hub, settings):
+    """By name, with whether the operator has accepted one that has conditions; at once when that changes."""
+    bound = await client.models.retrieve("bound")
+    assert (bound.licence, bound.licence_accepted) == ("Own-1.0", False)
+    assert (await client.models.retrieve("ears")).licence_accepted
+
+    Licences(settings.licences_file).accept([hub.catalog.find("bound").placement.model])
+
+    assert (await client.models.retrieve("bound")).licence_accepted

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from contextlib import aclosing
 from pathlib import Path
 
@@ -294,6 +296,37 @@ async def test_engine_runs_in_its_own_environment(
     assert not {"PYTHONPATH", "SPEECHHUB_API_KEYS"} & facts["environment"].keys()
     assert facts["stdin"] == "/dev/null"
     assert facts["main_thread"]
+
+
+async def test_a_worker_has_what_it_needs_and_no_more(
+    make_worker, request_of, probe, foreign_python, monkeypatch
+):
+    """No open file of the hub's, no secret of its environment, no way to more rights, no trace on disk."""
+    secrets = {
+        "HF_TOKEN": "hush-1",
+        "OPENAI_API_KEY": "hush-2",
+        "AWS_SECRET_ACCESS_KEY": "hush-3",
+        "PGPASSWORD": "hush-4",
+        "SPEECHHUB_API_KEYS_FILE": "/hush-5",
+        "HTTPS_PROXY": "http://user:hush-6@proxy.example:3128",
+        "SSH_AUTH_SOCK": "/hush-7",
+    }
+    kept = {"TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": "0", "HTTP_PROXY": "http://proxy:3128"}
+    for name, value in (secrets | kept).items():
+        monkeypatch.setenv(name, value)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        os.set_inheritable(listening.fileno(), True)  # noqa: FBT003  # takes no keywords
+        worker = await make_worker(probe("Surroundings"), python=foreign_python)
+        [transcript] = await worker.transcribe([request_of()])
+
+    facts = json.loads(transcript.text)
+    assert "hush" not in json.dumps(facts["environment"])
+    assert kept.items() <= facts["environment"].items()
+    # Standard input, output and errors; the control socket, the lifeline, and the listing itself.
+    assert len(facts["descriptors"]) == 6
+    assert "\nNoNewPrivs:\t1\n" in facts["status"]
+    assert "\nUmask:\t0077\n" in facts["status"]
+    assert facts["core_bytes"] == [0, 0]
 
 
 async def test_echo_needs_only_numpy_beside_the_hub(make_worker, foreign_python):

@@ -1,12 +1,14 @@
 """Both engines keep the promises of the engine API."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import speechhub_echo
 from speechhub.engine import Audio, Call, Emotion, EmotionMode, LoadContext, Reference, SynthesizeRequest
 from speechhub.engine.testing import check_stt_engine, check_tts_engine
-from speechhub_echo.tts import EchoTts, strongest_hz
+from speechhub_echo.tts import GAP_S, EchoTts, strongest_hz
 
 
 def test_stt_conformance():
@@ -28,9 +30,9 @@ def test_echo_is_nobody_s_default():
     assert all(model.preference < 0 for model in models)
 
 
-def loaded(model):
+def loaded(model, cache_dir=None):
     engine = EchoTts()
-    engine.load(LoadContext(model=model, model_dir=None))
+    engine.load(LoadContext(model=model, model_dir=None, cache_dir=cache_dir))
     return engine
 
 
@@ -55,6 +57,47 @@ def test_an_emotion_is_heard_in_the_speech():
     angry, slightly = (Emotion(mode=EmotionMode.TEXT, text="angry", alpha=alpha) for alpha in (1.0, 0.3))
 
     assert pitch() < pitch(emotion=slightly) < pitch(emotion=angry)
+
+
+def test_a_seed_is_heard_in_the_speech():
+    """The same one gives the same tone, another one another."""
+    assert pitch(seed=1) == pitch(seed=1) != pitch(seed=2)
+
+
+def test_pauses_stand_between_sentences():
+    """As long as was asked for, and none at the end."""
+    whole, paused = (
+        sum(
+            piece.duration_s
+            for piece in loaded("echo-clone").synthesize(
+                SynthesizeRequest(text="One. Two. Three.", voice="low", silence_interval_ms=pause_ms), Call()
+            )
+        )
+        for pause_ms in (None, 500)
+    )
+
+    assert paused - whole == pytest.approx(2 * (0.5 - GAP_S))
+
+
+def test_a_stored_voice_is_learnt_once(tmp_path):
+    """A new process takes what the last one computed; of a clip of somebody, nothing is kept."""
+    reference = Reference(audio=Audio(samples=tone(150), sample_rate=16_000), digest="d1", stored=True)
+    stranger = replace(reference, digest="d2", stored=False)
+
+    for _ in range(2):
+        engine = loaded("echo-clone", cache_dir=tmp_path)
+        for one in (reference, stranger):
+            list(engine.synthesize(SynthesizeRequest(text="word", voice="", reference=one), Call()))
+    [kept] = tmp_path.iterdir()
+    learnt = kept.read_text()
+    kept.write_text("300.0")
+    [again] = loaded("echo-clone", cache_dir=tmp_path).synthesize(
+        SynthesizeRequest(text="word", voice="", reference=reference), Call()
+    )
+
+    assert kept.name == "d1.hz"
+    assert float(learnt) == pytest.approx(150, abs=1)
+    assert strongest_hz(again) == pytest.approx(2 * pitch(reference=stranger), rel=0.05)
 
 
 def tone(hertz):

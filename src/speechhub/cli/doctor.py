@@ -60,6 +60,16 @@ def _findings() -> Iterator[Finding]:
     for plugin in hub.broken_plugins:
         yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Mend it, or pip uninstall it."
     yield from _defaults(hub)
+    for listing in hub.catalog.listings():
+        model = listing.placement.model
+        if not listing.alias_of and model.must_accept_licence:
+            refusal = hub.licences.refusal(model)
+            accepted = f"{model.licence}, accepted"
+            yield (
+                (WARN if refusal else OK),
+                f"licence of {model.id}",
+                refusal.message if refusal else accepted,
+            )
 
 
 def _places() -> Iterator[Finding]:
@@ -86,9 +96,9 @@ def _places() -> Iterator[Finding]:
         served.setdefault(place.kind, "")
         answer = probe(place)
         took = "" if answer.latency_s is None else f", {answer.latency_s * 1000:.0f} ms"
-        yield (OK if answer.works else WARN), place.kind, f"{place.url} {answer.finding}{took}"
+        yield (OK if answer.works else WARN), place.kind, f"{place.shown} {answer.finding}{took}"
         if answer.works:
-            served[place.kind] = served[place.kind] or place.url
+            served[place.kind] = served[place.kind] or place.shown
     for kind, url in served.items():
         if not url:
             yield FAIL, kind, "no place serves them; check the network, or set SPEECHHUB_MIRROR to another"
@@ -131,6 +141,9 @@ def _defaults(hub: "Hub") -> Iterator[Finding]:
         status = hub.store.status(
             placement.model, local=placement.path, search_path=placement.engine.search_path
         )
+        if refusal := hub.licences.refusal(placement.model):
+            yield FAIL, f"{slot.value} model {model}", refusal.message
+            continue
         verdict, finding = meaning[status.state]
         engine = f"engine {placement.engine.distribution} on {placement.device.name}"
         advice = "" if verdict == OK else f". {status.detail}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from speechhub.engine import EngineSpec
     from speechhub.environments.folders import EnvironmentHome
     from speechhub.settings import Settings
 
@@ -88,13 +89,21 @@ def show_engines() -> None:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="File with the exact packages to install, such as the freeze.txt of another machine.",
 )
-def install(engine: str, folder: Path | None, build: str, torch: str, pins: Path | None) -> None:
+@click.option(
+    "--accept-license",
+    is_flag=True,
+    help="Say that you have read and accept the licences of the engine's models.",
+)
+def install(
+    engine: str, folder: Path | None, build: str, torch: str, pins: Path | None, accept_license: bool
+) -> None:
     """Install ENGINE into an environment of its own; run it again to upgrade.
 
     ENGINE is a name, such as qwen-asr or qwen-asr==1.2, or the path of a plugin's folder or wheel.
     An engine that is there stays until the new one is complete and has proved that it can be imported;
     a failed or interrupted installation changes nothing.
     A server that is running goes on with what it has, and takes the new one when it is started again.
+    Some models' licences have conditions: --accept-license accepts them, and the models are refused before.
 
     \b
     speechhub engines install qwen-asr
@@ -106,6 +115,7 @@ def install(engine: str, folder: Path | None, build: str, torch: str, pins: Path
     from speechhub.cli._tables import readable, some
     from speechhub.environments.folders import EnvironmentHome
     from speechhub.environments.install import Wishes, install_engine
+    from speechhub.environments.record import spec_of
     from speechhub.environments.source import find_source
     from speechhub.mirrors import MIRRORS
     from speechhub.store.folder import size_of
@@ -122,8 +132,23 @@ def install(engine: str, folder: Path | None, build: str, torch: str, pins: Path
     names = [str(it.spec["name"]) for it in record.description.engines]
     size = readable(size_of(home.path / record.folder))
     click.echo(f"{record.name}: {some(names, 5)} installed, {size}, {time.monotonic() - started_s:.0f} s")
+    see_to_licences(settings, [spec_of(it.spec) for it in record.description.engines], accept=accept_license)
     if home.unused():
         _say("the former environment stays for servers that run from it; 'engines check --clean' deletes it")
+
+
+def see_to_licences(settings: "Settings", specs: "list[EngineSpec]", *, accept: bool) -> None:
+    """Accept the licences of these engines' models, or say which are still to be accepted."""
+    from speechhub.store import Licences
+
+    licences = Licences(settings.licences_file, accepted=settings.accept_licenses)
+    models = [model for spec in specs for model in spec.models]
+    if accept:
+        for model in licences.accept(models):
+            _say(f"the licence of {model.id}, {model.licence} {model.licence_url}".rstrip() + ", is accepted")
+    for model in models:
+        if refusal := licences.refusal(model):
+            _say(refusal.message)
 
 
 @engines.command("remove", short_help="Delete engines' environments.")

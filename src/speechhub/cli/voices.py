@@ -89,15 +89,22 @@ def list_voices() -> None:
 def remove_voices(names: tuple[str, ...], yes: bool) -> None:
     """Delete the custom voices NAMES, their recordings, and the aliases that mean them.
 
+    What engines computed from them goes, too.
+
     \b
     speechhub voices remove anna
     """  # noqa: D301
-    _, library = _library()
+    from speechhub.store import ReferenceCache
+
+    settings, library = _library()
     for voice in [library.voice(name) for name in names]:
         if not yes:
             click.confirm(f"Delete the voice {voice.name}?", abort=True)
         library.remove(voice.id)
         click.echo(f"{voice.name}: deleted")
+    ReferenceCache(
+        settings.voice_features_dir, limit_bytes=settings.voice_features_bytes, digests=library.digests
+    ).sweep()
 
 
 @voices.command("preview", short_help="Hear a custom voice's recording.")

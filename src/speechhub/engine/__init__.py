@@ -16,6 +16,8 @@ from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
 from speechhub.engine.options import (
     EMOTIONS,
+    MAX_SEED,
+    MAX_SILENCE_INTERVAL_MS,
     Emotion,
     EmotionMode,
     Reference,
@@ -50,6 +52,8 @@ API_VERSION = 1
 __all__ = [
     "API_VERSION",
     "EMOTIONS",
+    "MAX_SEED",
+    "MAX_SILENCE_INTERVAL_MS",
     "Audio",
     "Call",
     "ConfigurationError",

@@ -55,6 +55,14 @@ class LoadContext:
     """CPU threads to use; 0 leaves it to the engine."""
     options: Mapping[str, object] = field(default_factory=dict)
     """The operator's settings for this engine, as written; see `settings`."""
+    cache_dir: Path | None = None
+    """Folder of the model's own that outlives the process, for what was computed from references of stored
+    voices; None if there is none. The name of a file in it begins with the `Reference.digest`. The host
+    deletes files when their voice goes, and those that were used longest ago when there are too many: expect
+    a file to be gone at any time, and rename finished files into place."""
+    memory_bytes: int | None = None
+    """Memory of the device that this engine may take: what the driver shows free as the load begins, when no
+    other engine is there. None on the CPU, where the driver does not tell, and in `prepare`."""
 
     def settings(self, kind: type[SettingsT]) -> SettingsT:
         """Read `options` into a dataclass of the engine's own, whose fields all have defaults.

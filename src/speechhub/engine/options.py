@@ -53,6 +53,9 @@ class Reference:
     """At the engine's declared `reference_sample_rate`, and not longer than its `longest_reference_s`."""
     digest: str
     """SHA-256 of what was uploaded, in hex: what is computed from a reference can be kept under it."""
+    stored: bool = False
+    """Whether the voice library keeps the speaker. Only then may what is computed from the recording go into
+    `LoadContext.cache_dir`: of a clip that came with a request, nothing is to stay on disk."""
 
 
 class EmotionMode(StrEnum):
@@ -86,6 +89,11 @@ class Emotion:
     """For VECTOR and TEXT: vary how the emotion sounds, at the cost of likeness to the voice."""
 
 
+MAX_SEED: Final = 2**32 - 1
+"""Largest seed; what every random generator takes."""
+MAX_SILENCE_INTERVAL_MS: Final = 5000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesizeRequest:
     """One text and how to speak it."""
@@ -104,3 +112,10 @@ class SynthesizeRequest:
     """Whom to sound like, instead of one of the model's voices; needs `cloning`."""
     emotion: Emotion | None = None
     """With which emotion; None leaves it to the voice. Needs its mode in `emotions`."""
+    seed: int | None = None
+    """0 to `MAX_SEED`: the same request with the same seed is to sound the same; None means chance. Needs
+    `seed`. Each part of a long text comes with it."""
+    silence_interval_ms: int | None = None
+    """Pause between the parts that the engine itself cuts the text into, in milliseconds, 0 to 5000; None
+    leaves it to the engine. Needs `silence_interval`. None before the first part or after the last: pauses
+    between calls are the hub's."""

@@ -71,6 +71,11 @@ class TtsCapabilities:
     """How much of a reference the engine uses, in seconds, from its start; None means all."""
     emotions: tuple[EmotionMode, ...] = ()
     """Ways to tell the engine an emotion, `EmotionMode.AUTO` left out; empty if there are none."""
+    seed: bool = False
+    """Whether the engine uses `SynthesizeRequest.seed`: the same seed, the same samples."""
+    silence_interval: bool = False
+    """Whether the engine cuts texts into parts itself and uses `SynthesizeRequest.silence_interval_ms`
+    between them. Otherwise the hub, asked for a pause, sends sentence by sentence and puts it in between."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,10 @@ class ModelSpec:
     """Voices of a TTS model, as far as they are known before it is loaded."""
     licence: str = ""
     """SPDX expression, or a short name, of the weights' licence."""
+    licence_url: str = ""
+    """Where the licence can be read."""
+    must_accept_licence: bool = False
+    """Whether the licence has conditions that the operator must have accepted before the model is loaded."""
     memory_bytes: int = 0
     """Memory that a loaded worker takes on its device, roughly; 0 if unknown."""
     preference: int = 0

@@ -32,6 +32,11 @@ class Place:
     build: str = ""
     """Build of PyTorch that its page should list."""
 
+    @property
+    def shown(self) -> str:
+        """The address for people: without the user and password that it may hold."""
+        return re.sub(r"://[^/\s@]+@", "://", self.url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

@@ -35,8 +35,10 @@ SpeechhubError
 │   ├── EnginePinnedError
 │   ├── GpuMemoryError
 │   ├── EngineFailingError            its last load failed a moment ago
+│   ├── DiskFullError
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
+├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
 ├── EngineError                   an engine failed
 │   ├── EngineLoadError
 │   ├── EngineOutOfMemoryError
@@ -57,6 +59,7 @@ from speechhub.errors.failures import (
     EngineLoadError,
     EngineOutOfMemoryError,
     EngineProtocolError,
+    LicenceNotAcceptedError,
     ModelFilesError,
     RequestCancelledError,
 )
@@ -87,6 +90,7 @@ from speechhub.errors.refusals import (
     VoiceNotFoundError,
 )
 from speechhub.errors.unavailable import (
+    DiskFullError,
     EngineFailingError,
     EnginePinnedError,
     GpuMemoryError,
@@ -108,6 +112,7 @@ __all__ = [
     "ConsentInUseError",
     "ConsentNotFoundError",
     "CorruptAudioError",
+    "DiskFullError",
     "EngineCrashedError",
     "EngineError",
     "EngineFailingError",
@@ -119,6 +124,7 @@ __all__ = [
     "InvalidApiKeyError",
     "InvalidLanguageError",
     "InvalidValueError",
+    "LicenceNotAcceptedError",
     "MissingValueError",
     "ModelFilesError",
     "ModelNotDeletableError",

@@ -15,6 +15,20 @@ class ModelFilesError(SpeechhubError):
     code = "model_files_unavailable"
 
 
+class LicenceNotAcceptedError(SpeechhubError):
+    """A model's licence has conditions that the operator has not accepted; nothing of it was started."""
+
+    code = "license_not_accepted"
+
+    def __init__(self, model: str, licence: str, licence_url: str = "") -> None:
+        where = f" ({licence_url})" if licence_url else ""
+        super().__init__(
+            f"The licence of model {model!r} has conditions, and whoever runs this server has not accepted "
+            f"it: {licence}{where}. To accept it: speechhub models pull {model} --accept-license, or "
+            f"SPEECHHUB_ACCEPT_LICENSES={model}."
+        )
+
+
 class EngineError(SpeechhubError):
     """An engine failed; the message never holds a transcript, input text or audio."""
 

@@ -77,6 +77,18 @@ class EngineFailingError(UnavailableError):
         )
 
 
+class DiskFullError(UnavailableError):
+    """There is no room on the server's disk for an upload, or for a custom voice."""
+
+    code = "disk_full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's disk is full; its operator finds in the log which. Try again later.",
+            retry_after_s=60.0,
+        )
+
+
 class ShuttingDownError(UnavailableError):
     """The server is stopping."""
 

@@ -102,6 +102,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             "transcription": Provide(lambda: hub.transcription, sync_to_thread=False),
             "speech": Provide(lambda: hub.speech, sync_to_thread=False),
             "voices": Provide(lambda: hub.voices, sync_to_thread=False),
+            "licences": Provide(lambda: hub.licences, sync_to_thread=False),
             "catalog": Provide(lambda: hub.catalog, sync_to_thread=False),
             "manager": Provide(lambda: hub.manager, sync_to_thread=False),
             "observation": Provide(lambda: hub.observation, sync_to_thread=False),

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from speechhub.engine import MAX_SEED, MAX_SILENCE_INTERVAL_MS
+
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
 
@@ -108,6 +110,11 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     """Unset means the server's default, or mp3 where the model is one of OpenAI's names."""
     speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None
     """1 is the voice's own pace."""
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
+    """The same request with the same seed sounds the same, for models that can promise it."""
+    silence_interval_ms: Annotated[int, Meta(ge=0, le=MAX_SILENCE_INTERVAL_MS)] | None = None
+    """Pause between sentences, or between the parts that the engine cuts the text into, in milliseconds;
+    unset leaves it to the voice."""
     stream_format: Literal["audio", "sse"] | None = None
     """``audio``, the default, is the file itself; ``sse`` wraps it in events."""
 
@@ -262,6 +269,12 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Voices of a TTS model, as far as they are known."""
     capabilities: dict[str, Any] = {}
     """What the model can do, as its engine declares it."""
+    licence: str = ""
+    """Licence of the weights; empty if unknown."""
+    licence_url: str = ""
+    """Where it can be read."""
+    licence_accepted: bool = True
+    """Whether the operator has accepted its conditions; true where there are none to accept."""
 
 
 class AudioModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,6 +68,8 @@ class Manager:
         *,
         limits: Limits,
         fetch: Callable[[Placement], Path | None],
+        cache_dir: Callable[[Placement], Path | None] | None = None,
+        may_load: Callable[[Placement], bool] = lambda _: True,
         starter: WorkerStarter = start_worker,
         stop_timeout_s: float = 2.0,
         cancel_grace_s: float = 5.0,
@@ -81,7 +83,10 @@ class Manager:
         Args:
             placements: Every model that can be served, by id.
             limits: Bounds for the scheduler.
-            fetch: Blocking; returns the folder with a model's files, or None if it has none.
+            fetch: Blocking; returns the folder with a model's files, or None if it has none; raises what
+                forbids it to be loaded.
+            cache_dir: Blocking; returns where a model may keep what it computes from references.
+            may_load: Whether the operator lets a model be loaded; others never stand by.
             starter: Starts workers.
             stop_timeout_s: How long a worker may take to stop when asked.
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
@@ -98,6 +103,8 @@ class Manager:
             self.placements,
             post=self._feed.post,
             fetch=fetch,
+            cache_dir=cache_dir,
+            may_load=may_load,
             starter=starter,
             standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
             proof=Proof(look) if look else None,

@@ -174,7 +174,6 @@ def _model_of(known: ModelSpec, own: ModelSettings) -> ModelSpec:
         hub=hub,
         files=tuple(ModelFile(path=path) for path in own.files),
         languages=own.languages or known.languages,
-        licence="",  # whatever weights the operator has there
     )
 
 

@@ -69,6 +69,11 @@ class Proof:
             self._ours[device] = frozenset(p for p in look.processes or () if pid in (p, _group(p)))
             self._needs[target] = max(look.used_bytes - baseline.used_bytes, 0)
 
+    async def free_bytes(self, device: str) -> int | None:
+        """Return how much memory an engine may take that is alone on *device*; None if nobody tells."""
+        look = await self._ask(device, self._deadline_s)
+        return look.free_bytes if look is not None else None
+
     async def freed(self, device: str, wanted: Iterable[str]) -> None:
         """Return when *device* has its memory back from the engine that left, and room for who comes.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +49,8 @@ class Workers:
         *,
         post: Callable[[Event], None],
         fetch: Callable[[Placement], Path | None],
+        cache_dir: Callable[[Placement], Path | None] | None,
+        may_load: Callable[[Placement], bool],
         starter: WorkerStarter,
         standbys: Standbys,
         proof: Proof | None,
@@ -62,6 +65,8 @@ class Workers:
             placements: Every model that can be served, by id.
             post: Takes the events.
             fetch: Blocking; returns the folder with a model's files, or None if it has none.
+            cache_dir: Blocking; returns where a model may keep what it computes from references.
+            may_load: Whether the operator lets a model be loaded; others never stand by.
             starter: Starts workers.
             standbys: Where loads find workers that are prepared.
             proof: Tells when a GPU's memory is free; None if the end of a process must do.
@@ -77,6 +82,8 @@ class Workers:
         self._proof = proof
         self._wanted = wanted
         self._fetch = fetch
+        self._cache_dir = cache_dir
+        self._may_load = may_load
         self._starter = starter
         self._defaults = defaults
         self._stop_timeout_s = stop_timeout_s
@@ -223,8 +230,11 @@ class Workers:
         self.switches.came(epoch, Step.START, _now() - began, standby=stood_by)
         self._running[epoch] = worker
         worker.exited.add_done_callback(lambda _: self._left_by(worker, placement.target, epoch))
+        memory_bytes = await proof.free_bytes(device.name) if proof is not None else None
+        cache_dir = await asyncio.to_thread(self._cache_dir, placement) if self._cache_dir else None
+        context = replace(self._context(placement), cache_dir=cache_dir, memory_bytes=memory_bytes)
         try:
-            await worker.load(self._context(placement))
+            await worker.load(context)
         except SpeechhubError:
             await worker.stop(grace_s=self._stop_timeout_s)
             self._running.pop(epoch, None)  # LoadFailed tells its end
@@ -236,6 +246,7 @@ class Workers:
         return worker
 
     def _context(self, placement: Placement) -> LoadContext:
+        """Return what is known of a load before it is a worker's turn."""
         return LoadContext(
             model=placement.target,
             model_dir=self._folders.get(placement.target),
@@ -252,7 +263,9 @@ class Workers:
         other = Slot.TTS if ready.slot is Slot.STT else Slot.STT
         following = last_two[0] if len(last_two) > 1 else self._defaults.get(other)
         placement = self._placements.get(following or "")
-        if placement is not None and placement.device.name == device and placement.target != ready.target:
+        if placement is None or placement.device.name != device or placement.target == ready.target:
+            return
+        if self._may_load(placement):
             self.standbys.prepare(placement, self._context(placement))
 
     async def _do_stop(self, target: str, epoch: int, *, kill: bool) -> None:

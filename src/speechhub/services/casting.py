@@ -43,6 +43,12 @@ class Part:
     emotion: Emotion | None
     instructions: str | None
 
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Digests of the references that are voices of the library."""
+        found = (self.reference, self.emotion.audio if self.emotion else None)
+        return tuple(it.digest for it in found if it is not None and it.stored)
+
 
 class Casting:
     """Finds voices and emotions for one service; lives as long as it."""
@@ -177,7 +183,7 @@ class Casting:
             recording = await asyncio.to_thread(self._voices.library.recording, voice)
         except VoiceNotFoundError as error:  # deleted a moment ago
             raise VoiceNotFoundError(voice.name, param=param) from error
-        return await asyncio.to_thread(_reference, recording, capabilities)
+        return await asyncio.to_thread(_reference, recording, capabilities, stored=True)
 
 
 def _is_clip(text: str) -> bool:
@@ -192,8 +198,10 @@ def _cannot_clone(placement: Placement) -> UnsupportedValueError:
     )
 
 
-def _reference(recording: Recording, capabilities: TtsCapabilities) -> Reference:
+def _reference(recording: Recording, capabilities: TtsCapabilities, *, stored: bool = False) -> Reference:
     audio = recording.audio
     if capabilities.longest_reference_s is not None:
         audio = audio.slice_s(0.0, capabilities.longest_reference_s)
-    return Reference(audio=resample(audio, capabilities.reference_sample_rate), digest=recording.digest)
+    return Reference(
+        audio=resample(audio, capabilities.reference_sample_rate), digest=recording.digest, stored=stored
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from speechhub.engine import ModelPart, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import EmotionMode, ModelPart, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.errors import (
     ConfigurationError,
     InvalidValueError,
@@ -55,6 +55,7 @@ class Catalog:
         self,
         placements: Mapping[str, Placement],
         *,
+        may_load: Callable[[Placement], bool] = lambda _: True,
         stt_model: str | None = None,
         tts_model: str | None = None,
         aliases: Mapping[str, str] | None = None,
@@ -64,17 +65,20 @@ class Catalog:
         """Check the names against each other.
 
         Args:
-            placements: The models, by id.
+            placements: Every model that can be served, by id.
+            may_load: Whether the operator lets a model be loaded; of others none becomes a default unless
+                there is nothing else, or it is named.
             stt_model: The operator's default for speech to text.
-            tts_model: The same for text to speech.
+            tts_model: The operator's default for text to speech.
             aliases: Further names of models.
-            voice_aliases: Further names of voices.
+            voice_aliases: Voice names that stand for others.
             parts: Names a model's optional parts that are there; by default all are.
 
         Raises:
             ConfigurationError: A default or an alias names a model that is not here.
         """
         self._placements = dict(placements)
+        self._may_load = may_load
         self._voice_aliases = dict(voice_aliases or {})
         self._parts = parts or (lambda placement: [part.name for part in placement.model.parts])
         self.defaults: dict[Slot, str | None] = {
@@ -102,7 +106,9 @@ class Catalog:
         willing = [p for p in candidates.values() if p.model.preference >= 0]
         if not willing:
             return None
-        return max(willing, key=lambda p: (p.device.kind != "cpu", p.model.preference)).target
+        return max(
+            willing, key=lambda p: (self._may_load(p), p.device.kind != "cpu", p.model.preference)
+        ).target
 
     def model(self, name: str | None, slot: Slot) -> Placement:
         """Return what a client means by *name*; None or empty means the default of *slot*.
@@ -188,3 +194,11 @@ def tts_capabilities(placement: Placement) -> TtsCapabilities:
     if not isinstance(capabilities, TtsCapabilities):
         raise TypeError(f"{placement.target} is not a TTS model")
     return capabilities
+
+
+def learns(placement: Placement) -> bool:
+    """Return whether a model computes something from recordings of speakers."""
+    capabilities = placement.capabilities
+    return isinstance(capabilities, TtsCapabilities) and (
+        capabilities.cloning or EmotionMode.AUDIO in capabilities.emotions
+    )

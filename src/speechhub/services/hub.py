@@ -23,13 +23,13 @@ from speechhub.lifecycle.placement import Placement, devices_of, place
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.metrics import Metrics
-from speechhub.services.catalog import Catalog
+from speechhub.services.catalog import Catalog, learns
 from speechhub.services.observation import Observation
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings
-from speechhub.store import ModelStore
+from speechhub.store import Licences, ModelStore, ReferenceCache
 from speechhub.voices import VoiceLibrary
 
 log = structlog.get_logger()
@@ -42,6 +42,7 @@ class Hub:
     settings: Settings
     catalog: Catalog
     store: ModelStore
+    licences: Licences
     manager: Manager
     runner: Runner
     transcription: TranscriptionService
@@ -75,8 +76,10 @@ class Hub:
         devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
         placements = place(found.engines, settings, devices)
         store = ModelStore(settings.models_dir, hf_endpoint=settings.hf_endpoint, offline=settings.offline)
+        licences = Licences(settings.licences_file, accepted=settings.accept_licenses)
         catalog = Catalog(
             placements,
+            may_load=lambda placement: licences.allow(placement.model),
             stt_model=settings.stt_model,
             tts_model=settings.tts_model,
             aliases=settings.aliases,
@@ -84,7 +87,13 @@ class Hub:
             parts=lambda placement: store.parts(placement.model, local=placement.path),
         )
 
+        library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
+        cache = ReferenceCache(
+            settings.voice_features_dir, limit_bytes=settings.voice_features_bytes, digests=library.digests
+        )
+
         def fetch(placement: Placement) -> Path | None:
+            licences.check(placement.model)
             return store.resolve(
                 placement.model, local=placement.path, search_path=placement.engine.search_path
             )
@@ -108,6 +117,8 @@ class Hub:
                 idle_unload_s=settings.idle_unload_s,
             ),
             fetch=fetch,
+            cache_dir=lambda placement: cache.folder(placement.target) if learns(placement) else None,
+            may_load=lambda placement: licences.allow(placement.model),
             starter=partial(start_worker, heartbeat_timeout_s=settings.heartbeat_timeout_s),
             stop_timeout_s=settings.stop_timeout_s,
             threads=settings.threads,
@@ -117,7 +128,8 @@ class Hub:
         metrics = Metrics()
         runner = LocalRunner(manager, metrics)
         voices = VoiceService(
-            VoiceLibrary(settings.voices_dir, limit=settings.max_voices),
+            library,
+            cache,
             max_reference_bytes=settings.max_reference_bytes,
             max_reference_s=settings.max_reference_s,
         )
@@ -125,6 +137,7 @@ class Hub:
             settings=settings,
             catalog=catalog,
             store=store,
+            licences=licences,
             manager=manager,
             runner=runner,
             transcription=TranscriptionService(
@@ -148,7 +161,7 @@ class Hub:
         )
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.voices.library.recover)
+        await asyncio.to_thread(self.voices.recover)
         await self.observation.__aenter__()
         return self
 

@@ -11,7 +11,13 @@ import structlog
 from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat
 from speechhub.codecs.stretch import Stretcher
 from speechhub.engine import Audio, Slot, SynthesizeRequest, Voice
-from speechhub.errors import InvalidValueError, MissingValueError, RequestTimeoutError, SpeechhubError
+from speechhub.errors import (
+    InvalidValueError,
+    MissingValueError,
+    RequestTimeoutError,
+    SpeechhubError,
+    UnsupportedValueError,
+)
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
@@ -42,6 +48,10 @@ class SpeechJob:
     instructions: str | None = None
     emotion: EmotionWish | None = None
     """None leaves it to the voice, or to the instructions."""
+    seed: int | None = None
+    """0 to `MAX_SEED`; None means chance."""
+    silence_interval_ms: int | None = None
+    """Pause between sentences, in milliseconds; None leaves it to the voice."""
 
 
 class SpeechStream:
@@ -97,6 +107,7 @@ class SpeechService:
     ) -> None:
         self._catalog = catalog
         self._casting = Casting(catalog, voices)
+        self._cache = voices.cache
         self._runner = runner
         self._max_input_chars = max_input_chars
         self._request_timeout_s = request_timeout_s
@@ -114,7 +125,7 @@ class SpeechService:
         """
         began = time.perf_counter()
         placement = self._catalog.model(job.model, Slot.TTS)
-        self._check(job)
+        self._check(job, placement)
         self._casting.check(job.voice, job.emotion, placement)
         chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         stream = SpeechStream(chunks, asyncio.create_task(self._produce(job, placement, chunks)))
@@ -126,7 +137,7 @@ class SpeechService:
         self._metrics.first_audio(placement.target, time.perf_counter() - began)
         return stream
 
-    def _check(self, job: SpeechJob) -> None:
+    def _check(self, job: SpeechJob, placement: Placement) -> None:
         if not job.text.strip():
             raise MissingValueError("input", "It must hold some text to speak.")
         if len(job.text) > self._max_input_chars:
@@ -137,6 +148,10 @@ class SpeechService:
         if not MIN_SPEED <= job.speed <= MAX_SPEED:
             raise InvalidValueError(
                 f"speed must be between {MIN_SPEED} and {MAX_SPEED}, not {job.speed:g}.", param="speed"
+            )
+        if job.seed is not None and not tts_capabilities(placement).seed:
+            raise UnsupportedValueError(
+                f"Model {placement.target!r} knows no seed; leave it out.", param="seed"
             )
 
     async def voices(self, placement: Placement) -> Sequence[Voice]:
@@ -175,6 +190,8 @@ class SpeechService:
             own=await self.voices(placement),
             placement=placement,
         )
+        if part.stored:
+            await asyncio.to_thread(self._cache.used, placement.target, part.stored)
         request = SynthesizeRequest(
             text=job.text,
             voice=part.voice,
@@ -182,6 +199,8 @@ class SpeechService:
             instructions=part.instructions,
             reference=part.reference,
             emotion=part.emotion,
+            seed=job.seed,
+            silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
         )
         stretch = 1.0 if capabilities.native_speed else job.speed
         pieces = split_text(
@@ -204,6 +223,8 @@ class SpeechService:
             pipeline = _Pipeline(job.format, OUTPUT_RATE, 1.0)
         if data := await asyncio.to_thread(pipeline.finish):
             chunks.put_nowait(data)
+        if part.stored:  # the engine may have written something
+            await asyncio.to_thread(self._cache.sweep)
         return spoken_s
 
 

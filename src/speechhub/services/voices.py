@@ -5,6 +5,7 @@ from typing import BinaryIO, Final
 
 from speechhub.domain.language import parse_language
 from speechhub.errors import InvalidValueError, MissingValueError, UnsupportedValueError
+from speechhub.store import ReferenceCache
 from speechhub.voices import Consent, CustomVoice, VoiceLibrary
 from speechhub.voices.recording import Recording, read_recording
 from speechhub.voices.records import checked_name
@@ -16,8 +17,17 @@ MAX_PAGE: Final = 100
 class VoiceService:
     """Adds to the library and takes from it, without holding up the server; one for its life."""
 
-    def __init__(self, library: VoiceLibrary, *, max_reference_bytes: int, max_reference_s: float) -> None:
+    def __init__(
+        self,
+        library: VoiceLibrary,
+        cache: ReferenceCache,
+        *,
+        max_reference_bytes: int,
+        max_reference_s: float,
+    ) -> None:
         self.library = library
+        self.cache = cache
+        """What engines computed from the library's voices."""
         self.max_reference_bytes = max_reference_bytes
         """Largest recording, as a file."""
         self._max_reference_s = max_reference_s
@@ -56,6 +66,21 @@ class VoiceService:
         await asyncio.to_thread(self.library.consent, consent)
         recording = await self.read(sample.read(), param="audio_sample")
         return await asyncio.to_thread(self.library.add, checked, recording, consent=consent)
+
+    async def remove(self, name: str) -> CustomVoice:
+        """Delete a voice, and what engines computed from it; return what it was.
+
+        Raises:
+            VoiceNotFoundError: There is none with this id or name.
+        """
+        voice = await asyncio.to_thread(self.library.remove, name)
+        await asyncio.to_thread(self.cache.sweep)
+        return voice
+
+    def recover(self) -> None:
+        """Clear away what a server left that was killed half-way; blocks."""
+        self.library.recover()
+        self.cache.sweep()
 
     async def add_consent(
         self, *, name: str | None, recording: BinaryIO | None, language: str | None

@@ -57,6 +57,10 @@ class VoiceLibrary:
         """Return all voices, the oldest first."""
         return _read_all(self._voices, VOICE_JSON, CustomVoice)
 
+    def digests(self) -> set[str]:
+        """Return the digests of all voices' recordings."""
+        return {voice.sha256 for voice in self.voices()}
+
     def find(self, name: str) -> CustomVoice | None:
         """Return the voice with this id, or this name in whatever case; None if there is none."""
         if VOICE_ID.fullmatch(name):

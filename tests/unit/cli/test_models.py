@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 import speechhub_echo
+from speechhub.cli.engines import see_to_licences
 from speechhub.engine import HubSource, ModelPart
 from speechhub.errors import ModelFilesError
+from speechhub.settings import Settings
+from speechhub.store import Licences
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
 
 WEIGHTS = b"weights" * 1000
@@ -111,7 +114,9 @@ def test_pull_that_fails_says_what_helps(run, on_the_hub, monkeypatch):
     assert shown.exit_code == 1
     assert "the hub is away" in shown.stderr
     assert '[models."echo-stt"] path = …' in shown.stderr
-    assert shown.stderr.count("\n") == 1
+    [licence, error] = shown.stderr.splitlines()
+    assert licence.startswith("echo-stt: the licence")
+    assert error.startswith("error: ")
 
 
 def test_verify_finds_damage_once(run, on_the_hub, folder):
@@ -184,3 +189,76 @@ def test_path_is_for_scripts(run, on_the_hub, folder):
     assert before.stdout == ""
     assert "has no files here" in before.stderr
     assert run("models", "path", "echo-stt").stdout == f"{folder}\n"
+
+
+# ── Licences ─────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def bound(monkeypatch):
+    """Give echo-clone a licence with conditions."""
+    models = [
+        replace(
+            model,
+            licence="Own-1.0",
+            licence_url="https://example.org/own",
+            must_accept_licence=model.id == "echo-clone",
+        )
+        for model in speechhub_echo.TTS.models
+    ]
+    spec = replace(speechhub_echo.TTS, models=tuple(models))
+    monkeypatch.setattr(speechhub_echo, "TTS", spec)
+    return spec
+
+
+def test_a_licence_is_accepted_with_the_files(run, bound):
+    """Before, nothing is fetched, and each list says what to do; afterwards nobody asks again."""
+    refused = run("models", "pull", "echo-clone")
+    listed, looked = run("models", "list"), run("doctor")
+    accepted = run("models", "pull", "echo-clone", "--accept-license")
+    again = run("models", "pull", "echo-clone")
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    for shown in (refused.stderr, listed.stdout, looked.stdout):
+        assert "speechhub models pull echo-clone --accept-license" in shown
+        assert "Own-1.0 (https://example.org/own)" in shown
+    assert accepted.exit_code == again.exit_code == 0
+    assert "accept-license" not in run("models", "list").stdout
+    assert "ok  licence of echo-clone: Own-1.0, accepted" in run("doctor").stdout
+
+
+def test_a_default_model_without_its_licence_is_a_failure(run, bound, monkeypatch):
+    """The doctor says so, and a setting mends it."""
+    monkeypatch.setenv("SPEECHHUB_TTS_MODEL", "echo-clone")
+    ill = run("doctor")
+    monkeypatch.setenv("SPEECHHUB_ACCEPT_LICENSES", "own-1.0")
+    well = run("doctor")
+
+    assert (ill.exit_code, well.exit_code) == (1, 0)
+    assert "FAIL  tts model echo-clone: The licence of model 'echo-clone' has conditions" in ill.stdout
+
+
+def test_nothing_speaks_before_its_licence_is_accepted(run, bound, tmp_path):
+    """The command that speaks without a server says the same; no worker is started for it."""
+    words = ("speak", "Hello", "--model", "echo-clone", "-o", tmp_path / "hello.wav")
+    refused = run(*words)
+    run("models", "pull", "echo-clone", "--accept-license")
+
+    assert refused.exit_code == 1
+    assert "whoever runs this server has not accepted it" in refused.stderr
+    assert run(*words).exit_code == 0
+
+
+def test_an_engine_s_licences_are_accepted_with_it(bound, tmp_path, capsys):
+    """Or its installation says which are to be accepted."""
+    settings = Settings(home=tmp_path)
+
+    see_to_licences(settings, [bound], accept=False)
+    asked = capsys.readouterr().err
+    see_to_licences(settings, [bound], accept=True)
+
+    assert "speechhub models pull echo-clone --accept-license" in asked
+    assert (
+        "the licence of echo-clone, Own-1.0 https://example.org/own, is accepted" in capsys.readouterr().err
+    )
+    assert all(Licences(settings.licences_file).allow(model) for model in bound.models)

@@ -85,6 +85,8 @@ BROKEN = [
     ("names", "'Whisper_Base'", with_model(id="Whisper_Base")),
     ("names", "Two are called 'good-0.6b'", stt(models=(GOOD_MODEL, GOOD_MODEL))),
     ("names", "line breaks", stt(description="one\ntwo")),
+    ("licences", "without a name and an address", with_model(must_accept_licence=True)),
+    ("licences", "without a name", with_model(must_accept_licence=True, licence="Own-1.0")),
     ("devices", "can run nowhere", stt(devices=())),
     ("devices", "'cuda:0' is not a kind", stt(devices=("cuda:0",))),
     ("devices", "Two are called 'cpu'", stt(devices=("cpu", "cpu"))),

@@ -27,6 +27,8 @@ ABLE = TtsCapabilities(
     longest_input_chars=600,
     cloning=True,
     emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
+    seed=True,
+    silence_interval=True,
 )
 ANNA, BERT = Voice(id="anna", name="Anna", languages=("en",)), Voice(id="bert")
 RATE = 16_000
@@ -47,9 +49,11 @@ class GoodTts(TtsEngine):
         return Audio(samples=np.full(length, 0.5, np.float32), sample_rate=RATE)
 
     def synthesize(self, request, call):
-        for sentence in request.text.split(". "):
+        for place, sentence in enumerate(request.text.split(". ")):
             call.raise_if_cancelled()
             yield self.hum(sentence, request)
+            if place and request.silence_interval_ms:
+                yield Audio(samples=np.zeros(16 * request.silence_interval_ms, np.float32), sample_rate=RATE)
 
 
 class SimpleTts(GoodTts):
@@ -129,6 +133,21 @@ class BlankVoice(GoodTts):
 class VoiceLanguageByName(GoodTts):
     def voices(self):
         return (replace(ANNA, languages=("English",)), BERT)
+
+
+@breaks("seed", "other samples")
+class ForgetsTheSeed(Hums):
+    calls = 0
+
+    def wrong(self, samples):
+        self.calls += 1
+        return samples * np.float32(1 - self.calls / 1000)
+
+
+@breaks("silence_interval", "use request.silence_interval_ms")
+class KnowsNoPause(GoodTts):
+    def synthesize(self, request, call):
+        return super().synthesize(replace(request, silence_interval_ms=None), call)
 
 
 @breaks("speech", "float64")

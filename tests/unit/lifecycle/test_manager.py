@@ -8,6 +8,7 @@ from speechhub.engine import Slot, Voice
 from speechhub.errors import (
     EngineFailingError,
     EngineLoadError,
+    LicenceNotAcceptedError,
     ModelFilesError,
     ModelNotFoundError,
     ShuttingDownError,
@@ -15,8 +16,10 @@ from speechhub.errors import (
 )
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.states import Phase, PublicState
-from tests.fakes.placements import GPU, placement, placements
+from tests.fakes.gpus import MB, FakeGpus
+from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import Fleet
 
 MODELS = placements(
@@ -220,3 +223,55 @@ async def test_close_refuses_waiters_and_ends_workers(fleet):
 async def test_voices_come_from_the_loaded_engine(manager, fleet):
     """A model's voices are its spec's until its engine has told."""
     assert manager.voices("tts") == (Voice(id="v"),)
+
+
+async def test_an_engine_is_told_its_room_and_its_folder(fleet, tmp_path):
+    """What the driver shows free as it begins to load, and where it may keep what it learns."""
+    gpus = FakeGpus(total_bytes=4096 * MB, own_bytes=96 * MB)
+    gpus.take(4711, 1000 * MB)
+    manager = Manager(
+        MODELS | placements(placement("small", device=CPU)),
+        limits=Limits(),
+        fetch=lambda placement: None,
+        cache_dir=lambda placement: tmp_path / placement.target if placement.slot is Slot.TTS else None,
+        starter=fleet,
+        look=gpus.sample,
+    )
+
+    async with manager.lease("tts") as worker:
+        assert (worker.context.memory_bytes, worker.context.cache_dir) == (3000 * MB, tmp_path / "tts")
+    async with manager.lease("small") as worker:
+        assert (worker.context.memory_bytes, worker.context.cache_dir) == (None, None)
+    gpus.lost = True
+    await manager.close(timeout_s=1)
+
+
+async def test_a_driver_that_is_silent_tells_no_room(fleet, monkeypatch):
+    """The engine then has to find out."""
+    monkeypatch.setattr(Proof.__init__, "__kwdefaults__", {"deadline_s": 0.1})
+    manager = Manager(
+        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=lambda index: None
+    )
+
+    async with manager.lease("tts") as worker:
+        assert worker.context.memory_bytes is None
+    await manager.close(timeout_s=1)
+
+
+async def test_a_licence_that_is_not_accepted_starts_nothing(fleet):
+    """Each request hears so, and the first one after the answer is served; nothing rests in between."""
+    accepted = False
+
+    def fetch(placement):
+        if not accepted:
+            raise LicenceNotAcceptedError(placement.target, "Own-1.0")
+
+    manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
+    for _ in range(2):
+        with pytest.raises(LicenceNotAcceptedError):
+            await manager.switch_to("tts")
+    assert not fleet.started
+
+    accepted = True
+    await manager.switch_to("tts")
+    await manager.close(timeout_s=1)

@@ -190,7 +190,7 @@ async def test_nothing_loads_before_the_proof():
     started = len(fleet.started)
     driver.show(LOADED)
     switching = asyncio.create_task(manager.switch_to("tts"))
-    while driver.asked < 5:  # noqa: ASYNC110  # two for the first load, then the proof begins
+    while driver.asked < 6:  # noqa: ASYNC110  # three for the first load, then the proof begins
         await asyncio.sleep(0.01)
     assert len(fleet.started) == started
 

@@ -95,6 +95,22 @@ async def test_last_other_model_stands_by(manager, fleet):
     await stands_by(manager, fleet, "other")
 
 
+async def test_model_that_may_not_be_loaded_does_not_stand_by(fleet):
+    """Nothing of it is started before its licence is accepted; then it is as any other."""
+    accepted = False
+    manager = manager_of(fleet, may_load=lambda placement: accepted or placement.target != "tts")
+    await manager.switch_to("stt")
+    await manager.standbys_settled()
+    assert [worker.placement.target for worker in fleet.started] == ["stt"]
+
+    accepted = True
+    await manager.unload("stt")
+    await manager.switch_to("stt")
+
+    await stands_by(manager, fleet, "tts")
+    await manager.close(timeout_s=1)
+
+
 async def test_model_on_a_shared_device_has_nobody_stand_by(manager, fleet):
     await manager.switch_to("small")
 

@@ -46,6 +46,15 @@ def test_a_preference_below_zero_never_becomes_the_default():
     assert default(toy, stt_model="toy") == "toy"
 
 
+def test_a_licence_that_is_not_accepted_is_no_default():
+    """Unless there is nothing else, and then the refusal says what to do."""
+    bound, free = placement("bound", device=GPU, licence="Own-1.0"), placement("free", device=CPU)
+
+    assert default(bound, free, may_load=lambda it: it is not bound) == "free"
+    assert default(bound, free, may_load=lambda it: True) == "bound"
+    assert default(bound, may_load=lambda it: False) == "bound"
+
+
 def test_the_operator_s_default_wins():
     """Settings name the model; one of the other slot, or one that is not here, is an error."""
     assert Catalog(MODELS, stt_model="small").defaults[Slot.STT] == "small"

@@ -50,6 +50,8 @@ TTS = EngineSpec(
                 reference_sample_rate=16_000,
                 longest_reference_s=15.0,
                 emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
+                seed=True,
+                silence_interval=True,
             ),
         ),
     ),

@@ -1,5 +1,6 @@
 """Text to speech: a tone for each word, and a piece of audio for each sentence."""
 
+import contextlib
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from speechhub.engine import (
     EmotionMode,
     InvalidValueError,
     LoadContext,
+    Reference,
     SynthesizeRequest,
     TtsEngine,
     Voice,
@@ -48,6 +50,7 @@ class EchoTts(TtsEngine):
         """Read the options; an engine with weights would load them from `context.model_dir`."""
         settings = context.settings(EchoTtsSettings)
         self._sample_rate = settings.sample_rate
+        self._cache_dir = context.cache_dir
         self._faults = Faults(settings)
         self._faults.while_loading()
 
@@ -58,11 +61,14 @@ class EchoTts(TtsEngine):
     def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
         """Yield one piece for each sentence, so that the first can be heard before the last is made."""
         lowest_hz = self._lowest_hz(request)
-        for sentence in _SENTENCE_END.split(request.text):
-            if words := sentence.split():
-                self._faults.while_working(call, requests=1, text=sentence)
-                tones = [self._tone(word, lowest_hz) for word in words]
-                yield Audio(samples=np.concatenate(tones), sample_rate=self._sample_rate)
+        pause_s = max((request.silence_interval_ms or 0) / 1000 - GAP_S, 0.0)
+        pause = np.zeros(round(pause_s * self._sample_rate), np.float32)
+        sentences = [words for sentence in _SENTENCE_END.split(request.text) if (words := sentence.split())]
+        for place, words in enumerate(sentences):
+            self._faults.while_working(call, requests=1, text=" ".join(words))
+            before = [pause] if place else []  # neither before the first nor after the last
+            tones = [self._tone(word, lowest_hz) for word in words]
+            yield Audio(samples=np.concatenate([*before, *tones]), sample_rate=self._sample_rate)
 
     def close(self) -> None:
         """Nothing to close here, but for the switch that refuses to."""
@@ -71,12 +77,29 @@ class EchoTts(TtsEngine):
     def _lowest_hz(self, request: SynthesizeRequest) -> float:
         """Return the voice's lowest tone: of a reference, its strongest; an emotion raises it."""
         if request.reference is not None:
-            lowest_hz = strongest_hz(request.reference.audio)
+            lowest_hz = self._learnt_hz(request.reference)
         elif request.voice in PITCH_HZ:
             lowest_hz = PITCH_HZ[request.voice]
         else:
             raise InvalidValueError(f"There is no voice {request.voice!r}.", param="voice")
+        if request.seed is not None:  # chance is to be had again, and here there is none without a seed
+            lowest_hz *= float(np.random.default_rng(request.seed).uniform(0.97, 1.03))
         return lowest_hz * 2 ** (semitones(request.emotion, request.text) / 12)
+
+    def _learnt_hz(self, reference: Reference) -> float:
+        """Return what is computed from a reference: of a stored voice, only once."""
+        if self._cache_dir is None or not reference.stored:
+            return strongest_hz(reference.audio)
+        kept = self._cache_dir / f"{reference.digest}.hz"
+        try:
+            return float(kept.read_text())
+        except (OSError, ValueError):  # the host may have deleted it, even now
+            learnt_hz = strongest_hz(reference.audio)
+        fresh = kept.with_suffix(".new")
+        with contextlib.suppress(OSError):  # a full disk costs time, not speech
+            fresh.write_text(repr(learnt_hz))
+            fresh.replace(kept)  # never half of it
+        return learnt_hz
 
     def _tone(self, word: str, lowest_hz: float) -> NDArray[np.float32]:
         """Return the word's tone, within one octave, and the gap after it; float32, range [-0.3, 0.3]."""

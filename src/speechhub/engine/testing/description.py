@@ -105,6 +105,16 @@ def files(plan: Plan) -> None:
         promise(model.memory_bytes >= 0, f"memory_bytes of model {model.id!r} is below 0; unknown is 0.")
 
 
+def licences(plan: Plan) -> None:
+    """A licence that must be accepted is named, and can be read."""
+    for model in plan.spec.models:
+        promise(
+            not model.must_accept_licence or bool(model.licence and model.licence_url),
+            f"model {model.id!r}: nobody can accept a licence without a name and an address; give `licence` "
+            "and `licence_url`.",
+        )
+
+
 def light_description(plan: Plan) -> None:
     """Reading the spec imports neither the engine nor anything heavy."""
     home = _home_of(plan.spec)
@@ -133,7 +143,16 @@ def light_description(plan: Plan) -> None:
     )
 
 
-DESCRIPTION_CHECKS: Final = (names, devices, capabilities, languages, voices, files, light_description)
+DESCRIPTION_CHECKS: Final = (
+    names,
+    devices,
+    capabilities,
+    languages,
+    voices,
+    files,
+    licences,
+    light_description,
+)
 
 
 def check_languages(codes: Iterable[str], owner: str) -> None:

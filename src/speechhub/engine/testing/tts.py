@@ -12,7 +12,14 @@ import numpy as np
 from speechhub.domain.audio import Audio
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import TtsEngine
-from speechhub.engine.options import EMOTIONS, Emotion, EmotionMode, Reference, SynthesizeRequest
+from speechhub.engine.options import (
+    EMOTIONS,
+    MAX_SEED,
+    Emotion,
+    EmotionMode,
+    Reference,
+    SynthesizeRequest,
+)
 from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS, check_voices
 from speechhub.engine.testing.promise import promise, promise_type, refuse_unknown, run_checks
@@ -141,6 +148,35 @@ def emotions(subject: TtsSubject) -> None:
         _audible(subject.speak(emotion=emotion), f"an emotion of mode {mode.value!r}")
 
 
+def seed(subject: TtsSubject) -> None:
+    """Where `seed` is declared, the same seed gives the same samples, and another one is accepted."""
+    if not subject.capabilities.seed:
+        return
+    first, other, again = (subject.speak(seed=number) for number in (1, MAX_SEED, 1))
+    _audible(other, f"seed {MAX_SEED}")
+    promise(
+        [piece.samples.tobytes() for piece in first] == [piece.samples.tobytes() for piece in again],
+        "The same seed gave other samples: seed every random generator in each call, after what is computed "
+        "once and kept.",
+    )
+
+
+def silence_interval(subject: TtsSubject) -> None:
+    """Where `silence_interval` is declared, a longer pause makes a long text longer."""
+    if not subject.capabilities.silence_interval:
+        return
+    text = _long_text(subject)
+    fields = {"seed": 1} if subject.capabilities.seed else {}
+    short_s, long_s = (
+        subject.duration_s(text=text, silence_interval_ms=pause_ms, **fields) for pause_ms in (0, 1000)
+    )
+    promise(
+        long_s > short_s,
+        f"With pauses of 1000 ms a text takes {long_s:.2f} s, without {short_s:.2f} s: use "
+        "request.silence_interval_ms between the parts of a text, or do not declare silence_interval.",
+    )
+
+
 def native_speed(subject: TtsSubject) -> None:
     """Where `native_speed` is declared, twice the speed takes about half the time, half of it twice."""
     if not subject.capabilities.native_speed:
@@ -166,9 +202,8 @@ def streaming(subject: TtsSubject) -> None:
 
 def longest_text(subject: TtsSubject) -> None:
     """The longest text that the engine declares is spoken."""
-    length = subject.capabilities.longest_input_chars or ANY_LENGTH_CHARS
-    endless = chain.from_iterable(cycle((subject.text, " ")))
-    _audible(subject.speak("".join(islice(endless, length - 1)) + "."), f"a text of {length} characters")
+    text = _long_text(subject)
+    _audible(subject.speak(text), f"a text of {len(text)} characters")
 
 
 def odd_texts(subject: TtsSubject) -> None:
@@ -217,6 +252,7 @@ _BEHAVIOUR: Final = (
     declared_options,
     cloning,
     emotions,
+    seed,
     native_speed,
     streaming,
     longest_text,
@@ -224,6 +260,7 @@ _BEHAVIOUR: Final = (
     speech_closes,
     cancellation,
     cancellation_half_way,
+    silence_interval,
 )
 TTS_CHECKS: Final = tuple(check.__name__ for check in (*DESCRIPTION_CHECKS, *_BEHAVIOUR))
 """Names of all checks, for `skip`."""
@@ -298,6 +335,13 @@ def _check_piece(piece: object) -> None:
     )
     otherwise = f"Audio.sample_rate is {piece.sample_rate!r}; it is a whole number of hertz."
     promise(promise_type(piece.sample_rate, int, otherwise) > 0, otherwise)
+
+
+def _long_text(subject: TtsSubject) -> str:
+    """Return the text under test, again and again, as long as the engine says it may be."""
+    length = subject.capabilities.longest_input_chars or ANY_LENGTH_CHARS
+    endless = chain.from_iterable(cycle((subject.text, " ")))
+    return "".join(islice(endless, length - 1)) + "."
 
 
 def _audible(pieces: list[Audio], what: str) -> None:

@@ -12,15 +12,19 @@ from speechhub.http.openapi import OPENAI
 from speechhub.http.schemas import Model, ModelList
 from speechhub.lifecycle.manager import Manager
 from speechhub.services.catalog import Catalog, Listing
+from speechhub.store import Licences
 
 
 @get("/models", summary="List the models", tags=[OPENAI])
 async def list_models(
-    catalog: NamedDependency[Catalog], manager: NamedDependency[Manager], state: State
+    catalog: NamedDependency[Catalog],
+    manager: NamedDependency[Manager],
+    licences: NamedDependency[Licences],
+    state: State,
 ) -> ModelList:
     """List all models, then the names that stand for them."""
     return ModelList(
-        data=[_model(catalog, listing, manager, state.started_at) for listing in catalog.listings()]
+        data=[_model(catalog, it, manager, licences, state.started_at) for it in catalog.listings()]
     )
 
 
@@ -29,10 +33,12 @@ async def retrieve_model(
     model_id: FromPath[str],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
+    licences: NamedDependency[Licences],
     state: State,
 ) -> Model:
     """Describe one model or alias; ids may hold slashes."""
-    return _model(catalog, catalog.find(model_id.removeprefix("/")), manager, state.started_at)
+    listing = catalog.find(model_id.removeprefix("/"))
+    return _model(catalog, listing, manager, licences, state.started_at)
 
 
 @delete(
@@ -46,8 +52,11 @@ async def delete_model(model_id: FromPath[str], catalog: NamedDependency[Catalog
     raise ModelNotDeletableError(catalog.find(model_id.removeprefix("/")).name)
 
 
-def _model(catalog: Catalog, listing: Listing, manager: Manager, started_at: int) -> Model:
+def _model(
+    catalog: Catalog, listing: Listing, manager: Manager, licences: Licences, started_at: int
+) -> Model:
     placement = listing.placement
+    model = placement.model
     phase = manager.state(placement.target).phase
     return Model(
         id=listing.name,
@@ -55,9 +64,12 @@ def _model(catalog: Catalog, listing: Listing, manager: Manager, started_at: int
         owned_by=placement.engine.spec.name,
         task=placement.slot.value,
         alias_of=listing.alias_of,
-        languages=placement.model.languages,
+        languages=model.languages,
         device=placement.device.name,
         state=phase.value if phase else "unloaded",
         capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
         voices=tuple(voice.id for voice in manager.voices(placement.target)),
+        licence=model.licence,
+        licence_url=model.licence_url,
+        licence_accepted=licences.allow(model),
     )

@@ -53,6 +53,8 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
         speed=1.0 if data.speed is None else data.speed,
         instructions=data.instructions,
         emotion=emotion_wish(data.emotion) if data.emotion else None,
+        seed=data.seed,
+        silence_interval_ms=data.silence_interval_ms,
     )
 
 

@@ -75,8 +75,7 @@ async def retrieve_voice(voice_id: FromPath[str], voices: NamedDependency[VoiceS
 @delete("/audio/voices/{voice_id:str}", status_code=200, summary="Delete a custom voice", tags=[OPENAI])
 async def delete_voice(voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> VoiceDeleted:
     """Delete a custom voice, its recording, and the aliases that mean it."""
-    gone = await asyncio.to_thread(voices.library.remove, voice_id)
-    return VoiceDeleted(id=gone.id)
+    return VoiceDeleted(id=(await voices.remove(voice_id)).id)
 
 
 @get("/audio/models", summary="List the models, as Open WebUI reads them", tags=[OWN])

@@ -1,0 +1,83 @@
+"""What engines computed from custom voices: a folder for each model, kept small, and gone with the voices."""
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from speechhub.store.layout import safe_name
+
+log = structlog.get_logger()
+
+DIGEST_CHARS: Final = 64
+"""Length of the digest that a file's name begins with."""
+
+
+class ReferenceCache:
+    """The folders that `LoadContext.cache_dir` names; one for a process, and for several on one home.
+
+    Engines write into them whenever they like; the hub alone deletes. Its methods block.
+    """
+
+    def __init__(self, root: Path, *, limit_bytes: int, digests: Callable[[], Collection[str]]) -> None:
+        """Make nothing yet.
+
+        Args:
+            root: Folder of all models' folders.
+            limit_bytes: What all of them may hold after a `sweep`; 0 means that nothing is kept.
+            digests: Returns the digests of the voices that the library holds now.
+        """
+        self._root = root
+        self._limit_bytes = limit_bytes
+        self._digests = digests
+
+    def folder(self, model: str) -> Path | None:
+        """Return the folder of *model*, made if need be; None if nothing is to be kept, or can be."""
+        if not self._limit_bytes:
+            return None
+        folder = self._root / safe_name(model)
+        try:
+            for path in (self._root.parent, self._root, folder):
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            log.warning("nothing that is learnt of voices can be kept", folder=str(folder), error=str(error))
+            return None
+        return folder
+
+    def used(self, model: str, digests: Collection[str]) -> None:
+        """Take note that *model* is about to use what it keeps of these voices."""
+        for digest in digests:
+            for path in (self._root / safe_name(model)).glob(f"{digest}*"):
+                _try(lambda path=path: os.utime(path))  # type: ignore[misc]  # bound now, not later
+
+    def sweep(self) -> None:
+        """Delete what belongs to no voice of the library, then what was used longest ago beyond the limit."""
+        # The files first: of a voice that is added meanwhile, nothing may be taken for nobody's.
+        found = [path for path in self._root.glob("*/*") if path.is_file()]
+        known = set(self._digests())
+        kept: list[tuple[int, int, Path]] = []
+        for path in found:
+            if path.name[:DIGEST_CHARS] not in known:
+                _try(path.unlink)
+                continue
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            kept.append((stat.st_mtime_ns, stat.st_size, path))
+        left_bytes = self._limit_bytes
+        for _, size_bytes, path in sorted(kept, reverse=True):
+            left_bytes -= size_bytes
+            if left_bytes < 0:
+                _try(path.unlink)
+
+
+def _try(change: Callable[[], None]) -> None:
+    """Do it, unless somebody else has done it, or the disk does not let us."""
+    try:
+        change()
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("cannot tidy what was learnt of voices", error=str(error))
