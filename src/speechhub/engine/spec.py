@@ -114,6 +114,8 @@ class HubSource:
     """Commit, tag or branch; a commit makes the download reproducible."""
     prefix: str = ""
     """Folder inside the repository that the files' paths start from, with a slash at its end."""
+    modelscope: str = ""
+    """``owner/name`` on ModelScope, where it has another name there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

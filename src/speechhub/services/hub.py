@@ -75,7 +75,12 @@ class Hub:
         names = gpu_names()
         devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
         placements = place(found.engines, settings, devices)
-        store = ModelStore(settings.models_dir, hf_endpoint=settings.hf_endpoint, offline=settings.offline)
+        store = ModelStore(
+            settings.models_dir,
+            hf_endpoint=settings.hf_endpoint,
+            modelscope=settings.modelscope,
+            offline=settings.offline,
+        )
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses)
         catalog = Catalog(
             placements,

@@ -161,20 +161,14 @@ class Fetcher:
             if n_bytes := _size(staging / file.path):
                 meter.add(file.path, n_bytes)
         digests = {
-            file.path: self._download(wanted, listing, file, staging / file.path, meter)
-            for file in listing.files
+            file.path: self._download(listing, file, staging / file.path, meter) for file in listing.files
         }
         self._publish(model, wanted, staging, origin_of_hub(wanted), digests)
         clear(staging.parent)
 
-    def _download(
-        self, wanted: FileSet, listing: Listing, file: RemoteFile, target: Path, meter: ProgressMeter
-    ) -> str:
-        assert wanted.hub is not None  # noqa: S101  # or there were no listing
+    def _download(self, listing: Listing, file: RemoteFile, target: Path, meter: ProgressMeter) -> str:
         for last in (False, True):
-            self._hub.download(
-                wanted.hub, listing, file, target, lambda n_bytes: meter.add(file.path, n_bytes)
-            )
+            self._hub.download(listing, file, target, lambda n_bytes: meter.add(file.path, n_bytes))
             size_bytes, digest = _size(target), sha256_of(target)
             if digest == (file.sha256 or digest) and size_bytes == (file.size_bytes or size_bytes):
                 return digest
@@ -183,7 +177,7 @@ class Fetcher:
             meter.add(file.path, -size_bytes)
             if last:
                 raise ModelFilesError(
-                    f"{file.name} from {self._hub.address} is not what it should be: its SHA-256 is {digest} "
+                    f"{file.name} from {listing.address} is not what it should be: its SHA-256 is {digest} "
                     f"({size_bytes} bytes), expected {file.sha256 or 'any'} ({file.size_bytes} bytes)"
                 )
         raise AssertionError

@@ -12,6 +12,7 @@ from speechhub.store.folder import check_folder, size_of
 from speechhub.store.hub import ModelHub
 from speechhub.store.layout import Layout
 from speechhub.store.manifest import MANIFEST_NAME, Manifest, problem_with, read_manifest, refresh_times
+from speechhub.store.sites import HuggingFace, ModelScope, Site
 from speechhub.store.status import ModelState, ModelStatus
 from speechhub.store.wheels import WheelOffer, find_in_wheels
 
@@ -24,11 +25,27 @@ class ModelStore:
     """
 
     def __init__(
-        self, models_dir: Path, *, hf_endpoint: str | None, offline: bool, hub: ModelHub | None = None
+        self,
+        models_dir: Path,
+        *,
+        hf_endpoint: str | None,
+        offline: bool,
+        modelscope: str | None = None,
+        hub: ModelHub | None = None,
     ) -> None:
+        """Use the folder *models_dir*, which need not exist.
+
+        Args:
+            models_dir: Where models are put.
+            hf_endpoint: Address of a mirror of Hugging Face's hub; None for huggingface-hub's own.
+            offline: Whether to connect to nothing.
+            modelscope: Address of ModelScope's hub, to be asked first; None to do without.
+            hub: Stands for both hubs.
+        """
         self._layout = Layout(models_dir)
         self._offline = offline
-        self._fetcher = Fetcher(self._layout, hub or ModelHub(hf_endpoint), offline=offline)
+        sites: list[Site] = [*([ModelScope(modelscope)] if modelscope else []), HuggingFace(hf_endpoint)]
+        self._fetcher = Fetcher(self._layout, hub or ModelHub(sites), offline=offline)
 
     def resolve(
         self,

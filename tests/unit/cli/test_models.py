@@ -19,9 +19,9 @@ WEIGHTS = b"weights" * 1000
 def on_the_hub(own_model, monkeypatch):
     """A model that a pretended hub has."""
     own_model(hub="someone/something")
-    file = RemoteFile(path="weights.bin", name="weights.bin", size_bytes=len(WEIGHTS), sha256=None)
+    file = RemoteFile(path="weights.bin", name="weights.bin", url="", size_bytes=len(WEIGHTS), sha256=None)
 
-    def download(hub, source, listing, wanted, target, on_bytes):
+    def download(hub, listing, wanted, target, on_bytes):
         target.write_bytes(WEIGHTS)
         on_bytes(len(WEIGHTS))
 

@@ -7,8 +7,7 @@ import pytest
 
 from speechhub.engine import HubSource, ModelSpec
 from speechhub.errors import ModelFilesError
-from speechhub.store import ModelState
-from speechhub.store import hub as hub_module
+from speechhub.store import ModelState, retry
 
 from .conftest import CONFIG, WEIGHTS, spec, tree
 
@@ -70,7 +69,7 @@ def test_a_cut_connection_is_continued(hub, make_store, model, naps):
 
 def test_a_pull_that_gave_up_is_continued_by_the_next(hub, make_store, model):
     """What a failed pull has got is kept, never published, and completed by the next pull."""
-    hub.cut_after = [300_000] + [0] * hub_module.MAX_IDLE_ATTEMPTS
+    hub.cut_after = [300_000] + [0] * retry.MAX_IDLE_ATTEMPTS
     store = make_store(endpoint=hub.address)
     with pytest.raises(ModelFilesError, match="failed to download v1"):
         store.resolve(model)
@@ -160,7 +159,7 @@ def test_no_hub_at_all_is_a_short_story(make_store, model, naps):
         make_store(endpoint="http://127.0.0.1:9").resolve(model)
 
     assert "http://127.0.0.1:9" in caught.value.message
-    assert len(naps) == hub_module.MAX_LISTING_ATTEMPTS - 1
+    assert len(naps) == retry.MAX_LISTING_ATTEMPTS - 1
 
 
 def test_two_pulls_at_once_are_one(hub, make_store, model):

@@ -271,7 +271,8 @@ def _parts(model: ModelSpec, able: SttCapabilities | TtsCapabilities) -> None:
 
 
 def _hub(source: HubSource) -> None:
-    promise(REPO.fullmatch(source.repo) is not None, f"hub repo {source.repo!r} must read 'owner/name'.")
+    for repo in (source.repo, source.modelscope or source.repo):
+        promise(REPO.fullmatch(repo) is not None, f"hub repo {repo!r} must read 'owner/name'.")
     promise(bool(source.revision), f"hub {source.repo!r} needs a revision: a commit, a tag or a branch.")
     promise(
         source.prefix == "" or source.prefix.endswith("/"), f"hub prefix {source.prefix!r} must end with '/'."
