@@ -29,7 +29,7 @@ from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings
-from speechhub.store import Licences, ModelStore, ReferenceCache
+from speechhub.store import Licences, ModelStore, PullProgress, ReferenceCache
 from speechhub.voices import VoiceLibrary
 
 log = structlog.get_logger()
@@ -100,7 +100,10 @@ class Hub:
         def fetch(placement: Placement) -> Path | None:
             licences.check(placement.model)
             return store.resolve(
-                placement.model, local=placement.path, search_path=placement.engine.search_path
+                placement.model,
+                local=placement.path,
+                search_path=placement.engine.search_path,
+                on_progress=_log_waits,
             )
 
         monitor: GpuMonitor = NvmlMonitor() if names else NoGpus()
@@ -188,6 +191,12 @@ class Hub:
             await self.manager.switch_to(self.catalog.find(name).placement.target)
         except SpeechhubError as error:
             log.error("preload failed", model=name, error=str(error))
+
+
+def _log_waits(progress: PullProgress) -> None:
+    """Log why a pull gets no further, when it does not."""
+    if progress.waiting:
+        log.warning("waiting for a model's files", model=progress.model, reason=progress.waiting)
 
 
 def _host_memory_bytes() -> int:

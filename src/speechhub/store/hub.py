@@ -14,7 +14,7 @@ import structlog
 
 from speechhub.engine import HubSource, ModelFile
 from speechhub.errors import ModelFilesError
-from speechhub.store.retry import MAX_LISTING_ATTEMPTS, StalledError, persist
+from speechhub.store.retry import MAX_LISTING_ATTEMPTS, OnWait, StalledError, persist, silent
 from speechhub.store.sites import TIMEOUT_S, Found, Repository, Site
 
 log = structlog.get_logger()
@@ -52,12 +52,15 @@ class ModelHub:
         self._sites = sites
         self._sleep = sleep
 
-    def list_files(self, hub: HubSource, wanted: Sequence[ModelFile] = ()) -> Listing:
+    def list_files(
+        self, hub: HubSource, wanted: Sequence[ModelFile] = (), *, on_wait: OnWait = silent
+    ) -> Listing:
         """Ask for the files of a repository, at which commit, with which sizes and digests.
 
         Args:
             hub: The repository.
             wanted: Those of its files that matter; empty means all of them, but for hidden ones.
+            on_wait: Told why, before each pause.
 
         Raises:
             ModelFilesError: No hub can be reached that has what is wanted.
@@ -70,6 +73,7 @@ class ModelHub:
                     partial(site.look, hub, wanted),
                     max_attempts=MAX_LISTING_ATTEMPTS,
                     sleep=self._sleep,
+                    on_wait=on_wait,
                 )
                 files = _choose(hub, wanted, repository)
             except ModelFilesError as error:
@@ -83,7 +87,13 @@ class ModelHub:
         raise ModelFilesError("; ".join(fault.message for fault in faults)) from faults[-1]
 
     def download(
-        self, listing: Listing, file: RemoteFile, target: Path, on_bytes: Callable[[int], None]
+        self,
+        listing: Listing,
+        file: RemoteFile,
+        target: Path,
+        on_bytes: Callable[[int], None],
+        *,
+        on_wait: OnWait = silent,
     ) -> None:
         """Fetch *file* to *target*, going on where an earlier attempt ended.
 
@@ -96,6 +106,7 @@ class ModelHub:
             partial(_transfer, file, listing.headers, target, on_bytes),
             progress=lambda: target.stat().st_size if target.exists() else 0,
             sleep=self._sleep,
+            on_wait=on_wait,
         )
 
 

@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 from speechhub.errors import ModelFilesError
 
 Result = TypeVar("Result")
+OnWait = Callable[[str], None]
+"""Told for people, before each pause, what failed and when it is tried again."""
 
 RETRY_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_IDLE_ATTEMPTS: Final = 6
@@ -14,6 +16,10 @@ MAX_IDLE_ATTEMPTS: Final = 6
 MAX_LISTING_ATTEMPTS: Final = 3
 """Attempts to reach a hub at all; few, since a machine without a network should not wait for nothing."""
 MAX_BACKOFF_S: Final = 30.0
+
+
+def silent(reason: str) -> None:
+    """Tell nobody; an `OnWait`."""
 
 
 class StalledError(Exception):
@@ -34,6 +40,7 @@ def persist(
     progress: Callable[[], int] = lambda: 0,
     max_attempts: int = MAX_IDLE_ATTEMPTS,
     sleep: Callable[[float], None] = time.sleep,
+    on_wait: OnWait = silent,
 ) -> Result:
     """Repeat *attempt* as long as the fault may pass, starting the count anew after any progress.
 
@@ -43,6 +50,7 @@ def persist(
         progress: Returns a number that grows as attempts get somewhere.
         max_attempts: How many in a row may get nowhere.
         sleep: Waits between attempts, in seconds.
+        on_wait: Told why, before each pause.
 
     Raises:
         ModelFilesError: There is no hope any more.
@@ -61,7 +69,9 @@ def persist(
             if not fault.passes or failures >= max_attempts:
                 raise ModelFilesError(f"{what}: {fault}") from error
         backoff_s = fault.retry_after_s if fault.retry_after_s is not None else 2.0 ** (failures - 1)
-        sleep(min(backoff_s, MAX_BACKOFF_S))
+        pause_s = min(backoff_s, MAX_BACKOFF_S)
+        on_wait(f"{what}: {fault}; trying again in {pause_s:.0f} s")
+        sleep(pause_s)
 
 
 def _judge(error: Exception) -> StalledError:
