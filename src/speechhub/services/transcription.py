@@ -74,7 +74,7 @@ class TranscriptionService:
         async with self._limited(), aclosing(work.events(live=False)) as events:
             async for event in events:
                 if isinstance(event, Transcript):
-                    _check_words(event, job)
+                    _check_words(event, job, self._catalog.model(job.model, Slot.STT))
                     return event
         raise AssertionError("unreachable")
 
@@ -172,17 +172,19 @@ class TranscriptionService:
         return ""
 
 
-def _check_words(transcript: Transcript, job: TranscriptionJob) -> None:
+def _check_words(transcript: Transcript, job: TranscriptionJob, placement: Placement) -> None:
     """See that words that must have times have them: in what language they are, the model alone finds out.
 
     Raises:
         UnsupportedValueError: There are words, and none has times.
     """
     said = any(map(str.isalnum, transcript.text))
-    if job.words and said and not any(segment.words for segment in transcript.segments):
-        named = f", which is in {language_name(transcript.language)}" if transcript.language else ""
-        raise UnsupportedValueError(
-            f"The model found no word timestamps for this recording{named}. "
-            "A part that was added while the model was loaded counts from its next load.",
-            param="timestamp_granularities",
+    if not job.words or not said or any(segment.words for segment in transcript.segments):
+        return
+    named = f", which is in {language_name(transcript.language)}" if transcript.language else ""
+    message = f"Model {placement.target!r} found no word timestamps for this recording{named}."
+    if any(part.enables == "word_timestamps" for part in placement.model.parts):
+        message += (
+            " If its part was added while it was loaded, load it again: POST /v1/engines/unload, and repeat."
         )
+    raise UnsupportedValueError(message, param="timestamp_granularities")
