@@ -7,6 +7,7 @@ import httpx
 import pytest
 import srt
 import webvtt
+from safetensors.torch import load_file, save_file
 
 from tests.e2e.server import serving
 
@@ -19,11 +20,21 @@ PATIENCE_S = 180
 
 @pytest.fixture(scope="module")
 def http(checkpoints, tmp_path_factory):
-    """A client of a server with a model that works, one that hears nothing, and one whose file is cut off."""
-    broken = shutil.copytree(checkpoints("script"), tmp_path_factory.mktemp("broken") / "model")
-    weights = broken / "model.safetensors"
+    """A client of a server with a model that works, one that hears nothing, and three that are broken."""
+    cut = shutil.copytree(checkpoints("script"), tmp_path_factory.mktemp("cut") / "model")
+    weights = cut / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1_000_000])
-    folders = {"tiny": checkpoints("script"), "silent": checkpoints("silent"), "broken": broken}
+    lacking = shutil.copytree(checkpoints("script"), tmp_path_factory.mktemp("lacking") / "model")
+    tensors = load_file(lacking / "model.safetensors")
+    del tensors["thinker.audio_tower.proj1.weight"]
+    save_file(tensors, lacking / "model.safetensors", metadata={"format": "pt"})
+    folders = {
+        "tiny": checkpoints("script"),
+        "silent": checkpoints("silent"),
+        "cut": cut,
+        "lacking": lacking,
+        "wrong": checkpoints("aligner"),
+    }
     models = {
         name: {"engine": "qwen-asr", "path": str(path), "languages": ["en", "de", "zh"]}
         for name, path in folders.items()
@@ -116,10 +127,18 @@ def test_no_speech_is_an_empty_text(http):
     assert (answer.status_code, answer.json()["text"]) == (200, "")
 
 
-def test_broken_weights_are_a_clear_error(http):
-    """The answer says which file is damaged; everything else goes on working."""
-    answer = transcribe(http, model="broken")
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("cut", "model.safetensors of model 'cut' is damaged"),
+        ("lacking", "thinker.audio_tower.proj1.weight"),
+        ("wrong", "holds Qwen3-ForcedAligner, not Qwen3-ASR"),
+    ],
+)
+def test_a_broken_checkpoint_is_a_clear_error(http, model, says):
+    """The answer says what is wrong with it; everything else goes on working."""
+    answer = transcribe(http, model=model)
 
     assert answer.status_code >= 500
-    assert "model.safetensors" in answer.json()["error"]["message"]
+    assert says in answer.json()["error"]["message"]
     assert transcribe(http).json()["text"] == TEXT
