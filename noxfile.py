@@ -131,6 +131,7 @@ def plugin(session: nox.Session, dist: str) -> None:
         wanted = [line for line in project["project"]["dependencies"] if name_of(line) not in names_in(pins)]
         session.install(*wanted, *test_tools, "--constraint", str(pins))
         session.install("--no-deps", "--editable", ".", "--editable", folder)
+        hub_python(session)  # some of these tests run the hub in its own environment, beside this one
     session.run("python", "-m", "pytest", "-c", "pyproject.toml", *report(dist), f"{folder}/tests")
 
 

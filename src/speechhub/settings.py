@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from msgspec import Meta
 
 from speechhub.errors import ConfigurationError
-from speechhub.mirrors import MIRRORS
+from speechhub.mirrors import MIRRORS, MODELSCOPE
 
 PREFIX = "SPEECHHUB_"
 SERVICE_LINK = re.compile(
@@ -207,8 +207,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     hf_endpoint: str | None = None
     """Model hub to download from, such as https://hf-mirror.com; unset means the mirror's, or else
     huggingface_hub's own."""
+    model_hub: Literal["huggingface", "modelscope"] = "huggingface"
+    """Where models are looked for first; what ModelScope does not have comes from Hugging Face's hub."""
+    modelscope_endpoint: str = MODELSCOPE
+    """ModelScope's address, for `model_hub`."""
     offline: bool = False
     """Never download: use only what is on disk."""
+
+    @property
+    def modelscope(self) -> str | None:
+        """Address of ModelScope's hub, if it is to be asked."""
+        return self.modelscope_endpoint if self.model_hub == "modelscope" else None
 
     @property
     def models_dir(self) -> Path:

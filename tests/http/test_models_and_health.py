@@ -27,6 +27,15 @@ async def test_one_model(client):
     assert (alias.id, alias.alias_of) == ("tts-1", "mouth")
 
 
+async def test_a_model_can_do_what_its_parts_let_it(client, hub, monkeypatch):
+    """What needs a part that is not there is told as not possible."""
+    whole = await client.models.retrieve("ears")
+    monkeypatch.setattr(hub.catalog, "lacks", lambda placement: {"word_timestamps": None})
+
+    assert whole.capabilities["word_timestamps"] is True
+    assert (await client.models.retrieve("ears")).capabilities["word_timestamps"] is False
+
+
 @pytest.mark.parametrize("name", ["nope", "Systran/faster-whisper-small"])
 async def test_unknown_model(client, name):
     """An unknown id, with a slash or without, is a 404 with OpenAI's code."""

@@ -16,6 +16,7 @@ import _pip_config  # noqa: E402
 import _stamp  # noqa: E402
 import _steps  # noqa: E402
 import audit  # noqa: E402
+import init_models  # noqa: E402
 
 # ── pip's configuration, for uv ──────────────────────────────────────────────
 
@@ -294,6 +295,27 @@ SAFE = {"name": "safe", "version": "1.0", "vulns": []}
 BAD = {"name": "bad", "version": "1.0", "vulns": [KNOWN]}
 UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found on PyPI"}
 OURS = {"name": "ours", "skip_reason": "distribution marked as editable"}
+
+
+def test_models_are_pulled_and_then_verified(monkeypatch):
+    """The same two commands as by hand; parts are pulled, and verified with their models."""
+    ran = []
+
+    def run(command, *, check):
+        ran.append(command[3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+    assert init_models.main([]) == 0
+    assert init_models.main(["ears", "--with", "aligner"]) == 0
+
+    assert ran == [
+        ["models", "pull", "whisper-1", "tts-1"],
+        ["models", "verify", "whisper-1", "tts-1"],
+        ["models", "pull", "--with=aligner", "ears"],
+        ["models", "verify", "ears"],
+    ]
 
 
 @pytest.mark.parametrize(

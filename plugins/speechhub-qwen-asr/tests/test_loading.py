@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechhub.engine import ConfigurationError, EngineLoadError, LoadContext
-from speechhub_qwen_asr import devices
+from speechhub_qwen_asr import ALIGNER, devices
 from speechhub_qwen_asr.engine import QwenAsrEngine
 
-from .conftest import TEXT, transcribe
+from .conftest import TEXT, WORDS, transcribe
 
 
 @pytest.fixture
@@ -87,6 +87,27 @@ def test_model_and_aligner_are_not_interchangeable(checkpoints):
         load(checkpoints("aligner"))
     with pytest.raises(EngineLoadError, match="aligner holds Qwen3-ASR, not Qwen3-ForcedAligner"):
         load(checkpoints("script"), aligner=str(checkpoints("script")))
+
+
+def test_an_aligner_beside_the_model_is_used(checkpoints, folder):
+    """The model's part is loaded where it is, and gives words their times."""
+    shutil.copytree(checkpoints("aligner"), folder / ALIGNER.folder)
+
+    transcript = transcribe(load(folder), word_timestamps=True)
+
+    words = [(word.text.strip(), word.start_s, word.end_s) for it in transcript.segments for word in it.words]
+    assert words == WORDS
+
+
+def test_the_operators_aligner_comes_first(checkpoints, folder, tmp_path):
+    """The option names another folder than the part's, which is not looked at."""
+    (folder / ALIGNER.folder).mkdir()
+
+    engine = load(folder, aligner=str(checkpoints("aligner")))
+
+    assert engine._asr.forced_aligner is not None
+    with pytest.raises(EngineLoadError, match=r"aligner has no config\.json"):
+        load(folder)
 
 
 def test_broken_json_is_an_error(folder):

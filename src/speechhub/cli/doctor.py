@@ -91,7 +91,11 @@ def _places() -> Iterator[Finding]:
     yield OK, "settings", f"mirror is {settings.mirror}, build of PyTorch is {build}"
     served: dict[str, str] = {}
     for place in places(
-        MIRRORS[settings.mirror], hf_endpoint=settings.hf_endpoint, build=build, environ=os.environ
+        MIRRORS[settings.mirror],
+        hf_endpoint=settings.hf_endpoint,
+        modelscope=settings.modelscope,
+        build=build,
+        environ=os.environ,
     ):
         served.setdefault(place.kind, "")
         answer = probe(place)

@@ -1,9 +1,9 @@
 """``speechhub models``."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from speechhub.services.hub import Hub
     from speechhub.store import ModelStatus
 
-OnBytes = Callable[[int, int | None], None]
-"""Takes the bytes that are done, and the bytes in all or None."""
+
+class OnProgress(Protocol):
+    """Shows how far something has come."""
+
+    def __call__(self, done_bytes: int, total_bytes: int | None, waiting: str = "", /) -> None:
+        """Take the bytes that are done, those in all if they are known, and why it waits if it does."""
 
 
 @click.group(short_help="Show models; fetch, check and remove their files.")
@@ -136,8 +140,8 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], a
     for place in places:
         with _bar(place.target) as advance:
 
-            def show(state: PullProgress, advance: OnBytes = advance) -> None:
-                advance(state.done_bytes, state.total_bytes)
+            def show(state: PullProgress, advance: OnProgress = advance) -> None:
+                advance(state.done_bytes, state.total_bytes, state.waiting)
 
             folder = hub.store.resolve(
                 place.model,
@@ -266,13 +270,35 @@ def _find(hub: "Hub", name: str) -> "Placement":
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[OnBytes]:
-    """Show a progress bar on standard error, if that is a terminal and there is progress to show."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+def _bar(title: str) -> Iterator[OnProgress]:
+    """Show a progress bar on standard error, if that is a terminal and there is progress to show.
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    What is waited for becomes a line, on a terminal or not.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+        def show(done_bytes: int, total_bytes: int | None, waiting: str = "", /) -> None:
+            progress.update(bar, completed=done_bytes, total=total_bytes)
+            if waiting:
+                console.print(f"{title}: {waiting}", markup=False, soft_wrap=True)
+
+        yield show

@@ -3,9 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -232,9 +233,7 @@ class SpeechService:
         if part.stored:
             await asyncio.to_thread(self._cache.used, placement.target, part.stored)
         pieces = self._pieces(job, placement)
-        request = _request(job, part, capabilities)
-        if len(pieces) > 1:
-            request = replace(request, emotion=_of_the_whole(request.emotion, job.text))
+        request = _request(job, part, capabilities, alone=len(pieces) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
         pipeline: SpeechPipeline | None = None
         spoken_s, pause = 0.0, WITHIN_SENTENCE
@@ -252,19 +251,30 @@ class SpeechService:
                         pipeline = SpeechPipeline(job.format, sample_rate=audio.sample_rate, speed=stretch)
                         slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
                     for piece in slices:
-                        if data := await asyncio.to_thread(pipeline.feed, piece):
-                            chunks.put_nowait(data)
+                        await _send(chunks, partial(pipeline.feed, piece))
         if pipeline is None:  # an engine that had nothing to say; an empty file is still a valid one
             pipeline = SpeechPipeline(job.format, sample_rate=OUTPUT_RATE)
-        if data := await asyncio.to_thread(pipeline.finish):
-            chunks.put_nowait(data)
+        await _send(chunks, pipeline.finish)
         if part.stored:  # the engine may have written something
             await asyncio.to_thread(self._cache.sweep)
         return spoken_s
 
 
-def _request(job: SpeechJob, part: Part, capabilities: TtsCapabilities) -> SynthesizeRequest:
-    """Return what the engine is asked for, for the whole text: what it cannot do is left to the hub."""
+async def _send(chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:
+    """Put what *encode* makes, in a thread, on its way to the listener."""
+    if data := await asyncio.to_thread(encode):
+        chunks.put_nowait(data)
+
+
+def _request(job: SpeechJob, part: Part, capabilities: TtsCapabilities, *, alone: bool) -> SynthesizeRequest:
+    """Return what the engine is asked for, with the whole text; what it cannot do is left to the hub.
+
+    Args:
+        job: What the client wants.
+        part: Who speaks, and how.
+        capabilities: What the engine can do.
+        alone: Whether the whole text is one call.
+    """
     return SynthesizeRequest(
         text=job.text,
         voice=part.voice,
@@ -272,7 +282,7 @@ def _request(job: SpeechJob, part: Part, capabilities: TtsCapabilities) -> Synth
         speed=job.speed if capabilities.native_speed else 1.0,
         instructions=part.instructions,
         reference=part.reference,
-        emotion=part.emotion,
+        emotion=part.emotion if alone else _of_the_whole(part.emotion, job.text),
         seed=job.seed,
         silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
     )

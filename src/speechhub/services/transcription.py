@@ -74,6 +74,7 @@ class TranscriptionService:
         async with deadline.kept(WHAT), aclosing(work.events(live=False)) as events:
             async for event in events:
                 if isinstance(event, Transcript):
+                    _check_words(event, job, self._catalog.model(job.model, Slot.STT))
                     return event
         raise AssertionError("unreachable")
 
@@ -122,10 +123,10 @@ class TranscriptionService:
                 f"Model {model!r} has no timestamps: use response_format 'json' or 'text' instead.",
                 param="response_format",
             )
-        if job.words and not capabilities.word_timestamps:
-            raise UnsupportedValueError(
-                f"Model {model!r} has no word timestamps.", param="timestamp_granularities"
-            )
+        language = parse_language(job.language)
+        obstacle = self._obstacle_to_words(placement, language)
+        if job.words and obstacle:
+            raise UnsupportedValueError(obstacle, param="timestamp_granularities")
         if job.speakers and not capabilities.diarization:
             raise UnsupportedValueError(
                 f"response_format 'diarized_json' is not compatible with model {model!r}.",
@@ -135,7 +136,6 @@ class TranscriptionService:
             raise UnsupportedValueError(
                 f"Model {model!r} has no log probabilities: leave out 'include'.", param="include"
             )
-        language = parse_language(job.language)
         if language is not None and placement.model.languages and language not in placement.model.languages:
             raise InvalidValueError(
                 f"Model {model!r} does not know {language_name(language)}; it knows: "
@@ -148,5 +148,40 @@ class TranscriptionService:
             prompt=job.prompt if capabilities.prompt else None,
             hotwords=job.hotwords if capabilities.hotwords else (),
             temperature=job.temperature if capabilities.temperature else None,
-            word_timestamps=job.words or (job.words_if_possible and capabilities.word_timestamps),
+            word_timestamps=(job.words or job.words_if_possible) and not obstacle,
         )
+
+    def _obstacle_to_words(self, placement: Placement, language: str | None) -> str:
+        """Say why words cannot have times; nothing if they can."""
+        capabilities, model = stt_capabilities(placement), placement.target
+        if not capabilities.word_timestamps:
+            return f"Model {model!r} has no word timestamps."
+        if part := self._catalog.lacks(placement).get("word_timestamps"):
+            return (
+                f"Model {model!r} has no word timestamps without its part {part.name!r}: "
+                f"speechhub models pull {model} --with {part.name}"
+            )
+        if language and capabilities.word_languages and language not in capabilities.word_languages:
+            return (
+                f"Model {model!r} has no word timestamps in {language_name(language)}; it has them in: "
+                f"{', '.join(capabilities.word_languages)}."
+            )
+        return ""
+
+
+def _check_words(transcript: Transcript, job: TranscriptionJob, placement: Placement) -> None:
+    """See that words that must have times have them: in what language they are, the model alone finds out.
+
+    Raises:
+        UnsupportedValueError: There are words, and none has times.
+    """
+    said = any(map(str.isalnum, transcript.text))
+    if not job.words or not said or any(segment.words for segment in transcript.segments):
+        return
+    named = f", which is in {language_name(transcript.language)}" if transcript.language else ""
+    message = f"Model {placement.target!r} found no word timestamps for this recording{named}."
+    if any(part.enables == "word_timestamps" for part in placement.model.parts):
+        message += (
+            " If its part was added while it was loaded, load it again: POST /v1/engines/unload, and repeat."
+        )
+    raise UnsupportedValueError(message, param="timestamp_granularities")

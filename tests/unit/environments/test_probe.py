@@ -114,6 +114,8 @@ def test_the_order_is_that_of_an_installation():
         ("models", f"{mirrors.HUGGING_FACE}/api/models?limit=1"),
         ("apt", "https://m/"),
     ]
+    found = places(mirror, hf_endpoint=None, modelscope="http://scope", build="cpu", environ=quiet)
+    assert next(place.url for place in found if place.kind == "models") == "http://scope/"
     own = quiet | {"PIP_INDEX_URL": "http://own/simple"}
     found = places(mirror, hf_endpoint=None, build="cpu", environ=own)
     assert [place.url for place in found if place.kind == "packages"] == ["http://own/simple/pip/"]
