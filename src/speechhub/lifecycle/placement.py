@@ -156,8 +156,22 @@ def _models(
                 f"Setting models.{name}: engine {own.engine!r} runs its own models only: "
                 f"{', '.join(m.id for m in wanted.spec.models)}."
             )
-        base = known or ModelSpec(id=name, parts=_family_parts(wanted.spec))
+        base = known or _relative(name, wanted.spec)
         yield wanted, _model_of(base, own), own.path.expanduser().absolute() if own.path else None
+
+
+def _relative(name: str, spec: EngineSpec) -> ModelSpec:
+    """Return what is known of a model that only the operator knows, by the others of its engine."""
+    base = ModelSpec(id=name, parts=_family_parts(spec))
+    if not spec.models or not all(model.must_accept_licence for model in spec.models):
+        return base
+    # Another name, or another place, must be no way around a licence.
+    return replace(
+        base,
+        licence=spec.models[0].licence,
+        licence_url=spec.models[0].licence_url,
+        must_accept_licence=True,
+    )
 
 
 def _family_parts(spec: EngineSpec) -> tuple[ModelPart, ...]:

@@ -184,6 +184,25 @@ def test_another_model_of_the_family_can_have_the_same_optional_parts():
     assert found["mine"].model.parts == (ear,)
 
 
+@pytest.mark.parametrize("free", [False, True])
+def test_another_name_is_no_way_around_a_licence(free):
+    """A model that only the operator knows is under the licence of its siblings, if all must be accepted."""
+    bound = ModelSpec(id="m", licence="Own-1.0", licence_url="https://a.example", must_accept_licence=True)
+    models = (bound, ModelSpec(id="n", licence="MIT")) if free else (bound, replace(bound, id="n"))
+    mine = engine("e", accepts_any_model=True)
+    settings = Settings(
+        models={
+            "mine": ModelSettings(engine="e", path=Path("/weights")),
+            "m": ModelSettings(engine="e", path=Path("/weights")),
+        }
+    )
+
+    found = place([replace(mine, spec=replace(mine.spec, models=models))], settings, (CPU,))
+
+    assert found["m"].model.must_accept_licence
+    assert found["mine"].model == (ModelSpec(id="mine") if free else replace(bound, id="mine"))
+
+
 def test_what_a_model_lacks_without_a_part():
     """A part that is there, or that an option stands for, gives its capability."""
     part = ModelPart(
