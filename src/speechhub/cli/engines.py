@@ -145,13 +145,16 @@ def install(
 
 def see_to_licences(settings: "Settings", specs: "list[EngineSpec]", *, accept: bool) -> None:
     """Accept the licences of these engines' models, or say which are still to be accepted."""
+    from speechhub.cli._licences import licence_lines
     from speechhub.store import Licences
 
     licences = Licences(settings.licences_file, accepted=settings.accept_licenses)
     models = [model for spec in specs for model in spec.models]
     if accept:
         for model in licences.accept(models):
-            _say(f"the licence of {model.id}, {model.licence} {model.licence_url}".rstrip() + ", is accepted")
+            for line in licence_lines(model):
+                _say(line)
+            _say(f"{model.id}: accepted")
     for model in models:
         if refusal := licences.refusal(model):
             _say(refusal.message)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 if TYPE_CHECKING:
-    from speechhub.engine import ModelSpec
     from speechhub.lifecycle.placement import Placement
     from speechhub.services.hub import Hub
     from speechhub.store import ModelStatus
@@ -126,14 +125,15 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], a
     SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
     from speechhub.cli._here import open_hub
+    from speechhub.cli._licences import licence_lines
     from speechhub.store import PullProgress, check_part_names
 
     hub = open_hub(**({"offline": True} if offline else {}))
     places = [_find(hub, name) for name in names]
     for place in places:
         check_part_names(place.model, parts)
-        for line in _licences(place.model, parts):
-            click.echo(f"{place.target}: {line}", err=True)
+        for line in licence_lines(place.model, parts):
+            click.echo(line, err=True)
         if accept_license:
             hub.licences.accept([place.model])
         hub.licences.check(place.model)
@@ -151,16 +151,6 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], a
                 extras=parts,
             )
         click.echo(f"{place.target}: {folder or 'needs no files'}")
-
-
-def _licences(model: "ModelSpec", extras: tuple[str, ...]) -> Iterator[str]:
-    """Yield what is to be said of the licences of a model and of those of its parts that are fetched."""
-    if model.licence:
-        where = f", {model.licence_url}" if model.licence_url else ""
-        yield f"the licence of its weights is {model.licence}{where}"
-    for part in model.parts:
-        if part.licence and (part.name in extras or not part.optional):
-            yield f"the licence of its part {part.name} ({part.hub.repo}) is {part.licence}"
 
 
 @models.command("verify", short_help="Read files again and compare them with their checksums.")

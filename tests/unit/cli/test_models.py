@@ -269,9 +269,9 @@ def test_an_engine_s_licences_are_accepted_with_it(bound, tmp_path, capsys):
     see_to_licences(settings, [bound], accept=False)
     asked = capsys.readouterr().err
     see_to_licences(settings, [bound], accept=True)
+    told = capsys.readouterr().err
 
     assert "speechhub models pull echo-clone --accept-license" in asked
-    assert (
-        "the licence of echo-clone, Own-1.0 https://example.org/own, is accepted" in capsys.readouterr().err
-    )
+    assert "echo-clone: the licence of its weights is Own-1.0, https://example.org/own" in told
+    assert "echo-clone: accepted" in told
     assert all(Licences(settings.licences_file).allow(model) for model in bound.models)
