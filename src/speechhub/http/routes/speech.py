@@ -21,7 +21,8 @@ from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
 from speechhub.services.catalog import OPENAI_MODELS
-from speechhub.services.speech import SpeechJob, SpeechService, SpeechStream
+from speechhub.services.speech import SpeechJob, SpeechService
+from speechhub.services.speech_stream import SpeechStream
 
 TOKENS_PER_S: Final = 20
 """Output tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-mini-tts."""
