@@ -1,12 +1,12 @@
 """The project's tasks, the same at a desk and in CI; ``scripts/test`` runs them all.
 
-    nox -s lint types tests docs site conformance fuzz_api
+    nox -s lint types tests docs site manifests conformance fuzz_api
     nox -s "plugin(dist='speechhub-piper')"
 
-All but site and plugin use the repository's .venv, which they make or bring up to date; conformance and
-fuzz_api keep more environments in .venvs. Each engine plugin is tested in an environment of its own, because
-the native dependencies of engines conflict. A plugin with pins of its own gets exactly those, and PyTorch for
-the CPU.
+All but site, manifests and plugin use the repository's .venv, which they make or bring up to date;
+conformance and fuzz_api keep more environments in .venvs. Each engine plugin is tested in an environment of
+its own, because the native dependencies of engines conflict. A plugin with pins of its own gets exactly
+those, and PyTorch for the CPU.
 """
 
 import os
@@ -31,7 +31,7 @@ PINS = "plugins/{dist}/src/*/engine-requirements.txt"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "tests", "docs", "site", "conformance", "plugin"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "site", "manifests", "conformance", "plugin"]
 nox.options.default_venv_backend = "virtualenv" if NO_UV else "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_external_run = False
@@ -85,9 +85,19 @@ def docs(session: nox.Session) -> None:
 def site(session: nox.Session) -> None:
     """Build the pages as a site into site/; a link to a page or heading that is not there is an error."""
     session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "site"))
-    options = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--jobs=auto"]
+    # All anew: what is in docs/conf.py alone would leave pages as they were.
+    options = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--fresh-env", "--write-all"]
     session.run("sphinx-build", *options, "-d", f"{session.create_tmp()}/doctrees", "docs", "site")
     session.log("site/index.html is the first page")
+
+
+@nox.session
+def manifests(session: nox.Session) -> None:
+    """Check the Containerfile by hadolint, and the example for Kubernetes by its schemas."""
+    session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "manifests"))
+    clusters = [str(path) for path in sorted(Path("deploy/kubernetes").glob("*.yaml"))]
+    session.run("hadolint", "Containerfile")
+    session.run("kubernetes-validate", "--strict", "--kubernetes-version", "1.37", *clusters)
 
 
 @nox.session(venv_backend="none")

@@ -2,9 +2,12 @@
 
 .venv/bin/python benchmarks/whisper.py [rounds]
 
-First one request at a time, for the real-time factor: a short clip and a longer recording, with the language
-given and found out. Then 16 clients at once, against a loop that does the same clips one after the other.
+First one request at a time, for the real-time factor: a short clip, whose language is given or found out, and
+a minute. Then 16 clients at once, against a loop that does the same clips one after the other.
 Whatever is compared takes turns.
+
+Time is told twice: by the clock, which a busy machine disturbs, and by the processor time of all that work,
+which it disturbs less.
 """
 
 import http.client
@@ -15,8 +18,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,10 +33,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.load.engines import CLIPS, SPOKEN, samples_of  # the path comes first
 from speechhub.store import ModelStore
 from speechhub_whisper import WHISPER_BASE
-from tests.e2e.server import serving
+from tests.e2e.server import Server, serving
 from tests.unit.codecs.recordings import wav
 
-ROUNDS, CLIENTS = 15, 16
+ROUNDS, CLIENTS = 11, 16
 RATE = 16_000
 REST_S = 0.3
 """Between two turns: threads of OpenMP wait in a busy loop for more work, for 0.2 s."""
@@ -98,73 +103,92 @@ class Direct:
         return "".join(segment.text for segment in segments).strip()
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes."""
+def seconds(call: Callable[[], object], pids: Sequence[int]) -> tuple[float, float]:
+    """Return how long a call takes, and the processor time that processes spend on it."""
     time.sleep(REST_S)
-    began = time.perf_counter()
+    before, began = sum(map(processor_s, pids)), time.perf_counter()
     call()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, sum(map(processor_s, pids)) - before
 
 
-def one_at_a_time(url: str, direct: Direct, rounds: int) -> None:
-    """Print real-time factors, and their ratios: the median of those of each round."""
-    print("| recording | language | through HTTP | directly | ratio, median | least | most |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, recording in recordings().items():
-        for language in ("en", None):
-            long_s = duration_s(recording)
-            ask(url, recording, language), direct.hear(recording, language)
-            pairs = []
-            for number in range(rounds):
-                calls = [lambda: ask(url, recording, language), lambda: direct.hear(recording, language)]  # noqa: B023
-                if number % 2:
-                    theirs, ours = seconds(calls[1]), seconds(calls[0])
-                else:
-                    ours, theirs = seconds(calls[0]), seconds(calls[1])
-                pairs.append((ours / long_s, theirs / long_s))
-            ratios = [ours / theirs for ours, theirs in pairs]
-            ours_rtf, theirs_rtf = (statistics.median(side) for side in zip(*pairs, strict=True))
-            print(
-                f"| {name}, {long_s:.0f} s | {language or 'found out'} | {ours_rtf:.4f} | {theirs_rtf:.4f} | "
-                f"{statistics.median(ratios):.3f} | {min(ratios):.3f} | {max(ratios):.3f} |",
-                flush=True,
-            )
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process so far, in seconds.
+
+    Source: proc_pid_stat(5), utime and stime.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def many_at_once(url: str, direct: Direct, rounds: int) -> None:
-    """Print the throughput of many clients, and of a loop."""
-    short = recordings()["short"]
-    audio_s = CLIENTS * duration_s(short)
-    found = []
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        for language in ("en", None):
-            pairs = []
-            for _ in range(rounds):
-                ours = seconds(lambda: list(clients.map(lambda _: ask(url, short, language), range(CLIENTS))))  # noqa: B023
-                theirs = seconds(lambda: [direct.hear(short, language) for _ in range(CLIENTS)])  # noqa: B023
-                pairs.append((audio_s / ours, audio_s / theirs))
-            found.append((language or "found out", pairs))
-    print(f"\n| {CLIENTS} clients, language | clients | loop | ratio, median | least | most |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for language, pairs in found:
-        ratios = [ours / theirs for ours, theirs in pairs]
-        ours_rtf, theirs_rtf = (statistics.median(side) for side in zip(*pairs, strict=True))
-        print(
-            f"| {language} | {ours_rtf:.2f} | {theirs_rtf:.2f} | {statistics.median(ratios):.3f} | "
-            f"{min(ratios):.3f} | {max(ratios):.3f} |"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """Both sides of one comparison."""
+
+    server: Server
+    direct: Direct
+
+    def compare(
+        self, ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int, audio_s: float
+    ) -> str:
+        """Return one line: medians of both sides, and of the ratios of each round; who begins changes."""
+        ours(), theirs()
+        sides = (ours, (self.server.pid, *self.server.workers())), (theirs, (os.getpid(),))
+        pairs = []
+        for number in range(rounds):
+            order = sides[::-1] if number % 2 else sides
+            took = [seconds(*side) for side in order]
+            pairs.append(took[::-1] if number % 2 else took)
+        clock = [(one[0] / audio_s, other[0] / audio_s) for one, other in pairs]
+        ratios = [one / other for one, other in clock]
+        medians = [statistics.median(side) for side in zip(*clock, strict=True)]
+        work = statistics.median(one[1] / other[1] for one, other in pairs)
+        return (
+            f"{medians[0]:.4f} | {medians[1]:.4f} | {statistics.median(ratios):.3f} | {min(ratios):.3f} | "
+            f"{max(ratios):.3f} | {work:.3f} |"
         )
 
 
+HEAD = "real-time factor | through HTTP | directly | ratio, median | least | most | of processor time"
+
+
+def one_at_a_time(turns: Turns, rounds: int) -> None:
+    """Print what one request takes, for each second of audio."""
+    made = recordings()
+    print(f"| {HEAD} |\n{'| --- ' * 7}|")
+    for name, language in (("short", "en"), ("short", None), ("minute", "en")):
+        recording = made[name]
+        ours = partial(ask, turns.server.url, recording, language)
+        theirs = partial(turns.direct.hear, recording, language)
+        line = turns.compare(ours, theirs, rounds=rounds, audio_s=duration_s(recording))
+        print(f"| {duration_s(recording):.0f} s, language {language or 'found out'} | {line}", flush=True)
+
+
+def many_at_once(turns: Turns, rounds: int) -> None:
+    """Print what 16 short clips take, all at once and in a loop, for each second of audio."""
+    short = recordings()["short"]
+    with ThreadPoolExecutor(CLIENTS) as clients:
+
+        def ours() -> None:
+            list(clients.map(lambda _: ask(turns.server.url, short, "en"), range(CLIENTS)))
+
+        def theirs() -> None:
+            for _ in range(CLIENTS):
+                turns.direct.hear(short, "en")
+
+        line = turns.compare(ours, theirs, rounds=rounds, audio_s=CLIENTS * duration_s(short))
+    print(f"| {CLIENTS} clips of {duration_s(short):.0f} s at once; directly, a loop | {line}", flush=True)
+
+
 def main() -> None:
-    """Print the tables."""
+    """Print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     os.environ["SPEECHHUB_LOG_LEVEL"] = "warning"
     with tempfile.TemporaryDirectory() as home:
         folder = ModelStore(Path(home) / "models", hf_endpoint=None, offline=True).resolve(WHISPER_BASE)
-        with serving(Path(home), SPEECHHUB_OFFLINE="true") as server:
-            direct = Direct(folder)
-            one_at_a_time(server.url, direct, rounds)
-            many_at_once(server.url, direct, max(3, rounds // 3))
+        with serving(Path(home), SPEECHHUB_OFFLINE="true", SPEECHHUB_QUEUE_LIMIT_S="900") as server:
+            turns = Turns(server=server, direct=Direct(folder))
+            one_at_a_time(turns, rounds)
+            many_at_once(turns, max(3, rounds // 2))
     print(f"\nload {os.getloadavg()[1]:.1f}")
 
 

@@ -23,7 +23,7 @@ CONTENTS = {
     "Run": ["deployment-checklist", "operations", "security", "metrics", "alerts"],
     "Extend": ["writing-an-engine"],
     "Understand": ["design", "lifecycle", "glossary"],
-    "Prove": ["verification", "benchmarks"],
+    "Prove": ["verification", "benchmarks", "mission"],
 }
 """Headings of the navigation, each with its pages, in the order in which a stranger asks."""
 ENGINES = ["whisper", "piper", "qwen3-asr", "echo"]
@@ -46,6 +46,7 @@ html_css_files = ["site.css"]
 html_favicon = "_static/mark.svg"
 html_copy_source = False
 html_show_sphinx = False
+copyright = "the authors of speechhub, under Apache-2.0"  # noqa: A001 - Sphinx names it so
 html_theme_options = {
     "light_logo": "mark.svg",
     "dark_logo": "mark.svg",

@@ -130,8 +130,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     refused with 429; 0 is no limit."""
     max_audio_s: Seconds = 2 * 3600
     """Longest recording, after decoding."""
-    max_input_chars: Count = 4096
-    """Longest text to speak. Source: OpenAI's openapi.yaml, CreateSpeechRequest.input."""
+    max_input_chars: Count = 10_000
+    """Longest text to speak; OpenAI's own limit is 4096. 10,000 characters are some ten minutes of speech,
+    and all of it has to be made within `request_timeout_s`."""
     max_voices: Count = 100
     """How many custom voices, and how many consents, the library may hold."""
     max_reference_bytes: Count = 10 * 1024 * 1024
@@ -150,6 +151,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether the CPU, like a GPU, holds one engine at a time."""
     cpu_memory_bytes: Annotated[int, Meta(ge=0)] = 0
     """Memory that resident CPU engines may take together; 0 means three quarters of the machine's."""
+    batch_audio_s: Seconds = 120.0
+    """Audio, in seconds, that waiting requests may bring together into one call of an engine that takes
+    several recordings. Less needs less memory and lets others in sooner, more transcribes more in a
+    minute."""
+    recycle_after_calls: Limit = 0
+    """Calls of an engine after which its process is replaced, as soon as nobody waits for it; 0 means never.
+    For an engine that loses memory in a way that it does not tell."""
     threads: Annotated[int, Meta(ge=0)] = 0
     """CPU threads for each engine; 0 means one for each core."""
     queue_limit: Count = 32

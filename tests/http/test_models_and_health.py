@@ -57,6 +57,7 @@ async def test_health_tells_the_devices_and_models(http):
             "state": "NONE",
             "current_model": None,
             "standby": None,
+            "switch_s": None,
             "last_switch": None,
         }
     ]

@@ -87,6 +87,16 @@ class Preparing(Probe):
         return [transcript(", ".join(self.asked))]
 
 
+class Forgetful(Probe):
+    """Does not know what it holds."""
+
+    def transcribe(self, batch, call):
+        return [transcript("fine")]
+
+    def memory(self):
+        raise RuntimeError("no books")
+
+
 class Reporting(Probe):
     """Reports far too often."""
 

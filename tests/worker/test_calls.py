@@ -342,3 +342,56 @@ async def test_call_of_the_wrong_kind_is_refused(make_worker):
 
     with pytest.raises(EngineProtocolError, match="synthesize"):
         [p async for p in worker.synthesize(SynthesizeRequest(text="Hello", voice="low"))]
+
+
+@both_loops
+async def test_each_answer_tells_what_the_way_took(make_worker, request_of):
+    """The engine's own work is not in it; streams and speech tell it as well, and so does an error."""
+    worker = await make_worker(work_s=0.2)
+    assert worker.report is None
+    loop = asyncio.get_running_loop()
+
+    began = loop.time()
+    await worker.transcribe([request_of()])
+    assert 0 < worker.report.overhead_s <= loop.time() - began - 0.2
+    assert worker.report.memory is None
+
+    first = worker.report
+    async with aclosing(worker.stream(request_of())) as pieces:
+        async for _ in pieces:
+            pass
+    assert worker.report is not first
+
+    failing = await make_worker(fail=True)
+    with pytest.raises(EngineError):
+        await failing.transcribe([request_of()])
+    assert failing.report.overhead_s >= 0
+
+
+@pytest.mark.parametrize("engine", [speechhub_echo.STT, speechhub_echo.TTS], ids=["stt", "tts"])
+async def test_each_answer_tells_what_the_engine_holds(make_worker, request_of, engine):
+    """As the engine says itself after the call; the next answer has the next figure."""
+    worker = await make_worker(engine, leak_bytes=1000)
+
+    async def call():
+        if engine is speechhub_echo.STT:
+            await worker.transcribe([request_of()])
+        else:
+            async with aclosing(worker.synthesize(SynthesizeRequest(text="One.", voice="low"))) as pieces:
+                async for _ in pieces:
+                    pass
+        return worker.report.memory.allocated_bytes
+
+    assert [await call(), await call()] == [1000, 2000]
+
+
+async def test_an_engine_that_cannot_tell_its_memory_still_answers(
+    make_worker, foreign_python, probe, request_of
+):
+    """Its transcript is worth more than its books."""
+    worker = await make_worker(probe("Forgetful"), python=foreign_python)
+
+    [transcript] = await worker.transcribe([request_of()])
+
+    assert transcript.text == "fine"
+    assert worker.report.memory is None

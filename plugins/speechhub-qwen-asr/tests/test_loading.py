@@ -163,6 +163,17 @@ def test_the_aligner_goes_where_there_is_room(wanted, device, free_gb, expected)
     assert chosen == expected
 
 
+def test_what_is_held_is_told_of_gpus_alone(monkeypatch):
+    """Model and aligner may share one, and then it counts once; of the CPU's memory PyTorch has no books."""
+    monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:0": 5, "cuda:1": 7}.__getitem__)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", {"cuda:0": 50, "cuda:1": 70}.__getitem__)
+
+    held = devices.held_memory(["cuda:0", "cpu", "cuda:0", "cuda:1"])
+
+    assert (held.allocated_bytes, held.reserved_bytes) == (12, 120)
+    assert devices.held_memory(["cpu"]) is None
+
+
 def test_attention_and_arithmetic_suit_the_device():
     """Flash attention is for GPUs and 16 bits; a wish is a wish."""
     assert devices.choose_attention("auto", "cpu", torch.bfloat16) == "sdpa"

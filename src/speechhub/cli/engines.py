@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from speechhub.cli.operate import operator_commands
+
 if TYPE_CHECKING:
     from speechhub.engine import EngineSpec
     from speechhub.environments.folders import EnvironmentHome
     from speechhub.settings import Settings
 
 
-@click.group(invoke_without_command=True, short_help="List engines; install, check and remove them.")
+@click.group(
+    invoke_without_command=True, short_help="List engines; install them, and operate those of a server."
+)
 @click.pass_context
 def engines(context: click.Context) -> None:
     """List the engines that are installed, and plugins that could not be read.
@@ -26,6 +30,8 @@ def engines(context: click.Context) -> None:
     pip install speechhub-whisper
     speechhub engines install qwen-asr
     speechhub engines
+
+    The commands load, unload, pin and unpin are for the engines of a running server.
     """  # noqa: D301
     if context.invoked_subcommand is None:
         show_engines()
@@ -244,3 +250,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _say(text: str) -> None:
     click.echo(f"speechhub: {text}", err=True)
+
+
+for command in operator_commands():
+    engines.add_command(command)

@@ -73,16 +73,27 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
             (
                 m["id"],
                 m["device"],
-                m["state"],
-                f"{m['state_s']:.0f} s",
+                "failing" if m["failing"] else m["state"],
+                f"{m['state_s']:.0f} s" if m["epoch"] else "-",
                 "yes" if m["busy"] else "-",
                 str(m["waiting"]),
-                f"{m['oldest_wait_s']:.1f} s",
+                f"{m['oldest_wait_s']:.1f} s" if m["waiting"] else "-",
                 "yes" if m["pinned"] else "-",
             )
             for m in health["models"]
         ],
     )
+    failing = [
+        f"{m['id']} could not be loaded, {m['failing']['failures']} times in a row; "
+        + (
+            f"tried again in {m['failing']['retry_in_s']:.0f} s"
+            if m["failing"]["retry_in_s"]
+            else "next try at once"
+        )
+        + f": {m['failing']['error']}"
+        for m in health["models"]
+        if m["failing"]
+    ]
     gpus = [
         f"GPU {g['index']} {g['name']}: "
         + (
@@ -94,7 +105,8 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
         )
         for g in health["gpus"]
     ] or [str(health["gpu_problem"])]
-    return Group(head, Text(), devices, Text(), models, Text(), Text("\n".join(gpus)))
+    last = [Text("\n".join(failing), style="red"), Text()] if failing else []
+    return Group(head, Text(), devices, Text(), models, Text(), *last, Text("\n".join(gpus)))
 
 
 def _switch(last: Mapping[str, Any] | None) -> str:

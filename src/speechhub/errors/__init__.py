@@ -31,7 +31,6 @@ SpeechhubError
 │   ├── RateLimitedError              this caller asked too often, or for too much at a time
 │   ├── SwitchTimeoutError
 │   ├── RequestTimeoutError
-│   ├── UnloadedError
 │   ├── EnginePinnedError
 │   ├── GpuMemoryError
 │   ├── EngineFailingError            its last load failed a moment ago
@@ -100,7 +99,6 @@ from speechhub.errors.unavailable import (
     ShuttingDownError,
     SwitchTimeoutError,
     UnavailableError,
-    UnloadedError,
 )
 
 __all__ = [
@@ -140,7 +138,6 @@ __all__ = [
     "SpeechhubError",
     "SwitchTimeoutError",
     "UnavailableError",
-    "UnloadedError",
     "UnsupportedAudioError",
     "UnsupportedValueError",
     "UploadBrokenOffError",

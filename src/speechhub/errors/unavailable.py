@@ -36,12 +36,6 @@ class RequestTimeoutError(UnavailableError):
     code = "request_timeout"
 
 
-class UnloadedError(UnavailableError):
-    """An operator unloaded the engine while the request waited for it."""
-
-    code = "engine_unloaded"
-
-
 class EnginePinnedError(UnavailableError):
     """An operator pinned another model to the device that this one needs."""
 

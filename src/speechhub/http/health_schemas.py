@@ -15,7 +15,7 @@ class SwitchHealth(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     """Model that came."""
     cause: str
-    """``request``, ``operator`` or ``speculation``."""
+    """``request``, ``operator``, ``speculation`` or ``recycling``."""
     standby: bool
     """Whether its worker stood by."""
     result: str
@@ -36,7 +36,20 @@ class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
     current_model: str | None
     standby: str | None
     """Model whose worker stands by, ready to take over."""
+    switch_s: float | None
+    """How long a switch takes, as a running mean, or a first guess; null where nobody takes turns."""
     last_switch: SwitchHealth | None
+
+
+class Failing(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that could not be loaded; requests for it are refused until the pause is over."""
+
+    failures: int
+    """Loads that failed in a row."""
+    retry_in_s: float
+    """How long it will be left alone; 0 if the next request tries again."""
+    error: str
+    """What the last load failed with."""
 
 
 class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +69,14 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     """For how long it has been in this state; 0 without a worker."""
     oldest_wait_s: float
     """How long the first of its queue has waited; 0 if nobody waits."""
+    predicted_wait_s: float
+    """How long a request that comes now will wait, as predicted from what was measured."""
+    failing: Failing | None
+    """Null if its last load went well."""
+    allocated_bytes: int | None
+    """Memory of its device that the engine has in use, as it said last; null if it does not tell."""
+    reserved_bytes: int | None
+    """The same with what its allocator keeps for later."""
 
 
 class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):

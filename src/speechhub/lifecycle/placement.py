@@ -68,6 +68,11 @@ class Placement:
         """What the model can do with all its parts."""
         return self.engine.spec.capabilities_of(self.model)
 
+    @property
+    def max_batch(self) -> int:
+        """How many recordings one call of the engine may carry; 1 for one that speaks."""
+        return self.capabilities.max_batch if isinstance(self.capabilities, SttCapabilities) else 1
+
     def lacks(self, parts: Collection[str]) -> dict[str, ModelPart]:
         """Return the capabilities that the model has not, and the part that each of them needs.
 

@@ -39,6 +39,8 @@ class Cause(StrEnum):
     """Somebody wants it ready: an operator, or the list of models to preload."""
     SPECULATION = "speculation"
     """Nobody waits; it is likely the next."""
+    RECYCLING = "recycling"
+    """Nobody waits; its worker was replaced."""
 
 
 class Result(StrEnum):

@@ -123,6 +123,8 @@ class Hub:
                 switch_timeout_s=settings.switch_timeout_s,
                 first_load_timeout_s=settings.first_load_timeout_s,
                 idle_unload_s=settings.idle_unload_s,
+                batch_audio_s=settings.batch_audio_s,
+                recycle_after_calls=settings.recycle_after_calls,
             ),
             fetch=fetch,
             cache_dir=lambda placement: cache.folder(placement.target) if learns(placement) else None,

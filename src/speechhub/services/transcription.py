@@ -1,25 +1,22 @@
 """Speech to text: from an uploaded recording to a transcript."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from speechhub.domain.language import language_name, parse_language
 from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
-from speechhub.errors import (
-    InvalidValueError,
-    RequestTimeoutError,
-    UnsupportedValueError,
-)
+from speechhub.errors import InvalidValueError, UnsupportedValueError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.services.catalog import Catalog, stt_capabilities
+from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform
 from speechhub.services.reading import Reading
 from speechhub.services.transcript_stream import TranscriptStream
+
+WHAT: Final = "The transcription"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +42,8 @@ class TranscriptionJob:
     """Whether the answer must tell who speaks."""
     logprobs: bool = False
     """Whether the answer must have the probability of each token."""
+    timeout_s: float | None = None
+    """How long the client will wait; None if it does not say."""
 
 
 class TranscriptionService:
@@ -70,8 +69,9 @@ class TranscriptionService:
             UnavailableError: The engine cannot be had in time.
             EngineError, ModelFilesError: The engine failed.
         """
-        work = self._work(recording, job)
-        async with self._limited(), aclosing(work.events(live=False)) as events:
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
+        work = self._work(recording, job, deadline)
+        async with deadline.kept(WHAT), aclosing(work.events(live=False)) as events:
             async for event in events:
                 if isinstance(event, Transcript):
                     _check_words(event, job, self._catalog.model(job.model, Slot.STT))
@@ -91,9 +91,10 @@ class TranscriptionService:
         Raises:
             RequestError, UnavailableError, EngineError, ModelFilesError: As for `transcribe`.
         """
-        return await TranscriptStream.open(self._work(recording, job), self._limited())
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
+        return await TranscriptStream.open(self._work(recording, job, deadline), deadline.kept(WHAT))
 
-    def _work(self, recording: BinaryIO, job: TranscriptionJob) -> Longform:
+    def _work(self, recording: BinaryIO, job: TranscriptionJob, deadline: Deadline) -> Longform:
         placement = self._catalog.model(job.model, Slot.STT)
         request = self._check(job, placement)
         capabilities = stt_capabilities(placement)
@@ -103,18 +104,14 @@ class TranscriptionService:
             longest_s=capabilities.longest_input_s,
             max_audio_s=self._max_audio_s,
         )
-        return Longform(reading, self._runner, placement, request, language=parse_language(job.language))
-
-    @asynccontextmanager
-    async def _limited(self) -> AsyncIterator[None]:
-        """Give up after the request's time."""
-        try:
-            async with asyncio.timeout(self._request_timeout_s):
-                yield
-        except TimeoutError as error:
-            raise RequestTimeoutError(
-                f"The transcription was not done after {self._request_timeout_s:.0f} s."
-            ) from error
+        return Longform(
+            reading,
+            self._runner,
+            placement,
+            request,
+            language=parse_language(job.language),
+            deadline=deadline.at,
+        )
 
     def _check(self, job: TranscriptionJob, placement: Placement) -> partial[TranscribeRequest]:
         """Hold the job against what the model can do; return the request, but for audio and language."""

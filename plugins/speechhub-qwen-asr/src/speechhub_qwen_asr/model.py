@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from speechhub.engine import EngineLoadError, LoadContext
+from speechhub.engine import DeviceMemory, EngineLoadError, LoadContext
 from speechhub_qwen_asr import ALIGNER
 from speechhub_qwen_asr.settings import QwenAsrSettings
 
@@ -57,6 +57,12 @@ def load_model(context: LoadContext, settings: QwenAsrSettings) -> Any:
     except (RuntimeError, AssertionError) as error:
         raise EngineLoadError(f"Device {context.device} cannot be used: {error}") from error
     return asr
+
+
+def held_memory(asr: Any) -> DeviceMemory | None:
+    """Return what PyTorch holds on the GPUs of model and aligner; None if both are on the CPU."""
+    parts = [asr, asr.forced_aligner]
+    return devices.held_memory(str(part.device) for part in parts if part is not None)
 
 
 def _aligner_folder(context: LoadContext, settings: QwenAsrSettings) -> Path | None:

@@ -1,9 +1,11 @@
 """`check_tts_engine` and the promises of a TTS engine."""
 
 import hashlib
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, cycle, islice
+from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
@@ -29,6 +31,7 @@ from speechhub.engine.testing.subject import (
     examine,
     expect_cancelled,
     expect_stop,
+    held_memory,
     load,
     plan_for,
 )
@@ -73,14 +76,14 @@ class TtsSubject(Subject[TtsEngine]):
         request = SynthesizeRequest(**{"text": text or self.text, "voice": voice, **fields})
         return iter(self.engine.synthesize(request, self.call(cancel_event)))
 
-    def reference(self, hertz: float = 180.0) -> Reference:
+    def reference(self, hertz: float = 180.0, *, stored: bool = False) -> Reference:
         """Return a recording that an engine could be sent: a buzz with overtones, of 3 s."""
         rate = self.capabilities.reference_sample_rate
         phase = np.arange(REFERENCE_S * rate, dtype=np.float64) * (2 * np.pi * hertz / rate)
         buzz = np.sum([np.sin(phase * overtone) / overtone for overtone in range(1, 6)], axis=0)
         samples = (0.2 * buzz).astype(np.float32)
         digest = hashlib.sha256(samples.tobytes()).hexdigest()
-        return Reference(audio=Audio(samples=samples, sample_rate=rate), digest=digest)
+        return Reference(audio=Audio(samples=samples, sample_rate=rate), digest=digest, stored=stored)
 
     def speak(self, text: str = "", **fields: Any) -> list[Audio]:
         """Return the whole speech, held piece by piece against its promises."""
@@ -134,6 +137,24 @@ def cloning(subject: TtsSubject) -> None:
     if subject.capabilities.cloning:
         for hertz in (180.0, 120.0, 180.0):
             _audible(subject.speak(reference=subject.reference(hertz)), "a reference")
+
+
+def stored_references(subject: TtsSubject) -> None:
+    """Of stored references alone something is kept in `cache_dir`, by their digests; it may be gone again."""
+    folder = subject.plan.cache_dir
+    if folder is None or not subject.capabilities.cloning:
+        return
+    stored, passing = subject.reference(150.0, stored=True), subject.reference(210.0)
+    for reference in (stored, passing, stored):
+        _audible(subject.speak(reference=reference), "a reference")
+    for path in folder.iterdir():
+        promise(
+            path.name.startswith(stored.digest),
+            f"In cache_dir is {path.name!r}, which does not begin with the digest of a stored reference: "
+            "keep nothing else there, and nothing of references that are not stored.",
+        )
+        path.unlink()  # as the host does when the voice goes
+    _audible(subject.speak(reference=stored), "a reference whose files in cache_dir are gone")
 
 
 def emotions(subject: TtsSubject) -> None:
@@ -248,9 +269,11 @@ def cancellation_half_way(subject: TtsSubject) -> None:
 _BEHAVIOUR: Final = (
     promised_voices,
     speech,
+    held_memory,
     every_voice,
     declared_options,
     cloning,
+    stored_references,
     emotions,
     seed,
     native_speed,
@@ -313,10 +336,12 @@ def check_tts_engine(
         """A loaded engine tells its voices."""
         engine_voices.extend(engine.voices())
 
-    loaded = load(plan, TtsEngine)  # type: ignore[type-abstract]  # it makes the plugin's class
-    run_checks(plan.spec.name, [tells_voices], loaded)
-    subject = TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
-    examine(subject, _BEHAVIOUR, skip=skip)
+    with tempfile.TemporaryDirectory(prefix="speechhub-kit-") as folder:
+        plan = replace(plan, cache_dir=Path(folder))
+        loaded = load(plan, TtsEngine)  # type: ignore[type-abstract]  # it makes the plugin's class
+        run_checks(plan.spec.name, [tells_voices], loaded)
+        subject = TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
+        examine(subject, _BEHAVIOUR, skip=skip)
 
 
 def _check_piece(piece: object) -> None:

@@ -42,8 +42,7 @@ async def get_health(
             for device in sorted(devices, key=lambda device: device.name)
         ],
         models=[
-            model_health(it, manager.placements[it.target], observation.oldest_wait_s(it.target), now)
-            for it in manager.states()
+            model_health(it, manager, observation.oldest_wait_s(it.target), now) for it in manager.states()
         ],
         gpus=[gpu_health(view) for view in observation.gpus()],
         gpu_problem=observation.gpu_problem,
