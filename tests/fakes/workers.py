@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from speechhub.errors import EngineCrashedError
+from speechhub.errors import EngineCrashedError, RequestCancelledError
 from tests.fakes.runner import transcript_of
 
 
@@ -64,8 +64,8 @@ class FakeWorker:
         except asyncio.CancelledError:
             self.fleet.cancelled.append(list(batch))
             raise
-        if self.ended is not None:
-            raise EngineCrashedError("it died")
+        if self.ended is not None:  # one that is told to stop gives up its call
+            raise RequestCancelledError if self.ended.requested else EngineCrashedError("it died")
         if on_progress:
             on_progress(1.0)
         return [self.fleet.hear(request) for request in batch]

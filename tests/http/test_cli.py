@@ -368,6 +368,7 @@ def test_top_shows_a_running_server(run, url):
     assert shown.exit_code == 0, shown.stderr
     assert shown.stdout.startswith("ok  speechhub")
     assert "→ echo-" in shown.stdout
+    assert re.search(r"^none → echo-tts +\d+ +\d", shown.stdout, re.MULTILINE)
     assert re.search(r"^echo-tts +cpu +ready", shown.stdout, re.MULTILINE)
     assert "There is no GPU here." in shown.stdout
 
@@ -401,6 +402,7 @@ def test_top_tells_what_cannot_be_loaded(run):
         "uptime_s": 1,
         "devices": [],
         "models": [model],
+        "switches": [],
         "gpus": [],
         "gpu_problem": "There is no GPU here.",
     }

@@ -64,6 +64,17 @@ async def test_health_tells_the_devices_and_models(http):
     assert {model["id"] for model in answer["models"]} == set(MODELS)
 
 
+async def test_health_tells_how_long_switches_took(http):
+    """By direction and step: last, mean, median and 95th percentile of those that worked."""
+    for what in ("load", "unload", "load"):
+        await http.post(f"/v1/engines/{what}", json={"model": "mouth"})
+
+    [switches] = (await http.get("/health")).json()["switches"]
+    assert (switches["leaving"], switches["target"], switches["count"]) == (None, "mouth", 2)
+    assert set(switches["steps"]) == {"drain", "stop", "verify", "start", "import", "load", "own", "total"}
+    assert set(switches["steps"]["total"]) == {"last_s", "mean_s", "p50_s", "p95_s"}
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_root_answers_probes(http, method):
     """Clients warm up with GET or HEAD on the root."""

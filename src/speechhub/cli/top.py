@@ -67,6 +67,17 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
             for d in health["devices"]
         ],
     )
+    switches = table(
+        ("switch", "count", "last", "mean", "p50", "p95"),
+        [
+            (
+                f"{s['leaving'] or 'none'} → {s['target']}",
+                str(s["count"]),
+                *(f"{s['steps']['total'][f'{kind}_s']:.2f} s" for kind in ("last", "mean", "p50", "p95")),
+            )
+            for s in health["switches"]
+        ],
+    )
     models = table(
         ("model", "device", "state", "for", "busy", "waiting", "oldest", "pinned"),
         [
@@ -105,8 +116,9 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
         )
         for g in health["gpus"]
     ] or [str(health["gpu_problem"])]
-    last = [Text("\n".join(failing), style="red"), Text()] if failing else []
-    return Group(head, Text(), devices, Text(), models, Text(), *last, Text("\n".join(gpus)))
+    last: list[RenderableType] = [Text("\n".join(failing), style="red"), Text()] if failing else []
+    times: list[RenderableType] = [switches, Text()] if health["switches"] else []
+    return Group(head, Text(), devices, Text(), models, Text(), *times, *last, Text("\n".join(gpus)))
 
 
 def _switch(last: Mapping[str, Any] | None) -> str:

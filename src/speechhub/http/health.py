@@ -1,10 +1,18 @@
 """What health tells of devices, models and GPUs."""
 
 from speechhub.gpu.sampler import GpuView
-from speechhub.http.health_schemas import DeviceHealth, Failing, GpuHealth, ModelHealth, SwitchHealth
+from speechhub.http.health_schemas import (
+    DeviceHealth,
+    Failing,
+    GpuHealth,
+    ModelHealth,
+    StepTimes,
+    SwitchHealth,
+    SwitchTimes,
+)
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.placement import Device
-from speechhub.lifecycle.switches import Switch
+from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
 from speechhub.lifecycle.target import TargetState
 
 
@@ -60,6 +68,27 @@ def _failing(state: TargetState, now: float) -> Failing | None:
         retry_in_s=round(max(state.failing_until - now, 0.0), 3),
         error=state.failure or "",
     )
+
+
+def switch_times(log: SwitchLog) -> list[SwitchTimes]:
+    """Return how long switches took, by direction."""
+    return [
+        SwitchTimes(
+            leaving=None if leaving == FREE else leaving,
+            target=target,
+            count=steps["total"].count,
+            steps={
+                name: StepTimes(
+                    last_s=round(it.last_s, 4),
+                    mean_s=round(it.mean_s, 4),
+                    p50_s=round(it.p50_s, 4),
+                    p95_s=round(it.p95_s, 4),
+                )
+                for name, it in steps.items()
+            },
+        )
+        for (leaving, target), steps in log.spreads().items()
+    ]
 
 
 def gpu_health(view: GpuView) -> GpuHealth:

@@ -25,6 +25,26 @@ class SwitchHealth(msgspec.Struct, frozen=True, kw_only=True):
     """``drain``, ``stop``, ``verify``, ``start``, ``import``, ``load`` and ``own``."""
 
 
+class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one step of switches took, over those that are remembered; times in seconds."""
+
+    last_s: float
+    mean_s: float
+    p50_s: float
+    p95_s: float
+
+
+class SwitchTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """Switches in one direction that worked, of the last 500."""
+
+    leaving: str | None
+    """Model that had the device before; null if it was free."""
+    target: str
+    count: int
+    steps: dict[str, StepTimes]
+    """``total``, and what ``steps_s`` of a switch has."""
+
+
 class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One device."""
 
@@ -128,6 +148,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: float
     devices: list[DeviceHealth]
     models: list[ModelHealth]
+    switches: list[SwitchTimes]
+    """How long switches took, by direction."""
     gpus: list[GpuHealth]
     gpu_problem: str | None
     """Why no GPU answers; null if one does."""

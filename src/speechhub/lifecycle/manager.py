@@ -1,4 +1,4 @@
-"""The one owner of all workers: what others may ask, and how what the scheduler wants comes about."""
+"""The one owner of all workers: what others may ask."""
 
 import asyncio
 import itertools
@@ -11,25 +11,8 @@ import structlog
 
 from speechhub.engine import Slot, Voice
 from speechhub.errors import ModelNotFoundError
-from speechhub.lifecycle.events import (
-    Effect,
-    Event,
-    Exited,
-    Fetch,
-    Freed,
-    Grant,
-    Load,
-    LoadFailed,
-    PinWanted,
-    Refuse,
-    Requested,
-    ShutdownWanted,
-    Stop,
-    Ticked,
-    UnloadWanted,
-    Unpinned,
-    Verify,
-)
+from speechhub.lifecycle.duties import Duties
+from speechhub.lifecycle.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
 from speechhub.lifecycle.feed import Feed, Observer
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
@@ -40,7 +23,7 @@ from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.lifecycle.sharing import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.states import Phase, PublicState, public_state
-from speechhub.lifecycle.switches import Cause, Step, SwitchLog
+from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.target import TargetState
 from speechhub.lifecycle.visits import Visits
 from speechhub.lifecycle.workers import Workers, WorkerStarter
@@ -101,7 +84,11 @@ class Manager:
         """
         self.placements = dict(placements)
         self._scheduler = Scheduler(self.placements, limits)
-        self._feed = Feed(self._scheduler, carry_out=self._carry_out, handled=self._look_after)
+        self._feed = Feed(
+            self._scheduler,
+            carry_out=lambda effect, now: self._duties.carry_out(effect, now),  # noqa: PLW0108  # made below
+            handled=lambda event: self._duties.look_after(event),  # noqa: PLW0108
+        )
         self._workers = Workers(
             self.placements,
             post=self._feed.post,
@@ -121,9 +108,8 @@ class Manager:
         self._leases = Leases(
             self._workers, post=self._feed.post, called=self.visits.called, cancel_grace_s=cancel_grace_s
         )
+        self._duties = Duties(self._scheduler, self._workers, self._leases, self.placements)
         self._numbers = itertools.count(1)
-        self._drains: dict[str, float] = {}
-        """Models that finish their work before they go → since when."""
         self._closing: asyncio.Task[None] | None = None
 
     # ── Looking ──────────────────────────────────────────────────────────────
@@ -323,43 +309,3 @@ class Manager:
             for name, placement in self.placements.items():
                 if placement.slot is slot:
                     group.create_task(self.unload(name))
-
-    # ── Carrying out what the scheduler wants ────────────────────────────────
-
-    def _carry_out(self, effect: Effect, now: float) -> None:
-        match effect:
-            case Grant() | Refuse():
-                self._leases.answer(effect)
-            case Fetch(target=target):
-                self._workers.fetch(target)
-            case Load(target=target, epoch=epoch, unasked=unasked):
-                cause = Cause(unasked.value) if unasked else self._cause(target)
-                self._workers.load(target, epoch, cause)
-            case Stop(target=target, epoch=epoch, kill=kill):
-                if (began := self._drains.pop(target, None)) is not None:
-                    device = self.placements[target].device.name
-                    self.switches.left(device, target, Step.DRAIN, began, now)
-                self._workers.stop(target, epoch, kill=kill)
-            case Verify(target=target, epoch=epoch):
-                self._workers.verify(target, epoch)
-
-    def _cause(self, target: str) -> Cause:
-        """Return for whom *target* is loaded, whom somebody waits for."""
-        waiting = [request.presence for request in self._leases.waiting() if request.target == target]
-        return Cause.OPERATOR if all(waiting) else Cause.REQUEST
-
-    def _look_after(self, event: Event) -> None:
-        """See to what the scheduler does not decide: what stands by, and what is measured."""
-        match event:
-            case Exited(target=target) | LoadFailed(target=target) | Freed(target=target):
-                self._drains.pop(target, None)
-                device = self.placements[target].device
-                here = [state for state in self.states() if self._is_on(state.target, device.name)]
-                if all(state.phase is None and not state.waiting for state in here):
-                    # Nobody wants the device any more: its memory is the machine's again.
-                    self._workers.standbys.drop(device.name)
-                    self.switches.vacant(device.name)
-            case UnloadWanted() | Requested() | Ticked():
-                for state in self.states():
-                    if state.phase is Phase.DRAINING:
-                        self._drains.setdefault(state.target, state.since or 0.0)

@@ -41,12 +41,11 @@ from speechhub.worker.protocol import (
     write_frame,
 )
 from speechhub.worker.readahead import read_ahead
+from speechhub.worker.splitting import split
 from speechhub.worker.values import from_parts, to_parts
 
 PROGRESS_INTERVAL_S: Final = 0.1
 """At most one PROGRESS frame in so many seconds; engines may report as often as they like."""
-MAX_CHUNK_SAMPLES: Final = 4 * 1024**2
-"""Longer audio (16 MiB) crosses in several chunks, far below the limit of a frame."""
 
 
 def main(*, fd: int, epoch: int, debug: bool) -> NoReturn:
@@ -250,7 +249,7 @@ class Child:
                         piece = next(pieces)
                     except StopIteration:
                         return
-                for part in _split(piece):
+                for part in split(piece):
                     call.raise_if_cancelled()
                     self._send(Kind.CHUNK, call=number, parts=to_parts(part, Audio))
 
@@ -295,13 +294,6 @@ class Child:
                 write_frame(self._sock, frame, max_payload_bytes=MAX_PAYLOAD_TO_HUB_BYTES)
         except OSError:
             end_group()
-
-
-def _split(audio: Audio) -> Iterator[Audio]:
-    if not isinstance(audio, Audio):
-        raise EngineError(f"The engine yielded a {type(audio).__name__} where Audio belongs.")
-    for first in range(0, max(len(audio.samples), 1), MAX_CHUNK_SAMPLES):
-        yield Audio(samples=audio.samples[first : first + MAX_CHUNK_SAMPLES], sample_rate=audio.sample_rate)
 
 
 def end_group() -> NoReturn:

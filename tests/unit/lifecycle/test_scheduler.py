@@ -739,12 +739,14 @@ def test_only_work_that_was_done_tells_how_long_it_takes():
     """A client that leaves after a second says nothing about an hour of audio."""
     scheduler = sharing_scheduler()
     bring_up(scheduler, "stt", 1)
-    scheduler.handle(Done(ticket=1, finished=False), 50)
-    ask(scheduler, 2, 10.0, now=50)
+    scheduler.handle(Done(ticket=1), 1)
+    ask(scheduler, 2, 10.0, now=1)
+    scheduler.handle(Done(ticket=2, finished=False), 50)
     ask(scheduler, 3, 10.0, now=50)
-    scheduler.handle(Done(ticket=2), 54)
+    ask(scheduler, 4, 10.0, now=50)
+    scheduler.handle(Done(ticket=3), 54)
 
-    assert scheduler.wait_s("stt", 54) == 4, "ticket 3 runs, and takes as long as ticket 2 did"
+    assert scheduler.wait_s("stt", 54) == 4, "ticket 4 runs, and takes as long as ticket 3 did"
 
 
 # ── Workers that are replaced ────────────────────────────────────────────────
@@ -827,6 +829,18 @@ def test_a_replaced_worker_does_not_come_back_unwanted(event):
     scheduler.handle(RecycleWanted(target="stt", epoch=epoch), 2)
     scheduler.handle(event, 3)
 
+    scheduler.handle(Exited(target="stt", epoch=epoch), 4)
+    assert scheduler.handle(Freed(target="stt", epoch=epoch), 4) == []
+
+
+def test_a_worker_that_is_replaced_while_the_server_stops_is_the_last():
+    """Nothing is loaded any more that nobody waits for."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(ShutdownWanted(), 2)
+
+    assert scheduler.handle(RecycleWanted(target="stt", epoch=epoch), 3) != []
     scheduler.handle(Exited(target="stt", epoch=epoch), 4)
     assert scheduler.handle(Freed(target="stt", epoch=epoch), 4) == []
 
