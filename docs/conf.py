@@ -26,6 +26,8 @@ CONTENTS = {
     "Prove": ["verification", "benchmarks", "mission"],
 }
 """Headings of the navigation, each with its pages, in the order in which a stranger asks."""
+NAMED = {page for pages in CONTENTS.values() for page in pages}
+CONTENTS["Prove"] += sorted({path.stem for path in DOCS.glob("*.md")} - NAMED - {"index"})
 ENGINES = sorted(path.stem for path in (DOCS / "engines").glob("*.md") if path.stem != "index")
 
 project = "speechhub"
