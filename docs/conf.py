@@ -26,7 +26,9 @@ CONTENTS = {
     "Prove": ["verification", "benchmarks", "mission"],
 }
 """Headings of the navigation, each with its pages, in the order in which a stranger asks."""
-ENGINES = ["whisper", "piper", "qwen3-asr", "echo"]
+NAMED = {page for pages in CONTENTS.values() for page in pages}
+CONTENTS["Prove"] += sorted({path.stem for path in DOCS.glob("*.md")} - NAMED - {"index"})
+ENGINES = sorted(path.stem for path in (DOCS / "engines").glob("*.md") if path.stem != "index")
 
 project = "speechhub"
 release = re.findall(r'__version__ = "(.+)"', (ROOT / "src/speechhub/__init__.py").read_text("utf-8"))[0]

@@ -109,13 +109,14 @@ def follow(way: str, folder: Path) -> None:
 
 
 def copy_tracked(target: Path) -> None:
-    """Copy what git would clone: the files that it knows, as they are now."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
+    """Copy what git would clone, with its changes; without git, all but what is made by a run."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        made = (".venv*", ".nox", "site", "dist", "__pycache__", ".*_cache")
+        shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*made), dirs_exist_ok=True)
+        return
     for name in filter(None, listed.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)

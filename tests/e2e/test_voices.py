@@ -2,7 +2,6 @@
 
 import base64
 import itertools
-import shutil
 import signal
 import threading
 
@@ -211,19 +210,3 @@ def test_a_piper_voice_becomes_a_custom_voice(tmp_path):
         assert piper.status_code == 200, "the alias leaves a model that cannot clone alone"
         assert library.voices() == []
         assert not np.array_equal(spoken(client, voice="alloy"), by_alias)
-
-
-def test_a_restored_copy_has_its_voices(tmp_path):
-    """A copy of the home, made while the server ran, is a backup: another server speaks with its voices."""
-    home, restored = tmp_path / "home", tmp_path / "restored"
-    home.mkdir()
-    with serving(home, **ECHO) as server, httpx.Client(base_url=server.url, timeout=30) as client:
-        kept = upload(client, "kept", consent(client)).json()["id"]
-        before = spoken(client, voice=kept)
-        shutil.copytree(home, restored)
-        upload(client, "too late", consent(client))
-
-    with serving(restored, **ECHO) as server, httpx.Client(base_url=server.url, timeout=30) as client:
-        assert client.get(f"/v1/audio/voices/{kept}").json()["name"] == "kept"
-        assert len(client.get("/v1/audio/voice_consents").json()["data"]) == 1
-        assert np.array_equal(spoken(client, voice=kept), before)
