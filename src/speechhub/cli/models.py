@@ -33,7 +33,7 @@ def list_models() -> None:
 
     \b
     The column 'files' says where a model's files stand:
-      ready     in place, with the space they take and where they came from
+      ready     in place, with the space they take, where they came from, and optional parts
       wheel     in installed packages; the first use puts them in place, without a network
       hub       to be downloaded, by the first use or by 'speechhub models pull'
       missing   nowhere to be had as things are set; the line below the table says what helps
@@ -45,7 +45,7 @@ def list_models() -> None:
     from speechhub.cli._tables import print_table, some
 
     hub = open_hub()
-    rows, troubles, names = [], [], dict[str, list[str]]()
+    rows, troubles, names, extras = [], [], dict[str, list[str]](), []
     for listing in hub.catalog.listings():
         place = listing.placement
         if listing.alias_of:
@@ -57,6 +57,10 @@ def list_models() -> None:
         if refusal := hub.licences.refusal(place.model):
             troubles.append(f"{listing.name}: {refusal.message}")
         languages = some(place.model.languages, 3) or "?"
+        here = hub.store.parts(place.model, local=place.path)
+        extras += [
+            f"{listing.name}: {p.name}" for p in place.model.parts if p.optional and p.name not in here
+        ]
         rows.append(
             (listing.name, place.slot.value, place.engine.spec.name, place.device.name, languages, files)
         )
@@ -66,6 +70,10 @@ def list_models() -> None:
     print_table(("model", "task", "engine", "device", "languages", "files"), rows)
     if troubles:
         click.echo("\n" + "\n".join(troubles))
+    if extras:
+        click.echo("\nOptional parts, fetched by 'speechhub models pull MODEL --with PART':")
+    for extra in extras:
+        click.echo(f"  {extra}")
     if names:
         click.echo("\nOther names for them:")
     for model, others in sorted(names.items()):
@@ -80,7 +88,10 @@ def _files_of(hub: "Hub", place: "Placement") -> tuple[str, str]:
     status = _status(hub, place)
     if status.state is ModelState.READY:
         origin = status.origin.partition(":")[0]
-        return (f"ready, {readable(status.size_bytes)}, {origin}" if origin else "ready, needs none"), ""
+        if not origin:
+            return "ready, needs none", ""
+        parts = "".join(f" +{part}" for part in status.parts)
+        return f"ready, {readable(status.size_bytes)}, {origin}{parts}", ""
     return status.state.value, status.detail if status.state is ModelState.MISSING else ""
 
 
@@ -92,26 +103,33 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
 @click.argument("names", nargs=-1, required=True)
 @click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
 @click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
-def pull_models(names: tuple[str, ...], offline: bool, accept_license: bool) -> None:
+@click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part to fetch, too.")
+def pull_models(names: tuple[str, ...], offline: bool, accept_license: bool, parts: tuple[str, ...]) -> None:
     """Fetch the files of models NAMES, so that the first request need not wait.
 
     A pull that was interrupted goes on where it ended, and files that are in place are left alone.
     The licence of the weights is told on standard error, since not all of them are free of conditions.
     Where it has conditions that must be accepted, --accept-license does so, once.
+    Some models have optional parts, such as a second model that times words; --with fetches them as well.
+    Once a part is there, it is verified and removed with its model.
 
     \b
     speechhub models pull whisper-base piper-en-us-joe
+    speechhub models pull qwen3-asr-0.6b --with aligner
     speechhub models pull --offline whisper-base
     speechhub models pull --accept-license my-model
     SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
     from speechhub.cli._here import open_hub
-    from speechhub.store import PullProgress
+    from speechhub.store import PullProgress, check_part_names
 
     hub = open_hub(**({"offline": True} if offline else {}))
     places = [_find(hub, name) for name in names]
     for place in places:
-        _tell_licence(place.model)
+        check_part_names(place.model, parts)
+    for place in places:
+        for line in _licences(place.model, parts):
+            click.echo(f"{place.target}: {line}", err=True)
         if accept_license:
             hub.licences.accept([place.model])
         hub.licences.check(place.model)
@@ -121,15 +139,23 @@ def pull_models(names: tuple[str, ...], offline: bool, accept_license: bool) -> 
                 advance(state.done_bytes, state.total_bytes)
 
             folder = hub.store.resolve(
-                place.model, local=place.path, search_path=place.engine.search_path, on_progress=show
+                place.model,
+                local=place.path,
+                search_path=place.engine.search_path,
+                on_progress=show,
+                extras=parts,
             )
         click.echo(f"{place.target}: {folder or 'needs no files'}")
 
 
-def _tell_licence(model: "ModelSpec") -> None:
+def _licences(model: "ModelSpec", extras: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is to be said of the licences of a model and of those of its parts that are fetched."""
     if model.licence:
         where = f", {model.licence_url}" if model.licence_url else ""
-        click.echo(f"{model.id}: the licence of its weights is {model.licence}{where}", err=True)
+        yield f"the licence of its weights is {model.licence}{where}"
+    for part in model.parts:
+        if part.licence and (part.name in extras or not part.optional):
+            yield f"the licence of its part {part.name} ({part.hub.repo}) is {part.licence}"
 
 
 @models.command("verify", short_help="Read files again and compare them with their checksums.")
@@ -162,7 +188,7 @@ def _with_files(hub: "Hub") -> list["Placement"]:
 
 def _verify(hub: "Hub", place: "Placement") -> bool:
     status = _status(hub, place)
-    if not place.model.files and place.model.hub is None and place.path is None:
+    if not place.model.needs_files and place.path is None:
         click.echo(f"{place.target}: needs no files")
         return True
     with _bar(place.target) as advance:

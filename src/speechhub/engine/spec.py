@@ -115,6 +115,24 @@ class HubSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPart:
+    """Files that a model needs, or can use, out of another repository than its own."""
+
+    name: str
+    """Short and unique in the model, such as ``aligner``: operators ask for an optional part by it."""
+    folder: str
+    """Where its files go, inside the model's folder, with forward slashes; nothing else lies there."""
+    hub: HubSource
+    """Where the files can be downloaded."""
+    files: tuple[ModelFile, ...] = ()
+    """Those of the repository's files that are needed; empty means all of them."""
+    licence: str = ""
+    """SPDX expression, or a short name, of the licence of these files."""
+    optional: bool = False
+    """Whether the model works without; such a part is fetched only when the operator asks for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """One set of weights that an engine can run."""
 
@@ -124,6 +142,8 @@ class ModelSpec:
     """The model's files. Empty with a `hub` means the whole repository; empty without one, none at all."""
     hub: HubSource | None = None
     """Where the files can be downloaded; None if they cannot."""
+    parts: tuple[ModelPart, ...] = ()
+    """What the model takes from other repositories; each part lies in a folder of its own in the model's."""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes, best first; empty means unknown or any."""
     voices: tuple[Voice, ...] = ()
@@ -140,6 +160,11 @@ class ModelSpec:
     """Where the operator names no default model, the highest wins, models on a GPU first; below 0 never."""
     capabilities: SttCapabilities | TtsCapabilities | None = None
     """Where this model differs from its engine; None if it does not."""
+
+    @property
+    def needs_files(self) -> bool:
+        """Whether the model cannot be loaded without a folder of files."""
+        return bool(self.files) or self.hub is not None or any(not part.optional for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

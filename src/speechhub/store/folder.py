@@ -1,25 +1,34 @@
 """A folder of the operator's own: used as it is."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from speechhub.engine import ModelSpec
+from speechhub.engine import ModelFile
 from speechhub.errors import ModelFilesError
+from speechhub.store.file_set import FileSet
 
 
-def check_folder(model: ModelSpec, folder: Path) -> Path:
-    """Return *folder* if it is there with every file that the model declares.
+def check_folder(model_id: str, sets: Sequence[FileSet], folder: Path) -> Path:
+    """Return *folder* if it is there with every file that is declared.
 
     Raises:
         ModelFilesError: It is not.
     """
-    if not folder.is_dir():
-        raise ModelFilesError(f"Model {model.id!r}: there is no folder {folder}.")
-    missing = [file.path for file in model.files if not (folder / file.path).is_file()]
-    if missing:
-        raise ModelFilesError(f"Model {model.id!r}: the folder {folder} has no {', '.join(missing)}.")
-    if not any(folder.iterdir()):
-        raise ModelFilesError(f"Model {model.id!r}: the folder {folder} is empty.")
+    parts = [one for one in sets if one.part]
+    _check(f"Model {model_id!r}", folder, [file for one in sets if not one.part for file in one.files])
+    for part in parts:
+        _check(f"Part {part.part!r} of model {model_id!r}", folder / part.folder, part.files)
     return folder
+
+
+def _check(title: str, folder: Path, files: Iterable[ModelFile]) -> None:
+    if not folder.is_dir():
+        raise ModelFilesError(f"{title}: there is no folder {folder}.")
+    missing = [file.path for file in files if not (folder / file.path).is_file()]
+    if missing:
+        raise ModelFilesError(f"{title}: the folder {folder} has no {', '.join(missing)}.")
+    if not any(folder.iterdir()):
+        raise ModelFilesError(f"{title}: the folder {folder} is empty.")
 
 
 def size_of(folder: Path) -> int:

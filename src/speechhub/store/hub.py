@@ -7,12 +7,12 @@ needs it.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from speechhub.engine import HubSource, ModelFile, ModelSpec
+from speechhub.engine import HubSource, ModelFile
 from speechhub.errors import ModelFilesError
 
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A model's files on the hub, at one commit."""
+    """Files on the hub, at one commit."""
 
     commit: str
     files: tuple[RemoteFile, ...]
@@ -74,11 +74,15 @@ class ModelHub:
 
         return str(constants.ENDPOINT)
 
-    def list_files(self, model: ModelSpec, hub: HubSource) -> Listing:
-        """Ask which files the model has, at which commit, with which sizes and digests.
+    def list_files(self, hub: HubSource, wanted: Sequence[ModelFile] = ()) -> Listing:
+        """Ask for the files of a repository, at which commit, with which sizes and digests.
+
+        Args:
+            hub: The repository.
+            wanted: Those of its files that matter; empty means all of them, but for hidden ones.
 
         Raises:
-            ModelFilesError: The hub cannot be reached, or has not what the model needs.
+            ModelFilesError: The hub cannot be reached, or has not what is wanted.
         """
         from huggingface_hub import HfApi  # noqa: PLC0415
 
@@ -93,7 +97,7 @@ class ModelHub:
             for sibling in info.siblings or ():
                 digest = sibling.lfs.sha256 if sibling.lfs else None
                 remote[sibling.rfilename] = (sibling.size, digest)
-            return Listing(commit=info.sha or hub.revision, files=_choose(model, hub, remote))
+            return Listing(commit=info.sha or hub.revision, files=_choose(hub, wanted, remote))
 
         return self._persist(f"list {hub.repo}", ask, max_attempts=MAX_LISTING_ATTEMPTS)
 
@@ -183,9 +187,9 @@ def _judge(error: Exception) -> _StalledError:
 
 
 def _choose(
-    model: ModelSpec, hub: HubSource, remote: dict[str, tuple[int | None, str | None]]
+    hub: HubSource, wanted: Sequence[ModelFile], remote: dict[str, tuple[int | None, str | None]]
 ) -> tuple[RemoteFile, ...]:
-    wanted = model.files or tuple(
+    wanted = wanted or tuple(
         ModelFile(path=name.removeprefix(hub.prefix))
         for name in remote
         if name.startswith(hub.prefix) and not PurePosixPath(name).name.startswith(".")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from speechhub.engine import ModelSpec
 from speechhub.store.digest import sha256_of
+from speechhub.store.file_set import FileSet
 
 MANIFEST_NAME = ".speechhub.json"
 
@@ -24,7 +24,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a published folder holds."""
 
     model: str
-    """Id of the model."""
+    """Key of the file set: the model's id, with a part's name behind it."""
     origin: str
     """``wheel:name==version …`` or ``hub:owner/name@revision``."""
     files: tuple[ManifestFile, ...]
@@ -36,13 +36,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(file.size_bytes for file in self.files)
 
 
-def origin_of_hub(model: ModelSpec) -> str:
-    """Return the manifest's name for the model's place on the hub."""
-    hub = model.hub
+def origin_of_hub(wanted: FileSet) -> str:
+    """Return the manifest's name for the files' place on the hub."""
+    hub = wanted.hub
     return f"hub:{hub.repo}@{hub.revision}{':' + hub.prefix if hub.prefix else ''}" if hub else ""
 
 
-def describe_folder(model: ModelSpec, folder: Path, origin: str, digests: dict[str, str]) -> Manifest:
+def describe_folder(key: str, folder: Path, origin: str, digests: dict[str, str]) -> Manifest:
     """Return the manifest of the files in *folder* whose *digests* have just been taken."""
     files = []
     for path, digest in sorted(digests.items()):
@@ -50,7 +50,7 @@ def describe_folder(model: ModelSpec, folder: Path, origin: str, digests: dict[s
         files.append(
             ManifestFile(path=path, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, sha256=digest)
         )
-    return Manifest(model=model.id, origin=origin, files=tuple(files))
+    return Manifest(model=key, origin=origin, files=tuple(files))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -68,22 +68,22 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
 
 
-def problem_with(model: ModelSpec, folder: Path, manifest: Manifest) -> str | None:
-    """Say why the published *folder* does not do for *model*; None if it does. A few stat calls, normally."""
-    return _other_version(model, manifest) or _damage(folder, manifest)
+def problem_with(wanted: FileSet, folder: Path, manifest: Manifest) -> str | None:
+    """Say why the published *folder* is not what is *wanted*; None if it does. A few stat calls, normally."""
+    return _other_version(wanted, manifest) or _damage(folder, manifest)
 
 
-def _other_version(model: ModelSpec, manifest: Manifest) -> str | None:
+def _other_version(wanted: FileSet, manifest: Manifest) -> str | None:
     known = {file.path: file for file in manifest.files}
-    for wanted in model.files:
-        file = known.get(wanted.path)
+    for declared in wanted.files:
+        file = known.get(declared.path)
         if file is None:
-            return f"it has no {wanted.path}"
-        if wanted.sha256 and wanted.sha256 != file.sha256:
-            return f"its {wanted.path} is another version than the engine wants"
-    exact = bool(model.files) and all(file.sha256 for file in model.files)
-    if not exact and manifest.origin.startswith("hub:") and manifest.origin != origin_of_hub(model):
-        return f"it comes from {manifest.origin}, not from {origin_of_hub(model)}"
+            return f"it has no {declared.path}"
+        if declared.sha256 and declared.sha256 != file.sha256:
+            return f"its {declared.path} is another version than the engine wants"
+    exact = bool(wanted.files) and all(file.sha256 for file in wanted.files)
+    if not exact and manifest.origin.startswith("hub:") and manifest.origin != origin_of_hub(wanted):
+        return f"it comes from {manifest.origin}, not from {origin_of_hub(wanted)}"
     return None
 
 
@@ -101,9 +101,9 @@ def _damage(folder: Path, manifest: Manifest) -> str | None:
     return None
 
 
-def refresh_times(model: ModelSpec, folder: Path, manifest: Manifest) -> None:
+def refresh_times(folder: Path, manifest: Manifest) -> None:
     """Note the files' present times, so that the next check is stat calls again, if it can write."""
     digests = {file.path: file.sha256 for file in manifest.files}
-    fresh = describe_folder(model, folder, manifest.origin, digests)
+    fresh = describe_folder(manifest.model, folder, manifest.origin, digests)
     if fresh != manifest and os.access(folder, os.W_OK):
         write_manifest(folder, fresh)

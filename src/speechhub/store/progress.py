@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,14 +10,12 @@ class PullProgress:
 
     model: str
     """Id of the model."""
-    source: Literal["wheel", "hub"]
-    """Where the files come from."""
     file: str
     """The file that is being put in place."""
     done_bytes: int
     """Of all files together, those of an earlier, interrupted pull included."""
     total_bytes: int | None
-    """Of all files together; None if the source does not tell."""
+    """Of all files together; None if a source does not tell."""
 
 
 class ProgressMeter:
@@ -27,12 +24,10 @@ class ProgressMeter:
     def __init__(
         self,
         model: str,
-        source: Literal["wheel", "hub"],
         total_bytes: int | None,
         listener: Callable[[PullProgress], None] | None,
     ) -> None:
         self._model = model
-        self._source = source
         self._total_bytes = total_bytes
         self._listener = listener
         self._done_bytes = 0
@@ -44,7 +39,6 @@ class ProgressMeter:
             self._listener(
                 PullProgress(
                     model=self._model,
-                    source=self._source,
                     file=file,
                     done_bytes=self._done_bytes,
                     total_bytes=self._total_bytes,

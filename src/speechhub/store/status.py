@@ -30,5 +30,7 @@ class ModelStatus:
     """Where the files came from, such as ``hub:owner/name@main`` or ``folder``; empty unless ready."""
     size_bytes: int = 0
     """Space that the files take; 0 unless ready."""
+    parts: tuple[str, ...] = ()
+    """Optional parts that are there."""
     detail: str = ""
     """Why the model is not ready, for people; empty if it is."""

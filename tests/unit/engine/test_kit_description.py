@@ -11,6 +11,7 @@ from speechhub.engine import (
     EngineSpec,
     HubSource,
     ModelFile,
+    ModelPart,
     ModelSpec,
     Slot,
     SttCapabilities,
@@ -27,10 +28,14 @@ GOOD_FILE = ModelFile(
     size_bytes=3,
     wheel=(WheelFile(distribution="weights", version="1.0", path="weights/de.onnx"),),
 )
+GOOD_PART = ModelPart(
+    name="aligner", folder="parts/aligner", hub=HubSource(repo="a/b"), files=(ModelFile(path="x.bin"),)
+)
 GOOD_MODEL = ModelSpec(
     id="good-0.6b",
     files=(GOOD_FILE,),
     hub=HubSource(repo="Some.One/good_0.6B", prefix="onnx/"),
+    parts=(GOOD_PART, ModelPart(name="ear", folder="parts/ear", hub=HubSource(repo="a/c"), optional=True)),
     languages=("en", "zh", "yue"),
 )
 
@@ -47,6 +52,10 @@ def with_model(**fields):
 
 def with_file(**fields):
     return with_model(files=(replace(GOOD_FILE, **fields),))
+
+
+def with_part(**fields):
+    return with_model(parts=(GOOD_PART, replace(GOOD_PART, **({"name": "ear", "folder": "ear"} | fields))))
 
 
 def able(**fields):
@@ -102,6 +111,15 @@ BROKEN = [
     ("files", "'owner/name'", with_model(hub=HubSource(repo="https://hub.example/owner/name"))),
     ("files", "must end with '/'", with_model(hub=HubSource(repo="a/b", prefix="onnx"))),
     ("files", "needs a revision", with_model(hub=HubSource(repo="a/b", revision=""))),
+    ("files", "Two are called 'aligner'", with_part(name="aligner")),
+    ("files", "'My Part' is no name", with_part(name="My Part")),
+    ("files", "'../ear' must be a relative path", with_part(folder="../ear")),
+    ("files", "'' must be a relative path", with_part(folder="")),
+    ("files", "'owner/name'", with_part(hub=HubSource(repo="ear"))),
+    ("files", "'/x' must be a relative path", with_part(files=(ModelFile(path="/x"),))),
+    ("files", "path in part 'ear' must be unique", with_part(files=(GOOD_FILE, GOOD_FILE))),
+    ("files", "'voices/de.onnx' lies in folder 'voices'", with_part(folder="voices")),
+    ("files", "'parts/aligner' lies in folder 'parts'", with_part(folder="parts")),
     ("files", "memory_bytes", with_model(memory_bytes=-1)),
 ]  # fmt: skip
 

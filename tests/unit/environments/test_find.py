@@ -9,7 +9,7 @@ import pytest
 import speechhub_echo
 from speechhub import discovery
 from speechhub.discovery import Discovery
-from speechhub.engine import ModelFile, ModelSpec, Slot, WheelFile
+from speechhub.engine import HubSource, ModelFile, ModelPart, ModelSpec, Slot, WheelFile
 from speechhub.environments import find
 from speechhub.environments.find import discover_all, discover_environments
 from speechhub.environments.folders import homes
@@ -37,6 +37,7 @@ def test_a_spec_survives_its_record(engines_dir, recorded):
     model = ModelSpec(
         id="m",
         files=(ModelFile(path="w", wheel=wheel),),
+        parts=(ModelPart(name="p", folder="p", hub=HubSource(repo="a/p"), files=(ModelFile(path="f"),)),),
         capabilities=dataclasses.replace(speechhub_echo.STT.capabilities, longest_input_s=30.0),
     )
     spec = dataclasses.replace(speechhub_echo.STT, models=(model,))

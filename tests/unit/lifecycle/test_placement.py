@@ -1,5 +1,6 @@
 """Where each model runs, out of the engines, the settings and the machine's devices."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from speechhub.engine import (
     EngineSpec,
     HubSource,
     ModelFile,
+    ModelPart,
     ModelSpec,
     Slot,
     SttCapabilities,
@@ -143,6 +145,26 @@ def test_an_operator_may_say_where_a_known_model_comes_from():
     found = place([engine("e", "m")], settings, (CPU,))
 
     assert [(p.target, p.path) for p in found.values()] == [("m", Path("/weights"))]
+
+
+def test_a_known_model_with_other_files_stays_what_the_engine_says_it_is():
+    """Its memory and its parts are the model's; files, hub and licence are the operator's business."""
+    part = ModelPart(name="ear", folder="ear", hub=HubSource(repo="a/ear"))
+    known = ModelSpec(
+        id="m",
+        files=(ModelFile(path="x"),),
+        hub=HubSource(repo="a/m"),
+        licence="MIT",
+        parts=(part,),
+        memory_bytes=7,
+    )
+    mine = engine("e")
+    mine = replace(mine, spec=replace(mine.spec, models=(known,)))
+    settings = Settings(models={"m": ModelSettings(engine="e", hub="b/m")})
+
+    found = place([mine], settings, (CPU,))["m"].model
+
+    assert found == ModelSpec(id="m", hub=HubSource(repo="b/m"), parts=(part,), memory_bytes=7)
 
 
 @pytest.mark.parametrize(

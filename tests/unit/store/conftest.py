@@ -81,6 +81,8 @@ class FakeHub:
     """What the server has and how it misbehaves."""
 
     files: dict = field(default_factory=lambda: {"v1/weights.bin": WEIGHTS, "v1/sub/config.json": CONFIG})
+    others: dict = field(default_factory=dict)
+    """Files of further repositories, by the repository's name."""
     commit: str = "c" * 40
     address: str = ""
     requests: list = field(default_factory=list)
@@ -119,7 +121,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.hub.statuses:
             self._answer(self.hub.statuses.pop(0), b"{}", {"Retry-After": "7"})
-        elif path == "/api/models/owner/toy/revision/main":
+        elif (repo := self._asked(path, "/api/models/", "/revision/main")) is not None:
             siblings = [
                 {"rfilename": name, "size": len(data) + (self.hub.size_lie if name.endswith(".bin") else 0)}
                 | (
@@ -127,17 +129,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     if name.endswith(".bin")
                     else {}
                 )
-                for name, data in self.hub.files.items()
+                for name, data in self._files(repo).items()
             ]
-            body = {"id": "owner/toy", "sha": self.hub.commit, "siblings": siblings, "tags": []}
+            body = {"id": repo, "sha": self.hub.commit, "siblings": siblings, "tags": []}
             self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        elif path.startswith(f"/owner/toy/resolve/{self.hub.commit}/"):
-            self._send_file(path.partition(f"/resolve/{self.hub.commit}/")[2], wanted)
+        elif (repo := self._asked(path, "/", f"/resolve/{self.hub.commit}/")) is not None:
+            self._send_file(self._files(repo), path.partition(f"/resolve/{self.hub.commit}/")[2], wanted)
         else:
             self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
-    def _send_file(self, name, wanted):
-        data = self.hub.files[name]
+    def _files(self, repo):
+        return self.hub.files if repo == "owner/toy" else self.hub.others[repo]
+
+    def _asked(self, path, before, behind):
+        """Return the repository whose name stands between the two; None if there is none."""
+        for repo in ("owner/toy", *self.hub.others):
+            if path.startswith(f"{before}{repo}{behind}"):
+                return repo
+        return None
+
+    def _send_file(self, files, name, wanted):
+        data = files[name]
         if self.hub.hold:
             self.hub.hold.wait(20)
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and not self.hub.ignore_ranges else 0

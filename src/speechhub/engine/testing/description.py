@@ -17,6 +17,7 @@ from speechhub.engine.spec import (
     EngineSpec,
     HubSource,
     ModelFile,
+    ModelSpec,
     SttCapabilities,
     TtsCapabilities,
 )
@@ -100,6 +101,7 @@ def files(plan: Plan) -> None:
             _file(file)
         if model.hub is not None:
             _hub(model.hub)
+        _parts(model)
         promise(model.memory_bytes >= 0, f"memory_bytes of model {model.id!r} is below 0; unknown is 0.")
 
 
@@ -239,6 +241,27 @@ def _file(file: ModelFile) -> None:
             bool(part.distribution and part.version),
             f"The wheel with {file.path!r} needs a distribution and the one version that is known.",
         )
+
+
+def _parts(model: ModelSpec) -> None:
+    _unique((part.name for part in model.parts), f"part in model {model.id!r}")
+    taken = [file.path for file in model.files]
+    for part in model.parts:
+        promise(
+            NAME.fullmatch(part.name) is not None,
+            f"{part.name!r} is no name for a part; try something like 'aligner'.",
+        )
+        _relative(part.folder)
+        _hub(part.hub)
+        _unique((file.path for file in part.files), f"path in part {part.name!r}")
+        for file in part.files:
+            _file(file)
+        others = [*taken, *(other.folder for other in model.parts if other is not part)]
+        for other in others:
+            promise(
+                not PurePosixPath(other).is_relative_to(part.folder),
+                f"{other!r} lies in folder {part.folder!r}, which part {part.name!r} has for itself.",
+            )
 
 
 def _hub(source: HubSource) -> None:

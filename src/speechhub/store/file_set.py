@@ -1,0 +1,56 @@
+"""What the store puts in place as one: files with one source and one folder."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from speechhub.engine import HubSource, ModelFile, ModelSpec
+from speechhub.errors import ModelFilesError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSet:
+    """A model's own files, or those of one of its parts."""
+
+    key: str
+    """Tells it from all others in the store: the model's id, with the part's name behind it."""
+    title: str
+    """What to call it in messages."""
+    folder: str
+    """Inside the model's folder, with forward slashes; empty for the model's own files."""
+    files: tuple[ModelFile, ...]
+    """Empty means all that the hub has."""
+    hub: HubSource | None
+    part: str = ""
+    """Name of the part; empty for the model's own files."""
+    optional: bool = False
+    """Whether it is fetched only when it is asked for."""
+
+
+def file_sets(model: ModelSpec) -> Iterator[FileSet]:
+    """Yield what the model consists of, its own files first; nothing if it has no files."""
+    if model.files or model.hub is not None:
+        yield FileSet(key=model.id, title=f"model {model.id!r}", folder="", files=model.files, hub=model.hub)
+    for part in model.parts:
+        yield FileSet(
+            key=f"{model.id}#{part.name}",
+            title=f"part {part.name!r} of model {model.id!r}",
+            folder=part.folder,
+            files=part.files,
+            hub=part.hub,
+            part=part.name,
+            optional=part.optional,
+        )
+
+
+def check_part_names(model: ModelSpec, names: Collection[str]) -> None:
+    """See that the model has parts of these names.
+
+    Raises:
+        ModelFilesError: It has not.
+    """
+    known = [part.name for part in model.parts]
+    for name in names:
+        if name not in known:
+            raise ModelFilesError(
+                f"Model {model.id!r} has no part {name!r}; its parts: {', '.join(known) or 'none'}."
+            )
