@@ -15,5 +15,5 @@ def test_it_keeps_its_promises(checkpoints, generation):
         ENGINE,
         model=f"indextts-{generation}",
         model_dir=checkpoints(generation),
-        options=QUICK,
+        options=QUICK | {"segment_tokens": 30 if generation == "2" else 60},
     )

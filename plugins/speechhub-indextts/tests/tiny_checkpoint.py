@@ -31,7 +31,7 @@ from transformers import (
 
 from speechhub_indextts.packages import indextts25, infer_v2
 
-CODES_PER_SEGMENT = 24
+CODES_PER_SEGMENT = 8
 CODEBOOK = 64
 START, STOP = CODEBOOK, CODEBOOK + 1
 EMOTIONS_OF_TABLE = [3, 17, 2, 8, 4, 5, 10, 24]

@@ -10,12 +10,12 @@ _LATIN: Final = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SPANISH_SIGNS: Final = re.compile(r"[\u00bf\u00a1\u00f1\u00d1]")
 _SPANISH: Final = (
-    "el los las una del que por para con como pero muy más está estoy esto esta este hola y se su sus al lo le "
-    "les hay ser fue son qué cómo cuando donde también porque gracias buenos buenas días usted"
+    "el los las una del que por para con como pero muy más está estoy esto esta este hola y se su sus al lo "
+    "le les hay ser fue son qué cómo cuando donde también porque gracias buenos buenas días usted"
 )
 _ENGLISH: Final = (
-    "the and of to is in it that was for on are with as this be at have from or by not you your we they he she "
-    "his her which what there hello my me so if an"
+    "the and of to is in it that was for on are with as this be at have from or by not you your we they "
+    "he she his her which what there hello my me so if an"
 )
 
 
