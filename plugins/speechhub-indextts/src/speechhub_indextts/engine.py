@@ -1,0 +1,194 @@
+"""The engine itself; imported in the worker only."""
+
+import dataclasses
+import logging
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from speechhub.engine import (
+    Audio,
+    Call,
+    Emotion,
+    EmotionMode,
+    EngineOutOfMemoryError,
+    InvalidValueError,
+    LoadContext,
+    Reference,
+    SynthesizeRequest,
+    TtsEngine,
+    Voice,
+)
+from speechhub_indextts.checkpoint import read_checkpoint
+from speechhub_indextts.emotion import normalized
+from speechhub_indextts.features import Features, FeatureStore, fingerprint
+from speechhub_indextts.feeling import FeelingReader
+from speechhub_indextts.generation import SAMPLE_RATE, Line, free_cached
+from speechhub_indextts.grammars import prepare_grammars
+from speechhub_indextts.model import load_generation, place, set_threads
+from speechhub_indextts.packages import quiet, torch
+from speechhub_indextts.settings import IndexTtsSettings
+from speechhub_indextts.sound import after_pause, faded
+from speechhub_indextts.text import has_speech
+
+log = logging.getLogger(__name__)
+
+SHORTEST_S: Final = 0.5
+"""Shorter recordings have no voice in them, in seconds."""
+LONGEST_S: Final = 15.0
+"""What the models look at of a recording, from its start, in seconds. Source: infer_v2.py."""
+WARM_UP: Final = "Hello."
+
+
+class IndexTtsEngine(TtsEngine):
+    """IndexTTS-2 or 2.5 on PyTorch."""
+
+    def prepare(self, context: LoadContext) -> None:
+        """Make ready the grammars; the imports are done when this module is."""
+        prepare_grammars(context.settings(IndexTtsSettings))
+
+    def load(self, context: LoadContext) -> None:
+        """Load the model; on a GPU, speak once, so that all is in place."""
+        self._settings = settings = context.settings(IndexTtsSettings)
+        set_threads(context.threads)
+        checkpoint = read_checkpoint(context.model_dir, context.model)
+        self._placement = place(checkpoint, context, settings)
+        normalizers = prepare_grammars(settings)
+        self._folder = tempfile.TemporaryDirectory(prefix="speechhub-indextts-")
+        self._generation = load_generation(
+            checkpoint, Path(self._folder.name), settings, self._placement, normalizers
+        )
+        self._features = FeatureStore(
+            context.cache_dir,
+            fingerprint=fingerprint(checkpoint.generation, checkpoint.analysers),
+            kept=settings.kept_voices,
+            device=context.device,
+        )
+        folder = (
+            Path(settings.emotion_model).expanduser() if settings.emotion_model else checkpoint.emotion_model
+        )
+        self._reader = FeelingReader(folder, self._placement.feeling_device)
+        if context.device != "cpu":
+            self.warm_up()
+
+    def close(self) -> None:
+        """Delete the folder of links."""
+        self._folder.cleanup()
+
+    def voices(self) -> Sequence[Voice]:
+        """Return none: the models speak in the voice of whoever they hear."""
+        return ()
+
+    def warm_up(self) -> None:
+        """Speak once, in the voice of a buzz."""
+        phase = np.arange(2 * SAMPLE_RATE, dtype=np.float64) * (2 * np.pi * 150 / SAMPLE_RATE)
+        buzz = np.sum([np.sin(phase * overtone) / overtone for overtone in range(1, 6)], axis=0)
+        audio = Audio(samples=(0.2 * buzz).astype(np.float32), sample_rate=SAMPLE_RATE)
+        reference = Reference(audio=audio, digest="warm-up")
+        for _ in self.synthesize(SynthesizeRequest(text=WARM_UP, voice="", reference=reference), Call()):
+            pass
+
+    def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
+        """Yield the speech of one segment of the text after the other, with pauses between them."""
+        call.raise_if_cancelled()
+        if not has_speech(request.text):
+            return
+        self._generation.on_step = call.raise_if_cancelled
+        pause_ms = self._settings.silence_ms
+        if request.silence_interval_ms is not None:
+            pause_ms = request.silence_interval_ms
+        first = True
+        try:
+            line = self._line(request)
+            _seed(request.seed)  # not before: w2v-bert draws random numbers, and is not always asked
+            for samples in _undisturbed(self._generation.segments(line)):
+                call.raise_if_cancelled()
+                whole = faded(samples, SAMPLE_RATE)
+                if not first:
+                    whole = after_pause(whole, pause_ms, SAMPLE_RATE)
+                first = False
+                yield Audio(samples=whole, sample_rate=SAMPLE_RATE)
+        except torch.OutOfMemoryError as error:
+            raise EngineOutOfMemoryError(f"{self._placement.device} has too little memory for it.") from error
+        finally:
+            self._generation.on_step = lambda: None
+            free_cached(self._placement.device)
+
+    def _line(self, request: SynthesizeRequest) -> Line:
+        if request.reference is None:
+            raise InvalidValueError("This model has no voices of its own; send a recording.", param="voice")
+        emotion = request.emotion if request.emotion and request.emotion.alpha > 0 else None
+        feels = emotion.audio if emotion and emotion.mode is EmotionMode.AUDIO else None
+        with torch.no_grad():
+            line = Line(
+                text=request.text,
+                language=request.language,
+                speaker=self._known(request.reference, "speaker", self._generation.analyse_speaker),
+                key=request.reference.digest,
+                feeling=self._known(feels or request.reference, "feeling", self._generation.analyse_feeling),
+                feeling_key=(feels or request.reference).digest,
+                speed=request.speed,
+            )
+            if emotion is None:
+                return line
+            return dataclasses.replace(
+                line,
+                alpha=emotion.alpha,
+                vector=() if feels else tuple(self._vector(emotion, request.text)),
+                random=emotion.random,
+            )
+
+    def _vector(self, emotion: Emotion, text: str) -> list[float]:
+        if emotion.mode is EmotionMode.VECTOR:
+            return normalized(emotion.vector)
+        return self._reader.read(emotion.text or text, self._generation.on_step)
+
+    def _known(self, reference: Reference, kind: str, analyse: Callable[[Path], Features]) -> Features:
+        def compute() -> Features:
+            duration_s = reference.audio.duration_s
+            if duration_s < SHORTEST_S:
+                raise InvalidValueError(
+                    f"The recording lasts {duration_s:.2f} s; a voice needs {SHORTEST_S} s, better 5 to 15.",
+                    param="voice" if kind == "speaker" else "emotion.audio",
+                )
+            if duration_s > LONGEST_S:
+                log.warning("a recording of %.0f s: only its first %.0f s count", duration_s, LONGEST_S)
+            path = Path(self._folder.name) / f"{reference.digest}.wav"
+            try:
+                soundfile.write(path, reference.audio.samples, reference.audio.sample_rate, subtype="FLOAT")
+                with quiet():
+                    return analyse(path)
+            finally:
+                with suppress(OSError):  # somebody's voice is not left lying about
+                    path.unlink()
+
+        return self._features.get(reference, kind, compute)
+
+
+def _undisturbed(segments: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Yield segments; around each of them, and only there, gradients and warnings are off."""
+    try:
+        while True:
+            with torch.no_grad(), quiet():
+                samples = next(segments, None)
+            if samples is None:
+                return
+            yield samples
+    finally:
+        getattr(segments, "close", lambda: None)()
+
+
+def _seed(seed: int | None) -> None:
+    """Make what follows repeatable, or leave it to chance again."""
+    if seed is None:
+        torch.seed()
+    else:
+        torch.manual_seed(seed)
+    random.seed(seed)  # it chooses among the tables of emotions

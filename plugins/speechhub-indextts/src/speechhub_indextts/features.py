@@ -1,0 +1,88 @@
+"""What was computed from recordings of speakers: kept in memory, and that of stored voices on disk."""
+
+import hashlib
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from speechhub.engine import Reference
+from speechhub_indextts.packages import safetensors
+
+log = logging.getLogger(__name__)
+
+Features = dict[str, Any]
+"""Tensors by name, on the device of the engine."""
+FORMAT: Final = 1
+"""Raised when what is kept on disk means something else than before."""
+
+
+def fingerprint(generation: str, files: Iterable[Path]) -> str:
+    """Return a short text that differs when the models differ that compute features."""
+    parts = [str(FORMAT), generation]
+    for path in files:
+        state = path.stat()
+        parts.append(f"{path.name} {state.st_size} {state.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+class FeatureStore:
+    """Keeps features by the digest of their recording; lives as long as the engine."""
+
+    def __init__(self, folder: Path | None, *, fingerprint: str, kept: int, device: str) -> None:
+        """Start empty.
+
+        Args:
+            folder: Where features outlive the process; None keeps them in memory alone.
+            fingerprint: Tells features of one model from those of another.
+            kept: How many stay in memory, of each kind.
+            device: Where features that come from disk go.
+        """
+        self._folder = folder
+        self._fingerprint = fingerprint
+        self._kept = kept
+        self._device = device
+        self._memory: dict[str, OrderedDict[str, Features]] = {}
+
+    def get(self, reference: Reference, kind: str, compute: Callable[[], Features]) -> Features:
+        """Return the features of a recording; compute them if they are neither in memory nor on disk."""
+        memory = self._memory.setdefault(kind, OrderedDict())
+        found = memory.get(reference.digest)
+        if found is None:
+            path = self._path(reference, kind)
+            found = self._read(path)
+            if found is None:
+                found = compute()
+                self._write(path, found)
+        memory[reference.digest] = found
+        memory.move_to_end(reference.digest)
+        while len(memory) > self._kept:
+            memory.popitem(last=False)
+        return found
+
+    def _path(self, reference: Reference, kind: str) -> Path | None:
+        if self._folder is None or not reference.stored:
+            return None
+        return self._folder / f"{reference.digest}-{kind}-{self._fingerprint}.safetensors"
+
+    def _read(self, path: Path | None) -> Features | None:
+        if path is None:
+            return None
+        try:
+            return dict(safetensors.torch.load_file(path, device=self._device))
+        except (OSError, safetensors.SafetensorError):  # not there, deleted just now, or cut off
+            return None
+
+    def _write(self, path: Path | None, features: Features) -> None:
+        if path is None:
+            return
+        tensors = {name: it.detach().cpu().contiguous() for name, it in features.items()}
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            safetensors.torch.save_file(tensors, unfinished)
+            unfinished.replace(path)
+        except (OSError, safetensors.SafetensorError) as error:
+            log.warning("features of a voice cannot be kept: %s", type(error).__name__)
+            unfinished.unlink(missing_ok=True)

@@ -1,0 +1,86 @@
+"""Emotions told in words: the small language model that came with IndexTTS-2 says how much there is of which.
+
+indextts25-inference leaves it out, and indextts2-inference loads it whether it is needed or not, and lets it
+write without end; so both generations share this.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from speechhub.engine import InvalidValueError
+from speechhub_indextts.emotion import read_answer
+from speechhub_indextts.packages import quiet, torch, transformers
+
+PROMPT: Final = "文本情感分类"
+"""What the model was taught to answer to. Source: QwenEmotion in index-tts, infer_v2.py."""
+MAX_ANSWER_TOKENS: Final = 256
+"""An answer takes about 80. Without a limit a model that runs in circles writes 32768."""
+MAX_DESCRIPTION_CHARS: Final = 1000
+"""More tells no more about the emotion, and takes memory."""
+
+
+class FeelingReader:
+    """Loads its model when it is asked first; lives as long as the engine."""
+
+    def __init__(self, folder: Path | None, device: str) -> None:
+        self._folder = folder
+        self._device = device
+        self._model: Any = None
+        self._tokenizer: Any = None
+
+    def read(self, description: str, on_step: Callable[[], None]) -> list[float]:
+        """Return the eight weights that a description, or a text, suggests.
+
+        Args:
+            description: What somebody wrote.
+            on_step: Called before each token; what it raises ends the work.
+
+        Raises:
+            InvalidValueError: The model's folder has no emotion model.
+        """
+        description = description[:MAX_DESCRIPTION_CHARS]
+        self._load()
+        prompt = self._tokenizer.apply_chat_template(
+            [{"role": "system", "content": PROMPT}, {"role": "user", "content": description}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+        inputs = self._tokenizer([prompt], return_tensors="pt").to(self._device)
+        with torch.no_grad(), quiet():
+            output = self._model.generate(
+                **inputs,
+                max_new_tokens=MAX_ANSWER_TOKENS,
+                do_sample=False,
+                pad_token_id=self._tokenizer.eos_token_id,
+                stopping_criteria=transformers.StoppingCriteriaList([_Step(on_step)]),
+            )
+        answer = self._tokenizer.decode(output[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        return read_answer(answer.rpartition("</think>")[2], description)
+
+    def _load(self) -> None:
+        if self._model is not None:
+            return
+        if self._folder is None:
+            raise InvalidValueError(
+                "This model was installed without its emotion model, so an emotion cannot be told in words; "
+                "a vector or a recording works.",
+                param="emotion.text",
+            )
+        # 16 bits are slow on a CPU, and it is small.
+        dtype = torch.float32 if self._device == "cpu" else torch.float16
+        self._tokenizer = transformers.AutoTokenizer.from_pretrained(self._folder)
+        self._model = transformers.AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
+        self._model.to(self._device).eval()
+
+
+class _Step(transformers.StoppingCriteria):  # type: ignore[misc]  # transformers is not installed where types are checked
+    """Asks before each token whether anybody waits."""
+
+    def __init__(self, on_step: Callable[[], None]) -> None:
+        self._on_step = on_step
+
+    def __call__(self, input_ids: torch.Tensor, _scores: Any, **_: Any) -> torch.Tensor:
+        self._on_step()
+        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)

@@ -1,0 +1,162 @@
+"""What the two generations have in common: from tensors of a voice to samples, segment by segment."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhub_indextts.features import Features
+from speechhub_indextts.packages import torch
+from speechhub_indextts.placement import Placement
+from speechhub_indextts.settings import IndexTtsSettings
+
+SAMPLE_RATE: Final = 22_050
+TENSORS: Final = ("semantic_mean", "semantic_std")
+TABLES: Final = ("emo_matrix", "spk_matrix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What to say, and how."""
+
+    text: str
+    language: str | None
+    speaker: Features
+    """From `Generation.analyse_speaker`."""
+    key: str
+    """Digest of the speaker's recording."""
+    feeling: Features
+    """From `Generation.analyse_feeling`: the speaker's own, or that of another recording."""
+    feeling_key: str
+    """Digest of that recording."""
+    alpha: float = 1.0
+    """How much of the feeling, or of the vector."""
+    vector: tuple[float, ...] = ()
+    """Eight weights, ready for the model; empty if none were given."""
+    random: bool = False
+    speed: float = 1.0
+
+
+class Generation(ABC):
+    """One loaded package; made for one process, used by one thread."""
+
+    segment_tokens: ClassVar[int]
+    """Tokens that are spoken in one go, where the operator names no number."""
+    most_codes: ClassVar[int]
+    """Codes of a segment of half a minute."""
+    half: ClassVar[torch.dtype]
+
+    def __init__(self, tts: Any, settings: IndexTtsSettings, placement: Placement) -> None:
+        """Take over what the package loaded.
+
+        Args:
+            tts: The package's engine, with its models as attributes.
+            settings: The operator's options.
+            placement: Where its models go.
+        """
+        self._tts = tts
+        self._settings = settings
+        self._placement = placement
+        self.on_step: Callable[[], None] = lambda: None
+        """Called before each step of each model; what it raises ends the work."""
+        tts.gpt.requires_grad_(requires_grad=False)
+        if placement.by_stages:
+            self._settle()
+        for module in (
+            tts.gpt.inference_model,
+            tts.s2mel.models["cfm"].estimator,
+            tts.bigvgan,
+            tts.semantic_model,
+        ):
+            module.register_forward_pre_hook(lambda *_: self.on_step())
+
+    @property
+    def _sampling(self) -> dict[str, float]:
+        return self._settings.sampling() | {
+            "max_mel_tokens": self._settings.max_mel_tokens or self.most_codes
+        }
+
+    @abstractmethod
+    def segments(self, line: Line) -> Iterator[NDArray[np.float32]]:
+        """Yield the speech of one segment of the text after the other; float32, shape (n,), in [-1, 1]."""
+
+    @abstractmethod
+    def _analyse_speaker(self, recording: Path) -> Features: ...
+
+    @abstractmethod
+    def _analyse_feeling(self, recording: Path) -> Features: ...
+
+    def analyse_speaker(self, recording: Path) -> Features:
+        """Return whom to sound like, out of a sound file."""
+        with self._analysis():
+            return self._here(self._analyse_speaker(recording))
+
+    def analyse_feeling(self, recording: Path) -> Features:
+        """Return the emotion of a sound file."""
+        with self._analysis():
+            return self._here(self._analyse_feeling(recording))
+
+    def _here(self, features: Features) -> Features:
+        return {name: tensor.detach().to(self._placement.device) for name, tensor in features.items()}
+
+    @property
+    def _visitors(self) -> tuple[Any, ...]:
+        """Models that analysing a recording needs, and speaking does not."""
+        return (self._tts.semantic_model, self._tts.campplus_model)
+
+    @property
+    def _shared(self) -> tuple[Any, ...]:
+        """Models that both need."""
+        return (self._tts.s2mel.models["length_regulator"],)
+
+    @contextmanager
+    def _analysis(self) -> Iterator[None]:
+        """Bring all that analyses a recording to one device, for as long as it does."""
+        placement, tts = self._placement, self._tts
+        if not placement.by_stages:
+            yield
+            return
+        where = placement.analysis_device
+        self._gather((*self._visitors, *self._shared), where)
+        try:
+            yield
+        finally:
+            self._gather(self._visitors, placement.rest_device)
+            self._gather(self._shared, placement.device)
+            tts.device = placement.device
+            free_cached(placement.device)
+
+    def _gather(self, modules: tuple[Any, ...], device: str) -> None:
+        for module in modules:
+            module.to(device)
+        for name in TENSORS:
+            setattr(self._tts, name, getattr(self._tts, name).to(device))
+        self._tts.device = device
+
+    def _settle(self) -> None:
+        """Take what was loaded into the host's memory to where it is to be."""
+        tts, placement = self._tts, self._placement
+        if placement.half:
+            tts.gpt.to(self.half)
+            tts.dtype = self.half
+        for module in (tts.gpt, tts.s2mel, tts.bigvgan, tts.semantic_codec):
+            module.to(placement.device)
+        transformer = tts.s2mel.models["cfm"].estimator.transformer
+        for name in ("freqs_cis", "causal_mask"):  # neither parameters nor buffers
+            if isinstance(table := getattr(transformer, name, None), torch.Tensor):
+                setattr(transformer, name, table.to(placement.device))
+        for name in TABLES:
+            setattr(tts, name, tuple(table.to(placement.device) for table in getattr(tts, name)))
+        self._gather(self._visitors, placement.rest_device)
+        tts.device = placement.device
+
+
+def free_cached(device: str) -> None:
+    """Give memory that is not used back to the GPU's driver; long texts make it pile up."""
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()

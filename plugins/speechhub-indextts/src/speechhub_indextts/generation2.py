@@ -1,0 +1,132 @@
+"""IndexTTS-2, through indextts2-inference."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechhub_indextts.features import Features
+from speechhub_indextts.generation import Generation, Line
+from speechhub_indextts.layout import HUB
+from speechhub_indextts.packages import infer_v2, torch, use_hub_cache
+from speechhub_indextts.placement import Placement
+from speechhub_indextts.settings import IndexTtsSettings
+
+SPEAKER: Final = ("spk_cond_emb", "style", "prompt_condition", "ref_mel")
+FEELING: Final = "emo_cond_emb"
+NORMALIZED: Final = ("zh", "en")
+MAX_TRIES: Final = 3
+"""How often a segment is tried of which the model says nothing at all: what follows crashes on that."""
+
+
+class Generation2(Generation):
+    """Drives ``IndexTTS2.infer_generator``; what it knows of voices is put into the package's own cache."""
+
+    segment_tokens = 120
+    most_codes = 1500
+    half = torch.float16
+
+    def __init__(
+        self, view: Path, normalizers: dict[str, Any], settings: IndexTtsSettings, placement: Placement
+    ) -> None:
+        """Load the model from a folder that `lay_out` filled.
+
+        Args:
+            view: That folder.
+            normalizers: What puts numbers into words, by language; instead of the package's own, which it
+                would build on every start and keep in its own folder.
+            settings: The operator's options.
+            placement: Where its models go.
+        """
+        use_hub_cache(view / HUB)
+        package = infer_v2()
+        package.QwenEmotion = lambda _: None  # ours is loaded when it is needed, and where there is room
+        front = package.TextNormalizer
+        front._get_nemo_normalizer = lambda _, language: normalizers[language]  # noqa: SLF001
+        tts = package.IndexTTS2(
+            model_dir=str(view),
+            device="cpu" if placement.by_stages else placement.device,
+            use_fp16=placement.half,
+            use_cuda_kernel=False,
+        )
+        self._speak_codes = tts.gpt.inference_speech
+        tts.gpt.inference_speech = self._some_codes
+        flow = tts.s2mel.models["cfm"]
+        self._flow = flow.inference
+        flow.inference = self._with_options
+        infer_flow = sys.modules["indextts.s2mel.modules.flow_matching"]
+        infer_flow.tqdm = lambda steps: steps  # type: ignore[attr-defined]  # a bar for each segment
+        super().__init__(tts, settings, placement)
+
+    def segments(self, line: Line) -> Iterator[NDArray[np.float32]]:
+        """Yield the speech of one segment of the text after the other."""
+        tts = self._tts
+        tts.cache_spk_audio_prompt = line.key
+        tts.cache_spk_cond, tts.cache_s2mel_style, tts.cache_s2mel_prompt, tts.cache_mel = (
+            line.speaker[name] for name in SPEAKER
+        )
+        tts.cache_emo_audio_prompt, tts.cache_emo_cond = line.feeling_key, line.feeling[FEELING]
+        tts.normalizer.preferred_language = line.language if line.language in NORMALIZED else None
+        tokens = self._settings.segment_tokens or self.segment_tokens
+        for chunk in tts.infer_generator(
+            line.key,
+            line.text,
+            None,
+            emo_audio_prompt=line.feeling_key,
+            emo_alpha=line.alpha,
+            emo_vector=list(line.vector) or None,
+            use_random=line.random,
+            interval_silence=0,
+            max_text_tokens_per_segment=tokens,
+            stream_return=True,
+            quick_streaming_tokens=tokens // 2,
+            **self._sampling,
+        ):
+            # Without silence it yields a list of all that was said so far, after each segment.
+            if isinstance(chunk, torch.Tensor):
+                yield np.clip(chunk.reshape(-1).to(torch.float32).numpy(), -1.0, 1.0)
+
+    @property
+    def _visitors(self) -> tuple[Any, ...]:
+        codec = self._tts.semantic_codec
+        return (*super()._visitors, codec.encoder, codec.decoder)
+
+    @property
+    def _shared(self) -> tuple[Any, ...]:
+        return (*super()._shared, self._tts.semantic_codec.quantizer)
+
+    def _analyse_speaker(self, recording: Path) -> Features:
+        tts = self._tts
+        tts.cache_spk_cond = None
+        tensors = tts._get_speaker_conditioning(str(recording))  # noqa: SLF001
+        tts.cache_spk_cond = None
+        return dict(zip(SPEAKER, tensors, strict=True))
+
+    def _analyse_feeling(self, recording: Path) -> Features:
+        tts = self._tts
+        tts.cache_emo_cond = None
+        tensor = tts._get_emotion_conditioning(str(recording))  # noqa: SLF001
+        tts.cache_emo_cond = None
+        return {FEELING: tensor}
+
+    def _with_options(self, *arguments: Any, **_: Any) -> Any:
+        """Make a mel spectrogram with the operator's steps; the package has numbers of its own."""
+        *conditions, _steps = arguments
+        return self._flow(
+            *conditions, self._settings.diffusion_steps, inference_cfg_rate=self._settings.inference_cfg_rate
+        )
+
+    def _some_codes(self, *arguments: Any, **options: Any) -> Any:
+        """Return what ``inference_speech`` does, but never no codes."""
+        stop = self._tts.stop_mel_token
+        codes, latent = self._speak_codes(*arguments, **options)
+        for _ in range(MAX_TRIES - 1):
+            if codes.shape[1] and int(codes[0, 0]) != stop:
+                return codes, latent
+            codes, latent = self._speak_codes(*arguments, **options)
+        if codes.shape[1] and int(codes[0, 0]) != stop:
+            return codes, latent
+        return codes.new_tensor([[0, stop]]), latent  # a hundredth of a second of anything

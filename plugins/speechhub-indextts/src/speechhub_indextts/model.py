@@ -1,0 +1,103 @@
+"""Loading: from a folder to a generation that is ready to speak."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from speechhub.engine import EngineLoadError, LoadContext
+from speechhub_indextts.checkpoint import BIGVGAN, W2V_BERT, Checkpoint
+from speechhub_indextts.checkpoint import Generation as Number
+from speechhub_indextts.generation import Generation
+from speechhub_indextts.generation2 import Generation2
+from speechhub_indextts.generation25 import Generation25
+from speechhub_indextts.layout import lay_out
+from speechhub_indextts.packages import quiet, torch
+from speechhub_indextts.placement import Placement, Sizes, plan
+from speechhub_indextts.settings import IndexTtsSettings
+from speechhub_indextts.sizes import read_json, sizes_of
+
+log = logging.getLogger(__name__)
+
+MAX_THREADS = 8
+"""Most CPU threads to take unasked."""
+
+
+def set_threads(threads: int) -> None:
+    """Have PyTorch use so many CPU threads; 0 is all cores, up to a limit."""
+    torch.set_num_threads(threads or min(MAX_THREADS, len(os.sched_getaffinity(0))))
+
+
+def place(checkpoint: Checkpoint, context: LoadContext, settings: IndexTtsSettings) -> Placement:
+    """Return where the checkpoint's models go on the context's device.
+
+    Raises:
+        EngineLoadError: They do not fit.
+    """
+    sizes = Sizes(gpt=0, acoustic=0, vocoder=0, listener=0, speaker=0, feeling=0)
+    if context.device != "cpu":
+        try:
+            sizes = sizes_of(
+                checkpoint.generation,
+                checkpoint.config,
+                bigvgan=read_json(checkpoint.folder / BIGVGAN / "config.json"),
+                w2v_bert=read_json(checkpoint.folder / W2V_BERT / "config.json"),
+                feeling=checkpoint.emotion_model,
+            )
+        except Exception as error:  # what the packages raise on a wrong config is theirs
+            raise _broken(checkpoint, error) from error
+    placement = plan(
+        sizes,
+        device=context.device,
+        memory_bytes=context.memory_bytes,
+        dtype=settings.dtype,
+        analysis=settings.analysis,
+        feeling_device=settings.emotion_device,
+    )
+    log.info(
+        "placed: analysis %s, GPT in half precision %s, emotion model on %s, %.2f GB at most",
+        placement.analysis,
+        placement.half,
+        placement.feeling_device,
+        placement.needed_bytes / 1e9,
+    )
+    return placement
+
+
+def load_generation(
+    checkpoint: Checkpoint,
+    folder: Path,
+    settings: IndexTtsSettings,
+    placement: Placement,
+    normalizers: dict[str, Any],
+) -> Generation:
+    """Return the loaded model.
+
+    Args:
+        checkpoint: Where its files are.
+        folder: An empty folder that stays for as long as the model.
+        settings: The operator's options.
+        placement: From `place`.
+        normalizers: From `prepare_grammars`.
+
+    Raises:
+        EngineLoadError: A file is damaged, or the device cannot be used.
+    """
+    view, marks = folder / "model", folder / "marks"
+    view.mkdir()
+    marks.mkdir()
+    lay_out(checkpoint, view)
+    try:
+        with quiet():
+            if checkpoint.generation is Number.V25:
+                return Generation25(view, marks, settings, placement)
+            return Generation2(view, normalizers, settings, placement)
+    except Exception as error:  # transformers, torch and the packages raise all kinds
+        raise _broken(checkpoint, error) from error
+
+
+def _broken(checkpoint: Checkpoint, error: Exception) -> EngineLoadError:
+    return EngineLoadError(
+        f"IndexTTS-{checkpoint.generation} cannot load {checkpoint.folder.name!r}: "
+        f"{type(error).__name__}: {error}"
+    )

@@ -1,0 +1,83 @@
+"""What an operator can set: the table ``[engines.indextts]``."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from speechhub.engine import ConfigurationError
+
+DTYPES: Final = ("auto", "float32", "half")
+ANALYSES: Final = ("auto", "device", "staged", "cpu")
+LANGUAGES: Final = ("ar", "en", "es", "ja", "zh")
+RANGES: Final = {
+    "temperature": (0.01, 2.0),
+    "top_p": (0.01, 1.0),
+    "top_k": (1, 200),
+    "num_beams": (1, 10),
+    "repetition_penalty": (1.0, 20.0),
+    "length_penalty": (-2.0, 2.0),
+    "max_mel_tokens": (0, 1815),
+    "diffusion_steps": (1, 100),
+    "inference_cfg_rate": (0.0, 2.0),
+    "segment_tokens": (0, 300),
+    "silence_ms": (0, 5000),
+    "kept_voices": (1, 64),
+}
+"""Least and largest value of each number. What goes beyond breaks the models, or never ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexTtsSettings:
+    """Options of the engine; docs/engines/indextts.md explains them."""
+
+    dtype: str = "auto"
+    """Arithmetic of the GPT: ``float32`` or ``half``; ``auto`` is half on a GPU. All else is float32."""
+    analysis: str = "auto"
+    """Where voices are analysed: ``device``, ``staged`` (there only meanwhile) or ``cpu``."""
+    emotion_device: str = "auto"
+    """Where the small language model runs that reads emotions; ``auto`` is the GPU if there is room."""
+    emotion_model: str = ""
+    """Folder with that model; empty is ``qwen0.6bemo4-merge`` in the model's own."""
+    language: str = "en"
+    """Language of texts in Latin script that do not give themselves away; IndexTTS-2.5 must be told one."""
+    normalization: bool = True
+    """Whether numbers, dates and amounts are put into words."""
+    grammars: tuple[str, ...] = ("en", "zh")
+    """Languages whose grammars for that are made ready on loading, and not by the first text."""
+    grammar_dir: str = ""
+    """Folder that keeps the grammars; empty is ``indextts25/nemo_tn`` in the user's cache."""
+    segment_tokens: int = 0
+    """Tokens that are spoken in one go; 0 is 120 for IndexTTS-2 and 60 for IndexTTS-2.5."""
+    silence_ms: int = 200
+    """Pause between two segments where the request names none, in milliseconds."""
+    kept_voices: int = 8
+    """How many analysed recordings stay in memory."""
+    temperature: float = 0.8
+    top_p: float = 0.8
+    top_k: int = 30
+    num_beams: int = 3
+    repetition_penalty: float = 10.0
+    length_penalty: float = 0.0
+    max_mel_tokens: int = 0
+    """Codes that a segment may take; 0 is half a minute's, which the plan for memory counts on."""
+    diffusion_steps: int = 25
+    """Steps of the acoustic model; fewer are faster, and rougher."""
+    inference_cfg_rate: float = 0.7
+    """How far the acoustic model is pushed to the voice."""
+
+    def __post_init__(self) -> None:
+        for name, known in (("dtype", DTYPES), ("analysis", ANALYSES), ("language", LANGUAGES)):
+            if getattr(self, name) not in known:
+                raise ConfigurationError(
+                    f"Engine option {name} of indextts must be one of {', '.join(known)}, "
+                    f"not {getattr(self, name)!r}."
+                )
+        if unknown := [code for code in self.grammars if code not in LANGUAGES]:
+            raise ConfigurationError(f"Engine option grammars of indextts knows no {', '.join(unknown)}.")
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ConfigurationError(f"Engine option {name} of indextts must be {least} to {most}.")
+
+    def sampling(self) -> dict[str, float]:
+        """Return the options of sampling, as both packages take them."""
+        names = ("temperature", "top_p", "top_k", "num_beams", "repetition_penalty", "length_penalty")
+        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,201 @@
+"""What the engine makes of texts and voices, through the real packages on tiny checkpoints."""
+
+import shutil
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+import yaml
+
+from speechhub.engine import (
+    Call,
+    Emotion,
+    EmotionMode,
+    EngineLoadError,
+    InvalidValueError,
+    LoadContext,
+    RequestCancelledError,
+)
+from speechhub_indextts.engine import IndexTtsEngine
+from speechhub_indextts.packages import torch
+
+from .conftest import QUICK, TEXT, pieces, reference, speak
+
+GENERATIONS = ["2", "2.5"]
+
+
+class SetAfter(Event):
+    """An event that is set once it was asked some times."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.times, self.asked = times, 0
+
+    def is_set(self):
+        self.asked += 1
+        return self.asked > self.times
+
+
+def counted(monkeypatch, engine):
+    """Count how often recordings are analysed."""
+    calls, real = [], engine._generation._tts.get_emb
+    monkeypatch.setattr(engine._generation._tts, "get_emb", lambda *given: calls.append(1) or real(*given))
+    return calls
+
+
+def test_seeds_repeat_even_for_a_voice_that_is_new(engine):
+    """Analysing a voice draws random numbers; what it speaks with a seed does not depend on it."""
+    fresh = reference(hertz=205.0)
+
+    first, again = (speak(engine, reference=fresh, seed=5) for _ in range(2))
+
+    assert np.array_equal(first, again)
+    assert not np.array_equal(speak(engine, reference=fresh, seed=6), first)
+
+
+def test_no_gradients_are_kept(engine):
+    """Features of voices carry no graph, which would hold on to memory; nor is one left on."""
+    speak(engine, reference=reference(hertz=206.0))
+
+    voices = [voice for found in engine._features._memory.values() for voice in found.values()]
+    kept = [tensor for voice in voices for tensor in voice.values()]
+    assert kept
+    assert not any(tensor.requires_grad for tensor in kept)
+    assert torch.is_grad_enabled()
+
+
+def test_pauses_are_as_long_as_asked(engine):
+    """They stand between segments, and nowhere else."""
+    short, long = (list(pieces(engine, TEXT * 3, silence_interval_ms=ms)) for ms in (0, 1000))
+
+    assert len(long) == len(short) > 1
+    assert len(long[0].samples) == len(short[0].samples)
+    assert not np.any(long[1].samples[:22_050])
+    assert np.any(short[1].samples[:2205])
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_features_of_stored_voices_outlive_the_process(load, tmp_path, generation, monkeypatch):
+    """A second engine analyses nothing and says the same; a clip of a request leaves nothing behind."""
+    stored, passing = reference(hertz=150.0, stored=True), reference(hertz=300.0)
+    first = load(generation, cache_dir=tmp_path)
+    said = speak(first, reference=stored)
+    speak(first, reference=passing)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    first.close()
+
+    second = load(generation, cache_dir=tmp_path)
+    calls = counted(monkeypatch, second)
+
+    assert np.array_equal(speak(second, reference=stored), said)
+    assert calls == []
+    assert len(names) == 2
+    assert all(name.startswith(stored.digest) for name in names)
+    next(tmp_path.iterdir()).write_bytes(b"cut off")
+    third = load(generation, cache_dir=tmp_path)
+    assert np.array_equal(speak(third, reference=stored), said)
+    for engine in (second, third):
+        engine.close()
+
+
+def test_a_cancelled_speech_stops_inside_a_segment(engine):
+    """Not at its end, which can be long in coming; the engine works on."""
+    cancelled = SetAfter(20)
+
+    with pytest.raises(RequestCancelledError):
+        list(pieces(engine, call=Call(cancel_event=cancelled)))
+
+    assert cancelled.asked == 21
+    assert np.any(speak(engine))
+
+
+def test_bad_recordings_are_refused(engine):
+    """Too short for a voice, or none at all."""
+    with pytest.raises(InvalidValueError, match=r"lasts 0\.20 s"):
+        speak(engine, reference=reference(duration_s=0.2))
+    with pytest.raises(InvalidValueError, match="no voices of its own"):
+        speak(engine, reference=None)
+
+
+def test_random_emotions_follow_the_seed(engine):
+    """Another row of the table is chosen, and the seed decides which."""
+    vector = (0.8, 0, 0, 0, 0, 0, 0, 0)
+    chance = Emotion(mode=EmotionMode.VECTOR, vector=vector, random=True)
+
+    assert np.array_equal(speak(engine, emotion=chance, seed=4), speak(engine, emotion=chance, seed=4))
+    muted = Emotion(mode=EmotionMode.VECTOR, vector=vector, alpha=0.0)
+    assert np.array_equal(speak(engine, emotion=muted), speak(engine))
+
+
+def test_recordings_are_not_left_lying_about(engine):
+    """What was written for the packages to read is gone, and what marks a voice is empty."""
+    speak(engine, reference=reference(hertz=222.0))
+
+    folder = Path(engine._folder.name)
+    assert sorted(path.name for path in folder.iterdir()) == ["marks", "model"]
+    assert all(path.stat().st_size == 0 for path in (folder / "marks").iterdir())
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_a_config_that_names_the_authors_files_is_mended(load, checkpoints, tmp_path, generation):
+    """As published for 2.5; the store itself is left alone."""
+    folder = shutil.copytree(checkpoints(generation), tmp_path / "model", symlinks=True)
+    path = folder / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    config |= {"gpt_checkpoint": "/home/author/gpt.pth", "s2mel_checkpoint": "/home/author/s2mel.pth"}
+    path.write_text(yaml.safe_dump(config))
+    before = path.read_bytes()
+
+    engine = load(generation, model_dir=folder)
+
+    assert np.any(speak(engine))
+    assert path.read_bytes() == before
+    engine.close()
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_missing_and_broken_files_are_told(load, checkpoints, tmp_path, generation):
+    """By their names, before anything heavy is loaded; weights that are cut off, too."""
+    folder = shutil.copytree(checkpoints(generation), tmp_path / "model", symlinks=True)
+    (folder / "hf_cache" / "campplus").unlink()
+    with pytest.raises(EngineLoadError, match="campplus_cn_common"):
+        load(generation, model_dir=folder)
+
+    whole = shutil.copytree(checkpoints(generation), tmp_path / "whole", symlinks=True)
+    (whole / "s2mel.pth").write_bytes((whole / "s2mel.pth").read_bytes()[:1000])
+    with pytest.raises(EngineLoadError, match=f"IndexTTS-{generation} cannot load"):
+        load(generation, model_dir=whole)
+
+
+def test_without_its_emotion_model_words_are_refused(load, checkpoints, tmp_path):
+    """Everything else goes on working."""
+    folder = shutil.copytree(checkpoints("2.5"), tmp_path / "model", symlinks=True)
+    (folder / "qwen0.6bemo4-merge").unlink()
+    engine = load("2.5", model_dir=folder)
+
+    with pytest.raises(InvalidValueError, match="without its emotion model"):
+        speak(engine, emotion=Emotion(mode=EmotionMode.TEXT, text="happy"))
+    assert np.any(speak(engine))
+    engine.close()
+
+
+def test_numbers_are_put_into_words(tmp_path):
+    """By a grammar that is built once, into a folder of ours; both generations share it."""
+    grammars = tmp_path / "grammars"
+    options = QUICK | {"normalization": True, "grammars": ("zh",), "grammar_dir": str(grammars)}
+    engine = IndexTtsEngine()
+    engine.prepare(LoadContext(model="any", model_dir=None, options=options))
+
+    from indextts25.utils.nemo_tn import normalize_text
+
+    assert normalize_text("我有25元。", "zh") == "我有二十五元。"
+    assert [path.suffix for path in grammars.iterdir()] == [".pkl"]
+
+
+def test_japanese_is_spoken(load):
+    """With the dictionary that is among the pins."""
+    engine = load("2.5")
+
+    assert np.any(speak(engine, "今日は良い天気です。"))
+    engine.close()
