@@ -19,6 +19,7 @@ from speechhub.engine import (
 )
 from speechhub_indextts.engine import IndexTtsEngine
 from speechhub_indextts.packages import torch
+from speechhub_indextts.placement import Placement
 
 from .conftest import QUICK, TEXT, pieces, reference, speak
 
@@ -101,12 +102,12 @@ def test_features_of_stored_voices_outlive_the_process(load, tmp_path, generatio
 
 def test_a_cancelled_speech_stops_inside_a_segment(engine):
     """Not at its end, which can be long in coming; the engine works on."""
-    cancelled = SetAfter(20)
+    cancelled = SetAfter(5)
 
     with pytest.raises(RequestCancelledError):
         list(pieces(engine, call=Call(cancel_event=cancelled)))
 
-    assert cancelled.asked == 21
+    assert cancelled.asked == 6
     assert np.any(speak(engine))
 
 
@@ -199,3 +200,34 @@ def test_japanese_is_spoken(load):
 
     assert np.any(speak(engine, "今日は良い天気です。"))
     engine.close()
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_too_little_memory_is_told_before_anything_is_loaded(checkpoints, generation):
+    """The sum is that of the checkpoint's own sizes, as the packages' classes have them."""
+    context = LoadContext(
+        model="any", model_dir=checkpoints(generation), device="cuda:0", options=QUICK, memory_bytes=10**9
+    )
+
+    with pytest.raises(EngineLoadError, match=r"cuda:0 has 1\.00 GB free, and this model needs 1\.\d\d GB"):
+        IndexTtsEngine().load(context)
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_models_that_move_say_the_same(load, generation, monkeypatch):
+    """As on a small GPU, but from one place to the same: loaded by stages, gathered to analyse, sent back."""
+    plain = load(generation)
+    wanted = speak(plain)
+    plain.close()
+    staged = Placement(device="cpu", half=False, analysis="staged", feeling_device="cpu")
+    monkeypatch.setattr("speechhub_indextts.engine.place", lambda *_: staged)
+    monkeypatch.setattr(Placement, "by_stages", True)
+    moving = load(generation)
+    moved = []
+    monkeypatch.setattr(moving._generation, "_gather", lambda _, where: moved.append(where))
+
+    moving.warm_up()
+
+    assert moved == ["cpu", "cpu", "cpu"] * 2
+    assert np.array_equal(speak(moving), wanted)
+    moving.close()

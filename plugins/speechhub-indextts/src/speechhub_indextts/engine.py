@@ -62,9 +62,13 @@ class IndexTtsEngine(TtsEngine):
         self._placement = place(checkpoint, context, settings)
         normalizers = prepare_grammars(settings)
         self._folder = tempfile.TemporaryDirectory(prefix="speechhub-indextts-")
-        self._generation = load_generation(
-            checkpoint, Path(self._folder.name), settings, self._placement, normalizers
-        )
+        try:
+            self._generation = load_generation(
+                checkpoint, Path(self._folder.name), settings, self._placement, normalizers
+            )
+        except BaseException:
+            self._folder.cleanup()
+            raise
         self._features = FeatureStore(
             context.cache_dir,
             fingerprint=fingerprint(checkpoint.generation, checkpoint.analysers),

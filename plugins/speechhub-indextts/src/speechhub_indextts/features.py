@@ -49,13 +49,16 @@ class FeatureStore:
     def get(self, reference: Reference, kind: str, compute: Callable[[], Features]) -> Features:
         """Return the features of a recording; compute them if they are neither in memory nor on disk."""
         memory = self._memory.setdefault(kind, OrderedDict())
+        path = self._path(reference, kind)
         found = memory.get(reference.digest)
+        # What is in memory may come from a clip with the same recording, of which nothing is kept.
+        to_write = found is None or (path is not None and not path.exists())
+        if found is None and (found := self._read(path)) is not None:
+            to_write = False
         if found is None:
-            path = self._path(reference, kind)
-            found = self._read(path)
-            if found is None:
-                found = compute()
-                self._write(path, found)
+            found = compute()
+        if path is not None and to_write:
+            self._write(path, found)
         memory[reference.digest] = found
         memory.move_to_end(reference.digest)
         while len(memory) > self._kept:
@@ -75,9 +78,7 @@ class FeatureStore:
         except (OSError, safetensors.SafetensorError):  # not there, deleted just now, or cut off
             return None
 
-    def _write(self, path: Path | None, features: Features) -> None:
-        if path is None:
-            return
+    def _write(self, path: Path, features: Features) -> None:
         tensors = {name: it.detach().cpu().contiguous() for name, it in features.items()}
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         try:
