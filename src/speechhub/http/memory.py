@@ -20,8 +20,8 @@ def keep_freed_memory() -> None:
 
     By itself it gives the buffers of a 30 s clip back to the kernel, which then has to make 500 pages again,
     empty, for the next clip: a millisecond. And it gives each thread a heap of its own, so that what one
-    request freed waits for another thread's next: twelve clients with MP3 took the hub from 127 to 134 MB over
-    7000 requests, still growing; with one heap it stayed at 122 MB, at the same pace.
+    request freed waits for another thread's next: twelve clients with MP3 took the hub from 127 to 134 MB
+    over 7000 requests, still growing; with one heap it stayed at 122 MB, at the same pace.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, or Windows
         mallopt = ctypes.CDLL(None).mallopt
