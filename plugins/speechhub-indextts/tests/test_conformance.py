@@ -9,8 +9,10 @@ from .conftest import QUICK
 
 
 @pytest.mark.parametrize("generation", ["2", "2.5"])
-def test_it_keeps_its_promises(checkpoints, generation):
+def test_it_keeps_its_promises(checkpoints, generation, monkeypatch):
     """All checks of the kit pass, on the tiny checkpoints."""
+    monkeypatch.setattr("speechhub_indextts.model.MAX_THREADS", 1)  # see conftest.py
+
     check_tts_engine(
         ENGINE,
         model=f"indextts-{generation}",

@@ -101,13 +101,13 @@ def spoken(http, **fields):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_each_kind_of_voice_and_emotion_speaks(http, model):
-    """Cloned from base64, with each emotion: all are heard, and no two are alike with one seed."""
+    """Cloned from base64, with each emotion: all are heard, and with one seed none is like the plain one."""
     wishes = [
         {},
         {"voice": clip(hertz=260.0)},
         {"emotion": {"mode": "audio", "audio": clip(hertz=320.0)}},
         {"emotion": {"mode": "vector", "vector": {"sad": 0.9}}},
-        {"emotion": {"mode": "vector", "vector": [0.9, 0, 0, 0, 0, 0, 0, 0]}},
+        {"emotion": {"mode": "vector", "vector": [0, 0, 0, 0.9, 0, 0, 0, 0]}},
         {"emotion": {"mode": "text", "text": "so happy"}},
         {"instructions": "Very happy, please."},
     ]
@@ -115,9 +115,7 @@ def test_each_kind_of_voice_and_emotion_speaks(http, model):
     heard = [spoken(http, model=model, seed=11, **wish) for wish in wishes]
 
     assert all(np.abs(samples).max() > 1000 for samples in heard)
-    *others, instructed = heard
-    assert len({samples.tobytes() for samples in others}) == len(others)
-    assert not np.array_equal(instructed, heard[0])
+    assert not any(np.array_equal(samples, heard[0]) for samples in heard[1:])
     assert np.array_equal(spoken(http, model=model, seed=11), heard[0])
     assert not np.array_equal(spoken(http, model=model, seed=12), heard[0])
 
@@ -243,7 +241,7 @@ def test_it_takes_turns_with_another_engine(checkpoints, with_whisper):
 
         def turn(number):
             files = {"file": ("clip.wav", wav(), "audio/wav")}
-            heard = client.post("/v1/audio/transcriptions", files=files, data={"model": "whisper-tiny-en"})
+            heard = client.post("/v1/audio/transcriptions", files=files, data={"model": "whisper-base"})
             assert heard.status_code == 200, heard.text
             assert len(server.workers()) == 1
             note_switch()
@@ -260,4 +258,4 @@ def test_it_takes_turns_with_another_engine(checkpoints, with_whisper):
     if report := os.environ.get("SWITCH_REPORT"):
         Path(report).write_text(json.dumps(switches, indent=1))
     assert len(switches) == 2 * TURNS
-    assert {switch["target"] for switch in switches} == {"whisper-tiny-en", *MODELS}
+    assert {switch["target"] for switch in switches} == {"whisper-base", *MODELS}

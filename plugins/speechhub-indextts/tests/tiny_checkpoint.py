@@ -273,7 +273,7 @@ def _say_so_many_codes(gpt: Any, codes: int) -> None:
         layer = gpt.gpt.h[0]
         layer.attn.c_attn.weight[:, : 2 * width] = 0
         layer.attn.c_attn.weight[:, 2 * width :].normal_(0, width**-0.5)
-        layer.attn.c_proj.weight.normal_(0, 30 * width**-0.5)
+        layer.attn.c_proj.weight.normal_(0, 60 * width**-0.5)
         layer.attn.c_proj.weight[:, 0] = 0
         layer.mlp.c_proj.weight[:, 0] = 0
         gpt.emovec_layer.weight.mul_(50)

@@ -37,13 +37,14 @@ def place(checkpoint: Checkpoint, context: LoadContext, settings: IndexTtsSettin
     sizes = Sizes(gpt=0, acoustic=0, vocoder=0, listener=0, speaker=0, feeling=0)
     if context.device != "cpu":
         try:
-            sizes = sizes_of(
-                checkpoint.generation,
-                checkpoint.config,
-                bigvgan=read_json(checkpoint.folder / BIGVGAN / "config.json"),
-                w2v_bert=read_json(checkpoint.folder / W2V_BERT / "config.json"),
-                feeling=checkpoint.emotion_model,
-            )
+            with quiet():
+                sizes = sizes_of(
+                    checkpoint.generation,
+                    checkpoint.config,
+                    bigvgan=read_json(checkpoint.folder / BIGVGAN / "config.json"),
+                    w2v_bert=read_json(checkpoint.folder / W2V_BERT / "config.json"),
+                    feeling=checkpoint.emotion_model,
+                )
         except Exception as error:  # what the packages raise on a wrong config is theirs
             raise _broken(checkpoint, error) from error
     placement = plan(
