@@ -1,11 +1,12 @@
 """The project's tasks, the same at a desk and in CI; ``scripts/test`` runs them all.
 
-    nox -s lint types tests docs conformance fuzz_api
+    nox -s lint types tests docs site manifests conformance fuzz_api
     nox -s "plugin(dist='speechhub-piper')"
 
-All but plugin use the repository's .venv, which they make or bring up to date; conformance and fuzz_api keep
-more environments in .venvs. Each engine plugin is tested in an environment of its own, because the native
-dependencies of engines conflict. A plugin with pins of its own gets exactly those, and PyTorch for the CPU.
+All but site, manifests and plugin use the repository's .venv, which they make or bring up to date;
+conformance and fuzz_api keep more environments in .venvs. Each engine plugin is tested in an environment of
+its own, because the native dependencies of engines conflict. A plugin with pins of its own gets exactly
+those, and PyTorch for the CPU.
 """
 
 import os
@@ -30,7 +31,7 @@ PINS = "plugins/{dist}/src/*/engine-requirements.txt"
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "tests", "docs", "conformance", "plugin"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "site", "manifests", "conformance", "plugin"]
 nox.options.default_venv_backend = "virtualenv" if NO_UV else "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_external_run = False
@@ -80,6 +81,25 @@ def docs(session: nox.Session) -> None:
     session.run(hub_python(session), "-m", "pytest", *report("docs"), "tests/docs", *session.posargs)
 
 
+@nox.session
+def site(session: nox.Session) -> None:
+    """Build the pages as a site into site/; a link to a page or heading that is not there is an error."""
+    session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "site"))
+    # All anew: what is in docs/conf.py alone would leave pages as they were.
+    options = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--fresh-env", "--write-all"]
+    session.run("sphinx-build", *options, "-d", f"{session.create_tmp()}/doctrees", "docs", "site")
+    session.log("site/index.html is the first page")
+
+
+@nox.session
+def manifests(session: nox.Session) -> None:
+    """Check the Containerfile by hadolint, and the example for Kubernetes by its schemas."""
+    session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "manifests"))
+    clusters = [str(path) for path in sorted(Path("deploy/kubernetes").glob("*.yaml"))]
+    session.run("hadolint", "Containerfile")
+    session.run("kubernetes-validate", "--strict", "--kubernetes-version", "1.37", *clusters)
+
+
 @nox.session(venv_backend="none")
 def conformance(session: nox.Session) -> None:
     """Run the tests of OpenAI's clients for Python and JavaScript against a server on the echo engines."""
@@ -111,6 +131,7 @@ def plugin(session: nox.Session, dist: str) -> None:
         wanted = [line for line in project["project"]["dependencies"] if name_of(line) not in names_in(pins)]
         session.install(*wanted, *test_tools, "--constraint", str(pins))
         session.install("--no-deps", "--editable", ".", "--editable", folder)
+        hub_python(session)  # some of these tests run the hub in its own environment, beside this one
     session.run("python", "-m", "pytest", "-c", "pyproject.toml", *report(dist), f"{folder}/tests")
 
 

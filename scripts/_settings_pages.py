@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 from _setting_docs import SettingDoc, read_setting_docs
 
-from speechhub import settings
+from speechhub.settings import ModelSettings, Settings, sources, values
 
 ENV_HEAD = """\
 # speechhub's settings, each with its default. Copy this file to .env and uncomment what you want to change.
 # The environment wins over .env, and .env over the TOML file. An empty value means the default.
 # Lists are words with commas between them, tables are JSON.
-# Made by scripts/generate_docs.py from src/speechhub/settings.py: don't edit it here.
+# Made by scripts/generate_docs.py from src/speechhub/settings/values.py: don't edit it here.
 
 # TOML file with settings; by default ./speechhub.toml, else config.toml in the folder SPEECHHUB_HOME.
 # SPEECHHUB_CONFIG=
@@ -26,7 +26,7 @@ TOML_HEAD = """\
 # speechhub's settings, each with its default. Copy this file to speechhub.toml in the folder that you start
 # speechhub in, or to ~/.speechhub/config.toml, and uncomment what you want to change.
 # The file .env and the environment win over this file. docs/configuration.md says more.
-# Made by scripts/generate_docs.py from src/speechhub/settings.py: don't edit it here.
+# Made by scripts/generate_docs.py from src/speechhub/settings/values.py: don't edit it here.
 """
 
 GROUPS = {
@@ -158,8 +158,8 @@ def _tables() -> str:
         lines.append(f"| `{doc.name}` | `{_variable(doc.name)}` | {shown} | {_cell(meaning)} |")
     lines += ["", "### A model of your own", "", "| Key of `[models.NAME]` | Default | Meaning |"]
     lines += ["| --- | --- | --- |"]
-    fields = {field.name: field for field in msgspec.structs.fields(settings.ModelSettings)}
-    for doc in read_setting_docs(inspect.getsource(settings), "ModelSettings"):
+    fields = {field.name: field for field in msgspec.structs.fields(ModelSettings)}
+    for doc in read_setting_docs(inspect.getsource(values), "ModelSettings"):
         default = fields[doc.name].default
         shown = "required" if default is msgspec.NODEFAULT else "not set" if not default else f"`{default}`"
         lines.append(f"| `{doc.name}` | {shown} | {_cell(_meaning(doc))} |")
@@ -170,20 +170,20 @@ _TABLE_HEAD = ("| Name | Environment | Default | Meaning |", "| --- | --- | --- 
 
 
 def _docs() -> list[SettingDoc]:
-    return read_setting_docs(inspect.getsource(settings), "Settings")
+    return read_setting_docs(inspect.getsource(values), "Settings")
 
 
 def _default(name: str) -> Any:
-    return getattr(settings.Settings(), name)
+    return getattr(Settings(), name)
 
 
 def _variable(name: str) -> str:
-    return f"{settings.PREFIX}{name.upper()}"
+    return f"{sources.PREFIX}{name.upper()}"
 
 
 def _choices(name: str) -> str:
     """Return the values that a setting may have, where they can be counted; empty otherwise."""
-    kinds = {field.name: field.type for field in msgspec.structs.fields(settings.Settings)}
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     kind = msgspec.inspect.type_info(kinds[name])
     return ", ".join(map(str, kind.values)) if isinstance(kind, msgspec.inspect.LiteralType) else ""
 

@@ -37,8 +37,11 @@ def main(arguments: list[str]) -> int:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
     nox = [sys.executable, "-m", "nox", "--non-interactive", "--session"]
     plugins = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
-    commands = {name: [*nox, name] for name in ("lint", "types", "tests", "docs", "conformance")}
+    commands = {
+        name: [*nox, name] for name in ("lint", "types", "tests", "docs", "site", "manifests", "conformance")
+    }
     commands |= {name: [*nox, f"plugin(dist={name!r})"] for name in plugins}
+    commands["getting started"] = [sys.executable, str(ROOT / "scripts" / "check_getting_started.py")]
     # The promise of the README: nothing that the hub or a CPU engine depends on brings torch down.
     commands["no torch"] = [
         sys.executable,

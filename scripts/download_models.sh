@@ -3,6 +3,7 @@
 #
 #   scripts/download_models.sh                      the two default models of this machine
 #   scripts/download_models.sh whisper-small ...    these
+#   scripts/download_models.sh qwen3-asr-0.6b --with aligner
 #   SPEECHHUB_MIRROR=china scripts/download_models.sh
 set -eu
 root=$(dirname "$(dirname "$(readlink -f "$0")")")

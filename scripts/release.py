@@ -2,6 +2,7 @@
 
     .venv/bin/python scripts/release.py                 into dist/
     .venv/bin/python scripts/release.py --out folder
+    .venv/bin/python scripts/release.py --changelog     builds nothing: moves the fragments into CHANGELOG.md
 
 For the hub and each plugin: one version for all, a source distribution, a wheel built from it, complete
 metadata, twine's check. Then a new environment gets the wheels, by their paths, and must show every engine.
@@ -17,6 +18,7 @@ import sys
 import tarfile
 import tomllib
 import zipfile
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 
@@ -33,6 +35,7 @@ KINDS = {
     "removal": "Removed",
 }
 """Kind of a fragment → heading in the notes, in this order."""
+UNRELEASED = "## [Unreleased]\n"
 LIMIT_S = 600
 
 
@@ -44,8 +47,12 @@ def main() -> int:
     """Build and check; return the exit code."""
     parser = argparse.ArgumentParser(description="Build a release and check it; nothing is published.")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder; what is in it is deleted")
-    out: Path = parser.parse_args().out.absolute()
+    parser.add_argument("--changelog", action="store_true", help="gather changes/ into CHANGELOG.md instead")
+    arguments = parser.parse_args()
+    out: Path = arguments.out.absolute()
     try:
+        if arguments.changelog:
+            return gather(ROOT, datetime.now(UTC).date().isoformat())
         folders = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
         version = one_version(folders)
         build(folders, out)
@@ -71,7 +78,7 @@ def one_version(folders: list[Path]) -> str:
     Raises:
         ReleaseError: They have not all the same.
     """
-    code = (ROOT / "src/speechhub/__init__.py").read_text("utf-8")
+    code = (folders[0] / "src/speechhub/__init__.py").read_text("utf-8")
     version = code.partition('__version__ = "')[2].partition('"')[0]
     for folder in folders[1:]:
         project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
@@ -190,6 +197,29 @@ def notes(version: str, folder: Path) -> str:
                 *(f"- {path.read_text('utf-8').strip()}" for path in fragments),
             ]
     return "\n".join(lines) + "\n"
+
+
+def gather(root: Path, day: str) -> int:
+    """Put the fragments of changes/ into CHANGELOG.md, as those of the hub's version, and delete them.
+
+    Raises:
+        ReleaseError: There is nothing to gather, or CHANGELOG.md has this version already.
+    """
+    changelog, folder = root / "CHANGELOG.md", root / "changes"
+    version = one_version([root])
+    text = changelog.read_text("utf-8")
+    fragments = sorted(folder.glob("+*.md"))
+    if not fragments:
+        raise ReleaseError("changes/ has no fragments")
+    if f"## [{version}]" in text or text.count(UNRELEASED) != 1:
+        raise ReleaseError(f"CHANGELOG.md has {version} already, or no line {UNRELEASED.strip()}")
+    gathered = notes(version, folder).partition("\n\n")[2].replace("\n## ", "\n### ").removeprefix("#")
+    new = f"{UNRELEASED}\n## [{version}] - {day}\n\n##{gathered}"
+    changelog.write_text(text.replace(UNRELEASED, new), "utf-8")
+    for path in fragments:
+        path.unlink()
+    print(f"{len(fragments)} changes are in CHANGELOG.md, under {version}")
+    return 0
 
 
 def run(command: list[str], *, environ: dict[str, str] | None = None, folder: Path = ROOT) -> str:

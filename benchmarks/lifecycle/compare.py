@@ -34,9 +34,14 @@ class Result:
     """Share of the time in which the GPU worked for somebody."""
 
 
-def run(workload: str, policy: Policy, switch_s: float, seed: int) -> Result:
+def run(workload: str, policy: Policy, switch_s: float, batch: int, seed: int) -> Result:
     """Return what came of one hour."""
-    world = World(limits=Limits(policy=policy), costs=Costs.of_switch(switch_s), rng=random.Random(seed))
+    world = World(
+        limits=Limits(policy=policy),
+        costs=Costs.of_switch(switch_s),
+        rng=random.Random(seed),
+        max_batch=batch,
+    )
     WORKLOADS[workload](world)
     world.run(HOUR_S)
     waits = {
@@ -95,12 +100,13 @@ def main() -> None:
     """Run everything."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--switch", type=float, default=3.0, help="what a switch takes, in seconds")
+    options.add_argument("--batch", type=int, default=1, help="recordings that one call may carry")
     options.add_argument("--seeds", type=int, default=5)
     options.add_argument("--svg", type=Path)
     chosen = options.parse_args()
     results = {
         (workload, name): average(
-            [run(workload, policy, chosen.switch, seed) for seed in range(chosen.seeds)]
+            [run(workload, policy, chosen.switch, chosen.batch, seed) for seed in range(chosen.seeds)]
         )
         for workload in WORKLOADS
         for name, policy in POLICIES.items()

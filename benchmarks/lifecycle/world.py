@@ -49,6 +49,8 @@ class Ticket:
     ended: float | None = None
     error: SpeechhubError | None = None
     attempts: int = 0
+    shares: bool = False
+    """Whether it may share a call."""
     after: Callable[[], None] | None = None
     """Called when it is over, however it ended."""
 
@@ -65,6 +67,8 @@ class Costs:
     pace: float = 1.0
     """What every request's time is multiplied with."""
     stop_s: float = 0.5
+    call_s: float = 0.35
+    """What a call takes whatever its size: a request that shares one saves it."""
     verify_s: float = 0.1
     load_s: float = 2.4
     crashes: float = 0.0
@@ -77,12 +81,12 @@ class Costs:
         return cls(stop_s=0.15 * switch_s, verify_s=0.05 * switch_s, load_s=0.8 * switch_s)
 
 
-def _placement(name: str, slot: Slot) -> Placement:
+def _placement(name: str, slot: Slot, max_batch: int) -> Placement:
     spec = EngineSpec(
         name=name,
         slot=slot,
         factory="nowhere:Engine",
-        capabilities=SttCapabilities() if slot is Slot.STT else TtsCapabilities(),
+        capabilities=SttCapabilities(max_batch=max_batch) if slot is Slot.STT else TtsCapabilities(),
         devices=("cuda",),
         models=(ModelSpec(id=name),),
     )
@@ -97,6 +101,8 @@ class World:
     limits: Limits
     costs: Costs
     rng: random.Random
+    max_batch: int = 1
+    """Recordings that ``stt`` takes in one call."""
     now: float = 0.0
     tickets: dict[int, Ticket] = field(default_factory=dict)
     switches: int = 0
@@ -104,6 +110,9 @@ class World:
     on_ready: Callable[[str], None] | None = None
     """Called after a worker got ready, with its target."""
     max_waiting: int = 0
+    longest_call_s: float = 0.0
+    largest_call: int = 0
+    """Most requests that shared a call."""
     scheduler: Scheduler = field(init=False)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _agenda: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -114,7 +123,7 @@ class World:
     _wake: float | None = None
 
     def __post_init__(self) -> None:
-        models = [_placement("stt", Slot.STT), _placement("tts", Slot.TTS)]
+        models = [_placement("stt", Slot.STT, self.max_batch), _placement("tts", Slot.TTS, 1)]
         self.scheduler = Scheduler({it.target: it for it in models}, self.limits)
 
     def at(self, delay_s: float, action: Callable[[], None]) -> None:
@@ -133,6 +142,7 @@ class World:
             service_s=service_s * self.costs.pace,
             size=size,
             ahead=ahead,
+            shares=target == "stt",
             after=after,
         )
         self._open.add(number)
@@ -169,7 +179,10 @@ class World:
 
     def _request(self, number: int, *, front: bool) -> None:
         it = self.tickets[number]
-        self._post(Requested(ticket=number, target=it.target, size=it.size, front=front))
+        recordings_s = (it.size,) if it.shares and not front else ()
+        self._post(
+            Requested(ticket=number, target=it.target, size=it.size, recordings_s=recordings_s, front=front)
+        )
 
     def _carry_out(self, effect: Effect) -> None:
         costs = self.costs
@@ -185,8 +198,8 @@ class World:
                 self._later(costs.stop_s, Exited(target=target, epoch=epoch))
             case Verify(target=target, epoch=epoch):
                 self.at(costs.verify_s, lambda: self._freed(target, epoch))
-            case Grant(ticket=number, epoch=epoch):
-                self._run(number, epoch)
+            case Grant(tickets=numbers, epoch=epoch):
+                self._run(numbers, epoch)
             case Refuse(ticket=number, error=error):
                 self.tickets[number].error = error
                 self._end(number)
@@ -203,30 +216,39 @@ class World:
         del self._epochs[epoch]
         self._post(Freed(target=target, epoch=epoch))
 
-    def _run(self, number: int, epoch: int) -> None:
-        it = self.tickets[number]
-        it.granted = self.now
-        it.attempts += 1
+    def _run(self, numbers: tuple[int, ...], epoch: int) -> None:
+        for number in numbers:
+            it = self.tickets[number]
+            it.granted = self.now
+            it.attempts += 1
+        saved_s = (len(numbers) - 1) * self.costs.call_s * self.costs.pace
+        took_s = sum(self.tickets[number].service_s for number in numbers) - saved_s
+        self.longest_call_s = max(self.longest_call_s, took_s)
+        self.largest_call = max(self.largest_call, len(numbers))
         if self.rng.random() < self.costs.crashes:
-            self.busy_s += it.service_s / 2
-            self.at(it.service_s / 2, lambda: self._crash(number, epoch))
+            self.busy_s += took_s / 2
+            self.at(took_s / 2, lambda: self._crash(numbers, epoch))
         else:
-            self.busy_s += it.service_s
-            self.at(it.service_s, lambda: self._finish(number))
+            self.busy_s += took_s
+            self.at(took_s, lambda: self._finish(numbers))
 
-    def _finish(self, number: int) -> None:
-        self._end(number)
-        self._post(Done(ticket=number))
-
-    def _crash(self, number: int, epoch: int) -> None:
-        it = self.tickets[number]
-        self._post(Exited(target=it.target, epoch=epoch))
-        self._post(Done(ticket=number))
-        if it.attempts == 1:
-            self._request(number, front=True)
-        else:
-            it.error = EngineLoadError("crashed twice")
+    def _finish(self, numbers: tuple[int, ...]) -> None:
+        for number in numbers:
             self._end(number)
+        for number in numbers:
+            self._post(Done(ticket=number))
+
+    def _crash(self, numbers: tuple[int, ...], epoch: int) -> None:
+        self._post(Exited(target=self.tickets[numbers[0]].target, epoch=epoch))
+        for number in numbers:
+            self._post(Done(ticket=number, finished=False))
+        for number in numbers:
+            it = self.tickets[number]
+            if it.attempts == 1:
+                self._request(number, front=True)
+            else:
+                it.error = EngineLoadError("crashed twice")
+                self._end(number)
 
     def _end(self, number: int) -> None:
         it = self.tickets[number]

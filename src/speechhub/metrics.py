@@ -13,6 +13,8 @@ from prometheus_client.registry import Collector
 WAITS_S: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 SWITCHES_S: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 60, 120)
 FIRST_AUDIO_S: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
+HOPS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
+BATCHES: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 FACTORS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5)
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -59,6 +61,29 @@ class Metrics:
         self._requeued = Counter(
             "speechhub_requeued", "Work tried again because its worker crashed.", registry=registry
         )
+        self._poisoned = Counter(
+            "speechhub_poison", "Work given up because its worker crashed twice.", registry=registry
+        )
+        self._speculations = Counter(
+            "speechhub_speculation",
+            "Engines made ready before anybody asked, by whether anybody did.",
+            ("hit",),
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "speechhub_batch_size",
+            "Requests that shared one call of an engine.",
+            ("model",),
+            buckets=BATCHES,
+            registry=registry,
+        )
+        self._ipc = Histogram(
+            "speechhub_ipc_seconds",
+            "What a call takes beyond the engine's own work: the way to the worker and back.",
+            ("model",),
+            buckets=HOPS_S,
+            registry=registry,
+        )
         self._exits = Counter(
             "speechhub_worker_exits", "Workers that ended, by cause.", ("cause",), registry=registry
         )
@@ -92,6 +117,11 @@ class Metrics:
         self._lag = Gauge(
             "speechhub_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry
         )
+        # What alerts watch is there from the start, at 0: Prometheus does not see a series' first step.
+        for cause in ("stopped", "crashed", "load_failed"):
+            self._exits.labels(cause)
+        for result in ("ready", "failed"):
+            self._switches.labels(result)
 
     def request(self, *, method: str, route: str | None, status: int, took_s: float) -> None:
         """Count a request that is over."""
@@ -120,8 +150,24 @@ class Metrics:
         """Count work that is tried again."""
         self._requeued.inc()
 
+    def poisoned(self) -> None:
+        """Count work that is given up after two crashes."""
+        self._poisoned.inc()
+
+    def speculated(self, *, hit: bool) -> None:
+        """Count an engine that was made ready before anybody asked, once it is known whether anybody did."""
+        self._speculations.labels("true" if hit else "false").inc()
+
+    def shared(self, model: str, requests: int) -> None:
+        """Note how many requests shared a call."""
+        self._batch.labels(model).observe(requests)
+
+    def crossed(self, model: str, overhead_s: float) -> None:
+        """Note what a call took beyond the engine's own work."""
+        self._ipc.labels(model).observe(overhead_s)
+
     def worker_ended(self, cause: str) -> None:
-        """Count a worker's end: ``stopped``, ``crashed`` or ``load_failed``."""
+        """Count a worker's end: ``stopped``, ``recycled``, ``crashed`` or ``load_failed``."""
         self._exits.labels(cause).inc()
 
     def switch_step(self, leaving: str, target: str, phase: str, took_s: float) -> None:

@@ -44,6 +44,7 @@ PYTORCH: Final = TorchSource(url="https://download.pytorch.org/whl")
 
 PYPI: Final = "https://pypi.org/simple"
 HUGGING_FACE: Final = "https://huggingface.co"
+MODELSCOPE: Final = "https://www.modelscope.cn"
 
 MIRRORS: Final[Mapping[str, Mirror]] = MappingProxyType(
     {

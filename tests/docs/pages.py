@@ -22,21 +22,21 @@ class Block:
     """What stands behind the fence: ``bash`` runs, ``bash refused`` gets an error, ``sh`` is only shown."""
     code: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"docs/{self.page}:{self.line}"
 
 
-def pages():
+def pages() -> dict[str, str]:
     """Return the text of every page of docs/, by its path there."""
     return {str(path.relative_to(DOCS)): path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
 
 
-def page(name):
+def page(name: str) -> str:
     """Return the text of one page."""
     return (DOCS / name).read_text("utf-8")
 
 
-def blocks(name, *kinds):
+def blocks(name: str, *kinds: str) -> list[Block]:
     """Return the blocks of one page, in order; only those of some kinds if any are given."""
     text = page(name)
     found = [
@@ -46,12 +46,12 @@ def blocks(name, *kinds):
     return [block for block in found if not kinds or block.kind in kinds]
 
 
-def prose(text):
+def prose(text: str) -> str:
     """Return a page without its blocks of code, line numbers kept."""
     return _FENCE.sub(lambda match: "\n" * match[0].count("\n"), text)
 
 
-def anchors(text):
+def anchors(text: str) -> set[str]:
     """Return the names that GitHub gives to the headings of a page."""
     names = set()
     for heading in _HEADING.findall(prose(text)):
@@ -60,6 +60,6 @@ def anchors(text):
     return names
 
 
-def links(text):
+def links(text: str) -> list[str]:
     """Return the targets of all links of a page."""
     return _LINK.findall(prose(text))

@@ -59,6 +59,17 @@ def test_python_blocks_run(name, shell):
     assert done.stdout
 
 
+def test_the_readme_works(shell):
+    """What README shows of a server and a shell works, on echo engines; its start is another test's."""
+    found = [block for block in blocks("../README.md", "sh", "python") if "scripts/serve" not in block.code]
+    assert {block.kind for block in found} == {"sh", "python"}
+
+    for block in found:
+        done = shell.python(block.code) if block.kind == "python" else shell.bash(block.code)
+
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+
+
 @of_kind("python")
 def test_python_blocks_compile(block):
     """A block is valid Python by itself."""

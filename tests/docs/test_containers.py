@@ -41,6 +41,16 @@ def test_the_end_has_time(text):
     assert int(grace_s) > Settings().shutdown_timeout_s + Settings().stop_timeout_s + 5
 
 
+def test_compose_starts_again_and_looks_after_itself():
+    """It is there again after a crash; its health is asked for as the image asks; logs are bounded."""
+    asked = re.search(r"HEALTHCHECK.*CMD \[\"(\w+)\"\]", CONTAINERFILE)[1]
+
+    assert "\n    restart: unless-stopped\n" in COMPOSE
+    assert f"\n      test: [CMD, {asked}]\n" in COMPOSE
+    assert re.search(r"\n    mem_limit: \S+\n", COMPOSE)
+    assert re.search(r"\n        max-size: \d+m\n", COMPOSE)
+
+
 def test_nothing_in_the_containerfile_is_too_new_for_podman_4_3():
     """Debian 12's podman builds it: no heredocs, and no options of COPY that it does not know."""
     code = "\n".join(line for line in CONTAINERFILE.splitlines() if not line.startswith("#"))

@@ -263,3 +263,15 @@ def test_each_sentence_has_its_line(name):
     lines = [line for line in prose(PAGES[name]).splitlines() if not line.startswith(("|", "[Index]"))]
 
     assert [line for line in lines if re.search(r"[a-z)`][.!?] [A-Z`]", line)] == []
+
+
+def test_every_test_that_is_named_exists():
+    """A page that says which test holds something is right about its name."""
+    sources = [path for folder in ("tests", "plugins") for path in (ROOT / folder).rglob("test_*.py")]
+    known = {name for path in sources for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))} | {
+        path.stem for path in sources
+    }
+    named = set(re.findall(r"`(?:[\w/]+/)?(test_\w+)(?:\.py)?`", ALL_TEXT))
+
+    assert len(named) > 50
+    assert named - known == set()

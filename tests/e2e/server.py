@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,14 @@ def children(pid: int) -> list[int]:
 class Server:
     """``speechhub serve`` on a free port of the loopback interface."""
 
-    def __init__(self, home: Path, **env: str) -> None:
+    def __init__(
+        self, home: Path, *, python: str = sys.executable, through: Sequence[str] = (), **env: str
+    ) -> None:
+        """Start it on *python*, by way of a program that starts others if *through* has one."""
         self._lines: list[dict[str, object]] = []
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "OPENAI_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "speechhub", "serve", "--port", "0"],
+            [*through, python, "-m", "speechhub", "serve", "--port", "0"],
             env=clean | {"SPEECHHUB_HOME": str(home), "SPEECHHUB_LOG_FORMAT": "json"} | env,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -98,9 +101,11 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, **env: str) -> Iterator[Server]:
+def serving(
+    home: Path, *, python: str = sys.executable, through: Sequence[str] = (), **env: str
+) -> Iterator[Server]:
     """Serve for a while; afterwards no worker is left, and the log is free of surprises."""
-    server = Server(home, **env)
+    server = Server(home, python=python, through=through, **env)
     try:
         yield server
         workers = server.workers() if server.process.poll() is None else []

@@ -221,6 +221,24 @@ def transcribe(server, key="right"):
     )
 
 
+@pytest.mark.parametrize(
+    ("request_line", "extra", "status"),
+    [
+        ("GET /v1/models HTTP/1.1", f"x-long: {'a' * 2_000_000}\r\n", b"431"),
+        ("GET /v1/models HTTP/1.1", "".join(f"x-{n}: a\r\n" for n in range(200)), b"431"),
+        (f"GET /v1/models?{'a' * 100_000} HTTP/1.1", "", b"414"),
+    ],
+    ids=["long", "many", "address"],
+)
+def test_a_head_has_its_limits(server, request_line, extra, status):
+    """Nobody fills the memory with headers, key or no key."""
+    with connect(server) as connection:
+        with contextlib.suppress(ConnectionError):  # it need not be read to its end
+            connection.sendall(f"{request_line}\r\nhost: hub\r\n{extra}\r\n".encode())
+
+        assert connection.recv(65536).split(b" ")[1] == status
+
+
 def test_clients_that_leave_give_their_slots_back(tmp_path):
     """Slots of uploads and of work that a client abandoned are free again, long before their time is up."""
     env = echo_env(stt={"work_s": 60.0}) | {"SPEECHHUB_CONCURRENCY_LIMIT": "2"}

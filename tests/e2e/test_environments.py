@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import httpx
@@ -19,40 +18,11 @@ from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.record import RECORD_NAME, read_record
 from speechhub.worker.host import Worker
 from tests.e2e.server import serving, until
+from tests.e2e.wheels import plugin_wheel, write_wheel
 from tests.http.conftest import wav
 
-ECHO = Path(__file__).parents[2] / "plugins" / "speechhub-echo"
 DEADLINE_S = 120
 """For a whole installation, on a slow and busy machine."""
-
-
-def wheel(folder, name, version, files, *, requires=(), entry_points=""):
-    """Write a wheel with *files* into *folder*."""
-    info = f"{name}-{version}.dist-info"
-    metadata = ["Metadata-Version: 2.1", f"Name: {name.replace('_', '-')}", f"Version: {version}"]
-    metadata += [f"Requires-Dist: {line}" for line in requires]
-    files = files | {
-        f"{info}/METADATA": "\n".join(metadata) + "\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        **({f"{info}/entry_points.txt": entry_points} if entry_points else {}),
-    }
-    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
-    path = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for inner, text in files.items():
-            archive.writestr(inner, text)
-    return path
-
-
-def echo_wheel(folder, version="1.0", **changes):
-    """Write a wheel of the echo plugin, which pip would need an index to build."""
-    source = ECHO / "src"
-    files = {str(path.relative_to(source)): path.read_text("utf-8") for path in source.rglob("*.py")}
-    points = (
-        "[speechhub.stt]\necho-stt = speechhub_echo:STT\n[speechhub.tts]\necho-tts = speechhub_echo:TTS\n"
-    )
-    options = {"requires": ["numpy>=1.26"], "entry_points": points} | changes
-    return wheel(folder, "speechhub_echo", version, files | options.pop("files", {}), **options)
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +34,8 @@ def wheels(tmp_path_factory):
     for name in ("numpy", "numpy.libs"):
         if (installed / name).exists():
             (packages / name).symlink_to(installed / name)
-    wheel(folder, "numpy", "2.0.0", {"numpy_is_elsewhere.pth": f"{packages}\n"})
-    echo_wheel(folder)
+    write_wheel(folder, "numpy", "2.0.0", {"numpy_is_elsewhere.pth": f"{packages}\n"})
+    plugin_wheel(folder, "echo")
     return folder
 
 
@@ -142,7 +112,7 @@ def test_an_upgrade_replaces_the_whole(engines, wheels, tmp_path):
     assert engines("install", "echo", "--from", wheels)[0] == 0
     newer = tmp_path / "newer"
     newer.mkdir()
-    upgrade = echo_wheel(newer, "2.0")
+    upgrade = plugin_wheel(newer, "echo", "2.0")
 
     code, output = engines("install", upgrade)
 
@@ -158,8 +128,9 @@ def test_pins_are_installed_as_they_stand(engines, wheels, tmp_path):
     """A plugin's own set leaves out what its metadata asks for."""
     folder = tmp_path / "pinned"
     folder.mkdir()
-    pinned = echo_wheel(
+    pinned = plugin_wheel(
         folder,
+        "echo",
         requires=["numpy", "gradio"],
         files={"speechhub_echo/engine-requirements.txt": "numpy==2.0.0\n"},
     )
@@ -186,7 +157,7 @@ def test_a_failed_installation_changes_nothing(engines, tmp_path, changes, says)
     folder = tmp_path / "bad"
     folder.mkdir()
 
-    code, output = engines("install", echo_wheel(folder, "3.0", **changes))
+    code, output = engines("install", plugin_wheel(folder, "echo", "3.0", **changes))
 
     assert code == 1
     assert says in output.splitlines()[-1]
@@ -198,14 +169,14 @@ def test_a_build_that_nobody_has_is_no_other_build(engines, tmp_path, wheels):
     """For torch, the build is part of the version: a wheel of any other is not taken."""
     folder = tmp_path / "pinned"
     folder.mkdir()
-    wheel(folder, "torch", "2.13.0", {"torch.py": "raise SystemExit('CUDA')"})
+    write_wheel(folder, "torch", "2.13.0", {"torch.py": "raise SystemExit('CUDA')"})
     pins = {"speechhub_echo/engine-requirements.txt": "torch==2.13.0\nnumpy==2.0.0\n"}
-    plugin = echo_wheel(folder, files=pins)
+    plugin = plugin_wheel(folder, "echo", files=pins)
 
     code, output = engines("install", plugin, "--build", "cpu", PIP_FIND_LINKS=f"{wheels} {folder}")
     assert (code, "No place has torch==2.13.0+cpu" in output) == (1, True), output
 
-    wheel(folder, "torch", "2.13.0+cpu", {"torch.py": ""})
+    write_wheel(folder, "torch", "2.13.0+cpu", {"torch.py": ""})
     code, output = engines("install", plugin, "--build", "cpu", PIP_FIND_LINKS=f"{wheels} {folder}")
     assert code == 0, output
     assert read_record(engines.engines_dir / "echo").build == "cpu"
@@ -239,7 +210,7 @@ def hanging(engines, deaf, version="2.0"):
     """Start an installation that hangs in the middle: its pip waits for an index for ever."""
     folder = engines.home / "waiting"
     folder.mkdir()
-    plugin = echo_wheel(folder, version, requires=["numpy", "only-there"])
+    plugin = plugin_wheel(folder, "echo", version, requires=["numpy", "only-there"])
     process = engines.start(
         "install",
         plugin,

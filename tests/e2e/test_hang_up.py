@@ -381,7 +381,7 @@ def test_a_slow_reader_does_not_hold_the_engine(tmp_path):
 
 
 def test_a_mixture_leaves_nothing_behind(tmp_path):
-    """Good, bad and abandoned requests, four at a time; `benchmarks/soak.py` sends more of them."""
+    """Good, bad and abandoned requests, four at a time; `python -m benchmarks.load` sends more of them."""
     env = echo_env(stt={"work_s": 0.01}, tts={"work_s": 0.002})
     with serving(tmp_path, **env) as server, ThreadPoolExecutor(4) as clients:
         mixture = Mixture(server.url)

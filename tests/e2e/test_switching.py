@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import random
 import signal
@@ -11,13 +12,14 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, HTTPResponse
+from pathlib import Path
 
 import openai
 import pytest
 
 from tests.e2e.conftest import ECHO, echo_env
 from tests.e2e.server import alive, children, serving, until
-from tests.fuzz.exchange import connect, exchange
+from tests.fuzz.exchange import connect, exchange, post
 from tests.fuzz.leaving import health, is_idle, speech, stays_idle, transcription
 from tests.fuzz.mixture import POOL_THREADS, threads
 from tests.http.conftest import wav
@@ -64,6 +66,17 @@ def speak(server):
 
 def transcribe(server):
     return exchange(server.url, transcription(wav(1))).status
+
+
+def operate(server, what, model):
+    """Ask for something that operators may do; return when it is done."""
+    body = json.dumps({"model": model}).encode()
+    assert exchange(server.url, post(f"/v1/engines/{what}", "application/json", body)).status == 200
+
+
+def memory_bytes(pid):
+    """Return what a process holds of the machine's memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def in_thread(work, *arguments):
@@ -167,6 +180,64 @@ def test_worker_killed_while_it_loads(tmp_path):
         assert answers == [500]
         # Not at once: an engine that has just failed rests first.
         until(lambda: speak(server) == 200, "it loads again")
+
+
+def test_worker_killed_while_it_has_nothing_to_do(tmp_path):
+    """Nobody is there to notice but the next client, who gets another one."""
+    with serving(tmp_path, **ECHO, **EXCLUSIVE, **NO_STANDBY) as server:
+        assert speak(server) == 200
+        os.kill(ready_worker(server, 1), signal.SIGKILL)
+        until(lambda: state(server, "echo-tts") == "unloaded", "its end is seen")
+
+        assert speak(server) == 200
+        assert transcribe(server) == 200
+
+
+def test_worker_killed_in_its_last_work(tmp_path):
+    """One that was told to go, and works for the last time: its work is done by another one."""
+    with serving(tmp_path, **echo_env(tts={"work_s": 4.0}), **EXCLUSIVE, **NO_STANDBY) as server:
+        thread, answers = in_thread(speak, server)
+        worker = ready_worker(server, 1)
+        until(lambda: health(server)["echo-tts"]["busy"], "it works")
+        unloading, _ = in_thread(operate, server, "unload", "echo-tts")
+        until(lambda: state(server, "echo-tts") == "draining", "it is to go")
+
+        os.kill(worker, signal.SIGKILL)
+        thread.join(30)
+        unloading.join(30)
+
+        assert answers == [200]
+
+
+def test_hub_killed_while_an_engine_loads(tmp_path):
+    """An engine that is not ready ends with its hub, too, and what it started."""
+    with serving(tmp_path, **echo_env(tts={"load_s": 3600.0, "grandchild": True})) as server:
+        connection = connect(server.url)
+        connection.sendall(speech())
+        [worker] = until(server.workers, "a worker starts")
+        [grandchild] = until(lambda: children(worker), "its engine loads")
+
+        os.kill(server.pid, signal.SIGKILL)
+        server.process.wait()
+
+        until(lambda: not alive(worker) and not alive(grandchild), "both are gone")
+        connection.close()
+
+
+def test_unloading_gives_all_memory_back(tmp_path):
+    """What an engine took is gone with its process, and the hub never had it."""
+    taken = 300 * 2**20
+    with serving(tmp_path, **echo_env(tts={"memory_bytes": taken})) as server:
+        before = memory_bytes(server.pid)
+        assert speak(server) == 200
+        worker = ready_worker(server, 1)
+        assert memory_bytes(worker) > taken
+
+        operate(server, "unload", "echo-tts")
+
+        assert not alive(worker)
+        assert server.workers() == []
+        assert memory_bytes(server.pid) < before + taken / 10
 
 
 def test_worker_that_ends_while_it_loads(tmp_path):

@@ -1,6 +1,7 @@
 """The library of custom voices behind a real server: killed at bad moments, and used by a real engine."""
 
 import base64
+import itertools
 import signal
 import threading
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from speechhub.voices import VoiceLibrary
-from tests.e2e.conftest import ECHO
+from tests.e2e.conftest import ECHO, echo_env
 from tests.e2e.server import serving, until
 from tests.unit.voices.conftest import tone, wav
 
@@ -98,6 +99,87 @@ def test_a_custom_voice_is_heard(tmp_path):
 
         assert heard == pytest.approx([own * HERTZ / 220] * 4, rel=0.03)
         assert moved > heard[0] * 1.03
+
+
+def test_what_an_engine_learnt_of_a_voice_lasts(tmp_path):
+    """Over a restart, for as long as the voice is there; of a clip nothing is kept."""
+    clip = base64.b64encode(wav(tone(1.3, hertz=300.0))).decode()
+    kept = tmp_path / "voices" / "features" / "echo-clone"
+    with serving(tmp_path, **ECHO) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        made = upload(client, "Anna", consent(client)).json()
+        first = pitch_hz(spoken(client, voice="anna"))
+        spoken(client, voice=clip)
+        [learnt] = kept.iterdir()
+        assert float(learnt.read_text()) == pytest.approx(HERTZ, abs=1)
+
+    learnt.write_text(repr(2 * HERTZ))  # what is computed anew would not have this
+    with serving(tmp_path, **ECHO) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        assert pitch_hz(spoken(client, voice="anna")) == pytest.approx(2 * first, rel=0.03)
+        client.delete(f"/v1/audio/voices/{made['id']}").raise_for_status()
+        assert list(kept.iterdir()) == []
+
+    learnt.write_text("1.0")  # as a worker might, that is killed a moment after the voice has gone
+    with serving(tmp_path, **ECHO):
+        assert list(kept.iterdir()) == []
+
+
+def test_two_long_texts_take_turns_on_one_engine(tmp_path):
+    """Neither waits for the end of the other, and who leaves sets the engine free."""
+    text = "One two three four five six seven eight nine ten. " * 100  # 5000 characters
+    body = {"model": "echo-clone", "voice": "low", "input": text, "response_format": "pcm"}
+    order, sizes = [], {"a": 0, "b": 0}
+
+    def listen(url, name):
+        with (
+            httpx.Client(base_url=url, timeout=60) as client,
+            client.stream("POST", "/v1/audio/speech", json=body) as answer,
+        ):
+            for chunk in answer.iter_raw():
+                order.append(name)
+                sizes[name] += len(chunk)
+
+    options = {"work_s": 0.01}  # for each sentence
+    with serving(tmp_path, **echo_env(tts=options)) as server:
+        lanes = [threading.Thread(target=listen, args=[server.url, name]) for name in ("a", "b")]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join(60)
+        leaver = httpx.Client(base_url=server.url, timeout=60)
+        with leaver, leaver.stream("POST", "/v1/audio/speech", json=body) as answer:
+            next(answer.iter_raw())
+        until(lambda: not busy(server), "the engine is free again")
+
+    changes = sum(one != other for one, other in itertools.pairwise(order))
+    assert changes > 3
+    assert sizes["a"] == sizes["b"] > 24_000 * 2 * 240
+
+
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+def test_a_long_text_is_heard_while_the_rest_is_made(tmp_path, stream_format):
+    """The first bytes, as they are or in events, come while the engine works on later sentences."""
+    text = "One two three four five six seven eight nine ten. " * 100
+    body = {"model": "echo-clone", "voice": "low", "input": text, "stream_format": stream_format}
+    with (
+        serving(tmp_path, **echo_env(tts={"work_s": 0.05})) as server,
+        httpx.Client(base_url=server.url, timeout=60) as client,
+        client.stream("POST", "/v1/audio/speech", json=body | {"response_format": "mp3"}) as answer,
+    ):
+        chunks = answer.iter_raw()
+        first = next(chunks)
+        assert busy(server) == ["echo-clone"]
+        rest = b"".join(chunks)
+
+    if stream_format == "sse":
+        events = (first + rest).split(b"\n\n")
+        assert events[0].startswith(b'data: {"type":"speech.audio.delta"')
+        assert events[-3].startswith(b'data: {"type":"speech.audio.done"')
+    assert len(rest) > 100 * len(first)
+
+
+def busy(server):
+    models = httpx.get(f"{server.url}/health", timeout=30).json()["models"]
+    return [model["id"] for model in models if model["busy"] or model["waiting"]]
 
 
 def test_a_piper_voice_becomes_a_custom_voice(tmp_path):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speechhub.discovery import InstalledEngine
-from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import EngineSpec, ModelPart, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.lifecycle.placement import Device, Placement
 
 GPU = Device(name="cuda:0", exclusive=True)
@@ -20,6 +20,7 @@ def placement(
     voices: tuple[Voice, ...] = (),
     preference: int = 0,
     languages: tuple[str, ...] = (),
+    parts: tuple[ModelPart, ...] = (),
     licence: str = "",
 ) -> Placement:
     """Return a placement of *model* by an engine that is not installed; a *licence* must be accepted."""
@@ -36,6 +37,7 @@ def placement(
                 voices=voices,
                 preference=preference,
                 languages=languages,
+                parts=parts,
                 licence=licence,
                 must_accept_licence=bool(licence),
             ),

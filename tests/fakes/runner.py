@@ -1,6 +1,7 @@
 """A runner without engines: it answers from memory and remembers what it was asked."""
 
 import asyncio
+import math
 
 import numpy as np
 
@@ -46,10 +47,12 @@ class FakeRunner:
         self.placements = placements
         self.requests = []
         self.batches = []
+        self.deadlines = []
         self.switched = []
         self.hear = transcript_of
         self.pieces_of = pieces_of
         self.running = 0
+        self.piece_s = 0.5
         self.error = None
         self.error_after_first = None
         self.gate = asyncio.Event()
@@ -65,7 +68,8 @@ class FakeRunner:
         if self.error:
             raise self.error
 
-    async def transcribe(self, model, batch, *, on_progress=None):
+    async def transcribe(self, model, batch, *, deadline=math.inf, on_progress=None):
+        self.deadlines.append(deadline)
         self.requests += [(model, request) for request in batch]
         self.batches.append(len(batch))
         self.running += 1
@@ -77,7 +81,8 @@ class FakeRunner:
         finally:
             self.running -= 1
 
-    async def stream(self, model, request):
+    async def stream(self, model, request, *, deadline=math.inf):
+        self.deadlines.append(deadline)
         self.requests.append((model, request))
         self.running += 1
         try:
@@ -91,18 +96,19 @@ class FakeRunner:
         finally:
             self.running -= 1
 
-    async def synthesize(self, model, request):
+    async def synthesize(self, model, request, *, deadline=math.inf):
+        self.deadlines.append(deadline)
         self.requests.append((model, request))
         await self._pass()
         for number in range(3):
             if number and self.error_after_first:
                 raise self.error_after_first
-            tone = np.sin(np.arange(8000, dtype=np.float32) * 0.1) * 0.5
+            tone = np.sin(np.arange(round(16_000 * self.piece_s), dtype=np.float32) * 0.1) * 0.5
             yield Audio(samples=tone.astype(np.float32), sample_rate=16_000)
 
     async def voices(self, model):
         return self.placements[model].model.voices
 
-    async def switch_to(self, model):
+    async def switch_to(self, model, *, deadline=math.inf):
         self.switched.append(model)
         await self._pass()

@@ -3,6 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
+from speechhub.errors import EngineCrashedError, RequestCancelledError
+from tests.fakes.runner import transcript_of
+
 
 @dataclass(frozen=True)
 class FakeExit:
@@ -23,6 +26,7 @@ class FakeWorker:
         self.settles = True
         self.prepared = False
         self.import_s = self.load_s = 0.0
+        self.report = None
 
     @property
     def exited(self):
@@ -53,6 +57,19 @@ class FakeWorker:
         if self.fleet.load_error:
             raise self.fleet.load_error
 
+    async def transcribe(self, batch, *, on_progress=None):
+        self.fleet.calls.append(list(batch))
+        try:
+            await self.fleet.work_gate.wait()
+        except asyncio.CancelledError:
+            self.fleet.cancelled.append(list(batch))
+            raise
+        if self.ended is not None:  # one that is told to stop gives up its call
+            raise RequestCancelledError if self.ended.requested else EngineCrashedError("it died")
+        if on_progress:
+            on_progress(1.0)
+        return [self.fleet.hear(request) for request in batch]
+
     async def settle(self, grace_s):
         return self.settles
 
@@ -81,6 +98,10 @@ class Fleet:
         self.gate.set()
         self.prepare_gate = asyncio.Event()
         self.prepare_gate.set()
+        self.work_gate = asyncio.Event()
+        self.work_gate.set()
+        self.calls, self.cancelled = [], []
+        self.hear = transcript_of
         self.load_error = self.prepare_error = None
         self.started = []
         self.alive = set()

@@ -368,6 +368,7 @@ def test_top_shows_a_running_server(run, url):
     assert shown.exit_code == 0, shown.stderr
     assert shown.stdout.startswith("ok  speechhub")
     assert "→ echo-" in shown.stdout
+    assert re.search(r"^none → echo-tts +\d+ +\d", shown.stdout, re.MULTILINE)
     assert re.search(r"^echo-tts +cpu +ready", shown.stdout, re.MULTILINE)
     assert "There is no GPU here." in shown.stdout
 
@@ -378,3 +379,54 @@ def test_top_without_a_server(run):
 
     assert shown.exit_code == 1
     assert "speechhub serve" in shown.stderr
+
+
+def test_top_tells_what_cannot_be_loaded(run):
+    """Why, and when it is tried again; the state of a model that waits for that is no mystery."""
+    model = {
+        "id": "ears",
+        "device": "cuda:0",
+        "state": "unloaded",
+        "epoch": None,
+        "state_s": 0,
+        "busy": False,
+        "waiting": 0,
+        "oldest_wait_s": 0,
+        "pinned": False,
+        "failing": {"failures": 3, "retry_in_s": 3.2, "error": "Bad weights."},
+    }
+    health = {
+        "status": "ok",
+        "stalled": [],
+        "version": "1",
+        "uptime_s": 1,
+        "devices": [],
+        "models": [model],
+        "switches": [],
+        "gpus": [],
+        "gpu_problem": "There is no GPU here.",
+    }
+    body = json.dumps(health).encode()
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+
+    with answering(answer) as address:
+        shown = run("top", "--once", "--url", address, env={"COLUMNS": "160"})
+
+    assert re.search(r"^ears +cuda:0 +failing", shown.stdout, re.MULTILINE)
+    assert "ears could not be loaded, 3 times in a row; tried again in 3 s: Bad weights." in shown.stdout
+
+
+def test_an_operator_loads_pins_and_unloads(run, url):
+    """Each command says in one line what is so now; a model that is not there is told."""
+
+    def operate(what, model="echo-tts"):
+        shown = run("engines", what, model, "--url", url)
+        return shown.exit_code, shown.stdout or shown.stderr
+
+    assert operate("load") == (0, "echo-tts on cpu: ready\n")
+    assert operate("pin") == (0, "echo-tts on cpu: ready, pinned\n")
+    assert operate("unpin") == (0, "echo-tts on cpu: ready\n")
+    assert operate("unload") == (0, "echo-tts on cpu: unloaded\n")
+    code, said = operate("load", "nope")
+    assert code == 1
+    assert "'nope'" in said

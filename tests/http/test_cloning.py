@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from speechhub.engine import EMOTIONS, EmotionMode
+from tests.fakes.babble import wav_of
 from tests.http.conftest import wav
 
 SPEAKER, OTHER = wav(1.5), wav(2.0)
@@ -44,8 +46,11 @@ def refused(answer, param, code="invalid_value"):
 @pytest.mark.parametrize("head", ["", "data:audio/wav;base64,", "data:;base64,"])
 async def test_a_clip_reaches_the_engine(speak, runner, head):
     """In the rate and the length that the engine declares, whatever was sent."""
-    assert (await speak(voice=head + CLIP)).status_code == 200
+    with capture_logs() as logs:
+        assert (await speak(voice=head + CLIP)).status_code == 200
 
+    [warning] = [line for line in logs if line["log_level"] == "warning"]
+    assert (warning["duration_s"], warning["used_s"]) == (1.5, 1.2)
     [(_, request)] = runner.requests
     assert request.voice == ""
     assert request.reference.audio.sample_rate == 16_000
@@ -152,6 +157,44 @@ async def test_a_bad_clip_is_refused(speak, runner, clip, code):
     assert not runner.requests
 
 
+def recorded(level=0.3, seconds=2.0, rate=8000):
+    samples = np.sin(np.arange(round(seconds * rate)) * 2 * np.pi * 220 / rate) * level
+    return wav_of(samples.clip(-1, 1), rate)
+
+
+USELESS = {
+    "silence": (recorded(0.0), "invalid_value", "silent"),
+    "too quiet": (recorded(0.002), "invalid_value", "silent"),
+    "too short": (recorded(seconds=0.9), "audio_too_short", "at least 1 s"),
+    "too long": (recorded(seconds=31, rate=3000), "invalid_value", "30"),
+    "overdriven": (recorded(50.0), "invalid_value", "full scale"),
+    "undecodable": (b"RIFF, but no more than that" * 20, "invalid_value", ""),
+}
+
+
+@pytest.mark.parametrize("what", USELESS)
+async def test_a_useless_recording_is_refused_wherever_it_comes_in(http, speak, runner, anna, what):
+    """As a clip, as an emotion, as a custom voice, as a consent: a 400 that names the field and says why."""
+    data, code, says = USELESS[what]
+    clip = base64.b64encode(data).decode()
+    form, sample = {"name": "Bad", "consent": anna.consent}, {"audio_sample": ("a.wav", data)}
+    spoken = {"name": "Bad", "language": "en"}
+
+    answers = {
+        "voice": await speak(voice=clip),
+        "emotion.audio": await speak(emotion={"mode": "audio", "audio": clip}),
+        "audio_sample": await http.post("/v1/audio/voices", data=form, files=sample),
+        "recording": await http.post(
+            "/v1/audio/voice_consents", data=spoken, files={"recording": ("a.wav", data)}
+        ),
+    }
+
+    for param, answer in answers.items():
+        refused(answer, param, code)
+        assert says in answer.json()["error"]["message"]
+    assert not runner.requests
+
+
 async def test_what_is_no_base64_is_refused(speak):
     """A long text that is no clip, and a data URL without base64."""
     refused(await speak(voice="Anna, but " * 40), "voice")
@@ -252,6 +295,29 @@ async def test_instructions_are_an_emotion_in_words(speak, runner):
 async def test_a_wrong_emotion_is_refused(speak, runner, emotion, param):
     """By the path of what is wrong, before anything reaches the engine."""
     refused(await speak(emotion=emotion), param)
+    assert not runner.requests
+
+
+@pytest.mark.parametrize(
+    "emotion",
+    [
+        '{"text": "sad", "alpha": NaN}',
+        '{"text": "sad", "alpha": 1e999}',
+        '{"text": "sad", "alpha": -1e-9}',
+        '{"vector": {"happy": Infinity}}',
+        '{"vector": [1e400, 0, 0, 0, 0, 0, 0, 0]}',
+        '{"vector": [0.5, null, 0, 0, 0, 0, 0, 0]}',
+        '{"text": "sad", "volume": 1}',
+        "[]",
+        "0.5",
+    ],
+)
+async def test_numbers_that_are_none_are_refused(http, runner, emotion):
+    """JSON has no NaN, and what overflows is out of range; nothing of it reaches the engine."""
+    body = f'{{"model": "mimic", "voice": "{CLIP}", "input": "Hello.", "emotion": {emotion}}}'
+    answer = await http.post("/v1/audio/speech", content=body.encode())
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value"), answer.text
     assert not runner.requests
 
 

@@ -63,7 +63,17 @@ async def test_metrics_need_a_key_unless_they_are_open(tmp_path):
             assert (await http.get("/v1/models")).status_code == 401
 
 
-@pytest.mark.parametrize("page", ["metrics.md", "grafana-dashboard.json"])
+async def test_what_alerts_watch_begins_at_zero(http):
+    """An alert on the first crash needs the step from 0 to 1."""
+    found = await series(http)
+
+    assert found["speechhub_worker_exits_total", ("cause", "crashed")] == 0
+    assert found["speechhub_switches_total", ("result", "failed")] == 0
+
+
+@pytest.mark.parametrize(
+    "page", ["metrics.md", "grafana-dashboard.json", "alerts.md", "../deploy/prometheus/alerts.yaml"]
+)
 async def test_documents_name_series_that_exist(http, client, page):
     """Every series of the dashboard and of the page is one that /metrics has, by its name."""
     answer = await http.get("/metrics")

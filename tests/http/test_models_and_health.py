@@ -27,6 +27,15 @@ async def test_one_model(client):
     assert (alias.id, alias.alias_of) == ("tts-1", "mouth")
 
 
+async def test_a_model_can_do_what_its_parts_let_it(client, hub, monkeypatch):
+    """What needs a part that is not there is told as not possible."""
+    whole = await client.models.retrieve("ears")
+    monkeypatch.setattr(hub.catalog, "lacks", lambda placement: {"word_timestamps": None})
+
+    assert whole.capabilities["word_timestamps"] is True
+    assert (await client.models.retrieve("ears")).capabilities["word_timestamps"] is False
+
+
 @pytest.mark.parametrize("name", ["nope", "Systran/faster-whisper-small"])
 async def test_unknown_model(client, name):
     """An unknown id, with a slash or without, is a 404 with OpenAI's code."""
@@ -48,10 +57,22 @@ async def test_health_tells_the_devices_and_models(http):
             "state": "NONE",
             "current_model": None,
             "standby": None,
+            "switch_s": None,
             "last_switch": None,
         }
     ]
     assert {model["id"] for model in answer["models"]} == set(MODELS)
+
+
+async def test_health_tells_how_long_switches_took(http):
+    """By direction and step: last, mean, median and 95th percentile of those that worked."""
+    for what in ("load", "unload", "load"):
+        await http.post(f"/v1/engines/{what}", json={"model": "mouth"})
+
+    [switches] = (await http.get("/health")).json()["switches"]
+    assert (switches["leaving"], switches["target"], switches["count"]) == (None, "mouth", 2)
+    assert set(switches["steps"]) == {"drain", "stop", "verify", "start", "import", "load", "own", "total"}
+    assert set(switches["steps"]["total"]) == {"last_s", "mean_s", "p50_s", "p95_s"}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

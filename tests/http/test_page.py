@@ -1,8 +1,11 @@
 """The page at the root that a browser gets."""
 
+import json
 import re
 
 import pytest
+
+from speechhub.engine import EMOTIONS
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -49,6 +52,14 @@ async def test_the_script_finds_its_elements(http):
 
     assert len(wanted) > 20
     assert wanted <= set(re.findall(r'id="([\w-]+)"', page))
+
+
+async def test_its_emotions_are_the_engines(http):
+    """The page offers the emotions that a request can name, and no other."""
+    script = (await http.get("/page.js")).text
+    [listed] = re.findall(r"const EMOTIONS = (\[.*\]);", script)
+
+    assert tuple(json.loads(listed)) == EMOTIONS
 
 
 @pytest.mark.parametrize("path", ["/page.js", "/page.css"])

@@ -7,7 +7,9 @@ import av
 import openai
 import pytest
 
+from speechhub.codecs.encode import SpeechFormat
 from speechhub.errors import EngineCrashedError, QueueFullError
+from speechhub.services.speech import SpeechJob
 
 FORMATS = {
     "mp3": "audio/mpeg",
@@ -37,6 +39,19 @@ async def test_every_format_sounds_as_long_as_the_speech(client, audio_format):
 
     assert answer.headers["content-type"] == FORMATS[audio_format]
     assert seconds(answer.content, audio_format) == pytest.approx(1.5, abs=0.1)
+
+
+@pytest.mark.parametrize("audio_format", FORMATS)
+async def test_the_first_bytes_do_not_wait_for_a_whole_sentence(hub, runner, audio_format):
+    """Of a long first piece, the beginning is encoded and sent before the rest."""
+    runner.piece_s = 10.0
+
+    stream = await hub.speech.open(SpeechJob(text="Hello.", format=SpeechFormat(audio_format)))
+    pieces = [piece async for piece in stream]
+    await stream.aclose()
+
+    assert 0 < len(pieces[0]) < 0.05 * len(b"".join(pieces))
+    assert seconds(b"".join(pieces), audio_format) == pytest.approx(30, abs=0.1)
 
 
 @pytest.mark.parametrize(("model", "kind"), [("tts-1", "audio/mpeg"), ("mouth", "audio/wav")])

@@ -4,6 +4,7 @@ import inspect
 import pkgutil
 import re
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,15 @@ def test_tree_shows_what_the_classes_are(kind):
     parent = kind.__base__.__name__ if kind is not errors.SpeechhubError else None
 
     assert drawn()[kind.__name__] == parent
+
+
+def test_every_error_is_made_somewhere():
+    """No class, and so no code that clients are told about, is there for nothing."""
+    here = Path(errors.__file__).parent
+    others = [path for path in here.parent.rglob("*.py") if path.parent != here]
+    text = "\n".join(path.read_text("utf-8") for path in others)
+    leaves = DEFINED - {parent for kind in DEFINED for parent in kind.__mro__[1:]}
+
+    made = r"(?<!class )(?<!import )\b{}\b[(\n]"
+    idle = {kind.__name__ for kind in leaves if not re.search(made.format(kind.__name__), text)}
+    assert idle == set()

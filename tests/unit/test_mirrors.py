@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from speechhub.mirrors import MIRRORS, TorchSource
+from speechhub.mirrors import MIRRORS, MODELSCOPE, TorchSource
 from speechhub.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,18 @@ def test_the_profile_names_the_model_hub(env, endpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     assert load_settings(environ={"SPEECHHUB_HOME": str(tmp_path)} | env).hf_endpoint == endpoint
+
+
+def test_modelscope_is_asked_where_it_is_wanted(tmp_path, monkeypatch):
+    """Its address is known, and can be another."""
+    monkeypatch.chdir(tmp_path)
+    home = {"SPEECHHUB_HOME": str(tmp_path)}
+    wanted = home | {"SPEECHHUB_MODEL_HUB": "modelscope"}
+
+    assert load_settings(environ=home).modelscope is None
+    assert load_settings(environ=wanted).modelscope == MODELSCOPE
+    other = wanted | {"SPEECHHUB_MODELSCOPE_ENDPOINT": "http://127.0.0.1:9"}
+    assert load_settings(environ=other).modelscope == "http://127.0.0.1:9"
 
 
 def test_every_profile_ends_with_the_usual_place():

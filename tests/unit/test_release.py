@@ -73,6 +73,28 @@ def test_notes_gather_the_fragments(tmp_path):
     assert text == "# speechhub 1.2\n\n## Added\n\n- It is new.\n\n## Fixed\n\n- It works.\n"
 
 
+def test_a_release_empties_changes_into_the_changelog(tmp_path):
+    """What was unreleased stands under the version and its day; a second time there is nothing to do."""
+    (tmp_path / "changes").mkdir()
+    (tmp_path / "changes" / "README.md").write_text("How to.\n")
+    (tmp_path / "changes" / "+a.bugfix.md").write_text("It works.\n")
+    (tmp_path / "changes" / "+b.feature.md").write_text("It is new.\n")
+    (tmp_path / "src" / "speechhub").mkdir(parents=True)
+    (tmp_path / "src" / "speechhub" / "__init__.py").write_text('__version__ = "1.2"\n')
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("# Changelog\n\n## [Unreleased]\n\n## [1.1] - 2026-01-01\n\n### Added\n\n- Old.\n")
+
+    assert release.gather(tmp_path, "2026-02-03") == 0
+
+    assert changelog.read_text() == (
+        "# Changelog\n\n## [Unreleased]\n\n## [1.2] - 2026-02-03\n\n### Added\n\n- It is new.\n\n"
+        "### Fixed\n\n- It works.\n\n## [1.1] - 2026-01-01\n\n### Added\n\n- Old.\n"
+    )
+    assert [path.name for path in (tmp_path / "changes").iterdir()] == ["README.md"]
+    with pytest.raises(release.ReleaseError, match="no fragments"):
+        release.gather(tmp_path, "2026-02-04")
+
+
 def test_every_kind_of_fragment_has_a_heading():
     """No fragment is lost from the notes."""
     kinds = {path.name.split(".")[-2] for path in (ROOT / "changes").glob("+*.md")}

@@ -15,6 +15,8 @@ import _install  # noqa: E402 - the path comes first
 import _pip_config  # noqa: E402
 import _stamp  # noqa: E402
 import _steps  # noqa: E402
+import audit  # noqa: E402
+import init_models  # noqa: E402
 
 # ── pip's configuration, for uv ──────────────────────────────────────────────
 
@@ -284,3 +286,48 @@ def test_a_step_that_cannot_be_tried_is_a_skip():
     step = _steps.run("container", [sys.executable, "-c", f"raise SystemExit({_steps.CANNOT_TRY})"])
 
     assert (step.passed, step.failed, step.skipped) == (0, 0, 1)
+
+
+# ── What is known of packages ────────────────────────────────────────────────
+
+KNOWN = {"id": "PYSEC-1", "fix_versions": ["2.0"], "aliases": [], "description": "bad"}
+SAFE = {"name": "safe", "version": "1.0", "vulns": []}
+BAD = {"name": "bad", "version": "1.0", "vulns": [KNOWN]}
+UNKNOWN = {"name": "unknown", "skip_reason": "Dependency not found on PyPI"}
+OURS = {"name": "ours", "skip_reason": "distribution marked as editable"}
+
+
+def test_models_are_pulled_and_then_verified(monkeypatch):
+    """The same two commands as by hand; parts are pulled, and verified with their models."""
+    ran = []
+
+    def run(command, *, check):
+        ran.append(command[3:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+    assert init_models.main([]) == 0
+    assert init_models.main(["ears", "--with", "aligner"]) == 0
+
+    assert ran == [
+        ["models", "pull", "whisper-1", "tts-1"],
+        ["models", "verify", "whisper-1", "tts-1"],
+        ["models", "pull", "--with=aligner", "ears"],
+        ["models", "verify", "ears"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "said"),
+    [
+        ([SAFE, OURS], 0, "1 packages asked about, 0 with"),
+        ([SAFE, BAD, UNKNOWN], 1, "bad 1.0: PYSEC-1, mended in 2.0"),
+        ([SAFE, UNKNOWN], 77, "1 could not be asked about: unknown"),
+        ([UNKNOWN], 77, "0 packages asked about"),
+    ],
+)
+def test_an_audit_that_asked_nobody_is_not_content(capsys, found, code, said):
+    """A package that the service does not know is no package without vulnerabilities."""
+    assert audit.tell("here", found) == code
+    assert said in capsys.readouterr().out

@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -36,6 +37,9 @@ class Surroundings(Probe):
             "path": sys.path,
             "environment": dict(os.environ),
             "stdin": str(Path("/proc/self/fd/0").readlink()),
+            "descriptors": sorted(path.name for path in Path("/proc/self/fd").iterdir()),
+            "status": Path("/proc/self/status").read_text(),
+            "core_bytes": resource.getrlimit(resource.RLIMIT_CORE),
             "main_thread": threading.current_thread() is threading.main_thread(),
         }
         return [transcript(json.dumps(facts))]
@@ -81,6 +85,16 @@ class Preparing(Probe):
 
     def transcribe(self, batch, call):
         return [transcript(", ".join(self.asked))]
+
+
+class Forgetful(Probe):
+    """Does not know what it holds."""
+
+    def transcribe(self, batch, call):
+        return [transcript("fine")]
+
+    def memory(self):
+        raise RuntimeError("no books")
 
 
 class Reporting(Probe):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from contextlib import aclosing
 from pathlib import Path
 
@@ -296,6 +298,37 @@ async def test_engine_runs_in_its_own_environment(
     assert facts["main_thread"]
 
 
+async def test_a_worker_has_what_it_needs_and_no_more(
+    make_worker, request_of, probe, foreign_python, monkeypatch
+):
+    """No open file of the hub's, no secret of its environment, no way to more rights, no trace on disk."""
+    secrets = {
+        "HF_TOKEN": "hush-1",
+        "OPENAI_API_KEY": "hush-2",
+        "AWS_SECRET_ACCESS_KEY": "hush-3",
+        "PGPASSWORD": "hush-4",
+        "SPEECHHUB_API_KEYS_FILE": "/hush-5",
+        "HTTPS_PROXY": "http://user:hush-6@proxy.example:3128",
+        "SSH_AUTH_SOCK": "/hush-7",
+    }
+    kept = {"TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": "0", "HTTP_PROXY": "http://proxy:3128"}
+    for name, value in (secrets | kept).items():
+        monkeypatch.setenv(name, value)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        os.set_inheritable(listening.fileno(), True)  # noqa: FBT003  # takes no keywords
+        worker = await make_worker(probe("Surroundings"), python=foreign_python)
+        [transcript] = await worker.transcribe([request_of()])
+
+    facts = json.loads(transcript.text)
+    assert "hush" not in json.dumps(facts["environment"])
+    assert kept.items() <= facts["environment"].items()
+    # Standard input, output and errors; the control socket, the lifeline, and the listing itself.
+    assert len(facts["descriptors"]) == 6
+    assert "\nNoNewPrivs:\t1\n" in facts["status"]
+    assert "\nUmask:\t0077\n" in facts["status"]
+    assert facts["core_bytes"] == [0, 0]
+
+
 async def test_echo_needs_only_numpy_beside_the_hub(make_worker, foreign_python):
     worker = await make_worker(speechhub_echo.TTS, python=foreign_python)
 
@@ -309,3 +342,56 @@ async def test_call_of_the_wrong_kind_is_refused(make_worker):
 
     with pytest.raises(EngineProtocolError, match="synthesize"):
         [p async for p in worker.synthesize(SynthesizeRequest(text="Hello", voice="low"))]
+
+
+@both_loops
+async def test_each_answer_tells_what_the_way_took(make_worker, request_of):
+    """The engine's own work is not in it; streams and speech tell it as well, and so does an error."""
+    worker = await make_worker(work_s=0.2)
+    assert worker.report is None
+    loop = asyncio.get_running_loop()
+
+    began = loop.time()
+    await worker.transcribe([request_of()])
+    assert 0 < worker.report.overhead_s <= loop.time() - began - 0.2
+    assert worker.report.memory is None
+
+    first = worker.report
+    async with aclosing(worker.stream(request_of())) as pieces:
+        async for _ in pieces:
+            pass
+    assert worker.report is not first
+
+    failing = await make_worker(fail=True)
+    with pytest.raises(EngineError):
+        await failing.transcribe([request_of()])
+    assert failing.report.overhead_s >= 0
+
+
+@pytest.mark.parametrize("engine", [speechhub_echo.STT, speechhub_echo.TTS], ids=["stt", "tts"])
+async def test_each_answer_tells_what_the_engine_holds(make_worker, request_of, engine):
+    """As the engine says itself after the call; the next answer has the next figure."""
+    worker = await make_worker(engine, leak_bytes=1000)
+
+    async def call():
+        if engine is speechhub_echo.STT:
+            await worker.transcribe([request_of()])
+        else:
+            async with aclosing(worker.synthesize(SynthesizeRequest(text="One.", voice="low"))) as pieces:
+                async for _ in pieces:
+                    pass
+        return worker.report.memory.allocated_bytes
+
+    assert [await call(), await call()] == [1000, 2000]
+
+
+async def test_an_engine_that_cannot_tell_its_memory_still_answers(
+    make_worker, foreign_python, probe, request_of
+):
+    """Its transcript is worth more than its books."""
+    worker = await make_worker(probe("Forgetful"), python=foreign_python)
+
+    [transcript] = await worker.transcribe([request_of()])
+
+    assert transcript.text == "fine"
+    assert worker.report.memory is None

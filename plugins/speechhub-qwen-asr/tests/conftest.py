@@ -1,6 +1,8 @@
 """Tiny checkpoints, and engines that run on them through the real qwen-asr."""
 
+import io
 import warnings
+import wave
 
 import numpy as np
 import pytest
@@ -76,6 +78,17 @@ def tone(duration_s=3.0):
     samples = (0.3 * np.sin(2 * np.pi * 220 * time_s)).astype(np.float32)
     samples.setflags(write=False)  # as a worker hands them over
     return Audio(samples=samples, sample_rate=16_000)
+
+
+def tone_wav(duration_s=3.0):
+    """Return the same as a file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16_000)
+        out.writeframes((tone(duration_s).samples * 32767).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def transcribe(engine, audio=None, call=None, **wish):

@@ -1,41 +1,40 @@
 """The engine behind the real server: what clients get, and what they get when the weights are broken."""
 
-import io
 import json
 import shutil
-import wave
 
 import httpx
 import pytest
 import srt
 import webvtt
+from safetensors.torch import load_file, save_file
 
 from tests.e2e.server import serving
 
-from .conftest import TEXT, tone
+from .conftest import TEXT, tone_wav
 
 pytestmark = pytest.mark.e2e
 PATIENCE_S = 180
 """The first request imports PyTorch and loads a model; on a loaded machine that takes its time."""
 
 
-def wav(duration_s=3.0):
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(16_000)
-        out.writeframes((tone(duration_s).samples * 32767).astype("<i2").tobytes())
-    return file.getvalue()
-
-
 @pytest.fixture(scope="module")
 def http(checkpoints, tmp_path_factory):
-    """A client of a server with a model that works, one that hears nothing, and one whose file is cut off."""
-    broken = shutil.copytree(checkpoints("script"), tmp_path_factory.mktemp("broken") / "model")
-    weights = broken / "model.safetensors"
+    """A client of a server with a model that works, one that hears nothing, and three that are broken."""
+    cut = shutil.copytree(checkpoints("script"), tmp_path_factory.mktemp("cut") / "model")
+    weights = cut / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1_000_000])
-    folders = {"tiny": checkpoints("script"), "silent": checkpoints("silent"), "broken": broken}
+    lacking = shutil.copytree(checkpoints("script"), tmp_path_factory.mktemp("lacking") / "model")
+    tensors = load_file(lacking / "model.safetensors")
+    del tensors["thinker.audio_tower.proj1.weight"]
+    save_file(tensors, lacking / "model.safetensors", metadata={"format": "pt"})
+    folders = {
+        "tiny": checkpoints("script"),
+        "silent": checkpoints("silent"),
+        "cut": cut,
+        "lacking": lacking,
+        "wrong": checkpoints("aligner"),
+    }
     models = {
         name: {"engine": "qwen-asr", "path": str(path), "languages": ["en", "de", "zh"]}
         for name, path in folders.items()
@@ -59,7 +58,7 @@ def http(checkpoints, tmp_path_factory):
 def transcribe(http, audio=None, **form):
     return http.post(
         "/v1/audio/transcriptions",
-        files={"file": ("clip.wav", audio or wav(), "audio/wav")},
+        files={"file": ("clip.wav", audio or tone_wav(), "audio/wav")},
         data={"model": "tiny"} | form,
     )
 
@@ -111,7 +110,10 @@ def test_text_comes_in_events(http):
 
 def test_a_client_that_leaves_harms_nobody(http):
     """Whoever hangs up in the middle of the text leaves a server that serves the next."""
-    body = {"files": {"file": ("clip.wav", wav(), "audio/wav")}, "data": {"model": "tiny", "stream": "true"}}
+    body = {
+        "files": {"file": ("clip.wav", tone_wav(), "audio/wav")},
+        "data": {"model": "tiny", "stream": "true"},
+    }
     with http.stream("POST", "/v1/audio/transcriptions", **body) as answer:
         next(answer.iter_lines())
 
@@ -125,10 +127,18 @@ def test_no_speech_is_an_empty_text(http):
     assert (answer.status_code, answer.json()["text"]) == (200, "")
 
 
-def test_broken_weights_are_a_clear_error(http):
-    """The answer says which file is damaged; everything else goes on working."""
-    answer = transcribe(http, model="broken")
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("cut", "model.safetensors of model 'cut' is damaged"),
+        ("lacking", "thinker.audio_tower.proj1.weight"),
+        ("wrong", "holds Qwen3-ForcedAligner, not Qwen3-ASR"),
+    ],
+)
+def test_a_broken_checkpoint_is_a_clear_error(http, model, says):
+    """The answer says what is wrong with it; everything else goes on working."""
+    answer = transcribe(http, model=model)
 
     assert answer.status_code >= 500
-    assert "model.safetensors" in answer.json()["error"]["message"]
+    assert says in answer.json()["error"]["message"]
     assert transcribe(http).json()["text"] == TEXT

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechhub.engine import ConfigurationError, EngineLoadError, LoadContext
-from speechhub_qwen_asr import devices
+from speechhub_qwen_asr import ALIGNER, devices
 from speechhub_qwen_asr.engine import QwenAsrEngine
 
-from .conftest import TEXT, transcribe
+from .conftest import TEXT, WORDS, transcribe
 
 
 @pytest.fixture
@@ -89,6 +89,27 @@ def test_model_and_aligner_are_not_interchangeable(checkpoints):
         load(checkpoints("script"), aligner=str(checkpoints("script")))
 
 
+def test_an_aligner_beside_the_model_is_used(checkpoints, folder):
+    """The model's part is loaded where it is, and gives words their times."""
+    shutil.copytree(checkpoints("aligner"), folder / ALIGNER.folder)
+
+    transcript = transcribe(load(folder), word_timestamps=True)
+
+    words = [(word.text.strip(), word.start_s, word.end_s) for it in transcript.segments for word in it.words]
+    assert words == WORDS
+
+
+def test_the_operators_aligner_comes_first(checkpoints, folder, tmp_path):
+    """The option names another folder than the part's, which is not looked at."""
+    (folder / ALIGNER.folder).mkdir()
+
+    engine = load(folder, aligner=str(checkpoints("aligner")))
+
+    assert engine._asr.forced_aligner is not None
+    with pytest.raises(EngineLoadError, match=r"aligner has no config\.json"):
+        load(folder)
+
+
 def test_broken_json_is_an_error(folder):
     """A config that is no JSON is named."""
     (folder / "config.json").write_text("{")
@@ -140,6 +161,17 @@ def test_the_aligner_goes_where_there_is_room(wanted, device, free_gb, expected)
     )
 
     assert chosen == expected
+
+
+def test_what_is_held_is_told_of_gpus_alone(monkeypatch):
+    """Model and aligner may share one, and then it counts once; of the CPU's memory PyTorch has no books."""
+    monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:0": 5, "cuda:1": 7}.__getitem__)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", {"cuda:0": 50, "cuda:1": 70}.__getitem__)
+
+    held = devices.held_memory(["cuda:0", "cpu", "cuda:0", "cuda:1"])
+
+    assert (held.allocated_bytes, held.reserved_bytes) == (12, 120)
+    assert devices.held_memory(["cpu"]) is None
 
 
 def test_attention_and_arithmetic_suit_the_device():

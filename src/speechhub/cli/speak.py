@@ -19,6 +19,10 @@ Write = Callable[[bytes], object]
 @click.option("--voice", help="Voice of the model; by default its first.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="0.25 to 4.")
 @click.option("--instructions", help="How to speak, for models that can follow it.")
+@click.option("--language", help="Language of the text, where the model speaks several.")
+@click.option("--seed", type=int, help="Number that makes the same speech again, for models that can.")
+@click.option("--silence-interval-ms", type=click.IntRange(0, 5000),
+              help="Pause between sentences.")  # fmt: skip
 @click.option("-f", "--format", "audio_format", type=click.Choice(FORMATS),
               help="Format, where the ending does not say; wav if nothing does.")  # fmt: skip
 @click.option("--url", help="Ask this running server instead of loading the model here.")

@@ -67,22 +67,44 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
             for d in health["devices"]
         ],
     )
+    switches = table(
+        ("switch", "count", "last", "mean", "p50", "p95"),
+        [
+            (
+                f"{s['leaving'] or 'none'} → {s['target']}",
+                str(s["count"]),
+                *(f"{s['steps']['total'][f'{kind}_s']:.2f} s" for kind in ("last", "mean", "p50", "p95")),
+            )
+            for s in health["switches"]
+        ],
+    )
     models = table(
         ("model", "device", "state", "for", "busy", "waiting", "oldest", "pinned"),
         [
             (
                 m["id"],
                 m["device"],
-                m["state"],
-                f"{m['state_s']:.0f} s",
+                "failing" if m["failing"] else m["state"],
+                f"{m['state_s']:.0f} s" if m["epoch"] else "-",
                 "yes" if m["busy"] else "-",
                 str(m["waiting"]),
-                f"{m['oldest_wait_s']:.1f} s",
+                f"{m['oldest_wait_s']:.1f} s" if m["waiting"] else "-",
                 "yes" if m["pinned"] else "-",
             )
             for m in health["models"]
         ],
     )
+    failing = [
+        f"{m['id']} could not be loaded, {m['failing']['failures']} times in a row; "
+        + (
+            f"tried again in {m['failing']['retry_in_s']:.0f} s"
+            if m["failing"]["retry_in_s"]
+            else "next try at once"
+        )
+        + f": {m['failing']['error']}"
+        for m in health["models"]
+        if m["failing"]
+    ]
     gpus = [
         f"GPU {g['index']} {g['name']}: "
         + (
@@ -94,7 +116,9 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
         )
         for g in health["gpus"]
     ] or [str(health["gpu_problem"])]
-    return Group(head, Text(), devices, Text(), models, Text(), Text("\n".join(gpus)))
+    last: list[RenderableType] = [Text("\n".join(failing), style="red"), Text()] if failing else []
+    times: list[RenderableType] = [switches, Text()] if health["switches"] else []
+    return Group(head, Text(), devices, Text(), models, Text(), *times, *last, Text("\n".join(gpus)))
 
 
 def _switch(last: Mapping[str, Any] | None) -> str:

@@ -14,6 +14,7 @@ from speechhub.domain.transcript import Segment, Transcript, Word
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.options import (
     EMOTIONS,
     MAX_SEED,
@@ -57,6 +58,7 @@ __all__ = [
     "Audio",
     "Call",
     "ConfigurationError",
+    "DeviceMemory",
     "Emotion",
     "EmotionMode",
     "EngineError",

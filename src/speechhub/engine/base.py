@@ -7,6 +7,7 @@ from speechhub.domain.audio import Audio
 from speechhub.domain.transcript import Transcript
 from speechhub.domain.voice import Voice
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
 
 
@@ -34,6 +35,15 @@ class _Engine(ABC):
         Raises:
             EngineLoadError: It cannot be done; `load` will say it again.
         """
+
+    def memory(self) -> DeviceMemory | None:
+        """Return what the engine holds of its device now; None if its libraries do not tell.
+
+        Called after each call, from the same thread, so it must be quick. Where the figure grows with every
+        call, the host replaces the process when nobody waits for it. With PyTorch these are
+        ``torch.cuda.memory_allocated()`` and ``torch.cuda.memory_reserved()``.
+        """
+        return None
 
     def close(self) -> None:  # noqa: B027  # most engines have nothing to close
         """Let go of what does not end with the process; called at most once, nothing follows it.

@@ -82,7 +82,8 @@ class Emotion:
     vector: tuple[float, ...] = ()
     """For VECTOR, eight weights from 0 to 1 in the order of `EMOTIONS`; scaling them is up to the engine."""
     text: str | None = None
-    """For TEXT, the description; None means that the spoken text itself tells."""
+    """For TEXT, the description, or the beginning of the long text that this one is a part of; None means
+    that the spoken text itself tells."""
     alpha: float = 1.0
     """How much of it, 0 to 1; 0 is the voice's own emotion."""
     random: bool = False

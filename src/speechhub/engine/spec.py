@@ -33,6 +33,8 @@ class SttCapabilities:
     """Whether transcripts have segments with times."""
     word_timestamps: bool = False
     """Whether segments can have words with times."""
+    word_languages: tuple[str, ...] = ()
+    """ISO 639-1 codes of the languages whose words can have times; empty means all that the model knows."""
     language_detection: bool = False
     """Whether the spoken language is found out and reported when the request names none."""
     translation: bool = False
@@ -112,6 +114,8 @@ class HubSource:
     """Commit, tag or branch; a commit makes the download reproducible."""
     prefix: str = ""
     """Folder inside the repository that the files' paths start from, with a slash at its end."""
+    modelscope: str = ""
+    """``owner/name`` on ModelScope, where it has another name there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +134,10 @@ class ModelPart:
     """SPDX expression, or a short name, of the licence of these files."""
     optional: bool = False
     """Whether the model works without; such a part is fetched only when the operator asks for it."""
+    enables: str = ""
+    """For an optional part, the capability that the model lacks without it, such as ``word_timestamps``."""
+    option: str = ""
+    """Engine option that, where the operator sets it, stands for the part: a folder of their own, say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,11 @@ class Place:
     build: str = ""
     """Build of PyTorch that its page should list."""
 
+    @property
+    def shown(self) -> str:
+        """The address for people: without the user and password that it may hold."""
+        return re.sub(r"://[^/\s@]+@", "://", self.url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -47,13 +52,19 @@ class Answer:
 
 
 def places(
-    mirror: mirrors.Mirror, *, hf_endpoint: str | None, build: str, environ: Mapping[str, str]
+    mirror: mirrors.Mirror,
+    *,
+    hf_endpoint: str | None,
+    modelscope: str | None = None,
+    build: str,
+    environ: Mapping[str, str],
 ) -> Iterator[Place]:
     """Return the places in the order in which they are tried.
 
     Args:
         mirror: The profile.
         hf_endpoint: Model hub of the settings.
+        modelscope: ModelScope's hub, if the settings want it.
         build: Build of PyTorch for this machine.
         environ: The process's environment, for what pip is told.
     """
@@ -68,6 +79,8 @@ def places(
     for source in mirror.torch:
         page = source.of(build)
         yield Place(kind="torch", url=page if source.flat else f"{page}/torch/", build=build)
+    if modelscope:
+        yield Place(kind="models", url=f"{modelscope.rstrip('/')}/")
     for hub in dict.fromkeys((hf_endpoint or mirrors.HUGGING_FACE, mirrors.HUGGING_FACE)):
         yield Place(kind="models", url=f"{hub.rstrip('/')}/api/models?limit=1")
     if mirror.apt:

@@ -31,10 +31,10 @@ SpeechhubError
 │   ├── RateLimitedError              this caller asked too often, or for too much at a time
 │   ├── SwitchTimeoutError
 │   ├── RequestTimeoutError
-│   ├── UnloadedError
 │   ├── EnginePinnedError
 │   ├── GpuMemoryError
 │   ├── EngineFailingError            its last load failed a moment ago
+│   ├── DiskFullError
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
@@ -89,6 +89,7 @@ from speechhub.errors.refusals import (
     VoiceNotFoundError,
 )
 from speechhub.errors.unavailable import (
+    DiskFullError,
     EngineFailingError,
     EnginePinnedError,
     GpuMemoryError,
@@ -98,7 +99,6 @@ from speechhub.errors.unavailable import (
     ShuttingDownError,
     SwitchTimeoutError,
     UnavailableError,
-    UnloadedError,
 )
 
 __all__ = [
@@ -110,6 +110,7 @@ __all__ = [
     "ConsentInUseError",
     "ConsentNotFoundError",
     "CorruptAudioError",
+    "DiskFullError",
     "EngineCrashedError",
     "EngineError",
     "EngineFailingError",
@@ -137,7 +138,6 @@ __all__ = [
     "SpeechhubError",
     "SwitchTimeoutError",
     "UnavailableError",
-    "UnloadedError",
     "UnsupportedAudioError",
     "UnsupportedValueError",
     "UploadBrokenOffError",

@@ -36,12 +36,6 @@ class RequestTimeoutError(UnavailableError):
     code = "request_timeout"
 
 
-class UnloadedError(UnavailableError):
-    """An operator unloaded the engine while the request waited for it."""
-
-    code = "engine_unloaded"
-
-
 class EnginePinnedError(UnavailableError):
     """An operator pinned another model to the device that this one needs."""
 
@@ -74,6 +68,18 @@ class EngineFailingError(UnavailableError):
             f"Model {model!r} could not be loaded a moment ago and is tried again later."
             + (f" It said: {cause.message}" if cause else ""),
             retry_after_s=retry_after_s,
+        )
+
+
+class DiskFullError(UnavailableError):
+    """There is no room on the server's disk for an upload, or for a custom voice."""
+
+    code = "disk_full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's disk is full; its operator finds in the log which. Try again later.",
+            retry_after_s=60.0,
         )
 
 

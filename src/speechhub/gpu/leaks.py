@@ -22,7 +22,9 @@ ENDS: Final = 5
 FEWEST: Final = 10
 """Residuals before there is a verdict."""
 VISIT_CALLS: Final = 50
-"""Calls in a row after each of which an engine held more than before, until it is suspect."""
+"""Calls in a row that an engine grew over, until it is suspect."""
+VISIT_LIMIT_BYTES: Final = 1 * MB
+"""How much it must have grown over them: less is not worth another load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +87,18 @@ def between_residents(residuals: Sequence[int]) -> LeakVerdict:
     )
 
 
-def inside_visit(held: Sequence[int], calls: int = VISIT_CALLS) -> bool:
-    """Return whether an engine grew after every single one of its last calls.
+def inside_visit(held: Sequence[int]) -> bool:
+    """Return whether an engine grew all through its last calls, and never gave anything back.
+
+    Caches that fill grow too, and then stop; so each tenth part of the calls must have added something.
 
     Args:
         held: Bytes that the engine held after each call of its visit, the oldest first.
-        calls: How many growths in a row make it suspect.
     """
-    recent = held[-calls - 1 :]
-    return len(recent) > calls and all(later > earlier for earlier, later in pairwise(recent))
+    recent = list(held)[-VISIT_CALLS - 1 :]
+    if len(recent) <= VISIT_CALLS or recent[-1] - recent[0] < VISIT_LIMIT_BYTES:
+        return False
+    marks = recent[:: VISIT_CALLS // 10]
+    return all(later >= earlier for earlier, later in pairwise(recent)) and all(
+        later > earlier for earlier, later in pairwise(marks)
+    )

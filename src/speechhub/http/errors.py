@@ -1,6 +1,8 @@
 """Errors → OpenAI's error object: the one table from class to status, and what Litestar calls with it."""
 
+import errno
 import math
+import tempfile
 from typing import Any, Final
 
 import msgspec
@@ -52,6 +54,10 @@ NEVER_RETRY: Final = (
     errors.ConsentInUseError,
 )
 """What will fail again: SDKs would repeat a 5xx, and a 409, twice on their own."""
+
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""How the system says that a disk, or a user's share of it, is full."""
 
 
 class ErrorObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +174,14 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
     return _respond(status, _object(status, message, param=param, code=code), error.headers)
 
 
+def on_os_error(request: Request[None, None, State], error: OSError) -> Response[ErrorBody]:
+    """Answer what the system refused: a full disk is the operator's to mend, all else is a bug."""
+    if error.errno not in DISK_FULL:
+        return on_exception(request, error)
+    log.error("disk is full", path=request.url.path, file=error.filename, temporary=tempfile.gettempdir())
+    return on_speechhub_error(request, errors.DiskFullError())
+
+
 def on_exception(request: Request[None, None, State], error: Exception) -> Response[ErrorBody]:
     """Answer a bug: nothing of it leaves, all of it is logged."""
     log.error("unexpected error", path=request.url.path, exc_info=error)
@@ -178,6 +192,7 @@ def on_exception(request: Request[None, None, State], error: Exception) -> Respo
 HANDLERS: Final[dict[int | type[Exception], Any]] = {
     errors.SpeechhubError: on_speechhub_error,
     HTTPException: on_http_exception,
+    OSError: on_os_error,
     Exception: on_exception,
 }
 """For Litestar's `exception_handlers`."""

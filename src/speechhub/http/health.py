@@ -1,11 +1,18 @@
 """What health tells of devices, models and GPUs."""
 
 from speechhub.gpu.sampler import GpuView
-from speechhub.http.health_schemas import DeviceHealth, GpuHealth, ModelHealth, SwitchHealth
+from speechhub.http.health_schemas import (
+    DeviceHealth,
+    Failing,
+    GpuHealth,
+    ModelHealth,
+    StepTimes,
+    SwitchHealth,
+    SwitchTimes,
+)
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.placement import Device, Placement
-from speechhub.lifecycle.states import PublicState
-from speechhub.lifecycle.switches import Switch
+from speechhub.lifecycle.placement import Device
+from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
 from speechhub.lifecycle.target import TargetState
 
 
@@ -14,9 +21,10 @@ def device_health(device: Device, manager: Manager, last: Switch | None) -> Devi
     return DeviceHealth(
         name=device.name,
         exclusive=device.exclusive,
-        state=manager.public_states().get(device.name, PublicState.NONE),
+        state=manager.public_state(device.name),
         current_model=manager.current_model(device.name),
         standby=manager.standby(device.name),
+        switch_s=round(manager.switch_s(device.name), 3) if device.exclusive else None,
         last_switch=None
         if last is None
         else SwitchHealth(
@@ -31,8 +39,10 @@ def device_health(device: Device, manager: Manager, last: Switch | None) -> Devi
     )
 
 
-def model_health(state: TargetState, placement: Placement, oldest_wait_s: float, now: float) -> ModelHealth:
+def model_health(state: TargetState, manager: Manager, oldest_wait_s: float, now: float) -> ModelHealth:
     """Return what goes on around a model; *now* is a time of the manager's clock."""
+    placement = manager.placements[state.target]
+    memory = manager.visits.memory(state.target, state.epoch)
     return ModelHealth(
         id=state.target,
         state=state.phase.value if state.phase else "fetching" if state.fetching else "unloaded",
@@ -43,7 +53,42 @@ def model_health(state: TargetState, placement: Placement, oldest_wait_s: float,
         epoch=state.epoch,
         state_s=0.0 if state.since is None else round(now - state.since, 3),
         oldest_wait_s=round(oldest_wait_s, 3),
+        predicted_wait_s=round(manager.wait_s(state.target), 3),
+        failing=_failing(state, now),
+        allocated_bytes=memory.allocated_bytes if memory else None,
+        reserved_bytes=memory.reserved_bytes if memory else None,
     )
+
+
+def _failing(state: TargetState, now: float) -> Failing | None:
+    if state.failing_until is None:
+        return None
+    return Failing(
+        failures=state.failures,
+        retry_in_s=round(max(state.failing_until - now, 0.0), 3),
+        error=state.failure or "",
+    )
+
+
+def switch_times(log: SwitchLog) -> list[SwitchTimes]:
+    """Return how long switches took, by direction."""
+    return [
+        SwitchTimes(
+            leaving=None if leaving == FREE else leaving,
+            target=target,
+            count=steps["total"].count,
+            steps={
+                name: StepTimes(
+                    last_s=round(it.last_s, 4),
+                    mean_s=round(it.mean_s, 4),
+                    p50_s=round(it.p50_s, 4),
+                    p95_s=round(it.p95_s, 4),
+                )
+                for name, it in steps.items()
+            },
+        )
+        for (leaving, target), steps in log.spreads().items()
+    ]
 
 
 def gpu_health(view: GpuView) -> GpuHealth:

@@ -15,7 +15,7 @@ class SwitchHealth(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     """Model that came."""
     cause: str
-    """``request``, ``operator`` or ``speculation``."""
+    """``request``, ``operator``, ``speculation`` or ``recycling``."""
     standby: bool
     """Whether its worker stood by."""
     result: str
@@ -23,6 +23,26 @@ class SwitchHealth(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float
     steps_s: dict[str, float]
     """``drain``, ``stop``, ``verify``, ``start``, ``import``, ``load`` and ``own``."""
+
+
+class StepTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one step of switches took, over those that are remembered; times in seconds."""
+
+    last_s: float
+    mean_s: float
+    p50_s: float
+    p95_s: float
+
+
+class SwitchTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """Switches in one direction that worked, of the last 500."""
+
+    leaving: str | None
+    """Model that had the device before; null if it was free."""
+    target: str
+    count: int
+    steps: dict[str, StepTimes]
+    """``total``, and what ``steps_s`` of a switch has."""
 
 
 class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +56,20 @@ class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
     current_model: str | None
     standby: str | None
     """Model whose worker stands by, ready to take over."""
+    switch_s: float | None
+    """How long a switch takes, as a running mean, or a first guess; null where nobody takes turns."""
     last_switch: SwitchHealth | None
+
+
+class Failing(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that could not be loaded; requests for it are refused until the pause is over."""
+
+    failures: int
+    """Loads that failed in a row."""
+    retry_in_s: float
+    """How long it will be left alone; 0 if the next request tries again."""
+    error: str
+    """What the last load failed with."""
 
 
 class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +89,14 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     """For how long it has been in this state; 0 without a worker."""
     oldest_wait_s: float
     """How long the first of its queue has waited; 0 if nobody waits."""
+    predicted_wait_s: float
+    """How long a request that comes now will wait, as predicted from what was measured."""
+    failing: Failing | None
+    """Null if its last load went well."""
+    allocated_bytes: int | None
+    """Memory of its device that the engine has in use, as it said last; null if it does not tell."""
+    reserved_bytes: int | None
+    """The same with what its allocator keeps for later."""
 
 
 class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +148,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: float
     devices: list[DeviceHealth]
     models: list[ModelHealth]
+    switches: list[SwitchTimes]
+    """How long switches took, by direction."""
     gpus: list[GpuHealth]
     gpu_problem: str | None
     """Why no GPU answers; null if one does."""

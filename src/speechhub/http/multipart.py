@@ -4,6 +4,7 @@ Litestar's own form parsing holds the whole body in memory and fails on a file p
 the Java and Ruby SDKs send it; here the field's name decides what is the file, and nothing else does.
 """
 
+import contextlib
 import tempfile
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final, cast
@@ -111,7 +112,8 @@ class _Reader:
 
     def abandon(self) -> None:
         if self.form.file is not None:
-            self.form.file.close()
+            with contextlib.suppress(OSError):  # a full disk takes not even the rest of what goes away
+                self.form.file.close()
 
     def _begin_file(self) -> None:
         self.abandon()  # a second file replaces the first

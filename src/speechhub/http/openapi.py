@@ -32,6 +32,7 @@ A self-hosted speech server that speaks OpenAI's audio API.
 * Fields that are not described here are ignored.
 * Arrays in forms are repeated parts, named `field[]` or `field`; empty parts and the text `null` are unset.
 * Every answer has `x-request-id`. Every error has OpenAI's error object.
+* `x-request-timeout` on a request for speech or a transcript is how many seconds the client will wait.
 * Where the server has no API keys, none is needed and any is accepted.
 """
 

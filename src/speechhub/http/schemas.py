@@ -110,6 +110,8 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     """Unset means the server's default, or mp3 where the model is one of OpenAI's names."""
     speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None
     """1 is the voice's own pace."""
+    language: str | None = None
+    """Language of the text, as a code or an English name; unset leaves it to the model."""
     seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
     """The same request with the same seed sounds the same, for models that can promise it."""
     silence_interval_ms: Annotated[int, Meta(ge=0, le=MAX_SILENCE_INTERVAL_MS)] | None = None

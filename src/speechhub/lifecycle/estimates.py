@@ -1,10 +1,14 @@
 """What the scheduler learns from the times of its events: how long work takes, and who comes after whom."""
 
+from collections import deque
 from dataclasses import dataclass, field
+from statistics import linear_regression
 from typing import Final
 
 FIRST_GUESS_S: Final = 1.0
 """How long a request takes, before the first one is done."""
+FITTED: Final = 50
+"""How many of the last calls a prediction by size rests on."""
 SUCCESSION_WEIGHT: Final = 0.1
 
 
@@ -26,23 +30,42 @@ class Mean:
 
 @dataclass(slots=True)
 class ServiceTimes:
-    """How long one model's requests hold its worker, in seconds."""
+    """How long one model's calls hold its worker, in seconds: so much each, and so much for their size.
+
+    What a call costs however small it is, is why several requests in one call take less than one by one.
+    """
 
     plain: Mean = field(default_factory=lambda: Mean(FIRST_GUESS_S))
-    by_size: Mean = field(default_factory=lambda: Mean(0.0))
-    """Seconds for each unit of a request's size."""
+    each_s: float = 0.0
+    """What a call takes whatever its size."""
+    by_size_s: float | None = None
+    """What it takes for each unit of its size; None if no size was ever known."""
+    _sized: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=FITTED))
+    """Size and seconds of the last calls."""
 
     def note(self, seconds: float, size: float) -> None:
-        """Learn from a request that is done; *size* 0 is unknown."""
+        """Learn from a call that was done to its end; *size* 0 is unknown."""
         self.plain.add(seconds)
         if size > 0:
-            self.by_size.add(seconds / size)
+            self._sized.append((size, seconds))
+            self._fit()
 
     def predict(self, size: float) -> float:
-        """Return how long a request of *size* will take; 0 is unknown."""
-        if size > 0 and self.by_size.samples:
-            return self.by_size.value * size
+        """Return how long a call of *size* will take; 0 is unknown."""
+        if size > 0 and self.by_size_s is not None:
+            return self.each_s + self.by_size_s * size
         return self.plain.value
+
+    def _fit(self) -> None:
+        """Lay a line through the last calls; it neither falls nor begins below 0."""
+        sizes, seconds = zip(*self._sized, strict=True)
+        through_zero = sum(seconds) / sum(sizes)
+        self.each_s, self.by_size_s = 0.0, through_zero
+        if len(set(sizes)) > 1:
+            by_size_s, each_s = linear_regression(sizes, seconds)
+            if each_s > 0:
+                self.by_size_s = max(by_size_s, 0.0)
+                self.each_s = each_s if by_size_s >= 0 else sum(seconds) / len(seconds)
 
 
 @dataclass(slots=True)

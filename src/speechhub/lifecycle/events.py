@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 from speechhub.errors import SpeechhubError
 
@@ -20,6 +21,9 @@ class Requested:
     """Only wants the engine to be ready, not to use it."""
     size: float = 0.0
     """How much work it is, in what its time grows with: seconds of audio, characters; 0 is unknown."""
+    recordings_s: tuple[float, ...] = ()
+    """Lengths of its recordings, if they may share a call of the engine with those of others; empty if it
+    wants the engine for itself."""
     deadline: float = math.inf
     """When waiting is over and the ticket is refused, in seconds of the scheduler's clock."""
 
@@ -33,9 +37,33 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The work of a granted ticket has ended, well or badly, and its worker is idle or dead."""
+    """The work of a granted ticket has ended, and its worker is idle or dead.
+
+    Tickets that share a call end together, each with an event of its own.
+    """
 
     ticket: int
+    finished: bool = True
+    """Whether it was done to its end: only then its time says how long such work takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTooLarge:
+    """So many recordings did not fit into one call; their tickets are served one by one, in their grant."""
+
+    target: str
+    epoch: int
+    recordings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecycleWanted:
+    """The worker should be replaced: its engine holds more and more memory, or ran out of it."""
+
+    target: str
+    epoch: int
+    urgent: bool = False
+    """After the running work; otherwise as soon as nobody waits for it, or after `PATIENCE_CALLS` calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +163,8 @@ Event = (
     Requested
     | Cancelled
     | Done
+    | BatchTooLarge
+    | RecycleWanted
     | Fetched
     | FetchFailed
     | Loaded
@@ -159,12 +189,23 @@ class Fetch:
     target: str
 
 
+class Unasked(StrEnum):
+    """Why an engine is loaded that nobody waits for."""
+
+    SPECULATION = "speculation"
+    """It is likely the next one."""
+    RECYCLING = "recycling"
+    """It was there, and its worker was replaced."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """Start a worker and load the target; answer with Loaded or LoadFailed."""
 
     target: str
     epoch: int
+    unasked: Unasked | None = None
+    """None if somebody waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +216,8 @@ class Stop:
     epoch: int
     kill: bool = False
     """At once, without asking it first."""
+    recycled: bool = False
+    """Whether it was due to be replaced anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +230,10 @@ class Verify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The ticket's holder may use the worker now; answer with Done."""
+    """The tickets' holders may use the worker now, several in one call; answer with Done for each."""
 
-    ticket: int
+    tickets: tuple[int, ...]
+    """In their order; more than one only if all of them have `Requested.recordings_s`."""
     target: str
     epoch: int
 

@@ -18,6 +18,7 @@ from speechhub.lifecycle.events import (
     Refuse,
     Requested,
     Stop,
+    Unasked,
 )
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.target import TargetState
@@ -40,7 +41,10 @@ class Journal:
         self._waiting: dict[int, _Held] = {}
         self._running: dict[int, _Held] = {}
         self._living: set[int] = set()
-        self._told: set[int] = set()
+        self._told: dict[int, str] = {}
+        """Workers that were told to stop → what their end will be called."""
+        self._guessed: set[int] = set()
+        """Workers that were made ready before anybody asked, and that nobody has used yet."""
         self._moved: dict[str, float] = {}
 
     def __call__(self, event: Event, effects: Sequence[Effect], now: float) -> None:
@@ -109,23 +113,38 @@ class Journal:
     def _ended(self, epoch: int, *, failed: bool) -> None:
         if epoch not in self._living:  # several see a worker's end
             return
-        told = epoch in self._told
         self._living.discard(epoch)
-        self._told.discard(epoch)
-        self._metrics.worker_ended("stopped" if told else "load_failed" if failed else "crashed")
+        if epoch in self._guessed:
+            self._guessed.discard(epoch)
+            self._metrics.speculated(hit=False)
+        told = self._told.pop(epoch, None)
+        self._metrics.worker_ended(told or ("load_failed" if failed else "crashed"))
 
     def _effect(self, effect: Effect, now: float) -> None:
         match effect:
-            case Grant(ticket=ticket, target=target):
-                held = self._waiting.pop(ticket, None)
-                if held is not None and not held.presence:
-                    self._metrics.waited(target, now - held.since)
-                    self._running[ticket] = _Held(target=target, since=now)
+            case Grant(tickets=tickets, target=target, epoch=epoch):
+                self._granted(tickets, target, epoch, now)
                 self._move(target, now)
             case Refuse(ticket=ticket, error=error):
                 if self._waiting.pop(ticket, None) is not None:
                     self._metrics.rejected(error.code or type(error).__name__)
-            case Load(epoch=epoch):
+            case Load(epoch=epoch, unasked=unasked):
                 self._living.add(epoch)
-            case Stop(epoch=epoch):
-                self._told.add(epoch)
+                if unasked is Unasked.SPECULATION:
+                    self._guessed.add(epoch)
+            case Stop(epoch=epoch, recycled=recycled):
+                self._told[epoch] = "recycled" if recycled else "stopped"
+
+    def _granted(self, tickets: Sequence[int], target: str, epoch: int, now: float) -> None:
+        held = {number: it for number in tickets if (it := self._waiting.pop(number, None)) is not None}
+        using = {number: it for number, it in held.items() if not it.presence}
+        for number, it in using.items():
+            self._metrics.waited(target, now - it.since)
+            self._running[number] = _Held(target=target, since=now)
+        if not using:
+            return
+        if self._placements[target].max_batch > 1:
+            self._metrics.shared(target, len(using))
+        if epoch in self._guessed:
+            self._guessed.discard(epoch)
+            self._metrics.speculated(hit=True)

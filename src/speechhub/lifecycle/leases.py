@@ -1,40 +1,76 @@
 """Who waits for an engine, and who uses one: every ticket from its wish to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
-from speechhub.errors import EngineCrashedError, RequestCancelledError, ShuttingDownError
-from speechhub.lifecycle.events import Cancelled, Done, Event, Grant, Refuse, Requested
+from speechhub.errors import (
+    EngineCrashedError,
+    EngineOutOfMemoryError,
+    RequestCancelledError,
+    ShuttingDownError,
+    SpeechhubError,
+)
+from speechhub.lifecycle.events import (
+    BatchTooLarge,
+    Cancelled,
+    Done,
+    Event,
+    Grant,
+    RecycleWanted,
+    Refuse,
+    Requested,
+)
+from speechhub.lifecycle.sharing import Heard, Part, transcribe_together
 from speechhub.lifecycle.workers import Workers
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
 
 
+@dataclass(slots=True, kw_only=True)
+class _Waiter:
+    request: Requested
+    granted: "asyncio.Future[int]"
+    """Epoch of the worker, or why there is none."""
+    part: Part | None = None
+    """What it brings into a shared call; None if it uses the engine itself."""
+
+
 class Leases:
     """The tickets of one manager that are not over, and those who hold them."""
 
-    def __init__(self, workers: Workers, *, post: Callable[[Event], None], cancel_grace_s: float) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        *,
+        post: Callable[[Event], None],
+        called: Callable[[str, Worker], None],
+        cancel_grace_s: float,
+    ) -> None:
         """Begin without tickets.
 
         Args:
             workers: Where granted workers are found.
             post: Takes the events.
+            called: Told after each lease, with the model and the worker, which is idle then.
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
         """
         self.closing = False
         """Whether the server stops: work that ends early then was cut off."""
         self._workers = workers
         self._post = post
+        self._called = called
         self._cancel_grace_s = cancel_grace_s
-        self._waiters: dict[int, tuple[Requested, asyncio.Future[int]]] = {}
+        self._waiters: dict[int, _Waiter] = {}
 
     def waiting(self) -> Iterable[Requested]:
         """Return what everybody who waits asked for."""
-        return [request for request, _ in self._waiters.values()]
+        return [waiter.request for waiter in self._waiters.values() if not waiter.granted.done()]
 
     async def wait(self, request: Requested) -> int:
         """Queue a ticket; return the epoch of the worker that it was granted.
@@ -42,51 +78,128 @@ class Leases:
         Raises:
             SpeechhubError: What the ticket was refused with.
         """
-        waiter: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiters[request.ticket] = request, waiter
-        self._post(request)
-        try:
-            return await waiter
-        except asyncio.CancelledError:
-            self._post(Cancelled(ticket=request.ticket))
-            raise
-        finally:
-            del self._waiters[request.ticket]
+        return await self._wait(request, None)
 
     @asynccontextmanager
     async def lease(self, request: Requested) -> AsyncIterator[Worker]:
         """Wait for an engine, and use it alone; see `Manager.lease`."""
         worker = self._workers.get(await self.wait(request))
+        finished = False
         try:
-            if worker is None:
-                raise EngineCrashedError(  # noqa: TRY301  # as if it had ended a moment later
-                    f"The engine of model {request.target!r} ended before it could be used."
-                )
-            yield worker
+            yield self._there(worker, request.target)
+            finished = True
         except (RequestCancelledError, EngineCrashedError) as error:
             if self.closing:  # it did not end by itself
                 raise ShuttingDownError from error
             raise
+        except EngineOutOfMemoryError:
+            self._too_large(request.target, worker, 1)
+            raise
         finally:
             # In a task of its own: whoever leaves the lease may be cancelled, and must not hold it then.
-            self._workers.spawn(self._give_back(request, worker))
+            self._workers.spawn(self._give_back([request], worker, finished=finished))
+
+    async def share(self, request: Requested, part: Part) -> Heard:
+        """Wait for an engine, and have it transcribe; see `Manager.transcribe`."""
+        try:
+            await self._wait(request, part)
+            return await part.answer
+        finally:
+            _forget(part.answer)
+
+    async def _wait(self, request: Requested, part: Part | None) -> int:
+        waiter = _Waiter(request=request, granted=asyncio.get_running_loop().create_future(), part=part)
+        self._waiters[request.ticket] = waiter
+        self._post(request)
+        try:
+            return await waiter.granted
+        except asyncio.CancelledError:
+            # One that shares a call, and was granted in this moment, is taken back with the others.
+            if part is None or waiter.granted.cancelled() or not waiter.granted.done():
+                self._post(Cancelled(ticket=request.ticket))
+            raise
+        finally:
+            del self._waiters[request.ticket]
+            _forget(waiter.granted)
 
     def answer(self, effect: Grant | Refuse) -> None:
         """Tell who waits."""
-        _, waiter = self._waiters.get(effect.ticket, (None, None))
-        if waiter is None or waiter.done():  # cancelled a moment ago: its Cancelled event follows
-            return
-        if isinstance(effect, Refuse):
-            waiter.set_exception(effect.error)
-        else:
-            waiter.set_result(effect.epoch)
+        numbers = effect.tickets if isinstance(effect, Grant) else (effect.ticket,)
+        waiters = [self._waiters[number] for number in numbers if number in self._waiters]
+        # Who was cancelled a moment ago is left out: its Cancelled event follows.
+        waiters = [waiter for waiter in waiters if not waiter.granted.done()]
+        for waiter in waiters:
+            if isinstance(effect, Refuse):
+                waiter.granted.set_exception(effect.error)
+            else:
+                waiter.granted.set_result(effect.epoch)
+        shared = [(waiter.request, waiter.part) for waiter in waiters if waiter.part is not None]
+        if shared and isinstance(effect, Grant):
+            requests, parts = zip(*shared, strict=True)
+            for part in parts:
+                part.begun = True
+            self._workers.spawn(self._serve(effect.epoch, requests, parts))
 
-    async def _give_back(self, request: Requested, worker: Worker | None) -> None:
+    # ── The work ─────────────────────────────────────────────────────────────
+
+    async def _serve(self, epoch: int, requests: Sequence[Requested], parts: Sequence[Part]) -> None:
+        """Have a worker transcribe for several tickets, and give it back for all of them."""
+        target, worker = requests[0].target, self._workers.get(epoch)
+        finished = False
+        error: Exception = EngineCrashedError(f"The engine of model {target!r} gave no answer.")
+        try:
+            finished = await transcribe_together(
+                self._there(worker, target),
+                parts,
+                too_large=lambda recordings: self._too_large(target, worker, recordings),
+            )
+        except (RequestCancelledError, EngineCrashedError) as why:
+            error = ShuttingDownError() if self.closing else why
+        except SpeechhubError as why:
+            error = why
+        finally:
+            for part in parts:
+                if not part.answer.done():
+                    part.answer.set_exception(error)
+            await self._give_back(requests, worker, finished=finished)
+
+    def _there(self, worker: Worker | None, target: str) -> Worker:
+        if worker is None:  # as if it had ended a moment later
+            raise EngineCrashedError(f"The engine of model {target!r} ended before it could be used.")
+        return worker
+
+    def _too_large(self, target: str, worker: Worker | None, recordings: int) -> None:
+        """Take note that a call ran out of memory: with less of it there may be enough, or never again."""
+        if worker is None:
+            return
+        if recordings > 1:
+            self._post(BatchTooLarge(target=target, epoch=worker.epoch, recordings=recordings))
+        else:
+            self._post(RecycleWanted(target=target, epoch=worker.epoch, urgent=True))
+
+    async def _give_back(
+        self, requests: Sequence[Requested], worker: Worker | None, *, finished: bool
+    ) -> None:
         """End a lease: the next one is granted when the engine is idle, or gone."""
+        target = requests[0].target
+        try:
+            await self._settle(target, worker)
+        finally:
+            for request in requests:
+                self._post(Done(ticket=request.ticket, finished=finished))
+
+    async def _settle(self, target: str, worker: Worker | None) -> None:
         if worker is not None and worker.ended is None and not await worker.settle(self._cancel_grace_s):
             log.warning("engine does not stop a cancelled call and is killed", engine=worker.engine.name)
             worker.kill()
             await worker.exited
         if worker is not None and worker.ended is not None:
-            self._workers.gone(request.target, worker.epoch)  # before Done, or a dead worker would be granted
-        self._post(Done(ticket=request.ticket))
+            self._workers.gone(target, worker.epoch)  # before Done, or a dead worker would be granted
+        elif worker is not None:
+            self._called(target, worker)
+
+
+def _forget(future: "asyncio.Future[Any]") -> None:
+    """Let asyncio know that nobody waits any more, for what came too late either."""
+    if not future.cancel() and not future.cancelled():
+        future.exception()

@@ -18,6 +18,10 @@ class Limits:
     first_load_timeout_s: float = 120.0
     idle_unload_s: float = 300.0
     """0 means never."""
+    batch_audio_s: float = 120.0
+    """Audio that several tickets may bring into one call together; one ticket may always have more."""
+    recycle_after_calls: int = 0
+    """Calls after which a worker is replaced when nobody waits for it; 0 means never."""
     stt_max_wait_s: float = 30.0
     tts_max_wait_s: float = 30.0
     policy: Policy = field(default_factory=NetRent)

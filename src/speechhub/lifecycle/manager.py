@@ -1,7 +1,8 @@
-"""The one owner of all workers: what others may ask, and how what the scheduler wants comes about."""
+"""The one owner of all workers: what others may ask."""
 
 import asyncio
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,25 +11,8 @@ import structlog
 
 from speechhub.engine import Slot, Voice
 from speechhub.errors import ModelNotFoundError
-from speechhub.lifecycle.events import (
-    Effect,
-    Event,
-    Exited,
-    Fetch,
-    Freed,
-    Grant,
-    Load,
-    LoadFailed,
-    PinWanted,
-    Refuse,
-    Requested,
-    ShutdownWanted,
-    Stop,
-    Ticked,
-    UnloadWanted,
-    Unpinned,
-    Verify,
-)
+from speechhub.lifecycle.duties import Duties
+from speechhub.lifecycle.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
 from speechhub.lifecycle.feed import Feed, Observer
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
@@ -36,10 +20,12 @@ from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.proof import Look, Proof
 from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.sharing import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.states import Phase, PublicState, public_state
-from speechhub.lifecycle.switches import Cause, Step, SwitchLog
+from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.target import TargetState
+from speechhub.lifecycle.visits import Visits
 from speechhub.lifecycle.workers import Workers, WorkerStarter
 from speechhub.worker.host import Worker
 
@@ -98,7 +84,11 @@ class Manager:
         """
         self.placements = dict(placements)
         self._scheduler = Scheduler(self.placements, limits)
-        self._feed = Feed(self._scheduler, carry_out=self._carry_out, handled=self._look_after)
+        self._feed = Feed(
+            self._scheduler,
+            carry_out=lambda effect, now: self._duties.carry_out(effect, now),  # noqa: PLW0108  # made below
+            handled=lambda event: self._duties.look_after(event),  # noqa: PLW0108
+        )
         self._workers = Workers(
             self.placements,
             post=self._feed.post,
@@ -113,10 +103,13 @@ class Manager:
             stop_timeout_s=stop_timeout_s,
             threads=threads,
         )
-        self._leases = Leases(self._workers, post=self._feed.post, cancel_grace_s=cancel_grace_s)
+        self.visits = Visits(self._feed.post)
+        """What engines hold from call to call."""
+        self._leases = Leases(
+            self._workers, post=self._feed.post, called=self.visits.called, cancel_grace_s=cancel_grace_s
+        )
+        self._duties = Duties(self._scheduler, self._workers, self._leases, self.placements)
         self._numbers = itertools.count(1)
-        self._drains: dict[str, float] = {}
-        """Models that finish their work before they go → since when."""
         self._closing: asyncio.Task[None] | None = None
 
     # ── Looking ──────────────────────────────────────────────────────────────
@@ -129,25 +122,33 @@ class Manager:
         """Return what is going on around one model."""
         return self._scheduler.state(target)
 
-    def public_states(self) -> dict[str, PublicState]:
-        """Return for every device that has a worker what it is doing, as users see it."""
-        found: dict[str, PublicState] = {}
-        for state in self.states():
-            placement = self.placements[state.target]
-            now = public_state(state.phase, placement.slot)
-            if now is not PublicState.NONE or placement.device.name not in found:
-                found[placement.device.name] = now
-        return found
+    def public_state(self, device: str) -> PublicState:
+        """Return what *device* is doing, as users see it; of several engines, the `current_model`'s."""
+        here = [state for state in self.states() if self._is_on(state.target, device)]
+        current = self.current_model(device)
+        if current is not None:
+            here = [state for state in here if state.target == current]
+        shown = {public_state(state.phase, self.placements[state.target].slot) for state in here}
+        return next(
+            (it for it in PublicState if it in shown and it is not PublicState.NONE), PublicState.NONE
+        )
 
     def current_model(self, device: str) -> str | None:
-        """Return the model that is ready on *device*; the one used last where several may be."""
-        ready = [s for s in self.states() if s.phase is Phase.READY]
-        here = [s for s in ready if self.placements[s.target].device.name == device]
-        return max(here, key=lambda s: s.since or 0.0).target if here else None
+        """Return the model that is ready on *device*; where several are, one that works or did so last."""
+        here = [s for s in self.states() if s.phase is Phase.READY and self._is_on(s.target, device)]
+        return max(here, key=lambda s: (s.busy, s.used or 0.0)).target if here else None
 
     def voices(self, target: str) -> tuple[Voice, ...]:
         """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""
         return self._workers.voices(target) or self.placements[target].model.voices
+
+    def wait_s(self, target: str) -> float:
+        """Return how long a request that comes now for *target* will wait, in seconds, as predicted."""
+        return self._scheduler.wait_s(target, asyncio.get_running_loop().time())
+
+    def switch_s(self, device: str) -> float:
+        """Return how long a switch on *device* takes, in seconds: the running mean, or a first guess."""
+        return self._scheduler.switch_s(device)
 
     def standby(self, device: str) -> str | None:
         """Return the model whose worker stands by for *device*, or is being prepared; None if none does."""
@@ -168,27 +169,74 @@ class Manager:
 
     # ── Using ────────────────────────────────────────────────────────────────
 
-    def lease(self, target: str, *, front: bool = False) -> AbstractAsyncContextManager[Worker]:
+    def lease(
+        self, target: str, *, front: bool = False, size: float = 0.0, deadline: float = math.inf
+    ) -> AbstractAsyncContextManager[Worker]:
         """Wait for the engine that serves *target*, and use it alone.
 
         Args:
             target: Id of the model.
             front: Go before all who wait; for work whose worker crashed.
+            size: How much work it is: seconds of audio to transcribe, characters to speak; 0 is unknown.
+            deadline: When waiting is over, by the event loop's clock.
 
         Raises:
             UnavailableError: The queue is full, the engine was not ready in time, or the server stops.
             ModelFilesError: The model's files cannot be had.
             EngineLoadError: The engine cannot load the model.
         """
-        return self._leases.lease(Requested(ticket=next(self._numbers), target=target, front=front))
+        return self._leases.lease(
+            Requested(ticket=next(self._numbers), target=target, front=front, size=size, deadline=deadline)
+        )
 
-    async def switch_to(self, target: str) -> None:
+    async def transcribe(
+        self,
+        target: str,
+        part: Part,
+        *,
+        front: bool = False,
+        deadline: float = math.inf,
+    ) -> Heard:
+        """Wait for the engine that serves *target*, and have it transcribe, in one call with others' work.
+
+        Others who wait behind share the call if the engine takes as much; a recording whose worker crashed
+        is tried again alone, so that it takes nobody with it.
+
+        Args:
+            target: Id of the model.
+            part: What to transcribe; all of it goes into one call.
+            front: As for `lease`.
+            deadline: As for `lease`.
+
+        Raises:
+            UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
+            EngineError: Its subclass tells whether the engine failed, or its process.
+            RequestError: The engine refused a value.
+        """
+        lengths_s = tuple(request.audio.duration_s for request in part.recordings)
+        request = Requested(
+            ticket=next(self._numbers),
+            target=target,
+            front=front,
+            size=sum(lengths_s),
+            deadline=deadline,
+            recordings_s=() if front else lengths_s,
+        )
+        return await self._leases.share(request, part)
+
+    async def switch_to(self, target: str, *, deadline: float = math.inf) -> None:
         """Make *target* ready, on its device, as soon as what came before is done.
+
+        Args:
+            target: Id of the model.
+            deadline: As for `lease`.
 
         Raises:
             UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
         """
-        await self._leases.wait(Requested(ticket=next(self._numbers), target=target, presence=True))
+        await self._leases.wait(
+            Requested(ticket=next(self._numbers), target=target, presence=True, deadline=deadline)
+        )
 
     async def switch_to_stt(self, model: str) -> None:
         """Make an STT model ready; see `switch_to`."""
@@ -261,44 +309,3 @@ class Manager:
             for name, placement in self.placements.items():
                 if placement.slot is slot:
                     group.create_task(self.unload(name))
-
-    # ── Carrying out what the scheduler wants ────────────────────────────────
-
-    def _carry_out(self, effect: Effect, now: float) -> None:
-        match effect:
-            case Grant() | Refuse():
-                self._leases.answer(effect)
-            case Fetch(target=target):
-                self._workers.fetch(target)
-            case Load(target=target, epoch=epoch):
-                self._workers.load(target, epoch, self._cause(target))
-            case Stop(target=target, epoch=epoch, kill=kill):
-                if (began := self._drains.pop(target, None)) is not None:
-                    device = self.placements[target].device.name
-                    self.switches.left(device, target, Step.DRAIN, began, now)
-                self._workers.stop(target, epoch, kill=kill)
-            case Verify(target=target, epoch=epoch):
-                self._workers.verify(target, epoch)
-
-    def _cause(self, target: str) -> Cause:
-        """Return for whom *target* is loaded."""
-        presences = [request.presence for request in self._leases.waiting() if request.target == target]
-        if not presences:
-            return Cause.SPECULATION
-        return Cause.OPERATOR if all(presences) else Cause.REQUEST
-
-    def _look_after(self, event: Event) -> None:
-        """See to what the scheduler does not decide: what stands by, and what is measured."""
-        match event:
-            case Exited(target=target) | LoadFailed(target=target) | Freed(target=target):
-                self._drains.pop(target, None)
-                device = self.placements[target].device
-                here = [state for state in self.states() if self._is_on(state.target, device.name)]
-                if all(state.phase is None and not state.waiting for state in here):
-                    # Nobody wants the device any more: its memory is the machine's again.
-                    self._workers.standbys.drop(device.name)
-                    self.switches.vacant(device.name)
-            case UnloadWanted() | Requested() | Ticked():
-                for state in self.states():
-                    if state.phase is Phase.DRAINING:
-                        self._drains.setdefault(state.target, state.since or 0.0)

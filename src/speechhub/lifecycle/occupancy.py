@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from speechhub.errors import EnginePinnedError, SpeechhubError
+from speechhub.lifecycle.batches import batch_size
 from speechhub.lifecycle.estimates import Mean, Succession
-from speechhub.lifecycle.events import Effect, Fetch, Grant, Load, Refuse, Stop, Verify
+from speechhub.lifecycle.events import Effect, Fetch, Grant, Load, Refuse, Stop, Unasked, Verify
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.placement import Device
 from speechhub.lifecycle.policy import Line, Scene
@@ -36,11 +37,13 @@ class Occupancy:
     epochs: "itertools.count[int]"
     """Shared by all devices."""
     pinned: str | None = None
+    closing: bool = False
+    """Whether the server stops: nothing is loaded that nobody waits for."""
     switch_s: Mean = field(default_factory=lambda: Mean(FIRST_SWITCH_GUESS_S))
     """How long it takes from telling one engine to stop until the next one is ready."""
     succession: Succession = field(default_factory=Succession)
-    foreseen: str | None = None
-    """Target that the device is being made ready for although nobody waits."""
+    unasked: tuple[str, Unasked] | None = None
+    """Target that the device is being made ready for although nobody waits, and why."""
     _switch_began: float | None = None
     """When the last engine was told to stop, for another one that does not load yet."""
 
@@ -90,7 +93,8 @@ class Occupancy:
                 worker.move(Phase.DRAINING, now)
             return ()
         worker.move(Phase.STOPPING, now)
-        return (Stop(target=it.name, epoch=worker.epoch),)
+        recycled = worker.calls >= worker.recycle_from
+        return (Stop(target=it.name, epoch=worker.epoch, recycled=recycled),)
 
     def vacate(self, it: Target, worker: WorkerState, now: float) -> Iterator[Effect]:
         """Note that the process of *worker* is gone."""
@@ -111,7 +115,11 @@ class Occupancy:
             idle: Whether work has just ended, so that it is time to think ahead.
         """
         for it in self.targets.values():
-            if it.phase_is(Phase.DRAINING):
+            if it.is_due_for_recycling():
+                if self.device.exclusive and not self.closing:
+                    self.unasked = it.name, Unasked.RECYCLING
+                yield from self.retire(it, now)
+            elif it.phase_is(Phase.DRAINING):
                 yield from self.retire(it, now)
         for it in self._lines():
             if it.worker is None and (pinned := self.excludes(it)):
@@ -135,7 +143,7 @@ class Occupancy:
     def _share(self, now: float) -> Iterator[Effect]:
         """Let engines run beside each other; for room, first come first served."""
         for it in self._servable():  # whoever waited for a load comes before anybody's need of room
-            if it.worker is not None and it.worker.served == 0:
+            if it.worker is not None and it.worker.calls == 0:
                 yield from self._grant(it, it.worker, now)
         room_is_wanted = False
         for it in self._servable():
@@ -156,12 +164,19 @@ class Occupancy:
             yield from self._verify(holder, worker)
         if worker.phase is not Phase.READY:
             return
-        if worker.served == 0:  # whoever waited for the load comes before anybody's switch
+        if worker.calls == 0:  # whoever waited for the load comes before anybody's switch
             yield from self._grant(holder, worker, now)
-        while worker.job is None and self.pinned != holder.name:
+        while worker.job is None:
             choice = self._choose(holder, worker, now)
-            if choice is None and idle and worker.served and self.succession.last == holder.name:
-                choice = self.foreseen = self._foresee(holder.name)
+            if (
+                choice is None
+                and idle
+                and not self.closing
+                and worker.calls
+                and self.succession.last == holder.name
+            ):
+                choice = self._foresee(holder.name)
+                self.unasked = (choice, Unasked.SPECULATION) if choice else None
             if choice is None:
                 return
             if choice != holder.name:
@@ -197,28 +212,33 @@ class Occupancy:
     def _bring_in(self, now: float) -> Iterator[Effect]:
         """Load whoever's turn it is on a device that is empty."""
         choice = self._choose(None, None, now)
-        foreseen, self.foreseen = self.foreseen, None
-        if choice is None and self.pinned is None:
-            choice = foreseen
-        if choice is None:
-            self._switch_began = None
-        else:
+        (unasked, why), self.unasked = self.unasked or (None, None), None
+        if choice is not None:
             yield self._load(self.targets[choice], now)
+        elif unasked is not None and self.pinned in (None, unasked):
+            yield self._load(self.targets[unasked], now, why)
+        else:
+            self._switch_began = None
 
     def _grant(self, it: Target, worker: WorkerState, now: float) -> Iterator[Effect]:
         while worker.phase is Phase.READY and it.waiting and (it.waiting[0].presence or worker.job is None):
-            ticket = it.waiting.pop(0)
-            if not ticket.presence:
-                worker.job = Job(ticket=ticket.number, size=ticket.size, began=now)
-                worker.served += 1
-            yield Grant(ticket=ticket.number, target=it.name, epoch=worker.epoch)
+            count = batch_size(
+                it.waiting, most_recordings=worker.most_recordings, audio_s=self.limits.batch_audio_s
+            )
+            granted, it.waiting = it.waiting[:count], it.waiting[count:]
+            numbers = tuple(ticket.number for ticket in granted)
+            if not granted[0].presence:
+                size = sum(ticket.size for ticket in granted)
+                worker.job = Job(tickets=set(numbers), size=size, began=now)
+                worker.calls += 1
+            yield Grant(tickets=numbers, target=it.name, epoch=worker.epoch)
 
     def _verify(self, it: Target, worker: WorkerState) -> Iterator[Effect]:
         if not worker.verifying:
             worker.verifying = True
             yield Verify(target=it.name, epoch=worker.epoch)
 
-    def _load(self, it: Target, now: float) -> Effect:
+    def _load(self, it: Target, now: float, unasked: Unasked | None = None) -> Effect:
         limits = self.limits
         limit_s = limits.switch_timeout_s if it.loaded_before else limits.first_load_timeout_s
         it.worker = WorkerState(
@@ -227,9 +247,11 @@ class Occupancy:
             idle_since=now,
             deadline=now + limit_s,
             switch_began=self._switch_began,
+            most_recordings=it.placement.max_batch,
+            recycle_from=limits.recycle_after_calls or math.inf,
         )
         self._switch_began = None
-        return Load(target=it.name, epoch=it.worker.epoch)
+        return Load(target=it.name, epoch=it.worker.epoch, unasked=unasked)
 
     def _make_room_and_load(self, it: Target, now: float) -> Iterator[Effect]:
         needs_bytes = it.placement.model.memory_bytes

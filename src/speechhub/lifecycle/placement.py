@@ -1,11 +1,20 @@
 """Where each model runs: engines and settings → one placement per model. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from speechhub.discovery import InstalledEngine
-from speechhub.engine import HubSource, ModelFile, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.engine import (
+    EngineSpec,
+    HubSource,
+    ModelFile,
+    ModelPart,
+    ModelSpec,
+    Slot,
+    SttCapabilities,
+    TtsCapabilities,
+)
 from speechhub.errors import ConfigurationError
 from speechhub.settings import ModelSettings, Settings
 
@@ -56,8 +65,25 @@ class Placement:
 
     @property
     def capabilities(self) -> SttCapabilities | TtsCapabilities:
-        """What the model can do."""
+        """What the model can do with all its parts."""
         return self.engine.spec.capabilities_of(self.model)
+
+    @property
+    def max_batch(self) -> int:
+        """How many recordings one call of the engine may carry; 1 for one that speaks."""
+        return self.capabilities.max_batch if isinstance(self.capabilities, SttCapabilities) else 1
+
+    def lacks(self, parts: Collection[str]) -> dict[str, ModelPart]:
+        """Return the capabilities that the model has not, and the part that each of them needs.
+
+        Args:
+            parts: Names of its optional parts that are there.
+        """
+        return {
+            part.enables: part
+            for part in self.model.parts
+            if part.enables and part.name not in parts and not self.options.get(part.option)
+        }
 
 
 def devices_of(settings: Settings, *, gpus: Sequence[str], host_memory_bytes: int) -> tuple[Device, ...]:
@@ -130,11 +156,28 @@ def _models(
                 f"Setting models.{name}: engine {own.engine!r} runs its own models only: "
                 f"{', '.join(m.id for m in wanted.spec.models)}."
             )
-        yield (
-            wanted,
-            _model_of(known or ModelSpec(id=name), own),
-            own.path.expanduser().absolute() if own.path else None,
-        )
+        base = known or _relative(name, wanted.spec)
+        yield wanted, _model_of(base, own), own.path.expanduser().absolute() if own.path else None
+
+
+def _relative(name: str, spec: EngineSpec) -> ModelSpec:
+    """Return what is known of a model that only the operator knows, by the others of its engine."""
+    base = ModelSpec(id=name, parts=_family_parts(spec))
+    if not spec.models or not all(model.must_accept_licence for model in spec.models):
+        return base
+    # Another name, or another place, must be no way around a licence.
+    return replace(
+        base,
+        licence=spec.models[0].licence,
+        licence_url=spec.models[0].licence_url,
+        must_accept_licence=True,
+    )
+
+
+def _family_parts(spec: EngineSpec) -> tuple[ModelPart, ...]:
+    """Return the optional parts that all models of the engine have: others of the family have them, too."""
+    first, *others = spec.models or (ModelSpec(id=""),)
+    return tuple(p for p in first.parts if p.optional and all(p in other.parts for other in others))
 
 
 def _model_of(known: ModelSpec, own: ModelSettings) -> ModelSpec:
@@ -150,7 +193,6 @@ def _model_of(known: ModelSpec, own: ModelSettings) -> ModelSpec:
         hub=hub,
         files=tuple(ModelFile(path=path) for path in own.files),
         languages=own.languages or known.languages,
-        licence="",  # whatever weights the operator has there
     )
 
 

@@ -70,7 +70,12 @@ class Proof:
             self._needs[target] = max(look.used_bytes - baseline.used_bytes, 0)
 
     async def free_bytes(self, device: str) -> int | None:
-        """Return how much memory an engine may take that is alone on *device*; None if nobody tells."""
+        """Return how much memory an engine may take that is alone on *device*; None if nobody tells.
+
+        Ask after `before_load`: a driver that did not answer then is not waited for again.
+        """
+        if device not in self._baselines:
+            return None
         look = await self._ask(device, self._deadline_s)
         return look.free_bytes if look is not None else None
 

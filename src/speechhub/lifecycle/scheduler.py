@@ -19,6 +19,7 @@ from speechhub.errors import (
     SwitchTimeoutError,
 )
 from speechhub.lifecycle.events import (
+    BatchTooLarge,
     Cancelled,
     Done,
     Effect,
@@ -31,6 +32,7 @@ from speechhub.lifecycle.events import (
     LoadFailed,
     NotFreed,
     PinWanted,
+    RecycleWanted,
     Refuse,
     Requested,
     ShutdownWanted,
@@ -84,7 +86,10 @@ class Scheduler:
             fetching=it.fetching,
             pinned=self._device_of(it).pinned == target,
             oldest=min((ticket.arrived for ticket in it.waiting), default=None),
+            used=worker.idle_since if worker else None,
+            failures=it.breaker.failures,
             failing_until=it.breaker.until if it.breaker.failures else None,
+            failure=it.breaker.error.message if it.breaker.error else None,
         )
 
     def states(self) -> list[TargetState]:
@@ -117,7 +122,7 @@ class Scheduler:
         """
         effects = list(self._take_in(event, now))
         for device in self._devices.values():
-            effects += device.dispatch(now, idle=isinstance(event, Done) and not self._shutting_down)
+            effects += device.dispatch(now, idle=isinstance(event, Done))
         return effects
 
     def _take_in(self, event: Event, now: float) -> Iterator[Effect]:  # noqa: C901, PLR0912  # one arm for each
@@ -127,9 +132,11 @@ class Scheduler:
             case Cancelled(ticket=ticket):
                 for it in self._targets.values():
                     it.withdraw(ticket)
-                self._done(ticket, now)
-            case Done(ticket=ticket):
-                self._done(ticket, now)
+                self._done(ticket, now, finished=False)
+            case Done(ticket=ticket, finished=finished):
+                self._done(ticket, now, finished=finished)
+            case BatchTooLarge() | RecycleWanted():
+                self._learn_of_memory(event)
             case Fetched() | FetchFailed():
                 yield from self._fetched(event)
             case Loaded() | LoadFailed() | Exited() | Freed() | NotFreed():
@@ -143,11 +150,14 @@ class Scheduler:
             case Unpinned(device=name):
                 self._devices[name].pinned = None
             case UnloadWanted(target=name):
-                yield from self._device_of(self._targets[name]).retire(self._targets[name], now)
+                device = self._device_of(self._targets[name])
+                if device.unasked is not None and device.unasked[0] == name:
+                    device.unasked = None
+                yield from device.retire(self._targets[name], now)
             case ShutdownWanted():
                 self._shutting_down = True
                 for occupancy in self._devices.values():
-                    occupancy.foreseen = None
+                    occupancy.closing, occupancy.unasked = True, None
                 for it in self._targets.values():
                     yield from refuse_all(it, ShuttingDownError())
             case Ticked():
@@ -174,6 +184,7 @@ class Scheduler:
                 presence=event.presence,
                 deadline=event.deadline,
                 size=event.size,
+                recordings_s=event.recordings_s,
             )
         )
 
@@ -205,9 +216,9 @@ class Scheduler:
     def _retry_after_s(self, it: Target, now: float) -> float:
         return min(60.0, max(1.0, math.ceil(self.wait_s(it.name, now))))
 
-    def _done(self, ticket: int, now: float) -> None:
+    def _done(self, ticket: int, now: float, *, finished: bool) -> None:
         for it in self._targets.values():
-            it.free_work(ticket, now)
+            it.free_work(ticket, now, finished=finished)
 
     # ── Files and workers ────────────────────────────────────────────────────
 
@@ -244,6 +255,16 @@ class Scheduler:
                 worker.verifying = False
                 for other in device.targets.values():  # nobody knows when the memory comes back
                     yield from refuse_all(other, error)
+
+    def _learn_of_memory(self, event: BatchTooLarge | RecycleWanted) -> None:
+        worker = self._targets[event.target].worker
+        if worker is None or worker.epoch != event.epoch:
+            return
+        match event:
+            case BatchTooLarge(recordings=recordings):
+                worker.most_recordings = max(1, recordings // 2)
+            case RecycleWanted(urgent=urgent):
+                worker.recycle_from = -math.inf if urgent else min(worker.recycle_from, worker.calls)
 
     def _tick(self, now: float) -> Iterator[Effect]:
         for it in self._targets.values():

@@ -9,6 +9,8 @@ from typing import Final
 
 KEPT: Final = 500
 """How many switches are remembered; the statistics are over these."""
+FREE: Final = "none"
+"""Stands for the model that left, where the device was free."""
 
 
 class Step(StrEnum):
@@ -39,6 +41,8 @@ class Cause(StrEnum):
     """Somebody wants it ready: an operator, or the list of models to preload."""
     SPECULATION = "speculation"
     """Nobody waits; it is likely the next."""
+    RECYCLING = "recycling"
+    """Nobody waits; its worker was replaced."""
 
 
 class Result(StrEnum):
@@ -69,8 +73,8 @@ class Switch:
 
     @property
     def direction(self) -> tuple[str, str]:
-        """Models left and entered, ``none`` for a device that was free."""
-        return self.leaving or "none", self.target
+        """Models left and entered, `FREE` for a device that had none."""
+        return self.leaving or FREE, self.target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from speechhub.lifecycle.breaker import Breaker
 from speechhub.lifecycle.estimates import ServiceTimes
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.states import MOVES, Phase
+
+PATIENCE_CALLS: Final = 50
+"""Calls that a worker which should be replaced may still get while somebody waits for it all the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,15 +25,21 @@ class Ticket:
     presence: bool
     deadline: float
     size: float
+    recordings_s: tuple[float, ...]
+    """As in `Requested`."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """A ticket that uses a worker."""
+    """One or more tickets that use a worker together."""
 
-    ticket: int
+    tickets: set[int]
+    """Those whose work has not ended."""
     size: float
+    """Of all together."""
     began: float
+    finished: bool = True
+    """Whether all that has ended was done to its end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,8 +56,12 @@ class WorkerState:
     switch_began: float | None = None
     """When the engine before it was told to stop for it; None if the device was empty."""
     job: Job | None = None
-    served: int = 0
-    """Tickets that it was granted to."""
+    calls: int = 0
+    """How often it was granted."""
+    most_recordings: int
+    """How many recordings fit into one call, as its engine says or as was found out."""
+    recycle_from: float
+    """Number of calls from which it is replaced when nobody waits for it; below 0, whoever waits."""
     verifying: bool = False
     """Whether an answer to `Verify` is due."""
 
@@ -108,12 +122,26 @@ class Target:
         job = self.worker.job if self.worker else None
         return max(0.0, job.began + self.service.predict(job.size) - now) if job else 0.0
 
-    def free_work(self, ticket: int, now: float) -> None:
-        """End the work of *ticket*, if the worker still has it."""
+    def free_work(self, ticket: int, now: float, *, finished: bool) -> None:
+        """End the work of *ticket*, if the worker still has it; it is free when it has none left."""
         worker = self.worker
-        if worker is not None and worker.job is not None and worker.job.ticket == ticket:
-            self.service.note(now - worker.job.began, worker.job.size)
+        job = worker.job if worker is not None else None
+        if worker is None or job is None or ticket not in job.tickets:
+            return
+        job.tickets.remove(ticket)
+        job.finished &= finished
+        if not job.tickets:
+            if job.finished:
+                self.service.note(now - job.began, job.size)
             worker.job, worker.idle_since = None, now
+
+    def is_due_for_recycling(self) -> bool:
+        """Return whether its worker should be replaced now."""
+        worker = self.worker
+        if worker is None or worker.phase is not Phase.READY or worker.calls < worker.recycle_from:
+            return False
+        idle = worker.job is None and not self.waiting
+        return idle or worker.calls >= worker.recycle_from + PATIENCE_CALLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,5 +158,11 @@ class TargetState:
     pinned: bool
     oldest: float | None
     """When the one who waits longest came; None if nobody waits."""
+    used: float | None
+    """When its engine was last done with work, or got ready; None without a worker."""
+    failures: int
+    """Loads that failed in a row."""
     failing_until: float | None
     """When the next load may be tried; None if the last one went well."""
+    failure: str | None
+    """What the last load failed with; None if it went well."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from speechhub.codecs.resample import resample
 from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
 from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
@@ -14,6 +16,8 @@ from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice
 from speechhub.voices.recording import Recording, clip_bytes
 from speechhub.voices.records import VOICE_ID
+
+log = structlog.get_logger()
 
 SHORTEST_CLIP_CHARS: Final = 256
 """A text as long as this is no name; the shortest file with a second of sound is far longer."""
@@ -174,7 +178,8 @@ class Casting:
         )
 
     async def _clip(self, text: str, capabilities: TtsCapabilities, *, param: str) -> Reference:
-        data = clip_bytes(text, limit_bytes=self._voices.max_reference_bytes, param=param)
+        limit_bytes = self._voices.max_reference_bytes
+        data = await asyncio.to_thread(clip_bytes, text, limit_bytes=limit_bytes, param=param)
         recording = await self._voices.read(data, param=param)
         return await asyncio.to_thread(_reference, recording, capabilities)
 
@@ -199,9 +204,12 @@ def _cannot_clone(placement: Placement) -> UnsupportedValueError:
 
 
 def _reference(recording: Recording, capabilities: TtsCapabilities, *, stored: bool = False) -> Reference:
-    audio = recording.audio
-    if capabilities.longest_reference_s is not None:
-        audio = audio.slice_s(0.0, capabilities.longest_reference_s)
+    audio, longest_s = recording.audio, capabilities.longest_reference_s
+    if longest_s is not None and audio.duration_s > longest_s:
+        log.warning(
+            "recording is longer than the model listens", duration_s=audio.duration_s, used_s=longest_s
+        )
+        audio = audio.slice_s(0.0, longest_s)
     return Reference(
         audio=resample(audio, capabilities.reference_sample_rate), digest=recording.digest, stored=stored
     )

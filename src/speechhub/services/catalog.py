@@ -1,10 +1,10 @@
 """Names that clients use → models and voices that are here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import EmotionMode, ModelPart, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.errors import (
     ConfigurationError,
     InvalidValueError,
@@ -35,6 +35,9 @@ OPENAI_VOICES: Final = (
 """Voices that clients have hard-coded. Source: OpenAI's openapi.yaml, VoiceIdsShared."""
 
 
+PartsOf = Callable[[Placement], Collection[str]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """One name that a client may use for a model."""
@@ -57,6 +60,7 @@ class Catalog:
         tts_model: str | None = None,
         aliases: Mapping[str, str] | None = None,
         voice_aliases: Mapping[str, str] | None = None,
+        parts: PartsOf | None = None,
     ) -> None:
         """Check the names against each other.
 
@@ -68,6 +72,7 @@ class Catalog:
             tts_model: The operator's default for text to speech.
             aliases: Further names of models.
             voice_aliases: Voice names that stand for others.
+            parts: Names a model's optional parts that are there; by default all are.
 
         Raises:
             ConfigurationError: A default or an alias names a model that is not here.
@@ -75,6 +80,7 @@ class Catalog:
         self._placements = dict(placements)
         self._may_load = may_load
         self._voice_aliases = dict(voice_aliases or {})
+        self._parts = parts or (lambda placement: [part.name for part in placement.model.parts])
         self.defaults: dict[Slot, str | None] = {
             Slot.STT: self._default(Slot.STT, stt_model, "stt_model"),
             Slot.TTS: self._default(Slot.TTS, tts_model, "tts_model"),
@@ -136,6 +142,10 @@ class Catalog:
         """Return all models, then all aliases, each by name."""
         names = [*sorted(self._placements), *sorted(set(self._aliases) - set(self._placements))]
         return [self.find(name) for name in names]
+
+    def lacks(self, placement: Placement) -> dict[str, ModelPart]:
+        """Return the capabilities that the model has not as it is here, and the part that each needs."""
+        return placement.lacks(self._parts(placement)) if placement.model.parts else {}
 
     def meant(self, voice: str) -> str:
         """Return what a voice's name stands for according to the settings; itself if for nothing else."""

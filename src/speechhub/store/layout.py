@@ -3,7 +3,7 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -37,16 +37,21 @@ class Layout:
         return self.models_dir / ".staging" / f"{safe_name(model_id)}.{purpose}"
 
     @contextmanager
-    def lock(self, model_id: str) -> Iterator[None]:
+    def lock(self, model_id: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold the right to change a model's files, against threads and processes alike; waits for it.
 
+        *on_wait* is called if somebody else holds it.
         The kernel lets go of the lock when its holder dies, however it dies.
         """
         path = self.models_dir / ".locks" / safe_name(model_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)

@@ -15,32 +15,40 @@ class PullProgress:
     done_bytes: int
     """Of all files together, those of an earlier, interrupted pull included."""
     total_bytes: int | None
-    """Of all files together; None if a source does not tell."""
+    """Of all files together; None if it is not known, or not yet."""
+    waiting: str = ""
+    """Why nothing comes at the moment, for people; empty when bytes have come."""
 
 
 class ProgressMeter:
     """Counts the bytes of one pull and tells the listener; lives as long as the pull."""
 
-    def __init__(
-        self,
-        model: str,
-        total_bytes: int | None,
-        listener: Callable[[PullProgress], None] | None,
-    ) -> None:
+    def __init__(self, model: str, listener: Callable[[PullProgress], None] | None) -> None:
+        self.total_bytes: int | None = None
+        """Set once it is known."""
         self._model = model
-        self._total_bytes = total_bytes
         self._listener = listener
         self._done_bytes = 0
+        self._file = ""
 
     def add(self, file: str, n_bytes: int) -> None:
         """Count *n_bytes* more of *file*; negative where bytes turn out to be useless."""
+        self._file = file
         self._done_bytes += n_bytes
+        self._tell("")
+
+    def wait(self, reason: str) -> None:
+        """Tell why nothing comes."""
+        self._tell(reason)
+
+    def _tell(self, waiting: str) -> None:
         if self._listener:
             self._listener(
                 PullProgress(
                     model=self._model,
-                    file=file,
+                    file=self._file,
                     done_bytes=self._done_bytes,
-                    total_bytes=self._total_bytes,
+                    total_bytes=self.total_bytes,
+                    waiting=waiting,
                 )
             )

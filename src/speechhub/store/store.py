@@ -6,12 +6,14 @@ from pathlib import Path
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store.digest import sha256_of
-from speechhub.store.fetch import Fetcher, Listener, clear
+from speechhub.store.fetch import Fetcher, clear
 from speechhub.store.file_set import FileSet, check_part_names, file_sets
 from speechhub.store.folder import check_folder, size_of
 from speechhub.store.hub import ModelHub
 from speechhub.store.layout import Layout
 from speechhub.store.manifest import MANIFEST_NAME, Manifest, problem_with, read_manifest, refresh_times
+from speechhub.store.progress import ProgressMeter, PullProgress
+from speechhub.store.sites import HuggingFace, ModelScope, Site
 from speechhub.store.status import ModelState, ModelStatus
 from speechhub.store.wheels import WheelOffer, find_in_wheels
 
@@ -24,11 +26,27 @@ class ModelStore:
     """
 
     def __init__(
-        self, models_dir: Path, *, hf_endpoint: str | None, offline: bool, hub: ModelHub | None = None
+        self,
+        models_dir: Path,
+        *,
+        hf_endpoint: str | None,
+        offline: bool,
+        modelscope: str | None = None,
+        hub: ModelHub | None = None,
     ) -> None:
+        """Use the folder *models_dir*, which need not exist.
+
+        Args:
+            models_dir: Where models are put.
+            hf_endpoint: Address of a mirror of Hugging Face's hub; None for huggingface-hub's own.
+            offline: Whether to connect to nothing.
+            modelscope: Address of ModelScope's hub, to be asked first; None to do without.
+            hub: Stands for both hubs.
+        """
         self._layout = Layout(models_dir)
         self._offline = offline
-        self._fetcher = Fetcher(self._layout, hub or ModelHub(hf_endpoint), offline=offline)
+        sites: list[Site] = [*([ModelScope(modelscope)] if modelscope else []), HuggingFace(hf_endpoint)]
+        self._fetcher = Fetcher(self._layout, hub or ModelHub(sites), offline=offline)
 
     def resolve(
         self,
@@ -36,7 +54,7 @@ class ModelStore:
         *,
         local: Path | None = None,
         search_path: Sequence[Path] = (),
-        on_progress: Listener | None = None,
+        on_progress: Callable[[PullProgress], None] | None = None,
         extras: Collection[str] = (),
     ) -> Path | None:
         """Return a folder with all of the model's files; None if the model needs none.
@@ -45,7 +63,7 @@ class ModelStore:
             model: Whose files.
             local: The operator's own folder for this model, which is used as it is.
             search_path: Further site-packages folders whose wheels may carry the files.
-            on_progress: Called, in this thread, as bytes arrive.
+            on_progress: Called, in this thread, as bytes arrive, or when there is something to wait for.
             extras: Names of optional parts that are wanted, too.
 
         Raises:
@@ -61,9 +79,10 @@ class ModelStore:
             return folder
         try:
             self._layout.models_dir.mkdir(parents=True, exist_ok=True)
-            with self._layout.lock(model.id):
+            meter = ProgressMeter(model.id, on_progress)
+            with self._layout.lock(model.id, lambda: meter.wait("another pull of it is running")):
                 if missing := self._missing(model, extras):  # while we waited, another may have done it
-                    self._fetcher.fetch(model, missing, search_path, on_progress)
+                    self._fetcher.fetch(model, missing, search_path, meter)
         except OSError as error:
             raise ModelFilesError(
                 f"Model {model.id!r} cannot be put into {self._layout.models_dir}: "

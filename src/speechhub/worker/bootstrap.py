@@ -13,12 +13,15 @@ import fcntl
 import importlib
 import importlib.util
 import os
+import resource
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-"""Source: linux/prctl.h."""
+"""Source: linux/prctl.h, as the next."""
+PR_SET_NO_NEW_PRIVS = 38
 
 
 def die_with_parent(parent: int, lifeline: int) -> None:
@@ -47,6 +50,29 @@ def die_with_parent(parent: int, lifeline: int) -> None:
         sys.exit(f"worker: process {parent} is not my parent")
 
 
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close what was inherited beside standard input, output and errors and *kept*.
+
+    uvloop hands on whatever is inheritable, copies of the hub's own standard streams among it.
+    """
+    first = 3
+    for fd in sorted(fd for fd in kept if fd >= first):
+        os.closerange(first, fd)
+        first = fd + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def give_up_rights() -> None:
+    """Keep what this process can do, and what it leaves behind, to what an engine needs; for all its threads.
+
+    Nothing that it starts gets more rights than it has (setuid programs), files that it makes are its user's
+    alone, and no memory with somebody's words in it is written to disk when it crashes.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # fails on systems that only emulate Linux
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def preload_hub_package(folder: Path) -> None:
     """Import the package `speechhub` from *folder*, and from nowhere else, whatever is on the path."""
     spec = importlib.util.spec_from_file_location(
@@ -71,7 +97,9 @@ def main() -> None:
 
     # Ctrl-C is the hub's to handle; it stops its workers in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    close_all_but([args.fd, args.lifeline])
     die_with_parent(args.parent, args.lifeline)
+    give_up_rights()
     preload_hub_package(Path(__file__).resolve().parent.parent)
     child = importlib.import_module("speechhub.worker.child")
     child.main(fd=args.fd, epoch=args.epoch, debug=args.debug)

@@ -41,12 +41,11 @@ from speechhub.worker.protocol import (
     write_frame,
 )
 from speechhub.worker.readahead import read_ahead
+from speechhub.worker.splitting import split
 from speechhub.worker.values import from_parts, to_parts
 
 PROGRESS_INTERVAL_S: Final = 0.1
 """At most one PROGRESS frame in so many seconds; engines may report as often as they like."""
-MAX_CHUNK_SAMPLES: Final = 4 * 1024**2
-"""Longer audio (16 MiB) crosses in several chunks, far below the limit of a frame."""
 
 
 def main(*, fd: int, epoch: int, debug: bool) -> NoReturn:
@@ -92,6 +91,8 @@ class Child:
         """The engine, imported and made, before it has a model."""
         self._import_s = 0.0
         self._engine: SttEngine | TtsEngine | None = None
+        self._worked_s = 0.0
+        """How long the engine has worked on the call that runs, or ran last."""
 
     def serve(self) -> None:
         """Say HELLO, work until STOP, close the engine."""
@@ -155,7 +156,8 @@ class Child:
         except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
             if self._debug:
                 traceback.print_exc()
-            self._send(Kind.ERROR, call=frame.call, fields=failures.describe(error, loading=loading))
+            fields = failures.describe(error, loading=loading)
+            self._send(Kind.ERROR, call=frame.call, fields=fields if loading else fields | self._report())
         finally:
             self._cancels.pop(frame.call, None)
         return True
@@ -202,13 +204,15 @@ class Child:
         )
 
     def _run(self, frame: Frame) -> None:
+        self._worked_s = 0.0
         call = Call(cancel_event=self._cancels[frame.call], report=self._progress(frame.call))
         call.raise_if_cancelled()
         result: Parts = ()
         match frame.fields["op"], self._engine:
             case "transcribe", SttEngine() as engine:
                 batch = from_parts(list[TranscribeRequest], frame.parts)
-                transcripts = engine.transcribe(batch, call)
+                with self._working():
+                    transcripts = engine.transcribe(batch, call)
                 if len(transcripts) != len(batch):
                     raise EngineError(
                         f"The engine returned {len(transcripts)} transcripts for {len(batch)} recordings."
@@ -220,14 +224,15 @@ class Child:
                 self._synthesize(engine, from_parts(SynthesizeRequest, frame.parts), call, frame.call)
             case op, engine:
                 raise EngineProtocolError(f"The worker has no engine for {op!r} ({type(engine).__name__}).")
-        self._send(Kind.RESULT, call=frame.call, parts=result)
+        self._send(Kind.RESULT, call=frame.call, fields=self._report(), parts=result)
 
     def _stream(self, engine: SttEngine, request: TranscribeRequest, call: Call, number: int) -> Parts:
         pieces = engine.stream(request, call)
         with contextlib.closing(pieces):
             while True:
                 try:
-                    piece = next(pieces)
+                    with self._working():
+                        piece = next(pieces)
                 except StopIteration as stop:
                     return to_parts(stop.value, Transcript)
                 call.raise_if_cancelled()
@@ -235,12 +240,36 @@ class Child:
 
     def _synthesize(self, engine: TtsEngine, request: SynthesizeRequest, call: Call, number: int) -> None:
         with contextlib.ExitStack() as stack:
-            pieces = iter(engine.synthesize(request, call))
+            with self._working():
+                pieces = iter(engine.synthesize(request, call))
             stack.callback(getattr(pieces, "close", lambda: None))  # an iterator need not be a generator
-            for piece in pieces:
-                for part in _split(piece):
+            while True:
+                with self._working():
+                    try:
+                        piece = next(pieces)
+                    except StopIteration:
+                        return
+                for part in split(piece):
                     call.raise_if_cancelled()
                     self._send(Kind.CHUNK, call=number, parts=to_parts(part, Audio))
+
+    @contextlib.contextmanager
+    def _working(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._worked_s += time.monotonic() - began
+
+    def _report(self) -> dict[str, Any]:
+        """Return what the hub is told of the engine with each answer."""
+        try:
+            held = self._engine.memory() if self._engine is not None else None
+            memory = None if held is None else [int(held.allocated_bytes), int(held.reserved_bytes)]
+        except Exception:  # noqa: BLE001  # whoever waits for a transcript must not pay for it
+            traceback.print_exc()
+            memory = None
+        return {"work_s": self._worked_s, "memory": memory}
 
     def _progress(self, number: int) -> Callable[[float], None]:
         last = -PROGRESS_INTERVAL_S
@@ -265,13 +294,6 @@ class Child:
                 write_frame(self._sock, frame, max_payload_bytes=MAX_PAYLOAD_TO_HUB_BYTES)
         except OSError:
             end_group()
-
-
-def _split(audio: Audio) -> Iterator[Audio]:
-    if not isinstance(audio, Audio):
-        raise EngineError(f"The engine yielded a {type(audio).__name__} where Audio belongs.")
-    for first in range(0, max(len(audio.samples), 1), MAX_CHUNK_SAMPLES):
-        yield Audio(samples=audio.samples[first : first + MAX_CHUNK_SAMPLES], sample_rate=audio.sample_rate)
 
 
 def end_group() -> NoReturn:

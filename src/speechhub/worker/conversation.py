@@ -5,8 +5,10 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
+from speechhub.engine.memory import DeviceMemory
 from speechhub.errors import EngineProtocolError, SpeechhubError
 from speechhub.worker import failures
 from speechhub.worker.channel import Channel
@@ -16,11 +18,22 @@ from speechhub.worker.values import from_parts
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a worker told of itself with its last answer to a RUN."""
+
+    overhead_s: float
+    """How long the answer took beyond the engine's own work: the way there and back."""
+    memory: DeviceMemory | None
+    """What its engine holds of its device; None if it does not tell."""
+
+
 class PendingCall:
     """One PREPARE, LOAD or RUN, for the one coroutine that waits for the frames of its answer."""
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.began = time.perf_counter()
         self.abandoned = False
         """Nobody waits any more; what still comes is dropped."""
         self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -75,6 +88,8 @@ class Conversation:
         """The worker's first frame; cancelled if it ended without one."""
         self.epoch = epoch
         """What the worker has to write on its frames."""
+        self.report: Report | None = None
+        """Of the last RUN; None before the first."""
         self._on_breach = on_breach
         self._on_end_of_file = on_end_of_file
         self._last_number = 0
@@ -196,6 +211,8 @@ class Conversation:
         last = frame.kind not in (Kind.CHUNK, Kind.PROGRESS)
         if last:
             self._current = None
+            if "work_s" in frame.fields:
+                self.report = _report(frame, time.perf_counter() - call.began)
         call.put(frame, last=last)
 
     def _ended(self, wrong: EngineProtocolError | None) -> None:
@@ -204,6 +221,15 @@ class Conversation:
         else:
             self._error = self._error or wrong
             self._on_breach(wrong)
+
+
+def _report(frame: Frame, took_s: float) -> Report:
+    memory = frame.fields.get("memory")
+    if isinstance(memory, list) and len(memory) == 2 and all(isinstance(size, int) for size in memory):  # noqa: PLR2004
+        held = DeviceMemory(allocated_bytes=memory[0], reserved_bytes=memory[1])
+    else:
+        held = None
+    return Report(overhead_s=max(took_s - number_field(frame, "work_s"), 0.0), memory=held)
 
 
 def number_field(frame: Frame, name: str) -> float:

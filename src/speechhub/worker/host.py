@@ -12,7 +12,7 @@ from speechhub.engine.call import LoadContext
 from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
 from speechhub.engine.spec import EngineSpec
 from speechhub.errors import EngineCrashedError, EngineLoadError
-from speechhub.worker.conversation import number_field
+from speechhub.worker.conversation import Report, number_field
 from speechhub.worker.life import Life
 from speechhub.worker.process import WorkerExit
 from speechhub.worker.protocol import Kind
@@ -103,6 +103,11 @@ class Worker:
         For those who wait: every look leaves a callback until then. Who only wants to know asks `ended`.
         """
         return self._life.exited
+
+    @property
+    def report(self) -> Report | None:
+        """What it told of itself with the answer to its last call; None before the first."""
+        return self._conversation.report
 
     # ── Work ─────────────────────────────────────────────────────────────────
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -16,6 +17,11 @@ from speechhub.errors import EngineLoadError
 from speechhub.worker.output import OutputReader
 
 BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
+SECRET_NAME: Final = re.compile(
+    r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|CREDENTIALS?|AUTH)(?:_|$)|PASSW", re.IGNORECASE
+)
+"""Names of variables that hold a secret, such as ``HF_TOKEN`` and ``AWS_ACCESS_KEY_ID``, or lead to one."""
+PASSWORD_IN_ADDRESS: Final = re.compile(r"://[^/\s@]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +148,18 @@ class WorkerProcess:
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a worker inherits: everything but the hub's own settings, keys included, and Python paths.
+    """Return what a worker inherits: everything but the hub's own settings, Python paths, and secrets.
 
-    What engines read stays: ``PATH``, ``LD_LIBRARY_PATH``, ``CUDA_*``, ``HF_*`` and so on.
+    A secret is what is named like one, or an address with a password in it. Engines need none: the hub
+    fetches the files of models. What engines read stays: ``PATH``, ``LD_LIBRARY_PATH``, ``CUDA_*``,
+    ``HF_HOME`` and so on.
     """
     dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
-    return {k: v for k, v in environment.items() if k not in dropped and not k.startswith("SPEECHHUB_")}
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in dropped
+        and not name.startswith("SPEECHHUB_")
+        and not SECRET_NAME.search(name)
+        and not PASSWORD_IN_ADDRESS.search(value)
+    }

@@ -45,9 +45,10 @@ class Kind(StrEnum):
     CHUNK = "chunk"
     """← A piece of the answer to a RUN: text, or audio."""
     RESULT = "result"
-    """← The end of the answer to a RUN, and all of it where there are no chunks."""
+    """← The end of the answer to a RUN, and all of it where there are no chunks. ``work_s`` is how long the
+    engine worked, ``memory`` what it holds of its device: allocated and reserved bytes, or null."""
     ERROR = "error"
-    """← LOAD or RUN failed, or was cancelled; ends the answer as RESULT does."""
+    """← LOAD or RUN failed, or was cancelled; ends the answer as RESULT does, a RUN with the same fields."""
     PROGRESS = "progress"
     """← fraction of a RUN that is done."""
     CANCEL = "cancel"

@@ -19,13 +19,13 @@ WEIGHTS = b"weights" * 1000
 def on_the_hub(own_model, monkeypatch):
     """A model that a pretended hub has."""
     own_model(hub="someone/something")
-    file = RemoteFile(path="weights.bin", name="weights.bin", size_bytes=len(WEIGHTS), sha256=None)
+    file = RemoteFile(path="weights.bin", name="weights.bin", url="", size_bytes=len(WEIGHTS), sha256=None)
 
-    def download(hub, source, listing, wanted, target, on_bytes):
+    def download(hub, listing, wanted, target, on_bytes, *, on_wait):
         target.write_bytes(WEIGHTS)
         on_bytes(len(WEIGHTS))
 
-    monkeypatch.setattr(ModelHub, "list_files", lambda *_: Listing(commit="c0ffee", files=(file,)))
+    monkeypatch.setattr(ModelHub, "list_files", lambda *_, **__: Listing(commit="c0ffee", files=(file,)))
     monkeypatch.setattr(ModelHub, "download", download)
 
 
@@ -101,10 +101,23 @@ def test_pull_of_an_unknown_model_fetches_nothing(run, on_the_hub, folder):
     assert not folder.exists()
 
 
+def test_pull_says_what_it_waits_for(run, on_the_hub, monkeypatch):
+    """In a log, too: a hub that is busy for minutes is not a command that hangs."""
+    listing = ModelHub.list_files(None)
+
+    def busy(*_, on_wait):
+        on_wait("the hub is [busy]")
+        return listing
+
+    monkeypatch.setattr(ModelHub, "list_files", busy)
+
+    assert "echo-stt: the hub is [busy]\n" in run("models", "pull", "echo-stt").stderr
+
+
 def test_pull_that_fails_says_what_helps(run, on_the_hub, monkeypatch):
     """The line comes from the store, whole."""
 
-    def unreachable(*_):
+    def unreachable(*_, **__):
         raise ModelFilesError("the hub is away")
 
     monkeypatch.setattr(ModelHub, "list_files", unreachable)
@@ -114,7 +127,9 @@ def test_pull_that_fails_says_what_helps(run, on_the_hub, monkeypatch):
     assert shown.exit_code == 1
     assert "the hub is away" in shown.stderr
     assert '[models."echo-stt"] path = …' in shown.stderr
-    assert shown.stderr.count("\n") == 1
+    [licence, error] = shown.stderr.splitlines()
+    assert licence.startswith("echo-stt: the licence")
+    assert error.startswith("error: ")
 
 
 def test_verify_finds_damage_once(run, on_the_hub, folder):
@@ -254,9 +269,9 @@ def test_an_engine_s_licences_are_accepted_with_it(bound, tmp_path, capsys):
     see_to_licences(settings, [bound], accept=False)
     asked = capsys.readouterr().err
     see_to_licences(settings, [bound], accept=True)
+    told = capsys.readouterr().err
 
     assert "speechhub models pull echo-clone --accept-license" in asked
-    assert (
-        "the licence of echo-clone, Own-1.0 https://example.org/own, is accepted" in capsys.readouterr().err
-    )
+    assert "echo-clone: the licence of its weights is Own-1.0, https://example.org/own" in told
+    assert "echo-clone: accepted" in told
     assert all(Licences(settings.licences_file).allow(model) for model in bound.models)

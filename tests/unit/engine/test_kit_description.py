@@ -31,11 +31,16 @@ GOOD_FILE = ModelFile(
 GOOD_PART = ModelPart(
     name="aligner", folder="parts/aligner", hub=HubSource(repo="a/b"), files=(ModelFile(path="x.bin"),)
 )
+EAR = ModelPart(
+    name="ear", folder="parts/ear", hub=HubSource(repo="a/c"), optional=True, enables="word_timestamps"
+)
+WORDS = SttCapabilities(segment_timestamps=True, word_timestamps=True, word_languages=("en",))
 GOOD_MODEL = ModelSpec(
     id="good-0.6b",
     files=(GOOD_FILE,),
     hub=HubSource(repo="Some.One/good_0.6B", prefix="onnx/"),
-    parts=(GOOD_PART, ModelPart(name="ear", folder="parts/ear", hub=HubSource(repo="a/c"), optional=True)),
+    parts=(GOOD_PART, EAR),
+    capabilities=WORDS,
     languages=("en", "zh", "yue"),
 )
 
@@ -85,6 +90,7 @@ BROKEN = [
     ("devices", "can run nowhere", stt(devices=())),
     ("devices", "'cuda:0' is not a kind", stt(devices=("cuda:0",))),
     ("devices", "Two are called 'cpu'", stt(devices=("cpu", "cpu"))),
+    ("capabilities", "'english' of word_languages", able(word_languages=("english",))),
     ("capabilities", "sample_rate is 16", able(sample_rate=16)),
     ("capabilities", "max_batch is 0", able(max_batch=0)),
     ("capabilities", "longest_input_s is 0", able(longest_input_s=0)),
@@ -120,6 +126,9 @@ BROKEN = [
     ("files", "path in part 'ear' must be unique", with_part(files=(GOOD_FILE, GOOD_FILE))),
     ("files", "'voices/de.onnx' lies in folder 'voices'", with_part(folder="voices")),
     ("files", "'parts/aligner' lies in folder 'parts'", with_part(folder="parts")),
+    ("files", "enables 'words', which", with_part(enables="words", optional=True)),
+    ("files", "enables 'prompt', which", with_part(enables="prompt", optional=True)),
+    ("files", "and the part optional", with_part(enables="word_timestamps")),
     ("files", "memory_bytes", with_model(memory_bytes=-1)),
 ]  # fmt: skip
 

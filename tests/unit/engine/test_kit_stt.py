@@ -365,6 +365,20 @@ class ReversesEqualLengths(GoodStt):
         return transcripts[::-1] if same_length else transcripts
 
 
+@breaks("batches", "one prompt for all")
+class OnePromptForAll(GoodStt):
+    def transcribe(self, batch, call):
+        if len({request.prompt for request in batch}) > 1:
+            raise ValueError("one prompt for all")
+        return super().transcribe(batch, call)
+
+
+@breaks("held_memory", "returned a int")
+class HoldsANumber(GoodStt):
+    def memory(self):
+        return 5
+
+
 @breaks("stream_joins", "is not overridden")
 class DeclaresTooMuch(GoodStt):
     stream = SttEngine.stream

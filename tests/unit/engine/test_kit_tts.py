@@ -7,6 +7,7 @@ import pytest
 
 from speechhub.engine import (
     Audio,
+    DeviceMemory,
     EmotionMode,
     EngineSpec,
     InvalidValueError,
@@ -135,6 +136,42 @@ class VoiceLanguageByName(GoodTts):
         return (replace(ANNA, languages=("English",)), BERT)
 
 
+class Keeps(GoodTts):
+    """Keeps a file for each reference, and wants it to be there later."""
+
+    def load(self, context):
+        self.folder, self.known = context.cache_dir, set()
+
+    def name(self, reference):
+        raise NotImplementedError
+
+    def synthesize(self, request, call):
+        if request.reference is not None and (name := self.name(request.reference)):
+            if name not in self.known:
+                (self.folder / name).write_bytes(b"learnt")
+                self.known.add(name)
+            (self.folder / name).read_bytes()
+        return super().synthesize(request, call)
+
+
+@breaks("stored_references", "does not begin with the digest of a stored reference")
+class KeepsStrangers(Keeps):
+    def name(self, reference):
+        return f"{reference.digest}.pt"
+
+
+@breaks("stored_references", "does not begin with the digest")
+class KeepsByAnotherName(Keeps):
+    def name(self, reference):
+        return "latest.pt" if reference.stored else None
+
+
+@breaks("stored_references", "FileNotFoundError")
+class ReliesOnItsFiles(Keeps):
+    def name(self, reference):
+        return f"{reference.digest}.pt" if reference.stored else None
+
+
 @breaks("seed", "other samples")
 class ForgetsTheSeed(Hums):
     calls = 0
@@ -222,6 +259,12 @@ class ProgressInPercent(GoodTts):
     def synthesize(self, request, call):
         yield from super().synthesize(request, call)
         call.report(100)
+
+
+@breaks("held_memory", "more bytes in use than taken")
+class HoldsMoreThanItTook(GoodTts):
+    def memory(self):
+        return DeviceMemory(allocated_bytes=2, reserved_bytes=1)
 
 
 @breaks("every_voice", "KeyError")

@@ -114,13 +114,15 @@ def test_the_order_is_that_of_an_installation():
         ("models", f"{mirrors.HUGGING_FACE}/api/models?limit=1"),
         ("apt", "https://m/"),
     ]
+    found = places(mirror, hf_endpoint=None, modelscope="http://scope", build="cpu", environ=quiet)
+    assert next(place.url for place in found if place.kind == "models") == "http://scope/"
     own = quiet | {"PIP_INDEX_URL": "http://own/simple"}
     found = places(mirror, hf_endpoint=None, build="cpu", environ=own)
     assert [place.url for place in found if place.kind == "packages"] == ["http://own/simple/pip/"]
 
 
 def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys):
-    """Each place has a line with its latency; a kind that nobody serves is a failure."""
+    """Each place has a line with its latency, and no password; a kind that nobody serves is a failure."""
     from speechhub.cli import main
 
     pages, url = server
@@ -134,7 +136,7 @@ def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys):
     for name in ("PIP_FIND_LINKS", "HF_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("PIP_INDEX_URL", f"{url}/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", f"{url}/simple".replace("://", "://me:hush@"))
     monkeypatch.setenv("SPEECHHUB_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     pages |= {"/simple/pip/": "x", "/whl/cpu/torch/": WHEELS, "/hf/api/models?limit=1": "[]"}
@@ -143,6 +145,8 @@ def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys):
         main(["doctor", "--mirrors"])
     shown = capsys.readouterr().out
     assert ended.value.code == 0
+    assert f"ok  packages: {url}/simple/pip/ answers, " in shown
+    assert "hush" not in shown
     assert "warn  torch: http://127.0.0.1:9/cpu/torch/ does not answer" in shown
     assert f"ok  torch: would come from {url}/whl/cpu/torch/" in shown
     assert f"ok  models: {url}/hf/api/models?limit=1 answers, " in shown

@@ -9,6 +9,7 @@ from speechhub.gpu.leaks import (
     MB,
     RESIDUAL_LIMIT_BYTES,
     SLOPE_LIMIT_BYTES,
+    VISIT_CALLS,
     between_residents,
     inside_visit,
     residual,
@@ -80,18 +81,37 @@ def test_no_switch_yet():
     assert between_residents([]).residual_bytes == 0
 
 
-def test_growth_after_every_call_is_suspect():
-    """An engine that holds more after each of the last calls will fill the card."""
-    growing = [i * MB for i in range(51)]
+def test_growth_all_through_the_last_calls_is_suspect():
+    """An engine that holds more after each of the last calls will fill the card; fewer calls tell nothing."""
+    growing = [i * MB for i in range(VISIT_CALLS + 1)]
 
-    assert inside_visit(growing, calls=50)
-    assert not inside_visit(growing[1:], calls=50)
+    assert inside_visit(growing)
+    assert not inside_visit(growing[1:])
 
 
-@given(st.integers(1, 50))
-def test_a_call_without_growth_clears_the_engine(place):
-    """One call among the last that took nothing more is enough not to be suspect."""
-    held = [*range(100), *range(100, 151)]
-    held[-place] = held[-place - 1]
+@given(st.integers(1, 4))
+def test_a_leak_now_and_then_is_one_too(every):
+    """It need not grow with each call, as long as it never gives anything back."""
+    assert inside_visit([i // every * MB for i in range(100)])
 
-    assert not inside_visit(held, calls=50)
+
+@given(st.integers(1, VISIT_CALLS))
+def test_an_engine_that_gives_something_back_is_clear(place):
+    """Once among the last calls is enough."""
+    held = [i * MB for i in range(100)]
+    held[-place:] = [size - 2 * MB for size in held[-place:]]
+
+    assert not inside_visit(held)
+
+
+@given(st.integers(0, VISIT_CALLS - VISIT_CALLS // 10))
+def test_a_cache_that_fills_is_clear(full_after):
+    """It grows like a leak, and then stops."""
+    held = [min(i, full_after) * MB for i in range(VISIT_CALLS + 1)]
+
+    assert not inside_visit(held)
+
+
+def test_growth_that_is_not_worth_a_load_is_clear():
+    """A few bytes with each call fill no card in a year."""
+    assert not inside_visit([100 * MB + i * 1000 for i in range(100)])

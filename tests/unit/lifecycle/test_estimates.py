@@ -28,6 +28,44 @@ def test_service_time_is_a_guess_then_a_mean_then_by_size():
     assert times.predict(0) == 4
 
 
+def test_service_time_has_a_part_that_does_not_grow():
+    """Two calls of one second are dearer than one of two: what each costs is learnt."""
+    times = ServiceTimes()
+    for size in (1, 5, 10, 20):
+        times.note(3.0 + 0.5 * size, size)
+
+    assert times.predict(8) == pytest.approx(7.0)
+    assert 2 * times.predict(1) > times.predict(2)
+
+
+@pytest.mark.parametrize(
+    ("measured", "size", "expected"),
+    [
+        ([(1, 2.0), (2, 2.0), (3, 2.0)], 100, 2.0),
+        ([(1, 3.0), (2, 2.0), (3, 1.0)], 100, 2.0),
+        ([(1, 0.1), (2, 3.0), (3, 5.9)], 1, 1.5),
+        ([(4, 2.0), (4, 4.0)], 8, 6.0),
+    ],
+    ids=["flat", "falling", "through zero", "one size"],
+)
+def test_service_time_never_falls_with_the_size(measured, size, expected):
+    """And never comes out below nothing, whatever was measured."""
+    times = ServiceTimes()
+    for units, seconds in measured:
+        times.note(seconds, units)
+
+    assert times.predict(size) == pytest.approx(expected)
+
+
+def test_service_time_forgets_what_is_long_ago():
+    """An engine that got slower is believed after 50 calls."""
+    times = ServiceTimes()
+    for seconds in [1.0] * 200 + [5.0] * 50:
+        times.note(seconds, 1)
+
+    assert times.predict(1) == 5.0
+
+
 def test_succession_learns_and_unlearns():
     """After a dozen alternations the next one is expected; a few repetitions end it."""
     succession = Succession()

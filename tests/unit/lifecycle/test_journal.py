@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from speechhub.engine import SttCapabilities
 from speechhub.errors import QueueFullError
 from speechhub.lifecycle.events import (
     Cancelled,
@@ -16,6 +17,7 @@ from speechhub.lifecycle.events import (
     Refuse,
     Requested,
     Stop,
+    Unasked,
 )
 from speechhub.lifecycle.journal import Journal
 from speechhub.lifecycle.limits import Limits
@@ -23,7 +25,9 @@ from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import placement, placements
 
-MODELS = placements(placement("ears"), placement("mouth"))
+MODELS = placements(
+    placement("ears"), placement("mouth"), placement("many-ears", capabilities=SttCapabilities(max_batch=4))
+)
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def wish(ticket, target="ears", **more):
 def test_waits_and_services_are_timed(journal, metrics):
     """From the wish to the grant, and from the grant to the end."""
     journal(wish(1), [], 10.0)
-    journal(Loaded(target="ears", epoch=1), [Grant(ticket=1, target="ears", epoch=1)], 13.0)
+    journal(Loaded(target="ears", epoch=1), [Grant(tickets=(1,), target="ears", epoch=1)], 13.0)
     journal(Done(ticket=1), [], 18.0)
 
     assert value(metrics, "speechhub_queue_wait_seconds_sum", model="ears") == 3
@@ -61,7 +65,7 @@ def test_waits_and_services_are_timed(journal, metrics):
 
 def test_who_only_wants_presence_is_not_served(journal, metrics):
     """Preloading waits in the queue, and holds no engine."""
-    journal(wish(1, presence=True), [Grant(ticket=1, target="ears", epoch=1)], 0.0)
+    journal(wish(1, presence=True), [Grant(tickets=(1,), target="ears", epoch=1)], 0.0)
     journal(Done(ticket=1), [], 5.0)
 
     assert journal.oldest("ears") is None
@@ -131,3 +135,48 @@ def test_fetching_is_no_stall(journal, scheduler):
 
     assert scheduler.state("ears").fetching
     assert journal.stalled(scheduler.states(), 1e6, idle_bound_s=10, busy_bound_s=10) == []
+
+
+def test_who_shares_a_call_is_counted(journal, metrics):
+    """For models that can be shared; all others would only say 1."""
+    for ticket in (1, 2, 3):
+        journal(wish(ticket, "many-ears"), [], 0.0)
+    journal(wish(4), [Grant(tickets=(4,), target="ears", epoch=1)], 0.0)
+    journal(Done(ticket=9), [Grant(tickets=(1, 2, 3), target="many-ears", epoch=2)], 4.0)
+    for ticket in (1, 2, 3):
+        journal(Done(ticket=ticket), [], 6.0)
+
+    assert value(metrics, "speechhub_batch_size_sum", model="many-ears") == 3
+    assert value(metrics, "speechhub_batch_size_count", model="many-ears") == 1
+    assert value(metrics, "speechhub_batch_size_count", model="ears") is None
+    assert value(metrics, "speechhub_queue_wait_seconds_sum", model="many-ears") == 12
+    assert value(metrics, "speechhub_service_seconds_sum", model="many-ears") == 6
+
+
+@pytest.mark.parametrize(
+    ("unasked", "used", "expected"),
+    [
+        (Unasked.SPECULATION, True, {"true": 1, "false": None}),
+        (Unasked.SPECULATION, False, {"true": None, "false": 1}),
+        (Unasked.RECYCLING, True, {"true": None, "false": None}),
+        (None, True, {"true": None, "false": None}),
+    ],
+)
+def test_guesses_are_counted_by_whether_they_came_true(journal, metrics, unasked, used, expected):
+    """Once each: by the first request that finds the engine there, or by its end."""
+    journal(Done(ticket=9), [Load(target="ears", epoch=1, unasked=unasked)], 0.0)
+    if used:
+        journal(wish(1), [Grant(tickets=(1,), target="ears", epoch=1)], 1.0)
+        journal(wish(2), [Grant(tickets=(2,), target="ears", epoch=1)], 1.0)
+    journal(Exited(target="ears", epoch=1), [], 2.0)
+
+    assert {hit: value(metrics, "speechhub_speculation_total", hit=hit) for hit in expected} == expected
+
+
+def test_a_replaced_worker_is_told_from_one_that_had_to_go(journal, metrics):
+    """Its end has a cause of its own."""
+    journal(wish(1), [Load(target="ears", epoch=1)], 0.0)
+    journal(Done(ticket=1), [Stop(target="ears", epoch=1, recycled=True)], 0.0)
+    journal(Exited(target="ears", epoch=1), [], 0.0)
+
+    assert value(metrics, "speechhub_worker_exits_total", cause="recycled") == 1

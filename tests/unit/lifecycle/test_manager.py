@@ -14,9 +14,9 @@ from speechhub.errors import (
     ShuttingDownError,
     SwitchTimeoutError,
 )
+from speechhub.gpu.values import GpuSample
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.states import Phase, PublicState
 from tests.fakes.gpus import MB, FakeGpus
 from tests.fakes.placements import CPU, GPU, placement, placements
@@ -56,7 +56,7 @@ async def test_lease_loads_and_gives_back(manager, fleet):
 
     await settled(lambda: not manager.state("stt").busy)
     assert manager.current_model("cuda:0") == "stt"
-    assert manager.public_states() == {"cuda:0": PublicState.STT}
+    assert manager.public_state("cuda:0") is PublicState.STT
 
 
 async def test_two_engines_take_turns_on_one_gpu(manager, fleet):
@@ -246,16 +246,15 @@ async def test_an_engine_is_told_its_room_and_its_folder(fleet, tmp_path):
     await manager.close(timeout_s=1)
 
 
-async def test_a_driver_that_is_silent_tells_no_room(fleet, monkeypatch):
-    """The engine then has to find out."""
-    monkeypatch.setattr(Proof.__init__, "__kwdefaults__", {"deadline_s": 0.1})
-    manager = Manager(
-        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=lambda index: None
-    )
+async def test_a_driver_that_is_silent_tells_no_room(fleet):
+    """The engine then has to find out; nobody asks a second time, which could take seconds."""
+    asked = []
+    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=asked.append)
 
     async with manager.lease("tts") as worker:
         assert worker.context.memory_bytes is None
     await manager.close(timeout_s=1)
+    assert asked == [0]
 
 
 async def test_a_licence_that_is_not_accepted_starts_nothing(fleet):
@@ -275,3 +274,123 @@ async def test_a_licence_that_is_not_accepted_starts_nothing(fleet):
     accepted = True
     await manager.switch_to("tts")
     await manager.close(timeout_s=1)
+
+
+async def test_a_shared_device_shows_the_model_that_it_calls_current(fleet):
+    """Of several that are ready, one that works, else the one that did so last: state and model agree."""
+    both = placements(placement("ears", device=CPU), placement("mouth", slot=Slot.TTS, device=CPU))
+    manager = Manager(both, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+
+    def shown():
+        return manager.current_model("cpu"), manager.public_state("cpu")
+
+    assert shown() == (None, PublicState.NONE)
+    for model in ("mouth", "ears", "mouth"):
+        async with manager.lease(model):
+            busy = shown()
+        await settled(lambda model=model: not manager.state(model).busy)
+        slot = both[model].slot.upper()
+        assert busy == shown() == (model, PublicState(slot))
+    async with manager.lease("ears"):
+        assert shown() == ("ears", PublicState.STT)
+
+    await manager.unload("ears")
+    assert shown() == ("mouth", PublicState.TTS)
+    await manager.close(timeout_s=1)
+
+
+async def test_a_device_without_a_ready_engine_shows_what_comes(fleet):
+    """Loading is told while nothing is ready."""
+    both = placements(placement("ears", device=CPU), placement("mouth", slot=Slot.TTS, device=CPU))
+    manager = Manager(both, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    fleet.gate.clear()
+    loading = asyncio.create_task(manager.switch_to("ears"))
+    await settled(lambda: manager.state("ears").phase is Phase.LOADING)
+
+    assert (manager.current_model("cpu"), manager.public_state("cpu")) == (None, PublicState.LOADING)
+    fleet.gate.set()
+    await loading
+    await manager.close(timeout_s=1)
+
+
+async def test_many_clients_share_one_load(manager, fleet):
+    """Whoever comes while a model loads waits for that load; the model is never there twice."""
+    fleet.gate.clear()
+
+    async def client():
+        async with manager.lease("stt"):
+            pass
+
+    clients = [asyncio.create_task(client()) for _ in range(20)]
+    await settled(lambda: manager.state("stt").waiting == len(clients))
+    fleet.gate.set()
+    await asyncio.gather(*clients)
+
+    assert len(fleet.started) == 1
+
+
+async def test_an_unload_in_the_middle_of_work_loses_nothing(manager, fleet):
+    """The work ends, the model goes, and whoever waits or comes has it again."""
+    waiting = None
+    async with manager.lease("stt"):
+        unloading = asyncio.create_task(manager.unload("stt"))
+        await settled(lambda: manager.state("stt").phase is Phase.DRAINING)
+        waiting = asyncio.create_task(manager.switch_to("stt"))
+        await settled(lambda: manager.state("stt").waiting)
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(unloading, waiting)
+        async with manager.lease("stt") as worker:
+            assert worker is fleet.started[1]
+
+
+class Card:
+    """A GPU that shows what a fleet's workers hold."""
+
+    def __init__(self, fleet):
+        self.fleet = fleet
+
+    def __call__(self, index):
+        held = {worker.pid: 1000 * MB for worker in self.fleet.loaded}
+        used = 200 * MB + sum(held.values())
+        return GpuSample(
+            used_bytes=used,
+            free_bytes=4000 * MB - used,
+            total_bytes=4000 * MB,
+            utilisation=None,
+            temperature_c=None,
+            power_w=None,
+            processes=held,
+        )
+
+
+async def test_nothing_is_left_of_three_hundred_switches(fleet, monkeypatch):
+    """Every fifth worker crashes at work, every seventh client leaves: all is as before."""
+    monkeypatch.setattr("speechhub.lifecycle.proof.FIRST_PAUSE_S", 0.0001)
+    monkeypatch.setattr("speechhub.lifecycle.proof.LONGEST_PAUSE_S", 0.0001)
+    card, tasks = Card(fleet), len(asyncio.all_tasks())
+    manager = Manager(
+        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=card, standby="on"
+    )
+
+    async def use(number, model):
+        async with manager.lease(model) as worker:
+            if number % 5 == 0:
+                worker.crash()
+            elif number % 7 == 0:
+                asyncio.current_task().cancel()
+            await asyncio.sleep(0)
+
+    for number in range(300):
+        client = asyncio.create_task(use(number, "stt" if number % 2 else "tts"))
+        await asyncio.wait([client], timeout=10)
+        assert client.done()
+
+    assert fleet.most_on_gpu == 1
+    assert len(manager.switches.recent) >= 300
+    await manager.close(timeout_s=1)
+    assert not fleet.alive
+    assert card(0).used_bytes == 200 * MB
+    assert len(asyncio.all_tasks()) == tasks
+    assert not manager._leases._waiters
+    assert not manager._workers._running

@@ -18,6 +18,7 @@ from speechhub.engine import (
 from speechhub.errors import ConfigurationError
 from speechhub.lifecycle.placement import Device, devices_of, place
 from speechhub.settings import ModelSettings, Settings
+from tests.fakes.placements import placement
 
 GPU0, GPU1 = Device(name="cuda:0", exclusive=True), Device(name="cuda:1", exclusive=True)
 CPU = Device(name="cpu", exclusive=False, memory_bytes=100)
@@ -148,7 +149,7 @@ def test_an_operator_may_say_where_a_known_model_comes_from():
 
 
 def test_a_known_model_with_other_files_stays_what_the_engine_says_it_is():
-    """Its memory and its parts are the model's; files, hub and licence are the operator's business."""
+    """Its memory, licence and parts are the model's; files and hub are the operator's business."""
     part = ModelPart(name="ear", folder="ear", hub=HubSource(repo="a/ear"))
     known = ModelSpec(
         id="m",
@@ -164,7 +165,55 @@ def test_a_known_model_with_other_files_stays_what_the_engine_says_it_is():
 
     found = place([mine], settings, (CPU,))["m"].model
 
-    assert found == ModelSpec(id="m", hub=HubSource(repo="b/m"), parts=(part,), memory_bytes=7)
+    assert found == replace(known, files=(), hub=HubSource(repo="b/m"))
+
+
+def test_another_model_of_the_family_can_have_the_same_optional_parts():
+    """What all of an engine's models can have is no model's own; the rest is."""
+    ear, nose = (
+        ModelPart(name=name, folder=name, hub=HubSource(repo=f"a/{name}"), optional=True)
+        for name in ("ear", "nose")
+    )
+    needed = ModelPart(name="mouth", folder="mouth", hub=HubSource(repo="a/mouth"))
+    models = ModelSpec(id="m", parts=(needed, ear, nose)), ModelSpec(id="n", parts=(needed, ear))
+    mine = engine("e", accepts_any_model=True)
+    settings = Settings(models={"mine": ModelSettings(engine="e", hub="b/m")})
+
+    found = place([replace(mine, spec=replace(mine.spec, models=models))], settings, (CPU,))
+
+    assert found["mine"].model.parts == (ear,)
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_another_name_is_no_way_around_a_licence(free):
+    """A model that only the operator knows is under the licence of its siblings, if all must be accepted."""
+    bound = ModelSpec(id="m", licence="Own-1.0", licence_url="https://a.example", must_accept_licence=True)
+    models = (bound, ModelSpec(id="n", licence="MIT")) if free else (bound, replace(bound, id="n"))
+    mine = engine("e", accepts_any_model=True)
+    settings = Settings(
+        models={
+            "mine": ModelSettings(engine="e", path=Path("/weights")),
+            "m": ModelSettings(engine="e", path=Path("/weights")),
+        }
+    )
+
+    found = place([replace(mine, spec=replace(mine.spec, models=models))], settings, (CPU,))
+
+    assert found["m"].model.must_accept_licence
+    assert found["mine"].model == (ModelSpec(id="mine") if free else replace(bound, id="mine"))
+
+
+def test_what_a_model_lacks_without_a_part():
+    """A part that is there, or that an option stands for, gives its capability."""
+    part = ModelPart(
+        name="ear", folder="ear", hub=HubSource(repo="a/ear"), optional=True, enables="prompt", option="ear"
+    )
+    plain = ModelPart(name="nose", folder="nose", hub=HubSource(repo="a/nose"), optional=True)
+    it = placement("m", parts=(part, plain))
+
+    assert it.lacks([]) == {"prompt": part}
+    assert it.lacks(["ear"]) == {}
+    assert replace(it, options={"ear": "/ear"}).lacks([]) == {}
 
 
 @pytest.mark.parametrize(

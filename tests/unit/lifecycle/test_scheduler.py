@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechhub.engine import Slot
+from speechhub.engine import Slot, SttCapabilities
 from speechhub.errors import (
     EngineFailingError,
     EngineLoadError,
@@ -15,6 +15,7 @@ from speechhub.errors import (
     UnavailableError,
 )
 from speechhub.lifecycle.events import (
+    BatchTooLarge,
     Cancelled,
     Done,
     Exited,
@@ -28,11 +29,13 @@ from speechhub.lifecycle.events import (
     LoadFailed,
     NotFreed,
     PinWanted,
+    RecycleWanted,
     Refuse,
     Requested,
     ShutdownWanted,
     Stop,
     Ticked,
+    Unasked,
     UnloadWanted,
     Unpinned,
     Verify,
@@ -41,6 +44,7 @@ from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.policy import Fifo
 from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.target import PATIENCE_CALLS
 from tests.fakes.placements import CPU, GPU, placement, placements
 
 LIMITS = Limits(queue_limit=3, switch_timeout_s=30, first_load_timeout_s=120, idle_unload_s=300)
@@ -72,7 +76,7 @@ def test_a_request_fetches_then_loads_then_is_granted():
 
     assert scheduler.handle(Requested(ticket=1, target="stt"), 0) == [Fetch(target="stt")]
     assert scheduler.handle(Fetched(target="stt"), 1) == [Load(target="stt", epoch=1)]
-    assert scheduler.handle(Loaded(target="stt", epoch=1), 2) == [Grant(ticket=1, target="stt", epoch=1)]
+    assert scheduler.handle(Loaded(target="stt", epoch=1), 2) == [Grant(tickets=(1,), target="stt", epoch=1)]
 
 
 def test_tickets_of_one_engine_are_served_one_at_a_time_in_order():
@@ -82,8 +86,8 @@ def test_tickets_of_one_engine_are_served_one_at_a_time_in_order():
 
     assert scheduler.handle(Requested(ticket=2, target="stt"), 1) == []
     assert scheduler.handle(Requested(ticket=3, target="stt"), 1) == []
-    assert scheduler.handle(Done(ticket=1), 2) == [Grant(ticket=2, target="stt", epoch=epoch)]
-    assert scheduler.handle(Done(ticket=2), 3) == [Grant(ticket=3, target="stt", epoch=epoch)]
+    assert scheduler.handle(Done(ticket=1), 2) == [Grant(tickets=(2,), target="stt", epoch=epoch)]
+    assert scheduler.handle(Done(ticket=2), 3) == [Grant(tickets=(3,), target="stt", epoch=epoch)]
 
 
 def test_busy_engine_is_not_evicted():
@@ -181,7 +185,7 @@ def test_a_pinned_engine_keeps_the_gpu():
     assert isinstance(late.error, EnginePinnedError)
     assert scheduler.next_wake() is None, "it never idles out"
     assert scheduler.handle(Requested(ticket=4, target="stt"), 5) == [
-        Grant(ticket=4, target="stt", epoch=stt)
+        Grant(tickets=(4,), target="stt", epoch=stt)
     ]
     assert scheduler.handle(Unpinned(device="cuda:0"), 6) == []
     scheduler.handle(Done(ticket=4), 7)
@@ -239,7 +243,7 @@ def test_a_missing_file_evicts_nobody():
     error = ModelFilesError("missing")
 
     assert scheduler.handle(Requested(ticket=3, target="stt"), 1) == [
-        Grant(ticket=3, target="stt", epoch=stt)
+        Grant(tickets=(3,), target="stt", epoch=stt)
     ]
     assert scheduler.handle(FetchFailed(target="tts", error=error), 2) == [Refuse(ticket=2, error=error)]
     assert scheduler.state("stt").phase is Phase.READY
@@ -312,7 +316,7 @@ def test_work_of_a_crashed_worker_goes_first():
     scheduler.handle(Done(ticket=1), 2)
     assert scheduler.handle(Requested(ticket=5, target="stt", front=True), 2) == []
     assert scheduler.handle(Loaded(target="stt", epoch=load.epoch), 3) == [
-        Grant(ticket=5, target="stt", epoch=load.epoch)
+        Grant(tickets=(5,), target="stt", epoch=load.epoch)
     ]
 
 
@@ -408,13 +412,36 @@ def test_request_during_unload_loads_again():
     assert scheduler.handle(Freed(target="stt", epoch=epoch), 3) == [Load(target="stt", epoch=epoch + 1)]
 
 
+@pytest.mark.parametrize("first", ["the request", "the idle time"])
+def test_a_request_in_the_moment_of_the_idle_unload_is_served(first):
+    """Whichever comes first: by the engine that is there, or by the next one."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 0)
+    assert scheduler.next_wake() == 300
+
+    if first == "the request":
+        assert scheduler.handle(Requested(ticket=2, target="stt"), 300) == [
+            Grant(tickets=(2,), target="stt", epoch=epoch)
+        ]
+        assert scheduler.handle(Ticked(), 300) == []
+        return
+    assert scheduler.handle(Ticked(), 300) == [Stop(target="stt", epoch=epoch)]
+    assert scheduler.handle(Requested(ticket=2, target="stt"), 300) == []
+    scheduler.handle(Exited(target="stt", epoch=epoch), 301)
+    [load] = scheduler.handle(Freed(target="stt", epoch=epoch), 301)
+    assert scheduler.handle(Loaded(target="stt", epoch=load.epoch), 302) == [
+        Grant(tickets=(2,), target="stt", epoch=load.epoch)
+    ]
+
+
 def test_presence_needs_no_idle_engine():
     """Who only wants the engine to be there does not wait for its running work."""
     scheduler = gpu_scheduler()
     epoch = bring_up(scheduler, "stt", 1)
 
     assert scheduler.handle(Requested(ticket=2, target="stt", presence=True), 1) == [
-        Grant(ticket=2, target="stt", epoch=epoch)
+        Grant(tickets=(2,), target="stt", epoch=epoch)
     ]
 
 
@@ -624,7 +651,7 @@ def test_a_load_on_a_shared_device_serves_somebody_before_it_makes_room():
     scheduler.handle(Requested(ticket=2, target="b", front=True), 1)
     scheduler.handle(Fetched(target="b"), 1)
 
-    assert scheduler.handle(Loaded(target="a", epoch=1), 2) == [Grant(ticket=1, target="a", epoch=1)]
+    assert scheduler.handle(Loaded(target="a", epoch=1), 2) == [Grant(tickets=(1,), target="a", epoch=1)]
     assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="a", epoch=1)]
 
 
@@ -636,5 +663,195 @@ def test_a_load_on_a_gpu_serves_somebody_before_the_next_switch():
     scheduler.handle(Requested(ticket=2, target="tts", front=True), 1)
     scheduler.handle(Fetched(target="tts"), 1)
 
-    assert scheduler.handle(Loaded(target="stt", epoch=1), 2) == [Grant(ticket=1, target="stt", epoch=1)]
+    assert scheduler.handle(Loaded(target="stt", epoch=1), 2) == [Grant(tickets=(1,), target="stt", epoch=1)]
     assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="stt", epoch=1)]
+
+
+# ── Several in one call ──────────────────────────────────────────────────────
+
+
+def sharing_scheduler(most=3, **limits):
+    ears = placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=most))
+    return Scheduler(
+        placements(ears, placement("tts", device=GPU, slot=Slot.TTS)), Limits(queue_limit=9, **limits)
+    )
+
+
+def ask(scheduler, ticket, *recordings_s, now=1.0, target="stt"):
+    wish = Requested(ticket=ticket, target=target, recordings_s=recordings_s, size=sum(recordings_s))
+    return scheduler.handle(wish, now)
+
+
+def test_who_waits_meanwhile_shares_the_next_call():
+    """Nobody is waited for: those who have piled up go together, from the head, as many as there is room."""
+    scheduler = sharing_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    for ticket in (2, 3, 4, 5):
+        assert ask(scheduler, ticket, 5.0) == []
+
+    assert scheduler.handle(Done(ticket=1), 2) == [Grant(tickets=(2, 3, 4), target="stt", epoch=epoch)]
+
+
+def test_an_engine_that_is_shared_is_busy_until_the_last_is_done():
+    """Each ticket ends by itself, in whatever order; the next call begins when all have."""
+    scheduler = sharing_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    for ticket in (2, 3, 4, 5):
+        ask(scheduler, ticket, 5.0)
+    scheduler.handle(Done(ticket=1), 2)
+
+    assert scheduler.handle(Done(ticket=3), 3) == []
+    assert scheduler.handle(Cancelled(ticket=2), 3) == []
+    assert scheduler.state("stt").busy
+    assert scheduler.handle(Done(ticket=4), 4) == [Grant(tickets=(5,), target="stt", epoch=epoch)]
+
+
+def test_an_engine_that_takes_one_recording_is_never_shared():
+    """Most engines declare no batch."""
+    scheduler = sharing_scheduler(most=1)
+    epoch = bring_up(scheduler, "stt", 1)
+    for ticket in (2, 3):
+        ask(scheduler, ticket, 5.0)
+
+    assert scheduler.handle(Done(ticket=1), 2) == [Grant(tickets=(2,), target="stt", epoch=epoch)]
+
+
+def test_a_batch_that_did_not_fit_makes_the_next_ones_smaller_for_this_worker():
+    """Half of what was too much; a new worker is believed what its engine declares."""
+    scheduler = sharing_scheduler(most=8)
+    epoch = bring_up(scheduler, "stt", 1)
+    for ticket in (2, 3, 4, 5):
+        ask(scheduler, ticket, 5.0)
+    scheduler.handle(BatchTooLarge(target="stt", epoch=epoch, recordings=4), 2)
+    scheduler.handle(BatchTooLarge(target="stt", epoch=epoch + 1, recordings=1), 2)
+
+    assert scheduler.handle(Done(ticket=1), 2) == [Grant(tickets=(2, 3), target="stt", epoch=epoch)]
+
+    scheduler.handle(Exited(target="stt", epoch=epoch), 3)
+    [load] = scheduler.handle(Freed(target="stt", epoch=epoch), 3)
+    ask(scheduler, 6, 5.0)
+    assert scheduler.handle(Loaded(target="stt", epoch=load.epoch), 4) == [
+        Grant(tickets=(4, 5, 6), target="stt", epoch=load.epoch)
+    ]
+
+
+def test_only_work_that_was_done_tells_how_long_it_takes():
+    """A client that leaves after a second says nothing about an hour of audio."""
+    scheduler = sharing_scheduler()
+    bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    ask(scheduler, 2, 10.0, now=1)
+    scheduler.handle(Done(ticket=2, finished=False), 50)
+    ask(scheduler, 3, 10.0, now=50)
+    ask(scheduler, 4, 10.0, now=50)
+    scheduler.handle(Done(ticket=3), 54)
+
+    assert scheduler.wait_s("stt", 54) == 4, "ticket 4 runs, and takes as long as ticket 3 did"
+
+
+# ── Workers that are replaced ────────────────────────────────────────────────
+
+
+def recycled(scheduler, epoch, now):
+    """Take the worker of stt from its end to the next one, which is loaded unasked; return its epoch."""
+    scheduler.handle(Exited(target="stt", epoch=epoch), now)
+    [load] = scheduler.handle(Freed(target="stt", epoch=epoch), now)
+    assert load == Load(target="stt", epoch=epoch + 1, unasked=Unasked.RECYCLING)
+    return load.epoch
+
+
+def test_a_worker_that_leaks_is_replaced_when_nobody_waits_for_it():
+    """Its work and those who wait come first; then it goes, and comes back before anybody asks."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="stt"), 1)
+
+    assert scheduler.handle(RecycleWanted(target="stt", epoch=epoch), 2) == []
+    assert scheduler.handle(Done(ticket=1), 3) == [Grant(tickets=(2,), target="stt", epoch=epoch)]
+    assert scheduler.handle(Done(ticket=2), 4) == [Stop(target="stt", epoch=epoch, recycled=True)]
+    new = recycled(scheduler, epoch, 5)
+    assert scheduler.handle(Loaded(target="stt", epoch=new), 6) == []
+    assert scheduler.handle(Ticked(), 7) == []
+
+
+def test_a_worker_that_leaks_is_replaced_in_the_end_although_somebody_always_waits():
+    """Else it would run out of memory, in somebody's request."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 0)
+    scheduler.handle(RecycleWanted(target="stt", epoch=epoch), 1)
+    for ticket in range(1, PATIENCE_CALLS + 1):
+        scheduler.handle(Requested(ticket=ticket, target="stt"), ticket)
+        effects = scheduler.handle(Done(ticket=ticket - 1), ticket)
+        assert effects == [Grant(tickets=(ticket,), target="stt", epoch=epoch)]
+    scheduler.handle(Requested(ticket=99, target="stt"), 99)
+
+    assert scheduler.handle(Done(ticket=PATIENCE_CALLS), 99) == [
+        Stop(target="stt", epoch=epoch, recycled=True)
+    ]
+    scheduler.handle(Exited(target="stt", epoch=epoch), 100)
+    assert scheduler.handle(Freed(target="stt", epoch=epoch), 100) == [Load(target="stt", epoch=epoch + 1)]
+
+
+def test_a_worker_that_ran_out_of_memory_is_replaced_after_its_work():
+    """Whoever waits gets the new one."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Requested(ticket=2, target="stt"), 1)
+
+    assert scheduler.handle(RecycleWanted(target="stt", epoch=epoch, urgent=True), 2) == []
+    assert scheduler.state("stt").phase is Phase.DRAINING
+    assert scheduler.handle(Done(ticket=1), 3) == [Stop(target="stt", epoch=epoch, recycled=True)]
+
+
+def test_a_worker_is_replaced_after_so_many_calls():
+    """If the operator wants that; a call counts once, however many share it."""
+    scheduler = sharing_scheduler(recycle_after_calls=2)
+    epoch = bring_up(scheduler, "stt", 1)
+    for ticket in (2, 3):
+        ask(scheduler, ticket, 5.0)
+    assert scheduler.handle(Done(ticket=1), 2) == [Grant(tickets=(2, 3), target="stt", epoch=epoch)]
+    scheduler.handle(Done(ticket=2), 3)
+
+    assert scheduler.handle(Done(ticket=3), 3) == [Stop(target="stt", epoch=epoch, recycled=True)]
+    assert scheduler.handle(Loaded(target="stt", epoch=recycled(scheduler, epoch, 4)), 5) == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [UnloadWanted(target="stt"), ShutdownWanted(), PinWanted(target="tts")],
+    ids=["unload", "shutdown", "pin"],
+)
+def test_a_replaced_worker_does_not_come_back_unwanted(event):
+    """An operator who unloads it, or pins another one, or the end of the server, means it."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(RecycleWanted(target="stt", epoch=epoch), 2)
+    scheduler.handle(event, 3)
+
+    scheduler.handle(Exited(target="stt", epoch=epoch), 4)
+    assert scheduler.handle(Freed(target="stt", epoch=epoch), 4) == []
+
+
+def test_a_worker_that_is_replaced_while_the_server_stops_is_the_last():
+    """Nothing is loaded any more that nobody waits for."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(ShutdownWanted(), 2)
+
+    assert scheduler.handle(RecycleWanted(target="stt", epoch=epoch), 3) != []
+    scheduler.handle(Exited(target="stt", epoch=epoch), 4)
+    assert scheduler.handle(Freed(target="stt", epoch=epoch), 4) == []
+
+
+def test_a_pinned_worker_that_is_replaced_keeps_its_place():
+    """Its pin means the model, not the process."""
+    scheduler = gpu_scheduler()
+    epoch = bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    scheduler.handle(PinWanted(target="stt"), 1)
+
+    scheduler.handle(RecycleWanted(target="stt", epoch=epoch), 2)
+
+    recycled(scheduler, epoch, 3)

@@ -4,11 +4,13 @@ How long anybody waits, how often a request is tried, and that only proportions 
 what remains of processes, descriptors and memory is tested with real workers.
 """
 
+from collections import Counter
+
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from speechhub.engine import Slot
+from speechhub.engine import Slot, SttCapabilities
 from speechhub.errors import (
     EngineFailingError,
     EngineLoadError,
@@ -18,7 +20,9 @@ from speechhub.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
+from speechhub.lifecycle.batches import MAX_RATIO
 from speechhub.lifecycle.events import (
+    BatchTooLarge,
     Cancelled,
     Done,
     Exited,
@@ -32,6 +36,7 @@ from speechhub.lifecycle.events import (
     LoadFailed,
     NotFreed,
     PinWanted,
+    RecycleWanted,
     Refuse,
     Requested,
     ShutdownWanted,
@@ -48,13 +53,15 @@ from speechhub.lifecycle.states import Phase, PublicState, public_state
 from tests.fakes.placements import CPU, GPU, placement, placements
 
 MODELS = placements(
-    placement("stt", device=GPU),
+    placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=3)),
     placement("tts", device=GPU, slot=Slot.TTS),
-    placement("a", device=CPU, memory_bytes=60),
+    placement("a", device=CPU, memory_bytes=60, capabilities=SttCapabilities(max_batch=2)),
     placement("b", device=CPU, memory_bytes=60),
     placement("c", device=CPU, memory_bytes=30),
 )
 TARGETS = st.sampled_from(sorted(MODELS))
+BUDGET_S = 20.0
+RECYCLE_CALLS = 3
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -71,6 +78,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.failures = {}  # target → loads that failed in a row, and when the next may be tried
         self.effects = []
         self.presence = set()
+        self.recordings = {}  # ticket → lengths of what may share a call
+        self.calls = Counter()  # epoch → grants
+        self.most = {}  # epoch → recordings that were found to be too many for one call
         self.running = {}  # ticket → epoch
         self.fetching = set()
         self.loading = {}  # epoch → target
@@ -85,9 +95,16 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @initialize(policy=st.sampled_from([NetRent(speculation=0.1), NetRent(), Fifo(), Greedy()]))
     def begin(self, policy):
-        self.scheduler = Scheduler(MODELS, Limits(queue_limit=4, idle_unload_s=50, policy=policy))
+        limits = Limits(
+            queue_limit=4,
+            idle_unload_s=50,
+            policy=policy,
+            batch_audio_s=BUDGET_S,
+            recycle_after_calls=RECYCLE_CALLS,
+        )
+        self.scheduler = Scheduler(MODELS, limits)
 
-    def handle(self, event):  # noqa: C901, PLR0912  # one arm for each effect
+    def handle(self, event):  # noqa: C901  # one arm for each effect
         self.effects = self.scheduler.handle(event, self.now)
         for effect in self.effects:
             match effect:
@@ -105,7 +122,8 @@ class SchedulerMachine(RuleBasedStateMachine):
                     wanted = epoch in self.ready and epoch not in self.served and self.lines[target]
                     assert not wanted or epoch in self.sent_away, "a visit that served nobody"
                     if self.pins.get(MODELS[target].device.name) == target:
-                        assert epoch in self.sent_away or epoch in self.loading, "a pin was broken"
+                        recycled = epoch in self.sent_away or self.calls[epoch] >= RECYCLE_CALLS
+                        assert recycled or epoch in self.loading, "a pin was broken"
                     if kill:  # its load took too long
                         self.fail(target)
                     assert epoch not in self.running.values(), "running work was cut off"
@@ -115,28 +133,43 @@ class SchedulerMachine(RuleBasedStateMachine):
                     assert self.unproved[epoch] == target
                     assert epoch not in self.verifying
                     self.verifying.add(epoch)
-                case Grant(ticket=ticket, target=target, epoch=epoch):
+                case Grant(tickets=tickets, target=target, epoch=epoch):
                     assert epoch in self.ready, "granted on an engine that is not ready"
                     assert epoch not in self.stopping
-                    assert self.waiting.pop(ticket) == target
-                    assert self.lines[target].pop(0) == ticket, "somebody overtook"
+                    assert [self.waiting.pop(ticket) for ticket in tickets] == [target] * len(tickets)
+                    assert self.lines[target][: len(tickets)] == [*tickets], "somebody overtook"
+                    del self.lines[target][: len(tickets)]
                     self.served.add(epoch)
-                    if ticket not in self.presence:
+                    self.check_batch(tickets, target, epoch)
+                    if tickets[0] not in self.presence:
                         assert epoch not in self.running.values(), "two at once"
-                        self.running[ticket] = epoch
+                        self.running |= dict.fromkeys(tickets, epoch)
+                        self.calls[epoch] += 1
                 case Refuse(ticket=ticket, error=error):
                     target = self.waiting.pop(ticket)
                     self.lines[target].remove(ticket)
-                    if isinstance(error, UnavailableError) and not isinstance(error, EngineFailingError):
-                        assert 1 <= error.retry_after_s <= 60
-                    if isinstance(error, EngineFailingError):
-                        assert self.now + error.retry_after_s == self.failures[target][1]
-                    if isinstance(error, QueueFullError):
-                        assert len(self.lines[target]) >= 1
-                    if isinstance(error, RequestTimeoutError):
-                        assert self.deadlines[ticket] <= self.now
-                    if isinstance(error, EnginePinnedError):
-                        assert self.pins[MODELS[target].device.name] != target
+                    self.check_refusal(ticket, target, error)
+
+    def check_batch(self, tickets, target, epoch):
+        if len(tickets) == 1:
+            return
+        assert all(self.recordings[ticket] for ticket in tickets), "one of them wanted the engine for itself"
+        lengths = [length for ticket in tickets for length in self.recordings[ticket]]
+        assert len(lengths) <= min(MODELS[target].max_batch, self.most.get(epoch, 99))
+        assert sum(lengths) <= BUDGET_S
+        assert max(lengths) <= MAX_RATIO * min(lengths)
+
+    def check_refusal(self, ticket, target, error):
+        if isinstance(error, UnavailableError) and not isinstance(error, EngineFailingError):
+            assert 1 <= error.retry_after_s <= 60
+        if isinstance(error, EngineFailingError):
+            assert self.now + error.retry_after_s == self.failures[target][1]
+        if isinstance(error, QueueFullError):
+            assert len(self.lines[target]) >= 1
+        if isinstance(error, RequestTimeoutError):
+            assert self.deadlines[ticket] <= self.now
+        if isinstance(error, EnginePinnedError):
+            assert self.pins[MODELS[target].device.name] != target
 
     def fits_the_pin(self, target):
         pinned = self.pins.get(MODELS[target].device.name, target)
@@ -152,9 +185,11 @@ class SchedulerMachine(RuleBasedStateMachine):
         presence=st.booleans(),
         front=st.booleans(),
         patience=st.sampled_from([float("inf"), 10.0, 100.0]),
+        recordings=st.lists(st.sampled_from([1.0, 2.0, 5.0, 12.0]), max_size=2).map(tuple),
     )
-    def request(self, model, presence, front, patience):
+    def request(self, model, presence, front, patience, recordings):
         self.tickets += 1
+        self.recordings[self.tickets] = recordings = () if presence else recordings
         self.waiting[self.tickets] = model
         self.lines[model].insert(0 if front else len(self.lines[model]), self.tickets)
         full = len(self.lines[model]) > 4 and not front
@@ -168,6 +203,8 @@ class SchedulerMachine(RuleBasedStateMachine):
                 presence=presence,
                 front=front,
                 deadline=self.now + patience,
+                recordings_s=recordings,
+                size=sum(recordings),
             )
         )
         assert not full or self.tickets not in self.waiting
@@ -186,11 +223,27 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert not isinstance(effect, Load | Stop) or MODELS[effect.target].device is CPU
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data())
-    def finish(self, data):
+    @rule(data=st.data(), finished=st.booleans())
+    def finish(self, data, finished):
         ticket = data.draw(st.sampled_from(sorted(self.running)))
         del self.running[ticket]
-        self.handle(Done(ticket=ticket))
+        self.handle(Done(ticket=ticket, finished=finished))
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def batch_does_not_fit(self, data):
+        epoch = data.draw(st.sampled_from(sorted(set(self.running.values()))))
+        self.most[epoch] = 1
+        self.handle(BatchTooLarge(target=self.alive[epoch], epoch=epoch, recordings=2))
+
+    @precondition(lambda self: self.ready)
+    @rule(data=st.data(), urgent=st.booleans())
+    def recycle(self, data, urgent):
+        epoch = data.draw(st.sampled_from(sorted(self.ready)))
+        self.sent_away.add(epoch)
+        self.handle(RecycleWanted(target=self.alive[epoch], epoch=epoch, urgent=urgent))
+        idle = epoch not in self.running.values() and not self.lines[self.alive[epoch]]
+        assert not idle or epoch in self.stopping, "it waits for an idle moment, and this is one"
 
     @precondition(lambda self: self.fetching)
     @rule(data=st.data(), good=st.booleans())
@@ -211,7 +264,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.failures.pop(target, None)
             first = self.lines[target][:1]
             self.handle(Loaded(target=target, epoch=epoch))
-            granted = [effect.ticket for effect in self.effects[:1] if isinstance(effect, Grant)]
+            granted = [effect.tickets[0] for effect in self.effects[:1] if isinstance(effect, Grant)]
             assert granted == first, "who waited for the load comes before anything else"
         else:
             self.fail(target)
@@ -366,6 +419,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         else:
             raise AssertionError("it never comes to rest")
         assert not self.waiting, "somebody waits and nothing happens"
+        assert not any(state.busy for state in self.scheduler.states()), "work that nobody does"
 
 
 TestScheduler = SchedulerMachine.TestCase

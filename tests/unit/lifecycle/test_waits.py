@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from benchmarks.lifecycle.workloads import WORKLOADS, adversary, crash_storm, speak, transcribe, voice_loop
 from benchmarks.lifecycle.world import Costs, World
 from speechhub.errors import UnavailableError
+from speechhub.lifecycle.events import Cancelled, Refuse, Requested
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.occupancy import FIRST_SWITCH_GUESS_S
 from speechhub.lifecycle.policy import Greedy, NetRent
@@ -16,8 +17,9 @@ from speechhub.lifecycle.policy import Greedy, NetRent
 QUICKLY = settings(max_examples=25, deadline=None)
 
 
-def world(seed, switch_s=3.0, **limits):
-    return World(limits=Limits(**limits), costs=Costs.of_switch(switch_s), rng=random.Random(seed))
+def world(seed, switch_s=3.0, max_batch=1, **limits):
+    costs = Costs.of_switch(switch_s)
+    return World(limits=Limits(**limits), costs=costs, rng=random.Random(seed), max_batch=max_batch)
 
 
 def load(it, pattern):
@@ -38,8 +40,7 @@ patterns = st.lists(
 def bound_s(it, ticket):
     """Return how long *ticket* may have waited; docs/lifecycle.md derives it."""
     cap = max(it.limits.stt_max_wait_s, it.limits.policy.min_stay * max(FIRST_SWITCH_GUESS_S, switch_of(it)))
-    dispatch = max(other.service_s for other in it.tickets.values())
-    head = cap + dispatch + switch_of(it)
+    head = cap + it.longest_call_s + switch_of(it)
     return head + switch_of(it) if ticket.ahead == 0 else (ticket.ahead + 1) * 2 * head
 
 
@@ -48,10 +49,15 @@ def switch_of(it):
 
 
 @QUICKLY
-@given(pattern=patterns, seed=st.integers(0, 99), switch_s=st.sampled_from([0.8, 3.0, 12.0]))
-def test_nobody_waits_longer_than_the_bound(pattern, seed, switch_s):
-    """Neither at the head of a line nor behind others; and everybody is served."""
-    it = world(seed, switch_s, queue_limit=999, queue_limit_s=1e9)
+@given(
+    pattern=patterns,
+    seed=st.integers(0, 99),
+    switch_s=st.sampled_from([0.8, 3.0, 12.0]),
+    max_batch=st.sampled_from([1, 4]),
+)
+def test_nobody_waits_longer_than_the_bound(pattern, seed, switch_s, max_batch):
+    """Neither at the head of a line nor behind others, sharing calls or not; and everybody is served."""
+    it = world(seed, switch_s, max_batch, queue_limit=999, queue_limit_s=1e9)
     load(it, pattern)
     it.run(3600)
 
@@ -73,10 +79,11 @@ def test_the_bound_is_one_that_greed_breaks():
     assert longest(Greedy()) > 100
 
 
+@pytest.mark.parametrize("max_batch", [1, 4])
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_every_ticket_ends_once(name):
+def test_every_ticket_ends_once(name, max_batch):
     """Served, refused or crashed twice; nobody is tried three times, and no queue grows beyond its limit."""
-    it = world(7)
+    it = world(7, max_batch=max_batch)
     WORKLOADS[name](it)
     it.run(3600)
 
@@ -85,7 +92,8 @@ def test_every_ticket_ends_once(name):
         assert ticket.attempts <= 2
         if isinstance(ticket.error, UnavailableError):
             assert 0 < ticket.error.retry_after_s <= 60
-    assert 0 < it.max_waiting <= it.limits.queue_limit + 1, "one crashed request may come on top"
+    assert 0 < it.max_waiting <= it.limits.queue_limit + max_batch, "those that crashed may come on top"
+    assert it.largest_call <= max_batch
 
 
 def test_a_crash_storm_is_survived():
@@ -107,6 +115,55 @@ def test_no_more_than_a_third_of_the_time_goes_to_switches():
     it.run(1800)
 
     assert it.switches * switch_of(it) < 0.4 * it.now
+
+
+def test_sharing_calls_serves_more_of_a_flood():
+    """What piles up during a switch goes together, and each saves what a call costs whatever its size."""
+
+    def served(max_batch):
+        it = world(4, max_batch=max_batch)
+        WORKLOADS["STT flood"](it)
+        it.run(3600)
+        assert it.largest_call == max_batch
+        return sum(ticket.error is None for ticket in it.tickets.values())
+
+    assert served(4) > 1.3 * served(1)
+
+
+class Fickle(World):
+    """Whenever the engine works, somebody asks and leaves before anything else happens."""
+
+    left = 0
+
+    def _post(self, event):
+        super()._post(event)
+        states = self.scheduler.states()
+        known = [it.name for it in self.scheduler._targets.values() if it.files]
+        for target in known if any(state.busy for state in states) else ():
+            self.left += 1
+            wish = Requested(ticket=-self.left, target=target, size=1.0, recordings_s=(1.0,))
+            [*refused] = self.scheduler.handle(wish, self.now)
+            assert all(isinstance(effect, Refuse) for effect in refused)
+            assert self.scheduler.handle(Cancelled(ticket=-self.left), self.now) == []
+
+
+@QUICKLY
+@given(pattern=patterns, seed=st.integers(0, 99), max_batch=st.sampled_from([1, 4]))
+def test_who_leaves_at_once_changes_nothing_for_the_others(pattern, seed, max_batch):
+    """A request that is cancelled before any other event leaves the schedule as it was."""
+
+    def waits(kind):
+        it = kind(
+            limits=Limits(queue_limit=999, queue_limit_s=1e9, policy=NetRent(speculation=1)),
+            costs=Costs.of_switch(3.0),
+            rng=random.Random(seed),
+            max_batch=max_batch,
+        )
+        load(it, pattern)
+        it.run(3600)
+        return [ticket.wait_s for ticket in it.tickets.values()]
+
+    assert waits(Fickle) == waits(World)
 
 
 def test_in_a_conversation_most_switches_are_hidden():

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from speechhub.engine import Segment, SttCapabilities, Transcript
+from speechhub.engine import Segment, SttCapabilities, Transcript, Word
 from speechhub.services.catalog import Catalog
 from speechhub.services.transcription import TranscriptionService
 from tests.fakes.babble import wav_of
@@ -36,7 +36,9 @@ MODELS = placements(
 def counted(request):
     """Return a transcript that says how long its audio is."""
     text = f"{request.audio.duration_s:.2f} seconds."
-    segment = Segment(text=f" {text}", start_s=0.0, end_s=request.audio.duration_s)
+    end_s = request.audio.duration_s
+    words = (Word(text=f" {text}", start_s=0.0, end_s=end_s),) if request.word_timestamps else ()
+    segment = Segment(text=f" {text}", start_s=0.0, end_s=end_s, words=words)
     return Transcript(
         text=text,
         language=request.language or "en",

@@ -1,9 +1,10 @@
 """Long texts are cut into whole sentences."""
 
 import hypothesis.strategies as st
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 
-from speechhub.services.segmentation import split_text
+from speechhub.services.segmentation import ends_sentence, language_of, piece_chars, split_text
 
 
 def test_a_short_text_stays_whole():
@@ -46,6 +47,110 @@ def test_an_endless_sentence_is_cut_at_a_clause_then_at_a_space():
         "everywhere",
     ]
     assert split_text("x" * 25, limit_chars=10) == ["x" * 10, "x" * 10, "x" * 5]
+
+
+SENTENCES = {
+    "en": [
+        "See e.g. Paris, i.e. the capital.",
+        "It cost $3.50 at 9 a.m. on Jan. 5, 2026!",
+        "“Really?” she asked.",
+        "hello there.",
+        "2*3*4 is 24.",
+        "Version 2.0.1 is out…",
+    ],
+    "de": [
+        "Das ist z. B. das Haus von Dr. Müller.",
+        "Er kam am 3. Oktober um ca. 5 Uhr.",
+        "„Komm herein.“",
+        "Nr. 7 fehlt usw. und so fort.",
+        "Am 12.11.2026 war’s 1.000 € wert.",
+    ],
+    "es": [
+        "El Sr. García vive en la Avda. Colón núm. 5.",
+        "¿Cómo está Ud.?",
+        "¡Qué bien!",
+    ],
+    "zh": ["今天天气很好。", "价格是3.5元！", "“好吗？”", "他问……真的？"],
+    "ja": ["今日は良い天気です。", "3.5円です！", "本当？", "はい。"],
+    "ar": ["مرحبا بك.", "كيف حالك؟", "أنا بخير، شكرا!"],
+    "hi": ["यह अच्छा है।", "वह कहाँ है?"],
+    "ru": ["Это г. Москва.", "Ты где?"],
+}
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_sentences_end_where_a_reader_stops(language):
+    """Not at abbreviations, numbers, dates and ordinals; quotes stay whole, and nothing is changed."""
+    sentences = SENTENCES[language]
+    text = ("" if language in ("zh", "ja") else " ").join(sentences)
+
+    assert language_of(text, [language]) == language
+    assert split_text(text, language=language, each_alone=True) == sentences
+    assert all(map(ends_sentence, sentences))
+
+
+def test_a_paragraph_ends_a_sentence():
+    """Headlines have no full stop; a line that was only wrapped does not end."""
+    text = "A headline\n\nFirst of all,\nthere was light. Then not."
+
+    assert split_text(text, each_alone=True) == ["A headline", "First of all,\nthere was light.", "Then not."]
+
+
+def test_what_has_no_word_is_never_alone():
+    """Numbers of a list, emojis and dots belong to the sentence behind them, if there is one."""
+    assert split_text("1. First point. 2. Second one. 🎉 Hooray!\n\n* * *", each_alone=True) == [
+        "1. First point.",
+        "2. Second one.",
+        "🎉 Hooray!",
+        "* * *",
+    ]
+
+
+def test_a_text_without_an_end_is_cut_at_spaces():
+    """What is cut does not count as the end of a sentence, and so gets no pause."""
+    pieces = split_text("the fox jumps and jumps " * 100, limit_chars=50)
+
+    assert all(piece.startswith(("the", "fox", "jumps", "and")) for piece in pieces)
+    assert not any(map(ends_sentence, pieces))
+
+
+@pytest.mark.parametrize("whole", ["👩‍👩‍👧‍👦", "🧑🏽", "é", "नि"])
+def test_no_character_is_cut_in_two(whole):
+    """Families of emojis, skin tones, accents and vowel signs stay with what they belong to."""
+    pieces = split_text(whole * 50, limit_chars=16)
+
+    assert "".join(pieces) == whole * 50
+    assert all(len(piece) % len(whole) == 0 for piece in pieces)
+
+
+def test_characters_that_are_words_count_more():
+    """A thousand of them would keep all others waiting for minutes."""
+    assert piece_chars("今天天气很好。" * 300) < piece_chars("It rains. " * 300) == 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "language"),
+    [
+        ("Hallo.", ["de"], "de"),
+        ("Hola.", ["zh", "en", "ja", "es"], "en"),
+        ("Hallo.", [], "en"),
+        ("漢字とかな", ["zh", "ja"], "ja"),
+        ("汉字。OK", ["en"], "zh"),
+    ],
+)
+def test_letters_tell_the_language_first(text, known, language):
+    """Then the model, if it has only one."""
+    assert language_of(text, known) == language
+
+
+@given(st.text(max_size=200).filter(str.strip), st.sampled_from([*SENTENCES, "xx"]), st.booleans())
+@settings(deadline=None)
+def test_any_text_comes_back_whole(text, language, each_alone):
+    """Whatever characters it has, in whatever language it is said to be."""
+    pieces = split_text(text, language=language, limit_chars=30, each_alone=each_alone)
+
+    assert all(piece.strip() and len(piece) <= 30 for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
 
 
 @given(st.text(alphabet="ab .!?,。，\n", min_size=1, max_size=300), st.integers(5, 60), st.booleans())

@@ -186,11 +186,11 @@ async def test_a_batch_that_does_not_fit_is_halved(service, runner, file_of):
     """Memory for two passages is enough for the rest of the recording, too."""
     run, sizes = runner.transcribe, []
 
-    async def transcribe(model, batch, *, on_progress=None):
+    async def transcribe(model, batch, **more):
         sizes.append(len(batch))
         if len(batch) > 1:
             raise EngineOutOfMemoryError("too many")
-        return await run(model, batch, on_progress=on_progress)
+        return await run(model, batch, **more)
 
     runner.transcribe = transcribe
 

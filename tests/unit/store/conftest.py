@@ -5,13 +5,14 @@ import http.server
 import json
 import threading
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from speechhub.engine import HubSource, ModelFile, ModelSpec, WheelFile
 from speechhub.store import ModelStore
 from speechhub.store.hub import ModelHub
+from speechhub.store.sites import HuggingFace
 
 WEIGHTS = bytes(range(256)) * 4096
 CONFIG = b'{"kind": "toy"}'
@@ -87,6 +88,8 @@ class FakeHub:
     address: str = ""
     requests: list = field(default_factory=list)
     """Path and Range header of each GET."""
+    tokens: set = field(default_factory=set)
+    """Authorization headers that came, if any did."""
     cut_after: list = field(default_factory=list)
     """For each coming download of the weights: close the connection after so many bytes."""
     statuses: list = field(default_factory=list)
@@ -114,14 +117,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def do_GET(self):
-        path = unquote(urlsplit(self.path).path)
+        path = self._plain_path()
         wanted = self.headers.get("Range")
+        self.hub.tokens |= {self.headers["Authorization"]} - {None}
         self.hub.requests.append((path, wanted))
         if self.hub.gone:
             self.close_connection = True
         elif self.hub.statuses:
             self._answer(self.hub.statuses.pop(0), b"{}", {"Retry-After": "7"})
-        elif (repo := self._asked(path, "/api/models/", "/revision/main")) is not None:
+        elif repo := self._asked(path, "/api/models/", "/revision/main", f"/revision/{self.hub.commit}"):
             siblings = [
                 {"rfilename": name, "size": len(data) + (self.hub.size_lie if name.endswith(".bin") else 0)}
                 | (
@@ -133,18 +137,45 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             ]
             body = {"id": repo, "sha": self.hub.commit, "siblings": siblings, "tags": []}
             self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        elif (repo := self._asked(path, "/", f"/resolve/{self.hub.commit}/")) is not None:
+        elif repo := self._asked(path, "/api/v1/models/", "/repo/files master"):
+            body = {"Code": 200, "Success": True, "Data": {"Files": self._scoped(repo)}}
+            self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        elif repo := self._asked(path, "/", f"/resolve/{self.hub.commit}/"):
             self._send_file(self._files(repo), path.partition(f"/resolve/{self.hub.commit}/")[2], wanted)
         else:
             self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
 
+    def _plain_path(self):
+        """Return the path, of ModelScope's downloads as if they were Hugging Face's."""
+        address = urlsplit(self.path)
+        query, path = parse_qs(address.query), unquote(address.path)
+        if "FilePath" in query:
+            repo = path.removeprefix("/api/v1/models/").removesuffix("/repo")
+            assert query["Revision"] == ["master"]
+            return f"/{repo}/resolve/{self.hub.commit}/{query['FilePath'][0]}"
+        return f"{path} {query['Revision'][0]}" if "Recursive" in query else path
+
+    def _scoped(self, repo):
+        """Return the listing of a repository as ModelScope has it."""
+        files = [
+            {
+                "Type": "blob",
+                "Path": name,
+                "Name": name.rpartition("/")[2],
+                "Size": len(data),
+                "Sha256": sha256(data),
+            }
+            for name, data in self._files(repo).items()
+        ]
+        return [{"Type": "tree", "Path": "v1", "Name": "v1", "Size": 0, "Sha256": ""}, *files]
+
     def _files(self, repo):
         return self.hub.files if repo == "owner/toy" else self.hub.others[repo]
 
-    def _asked(self, path, before, behind):
-        """Return the repository whose name stands between the two; None if there is none."""
+    def _asked(self, path, before, *behind):
+        """Return the repository whose name stands between; None if there is none."""
         for repo in ("owner/toy", *self.hub.others):
-            if path.startswith(f"{before}{repo}{behind}"):
+            if path.startswith(tuple(f"{before}{repo}{end}" for end in behind)):
                 return repo
         return None
 
@@ -199,8 +230,8 @@ def naps():
 def make_store(tmp_path, naps):
     """Make stores on one models folder."""
 
-    def make(*, endpoint="http://127.0.0.1:9", offline=False):
-        model_hub = ModelHub(endpoint, sleep=naps.append)
+    def make(*, endpoint="http://127.0.0.1:9", offline=False, sites=None):
+        model_hub = ModelHub(sites or [HuggingFace(endpoint)], sleep=naps.append)
         return ModelStore(tmp_path / "models", hf_endpoint=endpoint, offline=offline, hub=model_hub)
 
     return make

@@ -7,8 +7,7 @@ import pytest
 
 from speechhub.engine import HubSource, ModelSpec
 from speechhub.errors import ModelFilesError
-from speechhub.store import ModelState
-from speechhub.store import hub as hub_module
+from speechhub.store import ModelState, retry
 
 from .conftest import CONFIG, WEIGHTS, spec, tree
 
@@ -70,7 +69,7 @@ def test_a_cut_connection_is_continued(hub, make_store, model, naps):
 
 def test_a_pull_that_gave_up_is_continued_by_the_next(hub, make_store, model):
     """What a failed pull has got is kept, never published, and completed by the next pull."""
-    hub.cut_after = [300_000] + [0] * hub_module.MAX_IDLE_ATTEMPTS
+    hub.cut_after = [300_000] + [0] * retry.MAX_IDLE_ATTEMPTS
     store = make_store(endpoint=hub.address)
     with pytest.raises(ModelFilesError, match="failed to download v1"):
         store.resolve(model)
@@ -98,10 +97,16 @@ def test_a_server_without_ranges_starts_anew(hub, make_store, model):
 def test_a_busy_server_is_asked_again_when_it_says(hub, make_store, model, naps):
     """429 and 503 are waited out, for as long as Retry-After says."""
     hub.statuses = [429, 503]
+    reports = []
 
-    make_store(endpoint=hub.address).resolve(model)
+    make_store(endpoint=hub.address).resolve(model, on_progress=reports.append)
 
     assert naps == [7.0, 7.0]
+    said = [report.waiting for report in reports if report.waiting]
+    assert [line.rpartition(": ")[2] for line in said] == [
+        "it answers 429; trying again in 7 s",
+        "it answers 503; trying again in 7 s",
+    ]
 
 
 def test_a_bad_beginning_is_fetched_again(hub, make_store, model, tmp_path):
@@ -160,23 +165,30 @@ def test_no_hub_at_all_is_a_short_story(make_store, model, naps):
         make_store(endpoint="http://127.0.0.1:9").resolve(model)
 
     assert "http://127.0.0.1:9" in caught.value.message
-    assert len(naps) == hub_module.MAX_LISTING_ATTEMPTS - 1
+    assert len(naps) == retry.MAX_LISTING_ATTEMPTS - 1
 
 
 def test_two_pulls_at_once_are_one(hub, make_store, model):
     """A second pull waits for the first and then finds the model in place."""
-    hub.hold = threading.Event()
+    hub.hold, waiting = threading.Event(), threading.Event()
     results = []
-    threads = [
-        threading.Thread(target=lambda: results.append(make_store(endpoint=hub.address).resolve(model)))
-        for _ in range(2)
-    ]
+
+    def listen(report):
+        if report.waiting == "another pull of it is running":
+            waiting.set()
+
+    def pull():
+        results.append(make_store(endpoint=hub.address).resolve(model, on_progress=listen))
+
+    threads = [threading.Thread(target=pull) for _ in range(2)]
     for thread in threads:
         thread.start()
+    waited = waiting.wait(30)
     hub.hold.set()
     for thread in threads:
         thread.join(30)
 
+    assert waited
     assert len(results) == 2
     assert len(hub.downloads()) == 2, "one for each of the model's files"
 

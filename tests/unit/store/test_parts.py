@@ -7,8 +7,7 @@ import pytest
 
 from speechhub.engine import HubSource, ModelFile, ModelPart, ModelSpec
 from speechhub.errors import ModelFilesError
-from speechhub.store import ModelState
-from speechhub.store import hub as hub_module
+from speechhub.store import ModelState, retry
 
 from .conftest import CONFIG, WEIGHTS, sha256, spec, tree
 
@@ -145,7 +144,7 @@ def test_damage_is_found_and_healed_wherever_it_is(hub, store, model, place):
 def test_a_pull_that_was_cut_in_a_part_goes_on_there(hub, store, model):
     """What was in place before the cut stays, and the cut file is continued."""
     store.resolve(model)
-    hub.cut_after = [100_000] + [0] * hub_module.MAX_IDLE_ATTEMPTS
+    hub.cut_after = [100_000] + [0] * retry.MAX_IDLE_ATTEMPTS
     with pytest.raises(ModelFilesError, match="pull toy --with aligner"):
         store.resolve(model, extras=["aligner"])
     assert store.status(model).state is ModelState.READY, "the optional part is not there: nobody misses it"
@@ -188,10 +187,25 @@ def test_another_version_of_the_model_keeps_its_parts(hub, store, model):
     assert store.verify(newer) == ()
 
 
+def test_a_part_of_two_models_is_fetched_once(hub, store, model):
+    """The second has the same files, on the same space; removing the first leaves it whole."""
+    first = store.resolve(model, extras=["aligner"])
+    hub.others["other/twin"] = {"weights.bin": EAR}
+    twin = ModelSpec(id="twin", hub=HubSource(repo="other/twin"), parts=(EXTRA,))
+    hub.requests.clear()
+
+    second = store.resolve(twin, extras=["aligner"])
+
+    assert [path.rpartition("/")[2] for path, _ in hub.downloads()] == ["weights.bin", "config.json"]
+    assert (second / "aligner/model.bin").samefile(first / "aligner/model.bin")
+    store.remove(model)
+    assert store.verify(twin) == ()
+
+
 def test_removal_takes_the_parts_along(hub, store, model, tmp_path):
     """Nothing is left, unfinished downloads of parts included."""
     store.resolve(model)
-    hub.cut_after = [100_000] + [0] * hub_module.MAX_IDLE_ATTEMPTS
+    hub.cut_after = [100_000] + [0] * retry.MAX_IDLE_ATTEMPTS
     with pytest.raises(ModelFilesError):
         store.resolve(model, extras=["aligner"])
 

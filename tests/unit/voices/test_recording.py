@@ -73,6 +73,14 @@ def test_what_is_no_audio_is_refused():
     assert caught.value.param == "audio_sample"
 
 
+def test_a_clip_longer_than_a_step_comes_back_whole():
+    """It is decoded in steps, whatever line ends it has."""
+    data = bytes(range(256)) * 1500
+
+    for clip in (base64.b64encode(data), base64.encodebytes(data)):
+        assert clip_bytes(clip.decode(), limit_bytes=len(data), param="voice") == data
+
+
 @given(data=st.binary(max_size=2000), kind=st.sampled_from(["", "data:;base64,", "data:audio/wav;base64,"]))
 def test_clips_are_base64_or_data_urls(data, kind):
     """Either form gives the bytes back."""

@@ -11,7 +11,7 @@ import sys
 import threading
 from dataclasses import dataclass
 
-from speechhub.engine import Call
+from speechhub.engine import Call, DeviceMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,8 @@ class FaultSettings:
     """Each call takes so long, in seconds, unless it is cancelled."""
     memory_bytes: int = 0
     """Memory to take, and touch, while loading."""
+    leak_bytes: int = 0
+    """Each call takes so much more memory, by what the engine says; 0 says nothing."""
     crash_on_load: bool = False
     """The process ends while it loads."""
     crash_after: int = 0
@@ -93,6 +95,13 @@ class Faults:
         if self._settings.work_s:
             call.cancel_event.wait(self._settings.work_s)
         call.raise_if_cancelled()
+
+    def memory(self) -> DeviceMemory | None:
+        """Say what an engine that leaks holds; a real one asks its libraries."""
+        if not self._settings.leak_bytes:
+            return None
+        held = self._settings.memory_bytes + self._calls * self._settings.leak_bytes
+        return DeviceMemory(allocated_bytes=held, reserved_bytes=held)
 
     def while_closing(self) -> None:
         """Refuse to close, if that is the switch."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from speechhub.engine import (
     Audio,
     Call,
+    DeviceMemory,
     Emotion,
     EmotionMode,
     InvalidValueError,
@@ -69,6 +70,10 @@ class EchoTts(TtsEngine):
             before = [pause] if place else []  # neither before the first nor after the last
             tones = [self._tone(word, lowest_hz) for word in words]
             yield Audio(samples=np.concatenate([*before, *tones]), sample_rate=self._sample_rate)
+
+    def memory(self) -> DeviceMemory | None:
+        """Say nothing, but for the switch that leaks."""
+        return self._faults.memory()
 
     def close(self) -> None:
         """Nothing to close here, but for the switch that refuses to."""

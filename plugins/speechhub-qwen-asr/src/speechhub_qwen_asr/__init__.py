@@ -5,8 +5,8 @@ needs is listed in engine-requirements.txt beside this file: all of it pinned, t
 at the dependencies that the packages declare.
 """
 
-from speechhub.engine import EngineSpec, HubSource, ModelSpec, Slot, SttCapabilities
-from speechhub_qwen_asr.languages import LANGUAGES
+from speechhub.engine import EngineSpec, HubSource, ModelPart, ModelSpec, Slot, SttCapabilities
+from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES
 
 CAPABILITIES = SttCapabilities(
     sample_rate=16_000,
@@ -16,6 +16,7 @@ CAPABILITIES = SttCapabilities(
     max_batch=4,
     segment_timestamps=True,
     word_timestamps=True,
+    word_languages=ALIGNED,
     language_detection=True,
     streaming=True,
     prompt=True,
@@ -23,9 +24,21 @@ CAPABILITIES = SttCapabilities(
     temperature=True,
 )
 
+ALIGNER = ModelPart(
+    name="aligner",
+    folder="aligner",
+    hub=HubSource(repo="Qwen/Qwen3-ForcedAligner-0.6B"),
+    licence="Apache-2.0",
+    optional=True,
+    enables="word_timestamps",
+    option="aligner",
+)
+"""A second model, of 918 million parameters, that finds the words of a text in its audio."""
+
 QWEN3_ASR_06B = ModelSpec(
     id="qwen3-asr-0.6b",
     hub=HubSource(repo="Qwen/Qwen3-ASR-0.6B"),
+    parts=(ALIGNER,),
     languages=tuple(LANGUAGES),
     licence="Apache-2.0",
     memory_bytes=2_900_000_000,
@@ -36,6 +49,7 @@ QWEN3_ASR_06B = ModelSpec(
 QWEN3_ASR_17B = ModelSpec(
     id="qwen3-asr-1.7b",
     hub=HubSource(repo="Qwen/Qwen3-ASR-1.7B"),
+    parts=(ALIGNER,),
     languages=tuple(LANGUAGES),
     licence="Apache-2.0",
     memory_bytes=5_500_000_000,

@@ -1,10 +1,13 @@
 """What suits a device: arithmetic, attention, and where the aligner goes."""
 
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import torch
+
+from speechhub.engine import DeviceMemory
 
 AT_WORK_BYTES: Final = 1_100_000_000
 """What decoding and aligning take beside the weights: a batch of 4 clips of 30 s, and CUDA itself."""
@@ -53,6 +56,17 @@ def choose_aligner_device(wanted: str, device: str, *, free_bytes: int, weights_
 def free_bytes(device: str) -> int:
     """Return the free memory of a GPU; 0 for the CPU, where nobody asks."""
     return int(torch.cuda.mem_get_info(device)[0]) if device.startswith("cuda") else 0
+
+
+def held_memory(devices: Iterable[str]) -> DeviceMemory | None:
+    """Return what PyTorch holds on the GPUs among *devices*; None if there are none."""
+    gpus = sorted({device for device in devices if device.startswith("cuda")})
+    if not gpus:
+        return None
+    return DeviceMemory(
+        allocated_bytes=sum(torch.cuda.memory_allocated(gpu) for gpu in gpus),
+        reserved_bytes=sum(torch.cuda.memory_reserved(gpu) for gpu in gpus),
+    )
 
 
 def _cpu_flags() -> set[str]:

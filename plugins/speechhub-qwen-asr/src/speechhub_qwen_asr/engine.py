@@ -11,6 +11,7 @@ import numpy as np
 
 from speechhub.engine import (
     Call,
+    DeviceMemory,
     LoadContext,
     Segment,
     SttEngine,
@@ -22,7 +23,7 @@ from speechhub_qwen_asr.alignment import Unit, place_words
 from speechhub_qwen_asr.context import make_context
 from speechhub_qwen_asr.generation import Wish
 from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, UNSPACED, code_of
-from speechhub_qwen_asr.model import load_model, set_threads
+from speechhub_qwen_asr.model import held_memory, load_model, set_threads
 from speechhub_qwen_asr.recognizer import SAMPLE_RATE, SHORTEST_S, Clip, Deltas, Heard, Recognizer
 from speechhub_qwen_asr.sentences import split_into_sentences
 from speechhub_qwen_asr.settings import QwenAsrSettings
@@ -102,6 +103,10 @@ class QwenAsrEngine(SttEngine):
         [transcript] = self._written([request], [result])
         call.report(1.0)
         return transcript
+
+    def memory(self) -> DeviceMemory | None:
+        """Return what PyTorch holds on the GPU, or GPUs, that model and aligner are on."""
+        return held_memory(self._asr)
 
     def _transcribe(self, requests: Sequence[TranscribeRequest], wish: Wish, call: Call) -> list[Transcript]:
         """Transcribe what has sound in it; the model hears words in silence, too."""

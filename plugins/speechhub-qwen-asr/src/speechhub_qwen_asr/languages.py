@@ -40,7 +40,7 @@ LANGUAGES: Final[Mapping[str, str]] = {
 Source: SUPPORTED_LANGUAGES in qwen_asr/inference/utils.py, and in that order.
 """
 
-ALIGNED: Final = frozenset({"zh", "en", "yue", "fr", "de", "it", "ja", "ko", "pt", "ru", "es"})
+ALIGNED: Final = ("zh", "en", "yue", "fr", "de", "it", "ja", "ko", "pt", "ru", "es")
 """Languages of Qwen3-ForcedAligner-0.6B. It answers in others too, but nobody says how well.
 
 Source: its model card.

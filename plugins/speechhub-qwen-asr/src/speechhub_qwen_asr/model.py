@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from speechhub.engine import EngineLoadError, LoadContext
+from speechhub.engine import DeviceMemory, EngineLoadError, LoadContext
+from speechhub_qwen_asr import ALIGNER
 from speechhub_qwen_asr.settings import QwenAsrSettings
 
 # Engines never download: whatever the libraries lack, they are to say so. Read when they are imported.
@@ -35,11 +36,8 @@ def load_model(context: LoadContext, settings: QwenAsrSettings) -> Any:
     """
     set_threads(context.threads)
     checkpoint = Checkpoint(context.model_dir, f"model {context.model!r}")
-    aligner = (
-        Checkpoint(Path(settings.aligner).expanduser(), "the aligner", aligner=True)
-        if settings.aligner
-        else None
-    )
+    folder = _aligner_folder(context, settings)
+    aligner = Checkpoint(folder, "the aligner", aligner=True) if folder else None
     try:
         asr, aligner_device = _load(checkpoint, aligner, context.device, settings)
     except Exception as error:  # transformers and torch raise all kinds
@@ -59,6 +57,20 @@ def load_model(context: LoadContext, settings: QwenAsrSettings) -> Any:
     except (RuntimeError, AssertionError) as error:
         raise EngineLoadError(f"Device {context.device} cannot be used: {error}") from error
     return asr
+
+
+def held_memory(asr: Any) -> DeviceMemory | None:
+    """Return what PyTorch holds on the GPUs of model and aligner; None if both are on the CPU."""
+    parts = [asr, asr.forced_aligner]
+    return devices.held_memory(str(part.device) for part in parts if part is not None)
+
+
+def _aligner_folder(context: LoadContext, settings: QwenAsrSettings) -> Path | None:
+    """Return where the aligner is: where the operator says, or with the model; None if there is none."""
+    if settings.aligner:
+        return Path(settings.aligner).expanduser()
+    beside = context.model_dir / ALIGNER.folder if context.model_dir else None
+    return beside if beside and beside.is_dir() else None
 
 
 def set_threads(threads: int) -> None:

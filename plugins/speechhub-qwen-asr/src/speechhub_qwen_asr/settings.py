@@ -18,7 +18,7 @@ class QwenAsrSettings:
     attention: str = "auto"
     """``sdpa``, ``eager`` or ``flash_attention_2``; ``auto`` is the last where it is installed."""
     aligner: str = ""
-    """Folder with Qwen3-ForcedAligner-0.6B, for word times; empty does without."""
+    """Folder with Qwen3-ForcedAligner-0.6B, for word times; empty is the model's part, if it is there."""
     aligner_device: str = "auto"
     """Where the aligner runs; ``auto`` is the model's device if there is room, and the CPU otherwise."""
     repetition_penalty: float = 1.2

@@ -101,7 +101,7 @@ def files(plan: Plan) -> None:
             _file(file)
         if model.hub is not None:
             _hub(model.hub)
-        _parts(model)
+        _parts(model, plan.spec.capabilities_of(model))
         promise(model.memory_bytes >= 0, f"memory_bytes of model {model.id!r} is below 0; unknown is 0.")
 
 
@@ -199,6 +199,7 @@ def _stt_capabilities(declared: SttCapabilities) -> None:
         declared.longest_input_s is None or declared.longest_input_s >= 1,
         f"longest_input_s is {declared.longest_input_s}; give at least a second, or None for no limit.",
     )
+    check_languages(declared.word_languages, "word_languages")
     promise(
         declared.segment_timestamps or not (declared.word_timestamps or declared.diarization),
         "word_timestamps and diarization need segment_timestamps: words and speakers are parts of segments.",
@@ -243,7 +244,7 @@ def _file(file: ModelFile) -> None:
         )
 
 
-def _parts(model: ModelSpec) -> None:
+def _parts(model: ModelSpec, able: SttCapabilities | TtsCapabilities) -> None:
     _unique((part.name for part in model.parts), f"part in model {model.id!r}")
     taken = [file.path for file in model.files]
     for part in model.parts:
@@ -253,6 +254,11 @@ def _parts(model: ModelSpec) -> None:
         )
         _relative(part.folder)
         _hub(part.hub)
+        promise(
+            part.enables == "" or (part.optional and getattr(able, part.enables, None) is True),
+            f"part {part.name!r} enables {part.enables!r}, which must be a capability that the model "
+            "declares, and the part optional.",
+        )
         _unique((file.path for file in part.files), f"path in part {part.name!r}")
         for file in part.files:
             _file(file)
@@ -265,7 +271,8 @@ def _parts(model: ModelSpec) -> None:
 
 
 def _hub(source: HubSource) -> None:
-    promise(REPO.fullmatch(source.repo) is not None, f"hub repo {source.repo!r} must read 'owner/name'.")
+    for repo in (source.repo, source.modelscope or source.repo):
+        promise(REPO.fullmatch(repo) is not None, f"hub repo {repo!r} must read 'owner/name'.")
     promise(bool(source.revision), f"hub {source.repo!r} needs a revision: a commit, a tag or a branch.")
     promise(
         source.prefix == "" or source.prefix.endswith("/"), f"hub prefix {source.prefix!r} must end with '/'."

@@ -24,6 +24,7 @@ from speechhub.engine.testing.subject import (
     examine,
     expect_cancelled,
     expect_stop,
+    held_memory,
     load,
     plan_for,
 )
@@ -109,15 +110,7 @@ def word_times(subject: SttSubject) -> None:
 
 def declared_options(subject: SttSubject) -> None:
     """Prompt, hotwords, temperature and translation work where they are declared."""
-    able = subject.capabilities
-    fields: list[dict[str, Any]] = [
-        {"prompt": "The quick brown fox,"} if able.prompt else {},
-        {"hotwords": ("speechhub", "Ljubljana")} if able.hotwords else {},
-        {"temperature": 0.0} if able.temperature else {},
-        {"temperature": 0.7} if able.temperature else {},
-        {"task": Task.TRANSLATE} if able.translation else {},
-    ]
-    for chosen in filter(None, fields):
+    for chosen in _options(subject):
         subject.transcribe(subject.request(**chosen))
 
 
@@ -128,7 +121,7 @@ def spoken_language(subject: SttSubject) -> None:
 
 
 def batches(subject: SttSubject) -> None:
-    """As many recordings as `max_batch` go into one call, and their transcripts come out in order."""
+    """As many recordings as `max_batch` go into one call, whatever they ask for, and come out in order."""
     size = subject.capabilities.max_batch
     if size == 1:
         return
@@ -143,6 +136,8 @@ def batches(subject: SttSubject) -> None:
     straight = _likeness(together[0], alone[0]) + _likeness(together[1], alone[1])
     crossed = _likeness(together[0], alone[1]) + _likeness(together[1], alone[0])
     promise(straight >= crossed, "A batch's transcripts are not in the order of its recordings.")
+    for chosen in _options(subject):  # they are of several clients
+        subject.transcribe(subject.request(), subject.request(**chosen))
 
 
 def stream_joins(subject: SttSubject) -> None:
@@ -203,6 +198,7 @@ def cancellation_half_way(subject: SttSubject) -> None:
 
 _BEHAVIOUR: Final = (
     transcript,
+    held_memory,
     quiet_recordings,
     longest_recording,
     word_times,
@@ -271,6 +267,18 @@ def check_stt_engine(
         audio_has_speech=audio is not None,
     )
     examine(subject, _BEHAVIOUR, skip=skip)
+
+
+def _options(subject: SttSubject) -> list[dict[str, Any]]:
+    able = subject.capabilities
+    fields: list[dict[str, Any]] = [
+        {"prompt": "The quick brown fox,"} if able.prompt else {},
+        {"hotwords": ("speechhub", "Ljubljana")} if able.hotwords else {},
+        {"temperature": 0.0} if able.temperature else {},
+        {"temperature": 0.7} if able.temperature else {},
+        {"task": Task.TRANSLATE} if able.translation else {},
+    ]
+    return [chosen for chosen in fields if chosen]
 
 
 def _drain(stream: Generator[str, None, Transcript]) -> tuple[list[str], object]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.spec import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.engine.testing.promise import promise, promise_type, run_checks
 from speechhub.errors import RequestCancelledError
@@ -34,6 +35,8 @@ class Plan:
     model_dir: ModelDir = None
     device: str = "cpu"
     options: Mapping[str, object] = field(default_factory=dict)
+    cache_dir: Path | None = None
+    """`LoadContext.cache_dir`; empty, and gone after the checks."""
 
     def load(self, kind: type[EngineT]) -> EngineT:
         """Make an engine and load the model, as a worker does.
@@ -44,7 +47,11 @@ class Plan:
         engine = self._make(kind)
         engine.load(
             LoadContext(
-                model=self.model.id, model_dir=self._folder(), device=self.device, options=dict(self.options)
+                model=self.model.id,
+                model_dir=self._folder(),
+                device=self.device,
+                options=dict(self.options),
+                cache_dir=self.cache_dir,
             )
         )
         return engine
@@ -171,6 +178,20 @@ def examine(
             subject.engine.close()
         raise
     run_checks(subject.plan.spec.name, [closing], subject)
+
+
+def held_memory(subject: "Subject[Any]") -> None:
+    """What the engine says that it holds of its device makes sense; None says nothing."""
+    held = subject.engine.memory()
+    if held is None:
+        return
+    promise_type(
+        held, DeviceMemory, f"memory returned a {type(held).__name__}; it is a DeviceMemory or None."
+    )
+    promise(
+        0 <= held.allocated_bytes <= held.reserved_bytes,
+        "memory told more bytes in use than taken from the device, or fewer than none.",
+    )
 
 
 def check_fraction(fraction: object) -> None:

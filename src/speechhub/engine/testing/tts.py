@@ -1,9 +1,10 @@
 """`check_tts_engine` and the promises of a TTS engine."""
 
-import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from itertools import chain, cycle, islice
+from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
@@ -17,18 +18,17 @@ from speechhub.engine.options import (
     MAX_SEED,
     Emotion,
     EmotionMode,
-    Reference,
-    SynthesizeRequest,
 )
 from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS, check_voices
-from speechhub.engine.testing.promise import promise, promise_type, refuse_unknown, run_checks
+from speechhub.engine.testing.promise import promise, refuse_unknown, run_checks
+from speechhub.engine.testing.speaker import TtsSubject
 from speechhub.engine.testing.subject import (
     ModelDir,
-    Subject,
     examine,
     expect_cancelled,
     expect_stop,
+    held_memory,
     load,
     plan_for,
 )
@@ -46,54 +46,9 @@ ODD_TEXTS: Final = (
     "a\n\nb",
 )
 """Texts that clients do send, without a word, or without a letter that the model knows."""
-REFERENCE_S: Final = 3
 FASTER, SLOWER = 2.0, 0.5
 ROUGHLY: Final = 1.5
 """By which factor a duration may miss the one that the speed promises: voices do not scale exactly."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TtsSubject(Subject[TtsEngine]):
-    """A loaded TTS engine, and a text for it."""
-
-    text: str
-    loaded_voices: tuple[Voice, ...]
-
-    @property
-    def capabilities(self) -> TtsCapabilities:
-        """What the model under test can do."""
-        declared = self.plan.spec.capabilities_of(self.plan.model)
-        return promise_type(declared, TtsCapabilities, "A TTS engine needs TtsCapabilities.")
-
-    def pieces(self, text: str = "", *, cancel_event: Event | None = None, **fields: Any) -> Iterator[Audio]:
-        """Have the engine speak *text*, by default the text under test, in its first voice."""
-        voice = self.loaded_voices[0].id if self.loaded_voices else ""
-        if not self.loaded_voices and self.capabilities.cloning:
-            fields = {"reference": self.reference(), **fields}
-        request = SynthesizeRequest(**{"text": text or self.text, "voice": voice, **fields})
-        return iter(self.engine.synthesize(request, self.call(cancel_event)))
-
-    def reference(self, hertz: float = 180.0) -> Reference:
-        """Return a recording that an engine could be sent: a buzz with overtones, of 3 s."""
-        rate = self.capabilities.reference_sample_rate
-        phase = np.arange(REFERENCE_S * rate, dtype=np.float64) * (2 * np.pi * hertz / rate)
-        buzz = np.sum([np.sin(phase * overtone) / overtone for overtone in range(1, 6)], axis=0)
-        samples = (0.2 * buzz).astype(np.float32)
-        digest = hashlib.sha256(samples.tobytes()).hexdigest()
-        return Reference(audio=Audio(samples=samples, sample_rate=rate), digest=digest)
-
-    def speak(self, text: str = "", **fields: Any) -> list[Audio]:
-        """Return the whole speech, held piece by piece against its promises."""
-        pieces = list(self.pieces(text, **fields))
-        for piece in pieces:
-            _check_piece(piece)
-        rates = {piece.sample_rate for piece in pieces}
-        promise(len(rates) <= 1, f"The pieces have several sample rates, {sorted(rates)}: resample to one.")
-        return pieces
-
-    def duration_s(self, **fields: Any) -> float:
-        """Return how long the speech is, in seconds."""
-        return sum(piece.duration_s for piece in self.speak(**fields))
 
 
 def promised_voices(subject: TtsSubject) -> None:
@@ -134,6 +89,24 @@ def cloning(subject: TtsSubject) -> None:
     if subject.capabilities.cloning:
         for hertz in (180.0, 120.0, 180.0):
             _audible(subject.speak(reference=subject.reference(hertz)), "a reference")
+
+
+def stored_references(subject: TtsSubject) -> None:
+    """Of stored references alone something is kept in `cache_dir`, by their digests; it may be gone again."""
+    folder = subject.plan.cache_dir
+    if folder is None or not subject.capabilities.cloning:
+        return
+    stored, passing = subject.reference(150.0, stored=True), subject.reference(210.0)
+    for reference in (stored, passing, stored):
+        _audible(subject.speak(reference=reference), "a reference")
+    for path in folder.iterdir():
+        promise(
+            path.name.startswith(stored.digest),
+            f"In cache_dir is {path.name!r}, which does not begin with the digest of a stored reference: "
+            "keep nothing else there, and nothing of references that are not stored.",
+        )
+        path.unlink()  # as the host does when the voice goes
+    _audible(subject.speak(reference=stored), "a reference whose files in cache_dir are gone")
 
 
 def emotions(subject: TtsSubject) -> None:
@@ -248,9 +221,11 @@ def cancellation_half_way(subject: TtsSubject) -> None:
 _BEHAVIOUR: Final = (
     promised_voices,
     speech,
+    held_memory,
     every_voice,
     declared_options,
     cloning,
+    stored_references,
     emotions,
     seed,
     native_speed,
@@ -313,28 +288,12 @@ def check_tts_engine(
         """A loaded engine tells its voices."""
         engine_voices.extend(engine.voices())
 
-    loaded = load(plan, TtsEngine)  # type: ignore[type-abstract]  # it makes the plugin's class
-    run_checks(plan.spec.name, [tells_voices], loaded)
-    subject = TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
-    examine(subject, _BEHAVIOUR, skip=skip)
-
-
-def _check_piece(piece: object) -> None:
-    piece = promise_type(piece, Audio, f"synthesize yielded a {type(piece).__name__} where Audio belongs.")
-    samples = promise_type(piece.samples, np.ndarray, "Audio.samples must be a numpy array.")
-    promise(
-        samples.dtype == np.float32 and samples.ndim == 1,
-        f"Audio.samples must be float32 and of one dimension, not {samples.dtype} of shape {samples.shape}.",
-    )
-    promise(
-        bool(np.isfinite(samples).all()), "Audio.samples hold values that are not finite (NaN or infinity)."
-    )
-    promise(
-        len(samples) == 0 or float(np.abs(samples).max()) <= 1.0,
-        "Audio.samples go beyond -1 to 1: scale or clip them.",
-    )
-    otherwise = f"Audio.sample_rate is {piece.sample_rate!r}; it is a whole number of hertz."
-    promise(promise_type(piece.sample_rate, int, otherwise) > 0, otherwise)
+    with tempfile.TemporaryDirectory(prefix="speechhub-kit-") as folder:
+        plan = replace(plan, cache_dir=Path(folder))
+        loaded = load(plan, TtsEngine)  # type: ignore[type-abstract]  # it makes the plugin's class
+        run_checks(plan.spec.name, [tells_voices], loaded)
+        subject = TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
+        examine(subject, _BEHAVIOUR, skip=skip)
 
 
 def _long_text(subject: TtsSubject) -> str:

@@ -1,6 +1,7 @@
 // The page at the root: tries the API from a browser. It uses nothing that another client could not use.
 const $ = (id) => document.getElementById(id);
 const base = new URL("v1", location.href).href;
+const EMOTIONS = ["happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm"];
 let key = sessionStorage.getItem("key") ?? "";
 let models = [];
 let recording = null; // what was recorded here: File or null
@@ -60,30 +61,61 @@ async function showModels() {
   await showVoices();
 }
 
-function showLanguages() {
+function languages(id) {
   const names = new Intl.DisplayNames(["en"], { type: "language" });
-  const known = (model("stt-model")?.languages ?? []).map((code) => [code, names.of(code)]);
-  known.sort((a, b) => a[1].localeCompare(b[1]));
+  const known = (model(id)?.languages ?? []).map((code) => [code, names.of(code)]);
+  return known.sort((a, b) => a[1].localeCompare(b[1]));
+}
+
+function showLanguages() {
+  const known = languages("stt-model");
   const finds = model("stt-model")?.capabilities.language_detection;
   choose("language", [...(finds || !known.length ? [["", "find out"]] : []), ...known], $("language").value);
 }
 
+// Shows what the chosen model can be told besides the text.
+function showAbilities(chosen) {
+  const able = chosen.capabilities;
+  $("instructions-row").hidden = !able.instructions && !able.emotions.includes("text");
+  $("clip-row").hidden = !able.cloning;
+  $("emotion-row").hidden = !able.emotions.includes("vector");
+  $("speech-language-row").hidden = chosen.languages.length < 2;
+  choose("speech-language", [["", "as the text"], ...languages("tts-model")], $("speech-language").value);
+  choose("emotion", [["", "the voice's own"], ...EMOTIONS.map((it) => [it, it])], $("emotion").value);
+}
+
 async function showVoices() {
   const chosen = model("tts-model");
-  $("instructions-row").hidden = !chosen?.capabilities.instructions;
   if (!chosen) return;
+  showAbilities(chosen);
   const { voices, data } = await (await ask(`v1/audio/voices?model=${encodeURIComponent(chosen.id)}`)).json();
   const own = voices.map((it) => [it.id, it.name]);
   const custom = chosen.capabilities.cloning ? data.map((it) => [it.id, `${it.name} (custom)`]) : [];
   choose("voice", [...own, ...custom], $("voice").value);
 }
 
-function speech() {
-  const wanted = { model: $("tts-model").value, voice: $("voice").value, input: $("text").value, response_format: "mp3" };
+function dataUrl(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.replace(/^data:[^;,]*(;[^,]*)?;base64,/, "data:;base64,"));
+    reader.onerror = () => reject(new Error("The recording cannot be read."));
+    reader.readAsDataURL(file);
+  });
+}
+
+// What the form asks for; a field of a row that is hidden does not count.
+function speech(clip = null) {
+  const wanted = { model: $("tts-model").value, input: $("text").value, response_format: "mp3" };
+  const said = (id) => !$(`${id}-row`).hidden && $(id).value;
+  if (clip || $("voice").value) wanted.voice = clip ?? $("voice").value;
   if (Number($("speed").value) !== 1) wanted.speed = Number($("speed").value);
-  if (!$("instructions-row").hidden && $("instructions").value) wanted.instructions = $("instructions").value;
+  if (said("speech-language")) wanted.language = $("speech-language").value;
+  if (said("emotion")) wanted.emotion = { vector: { [$("emotion").value]: 0.6 } };
+  if (said("instructions")) wanted.instructions = $("instructions").value;
   return wanted;
 }
+
+const clipFile = () => ($("clip-row").hidden ? undefined : $("clip").files[0]);
 
 function link(which, id, blob, name) {
   if (links[which]) URL.revokeObjectURL(links[which]);
@@ -96,9 +128,10 @@ function link(which, id, blob, name) {
 
 async function speak() {
   note("speak-note", "speaking; a model that is not loaded takes a few seconds more …");
+  const clip = clipFile() ? await dataUrl(clipFile()) : null;
   const began = performance.now();
   const answer = await ask("v1/audio/speech", {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(speech()),
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(speech(clip)),
   });
   const chunks = [];
   let first = null;
@@ -209,7 +242,7 @@ function guarded(noteId, action) {
 const keyLine = () => (key ? ` \\\n  -H "Authorization: Bearer $OPENAI_API_KEY"` : "");
 
 async function copySpeech() {
-  const text = `curl ${base}/audio/speech${keyLine()} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(speech()))} \\\n  -o speech.mp3`;
+  const text = `curl ${base}/audio/speech${keyLine()} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(speech(clipFile() && "data:;base64,…")))} \\\n  -o speech.mp3`;
   await navigator.clipboard.writeText(text);
   note("speak-note", "copied");
 }

@@ -97,4 +97,4 @@ def engines_router() -> Router:
 def _shown(target: str, manager: Manager, observation: Observation) -> ModelHealth:
     now = asyncio.get_running_loop().time()
     waited_s = observation.oldest_wait_s(target)
-    return model_health(manager.state(target), manager.placements[target], waited_s, now)
+    return model_health(manager.state(target), manager, waited_s, now)

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 
 from speechhub import __version__
 from speechhub.errors import ShuttingDownError
-from speechhub.http.health import device_health, gpu_health, model_health
+from speechhub.http.health import device_health, gpu_health, model_health, switch_times
 from speechhub.http.health_schemas import Health, PluginHealth, Status
 from speechhub.http.openapi import OWN
 from speechhub.lifecycle.manager import Manager
@@ -42,9 +42,9 @@ async def get_health(
             for device in sorted(devices, key=lambda device: device.name)
         ],
         models=[
-            model_health(it, manager.placements[it.target], observation.oldest_wait_s(it.target), now)
-            for it in manager.states()
+            model_health(it, manager, observation.oldest_wait_s(it.target), now) for it in manager.states()
         ],
+        switches=switch_times(manager.switches),
         gpus=[gpu_health(view) for view in observation.gpus()],
         gpu_problem=observation.gpu_problem,
         event_loop_lag_s=round(observation.lag_s, 4),

@@ -24,7 +24,7 @@ async def list_models(
 ) -> ModelList:
     """List all models, then the names that stand for them."""
     return ModelList(
-        data=[_model(listing, manager, licences, state.started_at) for listing in catalog.listings()]
+        data=[_model(catalog, it, manager, licences, state.started_at) for it in catalog.listings()]
     )
 
 
@@ -37,7 +37,8 @@ async def retrieve_model(
     state: State,
 ) -> Model:
     """Describe one model or alias; ids may hold slashes."""
-    return _model(catalog.find(model_id.removeprefix("/")), manager, licences, state.started_at)
+    listing = catalog.find(model_id.removeprefix("/"))
+    return _model(catalog, listing, manager, licences, state.started_at)
 
 
 @delete(
@@ -51,7 +52,9 @@ async def delete_model(model_id: FromPath[str], catalog: NamedDependency[Catalog
     raise ModelNotDeletableError(catalog.find(model_id.removeprefix("/")).name)
 
 
-def _model(listing: Listing, manager: Manager, licences: Licences, started_at: int) -> Model:
+def _model(
+    catalog: Catalog, listing: Listing, manager: Manager, licences: Licences, started_at: int
+) -> Model:
     placement = listing.placement
     model = placement.model
     phase = manager.state(placement.target).phase
@@ -64,7 +67,7 @@ def _model(listing: Listing, manager: Manager, licences: Licences, started_at: i
         languages=model.languages,
         device=placement.device.name,
         state=phase.value if phase else "unloaded",
-        capabilities=asdict(placement.capabilities),
+        capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
         voices=tuple(voice.id for voice in manager.voices(placement.target)),
         licence=model.licence,
         licence_url=model.licence_url,

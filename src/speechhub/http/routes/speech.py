@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -15,11 +16,13 @@ from speechhub.codecs.encode import SpeechFormat
 from speechhub.http.disconnect import while_connected
 from speechhub.http.emotions import emotion_wish
 from speechhub.http.openapi import OPENAI
+from speechhub.http.patience import patience_s
 from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
 from speechhub.services.catalog import OPENAI_MODELS
-from speechhub.services.speech import SpeechJob, SpeechService, SpeechStream
+from speechhub.services.speech import SpeechJob, SpeechService
+from speechhub.services.speech_stream import SpeechStream
 
 TOKENS_PER_S: Final = 20
 """Output tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-mini-tts."""
@@ -34,6 +37,7 @@ async def create_speech(
     """Speak the text in ``input``; audio flows before synthesis ends."""
     state = request.scope["state"]
     job = _job(data, model=data.model or state.get("deployment"), default=request.app.state.speech_format)
+    job = replace(job, timeout_s=patience_s(request))
     state["log"] |= {"model": job.model, "chars": len(job.text)}
     stream = await while_connected(request, speech.open(job))
     state["exit_stack"].push_async_callback(stream.aclose)
@@ -53,6 +57,7 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
         speed=1.0 if data.speed is None else data.speed,
         instructions=data.instructions,
         emotion=emotion_wish(data.emotion) if data.emotion else None,
+        language=data.language,
         seed=data.seed,
         silence_interval_ms=data.silence_interval_ms,
     )

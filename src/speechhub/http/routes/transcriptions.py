@@ -1,6 +1,7 @@
 """POST /v1/audio/transcriptions and /v1/audio/translations."""
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from speechhub.http.disconnect import while_connected
 from speechhub.http.forms import job_of, read_fields
 from speechhub.http.multipart import read_form
 from speechhub.http.openapi import OPENAI
+from speechhub.http.patience import patience_s
 from speechhub.http.schemas import TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.services.transcription import TranscriptionService
@@ -59,7 +61,7 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
     state["log"] |= {"model": fields.model, "stream": fields.stream}
     if form.file is None:
         raise MissingValueError("file", "Send the recording in the form field 'file'.")
-    job = job_of(fields, task)
+    job = replace(job_of(fields, task), timeout_s=patience_s(request))
     if fields.stream:
         stream = await while_connected(request, service.stream(form.file, job))
         events = await state["exit_stack"].enter_async_context(aclosing(stream))

@@ -1,61 +1,22 @@
-"""Settings: defaults ← TOML file ← ``.env`` ← environment ``SPEECHHUB_*``.
+"""What an operator can set: every setting with its type, default and meaning.
 
-This is the only module that reads the environment. Every setting has a name in the TOML file and, in upper
-case behind ``SPEECHHUB_``, in the environment; tables and lists are written as JSON there, and a list of
-plain words also with commas.
+The documentation's pages are made from the docstrings in here.
 """
 
-import hmac
-import os
-import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from dotenv import dotenv_values
 from msgspec import Meta
 
-from speechhub.errors import ConfigurationError
-from speechhub.mirrors import MIRRORS
-
-PREFIX = "SPEECHHUB_"
-SERVICE_LINK = re.compile(
-    PREFIX + r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
-    "|" + PREFIX + r"(\w+_)?PORT=(tcp|udp|sctp)://.*"
-)
-"""Variables that Kubernetes gives every container for a Service named speechhub, or speechhub-something.
-Source: Kubernetes' documentation, "Service", environment variables."""
-
+from speechhub.mirrors import MODELSCOPE
+from speechhub.settings.secret import Secret
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Limit = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0)]
-
-
-class Secret:
-    """A text that nothing prints by accident: not `repr`, not a format string, not a JSON encoder."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret()"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._text)
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,8 +91,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     refused with 429; 0 is no limit."""
     max_audio_s: Seconds = 2 * 3600
     """Longest recording, after decoding."""
-    max_input_chars: Count = 4096
-    """Longest text to speak. Source: OpenAI's openapi.yaml, CreateSpeechRequest.input."""
+    max_input_chars: Count = 10_000
+    """Longest text to speak; OpenAI's own limit is 4096. 10,000 characters are some ten minutes of speech,
+    and all of it has to be made within `request_timeout_s`."""
     max_voices: Count = 100
     """How many custom voices, and how many consents, the library may hold."""
     max_reference_bytes: Count = 10 * 1024 * 1024
@@ -150,6 +112,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether the CPU, like a GPU, holds one engine at a time."""
     cpu_memory_bytes: Annotated[int, Meta(ge=0)] = 0
     """Memory that resident CPU engines may take together; 0 means three quarters of the machine's."""
+    batch_audio_s: Seconds = 120.0
+    """Audio, in seconds, that waiting requests may bring together into one call of an engine that takes
+    several recordings. Less needs less memory and lets others in sooner, more transcribes more in a
+    minute."""
+    recycle_after_calls: Limit = 0
+    """Calls of an engine after which its process is replaced, as soon as nobody waits for it; 0 means never.
+    For an engine that loses memory in a way that it does not tell."""
     threads: Annotated[int, Meta(ge=0)] = 0
     """CPU threads for each engine; 0 means one for each core."""
     queue_limit: Count = 32
@@ -199,8 +168,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     hf_endpoint: str | None = None
     """Model hub to download from, such as https://hf-mirror.com; unset means the mirror's, or else
     huggingface_hub's own."""
+    model_hub: Literal["huggingface", "modelscope"] = "huggingface"
+    """Where models are looked for first; what ModelScope does not have comes from Hugging Face's hub."""
+    modelscope_endpoint: str = MODELSCOPE
+    """ModelScope's address, for `model_hub`."""
     offline: bool = False
     """Never download: use only what is on disk."""
+
+    @property
+    def modelscope(self) -> str | None:
+        """Address of ModelScope's hub, if it is to be asked."""
+        return self.modelscope_endpoint if self.model_hub == "modelscope" else None
 
     @property
     def models_dir(self) -> Path:
@@ -226,124 +204,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def engines_dir(self) -> Path:
         """Where engines have environments of their own."""
         return self.home / "engines"
-
-
-def load_settings(
-    *,
-    config_file: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
-) -> Settings:
-    """Read the settings from all their sources.
-
-    Args:
-        config_file: TOML file; by default ``SPEECHHUB_CONFIG``, else ``speechhub.toml`` in the current
-            folder, else ``config.toml`` in the home folder. A file that is named must exist.
-        environ: The environment; by default the process's own.
-        overrides: Values that win over everything else, by setting name.
-
-    Raises:
-        ConfigurationError: A source has an unknown name or a wrong value; the message says which.
-    """
-    process = os.environ if environ is None else environ
-    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    env = {**dotenv, **process}
-    values: dict[str, Any] = {}
-    values |= _read_toml(config_file, env)
-    for source, mapping in (("the file .env", dotenv), ("the environment", process)):
-        values |= _from_environment(mapping, source)
-    values |= dict(overrides or {})
-    try:
-        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"Settings: {error}. docs/configuration.md lists all settings.") from error
-    return msgspec.structs.replace(
-        settings,
-        home=settings.home.expanduser().absolute(),
-        # HF_ENDPOINT is huggingface_hub's own, and nearer to the operator than a whole profile.
-        hf_endpoint=settings.hf_endpoint
-        or (None if env.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
-        api_keys=settings.api_keys + _read_keys(settings.api_keys_file),
-    )
-
-
-def _read_keys(path: Path | None) -> tuple[Secret, ...]:
-    if path is None:
-        return ()
-    try:
-        lines = [line.strip() for line in path.expanduser().read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"Cannot read the file of API keys {path}: {type(error).__name__}."
-        ) from error
-    keys = tuple(Secret(line) for line in lines if line and not line.startswith("#"))
-    if not keys:  # the operator wants keys: never serve without
-        raise ConfigurationError(f"The file of API keys {path} has none.")
-    return keys
-
-
-def _read_toml(config_file: Path | None, env: Mapping[str, str]) -> dict[str, Any]:
-    named = config_file or (Path(env[PREFIX + "CONFIG"]) if env.get(PREFIX + "CONFIG") else None)
-    home = Path(env.get(PREFIX + "HOME") or "~/.speechhub").expanduser()
-    candidates = [named] if named else [Path("speechhub.toml"), home / "config.toml"]
-    for path in candidates:
-        try:
-            text = path.read_text("utf-8")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise ConfigurationError(
-                f"Cannot read the configuration file {path}: {error.strerror}."
-            ) from error
-        try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError(f"The configuration file {path} is not valid TOML: {error}.") from error
-    if named:
-        raise ConfigurationError(f"There is no configuration file {named}.")
-    return {}
-
-
-def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]:
-    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
-    values: dict[str, Any] = {}
-    for key, text in mapping.items():
-        if not key.startswith(PREFIX) or key == PREFIX + "CONFIG" or text == "":
-            continue
-        if SERVICE_LINK.fullmatch(f"{key}={text}"):
-            continue
-        name = key.removeprefix(PREFIX).lower()
-        if name not in fields:
-            raise ConfigurationError(
-                f"Unknown setting {key} in {source}. docs/configuration.md lists all settings."
-            )
-        values[name] = _parse(key, text, fields[name].type)
-    return values
-
-
-def _convert(kind: type, value: Any) -> Path | Secret:
-    """Convert the types of settings that msgspec doesn't know."""
-    if kind is Secret:
-        if isinstance(value, str) and value.strip():
-            return Secret(value.strip())
-        raise TypeError("Expected a text that is not empty")
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value)
-    raise TypeError(f"Expected a path, got {value!r}")
-
-
-def _parse(key: str, text: str, kind: Any) -> Any:
-    info = msgspec.inspect.type_info(kind)
-    if isinstance(info, msgspec.inspect.BoolType) and text.lower() in ("yes", "no", "on", "off"):
-        return text.lower() in ("yes", "on")
-    if not isinstance(info, (msgspec.inspect.DictType, msgspec.inspect.VarTupleType)):
-        return text
-    if isinstance(info, msgspec.inspect.VarTupleType) and not text.lstrip().startswith("["):
-        words = [word.strip() for word in text.split(",") if word.strip()]
-        if not words:  # a template with empty variables: for API keys, "none" would mean "everybody"
-            raise ConfigurationError(f"{key} names nothing but commas. Fill it in, or unset it.")
-        return words
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise ConfigurationError(f"{key} must be JSON: {error}.") from error

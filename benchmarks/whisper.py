@@ -1,0 +1,196 @@
+"""What Whisper base takes through HTTP, against faster-whisper called directly with the same settings.
+
+.venv/bin/python benchmarks/whisper.py [rounds]
+
+First one request at a time, for the real-time factor: a short clip, whose language is given or found out, and
+a minute. Then 16 clients at once, against a loop that does the same clips one after the other.
+Whatever is compared takes turns.
+
+Time is told twice: by the clock, which a busy machine disturbs, and by the processor time of all that work,
+which it disturbs less.
+"""
+
+import http.client
+import io
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.load.engines import CLIPS, SPOKEN, samples_of  # the path comes first
+from speechhub.store import ModelStore
+from speechhub_whisper import WHISPER_BASE
+from tests.e2e.server import Server, serving
+from tests.unit.codecs.recordings import wav
+
+ROUNDS, CLIENTS = 11, 16
+RATE = 16_000
+REST_S = 0.3
+"""Between two turns: threads of OpenMP wait in a busy loop for more work, for 0.2 s."""
+BEAM, BATCH = 5, 4
+"""Those of speechhub-whisper on a CPU."""
+
+
+def recordings() -> dict[str, bytes]:
+    """Return a clip of 7 s and a recording of a minute, as WAV files."""
+    clips = [samples_of((CLIPS / f"{name}.ogg").read_bytes(), RATE) for name in SPOKEN]
+    pause = np.zeros(RATE * 2 // 3, np.float32)
+    long = np.concatenate([part for clip in clips * 3 for part in (clip, pause)])
+    return {"short": _wav(clips[0]), "minute": _wav(long)}
+
+
+def _wav(samples: np.ndarray) -> bytes:
+    return wav((samples * 32767).astype(np.int16), RATE)
+
+
+def duration_s(recording: bytes) -> float:
+    """Return how long a recording is, in seconds."""
+    return (len(recording) - 44) / 2 / RATE
+
+
+def ask(url: str, recording: bytes, language: str | None) -> str:
+    """Return the transcript of a recording."""
+    fields = {"model": "whisper-base"} | ({"language": language} if language else {})
+    head = b"".join(
+        b'--b\r\ncontent-disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value.encode())
+        for name, value in fields.items()
+    )
+    head += b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
+    connection.request(
+        "POST",
+        "/v1/audio/transcriptions",
+        head + recording + b"\r\n--b--\r\n",
+        {"content-type": "multipart/form-data; boundary=b"},
+    )
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    assert answer.status == 200, text
+    return str(json.loads(text)["text"])
+
+
+class Direct:
+    """faster-whisper, as its own documentation uses it, with the settings that speechhub-whisper has."""
+
+    def __init__(self, folder: Path) -> None:
+        threads = len(os.sched_getaffinity(0))
+        self._model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=threads)
+        self._batched = BatchedInferencePipeline(self._model)
+
+    def hear(self, recording: bytes, language: str | None) -> str:
+        """Return the transcript; what is longer than one look of Whisper's is decoded in batches."""
+        file = io.BytesIO(recording)
+        if duration_s(recording) < 30:
+            segments, _ = self._model.transcribe(file, beam_size=BEAM, language=language, vad_filter=True)
+        else:
+            segments, _ = self._batched.transcribe(
+                file, beam_size=BEAM, language=language, batch_size=BATCH, word_timestamps=True
+            )
+        return "".join(segment.text for segment in segments).strip()
+
+
+def seconds(call: Callable[[], object], pids: Sequence[int]) -> tuple[float, float]:
+    """Return how long a call takes, and the processor time that processes spend on it."""
+    time.sleep(REST_S)
+    before, began = sum(map(processor_s, pids)), time.perf_counter()
+    call()
+    return time.perf_counter() - began, sum(map(processor_s, pids)) - before
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process so far, in seconds.
+
+    Source: proc_pid_stat(5), utime and stime.
+    """
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    """Both sides of one comparison."""
+
+    server: Server
+    direct: Direct
+
+    def compare(
+        self, ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int, audio_s: float
+    ) -> str:
+        """Return one line: medians of both sides, and of the ratios of each round; who begins changes."""
+        ours(), theirs()
+        sides = (ours, (self.server.pid, *self.server.workers())), (theirs, (os.getpid(),))
+        pairs = []
+        for number in range(rounds):
+            order = sides[::-1] if number % 2 else sides
+            took = [seconds(*side) for side in order]
+            pairs.append(took[::-1] if number % 2 else took)
+        clock = [(one[0] / audio_s, other[0] / audio_s) for one, other in pairs]
+        ratios = [one / other for one, other in clock]
+        medians = [statistics.median(side) for side in zip(*clock, strict=True)]
+        work = statistics.median(one[1] / other[1] for one, other in pairs)
+        return (
+            f"{medians[0]:.4f} | {medians[1]:.4f} | {statistics.median(ratios):.3f} | {min(ratios):.3f} | "
+            f"{max(ratios):.3f} | {work:.3f} |"
+        )
+
+
+HEAD = "real-time factor | through HTTP | directly | ratio, median | least | most | of processor time"
+
+
+def one_at_a_time(turns: Turns, rounds: int) -> None:
+    """Print what one request takes, for each second of audio."""
+    made = recordings()
+    print(f"| {HEAD} |\n{'| --- ' * 7}|")
+    for name, language in (("short", "en"), ("short", None), ("minute", "en")):
+        recording = made[name]
+        ours = partial(ask, turns.server.url, recording, language)
+        theirs = partial(turns.direct.hear, recording, language)
+        line = turns.compare(ours, theirs, rounds=rounds, audio_s=duration_s(recording))
+        print(f"| {duration_s(recording):.0f} s, language {language or 'found out'} | {line}", flush=True)
+
+
+def many_at_once(turns: Turns, rounds: int) -> None:
+    """Print what 16 short clips take, all at once and in a loop, for each second of audio."""
+    short = recordings()["short"]
+    with ThreadPoolExecutor(CLIENTS) as clients:
+
+        def ours() -> None:
+            list(clients.map(lambda _: ask(turns.server.url, short, "en"), range(CLIENTS)))
+
+        def theirs() -> None:
+            for _ in range(CLIENTS):
+                turns.direct.hear(short, "en")
+
+        line = turns.compare(ours, theirs, rounds=rounds, audio_s=CLIENTS * duration_s(short))
+    print(f"| {CLIENTS} clips of {duration_s(short):.0f} s at once; directly, a loop | {line}", flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    os.environ["SPEECHHUB_LOG_LEVEL"] = "warning"
+    with tempfile.TemporaryDirectory() as home:
+        folder = ModelStore(Path(home) / "models", hf_endpoint=None, offline=True).resolve(WHISPER_BASE)
+        with serving(Path(home), SPEECHHUB_OFFLINE="true", SPEECHHUB_QUEUE_LIMIT_S="900") as server:
+            turns = Turns(server=server, direct=Direct(folder))
+            one_at_a_time(turns, rounds)
+            many_at_once(turns, max(3, rounds // 2))
+    print(f"\nload {os.getloadavg()[1]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

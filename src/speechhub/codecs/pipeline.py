@@ -1,0 +1,34 @@
+"""From an engine's speech to a listener's bytes: parts joined, pace changed, encoded."""
+
+from dataclasses import replace
+
+from speechhub.codecs.encode import Encoder, SpeechFormat
+from speechhub.codecs.seams import Pause, Seams
+from speechhub.codecs.stretch import Stretcher
+from speechhub.domain.audio import Audio
+
+
+class SpeechPipeline:
+    """Audio in, bytes out; one for each response, used by one thread at a time."""
+
+    def __init__(self, speech_format: SpeechFormat, *, sample_rate: int, speed: float = 1.0) -> None:
+        """Make ready for speech at *sample_rate*, in hertz, to be heard *speed* times as fast."""
+        self._seams = Seams(sample_rate)
+        self._speed = speed
+        self._stretcher = Stretcher(speed, sample_rate)
+        self._encoder = Encoder(speech_format, source_rate=sample_rate)
+
+    def join(self, pause: Pause) -> None:
+        """Begin another part of the speech; *pause* is as the listener hears it."""
+        self._seams.join(
+            replace(pause, shortest_s=pause.shortest_s * self._speed, longest_s=pause.longest_s * self._speed)
+        )
+
+    def feed(self, audio: Audio) -> bytes:
+        """Take some of a part; return the bytes that are ready, which may be none."""
+        return self._encoder.encode(self._stretcher.process(self._seams.process(audio.samples)))
+
+    def finish(self) -> bytes:
+        """Return the last bytes."""
+        rest = self._encoder.encode(self._stretcher.process(self._seams.finish()))
+        return rest + self._encoder.encode(self._stretcher.finish()) + self._encoder.finish()

@@ -1,0 +1,29 @@
+"""How long a client will wait, as it says itself."""
+
+import math
+from typing import Final
+
+from litestar import Request
+from litestar.datastructures import State
+
+from speechhub.errors import InvalidValueError
+
+HEADER: Final = "X-Request-Timeout"
+
+
+def patience_s(request: Request[None, None, State]) -> float | None:
+    """Return what the header says, in seconds; None without it.
+
+    Raises:
+        InvalidValueError: It holds something else.
+    """
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise InvalidValueError(f"{HEADER} must be a number of seconds above 0.", param=HEADER)
+    return seconds

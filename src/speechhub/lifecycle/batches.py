@@ -1,0 +1,33 @@
+"""Which tickets share a call of an engine. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from speechhub.lifecycle.target import Ticket
+
+MAX_RATIO: Final = 4.0
+"""How much longer the longest recording of a call may be than the shortest: engines pad all of them."""
+
+
+def batch_size(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> int:
+    """Return how many tickets, from the head of a line, go together; at least the first.
+
+    None is skipped and none is waited for: those who share a call are there already.
+
+    Args:
+        line: Those who wait, in the order in which they will be served; not empty.
+        most_recordings: How many recordings one call may carry.
+        audio_s: How much audio several tickets may bring together, in seconds.
+    """
+    lengths_s: list[float] = []
+    for count, ticket in enumerate(line):
+        together_s = [*lengths_s, *ticket.recordings_s]
+        fits = (
+            len(together_s) <= most_recordings
+            and sum(together_s) <= audio_s
+            and max(together_s, default=0.0) <= MAX_RATIO * min(together_s, default=0.0)
+        )
+        if count and not (fits and lengths_s and ticket.recordings_s):
+            return count
+        lengths_s = together_s
+    return len(line)

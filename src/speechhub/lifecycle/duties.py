@@ -1,0 +1,81 @@
+"""What the scheduler wants, begun; and what it does not decide, seen to."""
+
+from collections.abc import Mapping
+
+from speechhub.lifecycle.events import (
+    Effect,
+    Event,
+    Exited,
+    Fetch,
+    Freed,
+    Grant,
+    Load,
+    LoadFailed,
+    RecycleWanted,
+    Refuse,
+    Requested,
+    Stop,
+    Ticked,
+    UnloadWanted,
+    Verify,
+)
+from speechhub.lifecycle.leases import Leases
+from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.switches import Cause, Step
+from speechhub.lifecycle.workers import Workers
+
+
+class Duties:
+    """Between one scheduler's effects and those who carry them out; belongs to a manager."""
+
+    def __init__(
+        self, scheduler: Scheduler, workers: Workers, leases: Leases, placements: Mapping[str, Placement]
+    ) -> None:
+        self._scheduler = scheduler
+        self._workers = workers
+        self._leases = leases
+        self._placements = placements
+        self._drains: dict[str, float] = {}
+        """Models that finish their work before they go → since when."""
+
+    def carry_out(self, effect: Effect, now: float) -> None:
+        """Begin what an effect wants."""
+        match effect:
+            case Grant() | Refuse():
+                self._leases.answer(effect)
+            case Fetch(target=target):
+                self._workers.fetch(target)
+            case Load(target=target, epoch=epoch, unasked=unasked):
+                cause = Cause(unasked.value) if unasked else self._cause(target)
+                self._workers.load(target, epoch, cause)
+            case Stop(target=target, epoch=epoch, kill=kill):
+                if (began := self._drains.pop(target, None)) is not None:
+                    device = self._placements[target].device.name
+                    self._workers.switches.left(device, target, Step.DRAIN, began, now)
+                self._workers.stop(target, epoch, kill=kill)
+            case Verify(target=target, epoch=epoch):
+                self._workers.verify(target, epoch)
+
+    def look_after(self, event: Event) -> None:
+        """See to what stands by and what is measured, after *event* and its effects."""
+        match event:
+            case Exited(target=target) | LoadFailed(target=target) | Freed(target=target):
+                self._drains.pop(target, None)
+                device = self._placements[target].device.name
+                states = self._scheduler.states()
+                here = [it for it in states if self._placements[it.target].device.name == device]
+                if all(state.phase is None and not state.waiting for state in here):
+                    # Nobody wants the device any more: its memory is the machine's again.
+                    self._workers.standbys.drop(device)
+                    self._workers.switches.vacant(device)
+            case UnloadWanted() | RecycleWanted() | Requested() | Ticked():
+                for state in self._scheduler.states():
+                    if state.phase is Phase.DRAINING:
+                        self._drains.setdefault(state.target, state.since or 0.0)
+
+    def _cause(self, target: str) -> Cause:
+        """Return for whom *target* is loaded, whom somebody waits for."""
+        waiting = [request.presence for request in self._leases.waiting() if request.target == target]
+        return Cause.OPERATOR if all(waiting) else Cause.REQUEST

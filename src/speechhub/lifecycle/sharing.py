@@ -1,0 +1,135 @@
+"""One call of an engine for several requests: each gets its own answer, whatever becomes of the others."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from speechhub.engine import TranscribeRequest, Transcript
+from speechhub.errors import (
+    EngineCrashedError,
+    EngineOutOfMemoryError,
+    RequestCancelledError,
+    SpeechhubError,
+)
+from speechhub.worker.host import Worker
+
+log = structlog.get_logger()
+
+_ENDS: Final = (EngineCrashedError, RequestCancelledError)
+"""Errors after which there is no worker to go on with; nobody asked it to give up."""
+
+TooLarge = Callable[[int], None]
+"""Is told that a call with so many recordings ran out of memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What one request gets of a call."""
+
+    transcripts: list[Transcript]
+    """One for each of its recordings, in order."""
+    took_s: float
+    """Its share of the time that the engine worked, by the length of its recordings."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Part:
+    """What one ticket brings into a call."""
+
+    recordings: Sequence[TranscribeRequest]
+    on_progress: Callable[[float], None] | None = None
+    answer: "asyncio.Future[Heard]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    """Cancelled when nobody waits for it any more."""
+    begun: bool = False
+    """Whether it has an engine."""
+
+    @property
+    def audio_s(self) -> float:
+        """Length of its recordings together, in seconds."""
+        return sum(request.audio.duration_s for request in self.recordings)
+
+
+async def transcribe_together(worker: Worker, parts: Sequence[Part], *, too_large: TooLarge) -> bool:
+    """Answer all *parts* that are still wanted, with one call if that goes well.
+
+    If it does not, each is tried alone: one that the engine cannot take, or that makes it run out of memory,
+    spoils nobody else's. A part that nobody wants any more is dropped; when none is left, the engine is
+    asked to give up.
+
+    Returns:
+        Whether the engine did it all, so that the time that it took says how long such work takes.
+
+    Raises:
+        EngineCrashedError, RequestCancelledError: The worker died, or was told to stop; parts that have no
+            answer are left without.
+    """
+    call = asyncio.ensure_future(_answer(worker, parts, too_large))
+
+    def left(_: object) -> None:
+        if not _wanted(parts):
+            call.cancel()
+
+    for part in parts:
+        part.answer.add_done_callback(left)
+    await asyncio.wait([call])
+    return not call.cancelled() and call.result()
+
+
+async def _answer(worker: Worker, parts: Sequence[Part], too_large: TooLarge) -> bool:
+    together = _wanted(parts)
+    if len(together) > 1:
+        try:
+            await _call(worker, together, too_large)
+        except _ENDS:
+            raise
+        except SpeechhubError as error:
+            log.warning("a shared call failed, going on one by one", error=error.code, requests=len(together))
+        else:
+            return True
+    finished = len(together) == 1
+    for part in _wanted(parts):
+        try:
+            await _call(worker, [part], too_large)
+        except _ENDS:
+            raise
+        except SpeechhubError as error:
+            finished = False
+            if not part.answer.done():
+                part.answer.set_exception(error)
+    return finished
+
+
+async def _call(worker: Worker, parts: Sequence[Part], too_large: TooLarge) -> None:
+    """Transcribe for *parts* in one call, and answer them."""
+
+    def report(fraction: float) -> None:
+        for part in _wanted(parts):
+            if part.on_progress is not None:
+                part.on_progress(fraction)
+
+    began = _now()
+    everything = [request for part in parts for request in part.recordings]
+    try:
+        transcripts = await worker.transcribe(everything, on_progress=report)
+    except EngineOutOfMemoryError:
+        too_large(len(everything))
+        raise
+    took_s, all_s = _now() - began, sum(part.audio_s for part in parts)
+    for part in parts:
+        mine, transcripts = transcripts[: len(part.recordings)], transcripts[len(part.recordings) :]
+        if not part.answer.done():
+            share = part.audio_s / all_s if all_s else 1 / len(parts)
+            part.answer.set_result(Heard(transcripts=mine, took_s=took_s * share))
+
+
+def _wanted(parts: Sequence[Part]) -> list[Part]:
+    return [part for part in parts if not part.answer.done()]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

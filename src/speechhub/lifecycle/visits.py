@@ -1,0 +1,70 @@
+"""What engines hold of their devices from call to call, and whether that tells of a leak."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from speechhub.engine import DeviceMemory
+from speechhub.gpu.leaks import VISIT_CALLS, inside_visit
+from speechhub.lifecycle.events import Event, RecycleWanted
+from speechhub.worker.conversation import Report
+from speechhub.worker.host import Worker
+
+log = structlog.get_logger()
+
+Heard = Callable[[str, Report], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Visit:
+    epoch: int
+    held_bytes: deque[int] = field(default_factory=lambda: deque(maxlen=VISIT_CALLS + 1))
+    memory: DeviceMemory | None = None
+    suspected: bool = False
+
+
+class Visits:
+    """The stay of each model's worker on its device; one for each manager."""
+
+    def __init__(self, post: Callable[[Event], None]) -> None:
+        """Know nothing yet; *post* takes the events."""
+        self._post = post
+        self._visits: dict[str, _Visit] = {}
+        self._observers: list[Heard] = []
+
+    def observe(self, observer: Heard) -> None:
+        """Have *observer* called with a model and what its worker tells after a call; it must be quick."""
+        self._observers.append(observer)
+
+    def memory(self, target: str, epoch: int | None) -> DeviceMemory | None:
+        """Return what a worker said to hold, last; None if it never said."""
+        visit = self._visits.get(target)
+        return visit.memory if visit is not None and visit.epoch == epoch else None
+
+    def called(self, target: str, worker: Worker) -> None:
+        """Take note of what a worker told after a call; have it replaced if it holds more and more."""
+        report = worker.report
+        if report is None:
+            return
+        for observer in self._observers:
+            observer(target, report)
+        if report.memory is None:
+            return
+        visit = self._visits.get(target)
+        if visit is None or visit.epoch != worker.epoch:
+            visit = self._visits[target] = _Visit(epoch=worker.epoch)
+        visit.memory = report.memory
+        visit.held_bytes.append(report.memory.allocated_bytes)
+        if not visit.suspected and inside_visit(visit.held_bytes):
+            visit.suspected = True
+            grown_bytes = visit.held_bytes[-1] - visit.held_bytes[0]
+            log.warning(
+                "engine holds more after every call and is replaced when nobody waits",
+                model=target,
+                epoch=worker.epoch,
+                grown_bytes=grown_bytes,
+                calls=VISIT_CALLS,
+            )
+            self._post(RecycleWanted(target=target, epoch=worker.epoch))

@@ -1,0 +1,48 @@
+"""Encoded speech on its way to a listener."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import structlog
+
+from speechhub.errors import SpeechhubError
+
+log = structlog.get_logger()
+
+
+class SpeechStream:
+    """Encoded speech on its way to one listener; close it when the listener leaves.
+
+    The engine runs ahead of a slow listener, so that no listener ever holds it. What waits here is not
+    without limit: it is at most the speech of one text of limited length.
+    """
+
+    def __init__(self, chunks: asyncio.Queue[bytes | None], producer: asyncio.Task[float]) -> None:
+        """Take over *producer*, which fills *chunks*, ends with None and returns the seconds it spoke."""
+        self._chunks = chunks
+        self._producer = producer
+        self._first: bytes | None = None
+        self.spoken_s = 0.0
+        """Length of the speech, in seconds, once the stream has ended."""
+
+    async def begin(self) -> None:
+        """Wait for the first bytes; raise what went wrong if there are none."""
+        self._first = await self._chunks.get()
+        if self._first is None:
+            await self._producer
+
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        data = self._first
+        while data is not None:
+            yield data
+            data = await self._chunks.get()
+        try:
+            self.spoken_s = await self._producer
+        except SpeechhubError as error:
+            log.error("speech broke off", error=type(error).__name__, reason=str(error))
+            raise  # a failure after the first byte must break the response, not end it well
+
+    async def aclose(self) -> None:
+        """Stop speaking; return when the engine's call is over or abandoned."""
+        self._producer.cancel()
+        await asyncio.gather(self._producer, return_exceptions=True)

@@ -1,0 +1,150 @@
+"""Where settings come from, and which of them wins.
+
+This is the only module that reads the environment. Every setting has a name in the TOML file and, in upper
+case behind ``SPEECHHUB_``, in the environment; tables and lists are written as JSON there, and a list of
+plain words also with commas.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from dotenv import dotenv_values
+
+from speechhub.errors import ConfigurationError
+from speechhub.mirrors import MIRRORS
+from speechhub.settings.secret import Secret
+from speechhub.settings.values import Settings
+
+PREFIX = "SPEECHHUB_"
+SERVICE_LINK = re.compile(
+    PREFIX + r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
+    "|" + PREFIX + r"(\w+_)?PORT=(tcp|udp|sctp)://.*"
+)
+"""Variables that Kubernetes gives every container for a Service named speechhub, or speechhub-something.
+Source: Kubernetes' documentation, "Service", environment variables."""
+
+
+def load_settings(
+    *,
+    config_file: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings from all their sources.
+
+    Args:
+        config_file: TOML file; by default ``SPEECHHUB_CONFIG``, else ``speechhub.toml`` in the current
+            folder, else ``config.toml`` in the home folder. A file that is named must exist.
+        environ: The environment; by default the process's own.
+        overrides: Values that win over everything else, by setting name.
+
+    Raises:
+        ConfigurationError: A source has an unknown name or a wrong value; the message says which.
+    """
+    process = os.environ if environ is None else environ
+    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    env = {**dotenv, **process}
+    values: dict[str, Any] = {}
+    values |= _read_toml(config_file, env)
+    for source, mapping in (("the file .env", dotenv), ("the environment", process)):
+        values |= _from_environment(mapping, source)
+    values |= dict(overrides or {})
+    try:
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"Settings: {error}. docs/configuration.md lists all settings.") from error
+    return msgspec.structs.replace(
+        settings,
+        home=settings.home.expanduser().absolute(),
+        # HF_ENDPOINT is huggingface_hub's own, and nearer to the operator than a whole profile.
+        hf_endpoint=settings.hf_endpoint
+        or (None if env.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
+        api_keys=settings.api_keys + _read_keys(settings.api_keys_file),
+    )
+
+
+def _read_keys(path: Path | None) -> tuple[Secret, ...]:
+    if path is None:
+        return ()
+    try:
+        lines = [line.strip() for line in path.expanduser().read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"Cannot read the file of API keys {path}: {type(error).__name__}."
+        ) from error
+    keys = tuple(Secret(line) for line in lines if line and not line.startswith("#"))
+    if not keys:  # the operator wants keys: never serve without
+        raise ConfigurationError(f"The file of API keys {path} has none.")
+    return keys
+
+
+def _read_toml(config_file: Path | None, env: Mapping[str, str]) -> dict[str, Any]:
+    named = config_file or (Path(env[PREFIX + "CONFIG"]) if env.get(PREFIX + "CONFIG") else None)
+    home = Path(env.get(PREFIX + "HOME") or "~/.speechhub").expanduser()
+    candidates = [named] if named else [Path("speechhub.toml"), home / "config.toml"]
+    for path in candidates:
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ConfigurationError(
+                f"Cannot read the configuration file {path}: {error.strerror}."
+            ) from error
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(f"The configuration file {path} is not valid TOML: {error}.") from error
+    if named:
+        raise ConfigurationError(f"There is no configuration file {named}.")
+    return {}
+
+
+def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]:
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    values: dict[str, Any] = {}
+    for key, text in mapping.items():
+        if not key.startswith(PREFIX) or key == PREFIX + "CONFIG" or text == "":
+            continue
+        if SERVICE_LINK.fullmatch(f"{key}={text}"):
+            continue
+        name = key.removeprefix(PREFIX).lower()
+        if name not in fields:
+            raise ConfigurationError(
+                f"Unknown setting {key} in {source}. docs/configuration.md lists all settings."
+            )
+        values[name] = _parse(key, text, fields[name].type)
+    return values
+
+
+def _convert(kind: type, value: Any) -> Path | Secret:
+    """Convert the types of settings that msgspec doesn't know."""
+    if kind is Secret:
+        if isinstance(value, str) and value.strip():
+            return Secret(value.strip())
+        raise TypeError("Expected a text that is not empty")
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise TypeError(f"Expected a path, got {value!r}")
+
+
+def _parse(key: str, text: str, kind: Any) -> Any:
+    info = msgspec.inspect.type_info(kind)
+    if isinstance(info, msgspec.inspect.BoolType) and text.lower() in ("yes", "no", "on", "off"):
+        return text.lower() in ("yes", "on")
+    if not isinstance(info, (msgspec.inspect.DictType, msgspec.inspect.VarTupleType)):
+        return text
+    if isinstance(info, msgspec.inspect.VarTupleType) and not text.lstrip().startswith("["):
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        if not words:  # a template with empty variables: for API keys, "none" would mean "everybody"
+            raise ConfigurationError(f"{key} names nothing but commas. Fill it in, or unset it.")
+        return words
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"{key} must be JSON: {error}.") from error

@@ -1,0 +1,114 @@
+"""Doing something again that another machine made fail, as long as there is hope."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from speechhub.errors import ModelFilesError
+
+Result = TypeVar("Result")
+OnWait = Callable[[str], None]
+"""Told for people, before each pause, what failed and when it is tried again."""
+
+RETRY_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+MAX_IDLE_ATTEMPTS: Final = 6
+"""Attempts in a row that may bring nothing new before a download gives up: about a minute."""
+MAX_LISTING_ATTEMPTS: Final = 3
+"""Attempts to reach a hub at all; few, since a machine without a network should not wait for nothing."""
+MAX_BACKOFF_S: Final = 30.0
+
+
+def silent(reason: str) -> None:
+    """Tell nobody; an `OnWait`."""
+
+
+class StalledError(Exception):
+    """One attempt has ended early; another may go on from there."""
+
+    def __init__(self, reason: str, *, retry_after_s: float | None = None, passes: bool = True) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+        """When the server wants to be asked again; None if it does not say."""
+        self.passes = passes
+        """Whether another attempt may fare better."""
+
+
+def persist(
+    what: str,
+    attempt: Callable[[], Result],
+    *,
+    progress: Callable[[], int] = lambda: 0,
+    max_attempts: int = MAX_IDLE_ATTEMPTS,
+    sleep: Callable[[float], None] = time.sleep,
+    on_wait: OnWait = silent,
+) -> Result:
+    """Repeat *attempt* as long as the fault may pass, starting the count anew after any progress.
+
+    Args:
+        what: What fails, for the error: ``the hub … failed to list …``.
+        attempt: Does it, or raises what httpx, huggingface-hub or `StalledError` say.
+        progress: Returns a number that grows as attempts get somewhere.
+        max_attempts: How many in a row may get nowhere.
+        sleep: Waits between attempts, in seconds.
+        on_wait: Told why, before each pause.
+
+    Raises:
+        ModelFilesError: There is no hope any more.
+    """
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    failures, before = 0, progress()
+    while True:
+        try:
+            return attempt()
+        except (StalledError, httpx.HTTPError, httpx.InvalidURL, ConnectionError, ValueError) as error:
+            fault = _judge(error)
+            if progress() > before:
+                failures, before = 0, progress()
+            failures += 1
+            if not fault.passes or failures >= max_attempts:
+                raise ModelFilesError(f"{what}: {fault}") from error
+        backoff_s = fault.retry_after_s if fault.retry_after_s is not None else 2.0 ** (failures - 1)
+        pause_s = min(backoff_s, MAX_BACKOFF_S)
+        on_wait(f"{what}: {fault}; trying again in {pause_s:.0f} s")
+        sleep(pause_s)
+
+
+def _judge(error: Exception) -> StalledError:
+    """Say what an attempt's failure means."""
+    from huggingface_hub.errors import (  # noqa: PLC0415
+        GatedRepoError,
+        HfHubHTTPError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    if isinstance(error, StalledError):
+        return error
+    final = {
+        GatedRepoError: "it wants you to accept its terms on its page and to set HF_TOKEN",
+        RevisionNotFoundError: "there is no such revision",
+        RepositoryNotFoundError: "there is no such repository, or it is private",
+        OfflineModeIsEnabled: "HF_HUB_OFFLINE is set",
+    }
+    for kind, reason in final.items():
+        if isinstance(error, kind):
+            return StalledError(reason, passes=False)
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code
+        return StalledError(
+            f"it answers {status}",
+            retry_after_s=_retry_after(error.response.headers),
+            passes=status in RETRY_STATUSES,
+        )
+    passing = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
+    return StalledError(f"{type(error).__name__}: {error}", passes=isinstance(error, passing))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return None

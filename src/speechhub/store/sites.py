@@ -1,0 +1,144 @@
+"""The model hubs that we know, each by how it lists a repository and what its files' addresses are.
+
+huggingface-hub is imported inside the functions: it takes 10 MB, and a server that has its models never
+needs it.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+from speechhub.engine import HubSource, ModelFile
+from speechhub.store.retry import StalledError
+
+TIMEOUT_S: Final = 30.0
+"""Longest silence of a server, in seconds."""
+COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file that a hub has."""
+
+    url: str
+    size_bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """What a hub has of a repository, at one commit."""
+
+    commit: str
+    """Changes whenever a file does."""
+    files: Mapping[str, Found]
+    """By their path in the repository."""
+
+
+class Site(Protocol):
+    """A model hub; it holds no connection."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        ...
+
+    def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:
+        """Ask once for the files of a repository, of which those *wanted* matter; all if it is empty."""
+        ...
+
+    def headers(self) -> dict[str, str]:
+        """Return what requests for its files carry."""
+        ...
+
+
+class HuggingFace:
+    """Hugging Face's hub, or a mirror that speaks its protocol, through huggingface-hub."""
+
+    def __init__(self, endpoint: str | None) -> None:
+        self._endpoint = endpoint
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        if self._endpoint:
+            return self._endpoint
+        from huggingface_hub import constants  # noqa: PLC0415
+
+        return str(constants.ENDPOINT)
+
+    def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:  # noqa: ARG002
+        """Ask once for the files of a repository; see `Site`."""
+        from huggingface_hub import HfApi, hf_hub_url  # noqa: PLC0415
+
+        api = HfApi(endpoint=self._endpoint, library_name="speechhub")
+        try:
+            info = api.model_info(hub.repo, revision=hub.revision, files_metadata=True, timeout=TIMEOUT_S)
+        except (KeyError, TypeError) as error:  # how huggingface-hub takes an unknown answer
+            raise StalledError("it does not speak the hub's protocol", passes=False) from error
+        commit = info.sha or hub.revision
+        files = {
+            it.rfilename: Found(
+                url=hf_hub_url(hub.repo, it.rfilename, revision=commit, endpoint=self._endpoint),
+                size_bytes=it.size,
+                sha256=it.lfs.sha256 if it.lfs else None,
+            )
+            for it in info.siblings or ()
+        }
+        return Repository(commit=commit, files=files)
+
+    def headers(self) -> dict[str, str]:
+        """Return what requests for its files carry: a token, if there is one."""
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        return dict(build_hf_headers(library_name="speechhub"))
+
+
+class ModelScope:
+    """ModelScope's hub. Source: get_model_files and get_file_download_url of the package modelscope."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.address = endpoint.rstrip("/")
+        """Where it is, for people."""
+
+    def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:
+        """Ask once for the files of a repository; see `Site`."""
+        from huggingface_hub import get_session  # noqa: PLC0415
+        from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        repo = f"{self.address}/api/v1/models/{quote(hub.modelscope or hub.repo)}/repo"
+        revision = hub.revision
+        if COMMIT.fullmatch(revision) and not (wanted and all(file.sha256 for file in wanted)):
+            raise StalledError("it does not know Hugging Face's commits", passes=False)
+        if revision == "main" or COMMIT.fullmatch(revision):
+            revision = "master"  # of a commit, the files' digests tell whether they are the same here
+        response = get_session().get(
+            f"{repo}/files",
+            params={"Revision": revision, "Recursive": "true"},
+            headers=self.headers(),
+            follow_redirects=True,
+            timeout=TIMEOUT_S,
+        )
+        hf_raise_for_status(response)
+        try:
+            listed: list[dict[str, Any]] = response.json()["Data"]["Files"] or []
+            files = {
+                str(it["Path"]): Found(
+                    url=f"{repo}?Revision={quote(revision)}&FilePath={quote(it['Path'], safe='')}",
+                    size_bytes=it["Size"],
+                    sha256=it.get("Sha256") or None,
+                )
+                for it in listed
+                if it["Type"] != "tree"
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise StalledError("it does not speak ModelScope's protocol", passes=False) from error
+        told = "\n".join(f"{path} {it.sha256} {it.size_bytes}" for path, it in sorted(files.items()))
+        return Repository(commit=hashlib.sha256(told.encode()).hexdigest()[:40], files=files)
+
+    def headers(self) -> dict[str, str]:
+        """Return what requests for its files carry: none of Hugging Face's tokens."""
+        return {"User-Agent": "speechhub"}

@@ -1,0 +1,212 @@
+"""nginx and Caddy in front of a server, with TLS, as docs/security.md shows them."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.docs.pages import ROOT
+from tests.e2e.conftest import echo_env
+from tests.e2e.server import serving, until
+from tests.fakes.babble import babble, wav_of
+from tests.http.conftest import wav
+
+PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+KEY = "the-right-key"
+GOOD = {"authorization": f"Bearer {KEY}"}
+SHORT = "One. Two. Three."
+"""Less than any buffer: whoever has the first piece while the engine works did not wait for the last."""
+LONG = " ".join(f"Sentence {number}." for number in range(60))
+"""Longer than any test waits."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server that takes a second for each sentence, and has a key."""
+    env = echo_env(tts={"work_s": 1.0}) | {"SPEECHHUB_API_KEYS": KEY}
+    with serving(tmp_path_factory.mktemp("home"), **env) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A key and a certificate for localhost, made here."""
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl here")
+    folder = tmp_path_factory.mktemp("tls")
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2"]
+    command += ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return found.getsockname()[1]
+
+
+def replaced(text, changes):
+    """Put what this machine has in the place of what the sample names, all of which must be there."""
+    for shown, here in changes.items():
+        assert text.count(shown) == 1, shown
+        text = text.replace(shown, here)
+    return text
+
+
+def nginx_command(folder, upstream, port, certificate):
+    site = (ROOT / "deploy/nginx/speechhub.conf").read_text("utf-8")
+    site = replaced(
+        site,
+        {
+            "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
+            "speech.example.org": "localhost",
+            "/etc/ssl/speech.pem": f"{certificate}/cert.pem",
+            "/etc/ssl/private/speech.key": f"{certificate}/key.pem",
+            "http://127.0.0.1:8000": upstream,
+        },
+    )
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    # The master process alone, as whoever runs the tests; no daemon to lose sight of.
+    (folder / "nginx.conf").write_text(
+        f"daemon off;\nmaster_process off;\npid {folder}/nginx.pid;\nerror_log stderr warn;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}{site}}}\n"
+    )
+    return ["nginx", "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+def caddy_command(folder, upstream, port, certificate):
+    site = (ROOT / "deploy/caddy/Caddyfile").read_text("utf-8")
+    site = replaced(
+        site,
+        {
+            # No authority gives a certificate for this: ours takes the place of the one that Caddy fetches.
+            "speech.example.org {": f"https://localhost:{port} {{\n\tbind 127.0.0.1\n"
+            f"\ttls {certificate}/cert.pem {certificate}/key.pem",
+            "127.0.0.1:8000": upstream.removeprefix("http://"),
+        },
+    )
+    options = f"{{\n\tadmin off\n\tauto_https disable_redirects\n\tstorage file_system {folder}\n}}\n"
+    (folder / "Caddyfile").write_text(options + site)
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+COMMANDS = {"nginx": nginx_command, "caddy": caddy_command}
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def proxy(request, tmp_path_factory, server, certificate):
+    """A client that talks to the server through a proxy; its base URL is the proxy's."""
+    if not shutil.which(request.param, path=PLACES):
+        pytest.skip(f"there is no {request.param} here; Debian's package of that name has it")
+    folder, port = tmp_path_factory.mktemp(request.param), free_port()
+    command = COMMANDS[request.param](folder, server.url, port, certificate)
+    environment = {"PATH": PLACES, "HOME": str(folder)}
+    running = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+    )
+    trust = ssl.create_default_context(cafile=certificate / "cert.pem")
+    try:
+        with httpx.Client(base_url=f"https://localhost:{port}", verify=trust, timeout=60) as client:
+            until(lambda: running.poll() is not None or answers(client), f"{request.param} answers")
+            assert running.poll() is None, running.stderr.read().decode()
+            yield client
+    finally:
+        running.terminate()
+        running.communicate(timeout=30)
+
+
+def answers(client):
+    try:
+        return client.get("/health/live").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def busy(server):
+    models = httpx.get(f"{server.url}/health", headers=GOOD).json()["models"]
+    return any(model["busy"] for model in models)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"response_format": "mp3"}, {"stream_format": "sse"}], ids=["audio", "sse"]
+)
+@pytest.mark.parametrize("text", [SHORT, LONG], ids=["short", "long"])
+def test_speech_comes_piece_by_piece_and_a_hang_up_ends_it(proxy, server, fields, text):
+    """The first piece is there while the engine still works; a client that leaves takes its work with it."""
+    body = {"model": "tts-1", "input": text} | fields
+    with proxy.stream("POST", "/v1/audio/speech", json=body, headers=GOOD) as answer:
+        assert answer.status_code == 200
+        pieces = answer.iter_raw()
+        assert next(pieces)
+        assert busy(server)
+
+    until(lambda: not busy(server), "the work stops")
+
+
+def test_a_transcript_comes_as_events(proxy):
+    """Events of a transcript pass, from the first to the last."""
+    form = {"model": "whisper-1", "stream": "true"}
+    answer = proxy.post("/v1/audio/transcriptions", data=form, files={"file": wav(3)}, headers=GOOD)
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "transcript.text.delta" in answer.text
+    assert "transcript.text.done" in answer.text
+
+
+def test_a_large_upload_passes(proxy):
+    """48 MiB, nearly the server's limit, are transcribed."""
+    recording = wav_of(np.tile(babble(10), 150))
+    assert 45 < len(recording) / 2**20 < 50
+
+    answer = proxy.post(
+        "/v1/audio/transcriptions", data={"model": "whisper-1"}, files={"file": recording}, headers=GOOD
+    )
+
+    assert answer.status_code == 200, answer.text[:200]
+    assert answer.json()["usage"]["seconds"] == 1500
+
+
+def test_refusals_are_the_servers_own(proxy):
+    """What is wrong with a request is said as without the proxy."""
+    keyless = proxy.get("/v1/models")
+    nonsense = proxy.post("/v1/audio/speech", json={"model": "nope", "input": "x"}, headers=GOOD)
+    unfit = proxy.post("/v1/audio/transcriptions", files={"file": b"no audio"}, headers=GOOD)
+
+    assert keyless.status_code == 401
+    assert keyless.headers["www-authenticate"].startswith("Bearer")
+    assert keyless.headers["x-request-id"].startswith("req_")
+    assert (nonsense.status_code, nonsense.json()["error"]["code"]) == (404, "model_not_found")
+    assert unfit.status_code == 400
+
+
+def test_too_large_an_upload_is_a_413(proxy):
+    """Whoever refuses it, proxy or server, it is no error of the server's."""
+    answer = proxy.post(
+        "/v1/audio/transcriptions", files={"file": bytes(60 * 2**20)}, headers=GOOD | {"connection": "close"}
+    )
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["deploy/nginx/speechhub.conf", "deploy/caddy/Caddyfile"])
+def test_the_page_shows_what_is_tested(path):
+    """docs/security.md shows each sample word by word."""
+    text = (ROOT / path).read_text("utf-8").expandtabs(4)
+    shown = text.partition("\n")[2]
+
+    assert f"\n```text\n{shown}```\n" in (ROOT / "docs/security.md").read_text("utf-8")

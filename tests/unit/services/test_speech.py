@@ -1,0 +1,277 @@
+"""Long texts and streams: piece by piece, joined well, fair to others, and stopped when nobody listens."""
+
+import asyncio
+import itertools
+from contextlib import aclosing
+
+import numpy as np
+import pytest
+
+from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
+from speechhub.engine import Audio, EmotionMode, Slot, TtsCapabilities, Voice
+from speechhub.errors import EngineCrashedError, InvalidLanguageError, UnsupportedValueError
+from speechhub.services.casting import EmotionWish
+from speechhub.services.catalog import Catalog
+from speechhub.services.speech import SpeechJob, SpeechService
+from speechhub.services.voices import VoiceService
+from speechhub.store import ReferenceCache
+from speechhub.voices import VoiceLibrary
+from tests.fakes.placements import CPU, placement, placements
+from tests.fakes.runner import FakeRunner
+
+RATE = 16_000
+SOUND_S, QUIET_S = 0.4, 0.05
+ABLE = {
+    "streaming": True,
+    "seed": True,
+    "longest_input_chars": 200,
+    "emotions": (EmotionMode.TEXT,),
+}
+
+
+def mouth(name, languages=(), **capabilities):
+    return placement(
+        name,
+        slot=Slot.TTS,
+        device=CPU,
+        languages=languages,
+        voices=(Voice(id="anna"),),
+        capabilities=TtsCapabilities(**ABLE | capabilities),
+    )
+
+
+MODELS = placements(
+    mouth("mouth", ("en", "de")),
+    mouth("quick", native_speed=True),
+    mouth("cutter", silence_interval=True),
+    mouth("slow", streaming=False, longest_input_chars=None),
+)
+
+
+class Humming(FakeRunner):
+    """Hums for each piece, with silence around it, and can be made to wait before a piece."""
+
+    def __init__(self, placements):
+        super().__init__(placements)
+        self.wait_before = None
+        self.waiting = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    @property
+    def texts(self):
+        return [request.text for _, request in self.requests]
+
+    async def synthesize(self, model, request, **_):
+        self.requests.append((model, request))
+        self.running += 1
+        try:
+            if len(self.requests) == self.wait_before:
+                self.waiting.set()
+                await self.go_on.wait()
+            if self.error and len(self.requests) > 1:
+                raise self.error
+            time = np.arange(round(SOUND_S * RATE))
+            softly = np.clip(np.minimum(time, time[::-1]) / (0.01 * RATE), 0, 1)
+            hum = 0.5 * softly * np.sin(time * 0.1)
+            silence = np.zeros(round(QUIET_S * RATE))
+            for samples in (silence, hum, silence):
+                yield Audio(samples=samples.astype(np.float32), sample_rate=RATE)
+        finally:
+            self.running -= 1
+
+
+@pytest.fixture
+async def runner():
+    return Humming(MODELS)
+
+
+@pytest.fixture
+def service(runner, tmp_path):
+    library = VoiceLibrary(tmp_path, limit=9)
+    voices = VoiceService(
+        library,
+        ReferenceCache(tmp_path / "features", limit_bytes=0, digests=library.digests),
+        max_reference_bytes=1000,
+        max_reference_s=9,
+    )
+    return SpeechService(Catalog(MODELS), runner, voices, max_input_chars=10_000, request_timeout_s=30)
+
+
+def job(text, model="mouth", **fields):
+    return SpeechJob(text=text, model=model, format=SpeechFormat.PCM, **fields)
+
+
+@pytest.fixture
+def hear(service):
+    """Return what is heard, as float32 at 24 kHz."""
+
+    async def hear(text, **fields):
+        stream = await service.open(job(text, **fields))
+        data = b"".join([chunk async for chunk in stream])
+        return np.frombuffer(data, "<i2").astype(np.float32) / 32767
+
+    return hear
+
+
+def sounds(samples):
+    """Return the stretches without silence, each as places of its samples."""
+    sound = np.flatnonzero(np.abs(samples) > 0.003)
+    return np.split(sound, np.flatnonzero(np.diff(sound) > 0.01 * OUTPUT_RATE) + 1)
+
+
+def pauses_s(samples):
+    """Return the lengths of the silences between sounds, in seconds."""
+    return [
+        float(after[0] - before[-1]) / OUTPUT_RATE for before, after in itertools.pairwise(sounds(samples))
+    ]
+
+
+LONG = "Here is a sentence of some length, which goes on for a while. " * 81  # 5022 characters
+
+
+async def test_five_thousand_characters_are_one_speech(hear, runner):
+    """In pieces of whole sentences that the engine takes, each with the same seed; the joins are calm."""
+    heard = await hear(LONG, seed=7)
+
+    assert "".join("".join(runner.texts).split()) == "".join(LONG.split())
+    assert all(len(text) <= 200 and text.endswith("while.") for text in runner.texts)
+    assert {request.seed for _, request in runner.requests} == {7}
+    assert pauses_s(heard) == [pytest.approx(0.15, abs=0.02)] * (len(runner.texts) - 1)
+    assert np.abs(np.diff(heard)).max() < 0.05, "a click"
+    loudness = [np.abs(heard[places]).max() for places in sounds(heard)]
+    assert loudness == [pytest.approx(0.5, abs=0.01)] * len(runner.texts)
+
+
+async def test_the_beginning_is_heard_before_the_end_is_begun(service, runner):
+    """Bytes flow while later pieces are still to be made."""
+    runner.wait_before = 3
+    stream = await service.open(job(LONG))
+
+    async with aclosing(aiter(stream)) as chunks:
+        heard = len(await anext(chunks))
+        await runner.waiting.wait()
+        while heard < OUTPUT_RATE * 2 * SOUND_S:
+            heard += len(await anext(chunks))
+        assert len(runner.requests) == 3
+    await stream.aclose()
+
+
+async def test_who_leaves_stops_the_rest(service, runner):
+    """The piece that is being made is given up, and no other is begun."""
+    runner.wait_before = 2
+    stream = await service.open(job(LONG))
+    await runner.waiting.wait()
+
+    await stream.aclose()
+
+    assert runner.running == 0
+    assert len(runner.requests) == 2
+
+
+async def test_two_long_texts_take_turns(service, runner):
+    """Each piece is a call of its own, so that others wait for a piece at most."""
+    first = await service.open(job(LONG))
+    second = await service.open(job(LONG.upper()))
+
+    async def listen(stream):
+        return [len(chunk) async for chunk in stream]
+
+    await asyncio.gather(listen(first), listen(second))
+
+    shouted = [text.isupper() for text in runner.texts]
+    assert shouted.count(True) == shouted.count(False) > 20
+    changes = sum(one is not other for one, other in itertools.pairwise(shouted))
+    assert changes > 10
+
+
+async def test_a_failure_between_pieces_breaks_the_speech(service, runner):
+    """What was heard so far does not pass for the whole."""
+    runner.error = EngineCrashedError("crash")
+    stream = await service.open(job(LONG))
+
+    with pytest.raises(EngineCrashedError):
+        _ = [chunk async for chunk in stream]
+
+
+async def test_a_pause_that_is_asked_for_stands_between_sentences(hear, runner):
+    """The engine that cannot make it gets sentence by sentence, and never hears of it."""
+    heard = await hear("One. Two, or so. Three!", silence_interval_ms=800)
+
+    assert runner.texts == ["One.", "Two, or so.", "Three!"]
+    assert {request.silence_interval_ms for _, request in runner.requests} == {None}
+    assert pauses_s(heard) == [pytest.approx(0.8, abs=0.02)] * 2
+
+
+async def test_an_engine_that_makes_pauses_makes_them(hear, runner):
+    """It gets what it takes at once, and the pause; between its calls the hub makes the same one."""
+    text = "One. Two, or so. Three! " * 10
+    heard = await hear(text, model="cutter", silence_interval_ms=800)
+
+    assert len(runner.texts) == 2
+    assert {request.silence_interval_ms for _, request in runner.requests} == {800}
+    assert pauses_s(heard) == [pytest.approx(0.8, abs=0.02)]
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+async def test_a_pause_is_as_long_as_it_is_heard(hear, runner, speed):
+    """Speech is stretched and its pauses are not; over pieces as within them."""
+    heard = await hear("One. Two. Three!", silence_interval_ms=600, speed=speed)
+
+    pauses = [pause_s for pause_s in pauses_s(heard) if pause_s > 0.1]  # stretching frays the edges
+    assert pauses == [pytest.approx(0.6, abs=0.1)] * 2
+    sound_s = len(heard) / OUTPUT_RATE - 2 * 0.6 - 2 * QUIET_S / speed
+    assert sound_s == pytest.approx(3 * SOUND_S / speed, rel=0.1)
+
+
+async def test_an_engine_that_knows_speed_is_told(hear, runner):
+    """Nothing is stretched then."""
+    heard = await hear("One.", model="quick", speed=2.0)
+
+    assert runner.requests[0][1].speed == 2.0
+    assert len(heard) / OUTPUT_RATE == pytest.approx(SOUND_S + 2 * QUIET_S, abs=0.01)
+
+
+async def test_a_sentence_that_has_to_be_cut_gets_no_pause(hear, runner):
+    """However long a pause was asked for: there is none in the middle of a sentence."""
+    heard = await hear("on and on and on " * 20, silence_interval_ms=3000)
+
+    assert len(runner.texts) == 2
+    assert pauses_s(heard) == [pytest.approx(2 * QUIET_S, abs=0.02)]
+
+
+async def test_a_slow_engine_speaks_the_first_sentence_first(hear, runner):
+    """Where nothing is heard before a piece is done, the first one is short."""
+    await hear("One. Two. Three!", model="slow")
+
+    assert runner.texts == ["One.", "Two. Three!"]
+
+
+async def test_a_long_text_has_one_mood(hear, runner):
+    """Its beginning tells the emotion of each piece, unless a description does; a short one tells its own."""
+    own, told = EmotionWish(mode=EmotionMode.TEXT), EmotionWish(mode=EmotionMode.TEXT, text="glad")
+
+    for text, wish in ((LONG, own), (LONG, told), ("One.", own)):
+        await hear(text, emotion=wish)
+
+    moods = [request.emotion.text for _, request in runner.requests]
+    assert moods == [LONG[:1000]] * 27 + ["glad"] * 27 + [None]
+
+
+async def test_the_language_reaches_the_engine(hear, runner):
+    """As a code, however it was written; and it tells where sentences end."""
+    await hear("Das ist z. B. gut. Ja.", language="German", silence_interval_ms=0)
+
+    assert [request.language for _, request in runner.requests] == ["de", "de"]
+    assert runner.texts == ["Das ist z. B. gut.", "Ja."]
+
+
+@pytest.mark.parametrize(
+    ("language", "error"), [("fr", UnsupportedValueError), ("klingon", InvalidLanguageError)]
+)
+async def test_a_language_that_the_model_lacks_is_refused(service, runner, language, error):
+    """Before anything is spoken."""
+    with pytest.raises(error) as caught:
+        await service.open(job("Bonjour.", language=language))
+
+    assert caught.value.param == "language"
+    assert not runner.requests
