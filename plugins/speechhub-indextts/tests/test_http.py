@@ -23,7 +23,8 @@ pytestmark = pytest.mark.e2e
 PATIENCE_S = 600
 """The first request imports PyTorch and loads a model; on a loaded machine that takes its time."""
 LONG_TEXT = " ".join([TEXT] * 60)[:5000]
-TURNS = 20
+TURNS = int(os.environ.get("SWITCH_TURNS", "3"))
+"""Rounds of two engines that take turns; 20 take minutes, nearly all of them imports of PyTorch."""
 VENV = Path(__file__).parents[3] / ".venv"
 """The repository's own environment, which has Whisper in it."""
 MODELS = ("indextts-2", "indextts-2.5")
