@@ -1,6 +1,7 @@
 """What the engine makes of texts and voices, through the real packages on tiny checkpoints."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -56,14 +57,29 @@ def test_seeds_repeat_even_for_a_voice_that_is_new(engine):
 
 
 def test_no_gradients_are_kept(engine):
-    """Features of voices carry no graph, which would hold on to memory; nor is one left on."""
+    """Features of voices carry no graph, which would hold on to memory; and gradients are as they were."""
     speak(engine, reference=reference(hertz=206.0))
+    left = pieces(engine, TEXT * 3)
+    next(left)
+    left.close()
 
     voices = [voice for found in engine._features._memory.values() for voice in found.values()]
     kept = [tensor for voice in voices for tensor in voice.values()]
     assert kept
     assert not any(tensor.requires_grad for tensor in kept)
     assert torch.is_grad_enabled()
+
+
+def test_what_is_held_is_told_of_a_gpu_alone(engine, monkeypatch):
+    """PyTorch has no books of the CPU's memory."""
+    assert engine.memory() is None
+    monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:1": 7}.__getitem__)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", {"cuda:1": 70}.__getitem__)
+    monkeypatch.setattr(engine, "_placement", replace(engine._placement, device="cuda:1"))
+
+    held = engine.memory()
+
+    assert (held.allocated_bytes, held.reserved_bytes) == (7, 70)
 
 
 def test_pauses_are_as_long_as_asked(engine):
@@ -181,16 +197,18 @@ def test_without_its_emotion_model_words_are_refused(load, checkpoints, tmp_path
     engine.close()
 
 
-def test_numbers_are_put_into_words(tmp_path):
+def test_numbers_are_put_into_words(tmp_path, monkeypatch):
     """By a grammar that is built once, into a folder of ours; both generations share it."""
+    from indextts25.utils import nemo_tn
+
+    monkeypatch.setattr(nemo_tn, "_CACHE_DIR", "")  # and put back
+    monkeypatch.setattr(nemo_tn.get_text_normalizer(), "_cache", {})
     grammars = tmp_path / "grammars"
     options = QUICK | {"normalization": True, "grammars": ("zh",), "grammar_dir": str(grammars)}
     engine = IndexTtsEngine()
     engine.prepare(LoadContext(model="any", model_dir=None, options=options))
 
-    from indextts25.utils.nemo_tn import normalize_text
-
-    assert normalize_text("我有25元。", "zh") == "我有二十五元。"
+    assert nemo_tn.normalize_text("我有25元。", "zh") == "我有二十五元。"
     assert [path.suffix for path in grammars.iterdir()] == [".pkl"]
 
 

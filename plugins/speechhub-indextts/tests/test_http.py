@@ -16,6 +16,7 @@ from speechhub import __version__
 from speechhub.environments.read import describe
 from speechhub.environments.record import Record, state_of, write_record
 from tests.e2e.server import serving
+from tests.e2e.turns import Lookout
 
 from .conftest import QUICK, TEXT, buzz
 
@@ -234,7 +235,7 @@ def test_it_takes_turns_with_another_engine(checkpoints, with_whisper):
         serving(with_whisper, **env) as server,
         httpx.Client(base_url=server.url, timeout=PATIENCE_S) as client,
     ):
-        switches = []
+        switches, seen = [], Lookout(server)
 
         def note_switch():
             [cpu] = [it for it in client.get("/health").json()["devices"] if it["name"] == "cpu"]
@@ -244,18 +245,19 @@ def test_it_takes_turns_with_another_engine(checkpoints, with_whisper):
             files = {"file": ("clip.wav", wav(), "audio/wav")}
             heard = client.post("/v1/audio/transcriptions", files=files, data={"model": "whisper-base"})
             assert heard.status_code == 200, heard.text
-            assert len(server.workers()) == 1
             note_switch()
             assert np.abs(spoken(client, model=MODELS[number % 2], input="One two.")).max() > 1000
-            assert len(server.workers()) == 1
             note_switch()
 
-        turn(0)
-        before = server.descriptors()
-        for number in range(1, TURNS):
-            turn(number)
+        with seen:
+            turn(0)
+            before = server.descriptors()
+            for number in range(1, TURNS):
+                turn(number)
 
         assert server.descriptors() <= before + 2
+        assert (seen.most_processes, seen.most_on_device) == (1, 1)
+        assert seen.looks > 10 * TURNS
     if report := os.environ.get("SWITCH_REPORT"):
         Path(report).write_text(json.dumps(switches, indent=1))
     assert len(switches) == 2 * TURNS

@@ -20,6 +20,8 @@ from speechhub.engine import (
 
 CAPABILITIES = TtsCapabilities(
     streaming=True,
+    # Half a minute of speech: others get their turn in between. A segment is at most a third of that.
+    longest_input_chars=400,
     cloning=True,
     # The models look at 22.05 kHz, and at 16 kHz which they make themselves.
     reference_sample_rate=22_050,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speechhub.engine import (
     Audio,
     Call,
+    DeviceMemory,
     Emotion,
     EmotionMode,
     EngineOutOfMemoryError,
@@ -85,6 +86,16 @@ class IndexTtsEngine(TtsEngine):
     def close(self) -> None:
         """Delete the folder of links."""
         self._folder.cleanup()
+
+    def memory(self) -> DeviceMemory | None:
+        """Return what PyTorch holds on the GPU; None on the CPU."""
+        device = self._placement.device
+        if device == "cpu":
+            return None
+        return DeviceMemory(
+            allocated_bytes=torch.cuda.memory_allocated(device),
+            reserved_bytes=torch.cuda.memory_reserved(device),
+        )
 
     def voices(self) -> Sequence[Voice]:
         """Return none: the models speak in the voice of whoever they hear."""
@@ -186,7 +197,8 @@ def _undisturbed(segments: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np
                 return
             yield samples
     finally:
-        getattr(segments, "close", lambda: None)()
+        with torch.no_grad():  # a package stopped inside its own no_grad puts back what it found: ours
+            getattr(segments, "close", lambda: None)()
 
 
 def _seed(seed: int | None) -> None:
