@@ -14,6 +14,19 @@ class ServerError(SpeechhubError):
     """A running server refused, or did not answer."""
 
 
+def own_address() -> str:
+    """Return where a server with this machine's settings is, seen from here.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    from speechhub.settings import load_settings
+
+    settings = load_settings()
+    here = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://[{here}]:{settings.port}" if ":" in here else f"http://{here}:{settings.port}"
+
+
 @contextmanager
 def connected(url: str, api_key: str | None) -> Iterator["httpx.Client"]:
     """Open a client for the server at *url*, with or without ``/v1`` at its end.

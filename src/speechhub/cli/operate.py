@@ -5,6 +5,8 @@ from typing import Final
 
 import click
 
+from speechhub.cli._server import own_address
+
 ACTIONS: Final = {
     "load": (
         "Make a model of a running server ready.",
@@ -33,7 +35,9 @@ def operator_commands() -> list[click.Command]:
 
 def _command(name: str, summary: str, more: str) -> click.Command:
     run: Callable[..., None] = click.argument("model")(lambda **given: _ask(name, **given))
-    run = click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="The server.")(run)
+    run = click.option(
+        "--url", default=own_address, show_default="host and port of the settings", help="The server."
+    )(run)
     run = click.option(
         "--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key of an operator, if there are some."
     )(run)

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from speechhub.cli._server import own_address
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
 @click.command(short_help="Watch what a running server does.")
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="The server.")
+@click.option("--url", default=own_address, show_default="host and port of the settings", help="The server.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key for --url.")
 @click.option("--once", is_flag=True, help="Show it once, and end.")
 @click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
