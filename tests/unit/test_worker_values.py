@@ -4,12 +4,14 @@ import dataclasses
 import inspect
 import json
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from typing_extensions import TypeAliasType
 
 from speechhub import engine
 from speechhub.domain.audio import Pcm16Audio
@@ -226,3 +228,18 @@ def test_parts_that_hold_no_value_are_refused(parts):
 def test_type_without_a_codec_is_a_mistake_of_ours():
     with pytest.raises(TypeError, match="cannot be sent"):
         to_parts({1, 2})
+
+
+@pytest.mark.parametrize("generic", [True, False], ids=["generic", "plain"])
+def test_an_alias_made_by_a_type_statement_is_what_it_stands_for(generic):
+    """NDArray is one since numpy 2.5, which Python 3.12 and newer get: then nothing spoke or heard."""
+    scalar = TypeVar("scalar", bound=np.generic)
+    generic_alias = TypeAliasType(
+        "Array", np.ndarray[tuple[int, ...], np.dtype[scalar]], type_params=(scalar,)
+    )
+    kind = generic_alias[np.float32] if generic else TypeAliasType("Samples", generic_alias[np.float32])
+    samples = np.array([0.5, -0.5], np.float32)
+
+    raw, buffers = pack(samples, kind)
+
+    np.testing.assert_array_equal(unpack(kind, raw, buffers), samples)

@@ -111,6 +111,7 @@ def _codec(kind: Any) -> _Codec:
 
 
 def _generic(kind: Any) -> _Codec:
+    kind = _resolved(kind)
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return _union(tuple(arg for arg in args if arg is not NoneType), optional=NoneType in args)
@@ -121,6 +122,18 @@ def _generic(kind: Any) -> _Codec:
     if origin is Mapping:
         return _Codec(lambda value, _: _json_value(value), lambda raw, _: _expect(raw, dict))
     raise TypeError(f"{kind} cannot be sent between hub and worker.")
+
+
+def _resolved(kind: Any) -> Any:
+    """Return what a ``type`` alias stands for, its parameters filled in; any other annotation as it is.
+
+    From numpy 2.5 on, which Python 3.12 and newer get, NDArray is such an alias (PEP 695), and its instances
+    have the alias itself as their origin. Python 3.11 knows neither the syntax nor TypeAliasType.
+    """
+    while hasattr(alias := get_origin(kind) or kind, "__value__"):
+        value, args = alias.__value__, get_args(kind)
+        kind = value[args] if args else value
+    return kind
 
 
 def _dataclass(kind: type) -> _Codec:
