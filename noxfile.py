@@ -4,13 +4,12 @@
     nox -s "plugin(dist='speechhub-piper')"
 
 All but site, manifests and plugin use the repository's .venv, which they make or bring up to date;
-conformance and fuzz_api keep more environments in .venvs. Each engine plugin is tested in an environment of
-its own, because the native dependencies of engines conflict. A plugin with pins of its own gets exactly
-those, and PyTorch for the CPU.
+conformance, pythons, upgrade and fuzz_api keep more environments in .venvs. Each engine plugin is tested in
+an environment of its own, because the native dependencies of engines conflict. A plugin with pins of its own
+gets exactly those, and PyTorch for the CPU. Everything is installed from the lock, requirements/*.txt.
 """
 
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -21,6 +20,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 import _pip_config  # noqa: E402 - the path comes first
 import _stamp  # noqa: E402
+
+from speechhub.environments.pins import parse_pins  # noqa: E402 - _pip_config made it importable
 
 PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
 PIP = _pip_config.pip_configuration(os.environ)
@@ -35,7 +36,10 @@ nox.options.sessions = ["lint", "types", "tests", "docs", "site", "manifests", "
 nox.options.default_venv_backend = "virtualenv" if NO_UV else "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_external_run = False
-os.environ.update(_pip_config.uv_environment(PIP, os.environ))
+os.environ.update(_pip_config.uv_environment(PIP, os.environ, hashed=True))
+# Without it, each worker of a plugin's tests compiles PyTorch's 5000 modules again where
+# PYTHONDONTWRITEBYTECODE is set.
+os.environ["UV_COMPILE_BYTECODE"] = "1"
 
 
 @nox.session(venv_backend="none")
@@ -84,7 +88,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def site(session: nox.Session) -> None:
     """Build the pages as a site into site/; a link to a page or heading that is not there is an error."""
-    session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "site"))
+    session.install("--require-hashes", "-r", _stamp.lock("site"))
     # All anew: what is in docs/conf.py alone would leave pages as they were.
     options = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--fresh-env", "--write-all"]
     session.run("sphinx-build", *options, "-d", f"{session.create_tmp()}/doctrees", "docs", "site")
@@ -94,7 +98,7 @@ def site(session: nox.Session) -> None:
 @nox.session
 def manifests(session: nox.Session) -> None:
     """Check the Containerfile by hadolint, and the example for Kubernetes by its schemas."""
-    session.install(*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "manifests"))
+    session.install("--require-hashes", "-r", _stamp.lock("manifests"))
     clusters = [str(path) for path in sorted(Path("deploy/kubernetes").glob("*.yaml"))]
     session.run("hadolint", "Containerfile")
     session.run("kubernetes-validate", "--strict", "--kubernetes-version", "1.37", *clusters)
@@ -119,26 +123,33 @@ def fuzz_api(session: nox.Session) -> None:
 def plugin(session: nox.Session, dist: str) -> None:
     """Test one engine plugin in an environment that holds it and nothing of the others."""
     folder = f"plugins/{dist}"
-    project = nox.project.load_toml("pyproject.toml")
-    test_tools = nox.project.dependency_groups(project, "test")
     pins = next(ROOT.glob(PINS.format(dist=dist)), None)
-    if pins is None:
-        session.install("--editable", ".", "--editable", folder, *test_tools)
-    else:
+    if pins is not None:
         install_pinned(session, pins)
-        # What the hub needs, but for what the engine needs in another version: the hub's downloads, which
-        # these tests do without, and nothing else.
-        wanted = [line for line in project["project"]["dependencies"] if name_of(line) not in names_in(pins)]
-        session.install(*wanted, *test_tools, "--constraint", str(pins))
-        session.install("--no-deps", "--editable", ".", "--editable", folder)
+    lock = _stamp.lock(f"plugin-{dist.removeprefix('speechhub-')}")
+    session.install("--no-deps", "--require-hashes", "-r", lock)
+    session.install("--no-deps", "--no-build-isolation", "--editable", ".", "--editable", folder)
+    if pins is not None:
         hub_python(session)  # some of these tests run the hub in its own environment, beside this one
     session.run("python", "-m", "pytest", "-c", "pyproject.toml", *report(dist), f"{folder}/tests")
 
 
-def install_pinned(session: nox.Session, pins: Path) -> None:
+@nox.session(venv_backend="none")
+def pythons(session: nox.Session) -> None:
+    """Install the lock and run tests under every Python that this machine has; arguments choose some."""
+    session.run(hub_python(session), "scripts/check_pythons.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def upgrade(session: nox.Session) -> None:
+    """Install the newest release of everything, whatever the bounds, and tell what broke."""
+    session.run(hub_python(session), "scripts/check_upgrade.py", *session.posargs)
+
+
+def install_pinned(session: nox.Session, path: Path) -> None:
     """Install a plugin's own set of packages with the CPU build of PyTorch; skip the session without it."""
-    lines = [line for line in pins.read_text("utf-8").splitlines() if "==" in line and line[0] != "#"]
-    torch = [f"{line}+cpu" for line in lines if name_of(line) == "torch"]
+    pins = parse_pins(path.read_text("utf-8"), path.name)
+    torch = [f"{pin}+cpu" for pin in pins.torch]
     if torch:
         # First from where the machine is told to look: it may have the wheel.
         for place in ((), ("--extra-index-url", TORCH_CPU_INDEX)):
@@ -147,21 +158,13 @@ def install_pinned(session: nox.Session, pins: Path) -> None:
                 break
             except nox.command.CommandFailed:
                 session.warn(
-                    f"{torch[0]} is not to be had {'from ' + place[-1] if place else 'as configured'}"
+                    f"{torch[0]} is not available {'from ' + place[-1] if place else 'as configured'}"
                 )
         else:
-            session.skip(f"{torch[0]} is not to be had here: this plugin's tests are skipped")
-    session.install("--no-deps", *(line for line in lines if name_of(line) != "torch"))
-
-
-def names_in(pins: Path) -> set[str]:
-    """Return the names of the packages that a file pins."""
-    return {name_of(line) for line in pins.read_text("utf-8").splitlines()}
-
-
-def name_of(requirement: str) -> str:
-    """Return a requirement's package as indexes spell it."""
-    return re.sub(r"[-_.]+", "-", re.split(r"[^A-Za-z0-9._-]", requirement)[0]).lower()
+            session.skip(f"{torch[0]} is not available here: this plugin's tests are skipped")
+    lock = Path(session.create_tmp()) / "pins.txt"
+    lock.write_text("".join(f"{pin.line}\n" for pin in pins.others), "utf-8")
+    session.install("--no-deps", "--require-hashes", "-r", str(lock))
 
 
 def hub_python(session: nox.Session) -> str:

@@ -29,6 +29,10 @@ find_python() {
     if [ -z "${NO_UV:-}" ] && uv --version >/dev/null 2>&1; then
         python=$(uv python find --no-project '>=3.11' 2>/dev/null) && is_new_enough "$python" && return
         echo "speechhub: no Python 3.11 or newer here; uv fetches one …" >&2
+        if [ "${SPEECHHUB_MIRROR:-}" = china ] && [ -z "${UV_PYTHON_INSTALL_MIRROR:-}" ]; then
+            UV_PYTHON_INSTALL_MIRROR=https://mirror.nju.edu.cn/github-release/astral-sh/python-build-standalone
+            export UV_PYTHON_INSTALL_MIRROR
+        fi
         if uv python install 3.11 >&2; then
             python=$(uv python find --no-project 3.11) && return
         fi

@@ -8,9 +8,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-import venv
 import wave
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,23 +61,44 @@ def recording(duration_s: float = 1.5) -> bytes:
 
 def environment(name: str, *requirements: str) -> Path:
     """Return the Python of ``.venvs/NAME``, which holds *requirements*; made anew when they change."""
+    return installed(name, [requirements])
+
+
+def installed(
+    name: str, steps: Sequence[Sequence[str]], *, base: Path = Path(sys.executable), state: str = ""
+) -> Path:
+    """Return the Python of ``.venvs/NAME``, made anew when anything named here changes.
+
+    Args:
+        name: Folder below ``.venvs``.
+        steps: What to call ``pip install`` with, one call after the other.
+        base: Python to make the environment of.
+        state: Text that changes when it has to be made anew, such as a file that *steps* name.
+    """
     folder = VENVS / name
     python, stamp = folder / "bin" / "python", folder / ".installed"
-    wanted = "\n".join([sys.version, str(folder), *requirements])
+    wanted = "\n".join(
+        [sys.version, str(base), str(folder), *(word for step in steps for word in step), state]
+    )
     if python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
         return python
     _install.say(f"making the environment .venvs/{name}")
-    venv.EnvBuilder(clear=True, symlinks=True, with_pip=False).create(folder)
+    if subprocess.run([base, "-m", "venv", "--clear", "--without-pip", folder], check=False).returncode:
+        sys.exit(f"speechhub: {base} cannot make an environment; Debian, Ubuntu: apt install python3-venv")
     configuration = pip_configuration(os.environ)
     use_uv = not (os.environ.get("NO_UV") or needs_pip(configuration))
-    if use_uv and (uv := _install.find_uv()):
-        command = [uv, "pip", "install", "--quiet", "--python", str(python), *requirements]
-        code = _install.run(command, environ=uv_environment(configuration, os.environ))
-    else:
-        command = [*_install.pip_command(), "--python", str(python), "install", "--quiet", *requirements]
-        code = _install.run(command)
-    if code:
-        sys.exit(f"speechhub: could not install {', '.join(requirements)}; see above")
+    uv = _install.find_uv() if use_uv else None
+    for step in steps:
+        if uv:
+            told = uv_environment(configuration, os.environ, hashed="--require-hashes" in step)
+            command = [uv, "pip", "install", "--quiet", "--python", str(python), *step]
+            code = _install.run(command, environ={"UV_COMPILE_BYTECODE": "1", **told})
+        else:
+            code = _install.run(
+                [*_install.pip_command(), "--python", str(python), "install", "--quiet", *step]
+            )
+        if code:
+            sys.exit(f"speechhub: could not install {' '.join(step)}; see above")
     stamp.write_text(wanted, "utf-8")
     return python
 

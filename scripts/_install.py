@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 import venv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
 import _stamp
-from _pip_config import needs_pip, pip_configuration, uv_environment
+from _pip_config import MIRRORS, needs_pip, pip_configuration, uv_environment
 
 ROOT = Path(_stamp.ROOT)
 VENV = Path(_stamp.VENV)
@@ -65,32 +64,56 @@ def make_venv(stamp: dict[str, str]) -> None:
 
 
 def install(purpose: str) -> None:
-    """Install the hub, its plugins and dependency groups into .venv.
+    """Install the lock for *purpose*, then the hub and its plugins, which need nothing beyond it.
 
     Raises:
         InstallError: Neither uv nor pip managed.
     """
     folders = [ROOT, *map(Path, _stamp.plugin_folders(purpose))]
-    wanted = [word for folder in folders for word in ("--editable", str(folder))] + requirements(purpose)
-    names = ", ".join(["speechhub", *(folder.name for folder in folders[1:]), *_stamp.GROUPS[purpose]])
-    quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    configuration = pip_configuration(os.environ)
-    if not (os.environ.get("NO_UV") or needs_pip(configuration)) and (uv := find_uv() or fetch_uv()):
-        say(f"installing {names} with uv; the first time this takes a minute")
-        # pip goes along, so that `.venv/bin/pip install speechhub-…` adds an engine later.
-        command = [uv, "pip", "install", *quiet, "--python", str(PYTHON), *wanted, "pip"]
-        if run(command, environ=uv_environment(configuration, os.environ)) == 0:
+    editable = [word for folder in folders for word in ("--editable", str(folder))]
+    steps = [
+        ["--require-hashes", "-r", _stamp.lock(purpose)],
+        ["--no-deps", "--no-build-isolation", *editable],
+    ]
+    names = ", ".join(["speechhub", *(folder.name for folder in folders[1:])])
+    for environ in environments():
+        configuration = pip_configuration(environ)
+        if not (environ.get("NO_UV") or needs_pip(configuration)) and (uv := find_uv() or fetch_uv(environ)):
+            say(f"installing {names} with uv; the first time this takes a minute")
+            told = {**environ, **uv_environment(configuration, environ, hashed=True)}
+            command = [uv, "pip", "install", *quiet(), "--python", str(PYTHON)]
+            if all(run([*command, *step], environ=told) == 0 for step in steps):
+                return
+            say("uv did not manage; trying once more with pip")
+        say(f"installing {names} with pip; the first time this takes some minutes")
+        if all(run([*pip_command(), "install", *quiet(), *step], environ=environ) == 0 for step in steps):
             return
-        say("uv did not manage; trying once more with pip")
-    say(f"installing {names} with pip; the first time this takes some minutes")
-    if run([*pip_command(), "install", *quiet, *wanted]) != 0:
-        raise InstallError("the installation failed, see above. Running this again goes on where it stopped.")
+    raise InstallError("the installation failed, see above. Running this again goes on where it stopped.")
 
 
-def requirements(purpose: str) -> list[str]:
-    """Return the requirements in the dependency groups for *purpose*."""
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
-    return [requirement for name in _stamp.GROUPS[purpose] for requirement in groups[name]]
+def environments() -> list[dict[str, str]]:
+    """Return the variables to install with, in the order to try: with the mirror that is set, then without.
+
+    A package index that the user or the machine names wins over the mirror's.
+
+    Raises:
+        InstallError: ``SPEECHHUB_MIRROR`` names no mirror.
+    """
+    environ = {"UV_COMPILE_BYTECODE": "1", **os.environ}
+    name = environ.get("SPEECHHUB_MIRROR") or "none"
+    if name not in MIRRORS:
+        raise InstallError(
+            f"SPEECHHUB_MIRROR={name}: there is no such mirror. Set one of: {', '.join(MIRRORS)}"
+        )
+    index = MIRRORS[name].python_index
+    if index is None or pip_configuration(environ).get("index-url") or environ.get("UV_DEFAULT_INDEX"):
+        return [environ]
+    return [{**environ, "PIP_INDEX_URL": index}, environ]
+
+
+def quiet() -> list[str]:
+    """Return the options that leave only trouble in a log; a person at a terminal sees the progress."""
+    return [] if sys.stderr.isatty() else ["--quiet"]
 
 
 # ── The installers ───────────────────────────────────────────────────────────
@@ -105,11 +128,12 @@ def find_uv() -> str | None:
     return None
 
 
-def fetch_uv() -> str | None:
+def fetch_uv(environ: Mapping[str, str]) -> str | None:
     """Install uv into the environment; None if that fails or takes too long."""
     say("fetching uv, which installs faster than pip; NO_UV=1 does without")
-    if run([*pip_command(), "install", "-qq", "uv"], limit_s=UV_FETCH_LIMIT_S) != 0:
-        say("uv is not to be had here; pip does the work")
+    wanted = ["--require-hashes", "-r", _stamp.lock("uv")]
+    if run([*pip_command(), "install", "-qq", *wanted], environ=environ, limit_s=UV_FETCH_LIMIT_S) != 0:
+        say("uv cannot be fetched here; installing with pip instead")
         return None
     return find_uv()
 

@@ -15,8 +15,8 @@ PYTHON_VERSION = "{}.{}.{}".format(*sys.version_info)
 CPU_ENGINES = ("speechhub-whisper", "speechhub-piper")
 PLUGINS = {"serve": CPU_ENGINES, "test": (*CPU_ENGINES, "speechhub-echo")}
 """Plugins that share the hub's environment, by purpose."""
-GROUPS: dict[str, tuple[str, ...]] = {"serve": (), "test": ("lint", "types", "test", "tasks")}
-"""Dependency groups of pyproject.toml that are installed as well, by purpose."""
+LOCKS = os.path.join(ROOT, "requirements")
+"""The committed lock: every package by version and hash, a file for each purpose; made by scripts/lock.py."""
 
 
 def is_ready(purpose: str) -> bool:
@@ -56,11 +56,17 @@ def write(purpose: str, before: dict[str, str]) -> None:
 
 def fingerprint(purpose: str) -> str:
     """Return a hash of all that decides what is installed for *purpose*."""
-    digest = hashlib.sha256(repr((PLUGINS[purpose], GROUPS[purpose])).encode())
-    for folder in (ROOT, *plugin_folders(purpose)):
-        with open(os.path.join(folder, "pyproject.toml"), "rb") as file:
+    digest = hashlib.sha256(repr(PLUGINS[purpose]).encode())
+    projects = [os.path.join(folder, "pyproject.toml") for folder in (ROOT, *plugin_folders(purpose))]
+    for path in (lock(purpose), *projects):
+        with open(path, "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()
+
+
+def lock(purpose: str) -> str:
+    """Return the path of the lock for *purpose*."""
+    return os.path.join(LOCKS, f"{purpose}.txt")
 
 
 def plugin_folders(purpose: str) -> list[str]:

@@ -34,6 +34,8 @@ class Mirror:
     """Where PyTorch's wheels are looked for, one after the other."""
     hf_endpoint: str | None
     """Model hub; None for huggingface-hub's own."""
+    python_builds: str | None = None
+    """Where uv downloads Python itself; None for uv's own place."""
     apt: str | None
     """Host and path that stand for ``archive.ubuntu.com`` and ``deb.debian.org``; None for the system's own.
     Containers are built with it."""
@@ -57,6 +59,7 @@ MIRRORS: Final[Mapping[str, Mirror]] = MappingProxyType(
                 PYTORCH,
             ),
             hf_endpoint="https://hf-mirror.com",
+            python_builds="https://mirror.nju.edu.cn/github-release/astral-sh/python-build-standalone",
             apt="mirrors.tuna.tsinghua.edu.cn",
         ),
     }

@@ -69,6 +69,13 @@ def test_folders_of_wheels_end_with_a_slash():
     assert TorchSource(url="http://127.0.0.1/w").of("cpu") == "http://127.0.0.1/w/cpu"
 
 
+def test_the_commands_take_python_from_the_same_place():
+    """scripts/serve and scripts/test let uv fetch a Python from the mirror that the table names."""
+    script = (ROOT / "scripts" / "_bootstrap.sh").read_text("utf-8")
+
+    assert f"UV_PYTHON_INSTALL_MIRROR={MIRRORS['china'].python_builds}\n" in script
+
+
 def test_containers_are_built_from_the_same_places():
     """The script of the Containerfile knows the same profiles, and the same addresses."""
     script = (ROOT / "deploy" / "mirrors.sh").read_text("utf-8")
@@ -77,4 +84,5 @@ def test_containers_are_built_from_the_same_places():
     assert set(re.findall(r"^(\w+)\)", script, re.MULTILINE)) == set(MIRRORS)
     assert f"mirror={china.apt}\n" in script
     assert f":={china.python_index}}}" in script
+    assert f":={china.python_builds}}}" in script
     assert f":-{china.hf_endpoint}}}" in (ROOT / "compose.china.yaml").read_text("utf-8")

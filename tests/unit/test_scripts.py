@@ -119,6 +119,66 @@ def test_no_index_is_for_pip(value, expected):
     assert _pip_config.needs_pip({"no-index": value}) is expected
 
 
+# ── Mirrors ──────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def no_pip_configuration(monkeypatch, tmp_path):
+    """A machine that is told nothing about indexes."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(
+        _install,
+        "pip_configuration",
+        lambda environ: _pip_config.pip_configuration(
+            {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": str(tmp_path), **_pip_variables(environ)},
+            prefix=str(tmp_path),
+        ),
+    )
+
+
+def _pip_variables(environ):
+    return {name: value for name, value in environ.items() if name.startswith("PIP_")}
+
+
+def test_the_mirror_that_is_set_comes_first_and_not_alone(no_pip_configuration, monkeypatch):
+    """SPEECHHUB_MIRROR=china is enough; what the mirror lacks comes from the usual place."""
+    monkeypatch.setenv("SPEECHHUB_MIRROR", "china")
+
+    first, second = _install.environments()
+
+    assert first["PIP_INDEX_URL"] == "https://pypi.tuna.tsinghua.edu.cn/simple"
+    assert "PIP_INDEX_URL" not in second
+
+
+@pytest.mark.parametrize("name", ["PIP_INDEX_URL", "UV_DEFAULT_INDEX"])
+def test_an_index_that_the_user_names_wins_over_the_mirror(no_pip_configuration, monkeypatch, name):
+    """The more exact setting counts."""
+    monkeypatch.setenv("SPEECHHUB_MIRROR", "china")
+    monkeypatch.setenv(name, "https://own.example/simple")
+
+    [only] = _install.environments()
+
+    assert only[name] == "https://own.example/simple"
+
+
+def test_a_mirror_that_does_not_exist_is_refused(monkeypatch):
+    """A slip of the pen would otherwise download from far away without a word."""
+    monkeypatch.setenv("SPEECHHUB_MIRROR", "chna")
+
+    with pytest.raises(_install.InstallError, match="none, china"):
+        _install.environments()
+
+
+def test_constraints_have_no_say_where_hashes_are_required():
+    """Each is refused by uv unless it has hashes, and each version is fixed anyway."""
+    told = _pip_config.uv_environment(
+        {"constraint": "/etc/c.txt"}, {"UV_CONSTRAINT": "/own.txt"}, hashed=True
+    )
+
+    assert told["UV_CONSTRAINT"] == ""
+
+
 # ── The stamp ────────────────────────────────────────────────────────────────
 
 
@@ -128,9 +188,13 @@ def checkout(tmp_path, monkeypatch):
     for folder in (tmp_path, tmp_path / "plugins" / "speechhub-piper"):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "pyproject.toml").write_text("[project]\n")
+    (tmp_path / "requirements").mkdir()
+    for purpose in _stamp.PLUGINS:
+        (tmp_path / "requirements" / f"{purpose}.txt").write_text("numpy==2.0\n")
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").touch()
     monkeypatch.setattr(_stamp, "ROOT", str(tmp_path))
+    monkeypatch.setattr(_stamp, "LOCKS", str(tmp_path / "requirements"))
     monkeypatch.setattr(_stamp, "VENV", str(tmp_path / ".venv"))
     monkeypatch.setattr(_stamp, "STAMP", str(tmp_path / ".venv" / "stamp"))
     monkeypatch.setattr(_install, "ROOT", tmp_path)
@@ -142,9 +206,11 @@ def test_a_fresh_checkout_is_not_ready(checkout):
     assert not _stamp.is_ready("serve")
 
 
-@pytest.mark.parametrize("changed", ["pyproject.toml", "plugins/speechhub-piper/pyproject.toml"])
+@pytest.mark.parametrize(
+    "changed", ["pyproject.toml", "plugins/speechhub-piper/pyproject.toml", "requirements/serve.txt"]
+)
 def test_a_changed_requirement_is_noticed(checkout, changed):
-    """What was installed counts until a pyproject.toml changes."""
+    """What was installed counts until a pyproject.toml or the lock changes."""
     _stamp.write("serve", {})
     assert _stamp.is_ready("serve")
 

@@ -114,15 +114,15 @@ def _fill(
     pins = pins_of(plugin)
     if wishes.pins is not None:
         given = parse_pins(wishes.pins.read_text("utf-8"), str(wishes.pins))
-        others = tuple(pin for pin in given.others if not pin.startswith(f"{source.distribution}=="))
-        pins = Pins(torch=given.torch, others=others)
+        others = (it for it in given.others if not it.requirement.startswith(f"{source.distribution}=="))
+        pins = Pins(torch=given.torch, others=tuple(others))
     torch = (f"torch=={wishes.torch}",) if wishes.torch else pins.torch if pins else ()
     if not torch and needs_torch(plugin):
         raise InstallError(
             f"{source.distribution} needs PyTorch and does not say in which version. Name one: --torch 2.13.0"
         )
     chosen = folder / "constraints.txt"
-    chosen.write_text("".join(f"{pin}\n" for pin in pins.others) if pins else "", "utf-8")
+    chosen.write_text("".join(f"{pin.requirement}\n" for pin in pins.others) if pins else "", "utf-8")
     build = ""
     if torch:
         build = build_for_machine() if wishes.build == "auto" else wishes.build
@@ -136,7 +136,9 @@ def _fill(
         installer.install(source.requirement, "-c", str(chosen))
     elif pins.others:
         say(f"installing {len(pins.others)} packages, as the plugin pins them")
-        installer.install("--no-deps", "-r", str(chosen))
+        chosen.write_text("".join(f"{pin.line}\n" for pin in pins.others), "utf-8")
+        hashed = ["--require-hashes"] if all(pin.hashes for pin in pins.others) else []
+        installer.install("--no-deps", *hashed, "-r", str(chosen))
     return build
 
 

@@ -97,9 +97,8 @@ class Installer:
         uv = None if needs_pip(configuration) or environ.get("NO_UV") else find_uv()
         if uv:
             command = [uv, "pip", "install", *_quiet(), "--python", str(self.python), *words]
-            if self._run(
-                command, {"UV_COMPILE_BYTECODE": "1", **environ, **uv_environment(configuration, environ)}
-            ):
+            told = uv_environment(configuration, environ, hashed="--require-hashes" in words)
+            if self._run(command, {"UV_COMPILE_BYTECODE": "1", **environ, **told}):
                 return True
             self.say("uv did not manage; trying once more with pip")
         return self._run([*self._pip(), *_quiet(), *words], environ)

@@ -1,12 +1,13 @@
 """The exact set of packages that a plugin was tested with, and the build of PyTorch among it.
 
 A plugin may carry a file `PINS_NAME` in its package: every package that it needs, one ``name==version`` a
-line, with a marker if need be. The set is installed as it stands, without the packages' own wishes: so it can
-leave out what an engine's library demands and never uses.
+line, with a marker if need be, and the hashes of its files as pip-compile and uv write them. The set is
+installed as it stands, without the packages' own wishes: so it can leave out what an engine's library demands
+and never uses.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -19,10 +20,27 @@ TORCH_FAMILY: Final = ("torch", "torchvision", "torchaudio")
 """Packages of which each build has its own wheels."""
 
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([A-Za-z0-9.!+_-]+)\s*(;.*)?")
+HASH = re.compile(r"\s*--hash[=\s](sha(?:256|384|512):[0-9a-f]+)\s*$")
+"""A hash at the end of a pin."""
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
 BUILDS: Final = ((580, "cu130"), (525, "cu126"))
 """Oldest driver for each build, newest first; within one CUDA major a newer build runs on an older driver.
 Source: NVIDIA, "CUDA Compatibility", minor version compatibility."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One package in exactly one version."""
+
+    requirement: str
+    """``name==version``, with a marker where there is one."""
+    hashes: tuple[str, ...] = ()
+    """Hashes of its files, ``sha256:…``; empty where the set has none."""
+
+    @property
+    def line(self) -> str:
+        """The pin as a line of a requirements file."""
+        return " ".join([self.requirement, *(f"--hash={digest}" for digest in self.hashes)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +49,8 @@ class Pins:
 
     torch: tuple[str, ...] = ()
     """``name==version`` of PyTorch's own packages, without a build."""
-    others: tuple[str, ...] = ()
-    """The other lines."""
+    others: tuple[Pin, ...] = ()
+    """The other packages."""
 
 
 def normal(name: str) -> str:
@@ -46,19 +64,38 @@ def parse_pins(text: str, where: str) -> Pins:
     Raises:
         ConfigurationError: A line is no exact pin.
     """
-    torch, others = [], []
-    for number, line in enumerate(text.splitlines(), 1):
+    torch: list[str] = []
+    others: list[Pin] = []
+    for number, line in _joined(text):
         pin = line.partition(" #")[0].strip()
         if not pin or pin.startswith("#"):
             continue
-        match = PIN.fullmatch(pin)
+        digests: list[str] = []
+        while found := HASH.search(pin):
+            digests.insert(0, found[1])
+            pin = pin[: found.start()]
+        match = PIN.fullmatch(pin.strip())
         if match is None:
             raise ConfigurationError(f"{where}, line {number}: {pin!r} is not of the form name==version.")
         if normal(match[1]) in TORCH_FAMILY:
             torch.append(f"{normal(match[1])}=={match[2].partition('+')[0]}")
         else:
-            others.append(pin)
+            others.append(Pin(requirement=pin.strip(), hashes=tuple(digests)))
     return Pins(torch=tuple(torch), others=tuple(others))
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each line with the number of its first one; a backslash at the end continues it."""
+    first = 1
+    parts: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        first = first if parts else number
+        parts.append(line.removesuffix("\\"))
+        if not line.endswith("\\"):
+            yield first, " ".join(parts)
+            parts = []
+    if parts:
+        yield first, " ".join(parts)
 
 
 def installed(name: str, search_path: Iterable[Path]) -> Distribution | None:

@@ -38,12 +38,16 @@ def pip_configuration(environ: Mapping[str, str], *, prefix: str = sys.base_pref
     return options
 
 
-def uv_environment(configuration: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+def uv_environment(
+    configuration: Mapping[str, str], environ: Mapping[str, str], *, hashed: bool = False
+) -> dict[str, str]:
     """Say the same to uv.
 
     Args:
         configuration: What `pip_configuration` returned.
         environ: Variables of the process; what the user told uv already is left alone.
+        hashed: Whether hashes are required. Each version is fixed then, so constraints have no say, and uv
+            refuses those without hashes.
 
     Returns:
         The variables to add to the environment of uv.
@@ -65,11 +69,12 @@ def uv_environment(configuration: Mapping[str, str], environ: Mapping[str, str])
         # pip takes the best version from all indexes; uv's own default stops at the first that has the name.
         wanted["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     older_names = {"UV_DEFAULT_INDEX": "UV_INDEX_URL", "UV_INDEX": "UV_EXTRA_INDEX_URL"}
-    return {
+    told = {
         name: value
         for name, value in wanted.items()
         if value and not (environ.get(name) or environ.get(older_names.get(name, name.lower())))
     }
+    return told | {"UV_CONSTRAINT": ""} if hashed else told
 
 
 def needs_pip(configuration: Mapping[str, str]) -> bool:

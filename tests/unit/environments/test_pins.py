@@ -5,6 +5,7 @@ from importlib.metadata import PathDistribution
 import pytest
 
 from speechhub.environments.pins import (
+    Pin,
     Pins,
     build_for_machine,
     frozen,
@@ -42,8 +43,34 @@ def test_torch_is_parted_from_the_rest():
 
     assert parse_pins(text, "there") == Pins(
         torch=("torch==2.13.0", "torchaudio==2.11.0"),
-        others=("numpy==2.1.0", "foo-bar==1 ; python_version<'3.12'"),
+        others=(
+            Pin(requirement="numpy==2.1.0"),
+            Pin(requirement="foo-bar==1 ; python_version<'3.12'"),
+        ),
     )
+
+
+def test_hashes_are_read_as_tools_write_them():
+    """On lines of their own after a backslash, or behind the pin; a marker stands before them."""
+    text = (
+        "# why\nnumpy==2.1.0 ; python_version<'3.12' \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+        "foo==1 --hash sha512:cc\nbar==2\n"
+    )
+
+    pins = parse_pins(text, "there")
+
+    assert pins.others == (
+        Pin(requirement="numpy==2.1.0 ; python_version<'3.12'", hashes=("sha256:aa", "sha256:bb")),
+        Pin(requirement="foo==1", hashes=("sha512:cc",)),
+        Pin(requirement="bar==2"),
+    )
+    assert parse_pins("".join(f"{pin.line}\n" for pin in pins.others), "again") == pins
+
+
+def test_the_line_of_a_fault_is_where_its_pin_begins():
+    """Lines of hashes are counted."""
+    with pytest.raises(ConfigurationError, match="there, line 3"):
+        parse_pins("numpy==2 \\\n  --hash=sha256:aa\nbroken \\\n  --hash=sha256:bb\n", "there")
 
 
 @pytest.mark.parametrize("line", ["numpy", "numpy>=2", "-r other.txt", "--index-url x", "a @ file:///b"])
@@ -58,7 +85,7 @@ def test_a_plugin_carries_its_pins(tmp_path):
     with_pins = install(tmp_path, "one", files=[("one/engine-requirements.txt", "numpy==2.0\n")])
     without = install(tmp_path, "two", files=[("two/__init__.py", "")])
 
-    assert pins_of(with_pins) == Pins(others=("numpy==2.0",))
+    assert pins_of(with_pins) == Pins(others=(Pin(requirement="numpy==2.0"),))
     assert pins_of(without) is None
 
 
