@@ -1,6 +1,7 @@
 """Run every task of noxfile.py and sum up; with arguments, run pytest alone with them.
 
 Called by scripts/test in the environment .venv. The last line, ``N passed, N failed, N skipped``, is for CI.
+Steps that do not depend on time run two at a time; each one's output is printed whole when it ends.
 """
 
 import os
@@ -8,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -37,35 +40,52 @@ def main(arguments: list[str]) -> int:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
     nox = [sys.executable, "-m", "nox", "--non-interactive", "--session"]
     plugins = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
-    commands = {
-        name: [*nox, name] for name in ("lint", "types", "tests", "docs", "site", "manifests", "conformance")
-    }
-    commands |= {name: [*nox, f"plugin(dist={name!r})"] for name in plugins}
-    commands["getting started"] = [sys.executable, str(ROOT / "scripts" / "check_getting_started.py")]
+    checks = {name: [*nox, name] for name in ("lint", "types", "site", "manifests", "docs", "conformance")}
     # The promise of the README: nothing that the hub or a CPU engine depends on brings torch down.
-    commands["no torch"] = [
+    checks["no torch"] = [
         sys.executable,
         "-c",
         "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') and 'torch is in .venv')",
     ]
-    commands["container"] = [str(ROOT / "scripts" / "check_container")]
-    steps = [run(name, command) for name, command in commands.items()]
-    print(table(steps))
+    engines = {name: [*nox, f"plugin(dist={name!r})"] for name in plugins}
+    started_s = time.monotonic()
+    steps = two_at_a_time(checks)
+    steps += [run("tests", [*nox, "tests"])]
+    steps += two_at_a_time(engines)
+    steps += [run("pythons", [*nox, "pythons"])]
+    steps += [run("getting started", [sys.executable, str(ROOT / "scripts" / "check_getting_started.py")])]
+    steps += [run("container", [str(ROOT / "scripts" / "check_container")])]
+    print(table(steps, time.monotonic() - started_s))
     passed, failed, skipped = (sum(getattr(s, f) for s in steps) for f in ("passed", "failed", "skipped"))
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     return 1 if failed else 0
 
 
-def run(name: str, command: list[str]) -> Step:
-    """Run one step, its output going where ours goes."""
-    print(f"\n━━ {name} ━━", flush=True)
+def two_at_a_time(commands: Mapping[str, list[str]]) -> list[Step]:
+    """Run steps side by side, as many as the smallest machine has cores."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda name: run(name, commands[name], later=True), commands))
+
+
+def run(name: str, command: list[str], *, later: bool = False) -> Step:
+    """Run one step, its output going where ours goes; at once, or in one piece *later*, when it has ended."""
+    if not later:
+        print(f"\n━━ {name} ━━", flush=True)
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory() as reports:
         environ = {**os.environ, "TEST_REPORTS": reports}
-        code = subprocess.run(
-            command, check=False, env=environ, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
-        ).returncode
+        done = subprocess.run(
+            command,
+            check=False,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if later else None,
+            stderr=subprocess.STDOUT,
+        )
+        code = done.returncode
         total, failed, skipped = count(Path(reports))
+    if later:
+        print(f"\n━━ {name} ━━\n{done.stdout.decode(errors='replace')}", end="", flush=True)
     return Step(
         name=name,
         passed=total - failed - skipped,
@@ -86,8 +106,8 @@ def count(reports: Path) -> tuple[int, int, int]:
     return total, failed, skipped
 
 
-def table(steps: list[Step]) -> str:
-    """Return the steps as lines of text."""
+def table(steps: list[Step], wall_s: float) -> str:
+    """Return the steps as lines of text; the last one has the time that passed."""
     width = max(len(step.name) for step in steps)
     lines = [f"\n{'step':{width}}  result  passed  failed  skipped  seconds"]
     lines += [
@@ -95,7 +115,7 @@ def table(steps: list[Step]) -> str:
         f"  {step.skipped:7}  {step.duration_s:7.1f}"
         for step in steps
     ]
-    lines.append(f"{'all':{width}}  {'':30}  {sum(step.duration_s for step in steps):7.1f}")
+    lines.append(f"{'all':{width}}  {'':30}  {wall_s:7.1f}")
     return "\n".join(lines)
 
 

@@ -344,7 +344,7 @@ def test_a_step_without_tests_fails_by_its_exit_code(code, failed):
     step = _steps.run("lint", [sys.executable, "-c", f"raise SystemExit({code})"])
 
     assert (step.passed, step.failed) == (0, failed)
-    assert ("FAILED" in _steps.table([step])) is bool(failed)
+    assert ("FAILED" in _steps.table([step], 1.0)) is bool(failed)
 
 
 def test_a_step_that_cannot_be_tried_is_a_skip():

@@ -123,8 +123,11 @@ class Workers:
         await asyncio.gather(
             *(worker.stop(grace_s=self._stop_timeout_s) for worker in list(self._running.values()))
         )
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        while tasks := set(self._tasks):
+            await asyncio.gather(*tasks, return_exceptions=True)
+            # From Python 3.12 on, gather() does not yield when all are done already: their callbacks, which take
+            # them out, would never run.
+            self._tasks -= tasks
         await self.standbys.close()  # a load that was ready a moment before may have asked for another one
 
     # ── Effects ──────────────────────────────────────────────────────────────
