@@ -125,8 +125,8 @@ class Workers:
         )
         while tasks := set(self._tasks):
             await asyncio.gather(*tasks, return_exceptions=True)
-            # From Python 3.12 on, gather() does not yield when all are done already: their callbacks, which take
-            # them out, would never run.
+            # From Python 3.12 on, gather() does not yield when all are done already: the callbacks that take
+            # them out would never run.
             self._tasks -= tasks
         await self.standbys.close()  # a load that was ready a moment before may have asked for another one
 
