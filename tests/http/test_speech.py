@@ -2,12 +2,15 @@
 
 import asyncio
 import io
+import math
 
 import av
+import numpy as np
 import openai
 import pytest
 
 from speechhub.codecs.encode import SpeechFormat
+from speechhub.engine import Audio
 from speechhub.errors import EngineCrashedError, QueueFullError
 from speechhub.services.speech import SpeechJob
 
@@ -149,6 +152,77 @@ async def test_failure_before_the_first_byte_is_an_error(client, runner):
 async def test_failure_after_the_first_byte_breaks_the_body(app, runner):
     """An engine that fails in the middle never looks like a complete answer."""
     runner.error_after_first = EngineCrashedError("crash")
+
+    await expect_broken_body(app)
+
+
+def piece(*samples, rate=16_000, dtype=np.float32):
+    """Return 0.5 s of an engine's speech that ends with *samples*."""
+    return Audio(samples=np.array([*[0.1] * (8000 - len(samples)), *samples], dtype), sample_rate=rate)
+
+
+NOTHING = Audio(samples=np.empty(0, np.float32), sample_rate=16_000)
+UNPLAYABLE = {
+    "nan": piece(math.nan),
+    "infinite": piece(math.inf, -math.inf),
+    "no rate": piece(0.1, rate=0),
+    "negative rate": piece(0.1, rate=-1),
+    "float64": piece(0.1, dtype=np.float64),
+    "stereo": Audio(samples=np.zeros((8000, 2), np.float32), sample_rate=16_000),
+}
+
+
+@pytest.mark.parametrize("before", [[], [NOTHING]], ids=["first", "after nothing"])
+@pytest.mark.parametrize("unplayable", UNPLAYABLE.values(), ids=UNPLAYABLE)
+@pytest.mark.parametrize("audio_format", ["wav", "mp3"])
+async def test_unplayable_audio_is_an_error(client, runner, unplayable, before, audio_format):
+    """What no player can play is the engine's failure, and not a byte of it leaves."""
+    runner.pieces = [*before, unplayable]
+
+    with pytest.raises(openai.InternalServerError) as caught:
+        await client.audio.speech.create(
+            model="tts-1", voice="alloy", input="Hello.", response_format=audio_format
+        )
+
+    assert (caught.value.status_code, caught.value.code) == (500, "engine_error")
+    assert "'mouth'" in caught.value.message
+
+
+@pytest.mark.parametrize("unplayable", [*UNPLAYABLE.values(), piece(rate=24_000)])
+async def test_unplayable_audio_after_the_first_byte_breaks_the_body(app, runner, unplayable):
+    """The listener can tell that something is missing."""
+    runner.pieces = [piece(), unplayable, piece()]
+
+    await expect_broken_body(app)
+
+
+@pytest.mark.parametrize("audio_format", FORMATS)
+@pytest.mark.parametrize("pieces", [[], [NOTHING], [NOTHING, NOTHING]], ids=len)
+async def test_no_speech_at_all_is_an_error(client, runner, audio_format, pieces):
+    """A file without sound would look like success."""
+    runner.pieces = pieces
+
+    with pytest.raises(openai.InternalServerError, match="no audio of this text") as caught:
+        await client.audio.speech.create(
+            model="tts-1", voice="alloy", input="Hello.", response_format=audio_format
+        )
+
+    assert caught.value.code == "engine_error"
+
+
+async def test_an_empty_piece_is_no_failure(client, runner):
+    """Engines yield what they have, and sometimes that is nothing yet."""
+    runner.pieces = [NOTHING, piece(), NOTHING, piece()]
+
+    answer = await client.audio.speech.create(
+        model="tts-1", voice="alloy", input="Hello.", response_format="pcm"
+    )
+
+    assert seconds(answer.content, "pcm") == pytest.approx(1.0)
+
+
+async def expect_broken_body(app):
+    """Ask for speech, and see that it begins well and does not end."""
     body = b'{"input": "Hello.", "response_format": "pcm"}'
     incoming = [{"type": "http.request", "body": body, "more_body": False}]
     sent = []

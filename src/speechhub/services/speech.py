@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
+from speechhub.codecs.encode import SpeechFormat
 from speechhub.codecs.pipeline import SpeechPipeline
 from speechhub.codecs.seams import Pause
 from speechhub.domain.language import parse_language
@@ -35,6 +35,7 @@ from speechhub.services.segmentation import (
     split_text,
 )
 from speechhub.services.speech_stream import SpeechStream
+from speechhub.services.spoken import Spoken
 from speechhub.services.voices import VoiceService
 
 log = structlog.get_logger()
@@ -198,7 +199,7 @@ class SpeechService:
         request = _request(job, part, capabilities, alone=len(pieces) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
         pipeline: SpeechPipeline | None = None
-        spoken_s, pause = 0.0, WITHIN_SENTENCE
+        spoken, pause = Spoken(placement.target), WITHIN_SENTENCE
         for text in pieces:
             if pipeline is not None:
                 pipeline.join(pause)
@@ -207,19 +208,21 @@ class SpeechService:
             work = self._runner.synthesize(placement.target, one, deadline=deadline)
             async with aclosing(work) as speech:
                 async for audio in speech:
-                    spoken_s += audio.duration_s / stretch
+                    spoken.add(audio)
+                    if not len(audio.samples):  # not even a header may go out for it
+                        continue
                     slices = [audio]
                     if pipeline is None:
                         pipeline = SpeechPipeline(job.format, sample_rate=audio.sample_rate, speed=stretch)
                         slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
                     for piece in slices:
                         await _send(chunks, partial(pipeline.feed, piece))
-        if pipeline is None:  # an engine that had nothing to say; an empty file is still a valid one
-            pipeline = SpeechPipeline(job.format, sample_rate=OUTPUT_RATE)
-        await _send(chunks, pipeline.finish)
+        spoken.finish()
+        if pipeline is not None:
+            await _send(chunks, pipeline.finish)
         if part.stored:  # the engine may have written something
             await asyncio.to_thread(self._cache.sweep)
-        return spoken_s
+        return spoken.duration_s / stretch
 
 
 async def _send(chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:
