@@ -57,7 +57,15 @@ async def test_the_first_bytes_do_not_wait_for_a_whole_sentence(hub, runner, aud
     assert seconds(b"".join(pieces), audio_format) == pytest.approx(30, abs=0.1)
 
 
-@pytest.mark.parametrize(("model", "kind"), [("tts-1", "audio/mpeg"), ("mouth", "audio/wav")])
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("tts-1", "audio/mpeg"),
+        ("tts-1-1106", "audio/mpeg"),
+        ("tts-hd", "audio/mpeg"),
+        ("mouth", "audio/wav"),
+    ],
+)
 async def test_default_format(http, model, kind):
     """OpenAI's own model names mean mp3, as their clients expect; others mean the server's default."""
     answer = await http.post("/v1/audio/speech", json={"model": model, "voice": "anna", "input": "Hello."})
@@ -75,6 +83,7 @@ async def test_default_format(http, model, kind):
         (None, "anna"),
         ("alloy", "anna"),
         ("ash", "bert"),
+        ("default", "anna"),
     ],
 )
 async def test_voices(http, runner, voice, spoken):

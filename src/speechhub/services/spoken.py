@@ -24,8 +24,8 @@ class Spoken:
         """
         if fault := self._fault(audio):
             raise EngineError(
-                f"The engine of model {self._model!r} made {fault}. Report it to the engine's authors, and use "
-                "another model meanwhile."
+                f"The engine of model {self._model!r} made {fault}. Report it to the engine's authors, and "
+                "use another model meanwhile."
             )
         self._sample_rate = audio.sample_rate
         self.duration_s += audio.duration_s
