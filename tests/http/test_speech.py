@@ -94,6 +94,71 @@ async def test_voices(http, runner, voice, spoken):
     assert runner.requests[0][1].voice == spoken
 
 
+@pytest.mark.parametrize("rate", [8_000, 12_000, 16_000, 24_000, 48_000])
+@pytest.mark.parametrize("audio_format", FORMATS)
+async def test_speech_has_the_sample_rate_that_was_asked_for(client, audio_format, rate):
+    """As Groq's, Together's and speaches' clients ask for it; the tone stays where it was."""
+    answer = await client.audio.speech.create(
+        model="tts-1",
+        voice="alloy",
+        input="Hello.",
+        response_format=audio_format,
+        extra_body={"sample_rate": rate},
+    )
+
+    samples, told = decoded(answer.content, audio_format, rate)
+    tone_hz = np.argmax(np.abs(np.fft.rfft(samples))) * told / len(samples)
+    assert told == (48_000 if audio_format == "opus" else rate)  # Opus is always decoded at 48 kHz
+    assert len(samples) / told == pytest.approx(1.5, abs=0.2)
+    assert tone_hz == pytest.approx(0.1 * 16_000 / (2 * math.pi), rel=0.02)
+
+
+def decoded(data, audio_format, rate):
+    """Return the samples of speech, and the rate that its header tells."""
+    if audio_format == "pcm":
+        return np.frombuffer(data, "<i2") / 32768, rate
+    with av.open(io.BytesIO(data)) as container:
+        frames = list(container.decode(audio=0))
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(float), frames[0].sample_rate
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "pcm", "flac"])
+@pytest.mark.parametrize("rate", [11_111, 47_999])
+async def test_any_sample_rate_where_the_format_has_any(http, audio_format, rate):
+    """Formats without a table of rates take all."""
+    answer = await http.post(
+        "/v1/audio/speech", json={"input": "Hello.", "response_format": audio_format, "sample_rate": rate}
+    )
+
+    samples, told = decoded(answer.content, audio_format, rate)
+    assert (told, len(samples)) == (rate, pytest.approx(1.5 * rate, rel=0.001))
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "rate", "said"),
+    [
+        ("wav", 7_999, "8000"),
+        ("pcm", 48_001, "48000"),
+        ("pcm", 0, "8000"),
+        ("mp3", 10_000, "11025, 12000, 16000"),
+        ("aac", 47_999, "44100, 48000"),
+        ("opus", 44_100, "8000, 12000, 16000, 24000, 48000"),
+        ("pcm", "16k", "int"),
+        ("pcm", 16_000.5, "int"),
+    ],
+)
+async def test_other_sample_rates_are_refused(http, runner, audio_format, rate, said):
+    """The message says which there are."""
+    answer = await http.post(
+        "/v1/audio/speech", json={"input": "Hello.", "response_format": audio_format, "sample_rate": rate}
+    )
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (400, "sample_rate", "invalid_value")
+    assert said in error["message"]
+    assert not runner.requests
+
+
 @pytest.mark.parametrize("speed", [0.5, 2.0])
 async def test_speed_stretches_where_the_engine_has_none(client, runner, speed):
     """The core changes the pace of an engine that cannot, and the engine never hears of it."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from speechhub.codecs.encode import SpeechFormat
+from speechhub.codecs.encode import MAX_RATE, MIN_RATE, OUTPUT_RATE, SpeechFormat
 from speechhub.codecs.pipeline import SpeechPipeline
 from speechhub.codecs.seams import Pause
 from speechhub.domain.language import parse_language
@@ -63,6 +63,8 @@ class SpeechJob:
     """A voice of the model, an alias, one of OpenAI's names, a custom voice, or a clip in base64; None means
     the model's first."""
     format: SpeechFormat
+    sample_rate: int | None = None
+    """Of the encoded audio, in hertz; `MIN_RATE` to `MAX_RATE`. None means `OUTPUT_RATE`."""
     speed: float = 1.0
     """0.25 to 4."""
     instructions: str | None = None
@@ -136,6 +138,8 @@ class SpeechService:
             raise InvalidValueError(
                 f"speed must be between {MIN_SPEED} and {MAX_SPEED}, not {job.speed:g}.", param="speed"
             )
+        if job.sample_rate is not None:
+            _check_rate(job.sample_rate, job.format)
         if job.seed is not None and not tts_capabilities(placement).seed:
             raise UnsupportedValueError(
                 f"Model {placement.target!r} knows no seed; leave it out.", param="seed"
@@ -213,7 +217,12 @@ class SpeechService:
                         continue
                     slices = [audio]
                     if pipeline is None:
-                        pipeline = SpeechPipeline(job.format, sample_rate=audio.sample_rate, speed=stretch)
+                        pipeline = SpeechPipeline(
+                            job.format,
+                            sample_rate=audio.sample_rate,
+                            speed=stretch,
+                            output_rate=job.sample_rate or OUTPUT_RATE,
+                        )
                         slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
                     for piece in slices:
                         await _send(chunks, partial(pipeline.feed, piece))
@@ -223,6 +232,16 @@ class SpeechService:
         if part.stored:  # the engine may have written something
             await asyncio.to_thread(self._cache.sweep)
         return spoken.duration_s / stretch
+
+
+def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:
+    rates = speech_format.sample_rates
+    if not MIN_RATE <= sample_rate <= MAX_RATE or (rates and sample_rate not in rates):
+        allowed = f"one of {', '.join(map(str, rates))}" if rates else f"from {MIN_RATE} to {MAX_RATE}"
+        raise InvalidValueError(
+            f"sample_rate must be {allowed} hertz for the format {speech_format.value!r}, not {sample_rate}.",
+            param="sample_rate",
+        )
 
 
 async def _send(chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:

@@ -54,6 +54,7 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
         model=model,
         voice=data.voice.id if isinstance(data.voice, VoiceRef) else data.voice,
         format=SpeechFormat(data.response_format or fallback),
+        sample_rate=data.sample_rate,
         speed=1.0 if data.speed is None else data.speed,
         instructions=data.instructions,
         emotion=emotion_wish(data.emotion) if data.emotion else None,
