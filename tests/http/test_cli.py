@@ -237,11 +237,32 @@ def test_prompt_and_model_reach_the_engine(run, url, recording):
 def test_subtitles_into_a_file(run, url, recording, tmp_path):
     """The file has what would have been printed."""
     printed = run("transcribe", recording, "--format", "srt", "--url", url)
-    written = run("transcribe", recording, "--format", "srt", "-o", "x.srt", "--url", url)
+    written = run("transcribe", recording, "-o", "x.srt", "--url", url)
 
     assert printed.stdout.startswith("1\n00:00:00,000 --> ")
     assert (tmp_path / "x.srt").read_text("utf-8") == printed.stdout
     assert written.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "start"),
+    [
+        ("x.vtt", [], "WEBVTT"),
+        ("x.SRT", [], "1\n00:00:00,000 --> "),
+        ("x.json", [], '{"text":'),
+        ("x.json", ["--words"], '{"task":'),
+        ("x.txt", [], "over lazy"),
+        ("notes", [], "over lazy"),
+        ("x.srt", ["--format", "vtt"], "WEBVTT"),
+        ("x.txt", ["--format", "json"], '{"text":'),
+    ],
+)
+def test_the_ending_says_the_format_of_a_transcript(run, url, recording, tmp_path, name, options, start):
+    """As it does for speak; --format wins, and an ending that says nothing is for text."""
+    shown = run("transcribe", recording, "-o", name, *options, "--url", url)
+
+    assert shown.exit_code == 0, shown.output
+    assert (tmp_path / name).read_text("utf-8").startswith(start)
 
 
 @here_and_there
