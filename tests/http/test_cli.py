@@ -394,6 +394,39 @@ def test_top_shows_a_running_server(run, url):
     assert "There is no GPU here." in shown.stdout
 
 
+def test_top_names_all_models_of_a_device(run, url):
+    """On the CPU several are loaded at a time."""
+    for model in ("echo-stt", "echo-tts"):
+        assert run("engines", "load", model, "--url", url).exit_code == 0
+
+    shown = run("top", "--once", "--url", url, env={"COLUMNS": "160"}).stdout
+
+    assert re.search(r"^cpu +(STT|TTS) +echo-stt, echo-tts ", shown, re.MULTILINE)
+
+
+@here_and_there
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["speak", "Hi", "-o", "x.wav", "-m", "echo-stt"],
+            "can transcribe, but cannot speak. Models that sp",
+        ),
+        (
+            ["transcribe", "clip.wav", "-m", "echo-tts"],
+            "can speak, but cannot transcribe. Models that transc",
+        ),
+    ],
+)
+def test_a_model_for_the_other_task(run, where, recording, words, said):
+    """It is not said to be missing: the list of models shows it."""
+    shown = run(*words, *where)
+
+    assert shown.exit_code == 1
+    assert said in shown.stderr
+    assert "does not exist" not in shown.stderr
+
+
 def test_top_without_a_server(run):
     """Who watches nothing is told so in one line."""
     shown = run("top", "--once", "--url", "http://127.0.0.1:9")

@@ -63,9 +63,15 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
     head = Text(f"{status}{waits}", style="green" if status == "ok" else "bold red")
     head.append(f"  speechhub {health['version']}, up {health['uptime_s']:.0f} s", style="default")
     devices = table(
-        ("device", "state", "model", "stands by", "last switch"),
+        ("device", "state", "models", "stands by", "last switch"),
         [
-            (d["name"], d["state"], d["current_model"] or "-", d["standby"] or "-", _switch(d["last_switch"]))
+            (
+                d["name"],
+                d["state"],
+                ", ".join(d["ready_models"]) or "-",
+                d["standby"] or "-",
+                _switch(d["last_switch"]),
+            )
             for d in health["devices"]
         ],
     )

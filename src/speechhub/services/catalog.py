@@ -10,6 +10,7 @@ from speechhub.errors import (
     InvalidValueError,
     ModelNotFoundError,
     NoDefaultModelError,
+    WrongTaskError,
 )
 from speechhub.lifecycle.placement import Placement
 
@@ -34,6 +35,9 @@ OPENAI_VOICES: Final = (
 )  # fmt: skip
 """Voices that clients have hard-coded. Source: OpenAI's openapi.yaml, VoiceIdsShared."""
 
+
+DOES: Final[Mapping[Slot, str]] = {Slot.STT: "transcribe", Slot.TTS: "speak"}
+"""What the models of a slot do, in a word."""
 
 PartsOf = Callable[[Placement], Collection[str]]
 
@@ -114,7 +118,8 @@ class Catalog:
         """Return what a client means by *name*; None or empty means the default of *slot*.
 
         Raises:
-            ModelNotFoundError: There is no such model in this slot, or no engine for the slot at all.
+            WrongTaskError: The model is here, but in the other slot.
+            ModelNotFoundError: There is no such model, or no engine for the slot at all.
         """
         target = (self._aliases.get(name) or name) if name else self.defaults[slot]
         placement = self._placements.get(target or "")
@@ -122,6 +127,8 @@ class Catalog:
             if (not name or OPENAI_MODELS.get(name) is slot) and self.defaults[slot] is None:
                 raise NoDefaultModelError(slot.value)
             known = [p.target for p in self._placements.values() if p.slot is slot]
+            if placement is not None:
+                raise WrongTaskError(name or "", does=DOES[placement.slot], wanted=DOES[slot], able=known)
             raise ModelNotFoundError(name or "", known=known)
         return placement
 
