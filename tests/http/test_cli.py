@@ -31,7 +31,7 @@ LIMIT_S = 60
 def clean_settings(monkeypatch, tmp_path):
     """Use the echo engines and an empty home, and put logging back as it was."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY"):
+    for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {**ECHO, "SPEECHHUB_HOME": str(tmp_path / "home")}.items():
         monkeypatch.setenv(name, value)
@@ -53,7 +53,9 @@ def url(tmp_path_factory):
 @pytest.fixture
 def run():
     def call(*words, **options):
-        return click.testing.CliRunner().invoke(main, [str(word) for word in words], **options)
+        return click.testing.CliRunner().invoke(
+            main, [str(word) for word in words], prog_name="speechhub", **options
+        )
 
     return call
 
