@@ -138,6 +138,12 @@ class Manager:
         here = [s for s in self.states() if s.phase is Phase.READY and self._is_on(s.target, device)]
         return max(here, key=lambda s: (s.busy, s.used or 0.0)).target if here else None
 
+    def ready_models(self, device: str) -> list[str]:
+        """Return all models that are ready on *device*, by name."""
+        return sorted(
+            s.target for s in self.states() if s.phase is Phase.READY and self._is_on(s.target, device)
+        )
+
     def voices(self, target: str) -> tuple[Voice, ...]:
         """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""
         return self._workers.voices(target) or self.placements[target].model.voices

@@ -11,6 +11,7 @@ from speechhub.errors import (
     InvalidValueError,
     ModelNotFoundError,
     NoDefaultModelError,
+    WrongTaskError,
 )
 from speechhub.lifecycle.placement import Placement
 
@@ -49,6 +50,9 @@ OPENAI_VOICES: Final = (
 DEFAULT_VOICE: Final = "default"
 """What clients of LocalAI call the model's first voice."""
 
+
+DOES: Final[Mapping[Slot, str]] = {Slot.STT: "transcribe", Slot.TTS: "speak"}
+"""What the models of a slot do, in a word."""
 
 PartsOf = Callable[[Placement], Collection[str]]
 
@@ -149,7 +153,8 @@ class Catalog:
         """Return what a client means by *name*; None or empty means the default of *slot*.
 
         Raises:
-            ModelNotFoundError: There is no such model in this slot, or no engine for the slot at all.
+            WrongTaskError: The model is here, but in the other slot.
+            ModelNotFoundError: There is no such model, or no engine for the slot at all.
         """
         target = self._target(name) if name else self.defaults[slot]
         placement = self._placements.get(target or "")
@@ -157,6 +162,8 @@ class Catalog:
             if (not name or slot_of(name) is slot) and self.defaults[slot] is None:
                 raise NoDefaultModelError(slot.value)
             known = [p.target for p in self._placements.values() if p.slot is slot]
+            if placement is not None:
+                raise WrongTaskError(name or "", does=DOES[placement.slot], wanted=DOES[slot], able=known)
             raise ModelNotFoundError(name or "", known=known)
         return placement
 

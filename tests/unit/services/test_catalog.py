@@ -3,7 +3,13 @@
 import pytest
 
 from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
-from speechhub.errors import ConfigurationError, InvalidValueError, ModelNotFoundError, NoDefaultModelError
+from speechhub.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    ModelNotFoundError,
+    NoDefaultModelError,
+    WrongTaskError,
+)
 from speechhub.services.catalog import (
     OPENAI_MODELS,
     OPENAI_VOICES,
@@ -174,19 +180,42 @@ def test_default_is_the_first_voice():
     assert Catalog(MODELS).voice("default", (), MODELS["mouth"]) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "slot", "message"),
+    [
+        ("small", Slot.TTS, "The model 'small' can transcribe, but cannot speak. Models that speak: mouth."),
+        ("whisper-1", Slot.TTS, "The model 'whisper-1' can transcribe, but cannot speak."),
+        (
+            "mouth",
+            Slot.STT,
+            "The model 'mouth' can speak, but cannot transcribe. Models that transcribe: lar",
+        ),
+    ],
+)
+def test_a_model_for_the_other_task_is_no_unknown_model(name, slot, message):
+    """The message says what it is for, and which models do what was asked."""
+    with pytest.raises(WrongTaskError) as caught:
+        Catalog(MODELS).model(name, slot)
+
+    assert caught.value.message.startswith(message)
+    assert caught.value.code == "model_not_found"
+
+
+def test_a_model_for_the_other_task_where_there_is_no_other():
+    """The list of models that could do it is not an empty one."""
+    with pytest.raises(WrongTaskError, match=r"Models that speak: none is installed\.$"):
+        Catalog(placements(placement("ears"))).model("ears", Slot.TTS)
+
+
 def test_a_model_goes_by_its_own_name():
     assert Catalog(MODELS).model("small", Slot.STT).target == "small"
 
 
-@pytest.mark.parametrize(
-    ("name", "slot"), [("mouth", Slot.STT), ("tts-1", Slot.STT), ("whisper-1", Slot.TTS), ("gone", Slot.STT)]
-)
-def test_a_model_that_is_not_here_or_turns_the_other_way_is_not_found(name, slot):
+@pytest.mark.parametrize(("slot", "known"), [(Slot.STT, "large, small"), (Slot.TTS, "mouth")])
+def test_a_model_that_is_not_here_is_not_found(slot, known):
     """The error names what was asked for and what there is."""
-    with pytest.raises(
-        ModelNotFoundError, match=f"{name}.*Installed: {'large' if slot is Slot.STT else 'mouth'}"
-    ):
-        Catalog(MODELS).model(name, slot)
+    with pytest.raises(ModelNotFoundError, match=f"'gone' does not exist. Installed: {known}"):
+        Catalog(MODELS).model("gone", slot)
 
 
 def test_without_an_engine_for_the_slot_nothing_is_found():

@@ -35,7 +35,7 @@ async function showHealth() {
   try {
     const health = await (await ask("health")).json();
     const parts = [health.status];
-    for (const device of health.devices ?? []) parts.push(`${device.name}: ${device.current_model ?? "no model loaded"}`);
+    for (const device of health.devices ?? []) parts.push(`${device.name}: ${device.ready_models.join(", ") || "no model loaded"}`);
     for (const gpu of health.gpus ?? []) {
       if (gpu.total_bytes) parts.push(`${gpu.name} ${(gpu.used_bytes / 1e9).toFixed(1)} of ${(gpu.total_bytes / 1e9).toFixed(1)} GB`);
     }
