@@ -235,3 +235,103 @@ def test_an_old_key_is_asked_for_again(browser, locked_server):
     assert "does not open this server any more" in browser.text()
     assert browser.complaints() == []
     assert httpx.get(locked_server.url + "/v1/models").status_code == 401
+
+
+# ── When something fails ─────────────────────────────────────────────────────
+
+
+def test_what_was_made_before_a_failure_is_kept(browser, tmp_path):
+    """An engine dies between two sentences: the first is kept, and the note says what to do."""
+    with serving(tmp_path, **echo_env(tts={"crash_after": 2})) as server:
+        browser.driver.get(server.url)
+        browser.until(VOICES_LISTED, "the page offers voices")
+        browser.fill("#text", "One two. Three four. Five six.")
+        browser.find("#speak-button").click()
+        browser.until("document.querySelector('#speak-note.bad')", "it fails")
+        browser.until(HEARD, "the first sentence was heard")
+
+        [told] = [it for it in browser.complaints() if it.startswith("The speech broke off")]
+        assert "try again" in told
+        assert 0.3 < browser.js("document.querySelector('#player').duration") < 0.7  # two tones
+        assert browser.find("#speak-button").is_enabled()
+
+
+def test_a_server_that_is_gone_is_named_plainly(browser, tmp_path):
+    """The note says what to look for, and has no word of a programmer's."""
+    with serving(tmp_path, **echo_env()) as server:
+        browser.driver.get(server.url)
+        browser.until(VOICES_LISTED, "the page offers voices")
+        assert server.stop() == 0
+        browser.find("#speak-button").click()
+        browser.until("document.querySelector('#speak-note.bad')", "it fails")
+
+        assert "See that it still runs" in browser.js(NOTE.format("speak-note"))
+        assert browser.find("#speak-button").is_enabled()
+        browser.complaints()  # the console has them too; they are read away here
+
+
+# ── Modules ──────────────────────────────────────────────────────────────────
+
+SUBTITLES = """
+    const [segments, words, done] = arguments;
+    const [cut, parts] = ["subtitles", "transcript"].map((it) => import(`${location.origin}/page/${it}.js`));
+    Promise.all([cut, parts]).then(([{ cuesOf, vttOf }, { partsOf }]) => {
+        const found = partsOf(segments, words);
+        done([found.map((it) => it.parts.map((part) => part.text)), vttOf(cuesOf(found))]);
+    });
+"""
+
+
+def segment(start, end, text):
+    return {"start": start, "end": end, "text": text}
+
+
+def word(start, end, text):
+    return {"start": start, "end": end, "word": text}
+
+
+@pytest.mark.parametrize(
+    ("segments", "words", "parts", "captions"),
+    [
+        pytest.param(
+            [segment(0, 2, " “Stop!” (he said) --> now")],
+            [word(0, 0.5, "Stop"), word(0.5, 1, "he"), word(1, 1.5, "said"), word(1.5, 2, "now")],
+            [["“", "Stop", "!” (", "he", " ", "said", ") --> ", "now"]],
+            ["“Stop!” (he said) -&gt; now"],
+            id="punctuation",
+        ),
+        pytest.param(
+            [segment(0, 1, " one two"), segment(1, 2, " two three")],
+            [word(0, 0.5, "one"), word(0.5, 1, "tow"), word(1, 1.5, "two"), word(1.5, 2, "three")],
+            [["one", " two"], ["two", " ", "three"]],
+            ["one two", "two three"],
+            id="a word that is not in the text",
+        ),
+        pytest.param(
+            [segment(0, 10, "word " * 30)],
+            [],
+            [["word " * 29 + "word"]],
+            None,
+            id="no words have times",
+        ),
+        pytest.param(
+            [segment(0, 20, "今天天气很好" * 10)], [], [["今天天气很好" * 10]], None, id="no spaces"
+        ),
+    ],
+)
+def test_segments_become_parts_and_cues(page, segments, words, parts, captions):
+    """Words are found in the text where they stand, and no cue is longer than can be read."""
+    webvtt = pytest.importorskip("webvtt")
+
+    found, vtt = page.driver.execute_async_script(SUBTITLES, segments, words)
+    cues = list(webvtt.from_buffer(io.BytesIO(vtt.encode())))
+
+    assert found == parts
+    if captions is not None:
+        assert [cue.text for cue in cues] == captions
+    said = "".join("".join(it["text"].split()) for it in segments)
+    if "-->" not in said:
+        assert "".join("".join(cue.text.split()) for cue in cues) == said
+    for cue in cues:
+        assert cue.end_in_seconds - cue.start_in_seconds <= 7
+        assert all(len(line) * (2 if "天" in said else 1) <= 42 for line in cue.text.splitlines())

@@ -113,7 +113,7 @@ function clear() {
 }
 
 function showBusy(busy) {
-  $("cancel").hidden = !busy;
+  $("cancel").hidden = $("listen-bar").hidden = !busy;
   $("listen-button").disabled = busy;
 }
 

@@ -4,6 +4,7 @@ import { key } from "./key.js";
 export const BASE = new URL("v1", new URL(".", location.href)).href;
 
 const LOST = "The server does not answer. See that it still runs and that this machine reaches it, then try again.";
+const FAILED = "This did not work. Try again or choose another model; if it stays, tell the person who runs the server:";
 
 export class Refusal extends Error {
   constructor(message, { status = 0, param = null, code = null } = {}) {
@@ -22,7 +23,7 @@ export async function ask(path, options = {}) {
     document.dispatchEvent(new Event("key-wanted"));
     throw new Refusal("The server wants a key: type it at the top of this page, then try again.", { status });
   }
-  throw new Refusal(error?.message ?? `The server answered ${status}. Try again; its log says why.`, { status, ...error });
+  throw refusalOf(error, status);
 }
 
 export const askJson = async (path, options) => (await ask(path, options)).json();
@@ -57,10 +58,16 @@ export async function* events(answer, brokenOff) {
       const data = part.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trim()).join("\n");
       if (!data || data === "[DONE]") continue;
       const event = JSON.parse(data);
-      if (event.error) throw new Refusal(event.error.message, event.error);
+      if (event.error) throw refusalOf(event.error, event.error.type === "server_error" ? 500 : 400);
       yield event;
     }
   }
+}
+
+// What the caller can mend, and what to wait for, the server says well; a failure of its own is for the one who runs it.
+function refusalOf(error, status) {
+  const message = error?.message ?? `The server answered ${status}. Try again; its log says why.`;
+  return new Refusal(status === 500 ? `${FAILED} ${message}` : message, { ...error, status });
 }
 
 export const isAbort = (error) => error.name === "AbortError";
