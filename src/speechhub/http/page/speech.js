@@ -121,6 +121,7 @@ function showBusy(busy) {
   $("speak-button").disabled = busy;
   $("live").hidden = true;
   if (busy) {
+    $("recording").pause();
     $("player").pause();
     $("player").hidden = true;
     $("speak-links").hidden = true;
