@@ -148,6 +148,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     stalled: list[str]
     """Models for which somebody waits while nothing moves: they make it ``degraded``."""
     version: str
+    operator: bool
+    """Whether the caller may load, unload and pin models."""
     uptime_s: float
     devices: list[DeviceHealth]
     models: list[ModelHealth]
