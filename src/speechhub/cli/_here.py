@@ -36,5 +36,6 @@ def open_hub(*, verbose: bool = False, **overrides: object) -> "Hub":
 
     settings = load_settings(overrides=overrides)
     # What fails is also raised, and told once, as the command's one line.
-    configure_logging("info" if verbose else "critical", settings.log_format, coloured=coloured(sys.stderr))
+    level = "debug" if settings.log_level == "debug" else "info"
+    configure_logging(level if verbose else "critical", settings.log_format, coloured=coloured(sys.stderr))
     return Hub.assemble(settings)

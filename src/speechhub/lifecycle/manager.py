@@ -32,13 +32,16 @@ from speechhub.worker.host import Worker
 log = structlog.get_logger()
 
 
-async def start_worker(placement: Placement, epoch: int, *, heartbeat_timeout_s: float = 30.0) -> Worker:
+async def start_worker(
+    placement: Placement, epoch: int, *, heartbeat_timeout_s: float = 30.0, debug: bool = False
+) -> Worker:
     """Start a worker in the environment of the placement's engine; see `Worker.start`."""
     return await Worker.start(
         placement.engine.spec,
         epoch=epoch,
         python=placement.engine.python,
         heartbeat_timeout_s=heartbeat_timeout_s,
+        debug=debug,
     )
 
 
@@ -106,7 +109,11 @@ class Manager:
         self.visits = Visits(self._feed.post)
         """What engines hold from call to call."""
         self._leases = Leases(
-            self._workers, post=self._feed.post, called=self.visits.called, cancel_grace_s=cancel_grace_s
+            self._workers,
+            placements=self.placements,
+            post=self._feed.post,
+            called=self.visits.called,
+            cancel_grace_s=cancel_grace_s,
         )
         self._duties = Duties(self._scheduler, self._workers, self._leases, self.placements)
         self._numbers = itertools.count(1)
