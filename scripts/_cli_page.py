@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import click
 
 from speechhub.cli import main
+from speechhub.cli._root import STATUSES
 
 HEAD = """\
 # The command line
@@ -15,9 +16,23 @@ HEAD = """\
 `transcribe` and `speak` work without a server: they start the engine that they need, use it and end it.
 With `--url` they ask a running server instead, which has its engines loaded already.
 
-The exit status is 0 if a command did what it was asked for, and 2 if it was called wrongly.
-It is 1 if something went wrong; one line on standard error says what.
 Logs go to standard error, results to standard output.
+
+## Exit statuses
+
+| Status | Meaning |
+| --- | --- |
+{statuses}
+
+An error is one line that begins with `error:` and says what happened and what to do next.
+`serve` and `top` run until Ctrl-C, which is their ordinary end, with status 0.
+
+## Colours
+
+A terminal gets colours, a pipe or a file does not.
+[`NO_COLOR`](https://no-color.org) turns them off.
+[`FORCE_COLOR`](https://force-color.org) turns them on; where both are set, `NO_COLOR` wins.
+With `TERM=dumb` there are neither colours nor progress bars.
 
 <!-- made by scripts/generate_docs.py from here -->
 """
@@ -26,7 +41,8 @@ WIDTH = 80
 
 def cli_page() -> str:
     """Return the text of docs/cli.md."""
-    parts = [HEAD]
+    rows = [f"| {status} | {meaning} |" for status, meaning in STATUSES.items()]
+    parts = [HEAD.format(statuses="\n".join(rows))]
     for path, text in _helps(main, "speechhub", None):
         parts.append(f"## {path}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)

@@ -79,7 +79,7 @@ def check(version: str, base: Path) -> int:
         state=lock.read_text("utf-8"),
     )
     reports = os.environ.get("TEST_REPORTS")
-    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "tests/unit", "tests/http"]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit", "tests/http"]
     command += [f"--ignore={LEFT_OUT}"]
     command += [f"--junit-xml={reports}/python{version}.xml"] if reports else []
     path = VENVS / f"python{version}.log"

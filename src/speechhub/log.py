@@ -10,12 +10,15 @@ from typing import Literal
 import structlog
 
 
-def configure_logging(level: str, style: Literal["auto", "console", "json"]) -> None:
+def configure_logging(
+    level: str, style: Literal["auto", "console", "json"], *, coloured: bool | None = None
+) -> None:
     """Send structlog's and the standard library's records to standard error in one form.
 
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``.
         style: ``console`` for people, ``json`` for machines; ``auto`` looks whether a person watches.
+        coloured: Whether ``console`` has colours; by default if standard error is a terminal.
     """
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -27,7 +30,7 @@ def configure_logging(level: str, style: Literal["auto", "console", "json"]) -> 
     renderer: list[structlog.typing.Processor] = (
         [
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
+                colors=sys.stderr.isatty() if coloured is None else coloured,
                 pad_event_to=0,
                 exception_formatter=structlog.dev.plain_traceback,
             )

@@ -80,6 +80,10 @@ class Server:
         """Return the log lines of one event."""
         return [line for line in list(self._lines) if line["event"] == event]
 
+    def lines(self) -> list[dict[str, Any]]:
+        """Return all log lines, as they were written."""
+        return list(self._lines)
+
     def log_text(self) -> str:
         """Return all log lines."""
         return "\n".join(json.dumps(line) for line in list(self._lines))

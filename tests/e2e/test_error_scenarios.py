@@ -83,6 +83,62 @@ def test_an_engine_that_fails_is_an_error_without_its_words(tmp_path):
         assert "4711" not in answer.text + server.log_text()
 
 
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_an_engine_that_fails_is_one_line_at_level_error(tmp_path, level):
+    """The line has the model, the request and the cause; a traceback, which may quote, is for debug alone."""
+    env = echo_env(tts={"fail": True}, stt={"fail": True})
+    with serving(tmp_path, **env, SPEECHHUB_LOG_LEVEL=level) as server:
+        asked = [speak(server, input="my pin is 4711"), transcribe(server)]
+        told(server, "request", 2)
+
+        lines = [line for line in server.lines() if line["level"] == "error"]
+        assert [(line["event"], line["model"], line["error"]) for line in lines] == [
+            ("engine failed", "echo-tts", "EngineError"),
+            ("engine failed", "echo-stt", "EngineError"),
+        ]
+        assert [line["request_id"] for line in lines] == [answer.headers["x-request-id"] for answer in asked]
+        assert all(str(line["cause"]).startswith("RuntimeError in faults.py:") for line in lines)
+        assert "4711" not in str(lines)
+        traces = server.logged("engine failed: traceback")
+        assert len(traces) == (2 if level == "debug" else 0)
+        assert all("RuntimeError: cannot digest" in str(line["exception"]) for line in traces)
+        assert ("4711" in server.log_text()) is (level == "debug")
+
+
+def test_an_engine_that_loads_too_slowly_is_one_line_at_level_error(tmp_path):
+    """The log names the model, the step, the time and the settings that limit it."""
+    env = echo_env(stt={"load_s": 600})
+    with serving(tmp_path, **env, SPEECHHUB_FIRST_LOAD_TIMEOUT_S="1") as server:
+        assert refused(transcribe(server)) == (503, "engine_switch_timeout")
+        told(server, "engine failed to load")
+
+        [line] = [line for line in server.lines() if line["level"] == "error"]
+        assert (line["event"], line["model"], line["error"]) == (
+            "engine failed to load",
+            "echo-stt",
+            "SwitchTimeoutError",
+        )
+        assert line["step"] == "load"
+        assert line["after_s"] >= 1
+        assert "FIRST_LOAD_TIMEOUT_S" in line["reason"]
+
+
+def test_a_wrong_option_is_one_line_at_level_error(tmp_path):
+    """A load that fails names the exception's class and the place that raised it."""
+    with serving(tmp_path, **echo_env(stt={"beam": 5})) as server:
+        assert transcribe(server).status_code == 500
+        told(server, "engine failed to load")
+
+        [line] = [line for line in server.lines() if line["level"] == "error"]
+        assert (line["event"], line["model"], line["error"]) == (
+            "engine failed to load",
+            "echo-stt",
+            "ConfigurationError",
+        )
+        assert "beam" in str(line["reason"])
+        assert str(line["cause"]).startswith("ConfigurationError in call.py:")
+
+
 def test_an_engine_that_cannot_load_is_left_alone_for_a_while(tmp_path):
     """The first request learns why, and the next ones are told to wait; the other engine does not notice."""
     with serving(tmp_path, **echo_env(stt={"crash_on_load": True})) as server:

@@ -41,7 +41,10 @@ def pieces_of(transcript):
 
 
 class FakeRunner:
-    """Does what `speechhub.lifecycle.runner.Runner` says; set `error` to make it fail, `hear` to hear."""
+    """Does what `speechhub.lifecycle.runner.Runner` says; set `error` to make it fail.
+
+    Set `hear` to hear something else, and `pieces` to speak something else.
+    """
 
     def __init__(self, placements):
         self.placements = placements
@@ -53,6 +56,7 @@ class FakeRunner:
         self.pieces_of = pieces_of
         self.running = 0
         self.piece_s = 0.5
+        self.pieces = None
         self.error = None
         self.error_after_first = None
         self.gate = asyncio.Event()
@@ -100,6 +104,10 @@ class FakeRunner:
         self.deadlines.append(deadline)
         self.requests.append((model, request))
         await self._pass()
+        if self.pieces is not None:
+            for piece in self.pieces:
+                yield piece
+            return
         for number in range(3):
             if number and self.error_after_first:
                 raise self.error_after_first

@@ -54,7 +54,8 @@ async def test_with_a_wrong_key(http, key):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/page.js", "/page.css", "/health", "/health/live", "/health/ready", "/health/", "/v1/"]
+    "path",
+    ["/", "/page/page.js", "/page/page.css", "/health", "/health/live", "/health/ready", "/health/", "/v1/"],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_probes_are_open(http, method, path):
@@ -66,8 +67,6 @@ async def test_every_route_else_is_closed(http, app):
     """No route is forgotten, however its path is written, and not even what does not exist is told."""
     paths = {route.path for route in app.routes} - {
         "/",
-        "/page.js",
-        "/page.css",
         "/health",
         "/health/live",
         "/health/ready",
@@ -75,7 +74,16 @@ async def test_every_route_else_is_closed(http, app):
     aliases = {"/models", "/openai/v1/models", "//v1/models", "/openai/deployments/x/audio/speech"}
     assert len(paths) > 5
 
-    for path in (*paths, *aliases, "/nothing", "/health/x", "/health/live/x", "/health/../v1/models"):
+    for path in (
+        *paths,
+        *aliases,
+        "/nothing",
+        "/page/x",
+        "/page/index.html",
+        "/health/x",
+        "/health/live/x",
+        "/health/../v1/models",
+    ):
         for method in ("GET", "POST", "HEAD", "DELETE"):
             answer = await http.request(method, path)
             assert answer.status_code == 401, (method, path)

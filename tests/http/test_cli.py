@@ -31,7 +31,7 @@ LIMIT_S = 60
 def clean_settings(monkeypatch, tmp_path):
     """Use the echo engines and an empty home, and put logging back as it was."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY"):
+    for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {**ECHO, "SPEECHHUB_HOME": str(tmp_path / "home")}.items():
         monkeypatch.setenv(name, value)
@@ -53,7 +53,9 @@ def url(tmp_path_factory):
 @pytest.fixture
 def run():
     def call(*words, **options):
-        return click.testing.CliRunner().invoke(main, [str(word) for word in words], **options)
+        return click.testing.CliRunner().invoke(
+            main, [str(word) for word in words], prog_name="speechhub", **options
+        )
 
     return call
 
@@ -237,11 +239,32 @@ def test_prompt_and_model_reach_the_engine(run, url, recording):
 def test_subtitles_into_a_file(run, url, recording, tmp_path):
     """The file has what would have been printed."""
     printed = run("transcribe", recording, "--format", "srt", "--url", url)
-    written = run("transcribe", recording, "--format", "srt", "-o", "x.srt", "--url", url)
+    written = run("transcribe", recording, "-o", "x.srt", "--url", url)
 
     assert printed.stdout.startswith("1\n00:00:00,000 --> ")
     assert (tmp_path / "x.srt").read_text("utf-8") == printed.stdout
     assert written.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "start"),
+    [
+        ("x.vtt", [], "WEBVTT"),
+        ("x.SRT", [], "1\n00:00:00,000 --> "),
+        ("x.json", [], '{"text":'),
+        ("x.json", ["--words"], '{"task":'),
+        ("x.txt", [], "over lazy"),
+        ("notes", [], "over lazy"),
+        ("x.srt", ["--format", "vtt"], "WEBVTT"),
+        ("x.txt", ["--format", "json"], '{"text":'),
+    ],
+)
+def test_the_ending_says_the_format_of_a_transcript(run, url, recording, tmp_path, name, options, start):
+    """As it does for speak; --format wins, and an ending that says nothing is for text."""
+    shown = run("transcribe", recording, "-o", name, *options, "--url", url)
+
+    assert shown.exit_code == 0, shown.output
+    assert (tmp_path / name).read_text("utf-8").startswith(start)
 
 
 @here_and_there
@@ -371,6 +394,39 @@ def test_top_shows_a_running_server(run, url):
     assert re.search(r"^none → echo-tts +\d+ +\d", shown.stdout, re.MULTILINE)
     assert re.search(r"^echo-tts +cpu +ready", shown.stdout, re.MULTILINE)
     assert "There is no GPU here." in shown.stdout
+
+
+def test_top_names_all_models_of_a_device(run, url):
+    """On the CPU several are loaded at a time."""
+    for model in ("echo-stt", "echo-tts"):
+        assert run("engines", "load", model, "--url", url).exit_code == 0
+
+    shown = run("top", "--once", "--url", url, env={"COLUMNS": "160"}).stdout
+
+    assert re.search(r"^cpu +(STT|TTS) +echo-stt, echo-tts ", shown, re.MULTILINE)
+
+
+@here_and_there
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["speak", "Hi", "-o", "x.wav", "-m", "echo-stt"],
+            "can transcribe, but cannot speak. Models that sp",
+        ),
+        (
+            ["transcribe", "clip.wav", "-m", "echo-tts"],
+            "can speak, but cannot transcribe. Models that transc",
+        ),
+    ],
+)
+def test_a_model_for_the_other_task(run, where, recording, words, said):
+    """It is not said to be missing: the list of models shows it."""
+    shown = run(*words, *where)
+
+    assert shown.exit_code == 1
+    assert said in shown.stderr
+    assert "does not exist" not in shown.stderr
 
 
 def test_top_without_a_server(run):

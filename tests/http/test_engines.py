@@ -62,9 +62,16 @@ async def test_who_may_operate(tmp_path, api_keys, admin_keys, expected):
             key: await http.get("/v1/engines", headers={"authorization": f"Bearer {key}"} if key else {})
             for key in expected
         }
+        told = {
+            key: await http.get("/health", headers={"authorization": f"Bearer {key}"} if key else {})
+            for key in expected
+        }
         models = await http.get("/v1/models", headers={"authorization": "Bearer admin"})
 
     assert {key: answer.status_code for key, answer in answers.items()} == expected
     codes = {a.json()["error"]["code"] for a in answers.values() if a.status_code == 403}
     assert codes <= {"operator_key_required"}
+    assert {key: it.json().get("operator", False) for key, it in told.items()} == {
+        key: status == 200 for key, status in expected.items()
+    }
     assert models.status_code == (401 if api_keys and not admin_keys else 200)

@@ -56,6 +56,7 @@ async def test_health_tells_the_devices_and_models(http):
             "exclusive": False,
             "state": "NONE",
             "current_model": None,
+            "ready_models": [],
             "standby": None,
             "switch_s": None,
             "last_switch": None,

@@ -3,9 +3,8 @@
 import json
 import re
 
-import pytest
-
 from speechhub.engine import EMOTIONS
+from speechhub.http.routes.page import PARTS, PATHS
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -23,18 +22,28 @@ async def test_a_browser_gets_the_page(http):
 
 
 async def test_its_parts_are_served(http):
-    """What the page asks for is there, under the type that a browser insists on."""
+    """What the page and its modules ask for is there, under the type that a browser insists on."""
     page = (await http.get("/", headers=BROWSER)).text
-    parts = re.findall(r'(?:src|rel="stylesheet" href)="([^"]+)"', page)
+    wanted = set(re.findall(r'(?:src|rel="stylesheet" href)="page/([^"]+)"', page))
+    types = {}
 
-    types = {part: (await http.get("/" + part)).headers["content-type"] for part in parts}
+    while missing := wanted - types.keys():
+        for name in missing:
+            answer = await http.get("/page/" + name)
+            types[name] = answer.headers["content-type"]
+            wanted |= set(re.findall(r'^import .*"\./([\w.]+)";$', answer.text, re.MULTILINE))
 
-    assert types == {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
+    styles = {name for name in types if name.endswith(".css")}
+    assert types == {
+        name: f"text/{'css' if name in styles else 'javascript'}; charset=utf-8" for name in types
+    }
+    assert types.keys() == PARTS  # and no other is left behind
+    assert (await http.get("/page/index.html")).status_code == 404
 
 
 async def test_it_needs_nobody_else(http):
     """The page works without the internet, and its policy forbids to talk to anyone but this server."""
-    answers = [await http.get(path, headers=BROWSER) for path in ("/", "/page.js", "/page.css")]
+    answers = [await http.get(path, headers=BROWSER) for path in ("/", *sorted(PATHS))]
 
     for answer in answers:
         assert not re.search(r"(?:https?:)?//\w", answer.text)
@@ -45,24 +54,23 @@ async def test_it_needs_nobody_else(http):
 
 
 async def test_the_script_finds_its_elements(http):
-    """Every element that the script asks for by its id is in the page."""
+    """Every element that a module asks for by its id is in the page."""
     page = (await http.get("/", headers=BROWSER)).text
-    script = (await http.get("/page.js")).text
-    wanted = set(re.findall(r'\$\("([\w-]+)"\)', script))
+    script = "".join([(await http.get(path)).text for path in sorted(PATHS)])
+    wanted = set(re.findall(r'(?:\$|note|choose|offer)\("([\w-]+)"', script))
 
-    assert len(wanted) > 20
+    assert len(wanted) > 40
     assert wanted <= set(re.findall(r'id="([\w-]+)"', page))
 
 
 async def test_its_emotions_are_the_engines(http):
     """The page offers the emotions that a request can name, and no other."""
-    script = (await http.get("/page.js")).text
+    script = (await http.get("/page/speech.js")).text
     [listed] = re.findall(r"const EMOTIONS = (\[.*\]);", script)
 
     assert tuple(json.loads(listed)) == EMOTIONS
 
 
-@pytest.mark.parametrize("path", ["/page.js", "/page.css"])
-async def test_it_is_no_part_of_the_api(app, path):
-    """The description of the API knows nothing of the page's parts."""
-    assert path not in app.openapi_schema.paths
+async def test_it_is_no_part_of_the_api(app):
+    """The description of the API has nothing of the page's parts."""
+    assert not [path for path in app.openapi_schema.paths if path.startswith("/page")]

@@ -2,12 +2,15 @@
 
 import asyncio
 import io
+import math
 
 import av
+import numpy as np
 import openai
 import pytest
 
 from speechhub.codecs.encode import SpeechFormat
+from speechhub.engine import Audio
 from speechhub.errors import EngineCrashedError, QueueFullError
 from speechhub.services.speech import SpeechJob
 
@@ -54,7 +57,15 @@ async def test_the_first_bytes_do_not_wait_for_a_whole_sentence(hub, runner, aud
     assert seconds(b"".join(pieces), audio_format) == pytest.approx(30, abs=0.1)
 
 
-@pytest.mark.parametrize(("model", "kind"), [("tts-1", "audio/mpeg"), ("mouth", "audio/wav")])
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("tts-1", "audio/mpeg"),
+        ("tts-1-1106", "audio/mpeg"),
+        ("tts-hd", "audio/mpeg"),
+        ("mouth", "audio/wav"),
+    ],
+)
 async def test_default_format(http, model, kind):
     """OpenAI's own model names mean mp3, as their clients expect; others mean the server's default."""
     answer = await http.post("/v1/audio/speech", json={"model": model, "voice": "anna", "input": "Hello."})
@@ -72,6 +83,7 @@ async def test_default_format(http, model, kind):
         (None, "anna"),
         ("alloy", "anna"),
         ("ash", "bert"),
+        ("default", "anna"),
     ],
 )
 async def test_voices(http, runner, voice, spoken):
@@ -80,6 +92,71 @@ async def test_voices(http, runner, voice, spoken):
 
     assert answer.status_code == 200
     assert runner.requests[0][1].voice == spoken
+
+
+@pytest.mark.parametrize("rate", [8_000, 12_000, 16_000, 24_000, 48_000])
+@pytest.mark.parametrize("audio_format", FORMATS)
+async def test_speech_has_the_sample_rate_that_was_asked_for(client, audio_format, rate):
+    """As Groq's, Together's and speaches' clients ask for it; the tone stays where it was."""
+    answer = await client.audio.speech.create(
+        model="tts-1",
+        voice="alloy",
+        input="Hello.",
+        response_format=audio_format,
+        extra_body={"sample_rate": rate},
+    )
+
+    samples, told = decoded(answer.content, audio_format, rate)
+    tone_hz = np.argmax(np.abs(np.fft.rfft(samples))) * told / len(samples)
+    assert told == (48_000 if audio_format == "opus" else rate)  # Opus is always decoded at 48 kHz
+    assert len(samples) / told == pytest.approx(1.5, abs=0.2)
+    assert tone_hz == pytest.approx(0.1 * 16_000 / (2 * math.pi), rel=0.02)
+
+
+def decoded(data, audio_format, rate):
+    """Return the samples of speech, and the rate that its header tells."""
+    if audio_format == "pcm":
+        return np.frombuffer(data, "<i2") / 32768, rate
+    with av.open(io.BytesIO(data)) as container:
+        frames = list(container.decode(audio=0))
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(float), frames[0].sample_rate
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "pcm", "flac"])
+@pytest.mark.parametrize("rate", [11_111, 47_999])
+async def test_any_sample_rate_where_the_format_has_any(http, audio_format, rate):
+    """Formats without a table of rates take all."""
+    answer = await http.post(
+        "/v1/audio/speech", json={"input": "Hello.", "response_format": audio_format, "sample_rate": rate}
+    )
+
+    samples, told = decoded(answer.content, audio_format, rate)
+    assert (told, len(samples)) == (rate, pytest.approx(1.5 * rate, rel=0.001))
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "rate", "said"),
+    [
+        ("wav", 7_999, "8000"),
+        ("pcm", 48_001, "48000"),
+        ("pcm", 0, "8000"),
+        ("mp3", 10_000, "11025, 12000, 16000"),
+        ("aac", 47_999, "44100, 48000"),
+        ("opus", 44_100, "8000, 12000, 16000, 24000, 48000"),
+        ("pcm", "16k", "int"),
+        ("pcm", 16_000.5, "int"),
+    ],
+)
+async def test_other_sample_rates_are_refused(http, runner, audio_format, rate, said):
+    """The message says which there are."""
+    answer = await http.post(
+        "/v1/audio/speech", json={"input": "Hello.", "response_format": audio_format, "sample_rate": rate}
+    )
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["code"]) == (400, "sample_rate", "invalid_value")
+    assert said in error["message"]
+    assert not runner.requests
 
 
 @pytest.mark.parametrize("speed", [0.5, 2.0])
@@ -149,6 +226,77 @@ async def test_failure_before_the_first_byte_is_an_error(client, runner):
 async def test_failure_after_the_first_byte_breaks_the_body(app, runner):
     """An engine that fails in the middle never looks like a complete answer."""
     runner.error_after_first = EngineCrashedError("crash")
+
+    await expect_broken_body(app)
+
+
+def piece(*samples, rate=16_000, dtype=np.float32):
+    """Return 0.5 s of an engine's speech that ends with *samples*."""
+    return Audio(samples=np.array([*[0.1] * (8000 - len(samples)), *samples], dtype), sample_rate=rate)
+
+
+NOTHING = Audio(samples=np.empty(0, np.float32), sample_rate=16_000)
+UNPLAYABLE = {
+    "nan": piece(math.nan),
+    "infinite": piece(math.inf, -math.inf),
+    "no rate": piece(0.1, rate=0),
+    "negative rate": piece(0.1, rate=-1),
+    "float64": piece(0.1, dtype=np.float64),
+    "stereo": Audio(samples=np.zeros((8000, 2), np.float32), sample_rate=16_000),
+}
+
+
+@pytest.mark.parametrize("before", [[], [NOTHING]], ids=["first", "after nothing"])
+@pytest.mark.parametrize("unplayable", UNPLAYABLE.values(), ids=UNPLAYABLE)
+@pytest.mark.parametrize("audio_format", ["wav", "mp3"])
+async def test_unplayable_audio_is_an_error(client, runner, unplayable, before, audio_format):
+    """What no player can play is the engine's failure, and not a byte of it leaves."""
+    runner.pieces = [*before, unplayable]
+
+    with pytest.raises(openai.InternalServerError) as caught:
+        await client.audio.speech.create(
+            model="tts-1", voice="alloy", input="Hello.", response_format=audio_format
+        )
+
+    assert (caught.value.status_code, caught.value.code) == (500, "engine_error")
+    assert "'mouth'" in caught.value.message
+
+
+@pytest.mark.parametrize("unplayable", [*UNPLAYABLE.values(), piece(rate=24_000)])
+async def test_unplayable_audio_after_the_first_byte_breaks_the_body(app, runner, unplayable):
+    """The listener can tell that something is missing."""
+    runner.pieces = [piece(), unplayable, piece()]
+
+    await expect_broken_body(app)
+
+
+@pytest.mark.parametrize("audio_format", FORMATS)
+@pytest.mark.parametrize("pieces", [[], [NOTHING], [NOTHING, NOTHING]], ids=len)
+async def test_no_speech_at_all_is_an_error(client, runner, audio_format, pieces):
+    """A file without sound would look like success."""
+    runner.pieces = pieces
+
+    with pytest.raises(openai.InternalServerError, match="no audio of this text") as caught:
+        await client.audio.speech.create(
+            model="tts-1", voice="alloy", input="Hello.", response_format=audio_format
+        )
+
+    assert caught.value.code == "engine_error"
+
+
+async def test_an_empty_piece_is_no_failure(client, runner):
+    """Engines yield what they have, and sometimes that is nothing yet."""
+    runner.pieces = [NOTHING, piece(), NOTHING, piece()]
+
+    answer = await client.audio.speech.create(
+        model="tts-1", voice="alloy", input="Hello.", response_format="pcm"
+    )
+
+    assert seconds(answer.content, "pcm") == pytest.approx(1.0)
+
+
+async def expect_broken_body(app):
+    """Ask for speech, and see that it begins well and does not end."""
     body = b'{"input": "Hello.", "response_format": "pcm"}'
     incoming = [{"type": "http.request", "body": body, "more_body": False}]
     sent = []

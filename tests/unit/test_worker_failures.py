@@ -101,3 +101,33 @@ def test_what_is_no_exception_is_an_error_of_the_engine_all_the_same(error):
 )
 def test_fields_that_we_never_write_become_an_engine_error(fields):
     assert type(rebuild(fields)) is EngineError
+
+
+def test_the_cause_is_the_first_exception_and_not_its_words():
+    """An engine that wraps its library's error is traced to the library, whatever ours says."""
+
+    def library():
+        raise KeyError("my pin is 4711")
+
+    def engine():
+        try:
+            library()
+        except KeyError as error:
+            raise EngineLoadError("cannot load") from error
+
+    with pytest.raises(EngineLoadError) as caught:
+        engine()
+    error = rebuild(describe(caught.value, loading=True), "Traceback …")
+
+    assert error.cause.startswith("KeyError in test_worker_failures.py:")
+    assert "library" in error.cause
+    assert "4711" not in error.cause
+    assert error.worker_traceback == "Traceback …"
+
+
+def test_exceptions_tied_to_a_ring_have_a_cause():
+    """A library that ties exceptions to a ring makes nobody wait for ever."""
+    first, second = ValueError(), TypeError()
+    first.__cause__, second.__cause__ = second, first
+
+    assert rebuild(describe(raised(first))).cause.startswith("TypeError")

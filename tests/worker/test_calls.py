@@ -77,6 +77,14 @@ async def test_text_becomes_speech_piece_by_piece(make_worker):
     assert max(np.abs(piece.samples).max() for piece in pieces) <= 0.3
 
 
+async def test_speech_without_a_sample_rate_is_an_error(make_worker):
+    """Nothing can be computed from it, not even how long it lasts."""
+    worker = await make_worker(speechhub_echo.TTS, sample_rate=0)
+
+    with pytest.raises(EngineError, match="sample rate of 0 Hz"):
+        [piece async for piece in worker.synthesize(SynthesizeRequest(text="One.", voice="low"))]
+
+
 @both_loops
 async def test_speech_longer_than_a_frame_crosses_in_several(make_worker):
     """An engine that does not stream yields all at once: the limit of a frame is not its business."""

@@ -3,12 +3,10 @@
 Heavy imports stand inside the functions: ``--help`` and ``--version`` answer at once.
 """
 
-import errno
-import sys
-
 import click
 
 from speechhub import __version__
+from speechhub.cli._root import STATUSES, RootGroup
 from speechhub.cli.doctor import doctor
 from speechhub.cli.engines import engines
 from speechhub.cli.models import models
@@ -17,29 +15,22 @@ from speechhub.cli.speak import speak
 from speechhub.cli.top import top
 from speechhub.cli.transcribe import transcribe
 from speechhub.cli.voices import voices
-from speechhub.errors import SpeechhubError
 
-
-class _Group(click.Group):
-    """Turns our errors, and the system's, into one clear line and exit status 1: a traceback is for bugs."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except SpeechhubError as error:
-            message = error.message
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read our output has left, and click is silent about it
-                raise
-            message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {' '.join(message.split())}", err=True)
-        sys.exit(1)
+EPILOG = "\n\n".join(
+    (
+        "Settings come from speechhub.toml, .env and SPEECHHUB_* variables; see docs/configuration.md.",
+        "NO_COLOR=1 and TERM=dumb turn colours off, FORCE_COLOR=1 turns them on.",
+        "\n".join(
+            ("\b", "Exit status:", *(f"  {status:<4} {meaning}" for status, meaning in STATUSES.items()))
+        ),
+    )
+)
 
 
 @click.group(
-    cls=_Group,
+    cls=RootGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Settings come from speechhub.toml, .env and SPEECHHUB_* variables; see docs/configuration.md.",
+    epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="speechhub")
 def main() -> None:

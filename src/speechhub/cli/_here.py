@@ -1,5 +1,6 @@
 """Runs a use case in this process, with the same services as the server's."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,11 +29,13 @@ def open_hub(*, verbose: bool = False, **overrides: object) -> "Hub":
     Raises:
         ConfigurationError: A setting is wrong, or settings and engines contradict each other.
     """
+    from speechhub.cli._terminal import coloured
     from speechhub.log import configure_logging
     from speechhub.services.hub import Hub
     from speechhub.settings import load_settings
 
     settings = load_settings(overrides=overrides)
     # What fails is also raised, and told once, as the command's one line.
-    configure_logging("info" if verbose else "critical", settings.log_format)
+    level = "debug" if settings.log_level == "debug" else "info"
+    configure_logging(level if verbose else "critical", settings.log_format, coloured=coloured(sys.stderr))
     return Hub.assemble(settings)

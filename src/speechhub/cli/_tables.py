@@ -1,5 +1,6 @@
 """Tables that fit an 80-column terminal, and sizes that people can read."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,9 @@ if TYPE_CHECKING:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; see `table`."""
-    from rich.console import Console
+    from speechhub.cli._terminal import console
 
-    Console(highlight=False).print(table(columns, rows))
+    console(sys.stdout).print(table(columns, rows))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":

@@ -265,7 +265,6 @@ def _bar(title: str) -> Iterator[OnProgress]:
 
     What is waited for becomes a line, on a terminal or not.
     """
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -275,7 +274,9 @@ def _bar(title: str) -> Iterator[OnProgress]:
         TransferSpeedColumn,
     )
 
-    console = Console(stderr=True, highlight=False)
+    from speechhub.cli._terminal import animated, console
+
+    shown = console(sys.stderr)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -283,12 +284,12 @@ def _bar(title: str) -> Iterator[OnProgress]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=shown, transient=True, disable=not animated(sys.stderr)) as progress:
         bar = progress.add_task(title, total=None)
 
         def show(done_bytes: int, total_bytes: int | None, waiting: str = "", /) -> None:
             progress.update(bar, completed=done_bytes, total=total_bytes)
             if waiting:
-                console.print(f"{title}: {waiting}", markup=False, soft_wrap=True)
+                shown.print(f"{title}: {waiting}", markup=False, soft_wrap=True)
 
         yield show

@@ -1,5 +1,6 @@
 """``speechhub serve``."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def serve(config: Path | None, **options: Any) -> None:
     """  # noqa: D301
     import uvloop
 
+    from speechhub.cli._terminal import coloured
     from speechhub.http.app import create_app
     from speechhub.http.server import serve as serve_app
     from speechhub.log import configure_logging
@@ -42,6 +44,6 @@ def serve(config: Path | None, **options: Any) -> None:
 
     overrides = {name: value for name, value in options.items() if value is not None}
     settings = load_settings(config_file=config, overrides=overrides)
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, coloured=coloured(sys.stderr))
     hub = Hub.assemble(settings)
     uvloop.run(serve_app(create_app(settings, hub), hub, settings))

@@ -71,11 +71,9 @@ def speak(
 
 
 def _format_of(output: Path, audio_format: str | None) -> str:
-    from speechhub.errors import InvalidValueError
-
     chosen = audio_format or output.suffix.lstrip(".").lower().replace("ogg", "opus") or "wav"
     if chosen not in FORMATS:
-        raise InvalidValueError(
+        raise click.UsageError(
             f"The ending {output.suffix!r} names no audio format; use one of {', '.join(FORMATS)}, "
             "or say --format."
         )

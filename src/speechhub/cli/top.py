@@ -1,6 +1,8 @@
 """``speechhub top``."""
 
+import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,12 +27,12 @@ def top(url: str, api_key: str | None, once: bool, interval: float) -> None:
     """  # noqa: D301
     import time
 
-    from rich.console import Console
     from rich.live import Live
 
     from speechhub.cli._server import check, connected
+    from speechhub.cli._terminal import animated, console
 
-    console = Console(highlight=False)
+    screen = console(sys.stdout)
     with connected(url, api_key) as client:
 
         def look() -> "RenderableType":
@@ -39,13 +41,21 @@ def top(url: str, api_key: str | None, once: bool, interval: float) -> None:
             return _screen(response.json())
 
         if once:
-            console.print(look())
+            screen.print(look())
             return
-        with Live(look(), console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        rewritten = animated(sys.stdout)
+        with (
+            Live(look(), console=screen, screen=True, auto_refresh=False)
+            if rewritten
+            else nullcontext() as live
+        ):
             try:
                 while True:
+                    if live:
+                        live.update(look(), refresh=True)
+                    else:  # one look below the other
+                        screen.print(look())
                     time.sleep(interval)
-                    live.update(look(), refresh=True)
             except KeyboardInterrupt:
                 return
 
@@ -63,9 +73,15 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
     head = Text(f"{status}{waits}", style="green" if status == "ok" else "bold red")
     head.append(f"  speechhub {health['version']}, up {health['uptime_s']:.0f} s", style="default")
     devices = table(
-        ("device", "state", "model", "stands by", "last switch"),
+        ("device", "state", "models", "stands by", "last switch"),
         [
-            (d["name"], d["state"], d["current_model"] or "-", d["standby"] or "-", _switch(d["last_switch"]))
+            (
+                d["name"],
+                d["state"],
+                ", ".join(d["ready_models"]) or "-",
+                d["standby"] or "-",
+                _switch(d["last_switch"]),
+            )
             for d in health["devices"]
         ],
     )

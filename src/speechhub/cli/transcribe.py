@@ -6,6 +6,9 @@ from typing import BinaryIO
 
 import click
 
+FORMATS = ("text", "json", "verbose_json", "srt", "vtt")
+ENDINGS = {".srt": "srt", ".vtt": "vtt", ".json": "json"}
+"""Ending of an output file → format; all others are for text."""
 Fields = dict[str, str | list[str]]
 """The fields of the form that the server would get."""
 
@@ -15,13 +18,16 @@ Fields = dict[str, str | list[str]]
 @click.option("-m", "--model", help="Model or alias; 'speechhub models list' shows them.")
 @click.option("-l", "--language", help="Language of the speech, such as 'en'; by default it is detected.")
 @click.option(
-    "-f", "--format", "response_format", default="text", show_default=True,
-    type=click.Choice(["text", "json", "verbose_json", "srt", "vtt"]), help="Shape of the answer.",
+    "-f", "--format", "response_format", type=click.Choice(FORMATS),
+    help="Shape of the answer, where the ending of --output does not say; text if nothing does.",
 )  # fmt: skip
-@click.option("--words", is_flag=True, help="Word times in verbose_json.")
+@click.option(
+    "--words", is_flag=True, help="Word times too; needs verbose_json, which '-o x.json' then means."
+)
 @click.option("--translate", is_flag=True, help="Answer in English, whatever is spoken.")
 @click.option("--prompt", help="Text that sets style and vocabulary.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write here instead of printing.")
+@click.option("-o", "--output", type=click.Path(path_type=Path),
+              help="Write here instead of printing; .srt, .vtt and .json say the format.")  # fmt: skip
 @click.option("--url", help="Ask this running server instead of loading the model here.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Key for --url.  [OPENAI_API_KEY]")
 @click.option("-v", "--verbose", is_flag=True, help="Show what is going on.")
@@ -29,7 +35,7 @@ def transcribe(
     file: BinaryIO,
     model: str | None,
     language: str | None,
-    response_format: str,
+    response_format: str | None,
     words: bool,
     translate: bool,
     prompt: str | None,
@@ -42,16 +48,18 @@ def transcribe(
 
     \b
     speechhub transcribe talk.mp3
-    speechhub transcribe talk.mp4 --format srt -o talk.srt
+    speechhub transcribe talk.mp4 -o talk.srt
+    speechhub transcribe talk.mp3 -o talk.json --words
     speechhub transcribe talk.mp3 --url http://127.0.0.1:8000
     """  # noqa: D301
-    if words and response_format != "verbose_json":
-        raise click.UsageError("--words needs --format verbose_json.")
+    chosen = response_format or _format_of(output, words=words)
+    if words and chosen != "verbose_json":
+        raise click.UsageError("--words needs --format verbose_json, or an --output that ends in .json.")
     fields = {
         "model": model,
         "language": language,
         "prompt": prompt,
-        "response_format": response_format,
+        "response_format": chosen,
         "timestamp_granularities[]": ["segment", "word"] if words else None,
     }
     given: Fields = {name: value for name, value in fields.items() if value is not None}
@@ -71,6 +79,12 @@ def transcribe(
     with replacing(output) as partial:
         partial.touch()  # a folder that cannot be written is told before the work, not after it
         partial.write_text(make(), "utf-8")
+
+
+def _format_of(output: Path | None, *, words: bool) -> str:
+    """Return the format that the ending of *output* says; times of words make it the verbose one."""
+    said = ENDINGS.get(output.suffix.lower(), "text") if output else "text"
+    return "verbose_json" if words and said == "json" else said
 
 
 def _seekable(file: BinaryIO) -> BinaryIO:

@@ -39,7 +39,7 @@ def add_voice(name: str, recording: Path, consent: str, statement: str) -> None:
     from speechhub.voices.recording import read_recording
 
     if bool(consent) == bool(statement.strip()):
-        raise InvalidValueError(
+        raise click.UsageError(
             "A voice belongs to somebody: say --consent with the id of a recorded consent, or --statement "
             "with who agreed and when."
         )

@@ -1,7 +1,7 @@
 """Turns speech into bytes of the format that a client asked for, while it is still being spoken.
 
-Every format leaves at 24 kHz mono, whatever the engine's rate: clients of the OpenAI API assume it, for
-`pcm` even blindly (contract §3).
+Every format leaves in mono, at 24 kHz unless the client asks for another rate, whatever the engine's: clients
+of the OpenAI API assume it, for `pcm` even blindly (contract §3).
 """
 
 import io
@@ -20,7 +20,12 @@ from speechhub.codecs.resample import StreamResampler, resample
 from speechhub.domain.audio import Audio
 
 OUTPUT_RATE: Final = 24_000
-"""Sample rate of everything that leaves, in hertz. Source: recorded OpenAI answers, contract §3."""
+"""Sample rate of what leaves unless another is asked for, in hertz. Source: recorded OpenAI answers,
+contract §3."""
+MIN_RATE: Final = 8_000
+MAX_RATE: Final = 48_000
+"""Sample rates that can be asked for, in hertz. Source: Groq's API reference and speaches, CreateSpeech."""
+_MPEG_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 class SpeechFormat(StrEnum):
@@ -38,6 +43,20 @@ class SpeechFormat(StrEnum):
         """The Content-Type of the bytes."""
         return "audio/mpeg" if self is SpeechFormat.MP3 else f"audio/{self.value}"
 
+    @property
+    def sample_rates(self) -> tuple[int, ...]:
+        """The rates that the format can have, in hertz; empty if any from `MIN_RATE` to `MAX_RATE` will do.
+
+        Source: ISO/IEC 13818-3 and 14496-3; RFC 6716, section 2.
+        """
+        match self:
+            case SpeechFormat.MP3 | SpeechFormat.AAC:
+                return _MPEG_RATES
+            case SpeechFormat.OPUS:
+                return (8_000, 12_000, 16_000, 24_000, 48_000)
+            case _:
+                return ()
+
 
 class Encoder:
     """Encodes a stream of mono audio; it lives for one stream.
@@ -48,12 +67,15 @@ class Encoder:
     Args:
         audio_format: what comes out.
         source_rate: sample rate of what goes in, in hertz.
+        output_rate: sample rate of what comes out, in hertz; one that the format can have.
     """
 
-    def __init__(self, audio_format: SpeechFormat, *, source_rate: int) -> None:
-        self._resampler = StreamResampler(source_rate, OUTPUT_RATE)
+    def __init__(
+        self, audio_format: SpeechFormat, *, source_rate: int, output_rate: int = OUTPUT_RATE
+    ) -> None:
+        self._resampler = StreamResampler(source_rate, output_rate)
         self._pipe = _Pipe()
-        self._writer = _writer(audio_format, self._pipe)
+        self._writer = _writer(audio_format, self._pipe, output_rate)
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
         """Take the next samples; return all bytes that are ready, which may be none.
@@ -80,10 +102,12 @@ def encode_all(audio: Audio, audio_format: SpeechFormat) -> bytes:
     pcm16 = _to_pcm16(resample(audio, OUTPUT_RATE).samples)
     file = io.BytesIO()
     if audio_format is SpeechFormat.WAV:
-        file.write(_wav_header(pcm16.nbytes))
+        file.write(_wav_header(pcm16.nbytes, OUTPUT_RATE))
         file.write(pcm16.tobytes())
         return file.getvalue()
-    writer = _writer(audio_format, file)  # FLAC goes back to its header, because this file can seek
+    writer = _writer(
+        audio_format, file, OUTPUT_RATE
+    )  # FLAC goes back to its header, because this file can seek
     for start in range(0, len(pcm16), OUTPUT_RATE):  # FFmpeg copies what it gets: a second at a time
         writer.write(pcm16[start : start + OUTPUT_RATE])
     writer.close()
@@ -96,7 +120,7 @@ def _to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return pcm16
 
 
-def _wav_header(data_bytes: int | None) -> bytes:
+def _wav_header(data_bytes: int | None, sample_rate: int) -> bytes:
     """Return the header of a PCM16 WAV; None is a length that nobody knows yet.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0; 0xFFFFFFFF as OpenAI streams.
@@ -105,7 +129,7 @@ def _wav_header(data_bytes: int | None) -> bytes:
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", unknown if data_bytes is None else 36 + data_bytes, b"WAVE"),
-        *(b"fmt ", 16, 1, 1, OUTPUT_RATE, OUTPUT_RATE * 2, 2, 16),
+        *(b"fmt ", 16, 1, 1, sample_rate, sample_rate * 2, 2, 16),
         *(b"data", unknown if data_bytes is None else data_bytes),
     )
 
@@ -128,17 +152,21 @@ class _Pipe:
 
 
 class _Writer(Protocol):
-    """Writes int16 samples at `OUTPUT_RATE` to a file or a pipe."""
+    """Writes int16 samples to a file or a pipe."""
 
     def write(self, samples: NDArray[np.int16]) -> None: ...
 
     def close(self) -> None: ...
 
 
-def _writer(audio_format: SpeechFormat, file: "_Pipe | BinaryIO") -> _Writer:
-    if audio_format in {SpeechFormat.WAV, SpeechFormat.PCM}:
-        return _PcmWriter(file, header=_wav_header(None) if audio_format is SpeechFormat.WAV else b"")
-    return _MuxWriter(audio_format, file)
+def _writer(audio_format: SpeechFormat, file: "_Pipe | BinaryIO", sample_rate: int) -> _Writer:
+    match audio_format:
+        case SpeechFormat.WAV:
+            return _PcmWriter(file, header=_wav_header(None, sample_rate))
+        case SpeechFormat.PCM:
+            return _PcmWriter(file, header=b"")
+        case _:
+            return _MuxWriter(audio_format, file, sample_rate)
 
 
 class _PcmWriter:
@@ -166,10 +194,14 @@ _MUXERS: Final[dict[SpeechFormat, tuple[str, str, int | None, dict[str, str]]]] 
 }
 
 
+MAX_BITS_PER_SAMPLE: Final = 6
+"""Of a compressed stream. Source: ISO/IEC 14496-3, 6144 bits for the 1024 samples of a frame of AAC."""
+
+
 class _MuxWriter:
     """A compressed stream, written by FFmpeg."""
 
-    def __init__(self, audio_format: SpeechFormat, file: "_Pipe | BinaryIO") -> None:
+    def __init__(self, audio_format: SpeechFormat, file: "_Pipe | BinaryIO", sample_rate: int) -> None:
         limit_ffmpeg()
         muxer, encoder, bit_rate, options = _MUXERS[audio_format]
         self._container = av.open(
@@ -180,16 +212,17 @@ class _MuxWriter:
             container_options={"flush_packets": "1", "fflags": "+bitexact"} | options,
         )
         self._stream = cast(
-            "AudioStream", self._container.add_stream(encoder, rate=OUTPUT_RATE, layout="mono")
+            "AudioStream", self._container.add_stream(encoder, rate=sample_rate, layout="mono")
         )
         self._stream.codec_context.flags |= Flags.bitexact
         if bit_rate:
-            self._stream.bit_rate = bit_rate
+            self._stream.bit_rate = min(bit_rate, sample_rate * MAX_BITS_PER_SAMPLE)
+        self._sample_rate = sample_rate
         self._position = 0
 
     def write(self, samples: NDArray[np.int16]) -> None:
         frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = OUTPUT_RATE
+        frame.sample_rate = self._sample_rate
         frame.pts = self._position
         self._position += len(samples)
         self._container.mux(self._stream.encode(frame))

@@ -25,7 +25,7 @@ class Piece:
 
 def pieces_of(transcript: Transcript) -> Iterator[Piece]:
     """Yield the whole text in order; times never run backwards."""
-    segments = [segment for segment in transcript.segments if segment.text.strip() or segment.words]
+    segments = [segment for segment in transcript.segments if _is_visible(segment)]
     segments = segments or [Segment(text=transcript.text, start_s=0.0, end_s=transcript.duration_s)]
     now_s, speaker = 0.0, segments[0].speaker
     for segment in segments:
@@ -37,6 +37,10 @@ def pieces_of(transcript: Transcript) -> Iterator[Piece]:
                 now_s = max(piece.end_s, start_s)
                 yield replace(piece, start_s=start_s, end_s=now_s, is_forced=is_forced)
                 is_forced = False
+
+
+def _is_visible(segment: Segment) -> bool:
+    return any(_clean(text) for text in (segment.text, *(word.text for word in segment.words)))
 
 
 def _spoken(segment: Segment) -> Iterator[Piece]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from speechhub.codecs.encode import Encoder, SpeechFormat
+from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat
 from speechhub.codecs.seams import Pause, Seams
 from speechhub.codecs.stretch import Stretcher
 from speechhub.domain.audio import Audio
@@ -11,12 +11,19 @@ from speechhub.domain.audio import Audio
 class SpeechPipeline:
     """Audio in, bytes out; one for each response, used by one thread at a time."""
 
-    def __init__(self, speech_format: SpeechFormat, *, sample_rate: int, speed: float = 1.0) -> None:
-        """Make ready for speech at *sample_rate*, in hertz, to be heard *speed* times as fast."""
+    def __init__(
+        self,
+        speech_format: SpeechFormat,
+        *,
+        sample_rate: int,
+        speed: float = 1.0,
+        output_rate: int = OUTPUT_RATE,
+    ) -> None:
+        """Make ready for speech at *sample_rate*, to be heard *speed* times as fast at *output_rate*."""
         self._seams = Seams(sample_rate)
         self._speed = speed
         self._stretcher = Stretcher(speed, sample_rate)
-        self._encoder = Encoder(speech_format, source_rate=sample_rate)
+        self._encoder = Encoder(speech_format, source_rate=sample_rate, output_rate=output_rate)
 
     def join(self, pause: Pause) -> None:
         """Begin another part of the speech; *pause* is as the listener hears it."""

@@ -8,7 +8,8 @@ SpeechhubError
 │   │   └── InvalidLanguageError
 │   ├── MissingValueError
 │   ├── ModelNotFoundError
-│   │   └── NoDefaultModelError
+│   │   ├── NoDefaultModelError
+│   │   └── WrongTaskError            a model that speaks was asked to transcribe, or the reverse
 │   ├── ModelNotDeletableError        models belong to the operator, not to clients
 │   ├── AudioError
 │   │   ├── UnsupportedAudioError     not audio, or a container that is not allowed
@@ -87,6 +88,7 @@ from speechhub.errors.refusals import (
     VoiceExistsError,
     VoiceLibraryFullError,
     VoiceNotFoundError,
+    WrongTaskError,
 )
 from speechhub.errors.unavailable import (
     DiskFullError,
@@ -146,4 +148,5 @@ __all__ = [
     "VoiceExistsError",
     "VoiceLibraryFullError",
     "VoiceNotFoundError",
+    "WrongTaskError",
 ]

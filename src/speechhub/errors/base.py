@@ -6,6 +6,11 @@ class SpeechhubError(Exception):
 
     code: str | None = None
     """Stable identifier for programs; None where OpenAI's API has none either."""
+    cause: str = ""
+    """For the log: class of the exception behind it and the place that raised it, where a worker told them.
+    Never what the exception said."""
+    worker_traceback: str = ""
+    """For the log at ``debug``: the worker's traceback, with what the exceptions said; else empty."""
 
     @property
     def message(self) -> str:

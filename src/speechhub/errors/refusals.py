@@ -61,6 +61,19 @@ class ModelNotFoundError(RequestError):
         super().__init__(f"The model {model!r} does not exist.{hint}", param=param)
 
 
+class WrongTaskError(ModelNotFoundError):
+    """The model is installed, but for the other task."""
+
+    def __init__(self, model: str, *, does: str, wanted: str, able: Collection[str]) -> None:
+        """Say what *model* *does*, what it does not, and which models are *able*; verbs in the plural."""
+        others = ", ".join(sorted(able)) or "none is installed"
+        RequestError.__init__(
+            self,
+            f"The model {model!r} can {does}, but cannot {wanted}. Models that {wanted}: {others}.",
+            param="model",
+        )
+
+
 class NoDefaultModelError(ModelNotFoundError):
     """The request names no model, or one of OpenAI's, and no installed engine can stand in."""
 

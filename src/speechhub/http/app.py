@@ -73,8 +73,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             health.get_ready,
             metrics.get_metrics,
             page.get_root,
-            page.get_script,
-            page.get_style,
+            page.get_part,
             Router(
                 path="/v1",
                 route_handlers=[
@@ -134,7 +133,7 @@ def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     """Wrap *app* in what stands between it and the network, the innermost first."""
     app = uploads_bounded(app, settings.upload_idle_timeout_s)
     app = limited(app, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit)
-    also_open = frozenset({"/metrics"}) if settings.metrics_open else frozenset[str]()
+    also_open = page.PATHS | ({"/metrics"} if settings.metrics_open else set())
     app = authenticated(
         app, ApiKeys(settings.api_keys), operators=ApiKeys(settings.admin_keys), also_open=also_open
     )

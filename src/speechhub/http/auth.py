@@ -16,9 +16,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from speechhub.errors import AuthenticationError, InvalidApiKeyError
 from speechhub.settings import Secret
 
-OPEN_PATHS: Final = frozenset({"/", "/page.css", "/page.js", "/health", "/health/live", "/health/ready"})
-"""What probes and warm-ups ask for, and the page that asks for the key; ``/health`` tells strangers its
-status and no more."""
+OPEN_PATHS: Final = frozenset({"/", "/health", "/health/live", "/health/ready"})
+"""What probes and warm-ups ask for, and the page that asks for the key; the page's parts are open too.
+``/health`` tells strangers its status and no more."""
 
 
 class ApiKeys:

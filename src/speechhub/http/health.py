@@ -23,6 +23,7 @@ def device_health(device: Device, manager: Manager, last: Switch | None) -> Devi
         exclusive=device.exclusive,
         state=manager.public_state(device.name),
         current_model=manager.current_model(device.name),
+        ready_models=manager.ready_models(device.name),
         standby=manager.standby(device.name),
         switch_s=round(manager.switch_s(device.name), 3) if device.exclusive else None,
         last_switch=None

@@ -54,6 +54,9 @@ class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """``NONE``, ``LOADING``, ``STT``, ``TTS`` or ``UNLOADING``."""
     current_model: str | None
+    """Model that works, or did so last; of several, one."""
+    ready_models: list[str]
+    """All models that are loaded there, by name; more than one where it is not exclusive."""
     standby: str | None
     """Model whose worker stands by, ready to take over."""
     switch_s: float | None
@@ -145,6 +148,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     stalled: list[str]
     """Models for which somebody waits while nothing moves: they make it ``degraded``."""
     version: str
+    operator: bool
+    """Whether the caller may load, unload and pin models."""
     uptime_s: float
     devices: list[DeviceHealth]
     models: list[ModelHealth]

@@ -19,8 +19,8 @@ from speechhub.metrics import Metrics
 log = structlog.get_logger()
 
 _CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}")
-QUIET: Final = ("/health", "/metrics")
-"""Paths that are asked every few seconds, and logged only in debug."""
+QUIET: Final = ("/health", "/metrics", "/page/")
+"""Paths that are asked every few seconds, or a dozen at a time by the page; logged only in debug."""
 
 
 def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:

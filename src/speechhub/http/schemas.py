@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from speechhub.codecs.encode import MAX_RATE, MIN_RATE
 from speechhub.engine import MAX_SEED, MAX_SILENCE_INTERVAL_MS
 
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
@@ -108,6 +109,8 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     """With which emotion to speak, for models that can be told."""
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     """Unset means the server's default, or mp3 where the model is one of OpenAI's names."""
+    sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)] | None = None
+    """Of the audio, in hertz; unset means 24000. mp3, aac and opus have a few rates only."""
     speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None
     """1 is the voice's own pace."""
     language: str | None = None

@@ -1,7 +1,7 @@
 """Who waits for an engine, and who uses one: every ticket from its wish to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ import structlog
 
 from speechhub.errors import (
     EngineCrashedError,
+    EngineError,
     EngineOutOfMemoryError,
     RequestCancelledError,
     ShuttingDownError,
@@ -25,6 +26,8 @@ from speechhub.lifecycle.events import (
     Refuse,
     Requested,
 )
+from speechhub.lifecycle.incidents import engine_failed
+from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.sharing import Heard, Part, transcribe_together
 from speechhub.lifecycle.workers import Workers
 from speechhub.worker.host import Worker
@@ -48,6 +51,7 @@ class Leases:
         self,
         workers: Workers,
         *,
+        placements: Mapping[str, Placement],
         post: Callable[[Event], None],
         called: Callable[[str, Worker], None],
         cancel_grace_s: float,
@@ -56,6 +60,7 @@ class Leases:
 
         Args:
             workers: Where granted workers are found.
+            placements: Every model that can be served, by id.
             post: Takes the events.
             called: Told after each lease, with the model and the worker, which is idle then.
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
@@ -63,6 +68,7 @@ class Leases:
         self.closing = False
         """Whether the server stops: work that ends early then was cut off."""
         self._workers = workers
+        self._placements = placements
         self._post = post
         self._called = called
         self._cancel_grace_s = cancel_grace_s
@@ -92,8 +98,10 @@ class Leases:
             if self.closing:  # it did not end by itself
                 raise ShuttingDownError from error
             raise
-        except EngineOutOfMemoryError:
-            self._too_large(request.target, worker, 1)
+        except EngineError as error:
+            if isinstance(error, EngineOutOfMemoryError):
+                self._too_large(request.target, worker, 1)
+            engine_failed(self._placements[request.target], error)
             raise
         finally:
             # In a task of its own: whoever leaves the lease may be cancelled, and must not hold it then.
@@ -103,7 +111,11 @@ class Leases:
         """Wait for an engine, and have it transcribe; see `Manager.transcribe`."""
         try:
             await self._wait(request, part)
-            return await part.answer
+            try:
+                return await part.answer
+            except EngineError as error:
+                engine_failed(self._placements[request.target], error)
+                raise
         finally:
             _forget(part.answer)
 

@@ -32,13 +32,16 @@ from speechhub.worker.host import Worker
 log = structlog.get_logger()
 
 
-async def start_worker(placement: Placement, epoch: int, *, heartbeat_timeout_s: float = 30.0) -> Worker:
+async def start_worker(
+    placement: Placement, epoch: int, *, heartbeat_timeout_s: float = 30.0, debug: bool = False
+) -> Worker:
     """Start a worker in the environment of the placement's engine; see `Worker.start`."""
     return await Worker.start(
         placement.engine.spec,
         epoch=epoch,
         python=placement.engine.python,
         heartbeat_timeout_s=heartbeat_timeout_s,
+        debug=debug,
     )
 
 
@@ -106,7 +109,11 @@ class Manager:
         self.visits = Visits(self._feed.post)
         """What engines hold from call to call."""
         self._leases = Leases(
-            self._workers, post=self._feed.post, called=self.visits.called, cancel_grace_s=cancel_grace_s
+            self._workers,
+            placements=self.placements,
+            post=self._feed.post,
+            called=self.visits.called,
+            cancel_grace_s=cancel_grace_s,
         )
         self._duties = Duties(self._scheduler, self._workers, self._leases, self.placements)
         self._numbers = itertools.count(1)
@@ -137,6 +144,12 @@ class Manager:
         """Return the model that is ready on *device*; where several are, one that works or did so last."""
         here = [s for s in self.states() if s.phase is Phase.READY and self._is_on(s.target, device)]
         return max(here, key=lambda s: (s.busy, s.used or 0.0)).target if here else None
+
+    def ready_models(self, device: str) -> list[str]:
+        """Return all models that are ready on *device*, by name."""
+        return sorted(
+            s.target for s in self.states() if s.phase is Phase.READY and self._is_on(s.target, device)
+        )
 
     def voices(self, target: str) -> tuple[Voice, ...]:
         """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""

@@ -20,6 +20,7 @@ from speechhub.lifecycle.events import (
     LoadFailed,
     NotFreed,
 )
+from speechhub.lifecycle.incidents import load_failed, load_too_slow, worker_ended
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.standby import Standbys
@@ -90,6 +91,7 @@ class Workers:
         self._threads = threads
         self._running: dict[int, Worker] = {}
         self._loads: dict[int, asyncio.Task[None]] = {}
+        self._load_began: dict[int, float] = {}
         self._stops: dict[int, float] = {}
         """Workers that were told to stop, and are not gone → since when."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -181,16 +183,16 @@ class Workers:
         say = log.bind(
             model=target, engine=placement.engine.spec.name, device=placement.device.name, epoch=epoch
         )
-        began = _now()
+        began = self._load_began[epoch] = _now()
         say.info("engine loading")
         result = Result.FAILED
         try:
             worker = await self._bring_up(placement, epoch)
         except SpeechhubError as error:
-            say.error("engine failed to load", error=str(error))
+            load_failed(placement, error, epoch=epoch)
             self._post(LoadFailed(target=target, epoch=epoch, error=error))
         except Exception as error:  # noqa: BLE001  # or its waiters would wait for ever
-            say.exception("engine failed to load")
+            say.exception("engine failed to load", error=type(error).__name__)
             failure = EngineLoadError(f"Model {target!r} cannot be loaded; see the server's log.")
             failure.__cause__ = error
             self._post(LoadFailed(target=target, epoch=epoch, error=failure))
@@ -201,6 +203,7 @@ class Workers:
             self._post(Loaded(target=target, epoch=epoch))
         finally:
             self._loads.pop(epoch, None)
+            self._load_began.pop(epoch, None)
             self.switches.over(epoch, placement.device.name, result, _now())
         if result is Result.READY and placement.device.exclusive:
             self._have_next_stand_by(placement)
@@ -275,6 +278,13 @@ class Workers:
         began = self._stops[epoch] = _now()
         load = self._loads.get(epoch)
         if load is not None:
+            if kill:
+                load_too_slow(
+                    self._placements[target],
+                    epoch=epoch,
+                    step="start" if epoch not in self._running else "load",
+                    after_s=_since(self._load_began[epoch]),
+                )
             load.cancel()
             await asyncio.gather(load, return_exceptions=True)
         worker = self._running.get(epoch)
@@ -293,10 +303,10 @@ class Workers:
         """Take note that a worker has ended, and say so, once; whoever sees it first calls this."""
         worker = self._running.pop(epoch, None)
         end = worker.ended if worker is not None else None
-        if end is not None and not end.requested:
-            log.error("worker ended by itself", model=target, epoch=epoch, exit=str(end))
         if epoch in self._loads:  # LoadFailed says more, or `_do_stop` comes here again
             return
+        if end is not None and not end.requested:
+            worker_ended(self._placements[target], epoch=epoch, end=end)
         if end is not None:
             self._stops.setdefault(epoch, _now())
         stop_began = self._stops.pop(epoch, None)

@@ -11,7 +11,7 @@ from speechhub.codecs.resample import resample
 from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
 from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
 from speechhub.lifecycle.placement import Placement
-from speechhub.services.catalog import OPENAI_VOICES, Catalog, tts_capabilities
+from speechhub.services.catalog import DEFAULT_VOICE, OPENAI_VOICES, Catalog, tts_capabilities
 from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice
 from speechhub.voices.recording import Recording, clip_bytes
@@ -141,7 +141,7 @@ class Casting:
         """Return whether a name means one of the model's own voices, if nothing else takes it."""
         wanted = self._catalog.meant(voice).lower()
         known = {key.lower() for one in own for key in (one.id, one.name) if key}
-        return wanted in known or (bool(own) and wanted in OPENAI_VOICES)
+        return wanted in known or (bool(own) and wanted in (DEFAULT_VOICE, *OPENAI_VOICES))
 
     def _custom(self, voice: str, own: Sequence[Voice], *, cloning: bool) -> CustomVoice | None:
         """Return the custom voice that a name means, if it means one; reads the disk."""

@@ -1,5 +1,6 @@
 """Names that clients use → models and voices that are here."""
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +11,7 @@ from speechhub.errors import (
     InvalidValueError,
     ModelNotFoundError,
     NoDefaultModelError,
+    WrongTaskError,
 )
 from speechhub.lifecycle.placement import Placement
 
@@ -17,7 +19,6 @@ OPENAI_MODELS: Final[Mapping[str, Slot]] = {
     "whisper-1": Slot.STT,
     "gpt-transcribe": Slot.STT,
     "gpt-4o-transcribe": Slot.STT,
-    "gpt-4o-transcribe-diarize": Slot.STT,
     "gpt-4o-mini-transcribe": Slot.STT,
     "gpt-4o-mini-transcribe-2025-12-15": Slot.STT,
     "tts-1": Slot.TTS,
@@ -25,8 +26,20 @@ OPENAI_MODELS: Final[Mapping[str, Slot]] = {
     "gpt-4o-mini-tts": Slot.TTS,
     "gpt-4o-mini-tts-2025-12-15": Slot.TTS,
 }
-"""Names that clients have hard-coded; each stands for the default model of its slot.
+"""Names that clients have hard-coded; each stands for the default model of its slot, and is listed.
 Source: OpenAI's openapi.yaml, CreateTranscriptionRequest.model and CreateSpeechRequest.model."""
+
+DIARIZING: Final = "gpt-4o-transcribe-diarize"
+"""OpenAI's name for a model that tells speakers apart; only such a model may go by it."""
+
+_DATED: Final = re.compile(r"(?P<name>.+)-\d{4}-\d{2}-\d{2}")
+_UNLISTED: Final = {
+    # OpenAI's versions by month, then Azure's names
+    re.compile(r"tts-1(-hd)?(-\d{4})?|tts|tts-hd"): Slot.TTS,
+    # Azure's name, then Groq's
+    re.compile(r"whisper|whisper-large-v3(-turbo)?|distil-whisper-large-v3-en"): Slot.STT,
+}
+"""Further names that clients have hard-coded; understood, and not listed."""
 
 OPENAI_VOICES: Final = (
     "alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer", "verse",
@@ -34,6 +47,12 @@ OPENAI_VOICES: Final = (
 )  # fmt: skip
 """Voices that clients have hard-coded. Source: OpenAI's openapi.yaml, VoiceIdsShared."""
 
+DEFAULT_VOICE: Final = "default"
+"""What clients of LocalAI call the model's first voice."""
+
+
+DOES: Final[Mapping[Slot, str]] = {Slot.STT: "transcribe", Slot.TTS: "speak"}
+"""What the models of a slot do, in a word."""
 
 PartsOf = Callable[[Placement], Collection[str]]
 
@@ -89,10 +108,13 @@ class Catalog:
         self._aliases = {
             name: default for name, slot in OPENAI_MODELS.items() if (default := self.defaults[slot])
         }
+        if diarizing := self._diarizing():
+            self._aliases[DIARIZING] = diarizing
         for alias, model in (aliases or {}).items():
-            if model not in self._placements and model not in self._aliases:
+            target = self._target(model)
+            if target is None:
                 raise ConfigurationError(f"Setting aliases.{alias}: there is no model {model!r}.")
-            self._aliases[alias] = self._aliases.get(model, model)
+            self._aliases[alias] = target
 
     def _default(self, slot: Slot, wanted: str | None, setting: str) -> str | None:
         candidates = {name: p for name, p in self._placements.items() if p.slot is slot}
@@ -110,18 +132,38 @@ class Catalog:
             willing, key=lambda p: (self._may_load(p), p.device.kind != "cpu", p.model.preference)
         ).target
 
+    def _diarizing(self) -> str | None:
+        """Return the model that tells speakers apart: the default if it does, else any; None if none does."""
+        able = [
+            target
+            for target, p in self._placements.items()
+            if isinstance(p.capabilities, SttCapabilities) and p.capabilities.diarization
+        ]
+        default = self.defaults[Slot.STT]
+        return default if default in able else min(able, default=None)
+
+    def _target(self, name: str) -> str | None:
+        """Return the id of the model that *name* means: a model's id, else an alias, else a client's name."""
+        if name in self._placements:
+            return name
+        slot = slot_of(name)
+        return self._aliases.get(name) or (self.defaults[slot] if slot else None)
+
     def model(self, name: str | None, slot: Slot) -> Placement:
         """Return what a client means by *name*; None or empty means the default of *slot*.
 
         Raises:
-            ModelNotFoundError: There is no such model in this slot, or no engine for the slot at all.
+            WrongTaskError: The model is here, but in the other slot.
+            ModelNotFoundError: There is no such model, or no engine for the slot at all.
         """
-        target = (self._aliases.get(name) or name) if name else self.defaults[slot]
+        target = self._target(name) if name else self.defaults[slot]
         placement = self._placements.get(target or "")
         if placement is None or placement.slot is not slot:
-            if (not name or OPENAI_MODELS.get(name) is slot) and self.defaults[slot] is None:
+            if (not name or slot_of(name) is slot) and self.defaults[slot] is None:
                 raise NoDefaultModelError(slot.value)
             known = [p.target for p in self._placements.values() if p.slot is slot]
+            if placement is not None:
+                raise WrongTaskError(name or "", does=DOES[placement.slot], wanted=DOES[slot], able=known)
             raise ModelNotFoundError(name or "", known=known)
         return placement
 
@@ -131,7 +173,7 @@ class Catalog:
         Raises:
             ModelNotFoundError: There is none.
         """
-        target = self._aliases.get(name) if name not in self._placements else name
+        target = self._target(name)
         if target is None:
             raise ModelNotFoundError(name)
         return Listing(
@@ -155,7 +197,8 @@ class Catalog:
         """Return the id of the voice that a client means by *name*.
 
         Args:
-            name: A voice of the model, an alias, or one of OpenAI's names; None means the first voice.
+            name: A voice of the model, an alias, or one of OpenAI's names; None or ``default`` means the
+                first voice.
             voices: The model's voices; empty if they are known only once it is loaded.
             placement: The model, for the error's text.
 
@@ -164,10 +207,10 @@ class Catalog:
         """
         by_name = {key.lower(): voice.id for voice in voices for key in (voice.name, voice.id) if key}
         wanted = self.meant(name) if name else None
-        if wanted is None:
-            return voices[0].id if voices else ""
-        if wanted.lower() in by_name:
+        if wanted is not None and wanted.lower() in by_name:
             return by_name[wanted.lower()]
+        if wanted is None or wanted.lower() == DEFAULT_VOICE:
+            return voices[0].id if voices else ""
         if wanted.lower() in OPENAI_VOICES:
             # Different names, different speakers, as far as the model has them.
             return voices[OPENAI_VOICES.index(wanted.lower()) % len(voices)].id if voices else ""
@@ -178,6 +221,14 @@ class Catalog:
             f"{', '.join(voice.id for voice in voices)}; OpenAI's names work too.",
             param="voice",
         )
+
+
+def slot_of(name: str) -> Slot | None:
+    """Return the slot whose default model a client's hard-coded name stands for; None for any other name."""
+    dated = _DATED.fullmatch(name)
+    if slot := OPENAI_MODELS.get(name) or (OPENAI_MODELS.get(dated["name"]) if dated else None):
+        return slot
+    return next((slot for names, slot in _UNLISTED.items() if names.fullmatch(name)), None)
 
 
 def stt_capabilities(placement: Placement) -> SttCapabilities:

@@ -129,7 +129,11 @@ class Hub:
             fetch=fetch,
             cache_dir=lambda placement: cache.folder(placement.target) if learns(placement) else None,
             may_load=lambda placement: licences.allow(placement.model),
-            starter=partial(start_worker, heartbeat_timeout_s=settings.heartbeat_timeout_s),
+            starter=partial(
+                start_worker,
+                heartbeat_timeout_s=settings.heartbeat_timeout_s,
+                debug=settings.log_level == "debug",
+            ),
             stop_timeout_s=settings.stop_timeout_s,
             threads=settings.threads,
             standby=settings.standby,

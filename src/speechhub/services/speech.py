@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
+from speechhub.codecs.encode import MAX_RATE, MIN_RATE, OUTPUT_RATE, SpeechFormat
 from speechhub.codecs.pipeline import SpeechPipeline
 from speechhub.codecs.seams import Pause
 from speechhub.domain.language import parse_language
@@ -35,6 +35,7 @@ from speechhub.services.segmentation import (
     split_text,
 )
 from speechhub.services.speech_stream import SpeechStream
+from speechhub.services.spoken import Spoken
 from speechhub.services.voices import VoiceService
 
 log = structlog.get_logger()
@@ -62,6 +63,8 @@ class SpeechJob:
     """A voice of the model, an alias, one of OpenAI's names, a custom voice, or a clip in base64; None means
     the model's first."""
     format: SpeechFormat
+    sample_rate: int | None = None
+    """Of the encoded audio, in hertz; `MIN_RATE` to `MAX_RATE`. None means `OUTPUT_RATE`."""
     speed: float = 1.0
     """0.25 to 4."""
     instructions: str | None = None
@@ -135,6 +138,8 @@ class SpeechService:
             raise InvalidValueError(
                 f"speed must be between {MIN_SPEED} and {MAX_SPEED}, not {job.speed:g}.", param="speed"
             )
+        if job.sample_rate is not None:
+            _check_rate(job.sample_rate, job.format)
         if job.seed is not None and not tts_capabilities(placement).seed:
             raise UnsupportedValueError(
                 f"Model {placement.target!r} knows no seed; leave it out.", param="seed"
@@ -198,7 +203,7 @@ class SpeechService:
         request = _request(job, part, capabilities, alone=len(pieces) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
         pipeline: SpeechPipeline | None = None
-        spoken_s, pause = 0.0, WITHIN_SENTENCE
+        spoken, pause = Spoken(placement.target), WITHIN_SENTENCE
         for text in pieces:
             if pipeline is not None:
                 pipeline.join(pause)
@@ -207,19 +212,36 @@ class SpeechService:
             work = self._runner.synthesize(placement.target, one, deadline=deadline)
             async with aclosing(work) as speech:
                 async for audio in speech:
-                    spoken_s += audio.duration_s / stretch
+                    spoken.add(audio)
+                    if not len(audio.samples):  # not even a header may go out for it
+                        continue
                     slices = [audio]
                     if pipeline is None:
-                        pipeline = SpeechPipeline(job.format, sample_rate=audio.sample_rate, speed=stretch)
+                        pipeline = SpeechPipeline(
+                            job.format,
+                            sample_rate=audio.sample_rate,
+                            speed=stretch,
+                            output_rate=job.sample_rate or OUTPUT_RATE,
+                        )
                         slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
                     for piece in slices:
                         await _send(chunks, partial(pipeline.feed, piece))
-        if pipeline is None:  # an engine that had nothing to say; an empty file is still a valid one
-            pipeline = SpeechPipeline(job.format, sample_rate=OUTPUT_RATE)
-        await _send(chunks, pipeline.finish)
+        spoken.finish()
+        if pipeline is not None:
+            await _send(chunks, pipeline.finish)
         if part.stored:  # the engine may have written something
             await asyncio.to_thread(self._cache.sweep)
-        return spoken_s
+        return spoken.duration_s / stretch
+
+
+def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:
+    rates = speech_format.sample_rates
+    if not MIN_RATE <= sample_rate <= MAX_RATE or (rates and sample_rate not in rates):
+        allowed = f"one of {', '.join(map(str, rates))}" if rates else f"from {MIN_RATE} to {MAX_RATE}"
+        raise InvalidValueError(
+            f"sample_rate must be {allowed} hertz for the format {speech_format.value!r}, not {sample_rate}.",
+            param="sample_rate",
+        )
 
 
 async def _send(chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:

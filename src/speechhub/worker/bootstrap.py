@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--lifeline", type=int, required=True, help="pipe that closes when the hub ends")
     parser.add_argument("--parent", type=int, required=True, help="process id of the hub")
     parser.add_argument("--epoch", type=int, required=True, help="number of this worker")
-    parser.add_argument("--debug", action="store_true", help="print tracebacks, which can hold user text")
+    parser.add_argument("--debug", action="store_true", help="send tracebacks, which can hold user text")
     args = parser.parse_args()
 
     # Ctrl-C is the hub's to handle; it stops its workers in order.

@@ -44,6 +44,8 @@ from speechhub.worker.readahead import read_ahead
 from speechhub.worker.splitting import split
 from speechhub.worker.values import from_parts, to_parts
 
+MAX_TRACEBACK_CHARS: Final = 64_000
+"""How much of a traceback is sent; its end, which is where the exception was raised, is kept."""
 PROGRESS_INTERVAL_S: Final = 0.1
 """At most one PROGRESS frame in so many seconds; engines may report as often as they like."""
 
@@ -54,7 +56,7 @@ def main(*, fd: int, epoch: int, debug: bool) -> NoReturn:
     Args:
         fd: An inherited, connected stream socket.
         epoch: Number of this worker, written on every frame.
-        debug: Print tracebacks in full; their messages can hold user text.
+        debug: Send tracebacks along with errors; their messages can hold user text.
     """
     # Or a grandchild would keep the channel open after our end.
     os.set_inheritable(fd, False)  # noqa: FBT003  # takes no keywords
@@ -154,10 +156,15 @@ class Child:
                 case _:
                     self._run(frame)
         except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
-            if self._debug:
-                traceback.print_exc()
             fields = failures.describe(error, loading=loading)
-            self._send(Kind.ERROR, call=frame.call, fields=fields if loading else fields | self._report())
+            self._send(
+                Kind.ERROR,
+                call=frame.call,
+                fields=fields if loading else fields | self._report(),
+                parts=(traceback.format_exc()[-MAX_TRACEBACK_CHARS:].encode("utf-8", "replace"),)
+                if self._debug
+                else (),
+            )
         finally:
             self._cancels.pop(frame.call, None)
         return True

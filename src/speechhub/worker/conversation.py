@@ -58,7 +58,7 @@ class PendingCall:
             if isinstance(item, SpeechhubError):
                 raise item
             if item.kind is Kind.ERROR:
-                raise failures.rebuild(item.fields)
+                raise failures.rebuild(item.fields, b"".join(item.parts).decode("utf-8", "replace"))
             if item.kind is not Kind.PROGRESS:
                 return item
             if on_progress is not None:

@@ -20,6 +20,7 @@ _FRAMES = 3
 
 def describe(error: BaseException, *, loading: bool = False) -> dict[str, object]:
     """Return *error* as the fields of an ERROR frame."""
+    cause = _cause(error)
     if not isinstance(error, SpeechhubError):
         error = _translate(error, loading=loading)
     kind = next(c for c in type(error).__mro__ if getattr(speechhub.errors, c.__name__, None) is c)
@@ -29,10 +30,11 @@ def describe(error: BaseException, *, loading: bool = False) -> dict[str, object
         "code": error.code,
         "param": getattr(error, "param", None),
         "retry_after_s": getattr(error, "retry_after_s", None),
+        "cause": cause,
     }
 
 
-def rebuild(fields: Mapping[str, object]) -> SpeechhubError:
+def rebuild(fields: Mapping[str, object], traceback_text: str = "") -> SpeechhubError:
     """Return the error that `describe` was given, or what it made of it."""
     kind = getattr(speechhub.errors, str(fields.get("kind")), None)
     if not (isinstance(kind, type) and issubclass(kind, SpeechhubError)):
@@ -40,6 +42,8 @@ def rebuild(fields: Mapping[str, object]) -> SpeechhubError:
     # Not kind(...): some classes build their message from other arguments, and here it is built already.
     error: SpeechhubError = kind.__new__(kind, str(fields.get("message", "The engine failed.")))
     error.code = _text(fields.get("code"))
+    error.cause = _text(fields.get("cause")) or ""
+    error.worker_traceback = traceback_text
     if isinstance(error, speechhub.errors.RequestError):
         error.param = _text(fields.get("param"))
     if isinstance(error, speechhub.errors.UnavailableError):
@@ -57,6 +61,19 @@ def _translate(error: BaseException, *, loading: bool) -> EngineError:
         said = str(error).strip()
         return EngineLoadError(f"{type(error).__name__}{f': {said}' if said else ''} (in {where})")
     return EngineError(f"The engine failed with {type(error).__name__} in {where}.")
+
+
+def _cause(error: BaseException) -> str:
+    """Name the class of the first exception behind *error*, and where it was raised."""
+    seen = {id(error)}
+    while (
+        earlier := error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    ) is not None:
+        if id(earlier) in seen:  # a library can tie exceptions to a ring
+            break
+        seen.add(id(earlier))
+        error = earlier
+    return f"{type(error).__name__} in {_where(error)}"
 
 
 def _where(error: BaseException) -> str:

@@ -65,7 +65,7 @@ class Worker:
             handshake_timeout_s: How long the process may take to say hello.
             heartbeat_timeout_s: How long it may give no sign of life in a call before it is killed; 0 is for
                 ever. While it loads, nobody asks: imports hold the interpreter's lock as long as they like.
-            debug: Have the worker print tracebacks in full; their messages can hold user text.
+            debug: Have the worker send tracebacks along with errors; their messages can hold user text.
 
         Raises:
             EngineLoadError: The process did not start, or did not say the right thing in time.

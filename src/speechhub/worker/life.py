@@ -138,22 +138,22 @@ class Life:
             if self._hung_up_timer is not None:
                 self._hung_up_timer.cancel()
             name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else None
-            end = WorkerExit(returncode=returncode, signal=name, requested=self._requested)
+            end = WorkerExit(returncode=returncode, signal=name, requested=self._requested, why=self._why)
             self._exit.set_result(end)
-            self.conversation.end(
-                EngineCrashedError(f"The worker of engine {self._name!r} {end}{self._why}.")
-            )
-            log = self.printed.log.debug if end.requested else self.printed.log.error
+            self.conversation.end(EngineCrashedError(f"The worker of engine {self._name!r} {end}."))
+            # The line that names the model, at level error, is for those who know it.
+            log = self.printed.log.debug if end.requested else self.printed.log.info
             log("worker ended", pid=self.pid, returncode=returncode, signal=name, requested=end.requested)
 
     async def _watch(self, timeout_s: float) -> None:
         await until_silent(self.conversation, timeout_s=timeout_s)
-        self._why = f", because it gave no sign of life for {timeout_s:g} s"
-        self.printed.log.error("worker gives no sign of life", pid=self.pid, for_s=timeout_s)
+        self._why = f"it gave no sign of life for {timeout_s:g} s"
+        self.printed.log.warning("worker gives no sign of life", pid=self.pid, for_s=timeout_s)
         self._kill()
 
     def _broke_protocol(self, wrong: EngineProtocolError) -> None:
-        self.printed.log.error("worker broke the protocol", pid=self.pid, error=wrong.message)
+        self._why = f"it broke the protocol: {wrong.message.removesuffix('.')}"
+        self.printed.log.warning("worker broke the protocol", pid=self.pid, error=wrong.message)
         self._kill()
 
     def _hung_up(self) -> None:

@@ -34,9 +34,12 @@ class WorkerExit:
     """Name of that signal, such as ``SIGKILL``; None if there was none."""
     requested: bool = False
     """Whether `Worker.stop` or `Worker.kill` was called before."""
+    why: str = ""
+    """Why the hub killed it, such as ``it gave no sign of life for 30 s``; empty if it did not."""
 
     def __str__(self) -> str:
-        return f"was killed by {self.signal}" if self.signal else f"ended with exit code {self.returncode}"
+        how = f"was killed by {self.signal}" if self.signal else f"ended with exit code {self.returncode}"
+        return f"{how}, because {self.why}" if self.why else how
 
 
 class WorkerProcess:
@@ -73,7 +76,7 @@ class WorkerProcess:
         Args:
             python: Interpreter of the engine's environment; None for the hub's own.
             epoch: Number of the worker.
-            debug: Whether it prints tracebacks in full.
+            debug: Whether it sends tracebacks along with errors.
             on_line: Called with ``stdout`` or ``stderr``, and a line.
             on_dropped: Called with ``stdout`` or ``stderr``, and the number of lines that were too many.
 

@@ -48,7 +48,8 @@ class Kind(StrEnum):
     """← The end of the answer to a RUN, and all of it where there are no chunks. ``work_s`` is how long the
     engine worked, ``memory`` what it holds of its device: allocated and reserved bytes, or null."""
     ERROR = "error"
-    """← LOAD or RUN failed, or was cancelled; ends the answer as RESULT does, a RUN with the same fields."""
+    """← LOAD or RUN failed, or was cancelled; ends the answer as RESULT does, a RUN with the same fields. The
+    payload is the traceback, if the worker was started to send it."""
     PROGRESS = "progress"
     """← fraction of a RUN that is done."""
     CANCEL = "cancel"

@@ -21,5 +21,7 @@ def split(audio: Audio) -> Iterator[Audio]:
     """
     if not isinstance(audio, Audio):
         raise EngineError(f"The engine yielded a {type(audio).__name__} where Audio belongs.")
+    if audio.sample_rate < 1:
+        raise EngineError(f"The engine yielded audio with a sample rate of {audio.sample_rate!r} Hz.")
     for first in range(0, max(len(audio.samples), 1), MAX_CHUNK_SAMPLES):
         yield Audio(samples=audio.samples[first : first + MAX_CHUNK_SAMPLES], sample_rate=audio.sample_rate)

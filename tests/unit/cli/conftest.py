@@ -14,7 +14,7 @@ from speechhub.cli import main
 def clean_settings(monkeypatch, tmp_path):
     """Read no settings of the machine's, and put logging back as it was."""
     monkeypatch.chdir(tmp_path)
-    for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY", "COLUMNS"):
+    for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SPEECHHUB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SPEECHHUB_STT_MODEL", "echo-stt")
@@ -32,7 +32,9 @@ def run():
     """Call speechhub as a shell would."""
 
     def call(*words, **options):
-        return click.testing.CliRunner().invoke(main, [str(word) for word in words], **options)
+        return click.testing.CliRunner().invoke(
+            main, [str(word) for word in words], prog_name="speechhub", **options
+        )
 
     return call
 

@@ -1,4 +1,4 @@
-"""What goes wrong is one clear line and exit status 1; a wrong call shows the way, with status 2."""
+"""What goes wrong is one clear line and an exit status; ``docs/cli.md`` lists the statuses."""
 
 import errno
 
@@ -76,6 +76,7 @@ def test_a_wrong_setting_is_told_by_every_command(run, monkeypatch, tmp_path, wo
         (["transcribe", "not-there.mp3"], "not-there.mp3"),
         (["transcribe", "f", "--words"], "--words needs --format verbose_json"),
         (["speak", "Hello"], "--output"),
+        (["speak", "x", "-o", "x.xyz"], "--format"),
         (["serve", "--port", "high"], "--port"),
     ],
 )
@@ -87,12 +88,60 @@ def test_a_wrong_call_has_status_2(run, tmp_path, words, said):
 
     assert shown.exit_code == 2
     assert said in shown.stderr
+    assert shown.stderr.startswith("error: ")
+    assert shown.stderr.endswith(
+        f". See 'speechhub{' ' + words[0] if words[0] != 'nonsense' else ''} --help'.\n"
+    )
+    assert shown.stderr.count("\n") == 1
+
+
+# ── Interruptions ────────────────────────────────────────────────────────────
+
+
+def test_ctrl_c_is_one_line_and_130(run, monkeypatch):
+    """Shells say 130, and so do we; nothing is called aborted."""
+    fail_with(monkeypatch, KeyboardInterrupt())
+
+    shown = run("engines")
+
+    assert (shown.exit_code, shown.stderr, shown.stdout) == (130, "interrupted\n", "")
+
+
+def test_an_answer_that_is_not_yes(run):
+    """The command did not do what it was asked for, and says so in the style of all errors."""
+    for answer in ("n\n", ""):
+        shown = run("models", "remove", "echo-stt", input=answer)
+
+        assert shown.exit_code == 1
+        assert "error: The question was not answered with y, so the command stopped there.\n" in shown.output
+        assert "Aborted" not in shown.output
+
+
+# ── Colours ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("environment", "there"),
+    [
+        ({}, False),  # a pipe
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": ""}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": ""}, True),
+    ],
+)
+@pytest.mark.parametrize("words", [["transcribe"], ["engines"], ["doctor"], ["engines", "remove", "x"]])
+def test_colours_are_asked_for(run, environment, there, words):
+    """Errors, tables and findings agree; NO_COLOR wins."""
+    shown = run(*words, env=environment)
+
+    assert ("\x1b[" in shown.output) == there
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["speak", "x", "-o", "x.xyz"], "--format"),
         (["speak", "x", "-o", "nowhere/x.wav"], "nowhere: There is no such folder"),
         (["speak", "x", "-o", "folder.wav"], "folder.wav: Is a directory"),
         (["transcribe", "f", "-o", "nowhere/x.txt"], "nowhere: There is no such folder"),

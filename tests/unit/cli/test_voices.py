@@ -48,7 +48,7 @@ def test_a_voice_belongs_to_somebody(run, clip, words):
     """Exactly one of consent and statement is needed."""
     refused = run("voices", "add", "anna", clip, *words)
 
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "belongs to somebody" in refused.stderr
 
 

@@ -328,6 +328,21 @@ SEGMENTS = st.builds(
 )
 
 
+@pytest.mark.parametrize(
+    "segment",
+    [
+        Segment(text="", start_s=0, end_s=0, words=(Word(text="", start_s=0, end_s=0),)),
+        Segment(text=" \x00", start_s=0, end_s=1),
+    ],
+    ids=["empty word", "nothing visible"],
+)
+def test_segments_that_say_nothing_do_not_hide_the_text(segment):
+    """An engine that gives a text and empty segments still gets its subtitles."""
+    found = cues(Transcript(text="Hello.", duration_s=2, segments=(segment,)))
+
+    assert texts(found) == ["Hello."]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(SEGMENTS, max_size=6), st.floats(0, 60), TEXT)
 def test_any_transcript_keeps_its_words_and_the_limits(segments, duration_s, text):

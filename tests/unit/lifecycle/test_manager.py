@@ -293,9 +293,11 @@ async def test_a_shared_device_shows_the_model_that_it_calls_current(fleet):
         assert busy == shown() == (model, PublicState(slot))
     async with manager.lease("ears"):
         assert shown() == ("ears", PublicState.STT)
+    both_ready = manager.ready_models("cpu")
 
     await manager.unload("ears")
     assert shown() == ("mouth", PublicState.TTS)
+    assert (both_ready, manager.ready_models("cpu")) == (["ears", "mouth"], ["mouth"])
     await manager.close(timeout_s=1)
 
 

@@ -3,7 +3,13 @@
 import pytest
 
 from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
-from speechhub.errors import ConfigurationError, InvalidValueError, ModelNotFoundError
+from speechhub.errors import (
+    ConfigurationError,
+    InvalidValueError,
+    ModelNotFoundError,
+    NoDefaultModelError,
+    WrongTaskError,
+)
 from speechhub.services.catalog import (
     OPENAI_MODELS,
     OPENAI_VOICES,
@@ -74,19 +80,142 @@ def test_openai_s_names_mean_the_default(name):
     assert Catalog(MODELS).model(name, slot).target == {Slot.STT: "large", Slot.TTS: "mouth"}[slot]
 
 
+STT_NAMES = (
+    "gpt-4o-mini-transcribe-2025-03-20",
+    "gpt-transcribe-2026-07-01",
+    "whisper",
+    "whisper-large-v3",
+    "whisper-large-v3-turbo",
+    "distil-whisper-large-v3-en",
+)
+TTS_NAMES = (
+    "gpt-4o-mini-tts-2025-03-20",
+    "tts-1-1106",
+    "tts-1-hd-1106",
+    "tts-1-hd-2025-01-01",
+    "tts",
+    "tts-hd",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [*((name, "large") for name in STT_NAMES), *((name, "mouth") for name in TTS_NAMES)]
+)
+def test_names_that_clients_have_built_in_mean_the_default(name, meant):
+    """Dated versions, Azure's and Groq's names work, are not listed, and mean nothing the other way."""
+    catalog = Catalog(MODELS, aliases={"mine": name})
+    slot, other = (Slot.STT, Slot.TTS) if meant == "large" else (Slot.TTS, Slot.STT)
+
+    assert catalog.model(name, slot).target == catalog.model("mine", slot).target == meant
+    assert (catalog.find(name).name, catalog.find(name).alias_of) == (name, meant)
+    assert name not in [listing.name for listing in catalog.listings()]
+    with pytest.raises(ModelNotFoundError):
+        catalog.model(name, other)
+    with pytest.raises(NoDefaultModelError):
+        Catalog({}).model(name, slot)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gpt-4o-mini-tts-2025",
+        "gpt-4o-mini-tts-preview",
+        "gpt-4o-mini-tts-2025-03-20-x",
+        "tts-1-11066",
+        "tts-2",
+        "tts-hd-1106",
+        "whisper-2",
+        "whisper-large",
+        "whisper-large-v3-2025-03-20",
+        "distil-whisper-large-v3",
+        "WHISPER",
+        "x-whisper-1",
+        "whisper-1\n",
+        "gpt-4o-transcribe-diarize",
+        "gpt-4o-transcribe-diarize-2025-10-15",
+        "gpt-transcribe-diarize",
+    ],
+)
+def test_other_names_mean_nothing(name):
+    """A name that is only like one of them is a mistake, and is told."""
+    for slot in Slot:
+        with pytest.raises(ModelNotFoundError):
+            Catalog(MODELS).model(name, slot)
+
+
+def test_a_model_s_own_id_wins():
+    """Whoever installed whisper-large-v3 means that one; an alias of the operator's comes next."""
+    installed = placement("whisper-large-v3", device=CPU), placement("whisper-1", device=CPU)
+    catalog = Catalog(
+        MODELS | placements(*installed),
+        stt_model="large",
+        aliases={"whisper": "small", "tts-1-1106": "mouth"},
+    )
+
+    assert catalog.model("whisper-large-v3", Slot.STT).target == "whisper-large-v3"
+    assert catalog.model("whisper-1", Slot.STT).target == catalog.find("whisper-1").placement.target
+    assert catalog.model("whisper", Slot.STT).target == "small"
+    assert catalog.model("whisper-large-v3-turbo", Slot.STT).target == "large"
+
+
+def test_the_name_for_telling_speakers_apart_needs_a_model_that_does():
+    """Clients take the name for a promise: listed without such a model, they ask for what is refused."""
+    teller = placement("teller", device=CPU, capabilities=SttCapabilities(diarization=True))
+    catalog = Catalog(MODELS | placements(teller))
+
+    assert "gpt-4o-transcribe-diarize" not in [listing.name for listing in Catalog(MODELS).listings()]
+    assert catalog.defaults[Slot.STT] == "large"
+    assert catalog.find("gpt-4o-transcribe-diarize").alias_of == "teller"
+    assert "gpt-4o-transcribe-diarize" in [listing.name for listing in catalog.listings()]
+
+
+def test_default_is_the_first_voice():
+    """As LocalAI's clients call it, unless a voice or an alias has the name."""
+    named = (Voice(id="anna"), Voice(id="default"))
+    aliasing = Catalog(MODELS, voice_aliases={"default": "bert"})
+
+    assert Catalog(MODELS).voice("Default", (ANNA, BERT), MODELS["mouth"]) == "anna"
+    assert Catalog(MODELS).voice("default", named, MODELS["mouth"]) == "default"
+    assert aliasing.voice("default", (ANNA, BERT), MODELS["mouth"]) == "bert"
+    assert Catalog(MODELS).voice("default", (), MODELS["mouth"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "slot", "message"),
+    [
+        ("small", Slot.TTS, "The model 'small' can transcribe, but cannot speak. Models that speak: mouth."),
+        ("whisper-1", Slot.TTS, "The model 'whisper-1' can transcribe, but cannot speak."),
+        (
+            "mouth",
+            Slot.STT,
+            "The model 'mouth' can speak, but cannot transcribe. Models that transcribe: lar",
+        ),
+    ],
+)
+def test_a_model_for_the_other_task_is_no_unknown_model(name, slot, message):
+    """The message says what it is for, and which models do what was asked."""
+    with pytest.raises(WrongTaskError) as caught:
+        Catalog(MODELS).model(name, slot)
+
+    assert caught.value.message.startswith(message)
+    assert caught.value.code == "model_not_found"
+
+
+def test_a_model_for_the_other_task_where_there_is_no_other():
+    """The list of models that could do it is not an empty one."""
+    with pytest.raises(WrongTaskError, match=r"Models that speak: none is installed\.$"):
+        Catalog(placements(placement("ears"))).model("ears", Slot.TTS)
+
+
 def test_a_model_goes_by_its_own_name():
     assert Catalog(MODELS).model("small", Slot.STT).target == "small"
 
 
-@pytest.mark.parametrize(
-    ("name", "slot"), [("mouth", Slot.STT), ("tts-1", Slot.STT), ("whisper-1", Slot.TTS), ("gone", Slot.STT)]
-)
-def test_a_model_that_is_not_here_or_turns_the_other_way_is_not_found(name, slot):
+@pytest.mark.parametrize(("slot", "known"), [(Slot.STT, "large, small"), (Slot.TTS, "mouth")])
+def test_a_model_that_is_not_here_is_not_found(slot, known):
     """The error names what was asked for and what there is."""
-    with pytest.raises(
-        ModelNotFoundError, match=f"{name}.*Installed: {'large' if slot is Slot.STT else 'mouth'}"
-    ):
-        Catalog(MODELS).model(name, slot)
+    with pytest.raises(ModelNotFoundError, match=f"'gone' does not exist. Installed: {known}"):
+        Catalog(MODELS).model("gone", slot)
 
 
 def test_without_an_engine_for_the_slot_nothing_is_found():

@@ -36,6 +36,7 @@ async def get_health(
         status="degraded" if stalled else "ok",
         stalled=stalled,
         version=__version__,
+        operator=request.scope["state"]["operator"],
         uptime_s=round(time.monotonic() - state.started_monotonic, 1),
         devices=[
             device_health(device, manager, observation.last_switch(device.name))

@@ -1,9 +1,12 @@
 """GET /: one line for programs, and for browsers a page to try the server with."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 from speechhub import __version__
 from speechhub.http.openapi import OWN
@@ -19,6 +22,12 @@ HEADERS: Final = {
     "vary": "Accept",
 }
 
+FOLDER: Final = files("speechhub.http") / "page"
+MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
+PARTS: Final = frozenset(file.name for file in FOLDER.iterdir() if Path(file.name).suffix in MEDIA_TYPES)
+PATHS: Final = frozenset(f"/page/{name}" for name in PARTS)
+"""What the page is made of; it needs no key, because the page asks for the key."""
+
 
 @get("/", summary="Say what this is", tags=[OWN])
 async def get_root(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -29,18 +38,13 @@ async def get_root(request: Request[Any, Any, Any]) -> Response[bytes]:
     return Response(line.encode(), media_type="text/plain", headers={"vary": "Accept"})
 
 
-@get("/page.css", include_in_schema=False)
-async def get_style() -> Response[bytes]:
-    """Return how the page looks."""
-    return _answer("page.css", "text/css")
-
-
-@get("/page.js", include_in_schema=False)
-async def get_script() -> Response[bytes]:
-    """Return what the page does."""
-    return _answer("page.js", "text/javascript")
+@get("/page/{name:str}", include_in_schema=False)
+async def get_part(name: FromPath[str]) -> Response[bytes]:
+    """Return a part of the page: its style, or a module of its script."""
+    if name not in PARTS:
+        raise NotFoundException
+    return _answer(name, MEDIA_TYPES[Path(name).suffix])
 
 
 def _answer(name: str, media_type: str) -> Response[bytes]:
-    content = (files("speechhub.http") / "page" / name).read_bytes()
-    return Response(content, media_type=media_type, headers=HEADERS)
+    return Response((FOLDER / name).read_bytes(), media_type=media_type, headers=HEADERS)

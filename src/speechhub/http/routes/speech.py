@@ -20,7 +20,7 @@ from speechhub.http.patience import patience_s
 from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
-from speechhub.services.catalog import OPENAI_MODELS
+from speechhub.services.catalog import slot_of
 from speechhub.services.speech import SpeechJob, SpeechService
 from speechhub.services.speech_stream import SpeechStream
 
@@ -48,12 +48,13 @@ async def create_speech(
 
 def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
     # Clients that name one of OpenAI's models were written for OpenAI's default.
-    fallback = "mp3" if model in OPENAI_MODELS else default
+    fallback = "mp3" if model and slot_of(model) else default
     return SpeechJob(
         text=data.input,
         model=model,
         voice=data.voice.id if isinstance(data.voice, VoiceRef) else data.voice,
         format=SpeechFormat(data.response_format or fallback),
+        sample_rate=data.sample_rate,
         speed=1.0 if data.speed is None else data.speed,
         instructions=data.instructions,
         emotion=emotion_wish(data.emotion) if data.emotion else None,

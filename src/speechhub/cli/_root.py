@@ -1,0 +1,100 @@
+"""The outcome of a command: one line for what went wrong, and an exit status."""
+
+import errno
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+
+from speechhub.cli._terminal import SHOW_CURSOR, colour_wish
+from speechhub.errors import SpeechhubError
+
+FAILED: Final = 1
+INTERRUPTED: Final = 130
+"""128 and the number of SIGINT, as shells have it."""
+STATUSES: Final = {
+    0: "done",
+    FAILED: "failed; one line on standard error says why and what to do",
+    2: "called wrongly; nothing was done",
+    INTERRUPTED: "interrupted by Ctrl-C",
+    143: "ended by SIGTERM",
+}
+"""Exit status → meaning."""
+
+
+class _Interrupted(click.ClickException):
+    exit_code = INTERRUPTED
+
+
+class RootGroup(click.Group):
+    """Turns errors into one clear line and an exit status: a traceback is for bugs."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command that *args* name, and end the process with its exit status."""
+        extra.setdefault("color", colour_wish())
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+        status: object
+        try:
+            status = super().main(
+                args, prog_name or "speechhub", complete_var, standalone_mode=False, **extra
+            )
+        except _Interrupted as error:
+            status = _interrupted(error.exit_code)
+        except click.Abort as error:
+            status = _aborted(error)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            status = error.exit_code
+        except click.ClickException as error:
+            status = _fail(_wrong_call(error), error.exit_code)
+        except SpeechhubError as error:
+            status = _fail(error.message)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of our output has left, and click is silent about it
+                raise
+            status = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; Ctrl-C is told apart from what click calls aborted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted("interrupted") from error
+
+
+def _fail(message: str, status: int = FAILED) -> int:
+    mark = click.style("error:", fg="red", bold=True)
+    click.echo(f"{mark} {' '.join(message.split())}", err=True, color=colour_wish())
+    return status
+
+
+def _wrong_call(error: click.ClickException) -> str:
+    message = error.format_message().rstrip()
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return message
+    end = "" if message.endswith((".", "?", "!")) else "."
+    return f"{message}{end} See '{error.ctx.command_path} --help'."
+
+
+def _aborted(error: click.Abort) -> int:
+    """Tell Ctrl-C at a question from an answer that is not yes."""
+    if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+        return _interrupted()
+    return _fail("The question was not answered with y, so the command stopped there.")
+
+
+def _interrupted(status: int = INTERRUPTED) -> int:
+    if sys.stderr.isatty():  # the terminal shows ^C at the end of a line; a killed pip leaves no cursor
+        click.echo(SHOW_CURSOR, err=True, color=True)
+    click.echo("interrupted", err=True)
+    return status

@@ -1,0 +1,49 @@
+"""What the terminal can show: colours, and lines that are rewritten in place."""
+
+import os
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOW_CURSOR: Final = "\x1b[?25h"
+DUMB: Final = ("dumb", "unknown")
+
+
+def colour_wish() -> bool | None:
+    """Return whether the environment asks for colours, or forbids them; None if it says nothing.
+
+    Source: no-color.org and force-color.org, where any value but an empty one counts.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return False if _is_dumb() else None
+
+
+def coloured(stream: TextIO) -> bool:
+    """Return whether *stream* gets colours: a terminal does, unless the environment says otherwise."""
+    wish = colour_wish()
+    return stream.isatty() if wish is None else wish
+
+
+def animated(stream: TextIO) -> bool:
+    """Return whether lines on *stream* may be rewritten: on a capable terminal, never in a pipe or a file."""
+    return stream.isatty() and not _is_dumb()
+
+
+def console(stream: TextIO) -> "Console":
+    """Return a console that writes to *stream* what the terminal can show."""
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        highlight=False,
+        color_system="standard" if coloured(stream) else None,
+        force_terminal=stream.isatty(),  # FORCE_COLOR asks for colours, and not for moving lines in a file
+    )
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM", "").lower() in DUMB

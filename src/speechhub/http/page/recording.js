@@ -1,0 +1,91 @@
+// The recording to transcribe: a file that was chosen or dropped, or what the microphone heard.
+import { $, guarded, note, offer } from "./elements.js";
+import { Refusal } from "./server.js";
+
+const MICROPHONE = {
+  NotAllowedError: "The browser may not use the microphone. Allow it beside the address of this page, then press Record again.",
+  NotFoundError: "There is no microphone. Connect one and press Record again, or choose a file.",
+  NotReadableError: "Another program holds the microphone. Close it, then press Record again.",
+};
+
+let spoken = null; // what was recorded here
+let recorder = null; // while it records
+const watchers = [];
+
+export const recording = () => spoken ?? $("file").files[0] ?? null;
+
+// Calls back whenever there is another recording.
+export const onRecording = (watcher) => watchers.push(watcher);
+
+function changed() {
+  const file = recording();
+  $("recording").hidden = !file;
+  if (file) offer("recording", "src", file);
+  note("listen-note", "");
+  watchers.forEach((it) => it());
+}
+
+function take(file) {
+  spoken = file;
+  $("file").value = "";
+  changed();
+}
+
+async function record() {
+  if (recorder) {
+    recorder.stop();
+    return;
+  }
+  if (!navigator.mediaDevices) {
+    throw new Refusal("Browsers record only on https:// pages and on localhost. Open the server that way, or choose a file.");
+  }
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true }).catch((error) => {
+    throw new Refusal(MICROPHONE[error.name] ?? `The microphone does not work: ${error.message}`);
+  });
+  const parts = [];
+  recorder = new MediaRecorder(stream);
+  recorder.ondataavailable = (event) => parts.push(event.data);
+  recorder.onstop = () => {
+    stream.getTracks().forEach((track) => track.stop());
+    const type = recorder.mimeType.split(";")[0] || "audio/webm";
+    recorder = null;
+    show(false);
+    take(new File(parts, `recording.${type.split("/")[1]}`, { type }));
+    $("listen").requestSubmit();
+  };
+  recorder.start();
+  note("listen-note", "recording …");
+  show(true);
+}
+
+function show(on) {
+  $("record").textContent = on ? "Stop recording" : "Record again";
+  $("record").classList.toggle("on", on);
+}
+
+// A recording of Chromium's tells no length, and so cannot be wound, until its end was looked for.
+function findLength() {
+  const player = $("recording");
+  if (player.duration !== Infinity) return;
+  player.ondurationchange = () => {
+    if (player.duration === Infinity) return;
+    player.ondurationchange = null;
+    player.currentTime = 0;
+  };
+  player.currentTime = Number.MAX_SAFE_INTEGER;
+}
+
+$("record").onclick = guarded("listen-note", record);
+$("file").onchange = () => { spoken = null; changed(); };
+$("recording").onloadedmetadata = findLength;
+$("recording").onerror = () => {
+  $("recording").hidden = true;
+  note("listen-note", "This browser cannot play the recording. The server may still read it: press Transcribe.");
+};
+$("listen").ondragover = (event) => { event.preventDefault(); $("listen").classList.add("over"); };
+$("listen").ondragleave = () => $("listen").classList.remove("over");
+$("listen").ondrop = (event) => {
+  event.preventDefault();
+  $("listen").classList.remove("over");
+  if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
+};

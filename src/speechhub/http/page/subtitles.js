@@ -1,0 +1,84 @@
+// Subtitles of a transcript: cues of at most two lines of 42 characters and seven seconds, as the server cuts them.
+const COLUMNS = 42;
+const LONGEST_S = 7;
+const PAUSE_S = 1;
+const SENTENCE_ENDS = /[.?!…。！？｡؟।۔]["'”’»)\]]*$/u;
+const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
+
+const columns = (text) => text.length + (text.match(WIDE)?.length ?? 0);
+
+// Cues of segments as `partsOf` returns them.
+export function cuesOf(segments) {
+  return segments.flatMap((segment) => {
+    const cues = [];
+    for (const piece of timed(segment)) {
+      const cue = cues.at(-1);
+      if (cue && fits(cue, piece)) Object.assign(cue, { text: cue.text + piece.text, end: piece.end });
+      else cues.push({ ...piece });
+    }
+    return cues.map((it) => ({ ...it, lines: lines(it.text.trim()) })).filter((it) => it.text.trim());
+  });
+}
+
+// Pieces of a segment that have times: its words with what follows each, or all of it.
+function timed({ start, end, text, parts }) {
+  const pieces = [];
+  let before = "";
+  for (const part of parts) {
+    if (part.start !== undefined) {
+      // What stands before a word and after a space belongs to it: brackets, quotation marks.
+      pieces.push({ text: before + part.text, start: part.start, end: part.end });
+      before = "";
+    } else if (!pieces.length) {
+      before = part.text;
+    } else {
+      const [, closing, opening] = part.text.match(/^(\S*)(.*)$/su);
+      pieces.at(-1).text += closing;
+      before = opening;
+    }
+  }
+  if (!pieces.length) return guessed(text, start, end);
+  pieces.at(-1).text += before;
+  return pieces;
+}
+
+// Without times of words each gets its share of the segment's, by its length.
+function guessed(text, start, end) {
+  const words = text.match(/\s/u) ? text.match(/\s*\S+/gu) : [...text];
+  const each = (end - start) / Math.max(text.length, 1);
+  let at = start;
+  return (words ?? []).map((word) => ({ text: word, start: at, end: (at += each * word.length) }));
+}
+
+function fits(cue, piece) {
+  const text = (cue.text + piece.text).trim();
+  if (piece.start - cue.end >= PAUSE_S || piece.end - cue.start > LONGEST_S) return false;
+  if (columns(text) > 2 * COLUMNS || lines(text).some((line) => columns(line) > COLUMNS)) return false;
+  return !(SENTENCE_ENDS.test(cue.text) && columns(cue.text) > COLUMNS);
+}
+
+// One line, or two of like length.
+function lines(text) {
+  if (columns(text) <= COLUMNS) return [text];
+  const spaces = [...text.matchAll(/\s+/gu)];
+  const cut = ({ index }) => Math.max(columns(text.slice(0, index)), columns(text.slice(index).trim()));
+  const best = spaces.reduce((found, it) => (found && cut(found) <= cut(it) ? found : it), null);
+  return best ? [text.slice(0, best.index), text.slice(best.index).trim()] : [text];
+}
+
+function clock(s, point) {
+  const ms = Math.round(s * 1000);
+  const two = (number) => String(number).padStart(2, "0");
+  const rest = `${point}${String(ms % 1000).padStart(3, "0")}`;
+  return `${two(Math.floor(ms / 3600000))}:${two(Math.floor(ms / 60000) % 60)}:${two(Math.floor(ms / 1000) % 60)}${rest}`;
+}
+
+// An arrow would make a reader take a line for the times of a cue.
+const shown = (cue) => cue.lines.join("\n").replace(/-{2,}>/g, "->");
+const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+
+export const srtOf = (cues) =>
+  cues.map((it, i) => `${i + 1}\n${clock(it.start, ",")} --> ${clock(it.end, ",")}\n${shown(it)}\n\n`).join("");
+
+export const vttOf = (cues) =>
+  `WEBVTT\n\n${cues.map((it) => `${clock(it.start, ".")} --> ${clock(it.end, ".")}\n${escaped(shown(it))}\n\n`).join("")}`;

@@ -1,0 +1,56 @@
+"""Checks and measures what an engine speaks, before any of it becomes a listener's audio."""
+
+import numpy as np
+
+from speechhub.engine import Audio
+from speechhub.errors import EngineError
+
+
+class Spoken:
+    """The speech of one request, however many calls of the engine it takes."""
+
+    def __init__(self, model: str) -> None:
+        """Begin with nothing spoken; *model* is for the errors' texts."""
+        self._model = model
+        self._sample_rate = 0
+        self.duration_s = 0.0
+        """Length of what was spoken, in seconds."""
+
+    def add(self, audio: Audio) -> None:
+        """Take the engine's next piece.
+
+        Raises:
+            EngineError: It is not speech that can be played.
+        """
+        if fault := self._fault(audio):
+            raise EngineError(
+                f"The engine of model {self._model!r} made {fault}. Report it to the engine's authors, and "
+                "use another model meanwhile."
+            )
+        self._sample_rate = audio.sample_rate
+        self.duration_s += audio.duration_s
+
+    def finish(self) -> None:
+        """See that there was something to hear.
+
+        Raises:
+            EngineError: The engine made no sound of the whole text.
+        """
+        if not self.duration_s:
+            raise EngineError(
+                f"The engine of model {self._model!r} made no audio of this text. Check that the text has "
+                "words in a language that the model speaks."
+            )
+
+    def _fault(self, audio: Audio) -> str:
+        """Say what is wrong with a piece; nothing if all is well."""
+        samples, rate = audio.samples, audio.sample_rate
+        if rate < 1:
+            return f"audio with a sample rate of {rate} Hz"
+        if self._sample_rate not in (0, rate):
+            return f"audio that changes its sample rate from {self._sample_rate} to {rate} Hz"
+        if samples.dtype != np.float32 or samples.ndim != 1:
+            return f"audio of {samples.dtype} with shape {samples.shape}, not mono float32"
+        if not np.isfinite(samples).all():
+            return "audio with samples that are not numbers, or infinite"
+        return ""
