@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 CONTENTS = {
-    "Start": ["getting-started", "clients", "troubleshooting"],
+    "Start": ["getting-started", "clients", "troubleshooting", "faq", "comparison"],
     "Use": ["http-api", "cli", "voices", "engines/index", "openapi-differences"],
     "Set up": ["configuration", "containers", "hardware", "cuda", "mirrors"],
     "Run": ["deployment-checklist", "operations", "security", "metrics", "alerts"],
     "Extend": ["writing-an-engine"],
     "Understand": ["design", "lifecycle", "glossary"],
     "Prove": ["verification", "benchmarks", "mission"],
+    "中文": ["zh/README", "zh/getting-started", "zh/mirrors"],
 }
 """Headings of the navigation, each with its pages, in the order in which a stranger asks."""
 NAMED = {page for pages in CONTENTS.values() for page in pages}

@@ -265,6 +265,33 @@ def test_each_sentence_has_its_line(name):
     assert [line for line in lines if re.search(r"[a-z)`][.!?] [A-Z`]", line)] == []
 
 
+@pytest.mark.parametrize("name", ["getting-started.md", "mirrors.md"])
+def test_translations_show_the_same_code(name):
+    """A page in Chinese has every command and program of the English one; only comments are translated."""
+    translated = {code_of(block) for block in blocks(f"zh/{name}")}
+
+    assert [str(block) for block in blocks(name) if code_of(block) not in translated] == []
+
+
+def test_the_readme_in_chinese_shows_the_same_examples():
+    """What README shows of a server and a shell is on its translation, too."""
+    translated = {code_of(block)[1] for block in blocks("zh/README.md")}
+    examples = [
+        block for block in blocks("../README.md", "sh", "python") if "scripts/serve" not in block.code
+    ]
+
+    assert [str(block) for block in examples if code_of(block)[1] not in translated] == []
+
+
+def code_of(block):
+    return block.kind, re.sub(r"[ \t]+# .*$", "", block.code, flags=re.MULTILINE)
+
+
+def test_the_readme_is_short():
+    """A newcomer reads it in a minute."""
+    assert (ROOT / "README.md").read_text("utf-8").count("\n") < 150
+
+
 def test_every_test_that_is_named_exists():
     """A page that says which test holds something is right about its name."""
     sources = [path for folder in ("tests", "plugins") for path in (ROOT / folder).rglob("test_*.py")]

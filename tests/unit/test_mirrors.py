@@ -85,4 +85,3 @@ def test_containers_are_built_from_the_same_places():
     assert f"mirror={china.apt}\n" in script
     assert f":={china.python_index}}}" in script
     assert f":={china.python_builds}}}" in script
-    assert f":-{china.hf_endpoint}}}" in (ROOT / "compose.china.yaml").read_text("utf-8")
