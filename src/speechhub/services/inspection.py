@@ -1,9 +1,8 @@
 """Settings that cannot work with what is installed, found before a request meets them."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from speechhub.discovery import InstalledEngine
@@ -12,6 +11,7 @@ from speechhub.errors import ModelNotFoundError
 from speechhub.lifecycle.placement import Placement
 from speechhub.services.catalog import OPENAI_VOICES, Catalog
 from speechhub.settings import Settings
+from speechhub.settings.faults import near
 from speechhub.store import ModelState, ModelStore
 from speechhub.voices import VoiceLibrary
 
@@ -50,14 +50,6 @@ def inspect(
         *_model_files(settings, placements, store),
         *_licences(settings, placements),
     )
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """Return what follows a wrong *name* in a message: the near ones, or all there are."""
-    names = sorted(known)
-    if close := get_close_matches(name, names, n=3, cutoff=0.6):
-        return f"Did you mean {' or '.join(close)}?"
-    return f"There are: {', '.join(names) or 'none'}."
 
 
 def _missing_engines(
