@@ -154,6 +154,18 @@ def test_an_engine_that_cannot_load_is_left_alone_for_a_while(tmp_path):
         assert speak(server).status_code == 200
 
 
+def test_settings_that_lead_nowhere_are_warned_of_at_the_start(tmp_path):
+    """The server starts all the same; its log and /health name each of them."""
+    env = echo_env(tts={"fial": True}) | {"SPEECHHUB_PRELOAD": "echo-sst"}
+    with serving(tmp_path, **env) as server:
+        lines = server.logged("settings do not fit")
+        told_by_health = httpx.get(f"{server.url}/health").json()["warnings"]
+
+    assert {line["level"] for line in lines} == {"warning"}
+    assert [line["subject"] for line in lines] == ["engines.echo-tts.fial", "preload"]
+    assert [warning.partition(": ")[0] for warning in told_by_health] == ["engines.echo-tts.fial", "preload"]
+
+
 def test_a_broken_plugin_harms_nobody(tmp_path):
     """A plugin that cannot be imported is named in the log and in /health; the others work."""
     info = tmp_path / "plugins" / "torn-1.0.dist-info"

@@ -41,7 +41,7 @@ def test_a_file_without_keys_is_an_error(tmp_path, content):
 
 def test_an_empty_key_is_an_error():
     """No client can show an empty key."""
-    with pytest.raises(ConfigurationError, match="api_keys"):
+    with pytest.raises(ConfigurationError, match="SPEECHHUB_API_KEYS in the environment"):
         load_settings(environ={"SPEECHHUB_API_KEYS": '["k1", " "]'})
 
 

@@ -67,9 +67,9 @@ def test_a_kubernetes_service_of_that_name_is_no_setting(service):
     [
         ({"SPEECHHUB_GPU_PORT": "1"}, "SPEECHHUB_GPU_PORT"),
         ({"SPEECHHUB_PROT": "1"}, "SPEECHHUB_PROT"),
-        ({"SPEECHHUB_PORT": "eight"}, "port"),
+        ({"SPEECHHUB_PORT": "eight"}, "SPEECHHUB_PORT in the environment is 'eight': expected int"),
         ({"SPEECHHUB_API_KEYS": " , "}, "SPEECHHUB_API_KEYS"),
-        ({"SPEECHHUB_PORT": "70000"}, "port"),
+        ({"SPEECHHUB_PORT": "70000"}, "SPEECHHUB_PORT in the environment is '70000': expected int <= 65535"),
         ({"SPEECHHUB_ALIASES": "{broken"}, "SPEECHHUB_ALIASES"),
         ({"SPEECHHUB_CONFIG": "/nowhere/config.toml"}, "/nowhere/config.toml"),
         ({"SPEECHHUB_MODELS": '{"m": {"engine": "whisper", "pth": "/x"}}'}, "pth"),
@@ -88,3 +88,65 @@ def test_broken_toml_is_named(tmp_path):
 
     with pytest.raises(ConfigurationError, match=r"c\.toml"):
         load_settings(config_file=path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("prot = 1", "Unknown setting prot in line 2 of {path}. Did you mean port"),
+        ("port = 70000", "Setting port in line 2 of {path} is 70000: expected int <= 65535."),
+        (
+            'log_level = "loud"',
+            "Setting log_level in line 2 of {path} is 'loud': it must be one of debug, info, warning, error.",
+        ),
+        (
+            '[models.m]\nengine = "whisper"\npth = "/x"',
+            "Setting models in line 2 of {path}: there is no key pth, in [...]. Did you mean path",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file_is_told_with_its_line_value_and_remedy(tmp_path, line, said):
+    """The message has the file and line, the value, and what is allowed or near."""
+    path = tmp_path / "c.toml"
+    path.write_text(f"queue_limit = 5\n{line}\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(config_file=path, environ={})
+
+    assert said.format(path=path) in caught.value.message
+    assert "docs/" not in caught.value.message
+
+
+def test_a_mistake_elsewhere_is_told_with_its_source(tmp_path, monkeypatch):
+    """The variable is named, and whether it stands in .env, in the environment or on the command line."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SPEECHHUB_QUEUE_LIMIT=many\n")
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(
+            environ={"SPEECHHUB_DEVICE": "cpu", "SPEECHHUB_PORT": "eight"}, overrides={"standby": 3}
+        )
+
+    assert "SPEECHHUB_QUEUE_LIMIT in the file .env is 'many'" in caught.value.message
+    assert "SPEECHHUB_PORT in the environment is 'eight'" in caught.value.message
+    assert "standby on the command line is 3" in caught.value.message
+
+
+def test_an_unknown_variable_has_near_names():
+    """A mistyped name is answered with the right one; a strange one with all there are."""
+    with pytest.raises(ConfigurationError, match=r"environment\. Did you mean SPEECHHUB_PORT"):
+        load_settings(environ={"SPEECHHUB_PROT": "1"})
+    with pytest.raises(ConfigurationError, match=r"There are: .*SPEECHHUB_PORT"):
+        load_settings(environ={"SPEECHHUB_XYZZY_0": "1"})
+
+
+@pytest.mark.parametrize("name", ["api_keys", "admin_keys"])
+def test_no_message_shows_a_key(tmp_path, name):
+    """A list of keys that is wrong in one place is named without any of them."""
+    path = tmp_path / "c.toml"
+    path.write_text(f'{name} = ["hush-right", 7, ""]\n')
+
+    with pytest.raises(ConfigurationError, match=f"Setting {name} in line 1") as caught:
+        load_settings(config_file=path, environ={})
+
+    assert "hush" not in caught.value.message

@@ -18,7 +18,8 @@ Finding = tuple[str, str, str]
 @click.option(
     "--mirrors", is_flag=True, help="Ask the places that packages and models come from instead, and compare."
 )
-def doctor(mirrors: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def doctor(mirrors: bool, as_json: bool) -> None:
     """Look for what is wrong, and say what to do about it; exit status 1 if something must be mended.
 
     It looks at the settings, the disk, the GPUs, the engines and the default models, and changes nothing:
@@ -30,13 +31,20 @@ def doctor(mirrors: bool) -> None:
     \b
     speechhub doctor
     speechhub doctor --mirrors
+    speechhub doctor --json
     SPEECHHUB_HOME=/srv/speechhub speechhub doctor
     """  # noqa: D301
+    import json
+
     colours = {OK: "green", WARN: "yellow", FAIL: "red"}
-    failed = False
+    found = []
     for verdict, subject, finding in _places() if mirrors else _findings():
-        click.echo(f"{click.style(f'{verdict:>4}', fg=colours[verdict])}  {subject}: {finding}")
-        failed = failed or verdict == FAIL
+        found.append({"verdict": verdict.lower(), "subject": subject, "finding": finding})
+        if not as_json:
+            click.echo(f"{click.style(f'{verdict:>4}', fg=colours[verdict])}  {subject}: {finding}")
+    failed = any(it["verdict"] == FAIL.lower() for it in found)
+    if as_json:
+        click.echo(json.dumps({"ok": not failed, "findings": found}, indent=2, ensure_ascii=False))
     sys.exit(1 if failed else 0)
 
 
@@ -59,6 +67,8 @@ def _findings() -> Iterator[Finding]:
     yield OK, "GPUs", ", ".join(gpu_names()) or "none; engines run on the CPU"
     for plugin in hub.broken_plugins:
         yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Mend it, or pip uninstall it."
+    for found in hub.findings:
+        yield (FAIL if found.breaks else WARN), found.subject, found.text
     yield from _defaults(hub)
     for listing in hub.catalog.listings():
         model = listing.placement.model
@@ -138,6 +148,8 @@ def _defaults(hub: "Hub") -> Iterator[Finding]:
     for slot in Slot:
         model = hub.catalog.defaults[slot]
         if model is None:
+            if not hub.catalog.listings():  # that no engine is installed is said already
+                continue
             package = "speechhub-whisper" if slot is Slot.STT else "speechhub-piper"
             yield WARN, slot.value, f"there is no default model. Try: pip install {package}"
             continue
@@ -148,6 +160,8 @@ def _defaults(hub: "Hub") -> Iterator[Finding]:
         if refusal := hub.licences.refusal(placement.model):
             yield FAIL, f"{slot.value} model {model}", refusal.message
             continue
+        if status.state is ModelState.MISSING and model in hub.settings.models:
+            continue  # a finding about the settings says so
         verdict, finding = meaning[status.state]
         engine = f"engine {placement.engine.distribution} on {placement.device.name}"
         advice = "" if verdict == OK else f". {status.detail}"

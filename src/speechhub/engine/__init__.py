@@ -26,6 +26,7 @@ from speechhub.engine.options import (
     Task,
     TranscribeRequest,
 )
+from speechhub.engine.settings import EngineOption, options_of
 from speechhub.engine.spec import (
     EngineSpec,
     HubSource,
@@ -63,6 +64,7 @@ __all__ = [
     "EmotionMode",
     "EngineError",
     "EngineLoadError",
+    "EngineOption",
     "EngineOutOfMemoryError",
     "EngineSpec",
     "HubSource",
@@ -87,4 +89,5 @@ __all__ = [
     "Voice",
     "WheelFile",
     "Word",
+    "options_of",
 ]

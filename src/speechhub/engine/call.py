@@ -1,12 +1,12 @@
 """What the host gives an engine along with its work: where its files are, and a line back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from types import UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
+from speechhub.engine.settings import alternatives, convert, names_of
 from speechhub.errors import ConfigurationError, RequestCancelledError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class LoadContext:
         Raises:
             ConfigurationError: There is no such option, or its value is of the wrong type.
         """
-        known = {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+        known = names_of(kind)
         hints = get_type_hints(kind)
         values: dict[str, Any] = {}
         for name, value in self.options.items():
@@ -81,25 +81,5 @@ class LoadContext:
                     f"Unknown engine option {name!r} for model {self.model!r}; "
                     f"known: {', '.join(sorted(known))}."
                 )
-            values[name] = _convert(name, value, hints[name])
+            values[name] = convert(name, value, alternatives(hints[name]))
         return kind(**values)
-
-
-def _convert(name: str, value: object, hint: Any) -> object:
-    accepted = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if value is None and type(None) in accepted:
-        return None
-    for kind in accepted:
-        if kind is bool and str(value).lower() in ("true", "false", "1", "0"):
-            return str(value).lower() in ("true", "1")
-        if kind in (int, float) and not isinstance(value, bool):
-            try:
-                return kind(value)
-            except (TypeError, ValueError):
-                continue
-        if kind is str and isinstance(value, str):
-            return value
-        origin = get_origin(kind) or kind
-        if origin in (list, tuple, dict) and isinstance(value, (list, tuple, dict)):
-            return origin(value)
-    raise ConfigurationError(f"Engine option {name!r} must be {hint}, not {value!r}.")

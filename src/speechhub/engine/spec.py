@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from speechhub.domain.voice import Voice
 from speechhub.engine.options import EmotionMode
+from speechhub.engine.settings import EngineOption
 from speechhub.errors import ConfigurationError
 
 
@@ -201,6 +202,9 @@ class EngineSpec:
     """`speechhub.engine.API_VERSION` that the engine was written for."""
     description: str = ""
     """One line for people."""
+    options: tuple[EngineOption, ...] | None = None
+    """What operators may write into the engine's table: `options_of` its settings. The hub then finds wrong
+    ones before the engine is loaded; None leaves that to the engine."""
 
     def __post_init__(self) -> None:
         wanted = SttCapabilities if self.slot is Slot.STT else TtsCapabilities

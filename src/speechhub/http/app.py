@@ -119,6 +119,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
                 "started_at": int(time.time()),
                 "started_monotonic": time.monotonic(),
                 "broken_plugins": hub.broken_plugins,
+                "findings": hub.findings,
                 "stopping": False,
             }
         ),

@@ -160,6 +160,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Why no GPU answers; null if one does."""
     event_loop_lag_s: float
     broken_plugins: list[PluginHealth]
+    warnings: list[str]
+    """What in the settings cannot work with what is installed, or that no engine is installed."""
 
 
 class EngineWanted(msgspec.Struct, frozen=True, kw_only=True):

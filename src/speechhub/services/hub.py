@@ -24,6 +24,7 @@ from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.metrics import Metrics
 from speechhub.services.catalog import Catalog, learns
+from speechhub.services.inspection import Finding, inspect
 from speechhub.services.observation import Observation
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
@@ -49,6 +50,8 @@ class Hub:
     speech: SpeechService
     voices: VoiceService
     broken_plugins: Sequence[BrokenPlugin] = ()
+    findings: Sequence[Finding] = ()
+    """What in the settings cannot work with what is installed."""
     metrics: Metrics = field(default_factory=Metrics)
     monitor: GpuMonitor = field(default_factory=NoGpus)
     observation: Observation = field(init=False)
@@ -170,6 +173,14 @@ class Hub:
             ),
             voices=voices,
             broken_plugins=found.broken,
+            findings=inspect(
+                settings,
+                engines=found.engines,
+                placements=placements,
+                catalog=catalog,
+                store=store,
+                library=library,
+            ),
             metrics=metrics,
             monitor=monitor,
         )
@@ -187,6 +198,11 @@ class Hub:
         await asyncio.gather(*self._preloads, return_exceptions=True)
         await self.manager.close(self.settings.shutdown_timeout_s)
         await self.observation.__aexit__(kind, error, trace)
+
+    def warn(self) -> None:
+        """Log what in the settings cannot work; requests may meet it later."""
+        for finding in self.findings:
+            log.warning("settings do not fit", subject=finding.subject, problem=finding.text)
 
     def preload(self, names: Iterable[str]) -> None:
         """Load models in the background; a failure is logged, and the next request tries again."""

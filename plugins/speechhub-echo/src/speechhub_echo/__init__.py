@@ -4,12 +4,23 @@ This module is read by the hub: it describes the engines and imports nothing hea
 named by path and imported in the worker alone.
 """
 
-from speechhub.engine import EmotionMode, EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import (
+    EmotionMode,
+    EngineSpec,
+    ModelSpec,
+    Slot,
+    SttCapabilities,
+    TtsCapabilities,
+    Voice,
+    options_of,
+)
+from speechhub_echo.faults import EchoTtsSettings, FaultSettings
 
 STT = EngineSpec(
     name="echo-stt",
     slot=Slot.STT,
     factory="speechhub_echo.stt:EchoStt",
+    options=options_of(FaultSettings),
     description="Hears the same words in the same audio; for tests and for learning",
     models=(ModelSpec(id="echo-stt", licence="Apache-2.0", preference=-1),),
     capabilities=SttCapabilities(
@@ -31,6 +42,7 @@ TTS = EngineSpec(
     name="echo-tts",
     slot=Slot.TTS,
     factory="speechhub_echo.tts:EchoTts",
+    options=options_of(EchoTtsSettings),
     description="Speaks in tones, one for each word; for tests and for learning",
     models=(
         ModelSpec(

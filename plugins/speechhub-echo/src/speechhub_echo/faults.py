@@ -48,6 +48,14 @@ class FaultSettings:
     """Loading starts a process that sleeps for an hour."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EchoTtsSettings(FaultSettings):
+    """What an operator can set for the engine that speaks."""
+
+    sample_rate: int = 24_000
+    """Rate of the speech, in hertz."""
+
+
 class Faults:
     """Misbehaves as its settings say; lives as long as its engine."""
 

@@ -4,7 +4,6 @@ import contextlib
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from speechhub.engine import (
     Voice,
 )
 from speechhub_echo import TTS
-from speechhub_echo.faults import Faults, FaultSettings
+from speechhub_echo.faults import EchoTtsSettings, Faults
 
 PITCH_HZ = {"low": 220.0, "high": 440.0}
 """Lowest tone of each voice, in hertz."""
@@ -34,14 +33,6 @@ TONE_S = 0.2
 GAP_S = 0.05
 """Silence after a word, in seconds."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？\n])")  # noqa: RUF001  # Chinese texts have these
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EchoTtsSettings(FaultSettings):
-    """What an operator can set for this engine."""
-
-    sample_rate: int = 24_000
-    """Rate of the speech, in hertz."""
 
 
 class EchoTts(TtsEngine):

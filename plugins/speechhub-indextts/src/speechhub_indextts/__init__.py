@@ -16,7 +16,9 @@ from speechhub.engine import (
     ModelSpec,
     Slot,
     TtsCapabilities,
+    options_of,
 )
+from speechhub_indextts.settings import IndexTtsSettings
 
 CAPABILITIES = TtsCapabilities(
     streaming=True,
@@ -100,6 +102,7 @@ ENGINE = EngineSpec(
     slot=Slot.TTS,
     factory="speechhub_indextts.engine:IndexTtsEngine",
     description="IndexTTS-2 and 2.5: cloned voices with emotions",
+    options=options_of(IndexTtsSettings),
     models=(INDEXTTS_2, INDEXTTS_25),
     capabilities=CAPABILITIES,
     devices=("cuda", "cpu"),

@@ -12,7 +12,9 @@ from speechhub.engine import (
     TtsCapabilities,
     Voice,
     WheelFile,
+    options_of,
 )
+from speechhub_piper.settings import PiperSettings
 
 
 def _joe(path: str, sha256: str, size_bytes: int) -> ModelFile:
@@ -50,6 +52,7 @@ ENGINE = EngineSpec(
     slot=Slot.TTS,
     factory="speechhub_piper.engine:PiperEngine",
     description="Piper: fast speech on a CPU, one sentence after the other",
+    options=options_of(PiperSettings),
     models=(JOE,),
     # Piper's length_scale is no native_speed: at 0.5 the speech is 1.5 times as fast, not twice, since each
     # phoneme keeps at least one frame. The hub's time-stretching is exact.

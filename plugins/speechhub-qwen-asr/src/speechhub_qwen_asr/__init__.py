@@ -5,8 +5,9 @@ needs is listed in engine-requirements.txt beside this file: all of it pinned, t
 at the dependencies that the packages declare.
 """
 
-from speechhub.engine import EngineSpec, HubSource, ModelPart, ModelSpec, Slot, SttCapabilities
+from speechhub.engine import EngineSpec, HubSource, ModelPart, ModelSpec, Slot, SttCapabilities, options_of
 from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES
+from speechhub_qwen_asr.settings import QwenAsrSettings
 
 CAPABILITIES = SttCapabilities(
     sample_rate=16_000,
@@ -62,6 +63,7 @@ ENGINE = EngineSpec(
     slot=Slot.STT,
     factory="speechhub_qwen_asr.engine:QwenAsrEngine",
     description="Qwen3-ASR: 30 languages; word times with Qwen3-ForcedAligner",
+    options=options_of(QwenAsrSettings),
     models=(QWEN3_ASR_06B, QWEN3_ASR_17B),
     capabilities=CAPABILITIES,
     devices=("cuda", "cpu"),

@@ -5,8 +5,18 @@ This module is read by the hub: it describes the engine and imports nothing heav
 
 from dataclasses import replace
 
-from speechhub.engine import EngineSpec, HubSource, ModelFile, ModelSpec, Slot, SttCapabilities, WheelFile
+from speechhub.engine import (
+    EngineSpec,
+    HubSource,
+    ModelFile,
+    ModelSpec,
+    Slot,
+    SttCapabilities,
+    WheelFile,
+    options_of,
+)
 from speechhub_whisper.languages import LANGUAGES
+from speechhub_whisper.settings import WhisperSettings
 
 CAPABILITIES = SttCapabilities(
     sample_rate=16_000,
@@ -115,6 +125,7 @@ ENGINE = EngineSpec(
     slot=Slot.STT,
     factory="speechhub_whisper.engine:WhisperEngine",
     description="Whisper through faster-whisper (CTranslate2): 99 languages, words, translation",
+    options=options_of(WhisperSettings),
     models=(WHISPER_BASE, WHISPER_TINY_EN),
     capabilities=CAPABILITIES,
     devices=("cuda", "cpu"),

@@ -52,6 +52,7 @@ async def get_health(
         broken_plugins=[
             PluginHealth(plugin=plugin.distribution, error=plugin.error) for plugin in state.broken_plugins
         ],
+        warnings=[f"{finding.subject}: {finding.text}" for finding in state.findings],
     )
 
 

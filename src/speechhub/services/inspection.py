@@ -1,0 +1,147 @@
+"""Settings that cannot work with what is installed, found before a request meets them."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechhub.discovery import InstalledEngine
+from speechhub.engine import Slot, TtsCapabilities
+from speechhub.errors import ModelNotFoundError
+from speechhub.lifecycle.placement import Placement
+from speechhub.services.catalog import OPENAI_VOICES, Catalog
+from speechhub.settings import Settings
+from speechhub.settings.faults import near
+from speechhub.store import ModelState, ModelStore
+from speechhub.voices import VoiceLibrary
+
+INSTALL_ENGINES = f"{sys.executable} -m pip install speechhub-whisper speechhub-piper"
+"""Gives an installation without engines one for each direction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that an operator should know."""
+
+    subject: str
+    """What it is about: a setting, as it is called in the TOML file, or ``engines``."""
+    text: str
+    """What is wrong, and what to do."""
+    breaks: bool
+    """Whether requests fail for it; otherwise it may be meant so."""
+
+
+def inspect(
+    settings: Settings,
+    *,
+    engines: Sequence[InstalledEngine],
+    placements: Mapping[str, Placement],
+    catalog: Catalog,
+    store: ModelStore,
+    library: VoiceLibrary,
+) -> tuple[Finding, ...]:
+    """Compare the settings with what is here; reads the disk a little, starts nothing."""
+    return (
+        *_missing_engines(engines, placements),
+        *_options(settings, engines),
+        *_option_folders(placements),
+        *_preloads(settings, catalog),
+        *_voice_aliases(settings, placements, library),
+        *_model_files(settings, placements, store),
+        *_licences(settings, placements),
+    )
+
+
+def _missing_engines(
+    engines: Sequence[InstalledEngine], placements: Mapping[str, Placement]
+) -> Iterator[Finding]:
+    if not engines:
+        text = f"no engine is installed, so that every request is refused. Install some: {INSTALL_ENGINES}"
+        yield Finding(subject="engines", text=text, breaks=False)
+    running = {placement.engine.spec.name for placement in placements.values()}
+    for engine in engines:
+        if engine.spec.models and engine.spec.name not in running:
+            text = f"its models are left out: it runs on {', '.join(engine.spec.devices)}, and none is here."
+            yield Finding(subject=f"engine {engine.spec.name}", text=text, breaks=False)
+
+
+def _options(settings: Settings, engines: Sequence[InstalledEngine]) -> Iterator[Finding]:
+    for engine in engines:
+        if engine.spec.options is None:  # it does not tell
+            continue
+        known = {option.name: option for option in engine.spec.options}
+        for name, value in settings.engines.get(engine.spec.name, {}).items():
+            subject = f"engines.{engine.spec.name}.{name}"
+            if name == "device":
+                continue
+            if name not in known:
+                text = f"the engine has no such option. {near(name, [*known, 'device'])}"
+                yield Finding(subject=subject, text=text, breaks=True)
+            elif problem := known[name].problem_with(value):
+                yield Finding(subject=subject, text=problem, breaks=True)
+
+
+def _option_folders(placements: Mapping[str, Placement]) -> Iterator[Finding]:
+    """Look for folders that options name in place of a model's part."""
+    seen: set[str] = set()
+    for placement in placements.values():
+        for part in placement.model.parts:
+            subject = f"engines.{placement.engine.spec.name}.{part.option}"
+            folder = placement.options.get(part.option) if part.option else None
+            if isinstance(folder, str) and folder and subject not in seen and not Path(folder).is_dir():
+                seen.add(subject)
+                yield Finding(subject=subject, text=f"there is no folder {folder}.", breaks=True)
+
+
+def _preloads(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    for name in settings.preload:
+        try:
+            catalog.find(name)
+        except ModelNotFoundError:
+            text = f"there is no model {name!r}. {near(name, (it.name for it in catalog.listings()))}"
+            yield Finding(subject="preload", text=text, breaks=True)
+
+
+def _voice_aliases(
+    settings: Settings, placements: Mapping[str, Placement], library: VoiceLibrary
+) -> Iterator[Finding]:
+    speaking = [it for it in placements.values() if it.slot is Slot.TTS]
+    voices = {key for it in speaking for voice in it.model.voices for key in (voice.id, voice.name) if key}
+    silent = [it.target for it in speaking if not it.model.voices and not _clones(it)]
+    known = {*map(str.lower, voices), *OPENAI_VOICES}
+    for alias, voice in settings.voice_aliases.items():
+        if voice.lower() in known or library.find(voice) or library.aliased(voice):
+            continue
+        if voice in settings.voice_aliases:
+            text = f"{voice!r} is an alias itself, and is not looked up again. Name a voice."
+        else:
+            text = f"no model has a voice {voice!r}. {near(voice, {*voices, *OPENAI_VOICES})}"
+        if silent:
+            text += f" Not known before they are loaded: the voices of {', '.join(silent)}."
+        yield Finding(subject=f"voice_aliases.{alias}", text=text, breaks=not silent)
+
+
+def _clones(placement: Placement) -> bool:
+    """Return whether a model's voices may all be the library's."""
+    return isinstance(placement.capabilities, TtsCapabilities) and placement.capabilities.cloning
+
+
+def _model_files(
+    settings: Settings, placements: Mapping[str, Placement], store: ModelStore
+) -> Iterator[Finding]:
+    for name in settings.models:
+        placement = placements.get(name)
+        if placement is None:
+            continue
+        status = store.status(placement.model, local=placement.path, search_path=placement.engine.search_path)
+        if status.state is ModelState.MISSING:
+            yield Finding(subject=f"models.{name}", text=status.detail, breaks=True)
+
+
+def _licences(settings: Settings, placements: Mapping[str, Placement]) -> Iterator[Finding]:
+    models = [it.model for it in placements.values()]
+    known = {"all", *(it.id for it in models), *(it.licence for it in models if it.licence)}
+    for name in settings.accept_licenses:
+        if name.lower() not in set(map(str.lower, known)):
+            text = f"there is no model and no licence {name!r} here. {near(name, known)}"
+            yield Finding(subject="accept_licenses", text=text, breaks=False)

@@ -1,0 +1,111 @@
+"""``doctor``: each setting that cannot work is named before a request meets it."""
+
+import json
+
+import pytest
+
+BROKEN = {
+    "an unknown option": (
+        {"ENGINES": {"echo-stt": {"fial": True}}},
+        "engines.echo-stt.fial: the engine has no such option. Did you mean fail?",
+    ),
+    "a value of the wrong type": (
+        {"ENGINES": {"echo-tts": {"sample_rate": "fast"}}},
+        "engines.echo-tts.sample_rate: Engine option 'sample_rate' must be int, not 'fast'.",
+    ),
+    "an unknown engine": ({"ENGINES": {"ecko-stt": {"fail": True}}}, "ecko-stt"),
+    "an unknown model to preload": (
+        {"PRELOAD": ["echo-sst"]},
+        "preload: there is no model 'echo-sst'. Did you mean echo-stt",
+    ),
+    "a voice alias to nothing": (
+        {"VOICE_ALIASES": {"narrator": "sinne"}},
+        "voice_aliases.narrator: no model has a voice 'sinne'.",
+    ),
+    "a voice alias to an alias": (
+        {"VOICE_ALIASES": {"a": "b", "b": "alloy"}},
+        "voice_aliases.a: 'b' is an alias itself, and is not looked up again.",
+    ),
+    "a model alias to nothing": ({"ALIASES": {"fast": "echo-sst"}}, "aliases.fast"),
+    "a default to nothing": ({"STT_MODEL": "echo-sst"}, "stt_model"),
+    "a model without its folder": (
+        {"MODELS": {"echo-stt": {"engine": "echo-stt", "path": "/nowhere/weights"}}},
+        "there is no folder /nowhere/weights",
+    ),
+    "a model of an unknown engine": ({"MODELS": {"m": {"engine": "ecko"}}}, "models.m"),
+    "an unknown device": ({"DEVICE": "cuda:7"}, "cuda:7"),
+    "an unknown device of an engine": ({"ENGINES": {"echo-stt": {"device": "gpu"}}}, "gpu"),
+}
+
+
+@pytest.fixture
+def settings(monkeypatch):
+    """Set settings by their names in the environment."""
+
+    def set_all(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(f"SPEECHHUB_{name}", value if isinstance(value, str) else json.dumps(value))
+
+    return set_all
+
+
+@pytest.mark.parametrize(("wrong", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_setting_that_cannot_work_is_a_failure(run, settings, wrong, said):
+    """The exit status is 1 and one line names the setting, what is wrong with it and what there is."""
+    settings(**wrong)
+
+    shown = run("doctor")
+
+    assert shown.exit_code == 1
+    assert any(said in line for line in shown.stdout.splitlines() if line.startswith("FAIL")), shown.stdout
+
+
+def test_each_wrong_setting_is_named(run, settings):
+    """One that is found first hides none of the others."""
+    settings(ENGINES={"echo-stt": {"fial": True}}, PRELOAD=["echo-sst"], VOICE_ALIASES={"narrator": "sinne"})
+
+    lines = [line for line in run("doctor").stdout.splitlines() if line.startswith("FAIL")]
+
+    assert [line.split()[1] for line in lines] == [
+        "engines.echo-stt.fial:",
+        "preload:",
+        "voice_aliases.narrator:",
+    ]
+
+
+def test_settings_that_work_are_no_finding(run, settings):
+    """Options as text, a device, OpenAI's voices and the model's own, and names that stand for models."""
+    settings(
+        ENGINES={"echo-stt": {"work_s": "0.5", "fail": "false", "device": "cpu"}},
+        PRELOAD=["echo-tts", "whisper-1", "ears"],
+        ALIASES={"ears": "echo-stt"},
+        VOICE_ALIASES={"narrator": "alloy", "Alloy": "nova"},
+    )
+
+    shown = run("doctor")
+
+    assert shown.exit_code == 0, shown.stdout
+    assert "FAIL" not in shown.stdout
+
+
+def test_json_is_the_same_for_programs(run, settings):
+    """It holds the same findings, and the exit status stays."""
+    well = run("doctor", "--json")
+    settings(PRELOAD=["echo-sst"])
+    ill = run("doctor", "--json")
+
+    assert (well.exit_code, json.loads(well.stdout)["ok"]) == (0, True)
+    assert (ill.exit_code, json.loads(ill.stdout)["ok"]) == (1, False)
+    [failure] = [it for it in json.loads(ill.stdout)["findings"] if it["verdict"] == "fail"]
+    assert failure["subject"] == "preload"
+    assert "echo-sst" in failure["finding"]
+
+
+def test_a_licence_that_no_model_has_is_a_warning(run, settings):
+    """It may be for an engine that comes later."""
+    settings(ACCEPT_LICENSES=["own-2.0"])
+
+    shown = run("doctor")
+
+    assert shown.exit_code == 0
+    assert "warn  accept_licenses: there is no model and no licence 'own-2.0' here." in shown.stdout
