@@ -6,6 +6,7 @@ import pty
 import select
 import subprocess
 import sys
+import wave
 from contextlib import contextmanager
 
 import pytest
@@ -97,6 +98,22 @@ def test_a_terminal_gets_colours(terminal, words, environment, there):
 
     assert len(it.shown) > 20
     assert ("\x1b[" in it.shown) == there
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_a_transcript_is_printed_as_it_comes(terminal, tmp_path, echo_server, served):
+    """On a terminal with a person; the text is there once, and what was rewritten before it is gone."""
+    with wave.open(str(tmp_path / "clip.wav"), "wb") as made:
+        made.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+        made.writeframes(b"\0\x20\0\xe0" * 16_000)
+    where = ["--url", echo_server.url] if served else []
+
+    with terminal("transcribe", "clip.wav", "--prompt", "xanten", *where) as it:
+        status = it.ended()
+
+    assert status == 0, it.shown
+    assert "clip.wav" in it.shown
+    assert it.shown.count("xanten xanten xanten xanten\r\n") == 1, it.shown
 
 
 def test_ctrl_c_at_work_is_130(terminal, tmp_path):

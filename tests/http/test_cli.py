@@ -268,6 +268,40 @@ def test_the_ending_says_the_format_of_a_transcript(run, url, recording, tmp_pat
 
 
 @here_and_there
+def test_several_recordings_go_to_a_folder(run, where, recording, tmp_path):
+    """Folders and patterns stand for what is in them; each transcript has the name of its recording."""
+    talks = tmp_path / "talks"
+    talks.mkdir()
+    for name in ("a.wav", "b.wav", "b.mp3"):
+        (talks / name).write_bytes(recording.read_bytes())
+    (talks / "notes.txt").write_text("no recording")
+
+    shown = run("transcribe", "talks", "cl*.wav", "-o", "out", "--format", "srt", *where)
+
+    assert shown.exit_code == 0, shown.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "a.srt", "b.mp3.srt", "b.wav.srt", "clip.srt",
+    ]  # fmt: skip
+    assert (tmp_path / "out" / "clip.srt").read_text("utf-8").startswith("1\n00:00:00,000 --> ")
+    assert shown.stdout == ""
+    assert "out/clip.srt\n" in shown.stderr
+
+
+@here_and_there
+def test_a_bad_recording_stops_no_other(run, where, recording, tmp_path):
+    """It is named, the others are printed below their names, and the exit status is 1."""
+    (tmp_path / "bad.mp3").write_text("These are notes.")
+
+    shown = run("transcribe", "bad.mp3", "clip.wav", *where)
+
+    assert shown.exit_code == 1
+    assert shown.stderr.startswith("error: bad.mp3: ")
+    assert shown.stderr.count("\n") == 1
+    assert shown.stdout.startswith("==> bad.mp3 <==\n==> clip.wav <==\n")
+    assert len(shown.stdout.splitlines()[-1].split()) == 2
+
+
+@here_and_there
 def test_what_is_not_audio_leaves_the_old_file(run, where, tmp_path):
     """The line says what is wrong with the recording."""
     (tmp_path / "notes.mp3").write_text("These are notes.")

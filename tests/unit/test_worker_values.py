@@ -188,7 +188,7 @@ def test_numbers_of_numpy_become_numbers_of_python():
 )
 def test_wrong_field_is_refused_where_it_is_sent(value):
     """By the side whose fault it is, and without quoting what may be a transcript."""
-    with pytest.raises(EngineError, match="wrong field") as caught:
+    with pytest.raises(EngineError, match=r"^An? \S+.* has a wrong field") as caught:
         to_parts(value)
 
     assert "secret" not in caught.value.message
@@ -243,3 +243,11 @@ def test_an_alias_made_by_a_type_statement_is_what_it_stands_for(generic):
     raw, buffers = pack(samples, kind)
 
     np.testing.assert_array_equal(unpack(kind, raw, buffers), samples)
+
+
+def test_messages_have_the_right_article():
+    """An Audio, but a Segment; an int, but a str."""
+    with pytest.raises(EngineError, match=r"^An Audio has a wrong field: .*"):
+        to_parts(Audio(samples=[0.0], sample_rate=16_000))
+    with pytest.raises(EngineError, match=r"^A Segment has a wrong field: int is not a str\.$"):
+        to_parts(Segment(text=1, start_s=0.0, end_s=1.0))

@@ -7,6 +7,7 @@ import click
 
 from speechhub import __version__
 from speechhub.cli._root import STATUSES, RootGroup
+from speechhub.cli.completion import completion
 from speechhub.cli.doctor import doctor
 from speechhub.cli.engines import engines
 from speechhub.cli.models import models
@@ -45,5 +46,5 @@ def main() -> None:
     """  # noqa: D301  # \b is click's mark for text to leave as it is
 
 
-for command in (serve, transcribe, speak, models, voices, engines, top, doctor):
+for command in (serve, transcribe, speak, models, voices, engines, top, doctor, completion):
     main.add_command(command)

@@ -13,13 +13,22 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: *path* cannot be written.
     """
-    if path.is_dir():  # found out before the work is done, not after
-        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))
+    check_place(path)
     partial = path.with_name(path.name + ".part")
     try:
         yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """See that a file can be put at *path*, before the work for it is done.
+
+    Raises:
+        OSError: It cannot.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder", str(path.parent))

@@ -72,9 +72,14 @@ class RootGroup(click.Group):
             raise _Interrupted("interrupted") from error
 
 
-def _fail(message: str, status: int = FAILED) -> int:
+def tell_error(message: str) -> None:
+    """Print what went wrong, on one line of standard error."""
     mark = click.style("error:", fg="red", bold=True)
     click.echo(f"{mark} {' '.join(message.split())}", err=True, color=colour_wish())
+
+
+def _fail(message: str, status: int = FAILED) -> int:
+    tell_error(message)
     return status
 
 

@@ -1,8 +1,9 @@
 """Asks a running server."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from speechhub.errors import SpeechhubError
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 class ServerError(SpeechhubError):
     """A running server refused, or did not answer."""
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        """The field of the request that is at fault, if the server says so."""
 
 
 def own_address() -> str:
@@ -36,13 +42,41 @@ def connected(url: str, api_key: str | None) -> Iterator["httpx.Client"]:
     """
     import httpx
 
-    base = (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1") + "/v1"
-    headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-    try:
-        with httpx.Client(
-            base_url=base, headers=headers, timeout=httpx.Timeout(600.0, connect=5.0)
-        ) as client:
+    with _told(url), httpx.Client(**_options(url, api_key)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def connected_async(url: str, api_key: str | None) -> AsyncIterator["httpx.AsyncClient"]:
+    """Do as `connected` does, for work that Ctrl-C can end at any point.
+
+    Raises:
+        ServerError: The server cannot be reached, or the connection broke.
+    """
+    import httpx
+
+    with _told(url):
+        async with httpx.AsyncClient(**_options(url, api_key)) as client:
             yield client
+
+
+def _options(url: str, api_key: str | None) -> dict[str, Any]:
+    import httpx
+
+    return {
+        "base_url": (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1") + "/v1",
+        "headers": {"authorization": f"Bearer {api_key}"} if api_key else {},
+        "timeout": httpx.Timeout(600.0, connect=5.0),
+    }
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Turn what can go wrong between here and the server at *url* into one sentence."""
+    import httpx
+
+    try:
+        yield
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise ServerError(
             f"No answer from {url}: {error}. Is the server running? Start it with 'speechhub serve'."
@@ -65,8 +99,13 @@ def check(response: "httpx.Response") -> None:
     if response.is_success:
         return
     response.read()
+    raise refusal(response.status_code, response.text)
+
+
+def refusal(status: int, body: str) -> ServerError:
+    """Return what the server says in an answer that is not a success."""
     try:
-        message = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        message = response.text[:200]
-    raise ServerError(f"The server answered {response.status_code}: {message}")
+        error = json.loads(body)["error"]
+        return ServerError(f"The server answered {status}: {error['message']}", param=error.get("param"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ServerError(f"The server answered {status}: {body[:200]}")

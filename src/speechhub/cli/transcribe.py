@@ -1,38 +1,49 @@
 """``speechhub transcribe``."""
 
-import os
+import sys
+from collections.abc import AsyncIterable, Awaitable, Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
-FORMATS = ("text", "json", "verbose_json", "srt", "vtt")
-ENDINGS = {".srt": "srt", ".vtt": "vtt", ".json": "json"}
+from speechhub.cli._files import check_place
+from speechhub.cli._recordings import Recording, find_recordings, heading, is_folder, with_outputs
+
+if TYPE_CHECKING:
+    from speechhub.cli._hearing import Hearing
+    from speechhub.services.hub import Hub
+
+FORMATS: Final = ("text", "json", "verbose_json", "srt", "vtt")
+ENDINGS: Final = {".srt": "srt", ".vtt": "vtt", ".json": "json"}
 """Ending of an output file → format; all others are for text."""
+WRITTEN: Final = {"text": ".txt", "json": ".json", "verbose_json": ".json", "srt": ".srt", "vtt": ".vtt"}
+"""Format → ending of the files in a folder."""
 Fields = dict[str, str | list[str]]
 """The fields of the form that the server would get."""
+Hear = Callable[[BinaryIO, str, "Hearing"], Awaitable[str]]
+"""Recording, its name, what shows it → answer."""
 
 
-@click.command(short_help="Write down what is said in a recording.")
-@click.argument("file", type=click.File("rb"))
+@click.command(short_help="Write down what is said in recordings.")
+@click.argument("files", nargs=-1, required=True)
 @click.option("-m", "--model", help="Model or alias; 'speechhub models list' shows them.")
 @click.option("-l", "--language", help="Language of the speech, such as 'en'; by default it is detected.")
 @click.option(
     "-f", "--format", "response_format", type=click.Choice(FORMATS),
     help="Shape of the answer, where the ending of --output does not say; text if nothing does.",
 )  # fmt: skip
-@click.option(
-    "--words", is_flag=True, help="Word times too; needs verbose_json, which '-o x.json' then means."
-)
+@click.option("--words", is_flag=True, help="Word times, too; they need verbose_json, or '-o x.json'.")
 @click.option("--translate", is_flag=True, help="Answer in English, whatever is spoken.")
 @click.option("--prompt", help="Text that sets style and vocabulary.")
 @click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="Write here instead of printing; .srt, .vtt and .json say the format.")  # fmt: skip
+              help="File to write, whose ending .srt, .vtt or .json says the format; for several recordings, "
+              "a folder.")  # fmt: skip
 @click.option("--url", help="Ask this running server instead of loading the model here.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Key for --url.  [OPENAI_API_KEY]")
 @click.option("-v", "--verbose", is_flag=True, help="Show what is going on.")
 def transcribe(
-    file: BinaryIO,
+    files: tuple[str, ...],
     model: str | None,
     language: str | None,
     response_format: str | None,
@@ -44,17 +55,35 @@ def transcribe(
     api_key: str | None,
     verbose: bool,
 ) -> None:
-    """Write down what is said in FILE (any common audio or video format; - for standard input).
+    """Write down what is said in FILES: any common audio or video format; - for standard input.
+
+    A folder stands for the recordings in it, and a pattern such as 'talks/**/*.mp3' for the files that match.
+    The engine is loaded once for all of them.
+    A recording that cannot be read is named, the others are transcribed, and the exit status is 1.
+    On a terminal the text is printed as it comes.
 
     \b
     speechhub transcribe talk.mp3
     speechhub transcribe talk.mp4 -o talk.srt
     speechhub transcribe talk.mp3 -o talk.json --words
+    speechhub transcribe talks/ -o transcripts/ --format vtt
     speechhub transcribe talk.mp3 --url http://127.0.0.1:8000
     """  # noqa: D301
-    chosen = response_format or _format_of(output, words=words)
+    found = find_recordings(files)
+    to_folder = output is not None and str(output) != "-" and is_folder(output, len(found))
+    chosen = response_format or ("text" if to_folder else _format_of(output, words=words))
+    if words and response_format is None and to_folder:
+        chosen = "verbose_json"
     if words and chosen != "verbose_json":
         raise click.UsageError("--words needs --format verbose_json, or an --output that ends in .json.")
+    recordings = with_outputs(found, output, WRITTEN[chosen])
+    if len(recordings) > 1 and recordings[0].output is None and chosen in ("srt", "vtt"):
+        raise click.UsageError(f"Several recordings as {chosen} need a folder: say --output FOLDER.")
+    if to_folder and output:
+        output.mkdir(parents=True, exist_ok=True)
+    for recording in recordings:
+        if recording.output:
+            check_place(recording.output)
     fields = {
         "model": model,
         "language": language,
@@ -63,22 +92,11 @@ def transcribe(
         "timestamp_granularities[]": ["segment", "word"] if words else None,
     }
     given: Fields = {name: value for name, value in fields.items() if value is not None}
-    recording = _seekable(file)
-
-    def make() -> str:
-        if url:
-            return _ask(url, api_key, recording, given, translate=translate)
-        return _here(recording, given, translate=translate, verbose=verbose)
-
-    if output is None or str(output) == "-":
-        text = make()
-        click.echo(text, nl=not text.endswith("\n"))
-        return
-    from speechhub.cli._files import replacing
-
-    with replacing(output) as partial:
-        partial.touch()  # a folder that cannot be written is told before the work, not after it
-        partial.write_text(make(), "utf-8")
+    if url:
+        done = _ask(url, api_key, recordings, given, translate=translate)
+    else:
+        done = _here(recordings, given, translate=translate, verbose=verbose)
+    sys.exit(0 if done else 1)
 
 
 def _format_of(output: Path | None, *, words: bool) -> str:
@@ -87,37 +105,127 @@ def _format_of(output: Path | None, *, words: bool) -> str:
     return "verbose_json" if words and said == "json" else said
 
 
-def _seekable(file: BinaryIO) -> BinaryIO:
-    """Return *file*, read into memory if it is a pipe: decoders go back and forth, uploads need a length."""
-    import io
+async def _each(recordings: list[Recording], response_format: str, hear: Hear) -> bool:
+    """Have each recording heard; return whether all could be."""
+    from speechhub.cli._root import tell_error
+    from speechhub.cli._server import ServerError
+    from speechhub.errors import AudioError, SpeechhubError
 
-    return file if file.seekable() else io.BytesIO(file.read())
+    sound = True
+    for recording in recordings:
+        try:
+            await _one(recording, hear, response_format, alone=len(recordings) == 1)
+        except (AudioError, ServerError, OSError) as error:
+            # What is wrong with one recording says nothing about the next; anything else does.
+            of_recording = isinstance(error, AudioError) or getattr(error, "param", None) == "file"
+            of_recording = of_recording or getattr(error, "filename", None) == recording.name
+            if len(recordings) == 1 or not of_recording:
+                raise
+            message = error.message if isinstance(error, SpeechhubError) else str(error.strerror)
+            tell_error(f"{recording.name}: {message}")
+            sound = False
+    return sound
 
 
-def _here(recording: BinaryIO, fields: Fields, *, translate: bool, verbose: bool) -> str:
+async def _one(recording: Recording, hear: Hear, response_format: str, *, alone: bool) -> None:
+    from speechhub.cli._files import replacing
+    from speechhub.cli._hearing import Hearing
+
+    name = recording.path.name if recording.path else "stdin"
+    output = recording.output
+    with recording.opened() as file:
+        if output is None:
+            if not alone and response_format == "text":
+                click.echo(heading(recording))
+            with Hearing(name, speaks=response_format == "text") as hearing:
+                text = await hear(file, name, hearing)
+            if not hearing.printed:
+                click.echo(text, nl=not text.endswith("\n"))
+            return
+        with replacing(output) as partial:
+            partial.touch()  # a folder that cannot be written is told before the work, not after it
+            with Hearing(name, speaks=False) as hearing:
+                partial.write_text(await hear(file, name, hearing), "utf-8")
+    if not alone:
+        click.echo(output, err=True)
+
+
+def _here(recordings: list[Recording], fields: Fields, *, translate: bool, verbose: bool) -> bool:
+    from contextlib import aclosing
+
     from speechhub.cli._here import run_here
-    from speechhub.engine import Task
+    from speechhub.engine import Task, Transcript
     from speechhub.http.forms import job_of, read_fields
     from speechhub.http.routes.transcriptions import render_text
-    from speechhub.services.hub import Hub
 
     task = Task.TRANSLATE if translate else Task.TRANSCRIBE
     values = {name.removesuffix("[]"): v if isinstance(v, list) else [v] for name, v in fields.items()}
     known = read_fields(values)
+    job = job_of(known, task)
 
-    async def work(hub: Hub) -> str:
-        transcript = await hub.transcription.transcribe(recording, job_of(known, task))
-        return render_text(transcript, known, task)
+    async def work(hub: "Hub") -> bool:
+        async def hear(file: BinaryIO, _: str, hearing: "Hearing") -> str:
+            if job.words or not hearing.wanted:
+                transcript = await hub.transcription.transcribe(file, job)
+                return render_text(transcript, known, task)
+            async with aclosing(await hub.transcription.stream(file, job)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Transcript):
+                        return render_text(piece, known, task)
+                    hearing.heard(piece, pieces.done_s)
+            raise AssertionError("unreachable")
+
+        return await _each(recordings, known.response_format, hear)
 
     return run_here(work, verbose=verbose)
 
 
-def _ask(url: str, api_key: str | None, recording: BinaryIO, fields: Fields, *, translate: bool) -> str:
-    from speechhub.cli._server import check, connected
+def _ask(
+    url: str, api_key: str | None, recordings: list[Recording], fields: Fields, *, translate: bool
+) -> bool:
+    import asyncio
+
+    from speechhub.cli._server import connected_async, refusal
 
     route = "/audio/translations" if translate else "/audio/transcriptions"
-    name = os.path.basename(str(getattr(recording, "name", "recording")))  # noqa: PTH119  # may be <stdin>
-    with connected(url, api_key) as client:
-        response = client.post(route, data=fields, files={"file": (name, recording)})
-        check(response)
-    return response.text
+
+    async def work() -> bool:
+        async with connected_async(url, api_key) as client:
+
+            async def hear(file: BinaryIO, name: str, hearing: "Hearing") -> str:
+                form = {**fields, "stream": "true"} if hearing.live else fields
+                async with client.stream("POST", route, data=form, files={"file": (name, file)}) as response:
+                    if not response.is_success or not hearing.live:
+                        body = (await response.aread()).decode(errors="replace")
+                        if not response.is_success:
+                            raise refusal(response.status_code, body)
+                        return body
+                    return await _read_events(response.aiter_lines(), hearing)
+
+            return await _each(recordings, str(fields["response_format"]), hear)
+
+    return asyncio.run(work())
+
+
+async def _read_events(lines: AsyncIterable[str], hearing: "Hearing") -> str:
+    """Show the pieces of text that the server sends; return the whole, as text.
+
+    Raises:
+        ServerError: The server says that it failed, or ended early.
+    """
+    import json
+
+    from speechhub.cli._server import ServerError
+
+    async for line in lines:
+        _, found, data = line.partition("data: ")
+        if not found or data == "[DONE]":
+            continue
+        event = json.loads(data)
+        if "error" in event:
+            raise ServerError(f"The server broke off: {event['error'].get('message')}")
+        if event.get("type") == "transcript.text.delta":
+            hearing.heard(event["delta"])
+        elif event.get("type") == "transcript.text.done":
+            return str(event["text"]) + "\n"
+    raise ServerError("The server broke off: its answer has no end. Its log says why.")

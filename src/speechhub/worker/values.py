@@ -53,7 +53,7 @@ def pack(value: object, kind: Any = None) -> tuple[Any, list[Buffer]]:
         return codec.pack(value, arrays), arrays
     except (TypeError, ValueError, RecursionError) as error:
         # These say which types met, never what the value was: no text of a user gets into the message.
-        raise EngineError(f"A {_name(kind)} has a wrong field: {error}.") from error
+        raise EngineError(f"{_a(_name(kind)).replace('a', 'A', 1)} has a wrong field: {error}.") from error
 
 
 def unpack(kind: Any, raw: Any, arrays: Sequence[Buffer]) -> Any:
@@ -147,7 +147,7 @@ def _dataclass(kind: type) -> _Codec:
 
     def pack_fields(value: Any, arrays: list[Buffer]) -> Any:
         if not isinstance(value, kind):
-            raise TypeError(f"{type(value).__name__} is not a {kind.__name__}")
+            raise TypeError(f"{type(value).__name__} is not {_a(kind.__name__)}")
         found = [get(value) for get in getters]
         if list(map(type, found)) == plain:
             return found
@@ -183,7 +183,7 @@ def _audio() -> _Codec:
 def _sequence(kind: type, item: _Codec) -> _Codec:
     def pack_items(value: Any, arrays: list[Buffer]) -> Any:
         if not isinstance(value, (list, tuple)):
-            raise TypeError(f"{type(value).__name__} is not a {kind.__name__}")
+            raise TypeError(f"{type(value).__name__} is not {_a(kind.__name__)}")
         if set(map(type, value)) == {item.plain}:
             return list(value)
         return [item.pack(one, arrays) for one in value]
@@ -257,9 +257,14 @@ def _name(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
 
 
+def _a(name: str) -> str:
+    """Put the article before the name of a type."""
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
 def _expect(raw: Any, kind: type) -> Any:
     if not isinstance(raw, kind) or (kind is int and isinstance(raw, bool)):
-        raise TypeError(f"{type(raw).__name__} is not a {kind.__name__}")
+        raise TypeError(f"{type(raw).__name__} is not {_a(kind.__name__)}")
     return raw
 
 

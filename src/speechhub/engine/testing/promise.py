@@ -1,5 +1,7 @@
 """Promises: how a check says that one is broken."""
 
+import sys
+import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, TypeVar
 
@@ -49,6 +51,8 @@ def run_checks(
     for check in checks:
         if check.__name__ in skip:
             continue
+        _say(f"{name}: {check.__name__} ...")
+        started_s = time.monotonic()
         heading = f"{name} fails {check.__name__!r}: {(check.__doc__ or '').partition(chr(10))[0]}"
         try:
             check(subject)
@@ -58,6 +62,14 @@ def run_checks(
             raise AssertionError(
                 f"{heading}\nThe engine raised {type(error).__name__}: {error}. The cause is above."
             ) from error
+        finally:
+            _say(f" {time.monotonic() - started_s:.1f} s\n")
+
+
+def _say(text: str) -> None:
+    """Show the author which check runs; pytest shows it with -s, and with every failure."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def refuse_unknown(skip: Collection[str], known: Collection[str]) -> None:

@@ -1,0 +1,64 @@
+"""What a person sees while a recording is transcribed: how far it is, and the text as it comes."""
+
+import sys
+from typing import TYPE_CHECKING, Self
+
+import click
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Hearing:
+    """One recording on its way; shows nothing in pipes and files."""
+
+    def __init__(self, title: str, *, speaks: bool) -> None:
+        """Begin to show *title*; *speaks* says that the text is to be printed as it comes."""
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        from speechhub.cli._terminal import animated, console
+
+        self.watched = animated(sys.stderr)
+        """Whether a person sees how far it is."""
+        self.live = speaks and animated(sys.stdout)
+        """Whether the text is printed as it comes."""
+        self.printed = False
+        """Whether a part of the text was printed."""
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console(sys.stderr),
+            transient=True,
+            disable=not self.watched,
+        )
+        self._title = title
+        self._task = self._progress.add_task(title, total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: "TracebackType | None"
+    ) -> None:
+        self._progress.stop()
+        if self.printed:
+            click.echo()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is a person to show pieces to."""
+        return self.watched or self.live
+
+    def heard(self, piece: str, done_s: float = 0.0) -> None:
+        """Take a piece of the text, and how much of the recording is done."""
+        if self.live:
+            self._progress.stop()  # from now on the text is the progress
+            self.printed = self.printed or bool(piece)
+            click.echo(piece, nl=False)
+        elif done_s:
+            minutes, seconds = divmod(int(done_s), 60)
+            self._progress.update(
+                self._task, description=f"{self._title}: {minutes}:{seconds:02} transcribed"
+            )
