@@ -82,6 +82,7 @@ STRUCTS = [
     health_schemas.PluginHealth,
     schemas.TranscriptionDiarized,
     schemas.DiarizedSegment,
+    schemas.GroqRequest,
     schemas.LanguageCode,
     schemas.TextDelta,
     schemas.TextDone,

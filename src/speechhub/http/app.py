@@ -50,6 +50,7 @@ EXPOSED_HEADERS = (
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
+    "x-ignored-fields",
 )
 """What pages of other origins may read, besides the body."""
 

@@ -46,6 +46,11 @@ def read_fields(form: Mapping[str, Sequence[str]]) -> TranscriptionFields:
     return fields
 
 
+def unknown_fields(form: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the names of fields that a form has beyond those of transcriptions."""
+    return [name for name in form if name.partition("[")[0] not in _KINDS]
+
+
 def _value(form: Mapping[str, Sequence[str]], name: str) -> Any:
     texts = form.get(name)
     if not texts:

@@ -152,12 +152,21 @@ class LanguageCode(msgspec.Struct, frozen=True, kw_only=True):
     code: str
 
 
+class GroqRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What Groq's clients read of a request."""
+
+    id: str
+    """The request's id, as in ``x-request-id``."""
+
+
 class TranscriptionJson(msgspec.Struct, frozen=True, kw_only=True):
     """Answer for ``json``."""
 
     text: str
     languages: list[LanguageCode] | UnsetType = UNSET
     usage: DurationUsage
+    x_groq: GroqRequest | UnsetType = UNSET
+    """On ``/openai/v1/…`` only, where Groq's clients ask."""
 
 
 class DiarizedSegment(
@@ -251,6 +260,8 @@ class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[TranscriptionSegment] | UnsetType = UNSET
     words: list[TranscriptionWord] | UnsetType = UNSET
     usage: DurationUsage
+    x_groq: GroqRequest | UnsetType = UNSET
+    """On ``/openai/v1/…`` only, where Groq's clients ask."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,11 +13,12 @@ from speechhub.engine import Task, Transcript
 from speechhub.errors import MissingValueError
 from speechhub.http import render
 from speechhub.http.disconnect import while_connected
-from speechhub.http.forms import job_of, read_fields
+from speechhub.http.forms import job_of, read_fields, unknown_fields
+from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import read_form
 from speechhub.http.openapi import OPENAI
 from speechhub.http.patience import patience_s
-from speechhub.http.schemas import TranscriptionFields
+from speechhub.http.schemas import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.services.transcription import TranscriptionService
 
@@ -56,6 +57,7 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
     if form.file is not None:
         state["exit_stack"].callback(form.file.close)
     fields = read_fields(form.fields)
+    note_ignored(request.scope, unknown_fields(form.fields))
     if fields.model is None:
         fields = msgspec.structs.replace(fields, model=state.get("deployment"))
     state["log"] |= {"model": fields.model, "stream": fields.stream}
@@ -68,13 +70,23 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
         return event_stream(render.transcript_events(events, diarized=job.speakers))
     transcript = await while_connected(request, service.transcribe(form.file, job))
     return Response(
-        render_text(transcript, fields, task),
+        render_text(transcript, fields, task, groq_id=state["request_id"] if "groq" in state else None),
         media_type="text/plain" if fields.response_format in render.PLAIN else "application/json",
     )
 
 
-def render_text(transcript: Transcript, fields: TranscriptionFields, task: Task) -> str:
-    """Return the body of the answer, in the format that the fields ask for."""
+def render_text(
+    transcript: Transcript, fields: TranscriptionFields, task: Task, *, groq_id: str | None = None
+) -> str:
+    """Return the body of the answer, in the format that the fields ask for.
+
+    Args:
+        transcript: What was said.
+        fields: What the client asked for.
+        task: Whether it was translated.
+        groq_id: Id of the request, where Groq's clients look for it; None leaves it out.
+    """
+    body: msgspec.Struct
     match fields.response_format:
         case "text":
             return render.to_text(transcript)
@@ -83,8 +95,10 @@ def render_text(transcript: Transcript, fields: TranscriptionFields, task: Task)
         case "verbose_json":
             granularities = fields.timestamp_granularities or ("segment",)
             body = render.to_verbose_json(transcript, task=task.value, granularities=granularities)
-            return msgspec.json.encode(body).decode()
         case "diarized_json":
             return msgspec.json.encode(render.to_diarized_json(transcript, task=task.value)).decode()
         case "json":
-            return msgspec.json.encode(render.to_json(transcript)).decode()
+            body = render.to_json(transcript)
+    if groq_id is not None:
+        body = msgspec.structs.replace(body, x_groq=GroqRequest(id=groq_id))
+    return msgspec.json.encode(body).decode()
