@@ -83,6 +83,7 @@ STRUCTS = [
     schemas.TranscriptionDiarized,
     schemas.DiarizedSegment,
     schemas.GroqRequest,
+    schemas.InputAudio,
     schemas.LanguageCode,
     schemas.TextDelta,
     schemas.TextDone,

@@ -198,7 +198,7 @@ async def test_no_file(http):
 
 
 @pytest.mark.parametrize(
-    ("content_type", "status"), [("application/json", 415), ("multipart/form-data; boundary=x", 400)]
+    ("content_type", "status"), [("application/octet-stream", 415), ("multipart/form-data; boundary=x", 400)]
 )
 async def test_not_a_form(http, content_type, status):
     """Another body, or a broken form, is refused."""

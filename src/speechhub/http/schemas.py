@@ -54,6 +54,15 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     """A clip of each of those speakers, as a data URL."""
 
 
+class InputAudio(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording in JSON."""
+
+    data: str
+    """The file in base64, bare or as a data URL."""
+    format: str | None = None
+    """What the client takes the file for; speechhub looks at the bytes."""
+
+
 class VoiceRef(msgspec.Struct, frozen=True, kw_only=True):
     """A voice by its id."""
 

@@ -2,7 +2,7 @@
 
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from litestar import Request, Response, post
@@ -15,6 +15,7 @@ from speechhub.http import render
 from speechhub.http.disconnect import while_connected
 from speechhub.http.forms import job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
+from speechhub.http.json_uploads import read_json
 from speechhub.http.multipart import read_form
 from speechhub.http.openapi import OPENAI
 from speechhub.http.patience import patience_s
@@ -53,26 +54,35 @@ async def create_translation(
 
 async def _answer(request: HttpRequest, service: TranscriptionService, task: Task) -> Response[Any]:
     state = request.scope["state"]
-    form = await read_form(request, limit_bytes=request.app.state.max_upload_bytes)
-    if form.file is not None:
-        state["exit_stack"].callback(form.file.close)
-    fields = read_fields(form.fields)
-    note_ignored(request.scope, unknown_fields(form.fields))
+    recording, fields, unknown = await _read(request)
+    note_ignored(request.scope, unknown)
     if fields.model is None:
         fields = msgspec.structs.replace(fields, model=state.get("deployment"))
     state["log"] |= {"model": fields.model, "stream": fields.stream}
-    if form.file is None:
+    if recording is None:
         raise MissingValueError("file", "Send the recording in the form field 'file'.")
     job = replace(job_of(fields, task), timeout_s=patience_s(request))
     if fields.stream:
-        stream = await while_connected(request, service.stream(form.file, job))
+        stream = await while_connected(request, service.stream(recording, job))
         events = await state["exit_stack"].enter_async_context(aclosing(stream))
         return event_stream(render.transcript_events(events, diarized=job.speakers))
-    transcript = await while_connected(request, service.transcribe(form.file, job))
+    transcript = await while_connected(request, service.transcribe(recording, job))
     return Response(
         render_text(transcript, fields, task, groq_id=state["request_id"] if "groq" in state else None),
         media_type="text/plain" if fields.response_format in render.PLAIN else "application/json",
     )
+
+
+async def _read(request: HttpRequest) -> tuple[BinaryIO | None, TranscriptionFields, list[str]]:
+    """Return the recording, which is closed with the request, what is asked for, and unknown fields."""
+    limit_bytes = request.app.state.max_upload_bytes
+    if request.content_type[0] == "application/json":
+        upload = await read_json(request, limit_bytes=limit_bytes)
+        return upload.file, upload.fields, upload.unknown
+    form = await read_form(request, limit_bytes=limit_bytes)
+    if form.file is not None:
+        request.scope["state"]["exit_stack"].callback(form.file.close)
+    return form.file, read_fields(form.fields), unknown_fields(form.fields)
 
 
 def render_text(
