@@ -92,6 +92,8 @@ STRUCTS = [
     schemas.PlainTokenUsage,
     voice_schemas.VoiceList,
     voice_schemas.VoiceItem,
+    voice_schemas.SpeechVoice,
+    schemas.ModelVoice,
     voice_schemas.Voice,
     voice_schemas.VoiceDeleted,
     voice_schemas.VoiceConsent,

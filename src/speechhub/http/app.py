@@ -83,6 +83,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
                     transcriptions.create_translation,
                     speech.create_speech,
                     voices.list_voices,
+                    voices.list_speech_voices,
                     voices.create_voice,
                     voices.retrieve_voice,
                     voices.delete_voice,

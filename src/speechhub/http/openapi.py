@@ -112,10 +112,8 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
-def _operation_id(handler: HTTPRouteHandler, _method: object, path: Sequence[object]) -> str:
+def _operation_id(handler: HTTPRouteHandler, _method: object, _path: Sequence[object]) -> str:
     """Name an operation as its handler, as OpenAI would: ``create_speech`` is ``createSpeech``."""
-    if "speech" in path[:-1]:
-        return "listSpeechVoices"  # a second path of one handler
     first, *rest = handler.handler_name.split("_")
     return first + "".join(word.title() for word in rest)
 

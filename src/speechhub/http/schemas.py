@@ -273,6 +273,13 @@ class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
     """On ``/openai/v1/…`` only, where Groq's clients ask."""
 
 
+class ModelVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice among the fields of its model, where clients of speaches read its name."""
+
+    id: str
+    name: str
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """One model."""
 
@@ -290,7 +297,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Where it runs."""
     state: str
     """``unloaded``, ``loading``, ``ready``, ``draining`` or ``stopping``."""
-    voices: tuple[str, ...] = ()
+    voices: tuple[ModelVoice, ...] = ()
     """Voices of a TTS model, as far as they are known."""
     capabilities: dict[str, Any] = {}
     """What the model can do, as its engine declares it."""
