@@ -8,6 +8,7 @@ import av
 import numpy as np
 import openai
 import pytest
+import structlog
 
 from speechhub.codecs.encode import SpeechFormat
 from speechhub.engine import Audio
@@ -205,11 +206,20 @@ async def test_bad_bodies(http, body):
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
-async def test_unknown_fields_are_ignored(http):
-    """Clients send more than the API knows."""
-    answer = await http.post("/v1/audio/speech", json={"input": "Hello.", "extra": {"deep": [1]}})
+async def test_unknown_fields_are_ignored_and_told(http):
+    """Clients send more than the API knows: the answer names what has no effect, and the log no values."""
+    fields = {"extra": {"deep": ["secret"]}, "lang_code": "secret", "unset": None, "not a name: secret": 1}
 
+    with structlog.testing.capture_logs() as logged:
+        answer = await http.post("/v1/audio/speech", json={"input": "Hello.", "speed": 1} | fields)
+        plain = await http.post("/v1/audio/speech", json={"input": "Hello.", "speed": 1})
+
+    (line,) = [it for it in logged if it["event"] == "fields ignored"]
     assert answer.status_code == 200
+    assert answer.headers["x-ignored-fields"] == "extra, lang_code"
+    assert (line["fields"], line["log_level"]) == (["extra", "lang_code"], "debug")
+    assert "secret" not in repr(logged)
+    assert "x-ignored-fields" not in plain.headers
 
 
 async def test_failure_before_the_first_byte_is_an_error(client, runner):

@@ -198,7 +198,7 @@ async def test_no_file(http):
 
 
 @pytest.mark.parametrize(
-    ("content_type", "status"), [("application/json", 415), ("multipart/form-data; boundary=x", 400)]
+    ("content_type", "status"), [("application/octet-stream", 415), ("multipart/form-data; boundary=x", 400)]
 )
 async def test_not_a_form(http, content_type, status):
     """Another body, or a broken form, is refused."""
@@ -273,3 +273,28 @@ async def test_every_answer_has_its_headers(http, clip):
     assert int(good.headers["openai-processing-ms"]) >= 0
     assert bad.headers["x-request-id"].startswith("req_")
     assert json.loads(bad.text)["error"]["message"] == "Invalid URL (GET /v1/nothing)"
+
+
+@pytest.mark.parametrize("route", ["transcriptions", "translations"])
+@pytest.mark.parametrize("response_format", ["json", "verbose_json"])
+async def test_groq_s_clients_find_the_id_of_their_request(http, clip, route, response_format):
+    """Vercel's provider for Groq refuses an answer without it; on OpenAI's paths it would be too much."""
+    sent = {"files": {"file": clip}, "data": {"response_format": response_format}}
+
+    groq = await http.post(f"/openai/v1/audio/{route}", **sent)
+    azure = await http.post(f"/openai/deployments/whisper-1/audio/{route}", **sent)
+    plain = await http.post(f"/v1/audio/{route}", **sent)
+
+    assert groq.json()["x_groq"] == {"id": groq.headers["x-request-id"]}
+    assert "x_groq" not in azure.json()
+    assert plain.json().keys() == groq.json().keys() - {"x_groq"}
+
+
+async def test_fields_of_a_form_that_have_no_effect_are_told(http, clip):
+    """By name, in a header; those that this server reads are not among them."""
+    fields = {"url": "secret", "vad_filter": "false", "empty": "", "chunking_strategy[type]": "server_vad"}
+
+    answer = await http.post("/v1/audio/transcriptions", files={"file": clip}, data=fields)
+
+    assert answer.status_code == 200
+    assert answer.headers["x-ignored-fields"] == "url, vad_filter"

@@ -50,6 +50,7 @@ EXPOSED_HEADERS = (
     "x-ratelimit-limit-requests",
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
+    "x-ignored-fields",
 )
 """What pages of other origins may read, besides the body."""
 
@@ -81,6 +82,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
                     transcriptions.create_translation,
                     speech.create_speech,
                     voices.list_voices,
+                    voices.list_speech_voices,
                     voices.create_voice,
                     voices.retrieve_voice,
                     voices.delete_voice,

@@ -26,9 +26,9 @@ QUIET: Final = ("/health", "/metrics", "/page/")
 def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
     """Wrap *app*: give every request an id, a place for clean-up, and a line in the log.
 
-    ``scope["state"]`` has ``exit_stack``, closed when the response is over or abandoned; ``log``, a
-    dictionary whose entries stand in the request's line; and ``headers``, one whose entries go out with the
-    response. ``route``, which the application sets, is the template of the path that was found.
+    ``scope["state"]`` has ``request_id``; ``exit_stack``, closed when the response is over or abandoned;
+    ``log``, a dictionary whose entries stand in the request's line; and ``headers``, one whose entries go out
+    with the response. ``route``, which the application sets, is the template of the path that was found.
     """
     metrics = metrics or Metrics()
 
@@ -61,6 +61,7 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
             try:
                 async with AsyncExitStack() as stack:
                     scope["state"]["exit_stack"] = stack
+                    scope["state"]["request_id"] = request_id
                     scope["state"]["log"] = notes
                     scope["state"]["headers"] = extra
                     await app(scope, receive, send_with_headers)

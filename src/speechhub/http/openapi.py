@@ -46,7 +46,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "408": "The request body stopped arriving.",
     "409": "It contradicts what is there.",
     "413": "The recording is too large.",
-    "415": "The body is not multipart/form-data.",
+    "415": "The body is not multipart/form-data, nor JSON where that is taken too.",
     "429": "This caller asks for too much; `retry-after` says when to try again.",
     "500": "The engine failed. SDKs do not repeat the request.",
     "503": "The model cannot be had now; `retry-after` says when to try again.",
@@ -112,10 +112,8 @@ def openapi_config() -> OpenAPIConfig:
     )
 
 
-def _operation_id(handler: HTTPRouteHandler, _method: object, path: Sequence[object]) -> str:
+def _operation_id(handler: HTTPRouteHandler, _method: object, _path: Sequence[object]) -> str:
     """Name an operation as its handler, as OpenAI would: ``create_speech`` is ``createSpeech``."""
-    if "speech" in path[:-1]:
-        return "listSpeechVoices"  # a second path of one handler
     first, *rest = handler.handler_name.split("_")
     return first + "".join(word.title() for word in rest)
 
@@ -215,7 +213,22 @@ def _form(*, leave_out: Iterable[str]) -> Json:
         if name not in leave_out:
             properties[name] = _without_null(schema) | ({"examples": FIELDS[name]} if name in FIELDS else {})
     form = {"type": "object", "properties": properties, "required": ["file"]}
-    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    audio = {
+        "$ref": REF.format(name="InputAudio"),
+        "description": "The recording, as OpenRouter takes it; up to 16 MiB. A larger one needs a form.",
+    }
+    body = {
+        "type": "object",
+        "properties": {
+            "input_audio": audio,
+            **{name: it for name, it in properties.items() if name != "file"},
+        },
+        "required": ["input_audio"],
+    }
+    return {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": form}, "application/json": {"schema": body}},
+    }
 
 
 def _sample_form(field: str, texts: Mapping[str, Json]) -> Json:

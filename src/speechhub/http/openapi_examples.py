@@ -83,6 +83,16 @@ VOICES: Final[Json] = {
     "object": "list",
     "data": [VOICE],
 }
+SPEECH_VOICE: Final[Json] = {
+    "id": "piper-en-us-joe/joe",
+    "object": "voice",
+    "model_id": "piper-en-us-joe",
+    "voice_id": "joe",
+    "created": 1767225600,
+    "owned_by": "piper",
+    "sample_rate": 24000,
+    "model_path": "",
+}
 
 ANSWERS: Final[Mapping[str, Json]] = {
     "createTranscription": {
@@ -97,7 +107,7 @@ ANSWERS: Final[Mapping[str, Json]] = {
     "listModels": {"list": {"value": {"object": "list", "data": [MODEL]}}},
     "retrieveModel": {"alias": {"value": MODEL}},
     "listVoices": {"voices": {"value": VOICES}},
-    "listSpeechVoices": {"voices": {"value": VOICES}},
+    "listSpeechVoices": {"voices": {"value": [SPEECH_VOICE]}},
     "createVoice": {"voice": {"value": VOICE | {"aliases": []}}},
     "retrieveVoice": {"voice": {"value": VOICE}},
     "createVoiceConsent": {"consent": {"value": CONSENT}},

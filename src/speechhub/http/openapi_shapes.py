@@ -19,6 +19,7 @@ REQUESTS: Final = (
     health_schemas.EngineWanted,
     schemas.TranscriptionFields,
     schemas.ServerVad,
+    schemas.InputAudio,
     schemas.CreateSpeech,
     schemas.VoiceRef,
     schemas.EmotionFields,

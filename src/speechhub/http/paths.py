@@ -38,6 +38,8 @@ class Target:
     """The path of the route; as it was asked for, save for spare slashes, if it means nothing else."""
     deployment: str | None = None
     """Azure's name of the model, if the path has one."""
+    is_groq: bool = False
+    """Whether the path is one of Groq's, ``/openai/v1/…``, which newer clients of Azure use too."""
 
 
 def resolve(path: str) -> Target:
@@ -59,14 +61,15 @@ def resolve(path: str) -> Target:
         if found["version"] != "v1":
             raise UnknownVersionError(found["version"], f"/v1{rest}")
         # Clients warm up on their base URL, which is then the root.
-        return Target(path=f"/v1{rest}" if rest else "/")
+        return Target(path=f"/v1{rest}" if rest else "/", is_groq=path.startswith("/openai/"))
     return Target(path=path)
 
 
 def with_aliases(app: ASGIApp) -> ASGIApp:
     """Wrap *app*: it sees only the paths that its routes have.
 
-    ``scope["state"]`` has ``deployment`` if the path has one: the model, where the body names none.
+    ``scope["state"]`` has ``deployment`` if the path has one: the model, where the body names none. It has
+    ``groq`` if the path is one of Groq's.
 
     Raises:
         UnknownVersionError: From the wrapped application.
@@ -76,6 +79,8 @@ def with_aliases(app: ASGIApp) -> ASGIApp:
         target = resolve(scope["path"])
         if target.deployment:
             scope["state"]["deployment"] = target.deployment
+        if target.is_groq:
+            scope["state"]["groq"] = True
         # A copy: the log tells the path that the client asked for.
         inner: Scope = {**scope, "path": target.path}  # type: ignore[assignment]
         await app(inner, receive, send)

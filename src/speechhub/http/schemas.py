@@ -54,6 +54,15 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     """A clip of each of those speakers, as a data URL."""
 
 
+class InputAudio(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording in JSON."""
+
+    data: str
+    """The file in base64, bare or as a data URL."""
+    format: str | None = None
+    """What the client takes the file for; speechhub looks at the bytes."""
+
+
 class VoiceRef(msgspec.Struct, frozen=True, kw_only=True):
     """A voice by its id."""
 
@@ -152,12 +161,21 @@ class LanguageCode(msgspec.Struct, frozen=True, kw_only=True):
     code: str
 
 
+class GroqRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What Groq's clients read of a request."""
+
+    id: str
+    """The request's id, as in ``x-request-id``."""
+
+
 class TranscriptionJson(msgspec.Struct, frozen=True, kw_only=True):
     """Answer for ``json``."""
 
     text: str
     languages: list[LanguageCode] | UnsetType = UNSET
     usage: DurationUsage
+    x_groq: GroqRequest | UnsetType = UNSET
+    """On ``/openai/v1/…`` only, where Groq's clients ask."""
 
 
 class DiarizedSegment(
@@ -251,6 +269,15 @@ class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[TranscriptionSegment] | UnsetType = UNSET
     words: list[TranscriptionWord] | UnsetType = UNSET
     usage: DurationUsage
+    x_groq: GroqRequest | UnsetType = UNSET
+    """On ``/openai/v1/…`` only, where Groq's clients ask."""
+
+
+class ModelVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice among the fields of its model, where clients of speaches read its name."""
+
+    id: str
+    name: str
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -270,7 +297,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Where it runs."""
     state: str
     """``unloaded``, ``loading``, ``ready``, ``draining`` or ``stopping``."""
-    voices: tuple[str, ...] = ()
+    voices: tuple[ModelVoice, ...] = ()
     """Voices of a TTS model, as far as they are known."""
     capabilities: dict[str, Any] = {}
     """What the model can do, as its engine declares it."""

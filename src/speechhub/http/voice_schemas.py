@@ -49,6 +49,22 @@ class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
     """All custom voices, the oldest first; a model that clones voices can speak in them."""
 
 
+class SpeechVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice of a model, as clients of speaches read it."""
+
+    id: str
+    """The model's and the voice's id, with a slash between them."""
+    object: Literal["voice"] = "voice"
+    model_id: str
+    voice_id: str
+    created: int
+    owned_by: str
+    sample_rate: int
+    """Of speech for which the request names none, in hertz."""
+    model_path: str = ""
+    """Always empty: where its files are is the server's own affair."""
+
+
 class VoiceConsent(msgspec.Struct, frozen=True, kw_only=True):
     """A recording in which a speaker agrees."""
 

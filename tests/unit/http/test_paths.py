@@ -35,7 +35,7 @@ from speechhub.http.paths import Target, UnknownVersionError, resolve
 )
 def test_paths(path, meaning):
     """Each way of asking finds the route; what means nothing stays as it is."""
-    assert resolve(path) == Target(path=meaning)
+    assert resolve(path) == Target(path=meaning, is_groq="/openai/v1" in path)
 
 
 @pytest.mark.parametrize("name", ["whisper", "my.deploy-ment_1", "Systran/faster-whisper-base", "a b"])

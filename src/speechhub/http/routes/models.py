@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from speechhub.errors import ModelNotDeletableError
 from speechhub.http.openapi import OPENAI
-from speechhub.http.schemas import Model, ModelList
+from speechhub.http.schemas import Model, ModelList, ModelVoice
 from speechhub.lifecycle.manager import Manager
 from speechhub.services.catalog import Catalog, Listing
 from speechhub.store import Licences
@@ -68,7 +68,9 @@ def _model(
         device=placement.device.name,
         state=phase.value if phase else "unloaded",
         capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
-        voices=tuple(voice.id for voice in manager.voices(placement.target)),
+        voices=tuple(
+            ModelVoice(id=voice.id, name=voice.name or voice.id) for voice in manager.voices(placement.target)
+        ),
         licence=model.licence,
         licence_url=model.licence_url,
         licence_accepted=licences.allow(model),

@@ -2,7 +2,7 @@
 
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from litestar import Request, Response, post
@@ -13,11 +13,13 @@ from speechhub.engine import Task, Transcript
 from speechhub.errors import MissingValueError
 from speechhub.http import render
 from speechhub.http.disconnect import while_connected
-from speechhub.http.forms import job_of, read_fields
+from speechhub.http.forms import job_of, read_fields, unknown_fields
+from speechhub.http.ignored import note_ignored
+from speechhub.http.json_uploads import read_json
 from speechhub.http.multipart import read_form
 from speechhub.http.openapi import OPENAI
 from speechhub.http.patience import patience_s
-from speechhub.http.schemas import TranscriptionFields
+from speechhub.http.schemas import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.services.transcription import TranscriptionService
 
@@ -52,29 +54,49 @@ async def create_translation(
 
 async def _answer(request: HttpRequest, service: TranscriptionService, task: Task) -> Response[Any]:
     state = request.scope["state"]
-    form = await read_form(request, limit_bytes=request.app.state.max_upload_bytes)
-    if form.file is not None:
-        state["exit_stack"].callback(form.file.close)
-    fields = read_fields(form.fields)
+    recording, fields, unknown = await _read(request)
+    note_ignored(request.scope, unknown)
     if fields.model is None:
         fields = msgspec.structs.replace(fields, model=state.get("deployment"))
     state["log"] |= {"model": fields.model, "stream": fields.stream}
-    if form.file is None:
+    if recording is None:
         raise MissingValueError("file", "Send the recording in the form field 'file'.")
     job = replace(job_of(fields, task), timeout_s=patience_s(request))
     if fields.stream:
-        stream = await while_connected(request, service.stream(form.file, job))
+        stream = await while_connected(request, service.stream(recording, job))
         events = await state["exit_stack"].enter_async_context(aclosing(stream))
         return event_stream(render.transcript_events(events, diarized=job.speakers))
-    transcript = await while_connected(request, service.transcribe(form.file, job))
+    transcript = await while_connected(request, service.transcribe(recording, job))
     return Response(
-        render_text(transcript, fields, task),
+        render_text(transcript, fields, task, groq_id=state["request_id"] if "groq" in state else None),
         media_type="text/plain" if fields.response_format in render.PLAIN else "application/json",
     )
 
 
-def render_text(transcript: Transcript, fields: TranscriptionFields, task: Task) -> str:
-    """Return the body of the answer, in the format that the fields ask for."""
+async def _read(request: HttpRequest) -> tuple[BinaryIO | None, TranscriptionFields, list[str]]:
+    """Return the recording, which is closed with the request, what is asked for, and unknown fields."""
+    limit_bytes = request.app.state.max_upload_bytes
+    if request.content_type[0] == "application/json":
+        upload = await read_json(request, limit_bytes=limit_bytes)
+        return upload.file, upload.fields, upload.unknown
+    form = await read_form(request, limit_bytes=limit_bytes)
+    if form.file is not None:
+        request.scope["state"]["exit_stack"].callback(form.file.close)
+    return form.file, read_fields(form.fields), unknown_fields(form.fields)
+
+
+def render_text(
+    transcript: Transcript, fields: TranscriptionFields, task: Task, *, groq_id: str | None = None
+) -> str:
+    """Return the body of the answer, in the format that the fields ask for.
+
+    Args:
+        transcript: What was said.
+        fields: What the client asked for.
+        task: Whether it was translated.
+        groq_id: Id of the request, where Groq's clients look for it; None leaves it out.
+    """
+    body: msgspec.Struct
     match fields.response_format:
         case "text":
             return render.to_text(transcript)
@@ -83,8 +105,10 @@ def render_text(transcript: Transcript, fields: TranscriptionFields, task: Task)
         case "verbose_json":
             granularities = fields.timestamp_granularities or ("segment",)
             body = render.to_verbose_json(transcript, task=task.value, granularities=granularities)
-            return msgspec.json.encode(body).decode()
         case "diarized_json":
             return msgspec.json.encode(render.to_diarized_json(transcript, task=task.value)).decode()
         case "json":
-            return msgspec.json.encode(render.to_json(transcript)).decode()
+            body = render.to_json(transcript)
+    if groq_id is not None:
+        body = msgspec.structs.replace(body, x_groq=GroqRequest(id=groq_id))
+    return msgspec.json.encode(body).decode()

@@ -7,12 +7,13 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
+from speechhub.codecs.encode import OUTPUT_RATE
 from speechhub.engine import Slot
 from speechhub.http.disconnect import while_connected
 from speechhub.http.multipart import Form, read_form
 from speechhub.http.openapi import OPENAI, OWN
 from speechhub.http.schemas import AudioModel, AudioModelList
-from speechhub.http.voice_schemas import Voice, VoiceDeleted, VoiceItem, VoiceList
+from speechhub.http.voice_schemas import SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 from speechhub.services.voices import VoiceService
@@ -21,11 +22,7 @@ from speechhub.voices import CustomVoice
 HttpRequest = Request[None, None, State]
 
 
-@get(
-    ["/audio/voices", "/audio/speech/voices"],
-    summary="List the voices of a model, and the custom ones",
-    tags=[OWN],
-)
+@get("/audio/voices", summary="List the voices of a model, and the custom ones", tags=[OWN])
 async def list_voices(
     catalog: NamedDependency[Catalog],
     speech: NamedDependency[SpeechService],
@@ -47,6 +44,30 @@ async def list_voices(
             for voice in await speech.voices(placement)
         ]
     return VoiceList(voices=items, data=[_voice(voice, aliases) for voice in custom])
+
+
+@get("/audio/speech/voices", summary="List voices, as clients of speaches read them", tags=[OWN])
+async def list_speech_voices(
+    catalog: NamedDependency[Catalog],
+    speech: NamedDependency[SpeechService],
+    state: State,
+    model_id: FromQuery[str | None] = None,
+) -> list[SpeechVoice]:
+    """List the voices of the TTS model ``model_id``, by default of the one behind ``tts-1``."""
+    if not model_id and catalog.defaults[Slot.TTS] is None:
+        return []
+    placement = catalog.model(model_id, Slot.TTS)
+    return [
+        SpeechVoice(
+            id=f"{placement.target}/{voice.id}",
+            model_id=placement.target,
+            voice_id=voice.id,
+            created=state.started_at,
+            owned_by=placement.engine.spec.name,
+            sample_rate=OUTPUT_RATE,
+        )
+        for voice in await speech.voices(placement)
+    ]
 
 
 @post("/audio/voices", status_code=200, summary="Add a custom voice", tags=[OPENAI])
