@@ -463,6 +463,14 @@ def test_a_model_for_the_other_task(run, where, recording, words, said):
     assert "does not exist" not in shown.stderr
 
 
+def test_top_as_json(run, url):
+    """Programs get what the server says."""
+    told = json.loads(run("top", "--json", "--url", url).stdout)
+
+    assert told["status"] == "ok"
+    assert {it["id"] for it in told["models"]} >= {"echo-stt", "echo-tts"}
+
+
 def test_top_without_a_server(run):
     """Who watches nothing is told so in one line."""
     shown = run("top", "--once", "--url", "http://127.0.0.1:9")

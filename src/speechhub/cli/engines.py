@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from speechhub.cli._json import JSON_HELP, print_json
 from speechhub.cli.operate import operator_commands
 
 if TYPE_CHECKING:
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 @click.group(
     invoke_without_command=True, short_help="List engines; install them, and operate those of a server."
 )
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 @click.pass_context
-def engines(context: click.Context) -> None:
+def engines(context: click.Context, as_json: bool) -> None:
     """List the engines that are installed, and plugins that could not be read.
 
     An engine is a pip package.
@@ -34,26 +36,49 @@ def engines(context: click.Context) -> None:
     The commands load, unload, pin and unpin are for the engines of a running server.
     """  # noqa: D301
     if context.invoked_subcommand is None:
-        show_engines()
+        show_engines(as_json=as_json)
 
 
 @engines.command("list", short_help="List the engines that are installed.")
-def list_engines() -> None:
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def list_engines(as_json: bool) -> None:
     """List the engines that are installed, as 'speechhub engines' alone does.
 
     \b
     speechhub engines list
     """  # noqa: D301
-    show_engines()
+    show_engines(as_json=as_json)
 
 
-def show_engines() -> None:
+def show_engines(*, as_json: bool) -> None:
     """Print what is installed."""
     from speechhub.cli._tables import print_table, some
     from speechhub.environments.find import discover_all
     from speechhub.settings import load_settings
 
     found = discover_all(load_settings().engines_dir)
+    if as_json:
+        print_json(
+            {
+                "engines": [
+                    {
+                        "name": engine.spec.name,
+                        "task": engine.spec.slot.value,
+                        "devices": list(engine.spec.devices),
+                        "package": engine.distribution,
+                        "environment": engine.environment or None,
+                        "description": engine.spec.description,
+                        "models": [model.id for model in engine.spec.models],
+                    }
+                    for engine in found.engines
+                ],
+                "broken": [
+                    {"package": it.distribution, "entry_point": it.entry_point, "error": it.error}
+                    for it in found.broken
+                ],
+            }
+        )
+        return
     if found.engines:
         print_table(
             ("engine", "task", "devices", "package", "models"),

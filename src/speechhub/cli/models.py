@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from speechhub.cli._json import JSON_HELP, print_json
+
 if TYPE_CHECKING:
     from speechhub.lifecycle.placement import Placement
     from speechhub.services.hub import Hub
@@ -31,7 +33,8 @@ def models() -> None:
 
 
 @models.command("list", short_help="List all models and where their files are.")
-def list_models() -> None:
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def list_models(as_json: bool) -> None:
     """List every model that can be served here, where its files are, and the names that mean it.
 
     \b
@@ -48,6 +51,9 @@ def list_models() -> None:
     from speechhub.cli._tables import print_table, some
 
     hub = open_hub()
+    if as_json:
+        print_json(_described(hub))
+        return
     rows, troubles, names, extras = [], [], dict[str, list[str]](), []
     for listing in hub.catalog.listings():
         place = listing.placement
@@ -78,6 +84,30 @@ def list_models() -> None:
         click.echo("\nOther names for them:")
     for model, others in sorted(names.items()):
         click.echo(f"  {model}: {some(sorted(others, key=len), 3)}")
+
+
+def _described(hub: "Hub") -> list[dict[str, object]]:
+    """Return what `list_models` tells, for programs."""
+    listings = hub.catalog.listings()
+    described: list[dict[str, object]] = []
+    for place in (it.placement for it in listings if not it.alias_of):
+        status, (_, troubles) = _status(hub, place), _files_of(hub, place)
+        described.append(
+            {
+                "name": place.target,
+                "task": place.slot.value,
+                "engine": place.engine.spec.name,
+                "device": place.device.name,
+                "languages": list(place.model.languages),
+                "files": status.state.value,
+                "path": str(status.path) if status.path else None,
+                "size_bytes": status.size_bytes,
+                "parts": list(status.parts),
+                "problems": troubles,
+                "aliases": sorted(it.name for it in listings if it.alias_of == place.target),
+            }
+        )
+    return described
 
 
 def _files_of(hub: "Hub", place: "Placement") -> tuple[str, list[str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from speechhub.cli._json import print_json
 from speechhub.cli._server import own_address
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 @click.option("--url", default=own_address, show_default="host and port of the settings", help="The server.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key for --url.")
 @click.option("--once", is_flag=True, help="Show it once, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print what /health answers, once, as JSON.")
 @click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
-def top(url: str, api_key: str | None, once: bool, interval: float) -> None:
+def top(url: str, api_key: str | None, once: bool, as_json: bool, interval: float) -> None:
     """Watch what a running server does: devices, queues, switches and GPU memory; Ctrl-C ends it.
 
     \b
@@ -35,11 +37,17 @@ def top(url: str, api_key: str | None, once: bool, interval: float) -> None:
     screen = console(sys.stdout)
     with connected(url, api_key) as client:
 
-        def look() -> "RenderableType":
+        def health() -> Any:
             response = client.get(client.base_url.copy_with(path="/health"))
             check(response)
-            return _screen(response.json())
+            return response.json()
 
+        def look() -> "RenderableType":
+            return _screen(health())
+
+        if as_json:
+            print_json(health())
+            return
         if once:
             screen.print(look())
             return

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from speechhub.cli._json import JSON_HELP, print_json
+
 if TYPE_CHECKING:
     from speechhub.settings import Settings
     from speechhub.voices import VoiceLibrary
@@ -56,7 +58,8 @@ def add_voice(name: str, recording: Path, consent: str, statement: str) -> None:
 
 
 @voices.command("list", short_help="List the custom voices.")
-def list_voices() -> None:
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def list_voices(as_json: bool) -> None:
     """List the custom voices, who agreed, and the names that stand for them.
 
     \b
@@ -66,6 +69,22 @@ def list_voices() -> None:
 
     _, library = _library()
     aliases = library.aliases()
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": voice.name,
+                    "id": voice.id,
+                    "duration_s": voice.duration_s,
+                    "created_at": voice.created_at,
+                    "aliases": sorted(alias for alias, meant in aliases.items() if meant == voice.id),
+                    "consent": voice.consent or None,
+                    "statement": voice.statement or None,
+                }
+                for voice in library.voices()
+            ]
+        )
+        return
     rows = [
         (
             voice.name,

@@ -145,3 +145,34 @@ def test_doctor_finds_a_home_that_cannot_be_written(run, monkeypatch, tmp_path):
 
     assert shown.exit_code == 1
     assert f"cannot write to {tmp_path}: set SPEECHHUB_HOME" in line_of(shown.stdout, "FAIL")
+
+
+# ── For programs ─────────────────────────────────────────────────────────────
+
+
+def test_models_as_json(run, own_model, tmp_path):
+    """Every model with its files, its problems and its other names."""
+    own_model(path=tmp_path / "gone")
+
+    models = {it["name"]: it for it in json.loads(run("models", "list", "--json").stdout)}
+
+    assert set(models["echo-tts"]) == {
+        "name", "task", "engine", "device", "languages", "files", "path", "size_bytes", "parts", "problems",
+        "aliases",
+    }  # fmt: skip
+    assert (models["echo-tts"]["task"], models["echo-tts"]["files"]) == ("tts", "ready")
+    assert "tts-1" in models["echo-tts"]["aliases"]
+    assert models["echo-stt"]["files"] == "missing"
+    assert "there is no folder" in models["echo-stt"]["problems"][0]
+
+
+@pytest.mark.parametrize("words", [["engines", "--json"], ["engines", "list", "--json"]])
+def test_engines_as_json(run, with_a_broken_plugin, words):
+    """What is installed, and what could not be read."""
+    told = json.loads(run(*words).stdout)
+
+    [echo] = [it for it in told["engines"] if it["name"] == "echo-tts"]
+    assert (echo["task"], echo["devices"], echo["environment"]) == ("tts", ["cpu"], None)
+    assert told["broken"] == [
+        {"package": "bad 1.0", "entry_point": BROKEN.entry_point, "error": "ImportError: [no] such"}
+    ]

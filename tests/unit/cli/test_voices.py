@@ -1,5 +1,7 @@
 """``voices``: the library from the command line."""
 
+import json
+
 import pytest
 
 from tests.unit.voices.conftest import tone, wav
@@ -18,8 +20,11 @@ def test_the_life_of_a_voice(run, clip, tmp_path):
     aliased = run("voices", "alias", "alloy", "anna")
     listed = run("voices", "list", env={"COLUMNS": "200"})
     heard = run("voices", "preview", "anna", "-o", tmp_path / "out.wav")
+    [told] = json.loads(run("voices", "list", "--json").stdout)
     removed = run("voices", "remove", "anna", "--yes")
 
+    assert (told["name"], told["aliases"], told["statement"]) == ("anna", ["alloy"], "she agreed")
+    assert told["duration_s"] == 1.5
     assert [it.exit_code for it in (added, aliased, listed, heard, removed)] == [0] * 5, added.output
     assert added.stdout.startswith("voice_")
     for word in ("anna", "1.5 s", "alloy", "she agreed"):
