@@ -283,3 +283,34 @@ def test_keys_stay_out_of_the_log(server):
 
     for key in ("wrong-and-secret", '"right"', "Bearer"):
         assert key not in server.log_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status", "code"),
+    [
+        ("/v1/realtime?intent=transcription", "right", 404, None),
+        ("/openai/v1/realtime", "right", 404, None),
+        ("/v9/realtime", "right", 404, None),
+        ("/v1/realtime", "wrong", 401, "invalid_api_key"),
+    ],
+)
+def test_a_websocket_is_refused_as_a_request_would_be(server, path, key, status, code):
+    """Its client is told what is wrong, in the usual shape, and so is the operator."""
+    request_id = f"socket-{path}-{key}".replace("/", ".").replace("?", ".").replace("=", ".")
+    handshake = (
+        f"GET {path} HTTP/1.1\r\nhost: hub\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        f"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"x-request-id: {request_id}\r\nauthorization: Bearer {key}\r\n\r\n"
+    )
+    with connect(server) as connection:
+        connection.sendall(handshake.encode())
+        found, headers, answer, _ = read_answer(connection)
+
+    assert found == status
+    assert answer["error"]["code"] == code
+    assert answer["error"]["type"] == "invalid_request_error"
+    assert headers["x-request-id"] == request_id
+    (line,) = until(
+        lambda: [it for it in server.logged("request") if it["request_id"] == request_id], "it is logged"
+    )
+    assert (line["method"], line["path"], line["status"]) == ("WEBSOCKET", path.partition("?")[0], status)

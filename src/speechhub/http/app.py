@@ -17,7 +17,7 @@ from speechhub.engine import Slot
 from speechhub.http.auth import ApiKeys, authenticated
 from speechhub.http.errors import HANDLERS
 from speechhub.http.limits import limited
-from speechhub.http.middleware import errors_answered, head_answered, request_scope
+from speechhub.http.middleware import errors_answered, head_answered, request_scope, sockets_refused
 from speechhub.http.openapi import openapi_config
 from speechhub.http.paths import with_aliases
 from speechhub.http.routes import (
@@ -134,6 +134,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
 
 def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     """Wrap *app* in what stands between it and the network, the innermost first."""
+    app = sockets_refused(app)
     app = uploads_bounded(app, settings.upload_idle_timeout_s)
     app = limited(app, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit)
     also_open = page.PATHS | ({"/metrics"} if settings.metrics_open else set())

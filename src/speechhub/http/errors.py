@@ -15,7 +15,7 @@ from litestar.types import Scope, Send
 
 from speechhub import errors
 from speechhub.http.multipart import UnsupportedMediaTypeError
-from speechhub.http.paths import UnknownVersionError
+from speechhub.http.paths import UnknownSocketError, UnknownVersionError
 
 log = structlog.get_logger()
 
@@ -33,6 +33,7 @@ STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
     errors.UploadStalledError: 408,
     UnsupportedMediaTypeError: 415,
     UnknownVersionError: 404,
+    UnknownSocketError: 404,
     errors.AuthenticationError: 401,
     errors.OperatorKeyRequiredError: 403,
     errors.UnavailableError: 503,
@@ -121,25 +122,31 @@ def headers_of(error: errors.SpeechhubError) -> dict[str, str]:
 
 
 async def send_error(error: errors.SpeechhubError, scope: Scope, send: Send) -> None:
-    """Answer an error outside of Litestar; a websocket is refused, which clients see as 403."""
+    """Answer an error outside of Litestar; also a WebSocket's handshake, where the server can.
+
+    Without the extension, a client of a WebSocket sees 403, whatever was wrong.
+    """
     scope["state"]["error"] = type(error).__name__
+    prefix = ""
     if scope["type"] != ScopeType.HTTP:
-        await send({"type": "websocket.close", "code": 1008, "reason": error.message})
-        return
+        if "websocket.http.response" not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": error.message})
+            return
+        prefix = "websocket."
     body = msgspec.json.encode(ErrorBody(error=error_object(error)))
     headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),
         **headers_of(error),
     }
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status_of(error),
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    start: Any = {
+        "type": f"{prefix}http.response.start",
+        "status": status_of(error),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    rest: Any = {"type": f"{prefix}http.response.body", "body": body, "more_body": False}
+    await send(start)
+    await send(rest)
 
 
 def on_speechhub_error(

@@ -14,6 +14,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from speechhub.errors import SpeechhubError
 from speechhub.http.errors import send_error
+from speechhub.http.paths import UnknownSocketError
 from speechhub.metrics import Metrics
 
 log = structlog.get_logger()
@@ -33,9 +34,7 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
     metrics = metrics or Metrics()
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await app(scope, receive, send)
-            return
+        method = scope["method"] if scope["type"] == ScopeType.HTTP else "WEBSOCKET"
         began = time.perf_counter()
         asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         request_id = asked if _CLIENT_ID.fullmatch(asked) else f"req_{uuid4().hex}"
@@ -45,7 +44,10 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
+            if message["type"] == "websocket.close" and not scope["state"].get("started"):
+                status = 403  # what a client of a server without the extension sees
+            # The second is the extension's, for an answer that is no WebSocket; Litestar has no type for it.
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
                 scope["state"]["started"] = True
                 headers = MutableScopeHeaders.from_message(message)
@@ -76,14 +78,14 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
                     notes["key"] = key
                 took_s = time.perf_counter() - began
                 metrics.request(
-                    method=scope["method"],
+                    method=method,
                     route=scope["state"].get("route"),
                     status=status,
                     took_s=took_s,
                 )
                 say(
                     "request",
-                    method=scope["method"],
+                    method=method,
                     path=scope["path"],
                     status=status,
                     ms=round(took_s * 1000, 1),
@@ -111,6 +113,21 @@ def errors_answered(app: ASGIApp, cors: CORSConfig | None) -> ASGIApp:
                     **cors.simple_headers,
                 }
             await send_error(error, scope, send)
+
+    return wrapped
+
+
+def sockets_refused(app: ASGIApp) -> ASGIApp:
+    """Wrap *app*, which has no WebSockets: refuse each handshake.
+
+    Raises:
+        UnknownSocketError: From the wrapped application.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.WEBSOCKET:
+            raise UnknownSocketError(scope["path"])
+        await app(scope, receive, send)
 
     return wrapped
 

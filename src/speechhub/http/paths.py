@@ -30,6 +30,16 @@ class UnknownVersionError(RequestError):
         )
 
 
+class UnknownSocketError(RequestError):
+    """There is no WebSocket at this path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"There is no WebSocket at {path}. Send recordings to POST /v1/audio/transcriptions "
+            "instead, where stream=true answers with events while the engine works."
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """What a path means."""
