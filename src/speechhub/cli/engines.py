@@ -99,7 +99,7 @@ def show_engines(*, as_json: bool) -> None:
             about = f"{engine.spec.name}: {engine.spec.description or 'no description'}.{own}"
             click.echo(click.wrap_text(about, width=79, subsequent_indent="  "))
     else:
-        click.echo("No engine is installed. Try: pip install speechhub-whisper speechhub-piper")
+        click.echo("No engine is installed. Try: pip install 'speechhub[cpu]'")
     for plugin in found.broken:
         mark = click.style("broken", fg="red", bold=True)
         click.echo(f"{mark} {plugin.distribution} ({plugin.entry_point}): {plugin.error}")

@@ -15,8 +15,8 @@ from speechhub.settings.faults import near
 from speechhub.store import ModelState, ModelStore
 from speechhub.voices import VoiceLibrary
 
-INSTALL_ENGINES = f"{sys.executable} -m pip install speechhub-whisper speechhub-piper"
-"""Gives an installation without engines one for each direction."""
+INSTALL_ENGINES = f"{sys.executable} -m pip install 'speechhub[cpu]'"
+"""Gives an installation without engines one for each direction; pyproject.toml names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

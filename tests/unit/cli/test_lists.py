@@ -50,7 +50,7 @@ def test_no_engine_is_no_empty_table(run, monkeypatch):
     assert "no engine is installed" in run("models", "list").stdout
     looked = run("doctor").stdout
     assert looked.count("warn") == 1
-    assert "-m pip install speechhub-whisper speechhub-piper" in line_of(looked, "warn")
+    assert "-m pip install 'speechhub[cpu]'" in line_of(looked, "warn")
 
 
 def test_models_that_need_no_files(run):
