@@ -294,6 +294,19 @@ async def test_no_speech_at_all_is_an_error(client, runner, audio_format, pieces
     assert caught.value.code == "engine_error"
 
 
+@pytest.mark.parametrize("text", ["…", "?!", "\N{SLIGHTLY SMILING FACE}", "*** ---"])
+@pytest.mark.parametrize("audio_format", FORMATS)
+async def test_a_text_without_words_is_silence(client, runner, text, audio_format):
+    """There is nothing to say, and that is no failure of the engine: a short silence in every format."""
+    runner.pieces = [NOTHING]
+
+    answer = await client.audio.speech.create(
+        model="tts-1", voice="alloy", input=text, response_format=audio_format, speed=2.0
+    )
+
+    assert seconds(answer.content, audio_format) == pytest.approx(0.2, abs=0.1)
+
+
 async def test_an_empty_piece_is_no_failure(client, runner):
     """Engines yield what they have, and sometimes that is nothing yet."""
     runner.pieces = [NOTHING, piece(), NOTHING, piece()]

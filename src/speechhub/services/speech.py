@@ -35,7 +35,7 @@ from speechhub.services.segmentation import (
     split_text,
 )
 from speechhub.services.speech_stream import SpeechStream
-from speechhub.services.spoken import Spoken
+from speechhub.services.spoken import Spoken, has_words
 from speechhub.services.voices import VoiceService
 
 log = structlog.get_logger()
@@ -217,21 +217,35 @@ class SpeechService:
                         continue
                     slices = [audio]
                     if pipeline is None:
-                        pipeline = SpeechPipeline(
-                            job.format,
-                            sample_rate=audio.sample_rate,
-                            speed=stretch,
-                            output_rate=job.sample_rate or OUTPUT_RATE,
-                        )
+                        pipeline = _pipeline(job, audio.sample_rate, stretch)
                         slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
                     for piece in slices:
                         await _send(chunks, partial(pipeline.feed, piece))
+        pipeline = pipeline or await _silence(job, spoken, chunks)
         spoken.finish()
         if pipeline is not None:
             await _send(chunks, pipeline.finish)
         if part.stored:  # the engine may have written something
             await asyncio.to_thread(self._cache.sweep)
         return spoken.duration_s / stretch
+
+
+async def _silence(
+    job: SpeechJob, spoken: Spoken, chunks: asyncio.Queue[bytes | None]
+) -> SpeechPipeline | None:
+    """Send a short silence for a text without words; return None for one whose sound the engine owes."""
+    if has_words(job.text):
+        return None
+    silence = spoken.add_silence()
+    pipeline = _pipeline(job, silence.sample_rate, 1.0)
+    await _send(chunks, partial(pipeline.feed, silence))
+    return pipeline
+
+
+def _pipeline(job: SpeechJob, sample_rate: int, speed: float) -> SpeechPipeline:
+    return SpeechPipeline(
+        job.format, sample_rate=sample_rate, speed=speed, output_rate=job.sample_rate or OUTPUT_RATE
+    )
 
 
 def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:

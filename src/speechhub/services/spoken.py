@@ -1,9 +1,20 @@
 """Checks and measures what an engine speaks, before any of it becomes a listener's audio."""
 
+from typing import Final
+
 import numpy as np
 
+from speechhub.codecs.encode import OUTPUT_RATE
 from speechhub.engine import Audio
 from speechhub.errors import EngineError
+
+NOTHING_S: Final = 0.2
+"""Silence for a text without words of which the engine makes nothing, in seconds: an honest answer to "…"."""
+
+
+def has_words(text: str) -> bool:
+    """Tell whether there is anything in *text* to say: a letter of any script, or a digit."""
+    return any(character.isalnum() for character in text)
 
 
 class Spoken:
@@ -29,6 +40,13 @@ class Spoken:
             )
         self._sample_rate = audio.sample_rate
         self.duration_s += audio.duration_s
+
+    def add_silence(self) -> Audio:
+        """Take a short silence instead of an engine's piece, and return it."""
+        rate = self._sample_rate or OUTPUT_RATE
+        silence = Audio(samples=np.zeros(round(NOTHING_S * rate), np.float32), sample_rate=rate)
+        self.add(silence)
+        return silence
 
     def finish(self) -> None:
         """See that there was something to hear.
