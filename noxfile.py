@@ -4,9 +4,10 @@
     nox -s "plugin(dist='speechhub-piper')"
 
 All but site, manifests and plugin use the repository's .venv, which they make or bring up to date;
-conformance, pythons, upgrade and fuzz_api keep more environments in .venvs. Each engine plugin is tested in
-an environment of its own, because the native dependencies of engines conflict. A plugin with pins of its own
-gets exactly those, and PyTorch for the CPU. Everything is installed from the lock, requirements/*.txt.
+conformance, clients, pythons, upgrade and fuzz_api keep more environments in .venvs. Each engine plugin is
+tested in an environment of its own, because the native dependencies of engines conflict. A plugin with pins
+of its own gets exactly those, and PyTorch for the CPU. Everything is installed from the lock,
+requirements/*.txt.
 """
 
 import os
@@ -110,6 +111,12 @@ def conformance(session: nox.Session) -> None:
     python = hub_python(session)
     session.run(python, "scripts/check_openai_python.py")
     session.run(python, "scripts/check_openai_node.py")
+
+
+@nox.session(venv_backend="none")
+def clients(session: nox.Session) -> None:
+    """Run the packages that applications use against a server; arguments choose some, or --each-run."""
+    session.run(hub_python(session), "scripts/check_clients.py", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -148,9 +148,16 @@ def with_hashes(path: Path) -> str:
 
 
 def compiled(
-    requirements: Sequence[str], *, constraints: Sequence[Path], former: str, alone: bool = False
+    requirements: Sequence[str],
+    *,
+    constraints: Sequence[Path],
+    former: str,
+    alone: bool = False,
+    python: str = OLDEST_PYTHON,
 ) -> str:
-    """Let uv resolve *requirements* for all Pythons and platforms; *alone* without what they need themselves.
+    """Let uv resolve *requirements* for all platforms and Pythons from *python* on.
+
+    With *alone*, what they need themselves is left out.
 
     Raises:
         SystemExit: There is no uv, or it found no solution.
@@ -163,7 +170,7 @@ def compiled(
         source.write_text("".join(f"{line}\n" for line in requirements), "utf-8")
         target.write_text(former, "utf-8")
         command = [
-            *(uv, "pip", "compile", "--quiet", "--universal", "--python-version", OLDEST_PYTHON),
+            *(uv, "pip", "compile", "--quiet", "--universal", "--python-version", python),
             *("--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url"),
             *(word for path in constraints for word in ("--constraint", str(path))),
             *(["--no-deps"] if alone else []),

@@ -1,0 +1,77 @@
+"""The report of a client's script: one line of JSON for each call, for scripts/check_clients.py.
+
+The variables tell where the server is: CLIENTS_URL (without /v1), CLIENTS_KEY, CLIENTS_AUDIO (a recording of
+1.5 s) and CLIENTS_LONG_AUDIO (one that is larger than the server takes).
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SERVER = os.environ["CLIENTS_URL"]
+URL = f"{SERVER}/v1"
+KEY = os.environ["CLIENTS_KEY"]
+WRONG_KEY = "wrong"
+AUDIO = Path(os.environ["CLIENTS_AUDIO"])
+LONG_AUDIO = Path(os.environ["CLIENTS_LONG_AUDIO"])
+TEXT = "The quick brown fox."
+
+
+class UnexpectedAnswerError(Exception):
+    """The server answered, but with something else than it should."""
+
+
+@contextmanager
+def call(what: str) -> Iterator[None]:
+    """Report a call that has to succeed; the block raises where the answer is not right."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - each client has exceptions of its own
+        report(what, f"{type(error).__name__}: {error}")
+    else:
+        report(what)
+
+
+@contextmanager
+def refused(what: str, status: int) -> Iterator[None]:
+    """Report a call that the client has to see refused with a status."""
+    what = f"{what}: {status}"
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - each client has exceptions of its own
+        told = status_of(error)
+        report(what, "" if told == status else f"status {told}, {type(error).__name__}: {error}")
+    else:
+        report(what, "was not refused")
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """Return the HTTP status that an exception, or one of its causes, tells."""
+    while error is not None:
+        for name in ("status_code", "status", "code"):
+            if isinstance(value := getattr(error, name, None), int):
+                return value
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def check(condition: object, answer: object) -> None:
+    """Refuse an *answer* unless the condition holds.
+
+    Raises:
+        UnexpectedAnswerError: It does not.
+    """
+    if not condition:
+        raise UnexpectedAnswerError(repr(answer)[:200])
+
+
+def is_mp3(audio: bytes) -> bool:
+    """Tell whether bytes begin as mp3 does."""
+    return audio.startswith((b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"))
+
+
+def report(what: str, error: str = "") -> None:
+    """Print one call and what went wrong with it, if anything did."""
+    print(json.dumps({"call": what, "error": " ".join(error.split())[:300]}), flush=True)
