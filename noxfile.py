@@ -142,6 +142,13 @@ def plugin(session: nox.Session, dist: str) -> None:
 
 
 @nox.session(venv_backend="none")
+def full(session: nox.Session) -> None:
+    """Run what is too slow for each run: all clients, requests from the description, the newest packages."""
+    for name in ("clients", "fuzz_api", "upgrade"):
+        session.notify(name)
+
+
+@nox.session(venv_backend="none")
 def pythons(session: nox.Session) -> None:
     """Install the lock and run tests under every Python that this machine has; arguments choose some."""
     session.run(hub_python(session), "scripts/check_pythons.py", *session.posargs)

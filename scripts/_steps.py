@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
     nox = [sys.executable, "-m", "nox", "--non-interactive", "--session"]
     plugins = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
     checks = {name: [*nox, name] for name in ("lint", "types", "site", "manifests", "docs", "conformance")}
+    checks["clients"] = [*nox, "clients", "--", "--each-run"]
     # The promise of the README: nothing that the hub or a CPU engine depends on brings torch down.
     checks["no torch"] = [
         sys.executable,

@@ -66,7 +66,8 @@ await refused('audio.speech.create, wrong key', 401, () =>
   }),
 );
 
-// The oldest release cannot read an answer that comes while it still sends: it reports a lost connection.
+// Left out for the oldest release: where the server answers before the upload has ended, and closes, it reports a
+// lost connection instead of the status.
 if (modern) {
   await refused('audio.transcriptions.create, too large', 413, async () =>
     client.audio.transcriptions.create({
