@@ -12,6 +12,7 @@ from pathlib import Path
 
 from speechhub.engine import API_VERSION, EngineSpec, Slot
 from speechhub.errors import ConfigurationError
+from speechhub.errors.origin import import_fault
 
 GROUPS = {f"speechhub.{slot}": slot for slot in Slot}
 
@@ -40,7 +41,7 @@ class BrokenPlugin:
     distribution: str
     """Name and version of the plugin, as pip knows it."""
     error: str
-    """Why, in one line."""
+    """Why, and where, in one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ def discover(found: Iterable[EntryPoint] | None = None) -> Discovery:
                 BrokenPlugin(
                     entry_point=f"{point.group}: {point.name} = {point.value}",
                     distribution=distribution,
-                    error=f"{type(error).__name__}: {error}",
+                    error=import_fault(error, point.module),
                 )
             )
             continue

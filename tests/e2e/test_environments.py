@@ -147,8 +147,14 @@ def test_pins_are_installed_as_they_stand(engines, wheels, tmp_path):
         ({"requires": ["not-to-be-had"]}, "could not be installed"),
         ({"requires": ["torch>=2", "numpy"]}, "Name one: --torch"),
         ({"entry_points": ""}, "it is no plugin"),
-        ({"files": {"speechhub_echo/stt.py": "import not_there\n"}}, "No module named 'not_there'"),
-        ({"files": {"speechhub_echo/__init__.py": "1 / 0\n"}}, "ZeroDivisionError"),
+        (
+            {"files": {"speechhub_echo/stt.py": "import not_there\n"}},
+            "No module named 'not_there' (in speechhub_echo/stt.py:1).",
+        ),
+        (
+            {"files": {"speechhub_echo/__init__.py": "1 / 0\n"}},
+            "division by zero (in speechhub_echo/__init__.py:1).",
+        ),
         ({"files": {"speechhub_echo/engine-requirements.txt": "numpy\n"}}, "not of the form name==version"),
     ],
 )

@@ -89,7 +89,7 @@ def test_what_is_installed_is_found(plugins):
 @pytest.mark.parametrize(
     ("source", "error"),
     [
-        ("import gone_library", "ModuleNotFoundError: No module named 'gone_library'"),
+        ("import gone_library", "ModuleNotFoundError: No module named 'gone_library' (in broken.py:1)"),
         ("raise SystemError('bad wheel')", "SystemError: bad wheel"),
         ("SPEC = 1 +", "SyntaxError: "),
         ("OTHER = 1", "AttributeError: "),

@@ -57,11 +57,13 @@ def describe(*, factories: bool) -> dict[str, Any]:
 
 def _fault(factory: str) -> str:
     """Import what *factory* names, as a worker would; return what is wrong, or nothing."""
+    from speechhub.errors.origin import import_fault  # noqa: PLC0415  # after preload
+
     module, _, name = factory.partition(":")
     try:
         getattr(importlib.import_module(module), name)
     except Exception as error:  # noqa: BLE001  # whatever a plugin's libraries raise is the finding
-        return f"{type(error).__name__}: {error}"
+        return import_fault(error, module)
     return ""
 
 

@@ -7,12 +7,12 @@ While a model loads there is no such text yet, so there the message comes along.
 Standard library only: both sides import this module.
 """
 
-import traceback
 from collections.abc import Mapping
 from pathlib import PurePath
 
 import speechhub.errors
 from speechhub.errors import EngineError, EngineLoadError, EngineOutOfMemoryError, SpeechhubError
+from speechhub.errors.origin import calls
 
 _FRAMES = 3
 """How many of the innermost calls are named; enough to tell an engine's bug from its library's."""
@@ -78,7 +78,7 @@ def _cause(error: BaseException) -> str:
 
 def _where(error: BaseException) -> str:
     """Name the innermost calls: ``stt.py:40 transcribe ← child.py:77 _run``; no user text is in that."""
-    stack = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    stack = calls(error)[-_FRAMES:]
     named = [f"{PurePath(f.filename).name}:{f.lineno} {f.name}" for f in reversed(stack)]
     return " ← ".join(named) or "an unknown place"
 

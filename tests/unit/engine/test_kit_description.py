@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import traceback
 from dataclasses import replace
 
 import pytest
@@ -216,6 +217,36 @@ def test_a_light_description_passes(plugin):
 
     with pytest.raises(AssertionError, match=r"No module named 'light\.engine'"):
         check_stt_engine(spec)
+
+
+def test_an_engine_that_cannot_be_imported_says_why_and_where(plugin):
+    """The author sees the line of the plugin and the missing module, and nothing of the import machinery."""
+    spec = plugin("unfit", "", engine="\nimport gone_library\n")
+
+    with pytest.raises(AssertionError) as caught:
+        check_stt_engine(spec)
+
+    said = str(caught.value).partition("\n")[2]
+    assert said == (
+        "unfit.engine cannot be imported: ModuleNotFoundError: No module named 'gone_library' "
+        "(in unfit/engine.py:2)."
+    )
+    assert "<frozen importlib" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_description_that_cannot_be_imported_anew_says_why_and_where(plugin, tmp_path):
+    """A description that needs what the test alone has imported fails in a fresh Python."""
+    spec = plugin("stale", "")
+    (tmp_path / "stale" / "__init__.py").write_text("import gone_library\n")
+
+    with pytest.raises(AssertionError) as caught:
+        check_stt_engine(spec)
+
+    said = str(caught.value).partition("\n")[2]
+    assert said == (
+        "stale cannot be imported in a fresh Python: ModuleNotFoundError: No module named 'gone_library' "
+        "(in stale/__init__.py:1)"
+    )
 
 
 def test_an_installed_plugin_s_description_is_found_by_its_entry_point(plugin, tmp_path):

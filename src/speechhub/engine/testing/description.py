@@ -37,8 +37,12 @@ HEAVY: Final = frozenset({"torch", "transformers", "tensorflow", "jax"})
 _REPORT: Final = """
 import importlib, json, sys
 import speechhub.engine
+from speechhub.errors.origin import import_fault
 before = set(sys.modules)
-importlib.import_module(sys.argv[1])
+try:
+    importlib.import_module(sys.argv[1])
+except Exception as error:
+    sys.exit(import_fault(error, sys.argv[1]))
 new = {name: getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before}
 print(json.dumps(new))
 """
@@ -127,7 +131,7 @@ def light_description(plan: Plan) -> None:
         text=True,
         check=False,
     )
-    promise(ran.returncode == 0, f"Importing {home} in a fresh Python failed:\n{ran.stderr}")
+    promise(ran.returncode == 0, f"{home} cannot be imported in a fresh Python: {ran.stderr.strip()}")
     new: dict[str, str | None] = json.loads(ran.stdout.splitlines()[-1])
     factory = plan.spec.factory.partition(":")[0]
     promise(

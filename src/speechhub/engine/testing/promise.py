@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, TypeVar
 
+from speechhub.errors.origin import readable
+
 SubjectT = TypeVar("SubjectT")
 ValueT = TypeVar("ValueT")
 
@@ -57,8 +59,10 @@ def run_checks(
         try:
             check(subject)
         except AssertionError as error:
+            readable(error)
             raise AssertionError(f"{heading}\n{error}") from error
         except Exception as error:
+            readable(error)
             raise AssertionError(
                 f"{heading}\nThe engine raised {type(error).__name__}: {error}. The cause is above."
             ) from error

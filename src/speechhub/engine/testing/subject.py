@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.spec import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.engine.testing.promise import promise, promise_type, run_checks
 from speechhub.errors import RequestCancelledError
+from speechhub.errors.origin import import_fault
 
 EngineT = TypeVar("EngineT", SttEngine, TtsEngine)
 SubjectT = TypeVar("SubjectT", bound="Subject[Any]")
@@ -60,7 +62,7 @@ class Plan:
         made: object = self.bare_class
         if made is None:
             module, _, name = self.spec.factory.partition(":")
-            made = getattr(importlib.import_module(module), name, None)
+            made = getattr(_imported(module), name, None)
         otherwise = (
             f"factory {self.spec.factory!r} must name a subclass of speechhub.engine.{kind.__name__}; "
             f"it names {made!r}."
@@ -93,6 +95,18 @@ class Subject(Generic[EngineT]):
     def call(self, cancel_event: Event | None = None) -> Call:
         """Return a call as a worker makes it, but with a strict eye on the progress that is reported."""
         return Call(cancel_event=cancel_event or Event(), report=check_fraction)
+
+
+def _imported(module: str) -> ModuleType:
+    """Import the module with the engine.
+
+    Raises:
+        AssertionError: It cannot be imported; the message says why, and where in the plugin.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise AssertionError(f"{module} cannot be imported: {import_fault(error, module)}.") from error
 
 
 def plan_for(
