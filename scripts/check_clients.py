@@ -54,6 +54,11 @@ LONG_S = 60.0
 """Length of a recording that the server refuses, in seconds."""
 NODE = "22.23.3"
 """What is fetched where a client needs a newer Node than there is."""
+SETTINGS = (
+    *("OPENAI_", "GROQ_", "LITELLM_", "WYOMING_", "STT_", "TTS_"),
+    *("SPEECHHUB_", "PYTHON", "NODE_"),
+)
+"""How variables begin that would change what a client does."""
 LIMIT_S = 120
 INSTALL_LIMIT_S = 300
 
@@ -150,6 +155,13 @@ def clients() -> tuple[Client, ...]:
             script="speech_recognition_openai.py",
         ),
         Client(name="groq", title="Groq for Python", packages=("groq==1.7.0",), script="groq_python.py"),
+        Client(
+            name="wyoming-openai",
+            title="wyoming_openai, with a Wyoming client",
+            packages=("wyoming-openai==0.8.0", "wyoming==1.10.2"),
+            script="wyoming_bridge.py",
+            python="3.12",
+        ),
     )
 
 
@@ -290,11 +302,7 @@ def pin(client: Client) -> None:
 
 def run(client: Client, command: Sequence[str], environ: Mapping[str, str]) -> Result:
     """Run one client's script; return what it called, and what went wrong."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("OPENAI_", "GROQ_", "LITELLM_", "SPEECHHUB_", "PYTHON", "NODE_"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     with tempfile.TemporaryDirectory() as home:
         told = {"HOME": home, "TMPDIR": home, "CLIENTS_NAME": client.name, "PYTHONDONTWRITEBYTECODE": "1"}
         with subprocess.Popen(
