@@ -78,9 +78,11 @@ class Client:
     others: tuple[str, ...] = ()
     """Further requirements; for Node, none."""
     alone: tuple[str, ...] = ()
-    """Packages that are installed without what they ask for."""
+    """Those of all that are installed without what they ask for."""
     python: str = "3.11"
     """Oldest Python that the packages take."""
+    python_end: str = "4.0"
+    """First Python that the packages do not take."""
     node: int = 0
     """Oldest Node that the packages take; 0 for Python's."""
     each_run: bool = False
@@ -162,6 +164,18 @@ def clients() -> tuple[Client, ...]:
             script="wyoming_bridge.py",
             python="3.12",
         ),
+        Client(
+            name="open-webui",
+            title="Open WebUI's router for audio",
+            packages=("open-webui==0.12.4",),
+            alone=("open-webui==0.12.4",),
+            others=(
+                *("aiofiles==25.1.0", "aiohttp==3.14.5", "fastapi==0.136.3", "httpx==0.28.1"),
+                *("pydub==0.25.1", "python-mimeparse==2.0.0", "python-multipart==0.0.32"),
+            ),
+            script="open_webui_audio.py",
+            python_end="3.13",
+        ),
     )
 
 
@@ -237,11 +251,12 @@ def prepare(client: Client) -> list[str] | None:
 def prepare_python(client: Client) -> list[str] | None:
     """Install a client for Python; see `prepare`."""
     base = Path(sys.executable)
-    oldest = tuple(map(int, client.python.split(".")))
-    if sys.version_info[:2] < oldest:
-        newer = (f"3.{minor}" for minor in range(oldest[1], 15))
-        if (base := next(filter(None, map(find, newer)), base)) == Path(sys.executable):
-            print(f"{client.name}: needs Python {client.python} or newer, skipped", flush=True)
+    oldest, end = (tuple(map(int, text.split("."))) for text in (client.python, client.python_end))
+    if not oldest <= sys.version_info[:2] < end:
+        others = (f"3.{minor}" for minor in range(oldest[1], 15) if (3, minor) < end)
+        if (base := next(filter(None, map(find, others)), base)) == Path(sys.executable):
+            wanted = f"{client.python} or newer, and older than {client.python_end}"
+            print(f"{client.name}: needs Python {wanted}, skipped", flush=True)
             return None
     state = client.pins.read_text("utf-8")
     step = ["--no-deps", "--require-hashes", "-r", str(client.pins)]
@@ -289,7 +304,8 @@ def pin(client: Client) -> None:
         return
     former = client.pins.read_text("utf-8") if client.pins.exists() else ""
     text = ""
-    for wanted, alone in (((*client.packages, *client.others), False), (client.alone, True)):
+    resolved = [package for package in (*client.packages, *client.others) if package not in client.alone]
+    for wanted, alone in ((resolved, False), (client.alone, True)):
         if wanted:
             text += lock.compiled(wanted, constraints=[], former=former, alone=alone, python=client.python)
     header = f"# What scripts/check_clients.py runs as {client.name}; made by its option --lock.\n"
