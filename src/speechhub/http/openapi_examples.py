@@ -104,6 +104,11 @@ ANSWERS: Final[Mapping[str, Json]] = {
         "json": {"value": PLAIN},
         "verbose_json": {"value": VERBOSE | {"task": "translate"}},
     },
+    "detectLanguage": {
+        "language": {
+            "value": {"detected_language": "english", "language_code": "en", "confidence": None},
+        }
+    },
     "listModels": {"list": {"value": {"object": "list", "data": [MODEL]}}},
     "retrieveModel": {"alias": {"value": MODEL}},
     "listVoices": {"voices": {"value": VOICES}},
@@ -121,6 +126,13 @@ SUBTITLES: Final[Json] = {
     "text": {"value": f"{TEXT}\n"},
     "srt": {"value": f"1\n{TIMES}\n{TEXT}\n\n\n"},
     "vtt": {"value": f"WEBVTT\n\n{TIMES.replace(',', '.')}\n{TEXT}\n\n"},
+}
+
+ASR_TEXTS: Final[Json] = {
+    "txt": {"value": f"{TEXT}\n"},
+    "srt": SUBTITLES["srt"],
+    "vtt": SUBTITLES["vtt"],
+    "tsv": {"value": f"start\tend\ttext\n0\t2840\t{TEXT}\n"},
 }
 
 SPEECH_REQUESTS: Final[Json] = {
