@@ -28,6 +28,7 @@ class Shell:
         self._url = url
         self._folder = folder
         folder.mkdir()
+        (folder / ".venv").symlink_to(sys.prefix)  # as in a clone, after scripts/serve
         tools = folder / "bin"
         tools.mkdir()
         # Without --fail, curl is content with any answer.

@@ -11,7 +11,7 @@ import pytest
 
 import speechhub.errors
 from speechhub.cli import main
-from speechhub.http import health_schemas, schemas, voice_schemas
+from speechhub.http import asr_schemas, health_schemas, schemas, voice_schemas
 from speechhub.http.app import create_app
 from speechhub.http.errors import error_object, status_of
 from speechhub.http.multipart import UnsupportedMediaTypeError
@@ -102,6 +102,12 @@ STRUCTS = [
     voice_schemas.RenameVoiceConsent,
     schemas.AudioModelList,
     schemas.AudioModel,
+    asr_schemas.AsrQuery,
+    asr_schemas.DetectionQuery,
+    asr_schemas.AsrJson,
+    asr_schemas.AsrSegment,
+    asr_schemas.AsrWord,
+    asr_schemas.DetectedLanguage,
 ]
 
 

@@ -4,9 +4,11 @@
 """
 
 import json
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 
 import httpx
@@ -123,9 +125,9 @@ def test_an_engine_that_loads_too_slowly_is_one_line_at_level_error(tmp_path):
         assert "FIRST_LOAD_TIMEOUT_S" in line["reason"]
 
 
-def test_a_wrong_option_is_one_line_at_level_error(tmp_path):
-    """A load that fails names the exception's class and the place that raised it."""
-    with serving(tmp_path, **echo_env(stt={"beam": 5})) as server:
+def test_a_load_that_fails_is_one_line_at_level_error(tmp_path):
+    """The line names the exception's class and the place that raised it."""
+    with serving(tmp_path, **echo_env(stt={"memory_bytes": 1 << 60})) as server:
         assert transcribe(server).status_code == 500
         told(server, "engine failed to load")
 
@@ -133,10 +135,10 @@ def test_a_wrong_option_is_one_line_at_level_error(tmp_path):
         assert (line["event"], line["model"], line["error"]) == (
             "engine failed to load",
             "echo-stt",
-            "ConfigurationError",
+            "EngineOutOfMemoryError",
         )
-        assert "beam" in str(line["reason"])
-        assert str(line["cause"]).startswith("ConfigurationError in call.py:")
+        assert "ran out of memory" in str(line["reason"])
+        assert str(line["cause"]).startswith("MemoryError in faults.py:")
 
 
 def test_an_engine_that_cannot_load_is_left_alone_for_a_while(tmp_path):
@@ -156,14 +158,36 @@ def test_an_engine_that_cannot_load_is_left_alone_for_a_while(tmp_path):
 
 def test_settings_that_lead_nowhere_are_warned_of_at_the_start(tmp_path):
     """The server starts all the same; its log and /health name each of them."""
-    env = echo_env(tts={"fial": True}) | {"SPEECHHUB_PRELOAD": "echo-sst"}
-    with serving(tmp_path, **env) as server:
+    with serving(tmp_path, **ECHO, SPEECHHUB_PRELOAD="echo-sst") as server:
         lines = server.logged("settings do not fit")
         told_by_health = httpx.get(f"{server.url}/health").json()["warnings"]
 
     assert {line["level"] for line in lines} == {"warning"}
-    assert [line["subject"] for line in lines] == ["engines.echo-tts.fial", "preload"]
-    assert [warning.partition(": ")[0] for warning in told_by_health] == ["engines.echo-tts.fial", "preload"]
+    assert [line["subject"] for line in lines] == ["preload"]
+    assert [warning.partition(": ")[0] for warning in told_by_health] == ["preload"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [({"fial": True}, "mean fail?"), ({"work_s": "slow"}, "'slow'")],
+    ids=["an unknown option", "a wrong type"],
+)
+def test_an_option_that_an_engine_does_not_take_keeps_the_server_from_starting(tmp_path, options, problem):
+    """Each request to the engine would fail; the answer is one line, with the option's full name."""
+    found = subprocess.run(
+        [sys.executable, "-m", "speechhub", "serve", "--port", "0"],
+        env=os.environ | echo_env(tts=options) | {"SPEECHHUB_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert found.returncode == 1
+    [said] = [line for line in found.stderr.splitlines() if line.startswith("error: ")]
+    assert f"engines.echo-tts.{next(iter(options))}" in said
+    assert problem in said
+    assert "Traceback" not in found.stderr
 
 
 def test_a_broken_plugin_harms_nobody(tmp_path):

@@ -367,7 +367,10 @@ def test_no_server(run):
     shown = run("speak", "Hi", "-o", "x.wav", "--url", f"http://127.0.0.1:{port}")
 
     assert shown.exit_code == 1
-    assert "Is the server running? Start it with 'speechhub serve'" in shown.stderr
+    assert (
+        "Is the server running there? Start it with 'speechhub serve', or name another address with --url"
+        in shown.stderr
+    )
 
 
 def test_the_key_is_sent_and_not_told(run, monkeypatch):

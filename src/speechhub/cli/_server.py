@@ -79,7 +79,8 @@ def _told(url: str) -> Iterator[None]:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise ServerError(
-            f"No answer from {url}: {error}. Is the server running? Start it with 'speechhub serve'."
+            f"No answer from {url}: {error}. Is the server running there? Start it with 'speechhub "
+            "serve', or name another address with --url or SPEECHHUB_PORT."
         ) from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
         raise ServerError(f"{url!r} is not the address of a server; give one such as "

@@ -46,5 +46,5 @@ def serve(config: Path | None, **options: Any) -> None:
     settings = load_settings(config_file=config, overrides=overrides)
     configure_logging(settings.log_level, settings.log_format, coloured=coloured(sys.stderr))
     hub = Hub.assemble(settings)
-    hub.warn()
+    hub.check()
     uvloop.run(serve_app(create_app(settings, hub), hub, settings))

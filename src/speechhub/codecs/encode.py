@@ -102,7 +102,7 @@ def encode_all(audio: Audio, audio_format: SpeechFormat) -> bytes:
     pcm16 = _to_pcm16(resample(audio, OUTPUT_RATE).samples)
     file = io.BytesIO()
     if audio_format is SpeechFormat.WAV:
-        file.write(_wav_header(pcm16.nbytes, OUTPUT_RATE))
+        file.write(wav_header(pcm16.nbytes, OUTPUT_RATE))
         file.write(pcm16.tobytes())
         return file.getvalue()
     writer = _writer(
@@ -120,7 +120,7 @@ def _to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return pcm16
 
 
-def _wav_header(data_bytes: int | None, sample_rate: int) -> bytes:
+def wav_header(data_bytes: int | None, sample_rate: int) -> bytes:
     """Return the header of a PCM16 WAV; None is a length that nobody knows yet.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0; 0xFFFFFFFF as OpenAI streams.
@@ -162,7 +162,7 @@ class _Writer(Protocol):
 def _writer(audio_format: SpeechFormat, file: "_Pipe | BinaryIO", sample_rate: int) -> _Writer:
     match audio_format:
         case SpeechFormat.WAV:
-            return _PcmWriter(file, header=_wav_header(None, sample_rate))
+            return _PcmWriter(file, header=wav_header(None, sample_rate))
         case SpeechFormat.PCM:
             return _PcmWriter(file, header=b"")
         case _:

@@ -21,6 +21,7 @@ from speechhub.http.middleware import errors_answered, head_answered, request_sc
 from speechhub.http.openapi import openapi_config
 from speechhub.http.paths import with_aliases
 from speechhub.http.routes import (
+    asr,
     consents,
     engines,
     health,
@@ -51,6 +52,7 @@ EXPOSED_HEADERS = (
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
     "x-ignored-fields",
+    "asr-engine",
 )
 """What pages of other origins may read, besides the body."""
 
@@ -75,6 +77,8 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             metrics.get_metrics,
             page.get_root,
             page.get_part,
+            asr.create_asr_transcript,
+            asr.detect_language,
             Router(
                 path="/v1",
                 route_handlers=[

@@ -17,13 +17,15 @@ _MAX_NAMES: Final = 20
 
 
 def note_ignored(scope: Scope, names: Iterable[str]) -> None:
-    """Say which fields have no effect; their values are nobody's business.
+    """Say which fields have no effect, beside those that were told before; their values stay here.
 
     Args:
         scope: Of the request, whose answer gets the header.
         names: Fields that the request has, and the server has no use for.
     """
-    told = sorted({name for name in names if _NAME.fullmatch(name)})[:_MAX_NAMES]
+    told = sorted({name for name in names if _NAME.fullmatch(name)})
     if told:
-        scope["state"]["headers"][HEADER] = ", ".join(told)
-        log.debug("fields ignored", path=scope["path"], fields=told)
+        headers = scope["state"]["headers"]
+        before = headers[HEADER].split(", ") if HEADER in headers else []
+        headers[HEADER] = ", ".join([*before, *told][:_MAX_NAMES])
+        log.debug("fields ignored", path=scope["path"], fields=told[:_MAX_NAMES])

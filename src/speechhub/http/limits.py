@@ -17,7 +17,15 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import RateLimitedError
 
-WORK_PATHS: Final = frozenset({"/v1/audio/transcriptions", "/v1/audio/translations", "/v1/audio/speech"})
+WORK_PATHS: Final = frozenset(
+    {
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+        "/v1/audio/speech",
+        "/asr",
+        "/detect-language",
+    }
+)
 """Routes whose POST keeps an engine busy."""
 
 MINUTE_S: Final = 60.0

@@ -32,6 +32,8 @@ class Form:
 
     file: BinaryIO | None = None
     """Contents of the part that is the file, at their start; None if there was no such part."""
+    filename: str | None = None
+    """What the client calls the file; None if it does not say."""
     fields: dict[str, list[str]] = field(default_factory=dict)
     """Text parts by name, ``[]`` behind a name removed; empty values and the text ``null`` left out."""
 
@@ -98,6 +100,7 @@ class _Reader:
             self._text.clear()
             if self._name == self._file_field:
                 self._begin_file()
+                self.form.filename = event.filename or None
         elif event is None:
             self._end_part()
         elif self._name == self._file_field and self.form.file is not None:

@@ -1,7 +1,7 @@
 """The OpenAPI description: what Litestar finds in the handlers, completed with what signatures cannot say.
 
-Litestar writes paths, parameters and summaries; the shapes come from the structs in ``schemas.py``,
-``voice_schemas.py`` and ``health_schemas.py`` (see ``openapi_shapes.py``). The bodies of the audio routes,
+Litestar writes paths, parameters and summaries; the shapes come from the structs in ``schemas.py`` and the
+other modules of that ending (see ``openapi_shapes.py``). The bodies of the audio routes,
 which depend on the request, and the errors are added here.
 """
 
@@ -15,7 +15,14 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import OpenAPI
 
 from speechhub import __version__
-from speechhub.http.openapi_examples import ANSWERS, FIELDS, SPEECH_REQUESTS, SUBTITLES, error_example
+from speechhub.http.openapi_examples import (
+    ANSWERS,
+    ASR_TEXTS,
+    FIELDS,
+    SPEECH_REQUESTS,
+    SUBTITLES,
+    error_example,
+)
 from speechhub.http.openapi_shapes import REF, component_schemas
 from speechhub.voices.records import MAX_NAME_CHARS
 
@@ -57,6 +64,8 @@ FORM_ERRORS: Final = ("400", "401", "404", "408", "413", "415", "429", "500", "5
 OPERATION_ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "createTranscription": FORM_ERRORS,
     "createTranslation": FORM_ERRORS,
+    "createAsrTranscript": FORM_ERRORS,
+    "detectLanguage": FORM_ERRORS,
     "createSpeech": ("400", "401", "404", "408", "413", "429", "500", "503"),
     "listModels": ("401",),
     "retrieveModel": ("401", "404"),
@@ -98,6 +107,15 @@ CONSENT_FORM: Final[Mapping[str, Json]] = {
     "name": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "A label."},
     "language": {"type": "string", "description": "BCP 47 tag of what is said, such as en-US."},
 }
+SAMPLE_FORMS: Final[Mapping[str, tuple[str, Mapping[str, Json]]]] = {
+    "createVoice": ("audio_sample", VOICE_FORM),
+    "createVoiceConsent": ("recording", CONSENT_FORM),
+    "createAsrTranscript": ("audio_file", {}),
+    "detectLanguage": ("audio_file", {}),
+}
+"""Operation → the part of its form that is a recording, and the texts beside it."""
+QUERIES: Final = {"createAsrTranscript": "AsrQuery", "detectLanguage": "DetectionQuery"}
+"""Operation → the struct of what stands behind its ``?``, where the handler's signature does not tell."""
 
 
 def openapi_config() -> OpenAPIConfig:
@@ -162,20 +180,21 @@ def _complete(operation: Json) -> None:
     success = operation["responses"]["200"]
     success["headers"] = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
     success["description"] = "What was asked for."
+    if name in SAMPLE_FORMS:
+        operation["requestBody"] = _sample_form(*SAMPLE_FORMS[name])
+    if name in QUERIES:
+        operation["parameters"] = _query(QUERIES[name])
     match name:
-        case "createTranscription":
-            operation["requestBody"] = _form(leave_out=())
-            success["content"] = _transcript_content(ANSWERS[name])
-        case "createTranslation":
-            operation["requestBody"] = _form(leave_out=ONLY_TRANSCRIPTIONS)
+        case "createTranscription" | "createTranslation":
+            leave_out = ONLY_TRANSCRIPTIONS if name == "createTranslation" else ()
+            operation["requestBody"] = _form(leave_out=leave_out)
             success["content"] = _transcript_content(ANSWERS[name])
         case "createSpeech":
             operation["requestBody"]["content"]["application/json"]["examples"] = SPEECH_REQUESTS
             success["content"] = _speech_content()
-        case "createVoice":
-            operation["requestBody"] = _sample_form("audio_sample", VOICE_FORM)
-        case "createVoiceConsent":
-            operation["requestBody"] = _sample_form("recording", CONSENT_FORM)
+        case "createAsrTranscript":
+            success["headers"]["asr-engine"] = {"schema": {"type": "string"}, "description": "What listened."}
+            success["content"] = {"text/plain": _asr_text()}
         case "deleteModel":
             del operation["responses"]["200"]
         case "getRoot" | "getHealth":
@@ -232,7 +251,7 @@ def _form(*, leave_out: Iterable[str]) -> Json:
 
 
 def _sample_form(field: str, texts: Mapping[str, Json]) -> Json:
-    """Return the multipart body with a recording of a speaker; all its fields are required, but type."""
+    """Return the multipart body with a recording; all its fields are required, but type."""
     file = {"type": "string", "format": "binary", "description": "The recording, told by its bytes."}
     form = {
         "type": "object",
@@ -240,6 +259,21 @@ def _sample_form(field: str, texts: Mapping[str, Json]) -> Json:
         "required": [field, *(name for name in texts if name != "type")],
     }
     return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+
+
+def _query(struct: str) -> list[Json]:
+    """Return what stands behind the ``?``, one parameter for each field of a struct."""
+    parameters = []
+    for name, schema in component_schemas()[struct]["properties"].items():
+        schema = _without_null(schema)  # noqa: PLW2901  # the same, as a query can write it
+        text = schema.pop("description")
+        parameters.append({"name": name, "in": "query", "description": text, "schema": schema})
+    return parameters
+
+
+def _asr_text() -> Json:
+    text = "In the format that `output` names; with `json` an object like `AsrJson`, as text too."
+    return {"schema": {"type": "string", "description": text}, "examples": ASR_TEXTS}
 
 
 def _without_null(schema: Json) -> Json:

@@ -104,10 +104,15 @@ ANSWERS: Final[Mapping[str, Json]] = {
         "json": {"value": PLAIN},
         "verbose_json": {"value": VERBOSE | {"task": "translate"}},
     },
+    "detectLanguage": {
+        "language": {
+            "value": {"detected_language": "english", "language_code": "en", "confidence": None},
+        }
+    },
     "listModels": {"list": {"value": {"object": "list", "data": [MODEL]}}},
     "retrieveModel": {"alias": {"value": MODEL}},
     "listVoices": {"voices": {"value": VOICES}},
-    "listSpeechVoices": {"voices": {"value": [SPEECH_VOICE]}},
+    "listSpeechVoices": {"names": {"value": [SPEECH_VOICE]}},
     "createVoice": {"voice": {"value": VOICE | {"aliases": []}}},
     "retrieveVoice": {"voice": {"value": VOICE}},
     "createVoiceConsent": {"consent": {"value": CONSENT}},
@@ -121,6 +126,13 @@ SUBTITLES: Final[Json] = {
     "text": {"value": f"{TEXT}\n"},
     "srt": {"value": f"1\n{TIMES}\n{TEXT}\n\n\n"},
     "vtt": {"value": f"WEBVTT\n\n{TIMES.replace(',', '.')}\n{TEXT}\n\n"},
+}
+
+ASR_TEXTS: Final[Json] = {
+    "txt": {"value": f"{TEXT}\n"},
+    "srt": SUBTITLES["srt"],
+    "vtt": SUBTITLES["vtt"],
+    "tsv": {"value": f"start\tend\ttext\n0\t2840\t{TEXT}\n"},
 }
 
 SPEECH_REQUESTS: Final[Json] = {

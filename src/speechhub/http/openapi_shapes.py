@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from speechhub.http import health_schemas, schemas, voice_schemas
+from speechhub.http import asr_schemas, health_schemas, schemas, voice_schemas
 from speechhub.http.errors import ErrorBody
 
 REF: Final = "#/components/schemas/{name}"
@@ -25,6 +25,8 @@ REQUESTS: Final = (
     schemas.EmotionFields,
     schemas.EmotionVector,
     voice_schemas.RenameVoiceConsent,
+    asr_schemas.AsrQuery,
+    asr_schemas.DetectionQuery,
 )
 """Structs that clients write: here a field with a default may be left out; in answers all are present."""
 
@@ -38,7 +40,8 @@ EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
 
 def component_schemas() -> dict[str, Any]:
     """Return the JSON schema of every struct that goes over the wire, by name."""
-    named = [*vars(schemas).values(), *vars(voice_schemas).values(), *vars(health_schemas).values()]
+    modules = (schemas, voice_schemas, health_schemas, asr_schemas)
+    named = [it for module in modules for it in vars(module).values()]
     structs = [it for it in named if isinstance(it, type) and issubclass(it, msgspec.Struct)]
     structs.append(ErrorBody)
     _, components = msgspec.json.schema_components(structs, ref_template=REF)
@@ -59,7 +62,7 @@ def component_schemas() -> dict[str, Any]:
 
 def field_docs(struct: type) -> dict[str, str]:
     """Return the docstrings under a class's fields, which Python forgets; none if there is no source."""
-    docs = {}
+    docs = field_docs(struct.__base__) if struct.__base__ not in (None, msgspec.Struct) else {}
     with contextlib.suppress(OSError):
         tree = ast.parse(textwrap.dedent(inspect.getsource(struct)))
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []

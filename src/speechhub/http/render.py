@@ -104,7 +104,7 @@ def to_verbose_json(
         language=language_name(transcript.language) if transcript.language else "unknown",
         duration=round(transcript.duration_s, 3),
         text=transcript.text,
-        segments=[_segment(number, segment) for number, segment in enumerate(transcript.segments)]
+        segments=[to_segment(number, segment) for number, segment in enumerate(transcript.segments)]
         if "segment" in granularities
         else msgspec.UNSET,
         words=[_word(word) for word in transcript.words] if "word" in granularities else msgspec.UNSET,
@@ -112,7 +112,8 @@ def to_verbose_json(
     )
 
 
-def _segment(number: int, segment: Segment) -> schemas.TranscriptionSegment:
+def to_segment(number: int, segment: Segment) -> schemas.TranscriptionSegment:
+    """Return one segment, whose place in the transcript is *number*."""
     return schemas.TranscriptionSegment(
         id=number,
         seek=int(segment.start_s // 30) * 3000,  # start of Whisper's 30 s window, in frames of 10 ms

@@ -13,7 +13,7 @@ import structlog
 
 from speechhub.discovery import BrokenPlugin
 from speechhub.environments.find import discover_all
-from speechhub.errors import SpeechhubError
+from speechhub.errors import ConfigurationError, SpeechhubError
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.gpu.names import gpu_names
 from speechhub.gpu.nvml import NvmlMonitor
@@ -199,10 +199,17 @@ class Hub:
         await self.manager.close(self.settings.shutdown_timeout_s)
         await self.observation.__aexit__(kind, error, trace)
 
-    def warn(self) -> None:
-        """Log what in the settings cannot work; requests may meet it later."""
+    def check(self) -> None:
+        """Log what in the settings cannot work; requests may meet it later.
+
+        Raises:
+            ConfigurationError: An engine does not take one of its options: every request to it would fail.
+        """
         for finding in self.findings:
-            log.warning("settings do not fit", subject=finding.subject, problem=finding.text)
+            if not finding.stops:
+                log.warning("settings do not fit", subject=finding.subject, problem=finding.text)
+        if wrong := [f"{finding.subject}: {finding.text}" for finding in self.findings if finding.stops]:
+            raise ConfigurationError(" ".join(wrong))
 
     def preload(self, names: Iterable[str]) -> None:
         """Load models in the background; a failure is logged, and the next request tries again."""

@@ -29,6 +29,8 @@ class Finding:
     """What is wrong, and what to do."""
     breaks: bool
     """Whether requests fail for it; otherwise it may be meant so."""
+    stops: bool = False
+    """Whether the server refuses to start with it, as with any other setting that cannot be meant so."""
 
 
 def inspect(
@@ -76,9 +78,9 @@ def _options(settings: Settings, engines: Sequence[InstalledEngine]) -> Iterator
                 continue
             if name not in known:
                 text = f"the engine has no such option. {near(name, [*known, 'device'])}"
-                yield Finding(subject=subject, text=text, breaks=True)
+                yield Finding(subject=subject, text=text, breaks=True, stops=True)
             elif problem := known[name].problem_with(value):
-                yield Finding(subject=subject, text=problem, breaks=True)
+                yield Finding(subject=subject, text=problem, breaks=True, stops=True)
 
 
 def _option_folders(placements: Mapping[str, Placement]) -> Iterator[Finding]:

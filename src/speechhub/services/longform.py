@@ -56,6 +56,11 @@ class Longform:
         self.done_s = 0.0
         """How much of the recording is transcribed, in seconds."""
 
+    @property
+    def language(self) -> str | None:
+        """The language of the recording, as soon as it is certain."""
+        return self._language
+
     async def events(self, *, live: bool) -> AsyncGenerator[str | Transcript, None]:
         """Yield pieces of text as they become final, which join to the whole; then the transcript.
 

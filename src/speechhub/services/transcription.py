@@ -1,7 +1,8 @@
 """Speech to text: from an uploaded recording to a transcript."""
 
+import math
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -17,6 +18,8 @@ from speechhub.services.reading import Reading
 from speechhub.services.transcript_stream import TranscriptStream
 
 WHAT: Final = "The transcription"
+DETECTION_S: Final = 30.0
+"""Longest passage, in seconds, in which a language is looked for; Whisper hears as much at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,36 @@ class TranscriptionService:
                     return event
         raise AssertionError("unreachable")
 
+    async def detect_language(self, recording: BinaryIO, job: TranscriptionJob) -> str:
+        """Return the code of the language that is spoken, from the first passage that tells it.
+
+        The rest of the recording is not even decoded.
+
+        Args:
+            recording: As for `transcribe`.
+            job: Which model listens, and for how long; a language in it is ignored.
+
+        Raises:
+            RequestError: The recording is at fault, says nothing, or the model tells no languages apart.
+            UnavailableError, EngineError, ModelFilesError: As for `transcribe`.
+        """
+        placement = self._catalog.model(job.model, Slot.STT)
+        if not stt_capabilities(placement).language_detection:
+            raise UnsupportedValueError(
+                f"Model {placement.target!r} cannot detect languages. Name the language instead, or have the "
+                "operator choose another default model for speech to text."
+            )
+        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
+        work = self._work(recording, replace(job, language=None), deadline, longest_s=DETECTION_S)
+        async with deadline.kept("The detection"), aclosing(work.events(live=False)) as events:
+            async for event in events:
+                found = event.language if isinstance(event, Transcript) else work.language
+                if found:
+                    return found
+        raise InvalidValueError(
+            "No language was found: nothing is said in the recording. Send another part of it.", param="file"
+        )
+
     async def stream(self, recording: BinaryIO, job: TranscriptionJob) -> TranscriptStream:
         """Start to transcribe; return pieces of text as they become final, and the transcript after them.
 
@@ -94,14 +127,21 @@ class TranscriptionService:
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         return await TranscriptStream.open(self._work(recording, job, deadline), deadline.kept(WHAT))
 
-    def _work(self, recording: BinaryIO, job: TranscriptionJob, deadline: Deadline) -> Longform:
+    def _work(
+        self,
+        recording: BinaryIO,
+        job: TranscriptionJob,
+        deadline: Deadline,
+        *,
+        longest_s: float = math.inf,
+    ) -> Longform:
         placement = self._catalog.model(job.model, Slot.STT)
         request = self._check(job, placement)
         capabilities = stt_capabilities(placement)
         reading = Reading(
             recording,
             sample_rate=capabilities.sample_rate,
-            longest_s=capabilities.longest_input_s,
+            longest_s=min(capabilities.longest_input_s or math.inf, longest_s),
             max_audio_s=self._max_audio_s,
         )
         return Longform(
@@ -120,7 +160,7 @@ class TranscriptionService:
             raise UnsupportedValueError(f"Model {model!r} cannot translate.", param="model")
         if job.segments and not capabilities.segment_timestamps:
             raise UnsupportedValueError(
-                f"Model {model!r} has no timestamps: use response_format 'json' or 'text' instead.",
+                f"Model {model!r} has no timestamps: ask for a format without them, such as plain text.",
                 param="response_format",
             )
         language = parse_language(job.language)

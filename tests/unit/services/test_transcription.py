@@ -17,6 +17,7 @@ from speechhub.errors import (
     AudioTooShortError,
     EngineCrashedError,
     EngineOutOfMemoryError,
+    InvalidValueError,
     RequestTimeoutError,
     UnsupportedAudioError,
     UnsupportedValueError,
@@ -401,3 +402,72 @@ async def test_a_slow_engine_is_not_run_away_from(service, runner, file_of):
 
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
+
+
+# ── Languages ────────────────────────────────────────────────────────────────
+
+
+def hearing(*languages):
+    """Return an engine's ears that find these languages, one after the other."""
+    heard = iter(languages)
+
+    def hear(request):
+        return Transcript(text="Hm.", language=next(heard), duration_s=request.audio.duration_s)
+
+    return hear
+
+
+async def test_a_language_is_detected_where_enough_is_said(service, runner, file_of):
+    """A cough tells nothing; the first stretch of speech does, and the rest is not listened to."""
+    runner.hear = hearing("fr", "de")
+
+    code = await service.detect_language(file_of(talk(1, 6, 4, 6, 4)), JOB)
+
+    assert code == "de"
+    assert [request.language for request in asked(runner)] == [None, None]
+
+
+async def test_a_cough_is_better_than_nothing(service, runner, file_of):
+    """Where nothing is said for long enough, what was said first counts."""
+    runner.hear = hearing("fr", "de")
+
+    assert await service.detect_language(file_of(talk(1, 6, 1)), JOB) == "fr"
+
+
+async def test_an_engine_hears_thirty_seconds_for_the_language(service, runner, file_of):
+    """An engine that takes five minutes is not kept busy with them, and a language in the job is ignored."""
+    job = TranscriptionJob(model="any-ears", language="fr")
+
+    assert await service.detect_language(file_of(babble(90)), job) == "en"
+
+    [request] = asked(runner)
+    assert request.language is None
+    assert 20 < request.audio.duration_s <= 30
+
+
+async def test_what_follows_is_not_even_decoded(make_service, file_of):
+    """A recording that is too long to be transcribed still has a language."""
+    assert await make_service(max_audio_s=60).detect_language(file_of(babble(90)), JOB) == "en"
+
+
+async def test_a_model_without_languages_detects_none(service, runner, file_of):
+    """It is refused, and nothing is guessed."""
+    with pytest.raises(UnsupportedValueError):
+        await service.detect_language(file_of(babble(4)), TranscriptionJob(model="deaf-ears"))
+    assert not runner.requests
+
+
+async def test_silence_has_no_language(service, runner, file_of):
+    """Nothing said is an error of its own."""
+    runner.hear = lambda request: Transcript(text="", duration_s=request.audio.duration_s)
+
+    with pytest.raises(InvalidValueError):
+        await service.detect_language(file_of(talk(1, 6, 4)), JOB)
+
+
+async def test_a_detection_has_a_deadline(service, runner, file_of):
+    """The client's patience ends it."""
+    runner.gate.clear()
+
+    with pytest.raises(RequestTimeoutError):
+        await service.detect_language(file_of(babble(4)), TranscriptionJob(model="ears", timeout_s=0.01))

@@ -1,0 +1,115 @@
+"""From a request of whisper-asr-webservice's clients to what it asks for."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from litestar import Request
+from litestar.datastructures import State
+
+from speechhub.codecs.headerless import with_header
+from speechhub.engine import Task
+from speechhub.errors import InvalidValueError, MissingValueError, RequestError
+from speechhub.http.asr_schemas import AsrQuery, DetectionQuery
+from speechhub.http.ignored import note_ignored
+from speechhub.http.multipart import read_form
+from speechhub.services.transcription import TranscriptionJob
+
+FILE: Final = "audio_file"
+"""The part of the form that is the recording."""
+SAMPLE_RATE: Final = 16_000
+"""Of samples without a header, in hertz."""
+NAMES: Final = {
+    "file": FILE,
+    "model": "task",  # the default model is at fault only where it cannot do the task
+    "response_format": "output",
+    "timestamp_granularities": "word_timestamps",
+}
+"""OpenAI's names of what a request has, which the services use, and the names that it has here."""
+UNUSED: Final = ("vad_filter",)
+"""What is read, so that nonsense is refused, and has no effect."""
+
+_BOOLS: Final = {"yes": "true", "y": "true", "t": "true", "on": "true"} | {
+    "no": "false",
+    "n": "false",
+    "f": "false",
+    "off": "false",
+}
+"""What else means true and false; as pydantic reads them, which the original is built on."""
+
+HttpRequest = Request[None, None, State]
+QueryT = TypeVar("QueryT", bound=DetectionQuery)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A recording, which is closed with its request."""
+
+    file: BinaryIO
+    filename: str
+    """Percent-encoded, fit for a header."""
+
+
+def read_query(request: HttpRequest, kind: type[QueryT]) -> QueryT:
+    """Read what stands behind the ``?``; empty values count as absent.
+
+    Raises:
+        InvalidValueError: A value is wrong.
+    """
+    given = {name: text for name, text in request.query_params.multi_items() if text}
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    for name in given.keys() & fields.keys():
+        text = given[name]
+        value = _BOOLS.get(text.lower(), text.lower()) if fields[name].type is bool else text
+        try:
+            values[name] = msgspec.convert(value, fields[name].type, strict=False)
+        except msgspec.ValidationError as error:
+            raise InvalidValueError(f"Invalid value for {name!r}: {error}.", param=name) from error
+    note_ignored(request.scope, [*(given.keys() - fields.keys()), *filter(values.get, UNUSED)])
+    return kind(**values)
+
+
+async def read_upload(request: HttpRequest, *, encode: bool) -> Upload:
+    """Read the body.
+
+    Args:
+        request: Its body must be unread.
+        encode: False where the file is samples without a header.
+
+    Raises:
+        RequestError: The body is not a form with a recording, or too large.
+    """
+    form = await read_form(request, limit_bytes=request.app.state.max_upload_bytes, file_field=FILE)
+    note_ignored(request.scope, form.fields)
+    if form.file is None:
+        raise MissingValueError(FILE, f"Send the recording in the form field {FILE!r}.")
+    request.scope["state"]["exit_stack"].callback(form.file.close)
+    file = form.file if encode else with_header(form.file, sample_rate=SAMPLE_RATE)
+    return Upload(file=file, filename=quote(form.filename or FILE))
+
+
+def job_of(query: AsrQuery, *, timeout_s: float | None) -> TranscriptionJob:
+    """Return what the query asks of the default model."""
+    return TranscriptionJob(
+        task=Task(query.task),
+        language=query.language,
+        prompt=query.initial_prompt,
+        segments=query.output != "txt",
+        words=query.word_timestamps and query.output == "json",
+        words_if_possible=query.output in ("srt", "vtt"),
+        timeout_s=timeout_s,
+    )
+
+
+@contextmanager
+def fields_named() -> Iterator[None]:
+    """Have errors of the block call the fields of the request as these clients do."""
+    try:
+        yield
+    except RequestError as error:
+        error.param = NAMES.get(error.param or "", error.param)
+        raise
