@@ -135,6 +135,13 @@ def clients() -> tuple[Client, ...]:
             each_run=True,
         ),
         Client(
+            name="ai-sdk-6",
+            title="Vercel's AI SDK, the version before",
+            packages=("ai@6.0.326", "@ai-sdk/openai@3.0.141", "@ai-sdk/groq@3.0.71"),
+            script="ai_sdk.mjs",
+            node=20,
+        ),
+        Client(
             name="livekit",
             title="LiveKit agents",
             packages=("livekit-agents==1.8.9", "livekit-plugins-openai==1.8.9"),
