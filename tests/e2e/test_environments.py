@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -122,6 +123,60 @@ def test_an_upgrade_replaces_the_whole(engines, wheels, tmp_path):
     assert "is not used" in engines("check", "--clean")[1]
     assert len(engines.folders()) == 1
     assert engines("check") == (0, "echo: works\n")
+
+
+BACKEND = """
+import sys
+from pathlib import Path
+
+sys.path.append({root!r})
+from tests.e2e.wheels import editable_plugin_wheel, plugin_wheel
+
+FILES = {{"speechhub_echo/engine-requirements.txt": "numpy==2.0.0\\n"}}
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return plugin_wheel(Path(folder), "echo", requires=["gradio"], files=FILES).name
+
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    return editable_plugin_wheel(Path(folder), "echo", Path("src").absolute(), requires=["gradio"]).name
+"""
+"""Builds echo without an index, with pins that leave out what the metadata ask for."""
+
+
+@pytest.mark.parametrize("no_uv", ["", "1"])
+def test_an_editable_engine_is_what_its_folder_holds(engines, tmp_path, no_uv):
+    """Its pins are installed, and what the author changes counts without another installation."""
+    folder = tmp_path / "mine"
+    source = Path(__file__).parents[2] / "plugins" / "speechhub-echo"
+    shutil.copytree(source / "src", folder / "src")
+    project = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))["project"]["name"]
+    (folder / "backend.py").write_text(BACKEND.format(root=str(Path(__file__).parents[2])))
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{project}"\nversion = "1.0"\ndynamic = ["dependencies", "entry-points"]\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+
+    code, output = engines("install", "--editable", folder, NO_UV=no_uv)
+
+    assert code == 0, output
+    assert read_record(engines.engines_dir / "echo").editable
+    assert engines("check") == (0, "echo: works\n")
+    description = folder / "src" / "speechhub_echo" / "__init__.py"
+    description.write_text(description.read_text().replace('name="echo-stt"', 'name="ears-of-mine"'))
+    assert {"ears-of-mine", "echo-tts"} == set(engines.engines())
+    (folder / "src" / "speechhub_echo" / "stt.py").write_text("1 / 0\n")
+    assert "(in speechhub_echo/stt.py:1)" in engines("check")[1]
+
+
+def test_only_a_folder_is_editable(engines, wheels):
+    """A wheel, or a package of an index, has no source that could be edited."""
+    code, output = engines("install", "-e", "echo", "--from", wheels)
+
+    assert code == 2
+    assert "--editable needs the folder of a plugin, which 'echo' is not." in output
+    assert not engines.engines_dir.exists()
 
 
 def test_pins_are_installed_as_they_stand(engines, wheels, tmp_path):
