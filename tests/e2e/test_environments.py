@@ -1,6 +1,7 @@
 """Engines are really installed, by pip, from wheels that the tests make: no network is touched."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -120,6 +121,11 @@ def test_an_upgrade_replaces_the_whole(engines, wheels, tmp_path):
     assert code == 0, output
     assert engines.engines()["echo-stt"].distribution == "speechhub-echo 2.0"
     assert len(engines.folders()) == 2
+    code, output = engines("check", "--json")
+    told = json.loads(output)
+    [environment] = told["environments"]
+    assert (code, told["ok"], environment["ok"]) == (0, True, True)
+    assert [Path(it["path"]).name in engines.folders() for it in environment["unused"]] == [True]
     assert "is not used" in engines("check", "--clean")[1]
     assert len(engines.folders()) == 1
     assert engines("check") == (0, "echo: works\n")
@@ -356,6 +362,21 @@ def test_an_environment_whose_packages_changed_is_told(engines, wheels):
     assert code == 1
     assert "numpy==2.0.0 was installed and is gone." in output
     assert "added==1 was added later." in output
+    code, output = engines("check", "--json")
+    assert (code, json.loads(output)) == (
+        1,
+        {
+            "ok": False,
+            "environments": [
+                {
+                    "name": "echo",
+                    "ok": False,
+                    "problems": ["numpy==2.0.0 was installed and is gone.", "added==1 was added later."],
+                    "unused": [],
+                }
+            ],
+        },
+    )
     assert "echo-stt" in engines.engines()
     assert EnvironmentHome(engines.engines_dir / "echo").unused() == []
 

@@ -224,7 +224,8 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
 @engines.command("check", short_help="Prove that engines' environments work.")
 @click.argument("names", nargs=-1)
 @click.option("--clean", is_flag=True, help="Delete former and half-made environments, too.")
-def check(names: tuple[str, ...], clean: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def check(names: tuple[str, ...], clean: bool, as_json: bool) -> None:
     """Import the code of the engines in the environments NAMES, or in all; exit status 1 if one fails.
 
     It also compares the packages with those that were installed, and names environments that nothing uses:
@@ -233,6 +234,7 @@ def check(names: tuple[str, ...], clean: bool) -> None:
     \b
     speechhub engines check
     speechhub engines check qwen-asr --clean
+    speechhub engines check --json
     """  # noqa: D301
     from speechhub.cli._tables import readable
     from speechhub.environments.check import check_environment
@@ -242,20 +244,30 @@ def check(names: tuple[str, ...], clean: bool) -> None:
 
     settings = _settings()
     chosen = [_find(settings, name) for name in names] or homes(settings.engines_dir)
-    if not chosen:
+    if not chosen and not as_json:
         click.echo("No engine has an environment of its own.")
-    sound = True
+    told: list[dict[str, object]] = []
     for home in chosen:
         problems = check_environment(home)
-        for problem in problems:
-            click.echo(f"{home.name}: {problem}")
-        if not problems:
-            click.echo(f"{home.name}: works")
-        sound = sound and not problems
-        for folder in home.unused():
-            click.echo(f"{home.name}: {folder} is not used, {readable(size_of(folder))}")
+        unused = [(str(folder), size_of(folder)) for folder in home.unused()]
+        told.append(
+            {
+                "name": home.name,
+                "ok": not problems,
+                "problems": problems,
+                "unused": [{"path": path, "size_bytes": size_bytes} for path, size_bytes in unused],
+            }
+        )
+        if not as_json:
+            for line in problems or ["works"]:
+                click.echo(f"{home.name}: {line}")
+            for path, size_bytes in unused:
+                click.echo(f"{home.name}: {path} is not used, {readable(size_bytes)}")
         if clean:
             clean_home(home, _say)
+    sound = all(it["ok"] for it in told)
+    if as_json:
+        print_json({"ok": sound, "environments": told})
     sys.exit(0 if sound else 1)
 
 
