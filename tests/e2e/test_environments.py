@@ -15,6 +15,8 @@ import httpx
 import numpy as np
 import pytest
 
+from speechhub.environments import read
+from speechhub.environments.check import check_environment
 from speechhub.environments.find import discover_environments
 from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.record import RECORD_NAME, read_record
@@ -379,6 +381,18 @@ def test_an_environment_whose_packages_changed_is_told(engines, wheels):
     )
     assert "echo-stt" in engines.engines()
     assert EnvironmentHome(engines.engines_dir / "echo").unused() == []
+
+
+def test_code_that_hangs_while_it_is_imported_ends_the_check(engines, wheels, monkeypatch):
+    """It is stopped, and the check says what was not done."""
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    [packages] = engines.engines()["echo-stt"].search_path
+    (packages / "speechhub_echo" / "stt.py").write_text("import threading\nthreading.Event().wait()\n")
+    monkeypatch.setattr(read, "FACTORIES_TIMEOUT_S", 0.5)
+
+    [problem] = check_environment(EnvironmentHome(engines.engines_dir / "echo"))
+
+    assert problem.endswith("was stopped, because it did not import the engines' code in 0.5 s.")
 
 
 def test_a_server_serves_both_kinds_of_engine(engines, wheels):
