@@ -150,7 +150,7 @@ class Reader:
         done = subprocess.run(
             ["/bin/sh", "-c", command.replace(URL_ON_PAGE, self.url)],
             cwd=self.folder,
-            env=self.env,
+            env=self.env | {"SPEECHHUB_PORT": self.url.rpartition(":")[2] or "0"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,18 +1,22 @@
 """Engines are really installed, by pip, from wheels that the tests make: no network is touched."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
+from speechhub.environments import read
+from speechhub.environments.check import check_environment
 from speechhub.environments.find import discover_environments
 from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.record import RECORD_NAME, read_record
@@ -119,9 +123,68 @@ def test_an_upgrade_replaces_the_whole(engines, wheels, tmp_path):
     assert code == 0, output
     assert engines.engines()["echo-stt"].distribution == "speechhub-echo 2.0"
     assert len(engines.folders()) == 2
+    code, output = engines("check", "--json")
+    told = json.loads(output)
+    [environment] = told["environments"]
+    assert (code, told["ok"], environment["ok"]) == (0, True, True)
+    assert [Path(it["path"]).name in engines.folders() for it in environment["unused"]] == [True]
     assert "is not used" in engines("check", "--clean")[1]
     assert len(engines.folders()) == 1
     assert engines("check") == (0, "echo: works\n")
+
+
+BACKEND = """
+import sys
+from pathlib import Path
+
+sys.path.append({root!r})
+from tests.e2e.wheels import editable_plugin_wheel, plugin_wheel
+
+FILES = {{"speechhub_echo/engine-requirements.txt": "numpy==2.0.0\\n"}}
+
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return plugin_wheel(Path(folder), "echo", requires=["gradio"], files=FILES).name
+
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    return editable_plugin_wheel(Path(folder), "echo", Path("src").absolute(), requires=["gradio"]).name
+"""
+"""Builds echo without an index, with pins that leave out what the metadata ask for."""
+
+
+@pytest.mark.parametrize("no_uv", ["", "1"])
+def test_an_editable_engine_is_what_its_folder_holds(engines, tmp_path, no_uv):
+    """Its pins are installed, and what the author changes counts without another installation."""
+    folder = tmp_path / "mine"
+    source = Path(__file__).parents[2] / "plugins" / "speechhub-echo"
+    shutil.copytree(source / "src", folder / "src")
+    project = tomllib.loads((source / "pyproject.toml").read_text("utf-8"))["project"]["name"]
+    (folder / "backend.py").write_text(BACKEND.format(root=str(Path(__file__).parents[2])))
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{project}"\nversion = "1.0"\ndynamic = ["dependencies", "entry-points"]\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+
+    code, output = engines("install", "--editable", folder, NO_UV=no_uv)
+
+    assert code == 0, output
+    assert read_record(engines.engines_dir / "echo").editable
+    assert engines("check") == (0, "echo: works\n")
+    description = folder / "src" / "speechhub_echo" / "__init__.py"
+    description.write_text(description.read_text().replace('name="echo-stt"', 'name="ears-of-mine"'))
+    assert {"ears-of-mine", "echo-tts"} == set(engines.engines())
+    (folder / "src" / "speechhub_echo" / "stt.py").write_text("1 / 0\n")
+    assert "(in speechhub_echo/stt.py:1)" in engines("check")[1]
+
+
+def test_only_a_folder_is_editable(engines, wheels):
+    """A wheel, or a package of an index, has no source that could be edited."""
+    code, output = engines("install", "-e", "echo", "--from", wheels)
+
+    assert code == 2
+    assert "--editable needs the folder of a plugin, which 'echo' is not." in output
+    assert not engines.engines_dir.exists()
 
 
 def test_pins_are_installed_as_they_stand(engines, wheels, tmp_path):
@@ -301,8 +364,35 @@ def test_an_environment_whose_packages_changed_is_told(engines, wheels):
     assert code == 1
     assert "numpy==2.0.0 was installed and is gone." in output
     assert "added==1 was added later." in output
+    code, output = engines("check", "--json")
+    assert (code, json.loads(output)) == (
+        1,
+        {
+            "ok": False,
+            "environments": [
+                {
+                    "name": "echo",
+                    "ok": False,
+                    "problems": ["numpy==2.0.0 was installed and is gone.", "added==1 was added later."],
+                    "unused": [],
+                }
+            ],
+        },
+    )
     assert "echo-stt" in engines.engines()
     assert EnvironmentHome(engines.engines_dir / "echo").unused() == []
+
+
+def test_code_that_hangs_while_it_is_imported_ends_the_check(engines, wheels, monkeypatch):
+    """It is stopped, and the check says what was not done."""
+    assert engines("install", "echo", "--from", wheels)[0] == 0
+    [packages] = engines.engines()["echo-stt"].search_path
+    (packages / "speechhub_echo" / "stt.py").write_text("import threading\nthreading.Event().wait()\n")
+    monkeypatch.setattr(read, "FACTORIES_TIMEOUT_S", 0.5)
+
+    [problem] = check_environment(EnvironmentHome(engines.engines_dir / "echo"))
+
+    assert problem.endswith("was stopped, because it did not import the engines' code in 0.5 s.")
 
 
 def test_a_server_serves_both_kinds_of_engine(engines, wheels):

@@ -27,18 +27,27 @@ def write_wheel(folder, name, version, files, *, requires=(), entry_points=""):
 
 def plugin_wheel(folder, plugin, version="1.0", *, files=(), **changes):
     """Write a wheel of one of the repository's plugins; *files* come on top of its own."""
-    home = PLUGINS / f"speechhub-{plugin}"
-    project = tomllib.loads((home / "pyproject.toml").read_text("utf-8"))["project"]
-    points = [
-        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
-        for group, entries in project["entry-points"].items()
-    ]
-    source = home / "src"
+    source = PLUGINS / f"speechhub-{plugin}" / "src"
     own = {
         str(path.relative_to(source)): path.read_text("utf-8")
         for path in source.rglob("*")
         if path.suffix in {".py", ".txt"}
     }
+    return _plugin_wheel(folder, plugin, version, own | dict(files), changes)
+
+
+def editable_plugin_wheel(folder, plugin, source, version="1.0", **changes):
+    """Write a wheel that leads to the packages in the folder *source*, as PEP 660 has it."""
+    return _plugin_wheel(folder, plugin, version, {f"_{plugin}_is_elsewhere.pth": f"{source}\n"}, changes)
+
+
+def _plugin_wheel(folder, plugin, version, files, changes):
+    project = tomllib.loads((PLUGINS / f"speechhub-{plugin}" / "pyproject.toml").read_text("utf-8"))[
+        "project"
+    ]
+    points = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["entry-points"].items()
+    ]
     options = {"requires": project["dependencies"], "entry_points": "".join(points)} | changes
-    name = project["name"].replace("-", "_")
-    return write_wheel(folder, name, version, own | dict(files), **options)
+    return write_wheel(folder, project["name"].replace("-", "_"), version, files, **options)

@@ -113,6 +113,12 @@ def show_engines(*, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Folder with plugins or wheels, to take ENGINE from instead of the package index.",
 )
+@click.option(
+    "-e",
+    "--editable",
+    is_flag=True,
+    help="Run ENGINE, a plugin's folder, where it is: what you change there counts at once.",
+)
 @click.option("--build", default="auto", help="Build of PyTorch: cpu, cu126 …; auto looks for a GPU driver.")
 @click.option("--torch", default="", help="Version of PyTorch, where the plugin names none or another.")
 @click.option(
@@ -126,7 +132,13 @@ def show_engines(*, as_json: bool) -> None:
     help="Say that you have read and accept the licences of the engine's models.",
 )
 def install(
-    engine: str, folder: Path | None, build: str, torch: str, pins: Path | None, accept_license: bool
+    engine: str,
+    folder: Path | None,
+    editable: bool,
+    build: str,
+    torch: str,
+    pins: Path | None,
+    accept_license: bool,
 ) -> None:
     """Install ENGINE into an environment of its own; run it again to upgrade.
 
@@ -134,11 +146,14 @@ def install(
     An engine that is there stays until the new one is complete and has proved that it can be imported;
     a failed or interrupted installation changes nothing.
     A server that is running goes on with what it has, and takes the new one when it is started again.
+    With --editable, the author of an engine changes its code and says 'speechhub engines unload ENGINE':
+    the next request runs the new code. After a change of the spec, the server must be started again.
     Some models' licences have conditions: --accept-license accepts them, and the models are refused before.
 
     \b
     speechhub engines install qwen-asr
     speechhub engines install ./plugins/speechhub-echo
+    speechhub engines install --editable ./my-engine
     speechhub engines install qwen-asr --build cu126
     """  # noqa: D301
     import time
@@ -154,7 +169,9 @@ def install(
     settings = _settings()
     started_s = time.monotonic()
     source = find_source(engine, folder)
-    wishes = Wishes(build=build, torch=torch, pins=pins, offline=settings.offline)
+    if editable and not Path(source.requirement).is_dir():
+        raise click.UsageError(f"--editable needs the folder of a plugin, which {engine!r} is not.")
+    wishes = Wishes(build=build, torch=torch, pins=pins, offline=settings.offline, editable=editable)
     with _ended_by_signals():
         record = install_engine(
             source, settings.engines_dir, mirror=MIRRORS[settings.mirror], wishes=wishes, say=_say
@@ -207,7 +224,8 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
 @engines.command("check", short_help="Prove that engines' environments work.")
 @click.argument("names", nargs=-1)
 @click.option("--clean", is_flag=True, help="Delete former and half-made environments, too.")
-def check(names: tuple[str, ...], clean: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def check(names: tuple[str, ...], clean: bool, as_json: bool) -> None:
     """Import the code of the engines in the environments NAMES, or in all; exit status 1 if one fails.
 
     It also compares the packages with those that were installed, and names environments that nothing uses:
@@ -216,6 +234,7 @@ def check(names: tuple[str, ...], clean: bool) -> None:
     \b
     speechhub engines check
     speechhub engines check qwen-asr --clean
+    speechhub engines check --json
     """  # noqa: D301
     from speechhub.cli._tables import readable
     from speechhub.environments.check import check_environment
@@ -225,20 +244,30 @@ def check(names: tuple[str, ...], clean: bool) -> None:
 
     settings = _settings()
     chosen = [_find(settings, name) for name in names] or homes(settings.engines_dir)
-    if not chosen:
+    if not chosen and not as_json:
         click.echo("No engine has an environment of its own.")
-    sound = True
+    told: list[dict[str, object]] = []
     for home in chosen:
         problems = check_environment(home)
-        for problem in problems:
-            click.echo(f"{home.name}: {problem}")
-        if not problems:
-            click.echo(f"{home.name}: works")
-        sound = sound and not problems
-        for folder in home.unused():
-            click.echo(f"{home.name}: {folder} is not used, {readable(size_of(folder))}")
+        unused = [(str(folder), size_of(folder)) for folder in home.unused()]
+        told.append(
+            {
+                "name": home.name,
+                "ok": not problems,
+                "problems": problems,
+                "unused": [{"path": path, "size_bytes": size_bytes} for path, size_bytes in unused],
+            }
+        )
+        if not as_json:
+            for line in problems or ["works"]:
+                click.echo(f"{home.name}: {line}")
+            for path, size_bytes in unused:
+                click.echo(f"{home.name}: {path} is not used, {readable(size_bytes)}")
         if clean:
             clean_home(home, _say)
+    sound = all(it["ok"] for it in told)
+    if as_json:
+        print_json({"ok": sound, "environments": told})
     sys.exit(0 if sound else 1)
 
 

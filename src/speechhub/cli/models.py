@@ -185,7 +185,8 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], a
 
 @models.command("verify", short_help="Read files again and compare them with their checksums.")
 @click.argument("names", nargs=-1)
-def verify_models(names: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
+def verify_models(names: tuple[str, ...], as_json: bool) -> None:
     """Read every file of models NAMES again and compare it with its checksum; without NAMES, of all models.
 
     A damaged copy is not used again: the next use, or 'speechhub models pull', fetches it anew.
@@ -194,15 +195,32 @@ def verify_models(names: tuple[str, ...]) -> None:
     \b
     speechhub models verify
     speechhub models verify whisper-base
+    speechhub models verify --json
     """  # noqa: D301
     from speechhub.cli._here import open_hub
 
     hub = open_hub()
     places = [_find(hub, name) for name in names] or _with_files(hub)
-    if not places:
+    if not places and not as_json:
         click.echo("No model has files here.")
-    sound = [_verify(hub, place) for place in places]
-    sys.exit(0 if all(sound) else 1)
+    told: list[dict[str, object]] = []
+    for place in places:
+        problems, compared_bytes = _verify(hub, place)
+        told.append(
+            {
+                "name": place.target,
+                "ok": not problems,
+                "problems": problems,
+                "compared_bytes": compared_bytes,
+            }
+        )
+        if not as_json:
+            for line in problems or [_soundness(place, compared_bytes)]:
+                click.echo(f"{place.target}: {line}")
+    sound = all(it["ok"] for it in told)
+    if as_json:
+        print_json({"ok": sound, "models": told})
+    sys.exit(0 if sound else 1)
 
 
 def _with_files(hub: "Hub") -> list["Placement"]:
@@ -211,26 +229,36 @@ def _with_files(hub: "Hub") -> list["Placement"]:
     return [place for place in places if _status(hub, place).path]
 
 
-def _verify(hub: "Hub", place: "Placement") -> bool:
-    status = _status(hub, place)
-    if not place.model.needs_files and place.path is None:
-        click.echo(f"{place.target}: needs no files")
-        return True
+def _needs_none(place: "Placement") -> bool:
+    return not place.model.needs_files and place.path is None
+
+
+def _verify(hub: "Hub", place: "Placement") -> tuple[list[str], int]:
+    """Return what is wrong with a model's files, and how many bytes were compared with checksums."""
+    from speechhub.errors import ModelFilesError
+
+    if _needs_none(place):
+        return [], 0
+    size_bytes = _status(hub, place).size_bytes
+    done = 0
     with _bar(place.target) as advance:
-        done = 0
 
         def count(n_bytes: int) -> None:
             nonlocal done
             done += n_bytes
-            advance(done, status.size_bytes or None)
+            advance(done, size_bytes or None)
 
-        problems = hub.store.verify(place.model, local=place.path, on_bytes=count)
-    for problem in problems:
-        click.echo(f"{place.target}: {problem}")
-    if not problems:
-        unchecked = "" if done else " (there are no checksums to compare with)"
-        click.echo(f"{place.target}: all files are as they should be{unchecked}")
-    return not problems
+        try:
+            return list(hub.store.verify(place.model, local=place.path, on_bytes=count)), done
+        except ModelFilesError as error:  # the other models are verified all the same
+            return [error.message], done
+
+
+def _soundness(place: "Placement", compared_bytes: int) -> str:
+    if _needs_none(place):
+        return "needs no files"
+    unchecked = "" if compared_bytes else " (there are no checksums to compare with)"
+    return f"all files are as they should be{unchecked}"
 
 
 @models.command("remove", short_help="Delete files from the store.")

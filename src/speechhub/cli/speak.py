@@ -11,10 +11,11 @@ FORMATS = ("wav", "mp3", "opus", "aac", "flac", "pcm")
 Write = Callable[[bytes], object]
 
 
-@click.command(short_help="Speak a text into an audio file.")
+@click.command(short_help="Speak a text into an audio file, or play it.")
 @click.argument("text")
-@click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), required=True,
+@click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True),
               help="Audio file to write; its ending says the format. - for standard output.")  # fmt: skip
+@click.option("-p", "--play", is_flag=True, help="Play the speech while it is made, and write no file.")
 @click.option("-m", "--model", help="Model or alias; 'speechhub models list' shows them.")
 @click.option("--voice", help="Voice of the model; by default its first.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="0.25 to 4.")
@@ -30,25 +31,34 @@ Write = Callable[[bytes], object]
 @click.option("-v", "--verbose", is_flag=True, help="Show what is going on.")
 def speak(
     text: str,
-    output: Path,
+    output: Path | None,
+    play: bool,
     audio_format: str | None,
     url: str | None,
     api_key: str | None,
     verbose: bool,
     **fields: Any,
 ) -> None:
-    """Speak TEXT into an audio file (- reads the text from standard input).
+    """Speak TEXT into an audio file, or play it (- reads the text from standard input).
+
+    --play takes the first of these programs that is installed: ffplay, mpv, paplay, aplay, play.
 
     \b
+    speechhub speak "Good morning." --play
     speechhub speak "Good morning." -o morning.mp3
     speechhub speak - -o chapter.wav < chapter.txt
-    speechhub speak "Good morning." -o - --format wav | aplay
+    speechhub speak "Good morning." -o - --format mp3 | ssh kitchen mpv -
     speechhub speak "Good morning." -o morning.mp3 --url http://127.0.0.1:8000
     """  # noqa: D301
     from speechhub.cli._files import replacing
+    from speechhub.cli._player import find_player, playing
 
-    to_stdout = str(output) == "-"
-    chosen = _format_of(output, audio_format)
+    if play == (output is not None):
+        raise click.UsageError("Give --output to write the speech to a file, or --play to hear it.")
+    if play and audio_format:
+        raise click.UsageError("--format is for --output; leave it out with --play.")
+    chosen = _format_of(output, audio_format) if output else "wav"
+    player = find_player() if play else []
     spoken = sys.stdin.read() if text == "-" else text
     given = {name: value for name, value in fields.items() if value is not None}
 
@@ -58,7 +68,11 @@ def speak(
         else:
             _here(spoken, wanted, given, write, verbose=verbose)
 
-    if to_stdout:
+    if output is None:
+        with playing(player) as hear:
+            make(chosen, hear)
+        return
+    if str(output) == "-":
         make(chosen, _to_stdout)
         return
     with replacing(output) as partial:

@@ -1,7 +1,8 @@
 """The engines that can be started: those beside the hub, and those in environments of their own.
 
 Environments are read from their records, which takes no Python but this one. A record that does not fit its
-environment any more (somebody ran pip there, or speechhub is another version) is made anew.
+environment any more (somebody ran pip there, or speechhub is another version) is made anew. So is, each time,
+the record of an editable one, whose author may have changed anything.
 """
 
 import contextlib
@@ -55,7 +56,7 @@ def discover_environments(engines_dir: Path) -> Discovery:
 
 
 def up_to_date(home: EnvironmentHome) -> Record | None:
-    """Return the environment's record, made anew if the environment has changed; None if there is none.
+    """Return the environment's record, made anew if the environment may have changed; None if there is none.
 
     Raises:
         ValueError: The record is damaged.
@@ -68,7 +69,7 @@ def up_to_date(home: EnvironmentHome) -> Record | None:
     if not python.exists():  # also a link to a Python that was upgraded away
         raise DescriptionError(f"its Python {python} is gone")
     state = state_of(record.description.folders, __version__)
-    if state == record.state:
+    if state == record.state and not record.editable:
         return record
     fresh = msgspec.structs.replace(record, description=describe(python), state=state)
     with contextlib.suppress(OSError):  # another user's home, or a read-only image: ask each time

@@ -39,6 +39,8 @@ class Wishes:
     """File with the exact set to install, such as another environment's freeze.txt; it wins over theirs."""
     offline: bool = False
     """Whether to use no package index."""
+    editable: bool = False
+    """Whether the plugin is imported from its folder, so that what its author changes there counts."""
 
 
 def install_engine(
@@ -86,6 +88,10 @@ def _make(
     installer.install("--no-deps", source.requirement)
     search_path = _search_path(python)
     build = _fill(installer, source, folder, search_path, wishes, say)
+    if wishes.editable:
+        say(f"linking the environment to {source.requirement}")
+        # Not at once: only a copy lists the plugin's files, and its pins among them.
+        installer.install("--no-deps", "--editable", source.requirement)
     say("proving that the engine's code can be imported")
     description = _proved(python, source)
     (folder / FREEZE_NAME).write_text(frozen(search_path), "utf-8")
@@ -93,6 +99,7 @@ def _make(
         name=home.name,
         folder=folder.name,
         requirement=source.requirement,
+        editable=wishes.editable,
         build=build,
         state=state_of(description.folders, __version__),
         description=description,

@@ -46,7 +46,10 @@ def describe(python: Path, *, factories: bool = False) -> Description:
     except OSError as error:
         raise DescriptionError(f"its Python {python} does not start: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise DescriptionError(f"its Python {python} did not answer in {error.timeout:.0f} s") from error
+        missed = "import the engines' code" if factories else "read the engines' descriptions"
+        raise DescriptionError(
+            f"its Python {python} was stopped, because it did not {missed} in {error.timeout:g} s"
+        ) from error
     try:
         return msgspec.json.decode(done.stdout, type=Description)
     except msgspec.MsgspecError as error:

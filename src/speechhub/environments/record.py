@@ -63,6 +63,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the folder, beside the record, that holds the virtual environment."""
     requirement: str
     """What was installed: a requirement or the address of a folder or wheel."""
+    editable: bool = False
+    """Whether the folder itself is imported, so that the description may change at any time."""
     build: str
     """Build of PyTorch, such as ``cpu`` or ``cu126``; empty if the engine does without."""
     state: str

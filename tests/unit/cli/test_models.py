@@ -1,5 +1,6 @@
 """``models pull``, ``verify``, ``remove`` and ``path``: files of models, from the command line."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -160,6 +161,40 @@ def test_verify_of_a_folder_without_checksums(run, own_model, tmp_path):
     own_model(path=tmp_path)
 
     assert "no checksums" in run("models", "verify", "echo-stt").stdout
+
+
+def test_verify_goes_on_after_a_model_that_is_not_there(run, on_the_hub):
+    """Its line says what helps, and the next model is verified all the same."""
+    shown = run("models", "verify", "echo-stt", "echo-tts")
+
+    assert shown.exit_code == 1
+    first, second = shown.stdout.splitlines()
+    assert first.startswith("echo-stt: Model 'echo-stt' is not in the store.")
+    assert second == "echo-tts: needs no files"
+
+
+def test_verify_as_json(run, on_the_hub, folder):
+    """Every model with what is wrong; the exit status stays."""
+    none = run("models", "verify", "--json")
+    run("models", "pull", "echo-stt")
+    sound = run("models", "verify", "--json")
+    (folder / "weights.bin").write_bytes(WEIGHTS[::-1])
+    damaged = run("models", "verify", "--json", "echo-stt", "echo-tts")
+
+    assert (none.exit_code, json.loads(none.stdout)) == (0, {"ok": True, "models": []})
+    assert (sound.exit_code, json.loads(sound.stdout)) == (
+        0,
+        {
+            "ok": True,
+            "models": [
+                {"name": "echo-stt", "ok": True, "problems": [], "compared_bytes": len(WEIGHTS)},
+            ],
+        },
+    )
+    assert damaged.exit_code == 1
+    told = json.loads(damaged.stdout)
+    assert (told["ok"], [it["ok"] for it in told["models"]]) == (False, [False, True])
+    assert "weights.bin is damaged" in told["models"][0]["problems"][0]
 
 
 def test_remove_asks_first(run, on_the_hub, folder):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, TypeVar
 
+from speechhub.engine.testing.limit import OverdueError, limited
 from speechhub.errors.origin import readable
 
 SubjectT = TypeVar("SubjectT")
@@ -42,12 +43,14 @@ def run_checks(
     checks: Iterable[Callable[[SubjectT], None]],
     subject: SubjectT,
     *,
+    limit_s: float,
     skip: Collection[str] = (),
 ) -> None:
     """Run *checks* on *subject*, but for those whose names are in *skip*, until one fails.
 
     Raises:
-        AssertionError: A promise is broken, or the engine raised something that it may not raise.
+        AssertionError: A promise is broken, the engine raised something that it may not raise, or a check was
+            not done after *limit_s*.
     """
     __tracebackhide__ = True
     for check in checks:
@@ -57,7 +60,14 @@ def run_checks(
         started_s = time.monotonic()
         heading = f"{name} fails {check.__name__!r}: {(check.__doc__ or '').partition(chr(10))[0]}"
         try:
-            check(subject)
+            with limited(limit_s):
+                check(subject)
+        except OverdueError as error:
+            readable(error)
+            raise AssertionError(
+                f"{heading}\nIt was not done after {limit_s:g} s, and ended there. Where the engine stood is "
+                "above; if it only needs longer on this machine, pass limit_s=."
+            ) from error
         except AssertionError as error:
             readable(error)
             raise AssertionError(f"{heading}\n{error}") from error

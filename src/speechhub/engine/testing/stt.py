@@ -15,6 +15,7 @@ from speechhub.engine.call import Call
 from speechhub.engine.options import Task, TranscribeRequest
 from speechhub.engine.spec import EngineSpec, Slot, SttCapabilities
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
+from speechhub.engine.testing.limit import LIMIT_S
 from speechhub.engine.testing.promise import promise, promise_type, refuse_unknown, run_checks
 from speechhub.engine.testing.recording import murmur, read_only, repeated, silence
 from speechhub.engine.testing.subject import (
@@ -223,6 +224,7 @@ def check_stt_engine(
     device: str = "cpu",
     options: Mapping[str, object] | None = None,
     capabilities: SttCapabilities | None = None,
+    limit_s: float = LIMIT_S,
     skip: Collection[str] = (),
 ) -> None:
     """Check that an STT engine keeps the promises of `speechhub.engine`.
@@ -237,6 +239,7 @@ def check_stt_engine(
         device: Where to load, as in `LoadContext`.
         options: The engine's options, as an operator writes them.
         capabilities: What a bare class can do.
+        limit_s: How long each check may take, in seconds; one that takes longer is ended and fails.
         skip: Names of checks to leave out, out of `STT_CHECKS`; say why where you do it.
 
     Raises:
@@ -253,13 +256,14 @@ def check_stt_engine(
         model_dir=model_dir,
         device=device,
         options=options,
+        limit_s=limit_s,
     )
     declared = plan.spec.capabilities_of(plan.model)
     rate = getattr(declared, "sample_rate", None)
     if audio is not None and audio.sample_rate != rate:
         raise ValueError(f"audio has {audio.sample_rate} Hz; resample it to the engine's {rate} Hz.")
     if plan.bare_class is None:
-        run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, skip=skip)
+        run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, limit_s=limit_s, skip=skip)
     subject = SttSubject(
         plan=plan,
         engine=load(plan, SttEngine),  # type: ignore[type-abstract]  # it makes the plugin's class

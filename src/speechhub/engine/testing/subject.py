@@ -15,6 +15,7 @@ from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
 from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.spec import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.engine.testing.limit import LIMIT_S, OverdueError, limited
 from speechhub.engine.testing.promise import promise, promise_type, run_checks
 from speechhub.errors import RequestCancelledError
 from speechhub.errors.origin import import_fault
@@ -39,6 +40,8 @@ class Plan:
     options: Mapping[str, object] = field(default_factory=dict)
     cache_dir: Path | None = None
     """`LoadContext.cache_dir`; empty, and gone after the checks."""
+    limit_s: float = LIMIT_S
+    """How long each check may take."""
 
     def load(self, kind: type[EngineT]) -> EngineT:
         """Make an engine and load the model, as a worker does.
@@ -118,6 +121,7 @@ def plan_for(
     model_dir: ModelDir,
     device: str,
     options: Mapping[str, object] | None,
+    limit_s: float,
 ) -> Plan:
     """Return the plan for an engine that is known by its spec, or by its class.
 
@@ -151,6 +155,7 @@ def plan_for(
         model_dir=model_dir,
         device=device,
         options=options or {},
+        limit_s=limit_s,
     )
 
 
@@ -167,7 +172,7 @@ def load(plan: Plan, kind: type[EngineT]) -> EngineT:
         """The engine is made without arguments and loads its model."""
         made.append(plan.load(kind))
 
-    run_checks(plan.spec.name, [loading], plan)
+    run_checks(plan.spec.name, [loading], plan, limit_s=plan.limit_s)
     return made[0]
 
 
@@ -185,13 +190,17 @@ def examine(
         """The engine closes without complaint."""
         subject.engine.close()
 
+    name, limit_s = subject.plan.spec.name, subject.plan.limit_s
     try:
-        run_checks(subject.plan.spec.name, checks, subject, skip=skip)
+        run_checks(name, checks, subject, limit_s=limit_s, skip=skip)
     except BaseException:
-        with contextlib.suppress(Exception):  # what went wrong first says more
+        with (
+            contextlib.suppress(Exception, OverdueError),
+            limited(limit_s),
+        ):  # what went wrong first says more
             subject.engine.close()
         raise
-    run_checks(subject.plan.spec.name, [closing], subject)
+    run_checks(name, [closing], subject, limit_s=limit_s)
 
 
 def held_memory(subject: "Subject[Any]") -> None:

@@ -21,6 +21,7 @@ from speechhub.engine.options import (
 )
 from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS, check_voices
+from speechhub.engine.testing.limit import LIMIT_S
 from speechhub.engine.testing.promise import promise, refuse_unknown, run_checks
 from speechhub.engine.testing.speaker import TtsSubject
 from speechhub.engine.testing.subject import (
@@ -250,6 +251,7 @@ def check_tts_engine(
     device: str = "cpu",
     options: Mapping[str, object] | None = None,
     capabilities: TtsCapabilities | None = None,
+    limit_s: float = LIMIT_S,
     skip: Collection[str] = (),
 ) -> None:
     """Check that a TTS engine keeps the promises of `speechhub.engine`.
@@ -263,6 +265,7 @@ def check_tts_engine(
         device: Where to load, as in `LoadContext`.
         options: The engine's options, as an operator writes them.
         capabilities: What a bare class can do.
+        limit_s: How long each check may take, in seconds; one that takes longer is ended and fails.
         skip: Names of checks to leave out, out of `TTS_CHECKS`; say why where you do it.
 
     Raises:
@@ -279,9 +282,10 @@ def check_tts_engine(
         model_dir=model_dir,
         device=device,
         options=options,
+        limit_s=limit_s,
     )
     if plan.bare_class is None:
-        run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, skip=skip)
+        run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, limit_s=limit_s, skip=skip)
     engine_voices: list[Voice] = []
 
     def tells_voices(engine: TtsEngine) -> None:
@@ -291,7 +295,7 @@ def check_tts_engine(
     with tempfile.TemporaryDirectory(prefix="speechhub-kit-") as folder:
         plan = replace(plan, cache_dir=Path(folder))
         loaded = load(plan, TtsEngine)  # type: ignore[type-abstract]  # it makes the plugin's class
-        run_checks(plan.spec.name, [tells_voices], loaded)
+        run_checks(plan.spec.name, [tells_voices], loaded, limit_s=limit_s)
         subject = TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
         examine(subject, _BEHAVIOUR, skip=skip)
 

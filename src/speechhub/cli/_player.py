@@ -1,0 +1,102 @@
+"""Programs that play speech while it is made."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
+from typing import IO, Final
+
+from speechhub.errors import SpeechhubError
+
+PLAYERS: Final = {
+    "ffplay -nodisp -autoexit -loglevel error -probesize 32 -i -": "ffmpeg",
+    "mpv --no-video --no-terminal --demuxer-lavf-probesize=32 -": "mpv",
+    "paplay --latency-msec=500": "pulseaudio-utils",
+    "aplay -q": "alsa-utils",
+    "play -q -t wav -": "sox",
+}
+"""Command that plays a WAV from its standard input → package that has it; the first one installed is taken.
+
+The sizes and the latency have them begin with the first 1.5 s of speech rather than with several seconds.
+pw-play is not among them, because some of its versions take what comes from a pipe for bare samples.
+"""
+
+
+class PlayerError(SpeechhubError):
+    """No player is installed, or it failed."""
+
+
+def find_player() -> list[str]:
+    """Return the command of the first player that is installed.
+
+    Raises:
+        PlayerError: None is.
+    """
+    for command in map(str.split, PLAYERS):
+        if shutil.which(command[0]):
+            return command
+    known = ", ".join(f"{command.split()[0]} ({package})" for command, package in PLAYERS.items())
+    raise PlayerError(
+        f"No program that plays sound is installed. Install one of these programs (packages): {known}. "
+        "Or write a file with -o FILE."
+    )
+
+
+@contextmanager
+def playing(command: Sequence[str]) -> Iterator[Callable[[bytes], None]]:
+    """Start a player and yield what takes the audio; after the block, wait until all of it was heard.
+
+    The player is killed if the block raises.
+
+    Raises:
+        PlayerError: The player failed, or was ended by somebody else.
+    """
+    pieces = SimpleQueue[bytes]()
+    with (
+        tempfile.TemporaryFile() as complaints,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            process_group=0,  # Ctrl-C is for us, and we end the player
+        ) as player,
+        ThreadPoolExecutor(1) as feeder,
+    ):
+
+        def hear(piece: bytes) -> None:
+            if player.poll() is not None:
+                raise _failure(command, player.returncode, complaints)
+            pieces.put(piece)
+
+        try:
+            assert player.stdin is not None  # noqa: S101  # it was asked for
+            # Speech is made faster than it is heard; its time limits would count while it waited for that.
+            feeder.submit(_feed, player.stdin, pieces)
+            yield hear
+            pieces.put(b"")
+            if player.wait() != 0:
+                raise _failure(command, player.returncode, complaints)
+        finally:
+            player.kill()
+            pieces.put(b"")
+
+
+def _feed(pipe: IO[bytes], pieces: "SimpleQueue[bytes]") -> None:
+    with suppress(BrokenPipeError), pipe:  # a player that ended is told of by its status
+        while piece := pieces.get():
+            pipe.write(piece)
+            pipe.flush()
+
+
+def _failure(command: Sequence[str], status: int, complaints: IO[bytes]) -> PlayerError:
+    complaints.seek(0)
+    *_, last = [b"", *complaints.read().splitlines()]
+    said = last.decode("utf-8", "replace")
+    return PlayerError(
+        f"{command[0]} ended before all was heard, with status {status}{said and f': {said}'}. Check the "
+        "sound of this machine, or write a file with -o FILE."
+    )
