@@ -170,7 +170,12 @@ FIELDS: Final[Mapping[str, list[Any]]] = {
 """Form field → examples."""
 
 _ERRORS: Final[Mapping[str, tuple[str, str | None, str | None, str]]] = {
-    "400": ("invalid_request_error", "speed", "invalid_value", "Expected `float` <= 4.0"),
+    "400": (
+        "invalid_request_error",
+        "speed",
+        "invalid_value",
+        "Invalid value 9.0 for 'speed': it must be a number from 0.25 to 4.",
+    ),
     "401": ("invalid_request_error", None, "invalid_api_key", "Incorrect API key provided."),
     "403": (
         "invalid_request_error",

@@ -1,8 +1,9 @@
 """In words: which values a type takes, and what is wrong with a value that it does not take."""
 
+import reprlib
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -30,6 +31,8 @@ class Misfit:
     value: object
     reason: str
     """A clause that follows the place, and perhaps a question behind it."""
+    missing: str = ""
+    """Name of the field that an object lacks, if that is what is wrong."""
 
 
 def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:
@@ -40,15 +43,20 @@ def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:
         kind = _member(kind, value)
         for place, part, inner in _parts(value, kind):
             if found := misfit(part, inner, convert):
-                return Misfit(place=place + found.place, value=found.value, reason=found.reason)
+                return replace(found, place=place + found.place)
+        if missing := _missing(value, kind, str(error)):
+            return Misfit(place="", value=value, reason=f"{missing} is missing.", missing=missing)
         return Misfit(place="", value=value, reason=_reason(value, kind, str(error)))
     return None
 
 
 def shown(value: object) -> str:
     """Return a wrong value as a message shows it."""
-    text = repr(value)
-    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
+    if isinstance(value, str):
+        return repr(value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…")
+    if value is None or isinstance(value, bool):
+        return msgspec.json.encode(value).decode()
+    return reprlib.repr(value)
 
 
 def expected(kind: Any) -> str:
@@ -153,6 +161,14 @@ def _parts(value: object, kind: Any) -> Iterator[tuple[str, object, Any]]:
         yield from ((f".{name}", part, fields[name]) for name, part in value.items() if name in fields)
 
 
+def _missing(value: object, kind: Any, said: str) -> str:
+    bare = _bare(kind)
+    if not isinstance(value, Mapping) or _nested(bare) is not dict or get_origin(bare) is dict:
+        return ""
+    required = [it.encode_name for it in msgspec.structs.fields(bare) if it.required]
+    return next((name for name in required if name not in value and f"`{name}`" in said), "")
+
+
 def _reason(value: object, kind: Any, said: str) -> str:
     bare = _bare(kind)
     if isinstance(value, Mapping) and _nested(bare) is dict and get_origin(bare) is not dict:
@@ -160,8 +176,6 @@ def _reason(value: object, kind: Any, said: str) -> str:
         known = ", ".join(names)
         if unknown := next((name for name in value if name not in names and f"`{name}`" in said), None):
             return f"there is no {unknown} in it.{_near(unknown, names) or f' There are: {known}.'}"
-        if missing := next((name for name in names if name not in value and f"`{name}`" in said), None):
-            return f"{missing} is missing."
     choices = [str(it) for it in _choices(inspect.type_info(kind))]
     return f"it must be {expected(kind)}.{_near(value, choices)}"
 
@@ -179,5 +193,7 @@ def _choices(info: inspect.Type) -> list[Any]:
 
 
 def _near(name: object, names: list[str]) -> str:
-    close = get_close_matches(name.lower(), names, n=1) if isinstance(name, str) else []
+    if not isinstance(name, str) or len(name) > LONGEST_VALUE:
+        return ""
+    close = get_close_matches(name.lower(), names, n=1)
     return f" Did you mean {close[0]}?" if close else ""
