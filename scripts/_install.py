@@ -186,6 +186,9 @@ def run(
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # an installation has nothing to save
+            if not silent and sys.stderr.isatty():
+                # Who draws a progress bar hides the cursor, and cannot show it again once it is killed.
+                print(end="\x1b[?25h", file=sys.stderr, flush=True)
 
 
 def output_of(*command: str | Path) -> str:

@@ -54,6 +54,11 @@ LONG_S = 60.0
 """Length of a recording that the server refuses, in seconds."""
 NODE = "22.23.3"
 """What is fetched where a client needs a newer Node than there is."""
+SETTINGS = (
+    *("OPENAI_", "GROQ_", "LITELLM_", "WYOMING_", "STT_", "TTS_"),
+    *("SPEECHHUB_", "PYTHON", "NODE_"),
+)
+"""How variables begin that would change what a client does."""
 LIMIT_S = 120
 INSTALL_LIMIT_S = 300
 
@@ -73,9 +78,11 @@ class Client:
     others: tuple[str, ...] = ()
     """Further requirements; for Node, none."""
     alone: tuple[str, ...] = ()
-    """Packages that are installed without what they ask for."""
+    """Those of all that are installed without what they ask for."""
     python: str = "3.11"
     """Oldest Python that the packages take."""
+    python_end: str = "4.0"
+    """First Python that the packages do not take."""
     node: int = 0
     """Oldest Node that the packages take; 0 for Python's."""
     each_run: bool = False
@@ -128,6 +135,13 @@ def clients() -> tuple[Client, ...]:
             each_run=True,
         ),
         Client(
+            name="ai-sdk-6",
+            title="Vercel's AI SDK, the version before",
+            packages=("ai@6.0.326", "@ai-sdk/openai@3.0.141", "@ai-sdk/groq@3.0.71"),
+            script="ai_sdk.mjs",
+            node=20,
+        ),
+        Client(
             name="livekit",
             title="LiveKit agents",
             packages=("livekit-agents==1.8.9", "livekit-plugins-openai==1.8.9"),
@@ -150,6 +164,25 @@ def clients() -> tuple[Client, ...]:
             script="speech_recognition_openai.py",
         ),
         Client(name="groq", title="Groq for Python", packages=("groq==1.7.0",), script="groq_python.py"),
+        Client(
+            name="wyoming-openai",
+            title="wyoming_openai, with a Wyoming client",
+            packages=("wyoming-openai==0.8.0", "wyoming==1.10.2"),
+            script="wyoming_bridge.py",
+            python="3.12",
+        ),
+        Client(
+            name="open-webui",
+            title="Open WebUI's router for audio",
+            packages=("open-webui==0.12.4",),
+            alone=("open-webui==0.12.4",),
+            others=(
+                *("aiofiles==25.1.0", "aiohttp==3.14.5", "fastapi==0.136.3", "httpx==0.28.1"),
+                *("pydub==0.25.1", "python-mimeparse==2.0.0", "python-multipart==0.0.32"),
+            ),
+            script="open_webui_audio.py",
+            python_end="3.13",
+        ),
     )
 
 
@@ -225,11 +258,12 @@ def prepare(client: Client) -> list[str] | None:
 def prepare_python(client: Client) -> list[str] | None:
     """Install a client for Python; see `prepare`."""
     base = Path(sys.executable)
-    oldest = tuple(map(int, client.python.split(".")))
-    if sys.version_info[:2] < oldest:
-        newer = (f"3.{minor}" for minor in range(oldest[1], 15))
-        if (base := next(filter(None, map(find, newer)), base)) == Path(sys.executable):
-            print(f"{client.name}: needs Python {client.python} or newer, skipped", flush=True)
+    oldest, end = (tuple(map(int, text.split("."))) for text in (client.python, client.python_end))
+    if not oldest <= sys.version_info[:2] < end:
+        others = (f"3.{minor}" for minor in range(oldest[1], 15) if (3, minor) < end)
+        if (base := next(filter(None, map(find, others)), base)) == Path(sys.executable):
+            wanted = f"{client.python} or newer, and older than {client.python_end}"
+            print(f"{client.name}: needs Python {wanted}, skipped", flush=True)
             return None
     state = client.pins.read_text("utf-8")
     step = ["--no-deps", "--require-hashes", "-r", str(client.pins)]
@@ -277,7 +311,8 @@ def pin(client: Client) -> None:
         return
     former = client.pins.read_text("utf-8") if client.pins.exists() else ""
     text = ""
-    for wanted, alone in (((*client.packages, *client.others), False), (client.alone, True)):
+    resolved = [package for package in (*client.packages, *client.others) if package not in client.alone]
+    for wanted, alone in ((resolved, False), (client.alone, True)):
         if wanted:
             text += lock.compiled(wanted, constraints=[], former=former, alone=alone, python=client.python)
     header = f"# What scripts/check_clients.py runs as {client.name}; made by its option --lock.\n"
@@ -290,11 +325,7 @@ def pin(client: Client) -> None:
 
 def run(client: Client, command: Sequence[str], environ: Mapping[str, str]) -> Result:
     """Run one client's script; return what it called, and what went wrong."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("OPENAI_", "GROQ_", "LITELLM_", "SPEECHHUB_", "PYTHON", "NODE_"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     with tempfile.TemporaryDirectory() as home:
         told = {"HOME": home, "TMPDIR": home, "CLIENTS_NAME": client.name, "PYTHONDONTWRITEBYTECODE": "1"}
         with subprocess.Popen(

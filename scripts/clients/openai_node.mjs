@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import OpenAI, { toFile } from 'openai';
+import OpenAI from 'openai';
 import { audioPath, call, isMp3, key, longAudioPath, refused, text, url, wrongKey } from './calls.mjs';
 
 const client = new OpenAI({ baseURL: url, apiKey: key, maxRetries: 0 });
@@ -66,13 +66,12 @@ await refused('audio.speech.create, wrong key', 401, () =>
   }),
 );
 
-// Left out for the oldest release: where the server answers before the upload has ended, and closes, it reports a
-// lost connection instead of the status.
-if (modern) {
-  await refused('audio.transcriptions.create, too large', 413, async () =>
-    client.audio.transcriptions.create({
+// Both are refused while the recording is still on its way.
+for (const [why, status, apiKey] of [['too large', 413, key], ['long, wrong key', 401, wrongKey]]) {
+  await refused(`audio.transcriptions.create, ${why}`, status, () =>
+    new OpenAI({ baseURL: url, apiKey, maxRetries: 0 }).audio.transcriptions.create({
       model: 'whisper-1',
-      file: await toFile(fs.readFileSync(longAudioPath), 'long.wav'),
+      file: fs.createReadStream(longAudioPath),
     }),
   );
 }

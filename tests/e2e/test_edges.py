@@ -151,6 +151,27 @@ def test_clients_that_ignore_the_refusal_still_see_it(server):
     assert answer.json()["error"]["code"] == "invalid_api_key"
 
 
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize(("key", "before", "status"), [("wrong", 1, 401), ("right", 35, 413)])
+def test_a_client_that_still_writes_hears_the_refusal(server, announced, key, before, status):
+    """A client that is refused in the middle can write the rest, and is told that the connection ends."""
+    pieces = [FORM] + [bytes(100_000)] * 40
+    extra = f"content-length: {sum(map(len, pieces))}" if announced else "transfer-encoding: chunked"
+    frames = pieces if announced else [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+    with connect(server) as connection:
+        connection.sendall(head(extra, key=key) + b"".join(frames[:before]))
+        answer = connection.recv(65536)
+        for frame in frames[before:]:
+            connection.sendall(frame)
+        while data := connection.recv(65536):
+            answer += data
+
+    first, _, body = answer.partition(b"\r\n\r\n")
+    assert int(first.split()[1]) == status
+    assert b"\r\nconnection: close\r\n" in first
+    assert json.loads(body)["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("extra", "begin", "drip"),
     [

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,39 @@ def test_pip_itself_reads_the_same(pip_files):
 def test_no_index_is_for_pip(value, expected):
     """With no index at all, pip installs: uv has no variable for that."""
     assert _pip_config.needs_pip({"no-index": value}) is expected
+
+
+# ── The terminal ─────────────────────────────────────────────────────────────
+
+
+def test_an_interrupted_installer_gives_the_cursor_back():
+    """Bars of pip and uv hide it when they begin, and have no time to show it again."""
+    installer = "print(end='\\x1b[?25l', flush=True); import time; time.sleep(60)"
+    program = f"import _install, sys; _install.run([sys.executable, '-c', {installer!r}])"
+    terminal, end = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT / "scripts",
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+    ) as process:
+        os.close(end)
+        shown = b""
+        try:
+            while b"\x1b[?25l" not in shown:
+                shown += os.read(terminal, 1000)
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            while b"KeyboardInterrupt" not in shown:
+                shown += os.read(terminal, 1000)
+        finally:
+            process.kill()
+            os.close(terminal)
+
+    assert shown.count(b"\x1b[?25h") == 1
+    assert shown.index(b"\x1b[?25l") < shown.index(b"\x1b[?25h")
 
 
 # ── Mirrors ──────────────────────────────────────────────────────────────────

@@ -20,6 +20,7 @@ from litestar import Litestar
 
 from speechhub.errors import ConfigurationError
 from speechhub.http.memory import keep_freed_memory
+from speechhub.http.unread import unread_thrown_away
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 
@@ -41,7 +42,7 @@ async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "experimental": tests/e2e prove what we use of it
         server = Server(
-            app,
+            unread_thrown_away(app),
             address=settings.host,
             port=port,
             interface=Interfaces.ASGI,
