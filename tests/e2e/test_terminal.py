@@ -3,13 +3,17 @@
 import json
 import os
 import pty
+import re
 import select
+import signal
 import subprocess
 import sys
 import wave
 from contextlib import contextmanager
 
 import pytest
+
+from tests.e2e.wheels import plugin_wheel
 
 LIMIT_S = 60
 CTRL_C = b"\x03"
@@ -148,3 +152,35 @@ def test_ctrl_c_at_a_question_is_130(terminal):
 
     assert status == 130
     assert it.shown.endswith("interrupted\r\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "last"),
+    [(signal.SIGINT, 130, "\x1b[?25h\r\ninterrupted\r\n"), (signal.SIGTERM, 143, "\x1b[?25h")],
+)
+def test_an_interrupted_installer_gives_the_cursor_back(terminal, tmp_path, number, status, last):
+    """It hid the cursor and was killed; no traceback, and nothing is left of the environment."""
+    folder, never = tmp_path / "bin", tmp_path / "never"
+    folder.mkdir()
+    os.mkfifo(never)
+    (folder / "uv").write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo uv 9.9.9 && exit\n'
+        f'printf "\\033[?25lworking, $$. Stop it."; read line < "{never}"\n'
+    )
+    (folder / "uv").chmod(0o755)
+    environment = {"PIP_CONFIG_FILE": os.devnull, "NO_UV": "", "PATH": f"{folder}:/usr/bin:/bin"}
+
+    with terminal("engines", "install", plugin_wheel(tmp_path, "echo"), **environment) as it:
+        [pid] = re.findall(r"working, (\d+)\.", it.until("Stop it."))
+        if number == signal.SIGINT:
+            it.press(CTRL_C)
+        else:
+            it.process.send_signal(number)
+        ended = it.ended()
+
+    assert ended == status
+    assert it.shown.endswith(last)
+    assert "Traceback" not in it.shown
+    assert [path.name for path in (tmp_path / "home" / "engines").iterdir()] == [".locks"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)

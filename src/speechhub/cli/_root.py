@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from speechhub.cli._terminal import SHOW_CURSOR, colour_wish
+from speechhub.cli._terminal import colour_wish
 from speechhub.errors import SpeechhubError
 
 FAILED: Final = 1
@@ -99,7 +99,7 @@ def _aborted(error: click.Abort) -> int:
 
 
 def _interrupted(status: int = INTERRUPTED) -> int:
-    if sys.stderr.isatty():  # the terminal shows ^C at the end of a line; a killed pip leaves no cursor
-        click.echo(SHOW_CURSOR, err=True, color=True)
+    if sys.stderr.isatty():  # which shows ^C at the end of a line
+        click.echo(err=True)
     click.echo("interrupted", err=True)
     return status

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-SHOW_CURSOR: Final = "\x1b[?25h"
 DUMB: Final = ("dumb", "unknown")
 
 

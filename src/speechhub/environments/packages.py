@@ -20,6 +20,8 @@ from speechhub.mirrors import Mirror
 
 OLDEST_UV: Final = (0, 5)
 """Older ones lack UV_DEFAULT_INDEX (0.4.23) or explicit indexes."""
+SHOW_CURSOR: Final = "\x1b[?25h"
+"""Tells a terminal to show its cursor, which installers hide while their bars move."""
 
 
 class InstallError(SpeechhubError):
@@ -136,8 +138,13 @@ class Installer:
             try:
                 return process.wait() == 0
             finally:
+                interrupted = process.returncode is None
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # an installation has nothing to save
+                if interrupted and sys.stderr.isatty():
+                    process.wait()  # or it hides the cursor once more
+                    sys.stderr.write(SHOW_CURSOR)
+                    sys.stderr.flush()
 
 
 def find_uv() -> str | None:
