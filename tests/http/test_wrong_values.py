@@ -126,6 +126,26 @@ async def test_other_wrong_values_of_speech(http, fields, param, said):
     assert len(error["message"]) < 400
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"input": ["My pin is 4711."]},
+        {"input": 4711},
+        {"input": "Hello.", "instructions": ["4711"]},
+        {"input": "Hello.", "emotion": {"text": ["4711"]}},
+        ["My pin is 4711."],
+        "My pin is 4711.",
+    ],
+    ids=str,
+)
+async def test_a_text_in_a_wrong_place_is_not_quoted(http, body):
+    """What somebody says is not told again in a message, which programs log."""
+    answer = await http.post("/v1/audio/speech", json=body)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
+    assert "4711" not in answer.text
+
+
 async def test_a_recording_in_json_without_its_data(http):
     """The message names the part that is missing."""
     answer = await http.post("/v1/audio/transcriptions", json={"input_audio": {"format": "wav"}})
@@ -143,9 +163,9 @@ async def test_a_recording_in_json_without_its_data(http):
     [
         ("post", "/v1/audio/speech", {}, "input", "Missing required parameter: 'input'."),
         ("post", "/v1/audio/speech", None, None, "The request has no body; it must be an object with input"),
-        ("post", "/v1/audio/speech", {"input": True}, "input", "Invalid value true for 'input'"),
-        ("post", "/v1/audio/speech", [], None, "Invalid value []: it must be an object with input, model"),
-        ("post", "/v1/engines/load", {"model": 5}, "model", "Invalid value 5 for 'model': it must be text."),
+        ("post", "/v1/audio/speech", {"input": True}, "input", "Invalid value for 'input'"),
+        ("post", "/v1/audio/speech", [], None, "Invalid value: it must be an object with input, model"),
+        ("post", "/v1/engines/load", {"model": 5}, "model", "Invalid value for 'model': it must be text."),
         ("post", "/v1/audio/voice_consents/x", {"name": []}, "name", "it must be text."),
         ("get", "/v1/audio/voice_consents?limit=x", None, "limit", "'limit': it must be a whole number."),
     ],

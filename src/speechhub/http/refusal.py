@@ -9,7 +9,7 @@ from speechhub.settings.expected import misfit, shown
 
 
 def refusal(name: str, value: object, kind: Any, *, strict: bool, param: str | None = None) -> RequestError:
-    """Return the error for a value that does not fit its type.
+    """Return the error for a value that does not fit its type; it quotes no text to speak, and no prompt.
 
     Args:
         name: Of the field; empty for a whole body.
@@ -30,6 +30,7 @@ def refusal(name: str, value: object, kind: Any, *, strict: bool, param: str | N
         error = MissingValueError(f"{place}.{wrong.missing}".removeprefix("."))
         error.param = param or error.param
         return error
-    what = "" if isinstance(wrong.value, dict) else f" {shown(wrong.value)}"
+    quoted = not wrong.free_text and not isinstance(wrong.value, dict | list) and wrong.place + name
+    what = f" {shown(wrong.value)}" if quoted else ""
     where = f" for {place!r}" if place else ""
     return InvalidValueError(f"Invalid value{what}{where}: {wrong.reason}", param=param or place or None)

@@ -33,6 +33,8 @@ class Misfit:
     """A clause that follows the place, and perhaps a question behind it."""
     missing: str = ""
     """Name of the field that an object lacks, if that is what is wrong."""
+    free_text: bool = False
+    """Whether the place is for text of any kind, so that the value may be what somebody says."""
 
 
 def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:
@@ -46,7 +48,8 @@ def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:
                 return replace(found, place=place + found.place)
         if missing := _missing(value, kind, str(error)):
             return Misfit(place="", value=value, reason=f"{missing} is missing.", missing=missing)
-        return Misfit(place="", value=value, reason=_reason(value, kind, str(error)))
+        free = isinstance(inspect.type_info(kind), inspect.StrType)
+        return Misfit(place="", value=value, reason=_reason(value, kind, str(error)), free_text=free)
     return None
 
 
