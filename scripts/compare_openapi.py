@@ -1,4 +1,4 @@
-"""Compare this server's OpenAPI description with the one that OpenAI publishes, on the routes of both.
+"""Compare this server's OpenAPI description with the one that OpenAI publishes, on every path of both.
 
     .venv/bin/python scripts/compare_openapi.py OPENAPI_JSON              lists every difference
     .venv/bin/python scripts/compare_openapi.py OPENAPI_JSON --check      only what no page explains
@@ -20,7 +20,6 @@ from speechhub.http.app import create_app
 from speechhub.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "openapi-differences.md"
-PATHS = ("/audio/transcriptions", "/audio/translations", "/audio/speech", "/models", "/models/{}")
 METHODS = ("get", "post", "delete", "put", "patch")
 LIMITS = ("minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength")
 """Compared beside types, choices, defaults and parts; texts, examples and formats are not."""
@@ -40,13 +39,23 @@ class Document:
             for path, item in document["paths"].items()
         }
 
-    def statements(self) -> Iterator[tuple[str, str]]:
-        """Yield all that the document says of the routes, as place and statement."""
-        for path in PATHS:
+    @property
+    def paths(self) -> frozenset[str]:
+        """Paths, with ``{}`` for what varies in them."""
+        return frozenset(self._paths)
+
+    def statements(self, paths: frozenset[str]) -> Iterator[tuple[str, str]]:
+        """Yield all that the document says of these paths, as place and statement."""
+        for path in sorted(paths):
             for method in METHODS:
                 if operation := self._paths.get(path, {}).get(method):
                     place = f"{method.upper()} {path}"
                     yield place, "exists"
+                    for parameter in map(self._resolved, operation.get("parameters", ())):
+                        if parameter["in"] != "path":  # those stand in the path
+                            below = f"{place} {parameter['in']} {parameter['name']}"
+                            yield below, "required" if parameter.get("required") else "optional"
+                            yield from self._schema(parameter["schema"], below)
                     yield from self._bodies(operation.get("requestBody", {}), f"{place} request")
                     for status, response in operation["responses"].items():
                         yield f"{place} responses", status
@@ -103,7 +112,8 @@ class Document:
 
 def differences(theirs: Document, ours: Document) -> list[Row]:
     """Return every place of which the two say different things; of what one lacks, not the parts."""
-    said = [by_place(document) for document in (theirs, ours)]
+    shared = theirs.paths & ours.paths
+    said = [by_place(document, shared) for document in (theirs, ours)]
     rows: list[Row] = []
     lacking: tuple[str, ...] = ()
     for place in sorted({**said[0], **said[1]}):
@@ -117,10 +127,10 @@ def differences(theirs: Document, ours: Document) -> list[Row]:
     return rows
 
 
-def by_place(document: Document) -> dict[str, set[str]]:
-    """Gather a document's statements."""
+def by_place(document: Document, paths: frozenset[str]) -> dict[str, set[str]]:
+    """Gather a document's statements about paths."""
     found: dict[str, set[str]] = {}
-    for place, statement in document.statements():
+    for place, statement in document.statements(paths):
         found.setdefault(place, set()).add(statement)
     return found
 
@@ -144,6 +154,7 @@ def main() -> int:
     theirs = Document(json.loads(arguments.openai.read_bytes()))
     ours = Document(create_app(Settings()).openapi_schema.to_schema(), prefix="/v1")
     rows = differences(theirs, ours)
+    shared = sorted(theirs.paths & ours.paths)
     if not arguments.check:
         for place, left, right in rows:
             print(f"| `{place}` | {code(left)} | {code(right)} |")
@@ -153,6 +164,7 @@ def main() -> int:
     for text, these in (("not explained", missing), ("no longer there", stale)):
         for place, left, right in sorted(these):
             print(f"{text}: {place}: OpenAI: {left or '-'}; speechhub: {right or '-'}")
+    print(f"{len(shared)} paths that both have: {', '.join(shared)}")
     print(f"{len(rows)} differences, {len(missing)} not explained, {len(stale)} explained in vain")
     return 1 if missing or stale else 0
 

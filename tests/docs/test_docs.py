@@ -15,7 +15,7 @@ from speechhub.http import asr_schemas, health_schemas, schemas, voice_schemas
 from speechhub.http.app import create_app
 from speechhub.http.errors import error_object, status_of
 from speechhub.http.multipart import UnsupportedMediaTypeError
-from speechhub.settings import ModelSettings, Settings
+from speechhub.settings import ModelSettings, Settings, load_settings
 from tests.docs.pages import ROOT, anchors, blocks, links, page, pages, prose
 
 PAGES = pages()
@@ -312,3 +312,31 @@ def test_every_test_that_is_named_exists():
 
     assert len(named) > 50
     assert named - known == set()
+
+
+@pytest.mark.parametrize(
+    ("readme", "started", "begins"),
+    [
+        (ROOT / "README.md", "getting-started.md", "The first run "),
+        (ROOT / "docs/zh/README.md", "zh/getting-started.md", "第一次运行用"),
+    ],
+)
+def test_how_long_the_first_run_takes_is_said_alike(readme, started, begins):
+    """README and getting started have one sentence for it."""
+    said = [line for line in readme.read_text("utf-8").splitlines() if line.startswith(begins)]
+
+    assert len(said) == 1
+    assert said[0] in page(started).splitlines()
+
+
+def test_the_chinese_voice_of_the_chinese_page_is_a_setting_that_works(tmp_path):
+    """Its table adds a model to Piper, which then speaks for tts-1."""
+    (block,) = blocks("zh/getting-started.md", "toml")
+    path = tmp_path / "speechhub.toml"
+    path.write_text(block.code, "utf-8")
+
+    settings = load_settings(config_file=path, environ={})
+
+    assert settings.tts_model is not None
+    voice = settings.models[settings.tts_model]
+    assert (voice.engine, voice.languages) == ("piper", ("zh",))

@@ -118,6 +118,7 @@ def test_examples_are_true(description):
         "diarized_json": schemas.TranscriptionDiarized,
         "list": schemas.ModelList,
         "alias": schemas.Model,
+        "created": voice_schemas.CreatedVoice,
         "voice": voice_schemas.Voice,
         "consent": voice_schemas.VoiceConsent,
         "voices": voice_schemas.VoiceList,

@@ -177,7 +177,8 @@ async def test_a_useless_recording_is_refused_wherever_it_comes_in(http, speak, 
     """As a clip, as an emotion, as a custom voice, as a consent: a 400 that names the field and says why."""
     data, code, says = USELESS[what]
     clip = base64.b64encode(data).decode()
-    form, sample = {"name": "Bad", "consent": anna.consent}, {"audio_sample": ("a.wav", data)}
+    described = (await http.get(f"/v1/audio/voices/{anna.id}")).json()
+    form, sample = {"name": "Bad", "consent": described["consent"]}, {"audio_sample": ("a.wav", data)}
     spoken = {"name": "Bad", "language": "en"}
 
     answers = {

@@ -44,6 +44,47 @@ async def test_the_life_of_a_voice(client, http, speaker):
     assert caught.value.code == "voice_not_found"
 
 
+async def test_answers_have_the_fields_of_openai_and_no_others(http, speaker):
+    """OpenAI's description forbids more; what speechhub adds stands in the voice's own description."""
+    sound = ("a.wav", speaker)
+    consent = await http.post(
+        "/v1/audio/voice_consents", data={"name": "A", "language": "en"}, files={"recording": sound}
+    )
+    form = {"name": "Anna", "consent": consent.json()["id"]}
+    made = await http.post("/v1/audio/voices", data=form, files={"audio_sample": sound})
+    described = await http.get(f"/v1/audio/voices/{made.json()['id']}")
+
+    assert consent.json().keys() == {"id", "object", "created_at", "name", "language"}
+    assert made.json().keys() == {"id", "object", "created_at", "name", "type"}
+    assert described.json() == made.json() | {
+        "consent": form["consent"],
+        "duration_s": 1.5,
+        "aliases": [],
+    }
+
+
+async def test_fields_that_have_no_effect_are_told(http, speaker):
+    """Those of OpenAI's prompts, for one; nothing is told of what is read, or where all is."""
+    consents, sound = "/v1/audio/voice_consents", ("a.wav", speaker)
+    words = {"name": "A", "language": "en"}
+    consent = await http.post(consents, data=words | {"note": "secret"}, files={"recording": sound})
+    own = f"{consents}/{consent.json()['id']}"
+    renamed = await http.post(own, json={"name": "B", "language": "de", "unset": None})
+    plain = await http.post(own, json={"name": "B"})
+    form = {"name": "Anna", "consent": consent.json()["id"], "type": "audio_sample"}
+    made = await http.post(
+        "/v1/audio/voices",
+        data=form | {"model": "auto", "script_hint": "secret"},
+        files={"audio_sample": sound},
+    )
+
+    assert [it.status_code for it in (consent, renamed, plain, made)] == [200] * 4
+    assert consent.headers["x-ignored-fields"] == "note"
+    assert renamed.headers["x-ignored-fields"] == "language"
+    assert "x-ignored-fields" not in plain.headers
+    assert made.headers["x-ignored-fields"] == "model, script_hint"
+
+
 async def test_the_life_of_a_consent(client, speaker):
     """Made, described, renamed, listed in pages, deleted."""
     first, second = await consent_of(client, speaker), await consent_of(client, speaker)

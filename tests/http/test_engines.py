@@ -33,6 +33,14 @@ async def test_pin_and_unpin(http):
 
 
 @pytest.mark.parametrize("what", ["load", "unload", "pin", "unpin"])
+async def test_fields_that_have_no_effect_are_told(http, what):
+    """By name, in a header."""
+    answer = await http.post(f"/v1/engines/{what}", json={"model": "mouth", "device": "cuda:1"})
+
+    assert (answer.status_code, answer.headers["x-ignored-fields"]) == (200, "device")
+
+
+@pytest.mark.parametrize("what", ["load", "unload", "pin", "unpin"])
 async def test_unknown_models_and_bodies(http, what):
     """What is not there is a 404, what is no name a 400, both with OpenAI's error object."""
     unknown = await ask(http, what, "nope")

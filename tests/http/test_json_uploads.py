@@ -63,7 +63,7 @@ async def test_json_streams_and_names_what_it_ignores(http, clip):
     [
         ({"input_audio": None}, "input_audio", "missing_required_parameter"),
         ({"input_audio": "x"}, "input_audio", "invalid_value"),
-        ({"input_audio": {"format": "wav"}}, "input_audio", "invalid_value"),
+        ({"input_audio": {"format": "wav"}}, "input_audio", "missing_required_parameter"),
         ({"input_audio": {"data": "!!"}}, "input_audio.data", "invalid_value"),
         ({"input_audio": {"data": "data:audio/wav"}}, "input_audio.data", "invalid_value"),
         ({"input_audio": {"data": ""}}, "file", "invalid_value"),

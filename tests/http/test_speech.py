@@ -144,8 +144,8 @@ async def test_any_sample_rate_where_the_format_has_any(http, audio_format, rate
         ("mp3", 10_000, "11025, 12000, 16000"),
         ("aac", 47_999, "44100, 48000"),
         ("opus", 44_100, "8000, 12000, 16000, 24000, 48000"),
-        ("pcm", "16k", "int"),
-        ("pcm", 16_000.5, "int"),
+        ("pcm", "16k", "a whole number from 8000 to 48000"),
+        ("pcm", 16_000.5, "a whole number"),
     ],
 )
 async def test_other_sample_rates_are_refused(http, runner, audio_format, rate, said):

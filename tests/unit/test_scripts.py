@@ -2,12 +2,17 @@
 
 import ast
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from speechhub.http.app import create_app
+from speechhub.http.openapi import OPENAI
+from speechhub.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
@@ -17,6 +22,7 @@ import _pip_config  # noqa: E402
 import _stamp  # noqa: E402
 import _steps  # noqa: E402
 import audit  # noqa: E402
+import compare_openapi  # noqa: E402
 import init_models  # noqa: E402
 
 # ── pip's configuration, for uv ──────────────────────────────────────────────
@@ -431,3 +437,40 @@ def test_an_audit_that_asked_nobody_is_not_content(capsys, found, code, said):
     """A package that the service does not know is no package without vulnerabilities."""
     assert audit.tell("here", found) == code
     assert said in capsys.readouterr().out
+
+
+# ── The comparison with OpenAI's description ─────────────────────────────────
+
+
+def described(paths, **operation):
+    answers = {"responses": {"200": {"description": "OK"}}} | operation
+    return {"paths": {path: {"get": answers} for path in paths}}
+
+
+def test_every_path_that_both_have_is_compared():
+    """Whatever the path is; its names of what varies do not count, nor do paths that one of them lacks."""
+    after = [{"in": "query", "name": "after", "schema": {"type": "string"}}]
+    theirs = described(["/new/{id}", "/theirs"], parameters=after)
+    ours = described(["/v1/new/{new_id}", "/v1/ours"])
+
+    rows = compare_openapi.differences(
+        compare_openapi.Document(theirs), compare_openapi.Document(ours, prefix="/v1")
+    )
+
+    assert rows == [("GET /new/{} query after", "optional, string", "")]
+
+
+def test_the_page_explains_a_difference_of_each_of_openais_operations():
+    """OpenAI describes no errors, so that each operation has one: an operation that is compared is there."""
+    document = create_app(Settings()).openapi_schema.to_schema()
+    explained = {place for place, _, _ in compare_openapi.explained()}
+
+    missing = [
+        f"{method.upper()} {path}"
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if OPENAI in operation["tags"] and operation["operationId"] != "deleteVoice"
+        if f"{method.upper()} {re.sub(r'{.*?}', '{}', path.removeprefix('/v1'))} responses" not in explained
+    ]
+
+    assert not missing

@@ -1,9 +1,11 @@
 """Settings come from their sources in order, and mistakes in them are named."""
 
+import msgspec
 import pytest
 
 from speechhub.errors import ConfigurationError
-from speechhub.settings import load_settings
+from speechhub.settings import Settings, load_settings
+from speechhub.settings.expected import expected
 
 
 def test_environment_wins_over_file(tmp_path):
@@ -67,9 +69,15 @@ def test_a_kubernetes_service_of_that_name_is_no_setting(service):
     [
         ({"SPEECHHUB_GPU_PORT": "1"}, "SPEECHHUB_GPU_PORT"),
         ({"SPEECHHUB_PROT": "1"}, "SPEECHHUB_PROT"),
-        ({"SPEECHHUB_PORT": "eight"}, "SPEECHHUB_PORT in the environment is 'eight': expected int"),
+        (
+            {"SPEECHHUB_PORT": "eight"},
+            "SPEECHHUB_PORT in the environment is 'eight': it must be a whole number from 0 to 65535",
+        ),
         ({"SPEECHHUB_API_KEYS": " , "}, "SPEECHHUB_API_KEYS"),
-        ({"SPEECHHUB_PORT": "70000"}, "SPEECHHUB_PORT in the environment is '70000': expected int <= 65535"),
+        (
+            {"SPEECHHUB_PORT": "70000"},
+            "SPEECHHUB_PORT in the environment is '70000': it must be a whole number from 0 to 65535",
+        ),
         ({"SPEECHHUB_ALIASES": "{broken"}, "SPEECHHUB_ALIASES"),
         ({"SPEECHHUB_CONFIG": "/nowhere/config.toml"}, "/nowhere/config.toml"),
         ({"SPEECHHUB_MODELS": '{"m": {"engine": "whisper", "pth": "/x"}}'}, "pth"),
@@ -94,14 +102,17 @@ def test_broken_toml_is_named(tmp_path):
     ("line", "said"),
     [
         ("prot = 1", "Unknown setting prot in line 2 of {path}. Did you mean port"),
-        ("port = 70000", "Setting port in line 2 of {path} is 70000: expected int <= 65535."),
+        (
+            "port = 70000",
+            "Setting port in line 2 of {path} is 70000: it must be a whole number from 0 to 65535.",
+        ),
         (
             'log_level = "loud"',
             "Setting log_level in line 2 of {path} is 'loud': it must be one of debug, info, warning, error.",
         ),
         (
             '[models.m]\nengine = "whisper"\npth = "/x"',
-            "Setting models in line 2 of {path}: there is no key pth, in [...]. Did you mean path",
+            "Setting models in line 2 of {path}, at models.m: there is no pth in it. Did you mean path?",
         ),
     ],
 )
@@ -138,6 +149,55 @@ def test_an_unknown_variable_has_near_names():
         load_settings(environ={"SPEECHHUB_PROT": "1"})
     with pytest.raises(ConfigurationError, match=r"There are: .*SPEECHHUB_PORT"):
         load_settings(environ={"SPEECHHUB_XYZZY_0": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("port", "abc", "is 'abc': it must be a whole number from 0 to 65535."),
+        ("queue_limit", "0", "is '0': it must be a whole number of 1 or more."),
+        ("max_audio_s", "long", "is 'long': it must be a number above 0."),
+        ("idle_unload_s", "nan", "is 'nan': it must be a number of 0 or more."),
+        ("offline", "maybe", "is 'maybe': it must be true or false."),
+        ("offline", "ture", "is 'ture': it must be true or false. Did you mean true?"),
+        (
+            "log_level",
+            "warn",
+            "is 'warn': it must be one of debug, info, warning, error. Did you mean warning?",
+        ),
+        ("preload", '["a", 5]', ", at preload[1], is 5: it must be text."),
+        ("preload", "[1", "is '[1': it must be a list in which each item is text, written as JSON ("),
+        ("aliases", "abc", "is 'abc': it must be a table in which each value is text, written as JSON ("),
+        ("aliases", '{"a": 5}', ", at aliases.a, is 5: it must be text."),
+        ("engines", "[]", "is []: it must be a table in which each value is a table."),
+        ("engines", '{"a": 5}', ", at engines.a, is 5: it must be a table."),
+        ("models", '{"m": {"path": "/x"}}', ", at models.m: engine is missing."),
+        ("models", '{"m": {"engine": "e", "files": 3}}', ", at models.m.files, is 3: it must be a list in"),
+        ("models", '{"m": {"engine": "e", "path": 3}}', ", at models.m.path, is 3: it must be a path."),
+        ("api_keys", '["hush", ""]', ", at api_keys[1]: it must be text that is not empty."),
+        ("api_keys", '["hush"', ": it must be a list in which each item is text that is not empty, written"),
+        ("api_keys_file", "/nowhere", "is '/nowhere': it must be a file that the server can read"),
+    ],
+)
+def test_what_a_setting_must_be_is_told_in_words(name, text, said):
+    """For each type that there is: the variable, its source, the value, and what is expected."""
+    variable = f"SPEECHHUB_{name.upper()}"
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ={variable: text})
+
+    assert caught.value.message.startswith(f"Setting {variable} in the environment")
+    assert said in caught.value.message
+    assert "hush" not in caught.value.message
+
+
+@pytest.mark.parametrize("field", msgspec.structs.fields(Settings), ids=lambda it: it.name)
+def test_every_setting_can_say_what_it_must_be(field):
+    """A type that a setting is given later has words too."""
+    said = expected(field.type)
+
+    assert said
+    assert "a value" not in said
 
 
 @pytest.mark.parametrize("name", ["api_keys", "admin_keys"])

@@ -15,7 +15,7 @@ from litestar.types import ASGIApp
 
 from speechhub.engine import Slot
 from speechhub.http.auth import ApiKeys, authenticated
-from speechhub.http.errors import HANDLERS
+from speechhub.http.errors import HANDLERS, BodyKeepingRequest
 from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope, sockets_refused
 from speechhub.http.openapi import openapi_config
@@ -113,6 +113,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             "observation": Provide(lambda: hub.observation, sync_to_thread=False),
         },
         before_request=_note_route,
+        request_class=BodyKeepingRequest,
         exception_handlers=HANDLERS,
         lifespan=[partial(_lifespan, hub=hub, settings=settings)],
         request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,

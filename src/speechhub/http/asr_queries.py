@@ -12,10 +12,11 @@ from litestar.datastructures import State
 
 from speechhub.codecs.headerless import with_header
 from speechhub.engine import Task
-from speechhub.errors import InvalidValueError, MissingValueError, RequestError
+from speechhub.errors import MissingValueError, RequestError
 from speechhub.http.asr_schemas import AsrQuery, DetectionQuery
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import read_form
+from speechhub.http.refusal import refusal
 from speechhub.services.transcription import TranscriptionJob
 
 FILE: Final = "audio_file"
@@ -68,7 +69,7 @@ def read_query(request: HttpRequest, kind: type[QueryT]) -> QueryT:
         try:
             values[name] = msgspec.convert(value, fields[name].type, strict=False)
         except msgspec.ValidationError as error:
-            raise InvalidValueError(f"Invalid value for {name!r}: {error}.", param=name) from error
+            raise refusal(name, text, fields[name].type, strict=False) from error
     note_ignored(request.scope, [*(given.keys() - fields.keys()), *filter(values.get, UNUSED)])
     return kind(**values)
 

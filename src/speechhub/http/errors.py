@@ -16,6 +16,8 @@ from litestar.types import Scope, Send
 from speechhub import errors
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.paths import UnknownSocketError, UnknownVersionError
+from speechhub.http.refusal import refusal
+from speechhub.settings.expected import expected
 
 log = structlog.get_logger()
 
@@ -59,6 +61,20 @@ NEVER_RETRY: Final = (
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """How the system says that a disk, or a user's share of it, is full."""
+
+
+BODY: Final = "data"
+"""Name of the handlers' argument that is a JSON body, which the request's state keeps under the same name."""
+
+
+class BodyKeepingRequest(Request[None, None, State]):
+    """A request whose JSON body can still be looked at when it does not fit."""
+
+    async def json(self) -> Any:
+        """Return the body, read as JSON."""
+        body = await super().json()
+        self.scope["state"][BODY] = body
+        return body
 
 
 class ErrorObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +179,7 @@ def on_speechhub_error(
 
 def on_http_exception(request: Request[None, None, State], error: HTTPException) -> Response[ErrorBody]:
     """Answer what Litestar refused by itself: routes, methods, bodies."""
-    status, param, message = error.status_code, None, error.detail
+    status, message = error.status_code, error.detail
     request.scope["state"]["error"] = type(error).__name__
     if isinstance(error, NotFoundException):
         message = f"Invalid URL ({request.method} {request.url.path})"
@@ -172,13 +188,22 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
     elif status == 413:  # noqa: PLR2004
         return on_speechhub_error(request, errors.UploadTooLargeError(request.app.state.max_upload_bytes))
     elif isinstance(error.extra, list) and error.extra:
-        first: dict[str, Any] = error.extra[0]
-        param = first.get("key") or None
-        message = f"{param}: {first.get('message')}" if param else str(first.get("message") or message)
+        return on_speechhub_error(request, _misfit(request, str(error.extra[0].get("key"))))
     elif status == 400:  # noqa: PLR2004
         message = f"The request body cannot be read: {message}."
     code = "invalid_value" if status == 400 else None  # noqa: PLR2004
-    return _respond(status, _object(status, message, param=param, code=code), error.headers)
+    return _respond(status, _object(status, message, code=code), error.headers)
+
+
+def _misfit(request: Request[None, None, State], key: str) -> errors.RequestError:
+    """Return the error for a query, or a body, that does not fit the type of the handler's argument."""
+    arguments = request.route_handler.parsed_fn_signature.parameters
+    if key in arguments and key != BODY:
+        return refusal(key, request.query_params.get(key), arguments[key].annotation, strict=False)
+    kind, state = arguments[BODY].annotation, request.scope["state"]
+    if BODY not in state:
+        return errors.InvalidValueError(f"The request has no body; it must be {expected(kind)}, as JSON.")
+    return refusal("", state[BODY], kind, strict=False)
 
 
 def on_os_error(request: Request[None, None, State], error: OSError) -> Response[ErrorBody]:

@@ -7,6 +7,7 @@ import msgspec
 
 from speechhub.engine import Task
 from speechhub.errors import InvalidValueError
+from speechhub.http.refusal import refusal
 from speechhub.http.schemas import TranscriptionFields
 from speechhub.services.transcription import TranscriptionJob
 
@@ -34,9 +35,7 @@ def read_fields(form: Mapping[str, Sequence[str]]) -> TranscriptionFields:
         try:
             msgspec.convert(value, field.type, strict=False)
         except msgspec.ValidationError as error:
-            raise InvalidValueError(
-                f"Invalid value for {field.name!r}: {error}.", param=field.name
-            ) from error
+            raise refusal(field.name, value, field.type, strict=False, param=field.name) from error
         values[field.name] = value
     return checked(msgspec.convert(values, TranscriptionFields, strict=False))
 

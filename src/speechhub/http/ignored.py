@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
 import structlog
 from litestar.types import Scope
 
@@ -14,6 +15,13 @@ HEADER: Final = "x-ignored-fields"
 _NAME: Final = re.compile(r"[A-Za-z_][\w.\[\]-]{0,63}", re.ASCII)
 """What may be a field's name; anything else could be a value in the wrong place, and is kept to itself."""
 _MAX_NAMES: Final = 20
+
+
+def unknown_fields(body: bytes, known: Iterable[str]) -> list[str]:
+    """Return the names of fields that a JSON object has beyond the *known* ones; null counts as absent."""
+    names = frozenset(known)
+    values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return [name for name, value in values.items() if name not in names and bytes(value) != b"null"]
 
 
 def note_ignored(scope: Scope, names: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from litestar.datastructures import State
 
 from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
 from speechhub.http.forms import FIELDS, checked
+from speechhub.http.refusal import refusal
 from speechhub.http.schemas import InputAudio, TranscriptionFields
 
 LIMIT_BYTES: Final = 16 * 1024 * 1024
@@ -101,6 +102,8 @@ def _values(body: bytearray) -> dict[str, msgspec.Raw]:
 def _read(raw: msgspec.Raw, kind: Any, name: str) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise refusal(name, msgspec.json.decode(raw), kind, strict=True, param=name) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidValueError(f"Invalid value for {name!r}: {error}.", param=name) from error
 

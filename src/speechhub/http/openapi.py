@@ -182,8 +182,7 @@ def _complete(operation: Json) -> None:
     success["description"] = "What was asked for."
     if name in SAMPLE_FORMS:
         operation["requestBody"] = _sample_form(*SAMPLE_FORMS[name])
-    if name in QUERIES:
-        operation["parameters"] = _query(QUERIES[name])
+    _complete_parameters(operation)
     match name:
         case "createTranscription" | "createTranslation":
             leave_out = ONLY_TRANSCRIPTIONS if name == "createTranslation" else ()
@@ -207,6 +206,13 @@ def _complete(operation: Json) -> None:
     operation["responses"] = responses | {
         status: {"$ref": f"#/components/responses/{status}"} for status in errors
     }
+
+
+def _complete_parameters(operation: Json) -> None:
+    if query := QUERIES.get(operation["operationId"]):
+        operation["parameters"] = _query(query)
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
 
 
 def _either_content(operation: str) -> Json:
@@ -265,7 +271,6 @@ def _query(struct: str) -> list[Json]:
     """Return what stands behind the ``?``, one parameter for each field of a struct."""
     parameters = []
     for name, schema in component_schemas()[struct]["properties"].items():
-        schema = _without_null(schema)  # noqa: PLW2901  # the same, as a query can write it
         text = schema.pop("description")
         parameters.append({"name": name, "in": "query", "description": text, "schema": schema})
     return parameters
@@ -277,9 +282,10 @@ def _asr_text() -> Json:
 
 
 def _without_null(schema: Json) -> Json:
-    """Return a field's schema as a form can write it: there, unset means absent."""
+    """Return a field's schema as forms and queries can write it: there, unset means absent."""
     made = dict(schema)
-    choices = [choice for choice in made.pop("anyOf", []) if choice != {"type": "null"}]
+    offered = made.pop("anyOf", None) or made.pop("oneOf", [])  # msgspec's word, and Litestar's
+    choices = [choice for choice in offered if choice != {"type": "null"}]
     return made | (choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
 
 

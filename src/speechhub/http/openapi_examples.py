@@ -61,12 +61,14 @@ MODEL: Final[Json] = {
     "voices": [],
     "capabilities": {"word_timestamps": True},
 }
-VOICE: Final[Json] = {
+CREATED_VOICE: Final[Json] = {
     "id": "voice_3f9d2c1ab04e58d7c6f1a2b3",
     "object": "audio.voice",
     "created_at": 1767225600,
     "name": "Anna",
     "type": "audio_sample",
+}
+VOICE: Final[Json] = CREATED_VOICE | {
     "consent": "cons_8c2e4a6f1b3d5e7f9a0b1c2d",
     "duration_s": 9.84,
     "aliases": ["alloy"],
@@ -113,7 +115,7 @@ ANSWERS: Final[Mapping[str, Json]] = {
     "retrieveModel": {"alias": {"value": MODEL}},
     "listVoices": {"voices": {"value": VOICES}},
     "listSpeechVoices": {"names": {"value": [SPEECH_VOICE]}},
-    "createVoice": {"voice": {"value": VOICE | {"aliases": []}}},
+    "createVoice": {"created": {"value": CREATED_VOICE}},
     "retrieveVoice": {"voice": {"value": VOICE}},
     "createVoiceConsent": {"consent": {"value": CONSENT}},
     "retrieveVoiceConsent": {"consent": {"value": CONSENT}},
@@ -168,7 +170,12 @@ FIELDS: Final[Mapping[str, list[Any]]] = {
 """Form field → examples."""
 
 _ERRORS: Final[Mapping[str, tuple[str, str | None, str | None, str]]] = {
-    "400": ("invalid_request_error", "speed", "invalid_value", "Expected `float` <= 4.0"),
+    "400": (
+        "invalid_request_error",
+        "speed",
+        "invalid_value",
+        "Invalid value 9.0 for 'speed': it must be a number from 0.25 to 4.",
+    ),
     "401": ("invalid_request_error", None, "invalid_api_key", "Incorrect API key provided."),
     "403": (
         "invalid_request_error",

@@ -16,8 +16,19 @@ class VoiceItem(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 639-1 codes; empty if it speaks all of the model's."""
 
 
+class CreatedVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A custom voice, with OpenAI's fields and no others."""
+
+    id: str
+    object: Literal["audio.voice"] = "audio.voice"
+    created_at: int
+    name: str
+    type: Literal["audio_sample"] = "audio_sample"
+    """What it was made from; OpenAI's clients read it, though OpenAI's description lacks it."""
+
+
 class Voice(msgspec.Struct, frozen=True, kw_only=True):
-    """A custom voice."""
+    """A custom voice, with all that speechhub knows of it."""
 
     id: str
     object: Literal["audio.voice"] = "audio.voice"
@@ -65,7 +76,7 @@ class SpeechVoice(msgspec.Struct, frozen=True, kw_only=True):
     """Always empty: where its files are is the server's own affair."""
 
 
-class VoiceConsent(msgspec.Struct, frozen=True, kw_only=True):
+class VoiceConsent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A recording in which a speaker agrees."""
 
     id: str
@@ -76,7 +87,7 @@ class VoiceConsent(msgspec.Struct, frozen=True, kw_only=True):
     """BCP 47 tag of what is said."""
 
 
-class VoiceConsentList(msgspec.Struct, frozen=True, kw_only=True):
+class VoiceConsentList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A page of consents."""
 
     object: Literal["list"] = "list"
@@ -86,7 +97,7 @@ class VoiceConsentList(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
 
 
-class VoiceConsentDeleted(msgspec.Struct, frozen=True, kw_only=True):
+class VoiceConsentDeleted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A consent that is gone."""
 
     id: str

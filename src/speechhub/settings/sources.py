@@ -17,7 +17,8 @@ from dotenv import dotenv_values
 
 from speechhub.errors import ConfigurationError
 from speechhub.mirrors import MIRRORS
-from speechhub.settings.faults import explain, near
+from speechhub.settings.expected import expected, shown
+from speechhub.settings.faults import SECRET, explain, near
 from speechhub.settings.secret import Secret
 from speechhub.settings.values import Settings
 
@@ -62,29 +63,34 @@ def load_settings(
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(explain(values, origins, _convert) or f"Settings: {error}.") from error
+        raise ConfigurationError(explain(values, origins, _fit) or f"Settings: {error}.") from error
     return msgspec.structs.replace(
         settings,
         home=settings.home.expanduser().absolute(),
         # HF_ENDPOINT is huggingface_hub's own, and nearer to the operator than a whole profile.
         hf_endpoint=settings.hf_endpoint
         or (None if env.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
-        api_keys=settings.api_keys + _read_keys(settings.api_keys_file),
+        api_keys=settings.api_keys + _read_keys(settings.api_keys_file, origins.get("api_keys_file", "")),
     )
 
 
-def _read_keys(path: Path | None) -> tuple[Secret, ...]:
+def _read_keys(path: Path | None, origin: str) -> tuple[Secret, ...]:
     if path is None:
         return ()
     try:
         lines = [line.strip() for line in path.expanduser().read_text("utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigurationError(
-            f"Cannot read the file of API keys {path}: {type(error).__name__}."
+            f"Setting {origin} is {str(path)!r}: it must be a file that the server can read, one key a line; "
+            f"but: {error.strerror}."
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"Setting {origin} is {str(path)!r}: the file is not UTF-8 text.") from error
     keys = tuple(Secret(line) for line in lines if line and not line.startswith("#"))
     if not keys:  # the operator wants keys: never serve without
-        raise ConfigurationError(f"The file of API keys {path} has none.")
+        raise ConfigurationError(
+            f"Setting {origin} is {str(path)!r}: the file has no keys. Write one on a line, or unset it."
+        )
     return keys
 
 
@@ -131,10 +137,14 @@ def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]
         if name not in fields:
             raise ConfigurationError(
                 f"Unknown setting {key} in {source}. "
-                + near(name, fields, shown=lambda known: PREFIX + known.upper())
+                + near(name, fields, written=lambda known: PREFIX + known.upper())
             )
-        values[name] = _parse(f"{key} in {source}", text, fields[name].type)
+        values[name] = _parse(name, f"{key} in {source}", text, fields[name].type)
     return values
+
+
+def _fit(value: object, kind: Any) -> object:
+    return msgspec.convert(value, kind, strict=False, dec_hook=_convert)
 
 
 def _convert(kind: type, value: Any) -> Path | Secret:
@@ -148,7 +158,7 @@ def _convert(kind: type, value: Any) -> Path | Secret:
     raise TypeError(f"Expected a path, got {value!r}")
 
 
-def _parse(key: str, text: str, kind: Any) -> Any:
+def _parse(name: str, key: str, text: str, kind: Any) -> Any:
     info = msgspec.inspect.type_info(kind)
     if isinstance(info, msgspec.inspect.BoolType) and text.lower() in ("yes", "no", "on", "off"):
         return text.lower() in ("yes", "on")
@@ -162,4 +172,7 @@ def _parse(key: str, text: str, kind: Any) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
-        raise ConfigurationError(f"{key} must be JSON: {error}.") from error
+        value = "" if name in SECRET else f" is {shown(text)}"
+        raise ConfigurationError(
+            f"Setting {key}{value}: it must be {expected(kind)}, written as JSON ({error})."
+        ) from error

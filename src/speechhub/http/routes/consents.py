@@ -8,7 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from speechhub.http.disconnect import while_connected
-from speechhub.http.openapi import OPENAI
+from speechhub.http.ignored import note_ignored, unknown_fields
+from speechhub.http.openapi import CONSENT_FORM, OPENAI
 from speechhub.http.routes.voices import read_sample
 from speechhub.http.voice_schemas import (
     RenameVoiceConsent,
@@ -19,13 +20,13 @@ from speechhub.http.voice_schemas import (
 from speechhub.services.voices import VoiceService
 from speechhub.voices import Consent
 
+HttpRequest = Request[None, None, State]
+
 
 @post("/audio/voice_consents", status_code=200, summary="Add a consent", tags=[OPENAI])
-async def create_voice_consent(
-    request: Request[None, None, State], voices: NamedDependency[VoiceService]
-) -> VoiceConsent:
+async def create_voice_consent(request: HttpRequest, voices: NamedDependency[VoiceService]) -> VoiceConsent:
     """Keep the recording in the field ``recording``, in which a speaker agrees to a custom voice."""
-    form = await read_sample(request, voices, "recording")
+    form = await read_sample(request, voices, "recording", known=CONSENT_FORM)
     made = await while_connected(
         request,
         voices.add_consent(name=form.text("name"), recording=form.file, language=form.text("language")),
@@ -57,9 +58,13 @@ async def retrieve_voice_consent(
 
 @post("/audio/voice_consents/{consent_id:str}", status_code=200, summary="Rename a consent", tags=[OPENAI])
 async def update_voice_consent(
-    consent_id: FromPath[str], data: JSONBody[RenameVoiceConsent], voices: NamedDependency[VoiceService]
+    request: HttpRequest,
+    consent_id: FromPath[str],
+    data: JSONBody[RenameVoiceConsent],
+    voices: NamedDependency[VoiceService],
 ) -> VoiceConsent:
     """Give a consent another label."""
+    note_ignored(request.scope, unknown_fields(await request.body(), RenameVoiceConsent.__struct_fields__))
     return _consent(await asyncio.to_thread(voices.library.rename_consent, consent_id, data.name))
 
 

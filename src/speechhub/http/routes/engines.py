@@ -14,6 +14,7 @@ from speechhub.errors import OperatorKeyRequiredError
 from speechhub.http.disconnect import while_connected
 from speechhub.http.health import model_health
 from speechhub.http.health_schemas import EngineList, EngineWanted, ModelHealth
+from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi import OWN
 from speechhub.lifecycle.manager import Manager
 from speechhub.services.catalog import Catalog
@@ -43,7 +44,7 @@ async def load_engine(
     observation: NamedDependency[Observation],
 ) -> ModelHealth:
     """Make a model ready, and switch its device to it if another one is there; answer when it is."""
-    target = catalog.find(data.model).placement.target
+    target = await _target(request, data, catalog)
     await while_connected(request, manager.switch_to(target))
     return _shown(target, manager, observation)
 
@@ -57,33 +58,35 @@ async def unload_engine(
     observation: NamedDependency[Observation],
 ) -> ModelHealth:
     """End a model's worker once its running work is done; answer when its process is gone."""
-    target = catalog.find(data.model).placement.target
+    target = await _target(request, data, catalog)
     await while_connected(request, manager.unload(target))
     return _shown(target, manager, observation)
 
 
 @post("/pin", status_code=200, summary="Keep a model on its device", tags=[OWN])
 async def pin_engine(
+    request: Request[None, None, State],
     data: JSONBody[EngineWanted],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
     observation: NamedDependency[Observation],
 ) -> ModelHealth:
     """Let a model keep its device: nothing pushes it out, and it is not unloaded when idle."""
-    target = catalog.find(data.model).placement.target
+    target = await _target(request, data, catalog)
     manager.pin(target)
     return _shown(target, manager, observation)
 
 
 @post("/unpin", status_code=200, summary="Let a model leave its device again", tags=[OWN])
 async def unpin_engine(
+    request: Request[None, None, State],
     data: JSONBody[EngineWanted],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
     observation: NamedDependency[Observation],
 ) -> ModelHealth:
     """End a model's pin, if it has one."""
-    target = catalog.find(data.model).placement.target
+    target = await _target(request, data, catalog)
     manager.unpin(target)
     return _shown(target, manager, observation)
 
@@ -92,6 +95,11 @@ def engines_router() -> Router:
     """Return the routes, all of them for operators only."""
     handlers = [list_engines, load_engine, unload_engine, pin_engine, unpin_engine]
     return Router(path="/engines", guards=[operators_only], route_handlers=handlers)
+
+
+async def _target(request: Request[None, None, State], data: EngineWanted, catalog: Catalog) -> str:
+    note_ignored(request.scope, unknown_fields(await request.body(), EngineWanted.__struct_fields__))
+    return catalog.find(data.model).placement.target
 
 
 def _shown(target: str, manager: Manager, observation: Observation) -> ModelHealth:

@@ -15,7 +15,7 @@ from litestar.response import Stream
 from speechhub.codecs.encode import SpeechFormat
 from speechhub.http.disconnect import while_connected
 from speechhub.http.emotions import emotion_wish
-from speechhub.http.ignored import note_ignored
+from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi import OPENAI
 from speechhub.http.patience import patience_s
 from speechhub.http.render import CHARS_PER_TOKEN
@@ -40,19 +40,12 @@ async def create_speech(
     job = _job(data, model=data.model or state.get("deployment"), default=request.app.state.speech_format)
     job = replace(job, timeout_s=patience_s(request))
     state["log"] |= {"model": job.model, "chars": len(job.text)}
-    note_ignored(request.scope, _unknown(await request.body()))
+    note_ignored(request.scope, unknown_fields(await request.body(), CreateSpeech.__struct_fields__))
     stream = await while_connected(request, speech.open(job))
     state["exit_stack"].push_async_callback(stream.aclose)
     if data.stream_format == "sse":
         return event_stream(_events(stream, len(job.text)))
     return Stream(stream, media_type=job.format.media_type)
-
-
-def _unknown(body: bytes) -> list[str]:
-    """Return the names of fields that a body has beyond those of speech; null counts as absent."""
-    values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    known = CreateSpeech.__struct_fields__
-    return [name for name, value in values.items() if name not in known and bytes(value) != b"null"]
 
 
 def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:

@@ -1,6 +1,7 @@
 """Voices: those of a model, and the library of custom ones; and /v1/audio/models, as clients probe it."""
 
 import asyncio
+from collections.abc import Collection
 
 from litestar import Request, delete, get, post
 from litestar.datastructures import State
@@ -10,10 +11,11 @@ from litestar.params import FromPath, FromQuery
 from speechhub.codecs.encode import OUTPUT_RATE
 from speechhub.engine import Slot
 from speechhub.http.disconnect import while_connected
+from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import Form, read_form
-from speechhub.http.openapi import OPENAI, OWN
+from speechhub.http.openapi import OPENAI, OWN, VOICE_FORM
 from speechhub.http.schemas import AudioModel, AudioModelList
-from speechhub.http.voice_schemas import SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
+from speechhub.http.voice_schemas import CreatedVoice, SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 from speechhub.services.voices import VoiceService
@@ -71,9 +73,9 @@ async def list_speech_voices(
 
 
 @post("/audio/voices", status_code=200, summary="Add a custom voice", tags=[OPENAI])
-async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceService]) -> Voice:
+async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceService]) -> CreatedVoice:
     """Keep the recording of a speaker in the field ``audio_sample``, for engines that clone voices."""
-    form = await read_sample(request, voices, "audio_sample")
+    form = await read_sample(request, voices, "audio_sample", known=VOICE_FORM)
     made = await while_connected(
         request,
         voices.add(
@@ -83,7 +85,7 @@ async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceServic
             consent=form.text("consent"),
         ),
     )
-    return _voice(made, {})
+    return CreatedVoice(id=made.id, created_at=made.created_at, name=made.name)
 
 
 @get("/audio/voices/{voice_id:str}", summary="Describe a custom voice", tags=[OWN])
@@ -109,11 +111,21 @@ async def list_audio_models(catalog: NamedDependency[Catalog]) -> AudioModelList
     )
 
 
-async def read_sample(request: HttpRequest, voices: VoiceService, field: str) -> Form:
-    """Read a form whose file is a recording of a speaker, in the part called *field*."""
+async def read_sample(
+    request: HttpRequest, voices: VoiceService, field: str, *, known: Collection[str]
+) -> Form:
+    """Read a form whose file is a recording of a speaker, in the part called *field*.
+
+    Args:
+        request: Its body must be unread.
+        voices: Knows how large a recording may be.
+        field: Name of the part that is the file.
+        known: Names of the text fields that the route reads; others are told to the client.
+    """
     form = await read_form(request, limit_bytes=voices.max_reference_bytes, file_field=field)
     if form.file is not None:
         request.scope["state"]["exit_stack"].callback(form.file.close)
+    note_ignored(request.scope, form.fields.keys() - set(known))
     return form
 
 
