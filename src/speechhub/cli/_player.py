@@ -4,11 +4,10 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from queue import SimpleQueue
+from contextlib import contextmanager
 from typing import IO, Final
 
+from speechhub.cli._feed import feeding
 from speechhub.errors import SpeechhubError
 
 PLAYERS: Final = {
@@ -52,44 +51,32 @@ def playing(command: Sequence[str]) -> Iterator[Callable[[bytes], None]]:
     The player is killed if the block raises.
 
     Raises:
-        PlayerError: The player failed, or was ended by somebody else.
+        PlayerError: The player failed, or somebody else ended it.
     """
-    pieces = SimpleQueue[bytes]()
     with (
         tempfile.TemporaryFile() as complaints,
         subprocess.Popen(
             command,
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=complaints,
             process_group=0,  # Ctrl-C is for us, and we end the player
         ) as player,
-        ThreadPoolExecutor(1) as feeder,
     ):
-
-        def hear(piece: bytes) -> None:
-            if player.poll() is not None:
-                raise _failure(command, player.returncode, complaints)
-            pieces.put(piece)
-
+        assert player.stdin is not None  # noqa: S101  # it was asked for
         try:
-            assert player.stdin is not None  # noqa: S101  # it was asked for
-            # Speech is made faster than it is heard; its time limits would count while it waited for that.
-            feeder.submit(_feed, player.stdin, pieces)
-            yield hear
-            pieces.put(b"")
-            if player.wait() != 0:
+            try:
+                with feeding(player.stdin) as hear:
+                    yield hear
+                player.stdin.close()
+                left = False
+            except BrokenPipeError:
+                left = True
+            if player.wait() != 0 or left:
                 raise _failure(command, player.returncode, complaints)
         finally:
             player.kill()
-            pieces.put(b"")
-
-
-def _feed(pipe: IO[bytes], pieces: "SimpleQueue[bytes]") -> None:
-    with suppress(BrokenPipeError), pipe:  # a player that ended is told of by its status
-        while piece := pieces.get():
-            pipe.write(piece)
-            pipe.flush()
 
 
 def _failure(command: Sequence[str], status: int, complaints: IO[bytes]) -> PlayerError:

@@ -50,6 +50,7 @@ def speak(
     speechhub speak "Good morning." -o - --format mp3 | ssh kitchen mpv -
     speechhub speak "Good morning." -o morning.mp3 --url http://127.0.0.1:8000
     """  # noqa: D301
+    from speechhub.cli._feed import feeding
     from speechhub.cli._files import replacing
     from speechhub.cli._player import find_player, playing
 
@@ -73,7 +74,8 @@ def speak(
             make(chosen, hear)
         return
     if str(output) == "-":
-        make(chosen, _to_stdout)
+        with feeding(getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)) as write:
+            make(chosen, write)
         return
     with replacing(output) as partial:
         with partial.open("wb") as out:
@@ -92,11 +94,6 @@ def _format_of(output: Path, audio_format: str | None) -> str:
             "or say --format."
         )
     return chosen
-
-
-def _to_stdout(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()  # a player at the other end starts with the first sentence
 
 
 def _here(text: str, audio_format: str, fields: dict[str, Any], write: Write, *, verbose: bool) -> None:
