@@ -79,13 +79,13 @@ def install(purpose: str) -> None:
     for environ in environments():
         configuration = pip_configuration(environ)
         if not (environ.get("NO_UV") or needs_pip(configuration)) and (uv := find_uv() or fetch_uv(environ)):
-            say(f"installing {names} with uv; the first time this takes a minute")
+            say(f"installing {names} with uv; the first time this can take a minute")
             told = {**environ, **uv_environment(configuration, environ, hashed=True)}
             command = [uv, "pip", "install", *quiet(), "--python", str(PYTHON)]
             if all(run([*command, *step], environ=told) == 0 for step in steps):
                 return
             say("uv did not manage; trying once more with pip")
-        say(f"installing {names} with pip; the first time this takes some minutes")
+        say(f"installing {names} with pip; the first time this can take some minutes")
         if all(run([*pip_command(), "install", *quiet(), *step], environ=environ) == 0 for step in steps):
             return
     raise InstallError("the installation failed, see above. Running this again goes on where it stopped.")

@@ -66,7 +66,7 @@ def _findings() -> Iterator[Finding]:
     yield _disk(hub)
     yield OK, "GPUs", ", ".join(gpu_names()) or "none; engines run on the CPU"
     for plugin in hub.broken_plugins:
-        yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Mend it, or pip uninstall it."
+        yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Repair it, or pip uninstall it."
     for found in hub.findings:
         yield (FAIL if found.breaks else WARN), found.subject, found.text
     yield from _defaults(hub)

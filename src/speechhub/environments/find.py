@@ -49,7 +49,7 @@ def discover_environments(engines_dir: Path) -> Discovery:
                 BrokenPlugin(
                     entry_point=str(home.path),
                     distribution=f"environment {home.name}",
-                    error=f"{error}. Mend it: speechhub engines install {home.name}",
+                    error=f"{error}. Install it again: speechhub engines install {home.name}",
                 )
             )
     return Discovery(engines=tuple(engines), broken=tuple(broken))

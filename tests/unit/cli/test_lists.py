@@ -132,7 +132,7 @@ def test_doctor_finds_a_broken_plugin(run, with_a_broken_plugin):
 
     assert shown.exit_code == 1
     assert line_of(shown.stdout, "FAIL") == (
-        "FAIL  plugin bad 1.0: ImportError: [no] such. Mend it, or pip uninstall it."
+        "FAIL  plugin bad 1.0: ImportError: [no] such. Repair it, or pip uninstall it."
     )
     assert shown.stderr == ""
 

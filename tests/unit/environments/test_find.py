@@ -142,7 +142,7 @@ def test_a_broken_environment_is_listed_and_harms_nothing(engines_dir, recorded,
     [broken] = found.broken
     assert broken.distribution == "environment bad"
     assert says in broken.error
-    assert broken.error.endswith("Mend it: speechhub engines install bad")
+    assert broken.error.endswith("Install it again: speechhub engines install bad")
 
 
 def test_a_python_that_does_not_work_any_more_is_listed(engines_dir, recorded, monkeypatch):
