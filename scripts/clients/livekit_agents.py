@@ -20,9 +20,9 @@ def frame(path: Path) -> rtc.AudioFrame:
         return rtc.AudioFrame(file.readframes(count), file.getframerate(), file.getnchannels(), count)
 
 
-async def recognize(path: Path, *, model: str = "whisper-1") -> str:
+async def recognize(path: Path, *, model: str = "whisper-1", key: str = KEY) -> str:
     """Return what LiveKit hears in a recording."""
-    stt = openai.STT(model=model, base_url=URL, api_key=KEY)
+    stt = openai.STT(model=model, base_url=URL, api_key=key)
     event = await stt.recognize(frame(path), conn_options=ONCE)
     return str(event.alternatives[0].text)
 
@@ -48,6 +48,8 @@ async def main() -> None:
         await synthesize(model="tts-1", voice="no-such-voice")
     with refused("STT.recognize, too large", 413):
         await recognize(LONG_AUDIO)
+    with refused("STT.recognize, wrong key", 401):
+        await recognize(LONG_AUDIO, key=WRONG_KEY)
     with refused("TTS.synthesize, wrong key", 401):
         await synthesize(model="tts-1", key=WRONG_KEY)
 
