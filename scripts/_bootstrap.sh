@@ -13,7 +13,7 @@ find_python() {
             python=$PYTHON
             return
         fi
-        echo "speechhub: PYTHON=$PYTHON is not a Python 3.11 or newer." >&2
+        echo "speechhub: PYTHON=$PYTHON is not there, or not a Python 3.11 or newer." >&2
         exit 1
     fi
     # The environment's own Python starts without a look around; it is complete if the stamp is there.

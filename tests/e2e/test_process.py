@@ -180,6 +180,24 @@ def test_port_in_use_is_one_clear_line(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+def test_an_address_of_another_machine_is_one_clear_line(tmp_path):
+    """The line names the setting that is wrong, and not the port."""
+    result = subprocess.run(
+        [sys.executable, "-m", "speechhub", "serve", "--host", "192.0.2.1", "--port", "0"],
+        env=os.environ | ECHO | {"SPEECHHUB_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert "Cannot listen on 192.0.2.1:" in line
+    assert "SPEECHHUB_HOST" in line
+    assert "SPEECHHUB_PORT" not in line
+
+
 def test_upload_beyond_the_limit_is_a_clean_413(tmp_path):
     """A body that is too large is refused in OpenAI's words, whether its length is told or not."""
     with serving(tmp_path, SPEECHHUB_MAX_UPLOAD_BYTES="1000000", **ECHO) as server:

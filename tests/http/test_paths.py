@@ -74,6 +74,14 @@ async def test_unknown_paths_are_named(http):
     assert answer.json()["error"]["message"] == "Invalid URL (POST /v1/chat/completions)"
 
 
+async def test_a_base_url_with_too_much_in_front_is_told_the_route(http):
+    """The 404 names the path of the route that was meant."""
+    answer = await http.post("/v1/v1/audio/speech")
+
+    assert answer.status_code == 404
+    assert "(POST /v1/v1/audio/speech). The route is /v1/audio/speech:" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("path", ["/", "/v1/", "/health", "/health/live", "/v1/models", "/models/ears"])
 async def test_head_is_get_without_the_body(http, path):
     """HEAD on what can be got has the same headers and no body."""

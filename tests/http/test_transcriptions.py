@@ -25,6 +25,17 @@ async def test_json_is_the_default(client, clip):
     assert (answer.usage.type, answer.usage.seconds) == ("duration", 1)
 
 
+@pytest.mark.parametrize("route", ["transcriptions", "translations"])
+async def test_a_path_in_place_of_a_recording(http, route):
+    """What curl sends without its @ is told from a damaged recording, and not quoted."""
+    answer = await http.post(f"/v1/audio/{route}", files={"file": (None, "my secret/öffentlich.mp3")})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["param"]) == (400, "invalid_value", "file")
+    assert error["message"].endswith("-F file=@speech.mp3")
+    assert "secret" not in error["message"]
+
+
 async def test_verbose_json_has_every_field(client, clip):
     """Segments carry all ten fields; language is a name; duration a number."""
     answer = await client.audio.transcriptions.create(

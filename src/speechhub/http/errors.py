@@ -15,7 +15,7 @@ from litestar.types import Scope, Send
 
 from speechhub import errors
 from speechhub.http.multipart import UnsupportedMediaTypeError
-from speechhub.http.paths import UnknownSocketError, UnknownVersionError
+from speechhub.http.paths import UnknownSocketError, UnknownVersionError, meant
 from speechhub.http.refusal import refusal
 from speechhub.settings.expected import expected
 
@@ -183,6 +183,8 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
     request.scope["state"]["error"] = type(error).__name__
     if isinstance(error, NotFoundException):
         message = f"Invalid URL ({request.method} {request.url.path})"
+        if route := meant(request.url.path):
+            message += f". The route is {route}: the base URL of a client is this server's address and /v1."
     elif isinstance(error, MethodNotAllowedException):
         message = f"Not allowed to {request.method} on {request.url.path}."
     elif status == 413:  # noqa: PLR2004

@@ -20,6 +20,8 @@ SPOOL_BYTES: Final = 4 * 1024 * 1024
 
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_PARTS: Final = 256
+_LONGEST_PATH: Final = 255
+"""A part in place of the file that is no longer, in bytes, may be a path that curl was to read."""
 
 
 class UnsupportedMediaTypeError(RequestError):
@@ -127,6 +129,9 @@ class _Reader:
     def _end_part(self) -> None:
         if self._name == self._file_field and self.form.file is not None:
             self.form.file.seek(0)
+            if self.form.filename is None and 0 < self._size_bytes <= _LONGEST_PATH:
+                self._refuse_a_path(self.form.file.read())
+                self.form.file.seek(0)
             return
         try:
             text = self._text.decode()
@@ -134,3 +139,12 @@ class _Reader:
             raise InvalidValueError(f"Field {self._name!r} is not UTF-8 text.", param=self._name) from error
         if text not in ("", "null"):
             self.form.fields.setdefault(self._name.removesuffix("[]"), []).append(text)
+
+    def _refuse_a_path(self, content: bytes) -> None:
+        with contextlib.suppress(UnicodeDecodeError):
+            if content.decode().isprintable():
+                raise InvalidValueError(
+                    f"The field {self._file_field!r} is text, and not a recording. With curl, put an @ "
+                    f"before the file's path: -F {self._file_field}=@speech.mp3",
+                    param=self._file_field,
+                )

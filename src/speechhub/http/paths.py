@@ -20,6 +20,9 @@ _DEPLOYMENT: Final = re.compile(
 )
 
 
+_MEANT: Final = re.compile(r".+?(?P<rest>/(?:audio/(?:transcriptions|translations|speech|voices)|models))")
+
+
 class UnknownVersionError(RequestError):
     """The path names a version of the API that the server does not speak."""
 
@@ -73,6 +76,12 @@ def resolve(path: str) -> Target:
         # Clients warm up on their base URL, which is then the root.
         return Target(path=f"/v1{rest}" if rest else "/", is_groq=path.startswith("/openai/"))
     return Target(path=path)
+
+
+def meant(path: str) -> str | None:
+    """Return the path of the route that a wrong path ends with, such as that of ``/v1/v1/models``."""
+    found = _MEANT.fullmatch(path.rstrip("/"))
+    return f"/v1{found['rest']}" if found else None
 
 
 def with_aliases(app: ASGIApp) -> ASGIApp:

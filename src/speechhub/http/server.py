@@ -6,6 +6,7 @@ killed hub leaves nobody behind, signals are ours, and 35 MB of memory are saved
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -106,6 +107,18 @@ class _Ending:
         os._exit(0)
 
 
+def _remedy(error: OSError) -> str:
+    """Return what to do about an address that cannot be listened on."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return (
+            "Set SPEECHHUB_HOST, or --host, to an address of this machine: 127.0.0.1 for this machine alone, "
+            "0.0.0.0 for all of its networks."
+        )
+    if error.errno == errno.EACCES:
+        return "Set SPEECHHUB_PORT, or --port, to 1024 or more: smaller ones are the system administrator's."
+    return "Set SPEECHHUB_PORT, or --port, to a free port, or stop the program that uses this one."
+
+
 def _free_port(host: str, port: int) -> int:
     """Find out before anything starts whether the address can be had; return the port, also for port 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -115,7 +128,6 @@ def _free_port(host: str, port: int) -> int:
             probe.bind((host, port))
         except OSError as error:
             raise ConfigurationError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Set SPEECHHUB_PORT to a free port, "
-                "or stop the program that uses this one."
+                f"Cannot listen on {host}:{port}: {error.strerror}. {_remedy(error)}"
             ) from error
         return int(probe.getsockname()[1])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.http.paths import Target, UnknownVersionError, resolve
+from speechhub.http.paths import Target, UnknownVersionError, meant, resolve
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,19 @@ def test_meaning_is_stable(path):
     assert target.path.startswith("/")
     assert "//" not in target.path
     assert resolve(target.path) == Target(path=target.path)
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/v1/v1/audio/speech", "/v1/audio/speech"),
+        ("/api/v1/audio/transcriptions/", "/v1/audio/transcriptions"),
+        ("/v1/audio/speech/audio/speech", "/v1/audio/speech"),
+        ("/api/models", "/v1/models"),
+        ("/v1/chat/completions", None),
+        ("/models-of-mine", None),
+    ],
+)
+def test_what_a_wrong_path_means(path, route):
+    """A base URL with too much in front is told from a path that means nothing."""
+    assert meant(path) == route
