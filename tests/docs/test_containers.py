@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -181,7 +180,7 @@ def test_the_systemd_unit_is_one(tmp_path):
     if analyze is None:
         pytest.skip("there is no systemd here")
     unit = tmp_path / "speechhub.service"
-    unit.write_text(SYSTEMD.replace("/opt/speechhub/bin/speechhub", sys.executable), "utf-8")
+    unit.write_text(SYSTEMD.replace("/opt/speechhub/bin/speechhub", shutil.which("true")), "utf-8")
 
     done = subprocess.run([analyze, "verify", "--man=no", unit], text=True, capture_output=True, check=False)
 

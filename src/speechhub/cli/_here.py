@@ -1,7 +1,8 @@
 """Runs a use case in this process, with the same services as the server's."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -17,10 +18,31 @@ def run_here(work: Callable[["Hub"], Awaitable[ResultT]], *, verbose: bool) -> R
     hub = open_hub(verbose=verbose)
 
     async def scoped() -> ResultT:
-        async with hub:
+        async with closed_to_the_end(hub):
             return await work(hub)
 
     return asyncio.run(scoped())
+
+
+@asynccontextmanager
+async def closed_to_the_end(hub: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
+    """Open *hub*, and close it whole: Ctrl-C in the midst of that counts when it is done.
+
+    Workers that were left half closed would end after the event loop, which complains about them. A second
+    Ctrl-C does not wait: asyncio raises it where the program stands.
+    """
+    import asyncio
+
+    await hub.__aenter__()
+    try:
+        yield
+    finally:
+        closing = asyncio.ensure_future(hub.__aexit__(*sys.exc_info()))
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing
+            raise
 
 
 def open_hub(*, verbose: bool = False, **overrides: object) -> "Hub":

@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -69,6 +70,8 @@ class RootGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
+            # It can come while asyncio ends, between the making of a coroutine and its start.
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             raise _Interrupted("interrupted") from error
 
 
