@@ -112,6 +112,7 @@ async def test_a_wrong_choice_in_a_query(http, route, name, allowed):
         ),
         ({"emotion": {"vector": [0, 2]}}, "emotion.vector[1]", "it must be a number from 0 to 1."),
         ({"input": ["x" * 99] * 99}, "input", "it must be text."),
+        ({"emotion": {"x" * 999: 1}}, "emotion", f"there is no {'x' * 80} in it. There are: mode"),
         ({"response_format": "x" * 99}, "response_format", f"Invalid value '{'x' * 80}…' for"),
     ],
     ids=str,

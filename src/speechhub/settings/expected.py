@@ -5,6 +5,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -19,7 +20,9 @@ Convert = Callable[[Any, Any], object]
 OWN_TYPES: Final[Mapping[type, str]] = {Path: "a path", Secret: "text that is not empty"}
 """Types that msgspec does not know."""
 LONGEST_VALUE: Final = 80
-"""How much of a wrong value is shown, in characters."""
+"""How much of a wrong value, or of an unknown name, is shown, in characters."""
+MOST_PARTS: Final = 100
+"""How many parts of a list or table are looked into: requests can have millions of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +46,7 @@ def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:
         convert(value, kind)
     except msgspec.ValidationError as error:
         kind = _member(kind, value)
-        for place, part, inner in _parts(value, kind):
+        for place, part, inner in islice(_parts(value, kind), MOST_PARTS):
             if found := misfit(part, inner, convert):
                 return replace(found, place=place + found.place)
         if missing := _missing(value, kind, str(error)):
@@ -178,7 +181,8 @@ def _reason(value: object, kind: Any, said: str) -> str:
         names = [field.encode_name for field in msgspec.structs.fields(bare)]
         known = ", ".join(names)
         if unknown := next((name for name in value if name not in names and f"`{name}`" in said), None):
-            return f"there is no {unknown} in it.{_near(unknown, names) or f' There are: {known}.'}"
+            instead = _near(unknown, names) or f" There are: {known}."
+            return f"there is no {unknown[:LONGEST_VALUE]} in it.{instead}"
     choices = [str(it) for it in _choices(inspect.type_info(kind))]
     return f"it must be {expected(kind)}.{_near(value, choices)}"
 
