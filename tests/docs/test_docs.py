@@ -318,7 +318,7 @@ def test_every_test_that_is_named_exists():
     ("readme", "started", "begins"),
     [
         (ROOT / "README.md", "getting-started.md", "The first run "),
-        (ROOT / "docs/zh/README.md", "zh/getting-started.md", "第一次运行用"),
+        (ROOT / "docs/zh/README.md", "zh/getting-started.md", "第一次运行在"),
     ],
 )
 def test_how_long_the_first_run_takes_is_said_alike(readme, started, begins):

@@ -108,7 +108,7 @@ def test_sound_begins_before_all_of_it_is_made(page, tmp_path):
 
 
 def test_stop_ends_the_sound_and_the_request(page, open_server):
-    """What was made until then stays; the server hears that nobody listens, and the page can speak again."""
+    """What was made until then stays; the server hears that the client left, and the page can speak again."""
     page.fill("#text", "One. Two. Three. Four. Five. Six. Seven. Eight. Nine. Ten.")
     page.find("#speak-button").click()
     page.until("starts.length", "sound")

@@ -130,7 +130,7 @@ def test_a_player_that_fails_is_quoted(install, environ):
 
 
 def test_a_player_that_was_closed_ends_the_speech(install):
-    """The next piece says so: the rest is not made for nobody."""
+    """The next piece says so, and the rest is not made."""
     install("mpv", "exit 0")
 
     def hear_on():

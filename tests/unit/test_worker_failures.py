@@ -126,7 +126,7 @@ def test_the_cause_is_the_first_exception_and_not_its_words():
 
 
 def test_exceptions_tied_to_a_ring_have_a_cause():
-    """A library that ties exceptions to a ring makes nobody wait for ever."""
+    """A library that ties exceptions to a ring is followed once around, and no further."""
     first, second = ValueError(), TypeError()
     first.__cause__, second.__cause__ = second, first
 

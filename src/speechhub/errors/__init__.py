@@ -46,7 +46,7 @@ SpeechhubError
 │   └── EngineProtocolError           the worker said something that it may not say
 └── RequestCancelledError         the client left; nobody is waiting for an answer
 
-`refusals` has the caller's faults, `unavailable` nobody's, and `failures` the rest;
+`refusals` has the caller's faults, `unavailable` what a later request may not meet, and `failures` the rest;
 `origin` says where an exception came from.
 The classes know no HTTP: ``speechhub.http.errors`` maps them to statuses.
 Standard library only: workers import this package.
