@@ -29,6 +29,7 @@ from speechhub.domain.audio import Pcm16Audio
 from speechhub.engine import Audio, Call, LoadContext, TranscribeRequest
 from speechhub.http.multipart import read_form
 from speechhub.log import configure_logging
+from speechhub.pools import Pools
 from speechhub.services.reading import Reading
 from speechhub.worker.host import Worker
 from speechhub_echo import STT
@@ -193,8 +194,12 @@ async def main() -> None:
             assert found.file
             found.file.close()
 
+        pools = Pools()
+
         async def reading() -> None:
-            source = Reading(io.BytesIO(wav), sample_rate=RATE, longest_s=None, max_audio_s=3600)
+            source = Reading(
+                io.BytesIO(wav), sample_rate=RATE, longest_s=None, max_audio_s=3600, pool=pools.decoding
+            )
             assert len(await source.take(1, ahead=1)) == 1
             await source.aclose()
 

@@ -114,6 +114,13 @@ class Metrics:
             buckets=FIRST_AUDIO_S,
             registry=registry,
         )
+        self._pool = Histogram(
+            "speechhub_pool_queue_seconds",
+            "How long a job waited for a thread of its pool.",
+            ("pool",),
+            buckets=HOPS_S + WAITS_S[5:10],
+            registry=registry,
+        )
         self._lag = Gauge(
             "speechhub_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry
         )
@@ -187,6 +194,10 @@ class Metrics:
     def first_audio(self, model: str, took_s: float) -> None:
         """Note when speech began to flow."""
         self._first_audio.labels(model).observe(took_s)
+
+    def pool_waited(self, pool: str, waited_s: float) -> None:
+        """Note how long a job waited for a thread; called in that thread."""
+        self._pool.labels(pool).observe(waited_s)
 
     def lag(self, late_s: float) -> None:
         """Note how late the event loop was."""

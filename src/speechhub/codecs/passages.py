@@ -1,5 +1,6 @@
 """Divides recordings into passages: parts that an engine takes at once."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -62,18 +63,29 @@ class PassageReader:
         """Length of what was read so far, in seconds; at the end, of the recording."""
         return self._tape.end / self._sample_rate
 
-    def read(self, most: int, most_s: float) -> list[Passage]:
-        """Return the next passages: up to *most*, and no more after *most_s* seconds; none at the end.
+    def read(self, most: int, most_s: float, turn_s: float = math.inf) -> list[Passage]:
+        """Return the next passages; none, too, where *turn_s* ended before one was found.
+
+        Args:
+            most: How many to return at most.
+            most_s: Length of passages, in seconds, after which no more are returned.
+            turn_s: How much of the recording to read, in seconds, a block more at most.
 
         Raises:
             AudioError, RequestCancelledError: As `decode_blocks` does.
         """
         passages: list[Passage] = []
+        turn_ends_s = self.duration_s + turn_s
         while len(passages) < most and sum(it.audio.duration_s for it in passages) < most_s:
-            passage = next(self._passages, None)
-            if passage is None:
+            try:
+                passage = next(self._passages)
+            except StopIteration:
+                self.ended = True
                 break
-            passages.append(passage)
+            if passage is not None:
+                passages.append(passage)
+            elif self.duration_s >= turn_ends_s:
+                break
         return passages
 
     def close(self) -> None:
@@ -81,8 +93,9 @@ class PassageReader:
         self._passages.close()
         self._blocks.close()
 
-    def _read(self) -> Generator[Passage]:
-        if self._is_short():
+    def _read(self) -> Generator[Passage | None]:
+        """Yield the passages, and None after each block, where reading may pause."""
+        if (yield from self._is_short()):
             self.ended = True
             audio = Audio(samples=self._tape.cut(0, self._tape.end), sample_rate=self._sample_rate)
             self._tape.forget(self._tape.end)
@@ -95,17 +108,19 @@ class PassageReader:
             for probability in detector.process(block).tolist():
                 yield from map(self._passage, self._cutter.add(probability))
             self._tape.forget(self._sample(self._cutter.needed_from))
+            yield None
         for probability in detector.finish().tolist():
             yield from map(self._passage, self._cutter.add(probability))
         yield from map(self._passage, self._cutter.finish())
         self.ended = True
 
-    def _is_short(self) -> bool:
-        """Read up to the limit; tell whether the recording ends there."""
+    def _is_short(self) -> Generator[None, None, bool]:
+        """Read up to the limit; return whether the recording ends there."""
         for block in self._blocks:
             self._tape.append(block)
             if self._tape.end > self._limit:
                 return False
+            yield None
         return True
 
     def _all_blocks(self) -> Iterator[Samples]:

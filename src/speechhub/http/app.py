@@ -128,6 +128,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
                 "broken_plugins": hub.broken_plugins,
                 "findings": hub.findings,
                 "stopping": False,
+                "pools": hub.pools,
             }
         ),
         logging_config=None,
@@ -151,7 +152,7 @@ def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     return request_scope(app, series)
 
 
-def _note_route(request: Request[Any, Any, Any]) -> None:
+async def _note_route(request: Request[Any, Any, Any]) -> None:
     request.scope["state"]["route"] = request.scope["path_template"]
 
 

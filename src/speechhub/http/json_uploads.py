@@ -3,7 +3,6 @@
 Source: OpenRouter's API reference, createAudioTranscriptions.
 """
 
-import asyncio
 import base64
 import io
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from speechhub.errors import InvalidValueError, MissingValueError, RequestError,
 from speechhub.http.forms import FIELDS, checked
 from speechhub.http.refusal import refusal
 from speechhub.http.schemas import InputAudio, TranscriptionFields
+from speechhub.pools import Pool
 
 LIMIT_BYTES: Final = 16 * 1024 * 1024
 """Largest recording; a larger one belongs into a form, which goes to disk while it arrives."""
@@ -48,12 +48,13 @@ class JsonUpload:
     """Names of fields beyond those of transcriptions."""
 
 
-async def read_json(request: Request[None, None, State], *, limit_bytes: int) -> JsonUpload:
+async def read_json(request: Request[None, None, State], *, limit_bytes: int, pool: Pool) -> JsonUpload:
     """Read the body as JSON with a recording in it.
 
     Args:
         request: Its body must be unread.
         limit_bytes: Largest recording that the server takes at all.
+        pool: Whose threads decode it.
 
     Raises:
         UploadTooLargeError: The recording, or the body, is larger; what is too much of it is not even read.
@@ -67,7 +68,7 @@ async def read_json(request: Request[None, None, State], *, limit_bytes: int) ->
             "input_audio", 'Send the recording as {"data": base64, "format": "mp3"}, or send a form.'
         )
     audio = _read(raw, InputAudio, "input_audio")
-    data = await asyncio.to_thread(_bytes, audio.data)
+    data = await pool.run(_bytes, audio.data)
     if len(data) > limit_bytes:
         raise JsonUploadTooLargeError(limit_bytes)
     known = {name: _read(raw, FIELDS[name].type, name) for name, raw in values.items() if name in FIELDS}

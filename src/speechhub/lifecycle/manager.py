@@ -27,6 +27,7 @@ from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.target import TargetState
 from speechhub.lifecycle.visits import Visits
 from speechhub.lifecycle.workers import Workers, WorkerStarter
+from speechhub.pools import Pools
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class Manager:
         standby: Mode = "off",
         defaults: Mapping[Slot, str | None] | None = None,
         look: Callable[[int], Look | None] | None = None,
+        pools: Pools | None = None,
     ) -> None:
         """Make an owner of no workers yet; nothing starts before it is asked for.
 
@@ -84,7 +86,9 @@ class Manager:
             defaults: The default model of each direction, which stands by until others were used.
             look: Blocking; looks at the GPU of this index; None takes the end of a process as proof that its
                 memory is free.
+            pools: The threads that *fetch*, *cache_dir* and *look* run in.
         """
+        pools = pools or Pools()
         self.placements = dict(placements)
         self._scheduler = Scheduler(self.placements, limits)
         self._feed = Feed(
@@ -100,11 +104,12 @@ class Manager:
             may_load=may_load,
             starter=starter,
             standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
-            proof=Proof(look) if look else None,
+            proof=Proof(look, pool=pools.drivers) if look else None,
             wanted=self._wanted,
             defaults=defaults or {},
             stop_timeout_s=stop_timeout_s,
             threads=threads,
+            pools=pools,
         )
         self.visits = Visits(self._feed.post)
         """What engines hold from call to call."""

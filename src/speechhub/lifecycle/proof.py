@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import structlog
 
 from speechhub.errors import GpuMemoryError
+from speechhub.pools import Pool, Pools
 
 log = structlog.get_logger()
 
@@ -44,13 +45,21 @@ class Look(Protocol):
 class Proof:
     """Knows what the GPUs looked like without our engines, and with them; one for each manager."""
 
-    def __init__(self, look: Callable[[int], Look | None], *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self,
+        look: Callable[[int], Look | None],
+        *,
+        deadline_s: float = DEADLINE_S,
+        pool: Pool | None = None,
+    ) -> None:
         """Ask nothing yet.
 
         Args:
             look: Blocking; looks at the GPU of this index, None if it does not answer.
             deadline_s: How long memory may take to come back.
+            pool: The threads that *look* runs in.
         """
+        self._pool = pool or Pools().drivers
         self._look = look
         self._deadline_s = deadline_s
         self._baselines: dict[str, Look] = {}
@@ -116,7 +125,7 @@ class Proof:
         index = int(device.partition(":")[2] or 0)
         try:
             async with asyncio.timeout(timeout_s):
-                return await asyncio.to_thread(self._look, index)
+                return await self._pool.run(self._look, index)
         except TimeoutError:  # a sick driver blocks
             return None
 

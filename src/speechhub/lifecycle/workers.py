@@ -25,6 +25,7 @@ from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.standby import Standbys
 from speechhub.lifecycle.switches import Cause, Result, Step, SwitchLog
+from speechhub.pools import Pools
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
@@ -59,6 +60,7 @@ class Workers:
         defaults: Mapping[Slot, str | None],
         stop_timeout_s: float,
         threads: int,
+        pools: Pools,
     ) -> None:
         """Start nothing yet.
 
@@ -75,7 +77,9 @@ class Workers:
             defaults: The default model of each direction: the likely next one where nothing else is known.
             stop_timeout_s: How long a worker may take to stop when asked.
             threads: CPU threads for each engine; 0 leaves it to the engine.
+            pools: The threads that *fetch* and *cache_dir* run in.
         """
+        self._pools = pools
         self.switches = SwitchLog()
         self.standbys = standbys
         self._placements = placements
@@ -166,7 +170,7 @@ class Workers:
 
     async def _do_fetch(self, target: str) -> None:
         try:
-            self._folders[target] = await asyncio.to_thread(self._fetch, self._placements[target])
+            self._folders[target] = await self._pools.files.run(self._fetch, self._placements[target])
         except SpeechhubError as error:
             log.error("model files are not available", model=target, error=str(error))
             self._post(FetchFailed(target=target, error=error))
@@ -237,7 +241,7 @@ class Workers:
         self._running[epoch] = worker
         worker.exited.add_done_callback(lambda _: self._left_by(worker, placement.target, epoch))
         memory_bytes = await proof.free_bytes(device.name) if proof is not None else None
-        cache_dir = await asyncio.to_thread(self._cache_dir, placement) if self._cache_dir else None
+        cache_dir = await self._pools.disk.run(self._cache_dir, placement) if self._cache_dir else None
         context = replace(self._context(placement), cache_dir=cache_dir, memory_bytes=memory_bytes)
         try:
             await worker.load(context)

@@ -1,6 +1,5 @@
 """Who speaks, and with which emotion: what a client asked for, as the engine can be told."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -123,7 +122,7 @@ class Casting:
             return await self._clip(voice, capabilities, param="voice")
         found = None
         if voice and (capabilities.cloning or not self._is_own(voice, own)):
-            found = await asyncio.to_thread(self._custom, voice, own, cloning=capabilities.cloning)
+            found = await self._voices.pools.disk.run(self._custom, voice, own, cloning=capabilities.cloning)
         if found is not None:
             if not capabilities.cloning:
                 raise _cannot_clone(placement)
@@ -162,7 +161,7 @@ class Casting:
             param = "emotion.audio"
             if _is_clip(wish.audio):
                 audio = await self._clip(wish.audio, capabilities, param=param)
-            elif found := await asyncio.to_thread(self._voices.library.find, wish.audio):
+            elif found := await self._voices.pools.disk.run(self._voices.library.find, wish.audio):
                 audio = await self._stored(found, capabilities, param=param)
             else:
                 raise InvalidValueError(
@@ -179,16 +178,17 @@ class Casting:
 
     async def _clip(self, text: str, capabilities: TtsCapabilities, *, param: str) -> Reference:
         limit_bytes = self._voices.max_reference_bytes
-        data = await asyncio.to_thread(clip_bytes, text, limit_bytes=limit_bytes, param=param)
+        decoding = self._voices.pools.decoding
+        data = await decoding.run(clip_bytes, text, limit_bytes=limit_bytes, param=param)
         recording = await self._voices.read(data, param=param)
-        return await asyncio.to_thread(_reference, recording, capabilities)
+        return await decoding.run(_reference, recording, capabilities)
 
     async def _stored(self, voice: CustomVoice, capabilities: TtsCapabilities, *, param: str) -> Reference:
         try:
-            recording = await asyncio.to_thread(self._voices.library.recording, voice)
+            recording = await self._voices.pools.disk.run(self._voices.library.recording, voice)
         except VoiceNotFoundError as error:  # deleted a moment ago
             raise VoiceNotFoundError(voice.name, param=param) from error
-        return await asyncio.to_thread(_reference, recording, capabilities, stored=True)
+        return await self._voices.pools.decoding.run(_reference, recording, capabilities, stored=True)
 
 
 def _is_clip(text: str) -> bool:

@@ -23,6 +23,7 @@ from speechhub.lifecycle.placement import Placement, devices_of, place
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.metrics import Metrics
+from speechhub.pools import Pools
 from speechhub.services.catalog import Catalog, learns
 from speechhub.services.inspection import Finding, inspect
 from speechhub.services.observation import Observation
@@ -54,11 +55,15 @@ class Hub:
     """What in the settings cannot work with what is installed."""
     metrics: Metrics = field(default_factory=Metrics)
     monitor: GpuMonitor = field(default_factory=NoGpus)
+    pools: Pools = field(default_factory=Pools)
+    """The threads; closed with the hub."""
     observation: Observation = field(init=False)
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.observation = Observation(self.manager, self.metrics, self.settings, self.monitor)
+        self.observation = Observation(
+            self.manager, self.metrics, self.settings, self.monitor, self.pools.drivers
+        )
 
     @classmethod
     def assemble(cls, settings: Settings) -> Self:
@@ -109,6 +114,8 @@ class Hub:
                 on_progress=_log_waits,
             )
 
+        metrics = Metrics()
+        pools = Pools(waited=metrics.pool_waited)
         monitor: GpuMonitor = NvmlMonitor() if names else NoGpus()
         manager = Manager(
             placements,
@@ -141,14 +148,15 @@ class Hub:
             threads=settings.threads,
             standby=settings.standby,
             defaults=catalog.defaults,
+            pools=pools,
         )
-        metrics = Metrics()
         runner = LocalRunner(manager, metrics)
         voices = VoiceService(
             library,
             cache,
             max_reference_bytes=settings.max_reference_bytes,
             max_reference_s=settings.max_reference_s,
+            pools=pools,
         )
         return cls(
             settings=settings,
@@ -162,6 +170,7 @@ class Hub:
                 runner,
                 max_audio_s=settings.max_audio_s,
                 request_timeout_s=settings.request_timeout_s,
+                pools=pools,
             ),
             speech=SpeechService(
                 catalog,
@@ -183,10 +192,11 @@ class Hub:
             ),
             metrics=metrics,
             monitor=monitor,
+            pools=pools,
         )
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.voices.recover)
+        await self.pools.disk.run(self.voices.recover)
         await self.observation.__aenter__()
         return self
 
@@ -198,6 +208,7 @@ class Hub:
         await asyncio.gather(*self._preloads, return_exceptions=True)
         await self.manager.close(self.settings.shutdown_timeout_s)
         await self.observation.__aexit__(kind, error, trace)
+        self.pools.close()
 
     def check(self) -> None:
         """Log what in the settings cannot work; requests may meet it later.

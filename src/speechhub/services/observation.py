@@ -16,6 +16,7 @@ from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.states import Phase
 from speechhub.lifecycle.switches import Switch
 from speechhub.metrics import Looked, Metrics
+from speechhub.pools import Pool
 from speechhub.settings import Settings
 
 BEAT_S: Final = 0.5
@@ -28,8 +29,11 @@ SETTLED: Final = (None, Phase.READY)
 class Observation:
     """Listens to a manager and watches the GPUs; an async context, one for each server."""
 
-    def __init__(self, manager: Manager, metrics: Metrics, settings: Settings, monitor: GpuMonitor) -> None:
+    def __init__(
+        self, manager: Manager, metrics: Metrics, settings: Settings, monitor: GpuMonitor, pool: Pool
+    ) -> None:
         """Listen from now on; the GPUs and the event loop are watched while the context is open."""
+        self._pool = pool
         self.metrics = metrics
         self.journal = Journal(manager.placements, metrics)
         self.lag_s = 0.0
@@ -56,8 +60,8 @@ class Observation:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self.sampler.close)
-        await asyncio.to_thread(self._monitor.close)
+        await self._pool.run(self.sampler.close)
+        await self._pool.run(self._monitor.close)
 
     def gpus(self) -> tuple[GpuView, ...]:
         """Return the last look at every GPU."""
@@ -122,7 +126,7 @@ class Observation:
         return found
 
     async def _note_residual(self, index: int) -> None:
-        await asyncio.to_thread(self.sampler.note_residual, index, ())
+        await self._pool.run(self.sampler.note_residual, index, ())
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()

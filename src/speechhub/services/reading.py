@@ -14,23 +14,33 @@ from speechhub.codecs.decode import MIN_DURATION_S, decode_blocks
 from speechhub.codecs.passages import Passage, PassageReader
 from speechhub.codecs.plain import quick_wav
 from speechhub.domain.audio import Pcm16Audio
+from speechhub.pools import Pool
 
 LONGEST_S: Final = 300.0
 """Longest passage, in seconds, for engines that would take longer ones: between passages others get their
 turn, and memory stays small."""
 AHEAD_S: Final = 300.0
 """How much may wait for the engine, in seconds; one passage more at most. 300 s are 19 MB."""
+TURN_S: Final = 60.0
+"""How much of the recording a job reads, in seconds, before the next recording has its turn in the pool:
+silence has no passages that would end a job."""
 
 
 class Reading:
     """One recording on its way to an engine; belongs to one request, which closes it.
 
-    A thread works while it is awaited, and while the engine is busy with what was taken last: until the
-    next passages are there, and no further.
+    Jobs in the pool read while it is awaited, and while the engine is busy with what was taken last: until
+    the next passages are there, and no further.
     """
 
     def __init__(
-        self, recording: BinaryIO, *, sample_rate: int, longest_s: float | None, max_audio_s: float
+        self,
+        recording: BinaryIO,
+        *,
+        sample_rate: int,
+        longest_s: float | None,
+        max_audio_s: float,
+        pool: Pool,
     ) -> None:
         """Prepare to read; nothing is read yet.
 
@@ -39,7 +49,9 @@ class Reading:
             sample_rate: that the engine wants, in hertz.
             longest_s: length of a passage, in seconds, that the engine takes; None if any will do.
             max_audio_s: longest recording, in seconds.
+            pool: whose threads read it.
         """
+        self._pool = pool
         self._left = threading.Event()
         blocks = decode_blocks(
             recording, sample_rate=sample_rate, max_duration_s=max_audio_s, cancelled=self._left.is_set
@@ -110,9 +122,14 @@ class Reading:
             self._waiting.append(Passage(audio=self._whole, start_s=0.0))
 
     def _start(self, most: int) -> asyncio.Task[list[Passage]]:
-        read = partial(self._reader.read, most, AHEAD_S)
-        self._ahead = asyncio.create_task(asyncio.to_thread(read))
+        self._ahead = asyncio.create_task(self._read(most))
         return self._ahead
+
+    async def _read(self, most: int) -> list[Passage]:
+        passages: list[Passage] = []
+        while not passages and not self._reader.ended:
+            passages = await self._pool.run(self._reader.read, most, AHEAD_S, TURN_S)
+        return passages
 
     def _finished(self, ahead: asyncio.Task[list[Passage]] | None) -> None:
         if ahead is not None and not ahead.cancelled():

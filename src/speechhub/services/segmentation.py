@@ -11,6 +11,8 @@ PIECE_CHARS: Final = 1000
 """Texts longer than this are spoken piece by piece: other requests get their turn between two pieces."""
 WIDE_CHARS: Final = 300
 """The same for Chinese, Japanese and Korean, where a character is a syllable or more."""
+WINDOW_CHARS: Final = 2000
+"""How much of a text sentencex gets at a time."""
 DEFAULT_LANGUAGE: Final = "en"
 """Whose rules hold where nothing tells the language."""
 SCRIPTS: Final = (
@@ -25,9 +27,10 @@ SCRIPTS: Final = (
 """Languages that their letters tell, or at least their rules for sentences."""
 
 _CLAUSE_END: Final = re.compile(r"[,;:—–،؛](?=\s|$)|[、，；：]|\n")  # noqa: RUF001  # full-width ones too
-_SENTENCE_END: Final = re.compile(r"[.!?…。！？؟।॥]\W*$|\n\s*$")  # noqa: RUF001
+_SENTENCE_ENDS: Final = frozenset(".!?…。！？؟।॥")  # noqa: RUF001
 _MISSED_END: Final = re.compile(r"(?<=[。！？])(?=\d)")  # noqa: RUF001
 """An end of a sentence that sentencex 1.0.32 does not see, though none is clearer in Chinese and Japanese."""
+_WORD: Final = re.compile(r"\w")
 _WORDLESS: Final = re.compile(r"[\W\d_]*")
 _JOINS_ON: Final = ("Mn", "Me", "Mc", "Sk", "Cf")
 """Categories of characters that belong to the one before: accents, skin tones, joiners."""
@@ -69,7 +72,13 @@ def split_text(
 
 def ends_sentence(piece: str) -> bool:
     """Return whether a piece ends where a sentence does, and not where it had to be cut."""
-    return _SENTENCE_END.search(piece) is not None
+    # No regular expression: from each of a thousand full stops it would look for the end anew.
+    for char in reversed(piece):
+        if char in _SENTENCE_ENDS:
+            return True
+        if _WORD.match(char):
+            break
+    return "\n" in piece[len(piece.rstrip()) :]
 
 
 def language_of(text: str, known: Sequence[str]) -> str:
@@ -97,17 +106,34 @@ def _space_after(piece: str) -> str:
 
 def _sentences(text: str, language: str) -> Iterator[str]:
     """Yield sentences without space around; what has no word, such as ``2.`` or an emoji, goes with one."""
-    waiting = ""
-    ended = (part for found in sentencex.segment(language, text) for part in _MISSED_END.split(found))
-    for found in ended:
-        sentence = f"{waiting}{_space_after(waiting) if waiting else ''}{found.strip()}".strip()
-        if _WORDLESS.fullmatch(sentence):
-            waiting = sentence
-        else:
-            yield sentence
-            waiting = ""
+    waiting: list[str] = []
+    ended = (part for found in _segments(text, language) for part in _MISSED_END.split(found))
+    for found in map(str.strip, ended):
+        if not found:
+            continue
+        waiting += [_space_after(waiting[-1]), found] if waiting else [found]
+        if not _WORDLESS.fullmatch(found):
+            yield "".join(waiting)
+            waiting.clear()
     if waiting:
-        yield waiting
+        yield "".join(waiting)
+
+
+def _segments(text: str, language: str) -> Iterator[str]:
+    """Yield what sentencex finds, window by window: its time grows with the square of the length."""
+    start, size = 0, WINDOW_CHARS
+    while start < len(text):
+        found = sentencex.segment(language, text[start : start + size])
+        if start + size >= len(text):
+            yield from found
+            return
+        if len(found) == 1:  # a sentence that ends further on
+            size *= 2
+            continue
+        # The last one may go on behind the window.
+        yield from found[:-1]
+        start += sum(map(len, found[:-1]))
+        size = WINDOW_CHARS
 
 
 def _parts(sentence: str, limit_chars: int) -> Iterator[str]:

@@ -96,6 +96,7 @@ class SpeechService:
         self._catalog = catalog
         self._casting = Casting(catalog, voices)
         self._cache = voices.cache
+        self._pools = voices.pools
         self._runner = runner
         self._max_input_chars = max_input_chars
         self._request_timeout_s = request_timeout_s
@@ -152,6 +153,12 @@ class SpeechService:
                 param="language",
             )
 
+    async def _split(self, job: SpeechJob, placement: Placement) -> list[str]:
+        """Return what `_pieces` does; for a long text, without holding up the event loop."""
+        if len(job.text) <= PIECE_CHARS:
+            return self._pieces(job, placement)
+        return await self._pools.encoding.run(self._pieces, job, placement)
+
     def _pieces(self, job: SpeechJob, placement: Placement) -> list[str]:
         """Return the texts that the engine gets, one for each call."""
         capabilities, known = tts_capabilities(placement), placement.model.languages
@@ -198,8 +205,8 @@ class SpeechService:
             placement=placement,
         )
         if part.stored:
-            await asyncio.to_thread(self._cache.used, placement.target, part.stored)
-        pieces = self._pieces(job, placement)
+            await self._pools.disk.run(self._cache.used, placement.target, part.stored)
+        pieces = await self._split(job, placement)
         request = _request(job, part, capabilities, alone=len(pieces) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
         pipeline: SpeechPipeline | None = None
@@ -220,26 +227,30 @@ class SpeechService:
                         pipeline = _pipeline(job, audio.sample_rate, stretch)
                         slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
                     for piece in slices:
-                        await _send(chunks, partial(pipeline.feed, piece))
-        pipeline = pipeline or await _silence(job, spoken, chunks)
+                        await self._send(chunks, partial(pipeline.feed, piece))
+        pipeline = pipeline or await self._silence(job, spoken, chunks)
         spoken.finish()
         if pipeline is not None:
-            await _send(chunks, pipeline.finish)
+            await self._send(chunks, pipeline.finish)
         if part.stored:  # the engine may have written something
-            await asyncio.to_thread(self._cache.sweep)
+            await self._pools.disk.run(self._cache.sweep)
         return spoken.duration_s / stretch
 
+    async def _silence(
+        self, job: SpeechJob, spoken: Spoken, chunks: asyncio.Queue[bytes | None]
+    ) -> SpeechPipeline | None:
+        """Send a short silence for a text without words; return None for one whose sound the engine owes."""
+        if has_words(job.text):
+            return None
+        silence = spoken.add_silence()
+        pipeline = _pipeline(job, silence.sample_rate, 1.0)
+        await self._send(chunks, partial(pipeline.feed, silence))
+        return pipeline
 
-async def _silence(
-    job: SpeechJob, spoken: Spoken, chunks: asyncio.Queue[bytes | None]
-) -> SpeechPipeline | None:
-    """Send a short silence for a text without words; return None for one whose sound the engine owes."""
-    if has_words(job.text):
-        return None
-    silence = spoken.add_silence()
-    pipeline = _pipeline(job, silence.sample_rate, 1.0)
-    await _send(chunks, partial(pipeline.feed, silence))
-    return pipeline
+    async def _send(self, chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:
+        """Put what *encode* makes, in a thread, on its way to the listener."""
+        if data := await self._pools.encoding.run(encode):
+            chunks.put_nowait(data)
 
 
 def _pipeline(job: SpeechJob, sample_rate: int, speed: float) -> SpeechPipeline:
@@ -256,12 +267,6 @@ def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:
             f"sample_rate must be {allowed} hertz for the format {speech_format.value!r}, not {sample_rate}.",
             param="sample_rate",
         )
-
-
-async def _send(chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:
-    """Put what *encode* makes, in a thread, on its way to the listener."""
-    if data := await asyncio.to_thread(encode):
-        chunks.put_nowait(data)
 
 
 def _request(job: SpeechJob, part: Part, capabilities: TtsCapabilities, *, alone: bool) -> SynthesizeRequest:

@@ -11,6 +11,7 @@ from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
 from speechhub.errors import InvalidValueError, UnsupportedValueError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
+from speechhub.pools import Pools
 from speechhub.services.catalog import Catalog, stt_capabilities
 from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform
@@ -53,12 +54,19 @@ class TranscriptionService:
     """Transcribes recordings; one for the life of the server."""
 
     def __init__(
-        self, catalog: Catalog, runner: Runner, *, max_audio_s: float, request_timeout_s: float
+        self,
+        catalog: Catalog,
+        runner: Runner,
+        *,
+        max_audio_s: float,
+        request_timeout_s: float,
+        pools: Pools | None = None,
     ) -> None:
         self._catalog = catalog
         self._runner = runner
         self._max_audio_s = max_audio_s
         self._request_timeout_s = request_timeout_s
+        self._pools = pools or Pools()
 
     async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> Transcript:
         """Transcribe, or translate, one recording.
@@ -143,6 +151,7 @@ class TranscriptionService:
             sample_rate=capabilities.sample_rate,
             longest_s=min(capabilities.longest_input_s or math.inf, longest_s),
             max_audio_s=self._max_audio_s,
+            pool=self._pools.decoding,
         )
         return Longform(
             reading,

@@ -1,10 +1,10 @@
 """Custom voices: what clients upload, checked, and kept in the library."""
 
-import asyncio
 from typing import BinaryIO, Final
 
 from speechhub.domain.language import parse_language
 from speechhub.errors import InvalidValueError, MissingValueError, UnsupportedValueError
+from speechhub.pools import Pools
 from speechhub.store import ReferenceCache
 from speechhub.voices import Consent, CustomVoice, VoiceLibrary
 from speechhub.voices.recording import Recording, read_recording
@@ -24,7 +24,10 @@ class VoiceService:
         *,
         max_reference_bytes: int,
         max_reference_s: float,
+        pools: Pools | None = None,
     ) -> None:
+        self.pools = pools or Pools()
+        """The threads for whatever reads or writes here."""
         self.library = library
         self.cache = cache
         """What engines computed from the library's voices."""
@@ -40,7 +43,7 @@ class VoiceService:
         Raises:
             AudioError: It cannot be used; *param* names the field.
         """
-        return await asyncio.to_thread(
+        return await self.pools.decoding.run(
             read_recording, source, max_duration_s=self._max_reference_s, param=param
         )
 
@@ -63,9 +66,9 @@ class VoiceService:
             raise MissingValueError("audio_sample", "Send a recording of the speaker in this field.")
         if consent is None:
             raise MissingValueError("consent", "Send the id that POST /v1/audio/voice_consents gave.")
-        await asyncio.to_thread(self.library.consent, consent)
+        await self.pools.disk.run(self.library.consent, consent)
         recording = await self.read(sample.read(), param="audio_sample")
-        return await asyncio.to_thread(self.library.add, checked, recording, consent=consent)
+        return await self.pools.disk.run(self.library.add, checked, recording, consent=consent)
 
     async def remove(self, name: str) -> CustomVoice:
         """Delete a voice, and what engines computed from it; return what it was.
@@ -73,8 +76,8 @@ class VoiceService:
         Raises:
             VoiceNotFoundError: There is none with this id or name.
         """
-        voice = await asyncio.to_thread(self.library.remove, name)
-        await asyncio.to_thread(self.cache.sweep)
+        voice = await self.pools.disk.run(self.library.remove, name)
+        await self.pools.disk.run(self.cache.sweep)
         return voice
 
     def recover(self) -> None:
@@ -96,7 +99,7 @@ class VoiceService:
         if recording is None:
             raise MissingValueError("recording", "Send what the speaker said in this field.")
         made = await self.read(recording.read(), param="recording")
-        return await asyncio.to_thread(self.library.add_consent, checked, made, language=language)
+        return await self.pools.disk.run(self.library.add_consent, checked, made, language=language)
 
     async def consents(self, *, after: str | None, limit: int) -> tuple[list[Consent], bool]:
         """Return the consents behind the one called *after*, up to *limit*, and whether there are more.
@@ -106,7 +109,7 @@ class VoiceService:
         """
         if not 1 <= limit <= MAX_PAGE:
             raise InvalidValueError(f"limit must be between 1 and {MAX_PAGE}, not {limit}.", param="limit")
-        found = await asyncio.to_thread(self.library.consents)
+        found = await self.pools.disk.run(self.library.consents)
         if after:
             ids = [consent.id for consent in found]
             if after not in ids:

@@ -1,5 +1,8 @@
 """Long texts are cut into whole sentences."""
 
+import re
+import time
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
@@ -160,3 +163,59 @@ def test_nothing_is_lost_and_nothing_is_too_long(text, limit, first_alone):
 
     assert all(len(piece) <= limit for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+REPEATED = ["。1", "1. ", ".", "字。", "a. ", "' ", "「", "\n", "\u0301", "👩\u200d", "Mr. ", "\u200b"]
+
+
+def cpu_s(job):
+    """Return the least CPU time of three runs, in seconds."""
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        job()
+        times.append(time.process_time() - began)
+    return min(times)
+
+
+def assert_time_grows_with_length(unit):
+    def cut(length):
+        text = (unit * length)[:length]
+        if not text.strip():
+            return
+        for piece in split_text(
+            text, language=language_of(text, ()), limit_chars=piece_chars(text), each_alone=True
+        ):
+            ends_sentence(piece)
+
+    assert cpu_s(lambda: cut(16_000)) <= max(0.25, 8 * cpu_s(lambda: cut(4_000)))
+
+
+@pytest.mark.parametrize("unit", REPEATED)
+def test_time_grows_with_the_length_and_no_faster(unit):
+    """Four times the text takes some four times as long: it was up to 0.75 s for 10,000 characters."""
+    assert_time_grows_with_length(unit)
+
+
+@settings(max_examples=10)
+@given(st.text(st.sampled_from("a1.。!؟ \n,、「」\"'()\u0301\u200d\u200b字é👩-"), min_size=1, max_size=4))
+def test_time_grows_with_the_length_of_any_text(unit):
+    """Scripts, signs and characters without width, in any order."""
+    assert_time_grows_with_length(unit)
+
+
+@given(st.text("ab.。!? \n1,…\t", max_size=40))
+def test_a_sentence_ends_as_the_rule_says(piece):
+    """A mark ends it, whatever follows that is no letter; so does a line end behind it."""
+    rule = re.search(r"[.!?…。！？؟।॥]\W*$|\n\s*$", piece)
+
+    assert ends_sentence(piece) == (rule is not None)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_long_text_is_cut_as_its_parts_are(language):
+    """What is cut window by window has the sentences that it would have at once."""
+    sentence = {"en": "Dr. Brown came at 9.30 and left. ", "zh": "今天天气很好，我们去公园吧。"}[language]
+    text = sentence * 600
+
+    assert split_text(text, language=language, each_alone=True) == [sentence.strip()] * 600

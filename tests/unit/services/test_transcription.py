@@ -22,6 +22,7 @@ from speechhub.errors import (
     UnsupportedAudioError,
     UnsupportedValueError,
 )
+from speechhub.pools import Pool, Pools
 from speechhub.services import reading
 from speechhub.services.transcription import TranscriptionJob
 from tests.fakes.babble import babble, talk
@@ -58,8 +59,8 @@ async def test_a_short_recording_goes_to_the_engine_whole(
     monkeypatch.setattr(passages, "VoiceDetector", None)
     if not plain:
         monkeypatch.setattr(reading, "quick_wav", lambda *args: None)
-    to_thread, calls = asyncio.to_thread, []
-    monkeypatch.setattr(asyncio, "to_thread", lambda *args: calls.append(args) or to_thread(*args))
+    run, calls = Pool.run, []
+    monkeypatch.setattr(Pool, "run", lambda *args: calls.append(args) or run(*args))
 
     transcript = await service.transcribe(file_of(talk(0, 5)), JOB)
 
@@ -397,7 +398,7 @@ async def test_a_slow_engine_is_not_run_away_from(service, runner, file_of):
     work = asyncio.create_task(service.transcribe(file, LIVE))
     await until(lambda: runner.running)
 
-    await until(lambda: "to_thread" not in {task.get_coro().__name__ for task in asyncio.all_tasks()})
+    await until(lambda: "_read" not in {task.get_coro().__name__ for task in asyncio.all_tasks()})
     assert file.tell() < len(file.getvalue()) / 2
 
     work.cancel()
@@ -471,3 +472,30 @@ async def test_a_detection_has_a_deadline(service, runner, file_of):
 
     with pytest.raises(RequestTimeoutError):
         await service.detect_language(file_of(babble(4)), TranscriptionJob(model="ears", timeout_s=0.01))
+
+
+# ── Turns ────────────────────────────────────────────────────────────────────
+
+
+async def test_silence_takes_turns_with_other_recordings(runner, make_service, file_of):
+    """A recording without speech, which has no passage that would end a job, is read a stretch at a time."""
+    pools = Pools()
+    read_s = []
+
+    async def run(job, *arguments):
+        reader = job.__self__
+        before_s = reader.duration_s
+        passages = await Pool.run(pools.decoding, job, *arguments)
+        read_s.append(reader.duration_s - before_s)
+        return passages
+
+    pools.decoding.run = run
+    service = make_service(pools=pools)
+    silence = file_of(np.zeros(16_000 * 400, np.float32))
+
+    transcript = await service.transcribe(silence, TranscriptionJob(model="ears"))
+
+    assert transcript.text == ""
+    assert sum(read_s) == pytest.approx(400, abs=1)
+    assert max(read_s) <= reading.TURN_S + 30
+    assert len(read_s) >= 4

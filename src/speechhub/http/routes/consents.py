@@ -1,7 +1,5 @@
 """/v1/audio/voice_consents: recordings in which speakers agree to their custom voices."""
 
-import asyncio
-
 from litestar import Request, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -53,7 +51,7 @@ async def retrieve_voice_consent(
     consent_id: FromPath[str], voices: NamedDependency[VoiceService]
 ) -> VoiceConsent:
     """Describe a consent."""
-    return _consent(await asyncio.to_thread(voices.library.consent, consent_id))
+    return _consent(await voices.pools.disk.run(voices.library.consent, consent_id))
 
 
 @post("/audio/voice_consents/{consent_id:str}", status_code=200, summary="Rename a consent", tags=[OPENAI])
@@ -65,7 +63,7 @@ async def update_voice_consent(
 ) -> VoiceConsent:
     """Give a consent another label."""
     note_ignored(request.scope, unknown_fields(await request.body(), RenameVoiceConsent.__struct_fields__))
-    return _consent(await asyncio.to_thread(voices.library.rename_consent, consent_id, data.name))
+    return _consent(await voices.pools.disk.run(voices.library.rename_consent, consent_id, data.name))
 
 
 @delete("/audio/voice_consents/{consent_id:str}", status_code=200, summary="Delete a consent", tags=[OPENAI])
@@ -73,7 +71,7 @@ async def delete_voice_consent(
     consent_id: FromPath[str], voices: NamedDependency[VoiceService]
 ) -> VoiceConsentDeleted:
     """Delete a consent that no custom voice rests on."""
-    await asyncio.to_thread(voices.library.remove_consent, consent_id)
+    await voices.pools.disk.run(voices.library.remove_consent, consent_id)
     return VoiceConsentDeleted(id=consent_id)
 
 

@@ -77,7 +77,7 @@ async def _read(request: HttpRequest) -> tuple[BinaryIO | None, TranscriptionFie
     """Return the recording, which is closed with the request, what is asked for, and unknown fields."""
     limit_bytes = request.app.state.max_upload_bytes
     if request.content_type[0] == "application/json":
-        upload = await read_json(request, limit_bytes=limit_bytes)
+        upload = await read_json(request, limit_bytes=limit_bytes, pool=request.app.state.pools.decoding)
         return upload.file, upload.fields, upload.unknown
     form = await read_form(request, limit_bytes=limit_bytes)
     if form.file is not None:

@@ -1,6 +1,5 @@
 """Voices: those of a model, and the library of custom ones; and /v1/audio/models, as clients probe it."""
 
-import asyncio
 from collections.abc import Collection
 
 from litestar import Request, delete, get, post
@@ -32,7 +31,7 @@ async def list_voices(
     model: FromQuery[str | None] = None,
 ) -> VoiceList:
     """List the voices of a TTS model, by default of the one behind ``tts-1``, and the custom ones."""
-    custom, aliases = await asyncio.to_thread(lambda: (voices.library.voices(), voices.library.aliases()))
+    custom, aliases = await voices.pools.disk.run(lambda: (voices.library.voices(), voices.library.aliases()))
     items: list[VoiceItem] = []
     if model or catalog.defaults[Slot.TTS] is not None:
         placement = catalog.model(model, Slot.TTS)
@@ -92,7 +91,7 @@ async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceServic
 async def retrieve_voice(voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> Voice:
     """Describe a custom voice, by its id or name."""
     library = voices.library
-    return await asyncio.to_thread(lambda: _voice(library.voice(voice_id), library.aliases()))
+    return await voices.pools.disk.run(lambda: _voice(library.voice(voice_id), library.aliases()))
 
 
 @delete("/audio/voices/{voice_id:str}", status_code=200, summary="Delete a custom voice", tags=[OPENAI])
