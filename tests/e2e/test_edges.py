@@ -335,3 +335,63 @@ def test_a_websocket_is_refused_as_a_request_would_be(server, path, key, status,
         lambda: [it for it in server.logged("request") if it["request_id"] == request_id], "it is logged"
     )
     assert (line["method"], line["path"], line["status"]) == ("WEBSOCKET", path.partition("?")[0], status)
+
+
+SILENT = 300
+"""More than a server took in all, when 128 clients that said nothing locked out everybody else."""
+
+
+@pytest.mark.parametrize(
+    "begin_with",
+    [b"", b"GET / HTTP/1.1\r\nhost: hub\r\nx-slow: ", b"GET /health HTTP/1.1\r\nhost: hub\r\n\r\n"],
+    ids=["silent", "half a head", "kept alive"],
+)
+def test_idle_connections_lock_nobody_out(server, begin_with):
+    """Probes and honest clients are served at once, however many connections do nothing."""
+    with contextlib.ExitStack() as connections:
+        for _ in range(SILENT):
+            connections.enter_context(connect(server)).sendall(begin_with)
+
+        assert httpx.get(f"{server.url}/health/live", timeout=2).status_code == 200
+        assert transcribe(server).status_code == 200
+
+
+def test_http2_without_tls_is_not_spoken(server):
+    """Its connections would stay for ever, and its heads may be 4 MB."""
+    with connect(server) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(4096):
+                answer += data
+
+    assert not answer or answer.startswith(b"HTTP/1.1 4")
+
+
+def test_the_connection_limit_is_told(tmp_path):
+    """Connections beyond the limit wait, the log says so, and all goes on when some have ended."""
+    env = echo_env() | {"SPEECHHUB_CONNECTION_LIMIT": "20"}
+    with serving(tmp_path, **env) as server:
+        until(lambda: answers(server), "the server answers")
+        with contextlib.ExitStack() as connections:
+            for _ in range(30):
+                connections.enter_context(connect(server))
+            until(lambda: "connection limit reached" in server.log_text(), "the log tells")
+        until(lambda: answers(server), "the server answers again")
+        until(lambda: "below their limit again" in server.log_text(), "the log tells that, too")
+        assert "speechhub_connection_limit 20.0" in httpx.get(f"{server.url}/metrics").text
+
+
+def test_few_open_files_are_fewer_connections(tmp_path):
+    """Where the system allows few files, clients wait, and files and workers are still to be had."""
+    env = echo_env()
+    few = ("prlimit", "--nofile=256:256")
+    with serving(tmp_path, through=few, **env) as server:
+        until(lambda: answers(server), "the server answers")
+        assert "fewer connections than connection_limit" in server.log_text()
+        with contextlib.ExitStack() as connections:
+            for _ in range(400):
+                connections.enter_context(connect(server))
+            until(lambda: "connection limit reached" in server.log_text(), "the log tells")
+            assert server.descriptors() < 256
+        assert transcribe(server).status_code == 200

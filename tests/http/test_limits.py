@@ -154,3 +154,20 @@ async def test_no_limits_by_default(http):
 
     assert {answer.status_code for answer in answers} == {200}
     assert not [name for name in answers[0].headers if name.startswith("x-ratelimit")]
+
+
+@pytest.mark.parametrize("settings", [Settings(concurrency_limit=1, rate_limit_per_minute=2)])
+@pytest.mark.parametrize("path", ["/v1/audio/voices", "/v1/audio/voice_consents"])
+async def test_uploads_of_voices_take_a_slot_but_no_rate(http, runner, path):
+    """They keep a connection, memory and disk busy as recordings do, but no engine."""
+    runner.gate.clear()
+    running = asyncio.create_task(speak(http))
+    await asked_for(runner, 1)
+
+    refused = await http.post(path)
+    runner.gate.set()
+    await running
+
+    assert refused.status_code == 429
+    for _ in range(5):
+        assert (await http.post(path)).status_code != 429

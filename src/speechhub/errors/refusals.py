@@ -197,13 +197,15 @@ class UploadTooLargeError(RequestError):
 
 
 class UploadStalledError(RequestError):
-    """The rest of the request body did not arrive."""
+    """The rest of the request body did not arrive, or too slowly."""
 
     code = "upload_timeout"
 
-    def __init__(self, idle_timeout_s: float) -> None:
+    def __init__(self, idle_timeout_s: float, min_bytes_per_s: int) -> None:
         super().__init__(
-            f"The request body stopped arriving: hardly anything came for {idle_timeout_s:g} seconds."
+            "The request body stopped arriving, or arrives too slowly: it must bring "
+            f"{min_bytes_per_s} bytes a second, and may pause for {idle_timeout_s:g} seconds. Send it again, "
+            "over a better line."
         )
 
 

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp
 
 from speechhub.engine import Slot
 from speechhub.http.auth import ApiKeys, authenticated
+from speechhub.http.connections import families
 from speechhub.http.errors import HANDLERS, BodyKeepingRequest
 from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope, sockets_refused
@@ -33,7 +34,7 @@ from speechhub.http.routes import (
     voices,
 )
 from speechhub.http.uploads import uploads_bounded
-from speechhub.metrics import Metrics
+from speechhub.metrics import Looked, Metrics
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 
@@ -133,6 +134,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
         ),
         logging_config=None,
     )
+    hub.metrics.also(Looked(partial(families, settings.connection_limit)))
     # Around everything, not as Litestar's middleware: those never see a request without a route.
     app.asgi_handler = _edges(app.asgi_handler, settings, hub.metrics)
     return app
@@ -141,7 +143,11 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
 def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     """Wrap *app* in what stands between it and the network, the innermost first."""
     app = sockets_refused(app)
-    app = uploads_bounded(app, settings.upload_idle_timeout_s)
+    app = uploads_bounded(
+        app,
+        idle_timeout_s=settings.upload_idle_timeout_s,
+        min_bytes_per_s=settings.upload_min_bytes_per_s,
+    )
     app = limited(app, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit)
     also_open = page.PATHS | ({"/metrics"} if settings.metrics_open else set())
     app = authenticated(

@@ -1,7 +1,7 @@
 """How much one caller may ask for: requests in a minute, and requests at a time.
 
 A caller is an API key or, where the server has none, a network address. Only work counts: speech,
-transcripts and translations, not lists and probes.
+transcripts and translations, not lists and probes; uploads of voices count at a time, too.
 """
 
 import ipaddress
@@ -27,6 +27,8 @@ WORK_PATHS: Final = frozenset(
     }
 )
 """Routes whose POST keeps an engine busy."""
+UPLOAD_PATHS: Final = WORK_PATHS | {"/v1/audio/voices", "/v1/audio/voice_consents"}
+"""Routes whose POST keeps a connection, memory and disk busy."""
 
 MINUTE_S: Final = 60.0
 MAX_CALLERS: Final = 10_000
@@ -130,7 +132,7 @@ def limited(app: ASGIApp, *, per_minute: int, at_a_time: int) -> ASGIApp:
     slots = ConcurrencyLimiter(at_a_time) if at_a_time else None
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if not _is_work(scope):
+        if not _posts(scope, UPLOAD_PATHS):
             await app(scope, receive, send)
             return
         caller = caller_of(scope)
@@ -139,7 +141,7 @@ def limited(app: ASGIApp, *, per_minute: int, at_a_time: int) -> ASGIApp:
                 f"You have {slots.limit} requests running already, which is the limit. Wait for one to end."
             )
         try:
-            if rate:
+            if rate and _posts(scope, WORK_PATHS):
                 _take(rate, caller, scope)
             await app(scope, receive, send)
         finally:
@@ -185,5 +187,5 @@ def duration_text(duration_s: float) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _is_work(scope: Scope) -> bool:
-    return scope["type"] == ScopeType.HTTP and scope["method"] == "POST" and scope["path"] in WORK_PATHS
+def _posts(scope: Scope, paths: frozenset[str]) -> bool:
+    return scope["type"] == ScopeType.HTTP and scope["method"] == "POST" and scope["path"] in paths

@@ -14,12 +14,13 @@ import warnings
 from typing import Final
 
 import structlog
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from litestar import Litestar
 
 from speechhub.errors import ConfigurationError
+from speechhub.http.connections import granted, watch
 from speechhub.http.memory import keep_freed_memory
 from speechhub.http.unread import unread_thrown_away
 from speechhub.services.hub import Hub
@@ -30,6 +31,10 @@ log = structlog.get_logger()
 
 LINGER_S: Final = 5.0
 """How long answers may take to leave, once the work behind them has ended."""
+HEAD_S: Final = 30.0
+"""How long the head of a request may take to arrive, and a connection may be idle before and between."""
+BACKLOG: Final = 1024
+"""Connections that wait in the kernel until they are accepted; its own limit may be less."""
 
 
 async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
@@ -40,6 +45,7 @@ async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
     """
     port = _free_port(settings.host, settings.port)
     keep_freed_memory()
+    connections = granted(settings.connection_limit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "experimental": tests/e2e prove what we use of it
         server = Server(
@@ -48,17 +54,26 @@ async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
             port=port,
             interface=Interfaces.ASGI,
             log_enabled=False,
-            http1_settings=HTTP1Settings(header_read_timeout=30_000),
+            # HTTP/2 without TLS, which no client here speaks, keeps idle connections for ever; where it is to
+            # be recognised, so does HTTP/1 before its first byte.
+            http=HTTPModes.http1,
+            backlog=BACKLOG,
+            backpressure=connections,
+            http1_settings=HTTP1Settings(header_read_timeout=round(HEAD_S * 1000)),
         )
     loop = asyncio.get_running_loop()
     ending = _Ending(server, app, hub, settings.shutdown_timeout_s)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.begin, number)
-    announcer = asyncio.create_task(_announce(settings.host, port))
+    beside = [
+        asyncio.create_task(_announce(settings.host, port)),
+        asyncio.create_task(watch(connections)),
+    ]
     try:
         await server.serve()
     finally:
-        announcer.cancel()
+        for task in beside:
+            task.cancel()
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(ValueError):
                 loop.remove_signal_handler(number)

@@ -1,24 +1,26 @@
-"""Uploads that stop arriving, or break off: a slow or silent client must not hold a connection for ever."""
+"""Uploads that stop arriving, drip, or break off: no client may hold a connection for ever."""
 
 import asyncio
-from typing import Final
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 
 from speechhub.errors import UploadBrokenOffError, UploadStalledError
 
-STEP_BYTES: Final = 1024
-"""What must arrive before an upload counts as moving; else one byte now and then would keep it alive."""
 
+def uploads_bounded(app: ASGIApp, *, idle_timeout_s: float, min_bytes_per_s: int) -> ASGIApp:
+    """Wrap *app*: reading a body that stands still, drips, or breaks off, raises an error.
 
-def uploads_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
-    """Wrap *app*: reading a body that stands still, or breaks off, raises an error.
+    The client begins with *idle_timeout_s* to spare. Time takes from it, and each byte that arrives gives
+    back what it may take, up to *idle_timeout_s* again: a client may pause for as long, and over more than
+    that its average is no less than *min_bytes_per_s*. Source: MinRequestBodyDataRate of Kestrel, and
+    RequestReadTimeout of Apache's mod_reqtimeout, which have the same two numbers.
 
     Args:
         app: Who reads the body.
-        idle_timeout_s: How long the reader waits for the next `STEP_BYTES`, or for the end; the time that it
-            spends elsewhere does not count.
+        idle_timeout_s: How long the client may send nothing; time that the reader spends elsewhere does not
+            count.
+        min_bytes_per_s: Slowest average.
 
     Raises:
         UploadStalledError, UploadBrokenOffError: From ``receive``, while the body is incomplete.
@@ -26,7 +28,7 @@ def uploads_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            receive = _Upload(receive, idle_timeout_s).receive
+            receive = _Upload(receive, idle_timeout_s, min_bytes_per_s).receive
         await app(scope, receive, send)
 
     return wrapped
@@ -35,11 +37,11 @@ def uploads_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
 class _Upload:
     """One request's body, while it arrives."""
 
-    def __init__(self, receive: Receive, idle_timeout_s: float) -> None:
+    def __init__(self, receive: Receive, idle_timeout_s: float, min_bytes_per_s: int) -> None:
         self._receive = receive
         self._idle_timeout_s = idle_timeout_s
+        self._min_bytes_per_s = min_bytes_per_s
         self._left_s = idle_timeout_s
-        self._step_bytes = 0
         self._complete = False
 
     async def receive(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
@@ -51,14 +53,13 @@ class _Upload:
             async with asyncio.timeout(self._left_s):
                 message = await self._receive()
         except TimeoutError as error:
-            raise UploadStalledError(self._idle_timeout_s) from error
+            raise UploadStalledError(self._idle_timeout_s, self._min_bytes_per_s) from error
         self._left_s -= clock() - began
         if message["type"] != "http.request":
             # Litestar would make an error of the server's own out of it. The client may well listen still:
             # Granian says the same of chunks that it cannot read.
             raise UploadBrokenOffError
         self._complete = not message.get("more_body", False)
-        self._step_bytes += len(message.get("body", b""))
-        if self._step_bytes >= STEP_BYTES:
-            self._step_bytes, self._left_s = 0, self._idle_timeout_s
+        given_s = len(message.get("body", b"")) / self._min_bytes_per_s
+        self._left_s = min(self._left_s + given_s, self._idle_timeout_s)
         return message

@@ -83,12 +83,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Largest request body."""
     upload_idle_timeout_s: Seconds = 30.0
     """How long an upload may stand still before it is given up with 408."""
+    upload_min_bytes_per_s: Count = 1024
+    """Slowest average of an upload, pauses of `upload_idle_timeout_s` aside; slower ones are given up with
+    408. A live recording in Opus, the slowest that is usual, brings twice as much."""
+    connection_limit: Count = 10_000
+    """Connections that may be open at a time; more wait until one ends. Fewer where the system grants fewer
+    open files."""
     rate_limit_per_minute: Limit = 0
     """Requests for speech or transcripts that one caller may make in a minute, more are refused with 429; 0
     is no limit. A caller is an API key or, where there are none, an address."""
-    concurrency_limit: Limit = 0
-    """Requests for speech or transcripts that one caller may have running or waiting at a time, more are
-    refused with 429; 0 is no limit."""
+    concurrency_limit: Limit = 128
+    """Requests for speech or transcripts, and uploads of voices, that one caller may have running or waiting
+    at a time, more are refused with 429; 0 is no limit."""
     max_audio_s: Seconds = 2 * 3600
     """Longest recording, after decoding."""
     max_input_chars: Count = 10_000

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from speechhub.errors import UploadStalledError
-from speechhub.http.uploads import STEP_BYTES, uploads_bounded
+from speechhub.http.uploads import uploads_bounded
 from tests.fakes.virtual_time import VirtualTimeLoop
 
 IDLE_S = 30.0
+MIN_BYTES_PER_S = 1000
 
 
 @pytest.fixture
@@ -37,7 +38,8 @@ async def read(messages, pause_s=0.0, after=None, got=None):
                 await after(receive)
                 return
 
-    await uploads_bounded(app, IDLE_S)({"type": "http"}, receive, None)
+    wrapped = uploads_bounded(app, idle_timeout_s=IDLE_S, min_bytes_per_s=MIN_BYTES_PER_S)
+    await wrapped({"type": "http"}, receive, None)
     return got
 
 
@@ -59,13 +61,30 @@ async def test_a_drip_is_not_a_flow():
 
 
 async def test_a_slow_flow_is_read_to_its_end():
-    """An upload may take many times the limit, as long as it moves."""
-    messages = [body(b"x" * STEP_BYTES)] * 8 + [body(b"", more=False)]
+    """An upload may take many times the limit, as long as its average is kept."""
+    messages = [body(b"x" * 15_000)] * 8 + [body(b"", more=False)]
 
     async def nothing(receive):
         pass
 
     assert len(await read(messages, pause_s=IDLE_S / 2, after=nothing)) == 9
+
+
+async def test_a_slow_average_is_given_up():
+    """A kilobyte now and then kept a connection for hours: pauses may be long, but not all of it."""
+    got = []
+
+    with pytest.raises(UploadStalledError, match="1000 bytes a second"):
+        await read([body(b"x" * 1024)] * 100, pause_s=IDLE_S / 3, got=got)
+
+    assert len(got) <= 4
+
+
+async def test_what_came_fast_saves_no_more_than_one_pause():
+    """Ten megabytes at once are no right to be silent for hours."""
+    with pytest.raises(UploadStalledError):
+        async with asyncio.timeout(IDLE_S * 1.5):
+            await read([body(b"x" * 10_000_000)])
 
 
 async def test_after_the_end_nobody_is_hurried():
