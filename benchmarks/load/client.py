@@ -76,7 +76,7 @@ class Client:
         """Send *share* of a request; return the connection, with the answer still to come."""
         data, kind = body
         head = (
-            f"POST {path} HTTP/1.1\r\nhost: hub\r\ncontent-type: {kind}\r\n"
+            f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\n"
             f"authorization: Bearer {KEY}\r\ncontent-length: {len(data)}\r\n\r\n"
         )
         request = head.encode() + data

@@ -72,8 +72,8 @@ class Page:
 
 
 @contextmanager
-def browsing(profile: Path) -> Iterator[Page]:
-    """Open a browser with an empty profile; skip the test where there is none."""
+def browsing(profile: Path, *more: str) -> Iterator[Page]:
+    """Open a browser with an empty profile, and *more* switches; skip the test where there is none."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium: pip install selenium")
     service = pytest.importorskip("selenium.webdriver.chrome.service")
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -82,7 +82,7 @@ def browsing(profile: Path) -> Iterator[Page]:
         pytest.skip("needs a browser: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
+    for switch in (*SWITCHES, *more, f"--user-data-dir={profile}"):
         options.add_argument(switch)
     if os.geteuid() == 0:
         options.add_argument("--no-sandbox")  # Chromium's sandbox refuses root

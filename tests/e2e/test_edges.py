@@ -45,7 +45,7 @@ def connect(server):
 
 def head(*extra, key="right", path="/v1/audio/transcriptions", kind="multipart/form-data; boundary=b"):
     """Return the head of a POST."""
-    lines = [f"POST {path} HTTP/1.1", "host: hub", f"content-type: {kind}", *extra]
+    lines = [f"POST {path} HTTP/1.1", "host: localhost", f"content-type: {kind}", *extra]
     lines += [f"authorization: Bearer {key}"] if key else []
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
@@ -255,7 +255,7 @@ def test_a_head_has_its_limits(server, request_line, extra, status):
     """Nobody fills the memory with headers, key or no key."""
     with connect(server) as connection:
         with contextlib.suppress(ConnectionError):  # it need not be read to its end
-            connection.sendall(f"{request_line}\r\nhost: hub\r\n{extra}\r\n".encode())
+            connection.sendall(f"{request_line}\r\nhost: localhost\r\n{extra}\r\n".encode())
 
         assert connection.recv(65536).split(b" ")[1] == status
 
@@ -319,7 +319,7 @@ def test_a_websocket_is_refused_as_a_request_would_be(server, path, key, status,
     """Its client is told what is wrong, in the usual shape, and so is the operator."""
     request_id = f"socket-{path}-{key}".replace("/", ".").replace("?", ".").replace("=", ".")
     handshake = (
-        f"GET {path} HTTP/1.1\r\nhost: hub\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        f"GET {path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
         f"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         f"x-request-id: {request_id}\r\nauthorization: Bearer {key}\r\n\r\n"
     )
@@ -343,7 +343,7 @@ SILENT = 300
 
 @pytest.mark.parametrize(
     "begin_with",
-    [b"", b"GET / HTTP/1.1\r\nhost: hub\r\nx-slow: ", b"GET /health HTTP/1.1\r\nhost: hub\r\n\r\n"],
+    [b"", b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ", b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"],
     ids=["silent", "half a head", "kept alive"],
 )
 def test_idle_connections_lock_nobody_out(server, begin_with):

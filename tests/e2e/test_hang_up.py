@@ -78,7 +78,8 @@ def test_during_the_upload(server, announced, rudely):
     request = post(STT, KIND, part, length=len(body))
     if not announced:
         head = (
-            f"POST {STT} HTTP/1.1\r\nhost: hub\r\ncontent-type: {KIND}\r\ntransfer-encoding: chunked\r\n\r\n"
+            f"POST {STT} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {KIND}\r\n"
+            "transfer-encoding: chunked\r\n\r\n"
         )
         request = head.encode() + b"%x\r\n%b\r\n" % (len(part), part)
 

@@ -1,5 +1,6 @@
 """nginx and Caddy in front of a server, with TLS, as docs/security.md shows them."""
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -73,7 +74,7 @@ def nginx_command(folder, upstream, port, certificate):
         site,
         {
             "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
-            "speech.example.org": "localhost",
+            "server_name speech.example.org": "server_name localhost speech.example.org",
             "/etc/ssl/speech.pem": f"{certificate}/cert.pem",
             "/etc/ssl/private/speech.key": f"{certificate}/key.pem",
             "http://127.0.0.1:8000": upstream,
@@ -95,7 +96,8 @@ def caddy_command(folder, upstream, port, certificate):
         site,
         {
             # No authority gives a certificate for this: ours takes the place of the one that Caddy fetches.
-            "speech.example.org {": f"https://localhost:{port} {{\n\tbind 127.0.0.1\n"
+            "speech.example.org {": f"https://localhost:{port}, https://speech.example.org:{port} {{"
+            "\n\tbind 127.0.0.1\n"
             f"\ttls {certificate}/cert.pem {certificate}/key.pem",
             "127.0.0.1:8000": upstream.removeprefix("http://"),
         },
@@ -111,10 +113,17 @@ COMMANDS = {"nginx": nginx_command, "caddy": caddy_command}
 @pytest.fixture(scope="module", params=COMMANDS)
 def proxy(request, tmp_path_factory, server, certificate):
     """A client that talks to the server through a proxy; its base URL is the proxy's."""
-    if not shutil.which(request.param, path=PLACES):
-        pytest.skip(f"there is no {request.param} here; Debian's package of that name has it")
-    folder, port = tmp_path_factory.mktemp(request.param), free_port()
-    command = COMMANDS[request.param](folder, server.url, port, certificate)
+    with in_front(request.param, server, tmp_path_factory.mktemp(request.param), certificate) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def in_front(kind, server, folder, certificate):
+    """Run a proxy in front of a server, and yield a client of it."""
+    if not shutil.which(kind, path=PLACES):
+        pytest.skip(f"there is no {kind} here; Debian's package of that name has it")
+    port = free_port()
+    command = COMMANDS[kind](folder, server.url, port, certificate)
     environment = {"PATH": PLACES, "HOME": str(folder)}
     running = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
@@ -122,7 +131,7 @@ def proxy(request, tmp_path_factory, server, certificate):
     trust = ssl.create_default_context(cafile=certificate / "cert.pem")
     try:
         with httpx.Client(base_url=f"https://localhost:{port}", verify=trust, timeout=60) as client:
-            until(lambda: running.poll() is not None or answers(client), f"{request.param} answers")
+            until(lambda: running.poll() is not None or answers(client), f"{kind} answers")
             assert running.poll() is None, running.stderr.read().decode()
             yield client
     finally:
@@ -192,6 +201,28 @@ def test_refusals_are_the_servers_own(proxy):
     assert keyless.headers["x-request-id"].startswith("req_")
     assert (nonsense.status_code, nonsense.json()["error"]["code"]) == (404, "model_not_found")
     assert unfit.status_code == 400
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_server_without_keys_knows_the_public_name(kind, tmp_path, certificate):
+    """The proxy hands the public name on, which the server has to be told; the page's browser may call."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "proxy").mkdir()
+    with (
+        serving(tmp_path / "home", **echo_env(), SPEECHHUB_ALLOWED_HOSTS="speech.example.org") as server,
+        in_front(kind, server, tmp_path / "proxy", certificate) as client,
+    ):
+        public = {"host": "speech.example.org"}
+        page = public | {"origin": "https://speech.example.org", "sec-fetch-site": "same-origin"}
+        evil = public | {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+        listed = client.get("/v1/models", headers=public)
+        spoken = client.post("/v1/audio/speech", json={"input": "Hello."}, headers=page)
+        refused = client.post("/v1/audio/speech", json={"input": "Hello."}, headers=evil)
+        rebound = httpx.get(f"{server.url}/v1/models", headers={"host": "evil.example"})
+
+    assert (listed.status_code, spoken.status_code) == (200, 200)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "origin_not_allowed")
+    assert (rebound.status_code, rebound.json()["error"]["code"]) == (403, "host_not_allowed")
 
 
 def test_too_large_an_upload_is_a_413(proxy):

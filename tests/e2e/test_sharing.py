@@ -36,7 +36,7 @@ WORK_S = 1.5
 
 def series(server, name, **labels):
     """Return the value of a series of /metrics; 0 if it does not exist yet."""
-    answer = exchange(server.url, b"GET /metrics HTTP/1.1\r\nhost: hub\r\n\r\n")
+    answer = exchange(server.url, b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n")
     for family in text_string_to_metric_families(answer.body.decode()):
         for sample in family.samples:
             if sample.name == name and sample.labels == labels:

@@ -44,7 +44,7 @@ def post(path, kind, body, *headers, length=None):
     """Return the bytes of a POST; *length* lies about the body's."""
     lines = [
         f"POST {path} HTTP/1.1",
-        "host: hub",
+        "host: localhost",
         f"content-type: {kind}",
         f"content-length: {len(body) if length is None else length}",
         *headers,

@@ -360,7 +360,8 @@ def _part(head, value):
 
 
 def _chunked_head(path, kind):
-    lines = [f"POST {path} HTTP/1.1", "host: hub", f"content-type: {kind}", "transfer-encoding: chunked"]
+    lines = [f"POST {path} HTTP/1.1", "host: localhost", f"content-type: {kind}"]
+    lines.append("transfer-encoding: chunked")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 

@@ -94,7 +94,7 @@ def promptly(attempt):
 
 def health(server):
     """Return what /health says of the models, by id."""
-    answer = exchange(server.url, b"GET /health HTTP/1.1\r\nhost: hub\r\n\r\n")
+    answer = exchange(server.url, b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
     return {model["id"]: model for model in json.loads(answer.body)["models"]}
 
 

@@ -95,7 +95,7 @@ class Mixture:
         path = dice.choice(
             ("/health", "/v1/models", "/v1/audio/voices", "/v1/models/echo-stt", "/", "/nowhere")
         )
-        return exchange(self._url, f"GET {path} HTTP/1.1\r\nhost: hub\r\n\r\n".encode()).status
+        return exchange(self._url, f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()).status
 
     def _damaged_recording(self, dice, number):
         return exchange(self._url, _transcription(damaged(self._recordings, number)[1], {})).status

@@ -78,13 +78,20 @@ async def test_every_route_else_is_closed(http, app):
         *paths,
         *aliases,
         "/nothing",
+        "/v2/models",
+        "/v2",
+        "//v2//audio/speech",
+        "/openai/v3/models",
+        "/%76%32/models",
+        "/v1/%2e%2e/v2",
+        "/openai/deployments/x/nothing",
         "/page/x",
         "/page/index.html",
         "/health/x",
         "/health/live/x",
         "/health/../v1/models",
     ):
-        for method in ("GET", "POST", "HEAD", "DELETE"):
+        for method in ("GET", "POST", "HEAD", "DELETE", "PUT", "PATCH", "TRACE", "OPTIONS", "ODD", "get"):
             answer = await http.request(method, path)
             assert answer.status_code == 401, (method, path)
     assert (await http.post("/health")).status_code == 401
@@ -123,7 +130,8 @@ async def test_the_body_of_a_refused_request_is_not_read(app):
     assert sent[0]["status"] == 401
 
 
-async def test_websockets_need_a_key_too(app):
+@pytest.mark.parametrize("path", ["/", "/v1/realtime", "/v2/realtime", "/health", "/nothing"])
+async def test_websockets_need_a_key_too(app, path):
     """A websocket without a key is closed before it opens."""
     sent = []
 
@@ -133,7 +141,7 @@ async def test_websockets_need_a_key_too(app):
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": [], "client": ("c", 1)}
+    scope = {"type": "websocket", "path": path, "query_string": b"", "headers": [], "client": ("c", 1)}
     await app(scope, receive, send)
 
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
@@ -154,6 +162,25 @@ async def test_preflight_is_open_and_a_page_can_read_the_refusal(http):
     assert answer.headers["vary"] == "Origin"
     assert "x-request-id" in answer.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in elsewhere.headers
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/audio/speech", "/v2/models", "/nothing", "/metrics"])
+async def test_a_preflight_tells_nothing_about_the_path(http, path):
+    """A stranger's preflight is answered alike, whatever there is; any other OPTIONS needs a key."""
+    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
+
+    assert (await http.options(path, headers=asked)).status_code == 204
+    for part in asked.items():
+        assert (await http.options(path, headers=[part])).status_code == 401
+
+
+@pytest.mark.parametrize("settings", [Settings(api_keys=(Secret("right-key"),))])
+async def test_without_origins_a_preflight_needs_a_key_too(http):
+    """No page of another origin may call, so that its browser need not be told what it may do."""
+    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
+
+    assert (await http.options("/v1/audio/speech", headers=asked)).status_code == 401
+    assert (await http.options("/nothing", headers=asked)).status_code == 401
 
 
 async def test_refusals_have_their_id_and_stay_out_of_the_log(http, capsys):

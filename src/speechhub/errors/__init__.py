@@ -23,7 +23,10 @@ SpeechhubError
 │   ├── ConsentInUseError             custom voices rest on it
 │   ├── UploadTooLargeError
 │   ├── UploadStalledError            the body stopped arriving
-│   └── UploadBrokenOffError          the body ended before its end
+│   ├── UploadBrokenOffError          the body ended before its end
+│   ├── InvalidHostError              the request does not name one host
+│   ├── HostNotAllowedError           it names one that may be a foreign page's
+│   └── OriginNotAllowedError         a foreign page asks for something to be done
 ├── AuthenticationError           no API key where one is needed
 │   ├── InvalidApiKeyError
 │   └── OperatorKeyRequiredError      a client asked for what is an operator's
@@ -72,7 +75,9 @@ from speechhub.errors.refusals import (
     ConsentInUseError,
     ConsentNotFoundError,
     CorruptAudioError,
+    HostNotAllowedError,
     InvalidApiKeyError,
+    InvalidHostError,
     InvalidLanguageError,
     InvalidValueError,
     MissingValueError,
@@ -80,6 +85,7 @@ from speechhub.errors.refusals import (
     ModelNotFoundError,
     NoDefaultModelError,
     OperatorKeyRequiredError,
+    OriginNotAllowedError,
     RequestError,
     UnsupportedAudioError,
     UnsupportedValueError,
@@ -122,7 +128,9 @@ __all__ = [
     "EnginePinnedError",
     "EngineProtocolError",
     "GpuMemoryError",
+    "HostNotAllowedError",
     "InvalidApiKeyError",
+    "InvalidHostError",
     "InvalidLanguageError",
     "InvalidValueError",
     "LicenceNotAcceptedError",
@@ -132,6 +140,7 @@ __all__ = [
     "ModelNotFoundError",
     "NoDefaultModelError",
     "OperatorKeyRequiredError",
+    "OriginNotAllowedError",
     "QueueFullError",
     "RateLimitedError",
     "RequestCancelledError",

@@ -220,6 +220,42 @@ class UploadBrokenOffError(RequestError):
         )
 
 
+class InvalidHostError(RequestError):
+    """The header that names the host is missing, repeated or no host."""
+
+    code = "invalid_host"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message} Send exactly one, such as 'Host: localhost:8000'.")
+
+
+class HostNotAllowedError(RequestError):
+    """The request names a host that may be a foreign page's."""
+
+    code = "host_not_allowed"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"The host {host} is not allowed: this server has no API keys, and a web page of that name could "
+            "use it from a browser. Ask for localhost or an IP address, or have the server's operator name "
+            "the host in the setting allowed_hosts (SPEECHHUB_ALLOWED_HOSTS)."
+        )
+
+
+class OriginNotAllowedError(RequestError):
+    """A browser sent the request for a page that may not call."""
+
+    code = "origin_not_allowed"
+
+    def __init__(self, origin: str | None) -> None:
+        """Name the page's origin, if the browser tells it."""
+        super().__init__(
+            f"The origin {origin or 'of this page'} is not allowed: the request comes from a web page of "
+            "another site. The server's operator lets pages call by naming their origins in the setting "
+            "cors_origins (SPEECHHUB_CORS_ORIGINS)."
+        )
+
+
 class AuthenticationError(SpeechhubError):
     """The server asks for an API key, and the request has none."""
 

@@ -17,10 +17,12 @@ from speechhub.engine import Slot
 from speechhub.http.auth import ApiKeys, authenticated
 from speechhub.http.connections import families
 from speechhub.http.errors import HANDLERS, BodyKeepingRequest
+from speechhub.http.hosts import named
 from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope, sockets_refused
 from speechhub.http.openapi import openapi_config
-from speechhub.http.paths import with_aliases
+from speechhub.http.origins import from_known_pages
+from speechhub.http.paths import versions_refused, with_aliases
 from speechhub.http.routes import (
     asr,
     consents,
@@ -142,7 +144,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
 
 def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     """Wrap *app* in what stands between it and the network, the innermost first."""
-    app = sockets_refused(app)
+    app = versions_refused(sockets_refused(app))
     app = uploads_bounded(
         app,
         idle_timeout_s=settings.upload_idle_timeout_s,
@@ -151,9 +153,15 @@ def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     app = limited(app, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit)
     also_open = page.PATHS | ({"/metrics"} if settings.metrics_open else set())
     app = authenticated(
-        app, ApiKeys(settings.api_keys), operators=ApiKeys(settings.admin_keys), also_open=also_open
+        app,
+        ApiKeys(settings.api_keys),
+        operators=ApiKeys(settings.admin_keys),
+        also_open=also_open,
+        preflights=bool(settings.cors_origins),
     )
+    app = from_known_pages(app, _cors(settings))
     app = with_aliases(head_answered(app))
+    app = named(app, settings.allowed_hosts, has_keys=bool(settings.api_keys))
     app = errors_answered(app, _cors(settings))
     return request_scope(app, series)
 

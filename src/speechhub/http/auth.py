@@ -1,6 +1,7 @@
 """Who may come in: API keys, in the headers that OpenAI's and Azure's clients use.
 
-Open without a key are the root page with its parts, the probes under ``/health`` and browsers' preflights;
+Open without a key are the root page with its parts, the probes under ``/health`` and, where pages of other
+origins may call, browsers' preflights;
 everything else needs one, also what does not exist, so that nobody can explore the server without it.
 Websockets too.
 """
@@ -42,7 +43,12 @@ class ApiKeys:
 
 
 def authenticated(
-    app: ASGIApp, keys: ApiKeys, *, operators: ApiKeys | None = None, also_open: frozenset[str] = frozenset()
+    app: ASGIApp,
+    keys: ApiKeys,
+    *,
+    operators: ApiKeys | None = None,
+    also_open: frozenset[str] = frozenset(),
+    preflights: bool = False,
 ) -> ASGIApp:
     """Wrap *app*: let in who has a key, or everybody if there are no keys, or the path is open.
 
@@ -59,7 +65,8 @@ def authenticated(
         number = next(filter(None, map(keys.number_of, shown)), None)
         leads = operators is not None and any(map(operators.number_of, shown))
         trusted = not keys or number is not None or leads
-        if not (trusted or _is_open(scope, OPEN_PATHS | also_open)):
+        is_open = _is_open(scope, OPEN_PATHS | also_open) or (preflights and _is_preflight(scope))
+        if not (trusted or is_open):
             raise InvalidApiKeyError if shown else AuthenticationError
         scope["state"] |= {
             "trusted": trusted,
@@ -87,8 +94,14 @@ def credentials(scope: Scope) -> list[bytes]:
 def _is_open(scope: Scope, paths: frozenset[str]) -> bool:
     if scope["type"] != ScopeType.HTTP:
         return False
-    # A preflight cannot carry a key, and no route answers OPTIONS with anything but its methods.
-    return scope["method"] == "OPTIONS" or (scope["method"] == "GET" and scope["path"] in paths)
+    return scope["method"] == "GET" and scope["path"] in paths
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Tell whether a browser asks what a page may do; it cannot show a key, and the answer tells no route."""
+    names = {name for name, _ in scope["headers"]}
+    asked = {b"origin", b"access-control-request-method"} <= names
+    return scope["type"] == ScopeType.HTTP and scope["method"] == "OPTIONS" and asked
 
 
 def _digest(key: bytes) -> bytes:

@@ -33,6 +33,8 @@ STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
     errors.ConsentInUseError: 409,
     errors.UploadTooLargeError: 413,
     errors.UploadStalledError: 408,
+    errors.HostNotAllowedError: 403,
+    errors.OriginNotAllowedError: 403,
     UnsupportedMediaTypeError: 415,
     UnknownVersionError: 404,
     UnknownSocketError: 404,

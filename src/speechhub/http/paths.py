@@ -60,19 +60,14 @@ def resolve(path: str) -> Target:
 
     Args:
         path: Decoded, without the query.
-
-    Raises:
-        UnknownVersionError: It begins with a version other than v1.
     """
     path = _SLASHES.sub("/", path).rstrip("/") or "/"
     if found := _DEPLOYMENT.fullmatch(path):
         return Target(path="/v1" + found["rest"], deployment=found["deployment"])
     if found := _UNVERSIONED.fullmatch(path):
         return Target(path="/v1" + found["rest"])
-    if found := _VERSIONED.fullmatch(path):
+    if (found := _VERSIONED.fullmatch(path)) and found["version"] == "v1":
         rest: str = found["rest"] or ""
-        if found["version"] != "v1":
-            raise UnknownVersionError(found["version"], f"/v1{rest}")
         # Clients warm up on their base URL, which is then the root.
         return Target(path=f"/v1{rest}" if rest else "/", is_groq=path.startswith("/openai/"))
     return Target(path=path)
@@ -89,9 +84,6 @@ def with_aliases(app: ASGIApp) -> ASGIApp:
 
     ``scope["state"]`` has ``deployment`` if the path has one: the model, where the body names none. It has
     ``groq`` if the path is one of Groq's.
-
-    Raises:
-        UnknownVersionError: From the wrapped application.
     """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,5 +95,23 @@ def with_aliases(app: ASGIApp) -> ASGIApp:
         # A copy: the log tells the path that the client asked for.
         inner: Scope = {**scope, "path": target.path}  # type: ignore[assignment]
         await app(inner, receive, send)
+
+    return wrapped
+
+
+def versions_refused(app: ASGIApp) -> ASGIApp:
+    """Wrap *app*, which has v1 of the API alone: refuse paths of other versions, with advice.
+
+    Raises:
+        UnknownVersionError: From the wrapped application.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        found = _VERSIONED.fullmatch(scope["path"])
+        if (
+            found and found["version"] != "v1" and scope.get("method") != "OPTIONS"
+        ):  # a preflight tells nothing
+            raise UnknownVersionError(found["version"], f"/v1{found['rest'] or ''}")
+        await app(scope, receive, send)
 
     return wrapped

@@ -50,7 +50,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_format: Literal["auto", "console", "json"] = "auto"
     """``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
     cors_origins: tuple[str, ...] = ()
-    """Origins that browsers may call from; ``*`` for any."""
+    """Origins that browsers may call from, such as ``https://chat.example.org``; ``*`` for any. What pages of
+    others ask to be done is refused with 403; applications and extensions need not be named."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names that the server has beside localhost, its machine's name and IP addresses, such as a proxy's
+    public one; ``*.example.org`` for all below one, ``*`` for any. Without `api_keys`, a request over the
+    loopback interface that names another host is refused with 403, because a web page may have made it; with
+    names set here, so is every other request without them."""
     api_keys: tuple[Secret, ...] = ()
     """Keys that clients must show, one of them each; empty lets everybody in."""
     api_keys_file: Path | None = None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.http.paths import Target, UnknownVersionError, meant, resolve
+from speechhub.http.paths import Target, UnknownVersionError, meant, resolve, versions_refused
 
 
 @pytest.mark.parametrize(
@@ -51,19 +51,19 @@ def test_azure_deployments(name, task):
     ("path", "version"),
     [("/v2/audio/speech", "v2"), ("/v1beta/models", "v1beta"), ("/openai/v3/x", "v3"), ("/v1.1", "v1.1")],
 )
-def test_other_versions_are_refused_with_advice(path, version):
+async def test_other_versions_are_refused_with_advice(path, version):
     """The message names the version and what to ask for instead."""
+    meaning = resolve(path)
+
+    assert meaning == Target(path=path)
     with pytest.raises(UnknownVersionError, match=rf"{version}.*/v1"):
-        resolve(path)
+        await versions_refused(None)({"path": meaning.path}, None, None)
 
 
 @given(st.text(alphabet="/v12.aud_iomelsp%", max_size=30))
 def test_meaning_is_stable(path):
     """Whatever comes, the meaning begins with a slash, has no spare ones, and means itself."""
-    try:
-        target = resolve("/" + path)
-    except UnknownVersionError:
-        return
+    target = resolve("/" + path)
 
     assert target.path.startswith("/")
     assert "//" not in target.path
