@@ -167,6 +167,18 @@ def test_settings_that_lead_nowhere_are_warned_of_at_the_start(tmp_path):
     assert [warning.partition(": ")[0] for warning in told_by_health] == ["preload"]
 
 
+def test_a_server_without_keys_on_all_addresses_says_so(tmp_path):
+    """One line in the log, which /health repeats; and no word about it on the loopback interface."""
+    with serving(tmp_path, **ECHO, SPEECHHUB_HOST="0.0.0.0") as server:
+        [line] = server.logged("open to the network without keys")
+        port = server.url.rsplit(":", 1)[1]
+        [warning] = httpx.get(f"http://127.0.0.1:{port}/health").json()["warnings"]
+
+    assert (line["level"], line["subject"]) == ("warning", "host")
+    assert "api_keys" in line["problem"]
+    assert warning == f"host: {line['problem']}"
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [({"fial": True}, "mean fail?"), ({"work_s": "slow"}, "'slow'")],

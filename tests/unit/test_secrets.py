@@ -45,6 +45,76 @@ def test_an_empty_key_is_an_error():
         load_settings(environ={"SPEECHHUB_API_KEYS": '["k1", " "]'})
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "change-me",
+        "CHANGE_ME",
+        "changeme",
+        "changeit",
+        "YOUR_KEY",
+        "your-api-key",
+        "sk-your-api-key-here",
+        "replace-me",
+        "insert-key-here",
+        "example",
+        "example-key",
+        "placeholder",
+        "todo",
+        "xxxx",
+        "sk-xxxxxx",
+        "unused",
+        "any",
+        "<your key>",
+        "${API_KEY}",
+        "$API_KEY",
+        "$(openssl rand -hex 32)",
+        "{{ key }}",
+        "…",
+    ],
+)
+def test_a_samples_key_is_refused(tmp_path, key):
+    """A key that everybody has read keeps out nobody: the server does not start, and says which it is."""
+    (tmp_path / "keys").write_text(f"a-good-one\n{key}\n")
+    sources = [
+        ({"SPEECHHUB_API_KEYS": json.dumps(["a-good-one", key])}, "SPEECHHUB_API_KEYS in the environment"),
+        ({"SPEECHHUB_ADMIN_KEYS": json.dumps(["a-good-one", key])}, "SPEECHHUB_ADMIN_KEYS in"),
+        ({"SPEECHHUB_API_KEYS_FILE": str(tmp_path / "keys")}, "SPEECHHUB_API_KEYS_FILE in the environment"),
+    ]
+
+    for environ, place in sources:
+        with pytest.raises(ConfigurationError, match="openssl rand") as caught:
+            load_settings(environ=environ)
+        assert f"{place}" in caught.value.message
+        assert f"key 2 is {key!r}" in caught.value.message
+        assert "a-good-one" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "k1",
+        "key-1",
+        "my-key",
+        "secret-of-anna",
+        "change-ringing",
+        "yourself",
+        "anyone",
+        "sk-proj-abcdef0123",
+        "9f8e7d6c5b4a",
+        "exampleton-7",
+        "hunter2",
+        "dollar$sign",
+        "xx",
+        "maxxxx",
+        "a<b>c",
+    ],
+)
+def test_other_keys_are_the_operators_own(key):
+    """No key is refused for having a word in it that samples have, too."""
+    assert revealed(load_settings(environ={"SPEECHHUB_API_KEYS": json.dumps([key])})) == [key]
+
+
 def test_keys_are_never_printed():
     """Neither the settings nor an error show a key."""
     settings = load_settings(environ={"SPEECHHUB_API_KEYS": "hush-hush"})

@@ -5,18 +5,18 @@ the server's own origin and may read all answers. Its requests still name its ow
 the address keeps strangers out, the host must be a name that no stranger can have.
 """
 
-import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import HostNotAllowedError, InvalidHostError
 from speechhub.settings.expected import LONGEST_VALUE, shown
+from speechhub.settings.hosts import HOST, address_of, pattern
 
-_HOST: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 _NUMBER: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 """Names that a browser takes for an IPv4 address and so never looks up, such as ``127.1``.
 Source: WHATWG's URL standard, "ends in a number"."""
@@ -65,9 +65,9 @@ def named_host(scope: Scope) -> str | None:
         raise InvalidHostError("The request has no header 'Host', which HTTP/1.1 asks for.")
     if len(found) > 1:
         raise InvalidHostError("The request has more than one header 'Host'.")
-    matched = _HOST.fullmatch(found[0].decode("latin-1"))
+    matched = HOST.fullmatch(found[0].decode("latin-1"))
     name = matched["name"].lower().removesuffix(".") if matched else ""
-    if not name or (name.startswith("[") and not _is_address(name.strip("[]"))):
+    if not name or (name.startswith("[") and not (":" in name and address_of(name.strip("[]")))):
         raise InvalidHostError("The request's header 'Host' is neither a name nor an address.")
     return name
 
@@ -83,20 +83,6 @@ def is_loopback(scope: Scope) -> bool:
     if server is not None and server.is_unspecified:
         server = _address(scope.get("client"))
     return server is not None and server.is_loopback
-
-
-def pattern(entry: str) -> str | None:
-    """Return a setting's entry as it is compared, or None if it can be no host.
-
-    It is a name, ``*.name`` for all names below one, or ``*``; a port does not count.
-    """
-    entry = entry.strip().lower()
-    if entry == "*":
-        return entry
-    below = entry.startswith("*.")
-    matched = _HOST.fullmatch(entry.removeprefix("*."))
-    name = matched["name"].removesuffix(".") if matched else ""
-    return ("*." if below else "") + name if name else None
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
@@ -120,20 +106,6 @@ def _own_names() -> frozenset[str]:
     return CONTAINER_NAMES | ({full, short, f"{short}.local"} if short else set())
 
 
-def _address(end: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(end: object) -> IPv4Address | IPv6Address | None:
     """Return the address of one end of a connection, if it is one: others are sockets' paths, or names."""
-    if not isinstance(end, list | tuple) or not end:
-        return None
-    try:
-        address = ipaddress.ip_address(str(end[0]))
-    except ValueError:
-        return None
-    # ::ffff:127.0.0.1 is what a socket for both families shows.
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return bool(ipaddress.IPv6Address(text))
-    except ValueError:
-        return False
+    return address_of(str(end[0])) if isinstance(end, list | tuple) and end else None

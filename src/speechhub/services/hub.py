@@ -217,7 +217,9 @@ class Hub:
             ConfigurationError: An engine does not take one of its options: every request to it would fail.
         """
         for finding in self.findings:
-            if not finding.stops:
+            if finding.exposes:
+                log.warning("open to the network without keys", subject=finding.subject, problem=finding.text)
+            elif not finding.stops:
                 log.warning("settings do not fit", subject=finding.subject, problem=finding.text)
         if wrong := [f"{finding.subject}: {finding.text}" for finding in self.findings if finding.stops]:
             raise ConfigurationError(" ".join(wrong))

@@ -1,9 +1,11 @@
 """Settings that cannot work with what is installed, found before a request meets them."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Slot, TtsCapabilities
@@ -12,11 +14,15 @@ from speechhub.lifecycle.placement import Placement
 from speechhub.services.catalog import OPENAI_VOICES, Catalog
 from speechhub.settings import Settings
 from speechhub.settings.faults import near
+from speechhub.settings.hosts import address_of, pattern
 from speechhub.store import ModelState, ModelStore
 from speechhub.voices import VoiceLibrary
 
 INSTALL_ENGINES = f"{sys.executable} -m pip install 'speechhub[cpu]'"
 """Gives an installation without engines one for each direction; pyproject.toml names them."""
+
+
+_ORIGIN: Final = re.compile(r"[a-z*][a-z0-9+.*-]*://[^/A-Z\s?#]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +37,8 @@ class Finding:
     """Whether requests fail for it; otherwise it may be meant so."""
     stops: bool = False
     """Whether the server refuses to start with it, as with any other setting that cannot be meant so."""
+    exposes: bool = False
+    """Whether it is no mistake, but lets others in."""
 
 
 def inspect(
@@ -44,6 +52,8 @@ def inspect(
 ) -> tuple[Finding, ...]:
     """Compare the settings with what is here; reads the disk a little, starts nothing."""
     return (
+        *_strangers(settings),
+        *_callers(settings),
         *_missing_engines(engines, placements),
         *_options(settings, engines),
         *_option_folders(placements),
@@ -52,6 +62,34 @@ def inspect(
         *_model_files(settings, placements, store),
         *_licences(settings, placements),
     )
+
+
+def _strangers(settings: Settings) -> Iterator[Finding]:
+    """Look whether the network may use the server; a container has to listen on all of its addresses."""
+    address = address_of(settings.host)
+    if settings.api_keys or (address and address.is_loopback):
+        return
+    text = (
+        f"the server listens on {settings.host} and has no keys, so that every program that reaches it may "
+        "use it. Set api_keys or api_keys_file, unless only this machine or a proxy reaches it, as with a "
+        "container's port that is published on 127.0.0.1."
+    )
+    yield Finding(subject="host", text=text, breaks=False, exposes=True)
+
+
+def _callers(settings: Settings) -> Iterator[Finding]:
+    """Look for names of hosts and origins of pages that no request can have."""
+    for entry in settings.allowed_hosts:
+        if pattern(entry) is None:
+            text = f"{entry!r} is no name of a host, such as speech.example.org or *.example.org."
+            yield Finding(subject="allowed_hosts", text=text, breaks=True, stops=True)
+    for entry in settings.cors_origins:
+        if entry not in ("*", "null") and not _ORIGIN.fullmatch(entry):
+            text = (
+                f"no page has the origin {entry!r}. An origin is a scheme, a host and perhaps a port, in "
+                "small letters and without a slash at its end, such as https://chat.example.org."
+            )
+            yield Finding(subject="cors_origins", text=text, breaks=True)
 
 
 def _missing_engines(

@@ -19,6 +19,7 @@ from speechhub.errors import ConfigurationError
 from speechhub.mirrors import MIRRORS
 from speechhub.settings.expected import expected, shown
 from speechhub.settings.faults import SECRET, explain, near
+from speechhub.settings.placeholders import is_placeholder
 from speechhub.settings.secret import Secret
 from speechhub.settings.values import Settings
 
@@ -64,6 +65,8 @@ def load_settings(
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
     except msgspec.ValidationError as error:
         raise ConfigurationError(explain(values, origins, _fit) or f"Settings: {error}.") from error
+    for name in SECRET:
+        _refuse_placeholders(getattr(settings, name), origins.get(name, ""))
     return msgspec.structs.replace(
         settings,
         home=settings.home.expanduser().absolute(),
@@ -91,7 +94,19 @@ def _read_keys(path: Path | None, origin: str) -> tuple[Secret, ...]:
         raise ConfigurationError(
             f"Setting {origin} is {str(path)!r}: the file has no keys. Write one on a line, or unset it."
         )
+    _refuse_placeholders(keys, origin)
     return keys
+
+
+def _refuse_placeholders(keys: tuple[Secret, ...], origin: str) -> None:
+    """Never serve with a key from a sample: it looks safe, and strangers know it."""
+    for number, key in enumerate(keys, 1):
+        if is_placeholder(key.reveal()):
+            raise ConfigurationError(
+                f"Setting {origin}: key {number} is {shown(key.reveal())}, a placeholder as samples have it, "
+                "which strangers know. Put a key of your own there, such as one that 'openssl rand -hex 32' "
+                "prints."
+            )
 
 
 def _read_toml(config_file: Path | None, env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -33,6 +33,18 @@ BROKEN = {
         "there is no folder /nowhere/weights",
     ),
     "a model of an unknown engine": ({"MODELS": {"m": {"engine": "ecko"}}}, "models.m"),
+    "a sample's key": (
+        {"API_KEYS": "good-one,change-me"},
+        "settings: Setting SPEECHHUB_API_KEYS in the environment: key 2 is 'change-me', a placeholder",
+    ),
+    "an address for a name": (
+        {"ALLOWED_HOSTS": "https://speech.example.org"},
+        "allowed_hosts: 'https://speech.example.org' is no name of a host",
+    ),
+    "an origin that no page has": (
+        {"CORS_ORIGINS": "https://chat.example.org/"},
+        "cors_origins: no page has the origin 'https://chat.example.org/'.",
+    ),
     "an unknown device": ({"DEVICE": "cuda:7"}, "cuda:7"),
     "an unknown device of an engine": ({"ENGINES": {"echo-stt": {"device": "gpu"}}}, "gpu"),
 }
@@ -71,6 +83,32 @@ def test_each_wrong_setting_is_named(run, settings):
         "preload:",
         "voice_aliases.narrator:",
     ]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({}, False),
+        ({"HOST": "127.0.0.2"}, False),
+        ({"HOST": "::1"}, False),
+        ({"HOST": "0.0.0.0"}, True),
+        ({"HOST": "::"}, True),
+        ({"HOST": "192.0.2.7"}, True),
+        ({"HOST": "0.0.0.0", "ADMIN_KEYS": "mine"}, True),
+        ({"HOST": "0.0.0.0", "ALLOWED_HOSTS": "nas.lan"}, True),
+        ({"HOST": "0.0.0.0", "API_KEYS": "mine"}, False),
+    ],
+)
+def test_a_server_for_all_of_the_network_is_warned_of(run, settings, values, told):
+    """An address that others reach, and no keys: one line, which says what to set, and no failure."""
+    settings(**values)
+
+    shown = run("doctor")
+    lines = [line for line in shown.stdout.splitlines() if "has no keys" in line]
+
+    assert len(lines) == told
+    assert all(line.startswith("warn  host: ") and "api_keys" in line for line in lines)
+    assert shown.exit_code == 0
 
 
 def test_settings_that_work_are_no_finding(run, settings):

@@ -5,7 +5,8 @@ import socket
 import pytest
 
 from speechhub.errors import HostNotAllowedError, InvalidHostError
-from speechhub.http.hosts import is_loopback, named, named_host, pattern
+from speechhub.http.hosts import is_loopback, named, named_host
+from speechhub.settings.hosts import pattern
 
 
 def scope(*hosts, server="127.0.0.1", client="127.0.0.1", version="1.1", kind="http"):

@@ -1,0 +1,32 @@
+"""Names and addresses of hosts, as settings and requests write them."""
+
+import ipaddress
+import re
+from typing import Final
+
+HOST: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
+"""A name, an IPv4 address, or an IPv6 address in brackets, which needs a second look; perhaps with a port."""
+
+
+def pattern(entry: str) -> str | None:
+    """Return a setting's entry as it is compared, or None if it can be no host.
+
+    It is a name, ``*.name`` for all names below one, or ``*``; a port does not count.
+    """
+    entry = entry.strip().lower()
+    if entry == "*":
+        return entry
+    below = entry.startswith("*.")
+    matched = HOST.fullmatch(entry.removeprefix("*."))
+    name = matched["name"].removesuffix(".") if matched else ""
+    return ("*." if below else "") + name if name else None
+
+
+def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a text is, if it is one."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    # ::ffff:127.0.0.1 is what a socket for both families shows.
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,23 @@
+"""Keys that stand in samples, ours and others', so that strangers know them."""
+
+import re
+from typing import Final
+
+_KIND: Final = "(own|secret|api|admin|client|openai)*(key|token|secret|password)s?"
+_SAMPLE: Final = re.compile(
+    "(please)?(change|replace)(me|it|this)?(now|please|later)?"
+    f"|(sk)?(insert|enter|put|paste)?(your|the)?{_KIND}(goes)?here"
+    f"|(sk)?your{_KIND}"
+    f"|(example|sample|dummy)({_KIND})?"
+    "|(sk|key)?x{3,}"
+    "|placeholder|todo|fixme|unused|any|none|null|undefined"
+)
+"""Compared without case, and without all that is neither a letter nor a digit; our documentation lets clients
+send ``unused`` and ``any`` to a server without keys."""
+_TEMPLATE: Final = re.compile(r"<.*>|\$?\{.*\}|\$\(.*\)|`.*`|%\w+%|\$[A-Za-z_]\w*|[.…*]+")
+"""A gap to be filled, or what only a shell fills in, such as ``$(openssl rand -hex 32)`` in a file."""
+
+
+def is_placeholder(key: str) -> bool:
+    """Tell whether a key is one that a sample has."""
+    return bool(_SAMPLE.fullmatch(re.sub(r"[\W_]", "", key).lower()) or _TEMPLATE.fullmatch(key))
