@@ -343,7 +343,11 @@ SILENT = 300
 
 @pytest.mark.parametrize(
     "begin_with",
-    [b"", b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ", b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"],
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: ",
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    ],
     ids=["silent", "half a head", "kept alive"],
 )
 def test_idle_connections_lock_nobody_out(server, begin_with):
