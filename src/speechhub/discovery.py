@@ -105,4 +105,6 @@ def _read(point: EntryPoint) -> EngineSpec:
             f"{point.value} is written for engine API {spec.api_version}, this speechhub has {API_VERSION}: "
             "upgrade speechhub."
         )
+    for model in spec.models:
+        model.check_names()
     return spec

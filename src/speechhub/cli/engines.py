@@ -159,7 +159,7 @@ def install(
     import time
 
     from speechhub.cli._tables import readable, some
-    from speechhub.environments.folders import EnvironmentHome
+    from speechhub.environments.folders import home_of
     from speechhub.environments.install import Wishes, install_engine
     from speechhub.environments.record import spec_of
     from speechhub.environments.source import find_source
@@ -176,9 +176,9 @@ def install(
         record = install_engine(
             source, settings.engines_dir, mirror=MIRRORS[settings.mirror], wishes=wishes, say=_say
         )
-    home = EnvironmentHome(settings.engines_dir / record.name)
+    home = home_of(settings.engines_dir, record.name)
     names = [str(it.spec["name"]) for it in record.description.engines]
-    size = readable(size_of(home.path / record.folder))
+    size = readable(size_of(home.folder(record)))
     click.echo(f"{record.name}: {some(names, 5)} installed, {size}, {time.monotonic() - started_s:.0f} s")
     see_to_licences(settings, [spec_of(it.spec) for it in record.description.engines], accept=accept_license)
     if home.unused():
@@ -278,10 +278,10 @@ def _settings() -> "Settings":
 
 
 def _find(settings: "Settings", name: str) -> "EnvironmentHome":
-    from speechhub.environments.folders import EnvironmentHome, environment_name
+    from speechhub.environments.folders import environment_name, home_of
     from speechhub.errors import RequestError
 
-    home = EnvironmentHome(settings.engines_dir / environment_name(name))
+    home = home_of(settings.engines_dir, environment_name(name))
     if not home.path.is_dir():
         raise RequestError(f"There is no environment {home.name!r}; 'speechhub engines' shows what there is.")
     return home

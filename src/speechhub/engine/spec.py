@@ -11,6 +11,7 @@ from speechhub.domain.voice import Voice
 from speechhub.engine.options import EmotionMode
 from speechhub.engine.settings import EngineOption
 from speechhub.errors import ConfigurationError
+from speechhub.paths import UnsafeNameError, check_name
 
 
 class Slot(StrEnum):
@@ -174,6 +175,31 @@ class ModelSpec:
     def needs_files(self) -> bool:
         """Whether the model cannot be loaded without a folder of files."""
         return bool(self.files) or self.hub is not None or any(not part.optional for part in self.parts)
+
+    def check_names(self) -> None:
+        """See that all that becomes part of a path or of an address leads down, and nowhere else.
+
+        Raises:
+            ConfigurationError: A name does not.
+        """
+        hubs = [source for source in (self.hub, *(part.hub for part in self.parts)) if source is not None]
+        files = [*self.files, *(file for part in self.parts for file in part.files)]
+        names = [
+            *(part.folder for part in self.parts),
+            *(file.path for file in files),
+            *(piece.path for file in files for piece in file.wheel),
+            *(source.repo for source in hubs),
+            *(source.revision for source in hubs),
+            *(source.prefix.removesuffix("/") for source in hubs if source.prefix),
+            *(source.modelscope for source in hubs if source.modelscope),
+        ]
+        for name in names:
+            try:
+                check_name(name)
+            except UnsafeNameError as error:
+                raise ConfigurationError(
+                    f"Model {self.id!r} is described with an unsafe name: {error}."
+                ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

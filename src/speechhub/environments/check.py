@@ -20,13 +20,13 @@ def check_environment(home: EnvironmentHome) -> tuple[str, ...]:
         return ("it was never completed; 'speechhub engines install' makes it, 'remove' deletes it.",)
     try:
         description = describe(home.python(record), factories=True)
-    except DescriptionError as error:
+    except (DescriptionError, ValueError) as error:
         return (f"{error}.",)
     problems = [f"{plugin.distribution}: {plugin.error}" for plugin in description.broken]
     if not description.engines:
         problems.append("it has no engine any more.")
     try:
-        before = (home.path / record.folder / FREEZE_NAME).read_text("utf-8").splitlines()
+        before = (home.folder(record) / FREEZE_NAME).read_text("utf-8").splitlines()
     except OSError:
         problems.append(f"{FREEZE_NAME} is gone.")
     else:

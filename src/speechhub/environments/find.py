@@ -69,12 +69,18 @@ def up_to_date(home: EnvironmentHome) -> Record | None:
     if not python.exists():  # also a link to a Python that was upgraded away
         raise DescriptionError(f"its Python {python} is gone")
     state = state_of(record.description.folders, __version__)
-    if state == record.state and not record.editable:
+    if state == record.state and not record.editable and _holds(home.folder(record), record):
         return record
     fresh = msgspec.structs.replace(record, description=describe(python), state=state)
     with contextlib.suppress(OSError):  # another user's home, or a read-only image: ask each time
         write_record(home.path, fresh)
     return fresh
+
+
+def _holds(folder: Path, record: Record) -> bool:
+    """Tell whether the packages that the record names lie in the environment; files are copied from there."""
+    root = folder.resolve()
+    return all(place.resolve().is_relative_to(root) for place in record.description.folders)
 
 
 def _engines(home: EnvironmentHome, record: Record) -> Iterable[InstalledEngine]:

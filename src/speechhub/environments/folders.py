@@ -13,8 +13,11 @@ from pathlib import Path
 
 from speechhub.environments.record import Record, read_record
 from speechhub.errors import ConfigurationError
+from speechhub.paths import below
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+MAX_NAME_CHARS = 100
+"""Longest name of an environment; file systems allow 255 bytes."""
 
 
 def environment_name(distribution: str) -> str:
@@ -24,7 +27,7 @@ def environment_name(distribution: str) -> str:
         ConfigurationError: It is no name of a distribution.
     """
     name = re.sub(r"[-_.]+", "-", distribution).lower().removeprefix("speechhub-")
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(name) or len(name) > MAX_NAME_CHARS:
         raise ConfigurationError(f"{distribution!r} is not the name of an engine.")
     return name
 
@@ -41,8 +44,20 @@ class EnvironmentHome:
         return self.path.name
 
     def python(self, record: Record) -> Path:
-        """Return the environment's interpreter."""
-        return self.path / record.folder / "bin" / "python"
+        """Return the environment's interpreter.
+
+        Raises:
+            UnsafeNameError: The record's folder does not lie in this one.
+        """
+        return self.folder(record) / "bin" / "python"
+
+    def folder(self, record: Record) -> Path:
+        """Return the environment's own folder.
+
+        Raises:
+            UnsafeNameError: It does not lie in this one.
+        """
+        return below(self.path, record.folder)
 
     def new_folder(self) -> Path:
         """Return the path of an environment to be made: virtual environments cannot be moved afterwards."""
@@ -83,6 +98,15 @@ class EnvironmentHome:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def home_of(engines_dir: Path, name: str) -> EnvironmentHome:
+    """Return the folder of the environment *name*, which need not exist; operators may have linked it.
+
+    Raises:
+        UnsafeNameError: It is no name of an environment.
+    """
+    return EnvironmentHome(below(engines_dir, name, links_out=True))
 
 
 def homes(engines_dir: Path) -> list[EnvironmentHome]:

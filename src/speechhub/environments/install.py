@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechhub import __version__
-from speechhub.environments.folders import EnvironmentHome
+from speechhub.environments.folders import EnvironmentHome, home_of
 from speechhub.environments.packages import Installer, InstallError
 from speechhub.environments.pins import (
     Pins,
@@ -54,7 +54,7 @@ def install_engine(
         InstallError: It did not work; nothing has changed.
         ConfigurationError: The plugin's pins, or the wishes, make no sense.
     """
-    home = EnvironmentHome(engines_dir / source.name)
+    home = home_of(engines_dir, source.name)
     with home.lock(lambda: say(f"another installation of {source.name} is running; waiting for it")) as lock:
         home.path.mkdir(parents=True, exist_ok=True)
         home.clear_unused()

@@ -4,6 +4,7 @@ An environment is its record. A folder that no record names is rubbish of an ins
 and the switch from one folder to the next is the replacement of this one file.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -13,8 +14,11 @@ import msgspec
 
 from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.errors import ConfigurationError
+from speechhub.paths import UnsafeNameError
 
 RECORD_NAME = "environment.json"
+FOLDER = re.compile(r"env-[A-Za-z0-9._-]+")
+"""Names of the folders that hold virtual environments."""
 FREEZE_NAME = "freeze.txt"
 """Lies in the environment's folder: every package with its version, as pip freeze writes it."""
 
@@ -72,6 +76,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     description: Description
     version: int = 1
 
+    def __post_init__(self) -> None:
+        if not FOLDER.fullmatch(self.folder):  # its Python will be run
+            raise UnsafeNameError(self.folder, "is none that an engine's environment has")
+
 
 def write_record(home: Path, record: Record) -> None:
     """Make *record* the truth about the environment in *home*, at once or not at all."""
@@ -112,9 +120,12 @@ def spec_of(raw: Mapping[str, Any]) -> EngineSpec:
     """
     try:
         kind = SttCapabilities if Slot(raw["slot"]) is Slot.STT else TtsCapabilities
-        return _built(EngineSpec, raw, kind)
+        spec = _built(EngineSpec, raw, kind)
+        for model in spec.models:
+            model.check_names()
     except (KeyError, TypeError, ValueError, msgspec.ValidationError, ConfigurationError) as error:
         raise ValueError(f"the recorded description cannot be read: {error}") from error
+    return spec
 
 
 def _built(kind: type[Described], raw: Mapping[str, Any], capabilities: type) -> Described:

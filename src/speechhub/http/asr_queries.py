@@ -90,7 +90,7 @@ async def read_upload(request: HttpRequest, *, encode: bool) -> Upload:
         raise MissingValueError(FILE, f"Send the recording in the form field {FILE!r}.")
     request.scope["state"]["exit_stack"].callback(form.file.close)
     file = form.file if encode else with_header(form.file, sample_rate=SAMPLE_RATE)
-    return Upload(file=file, filename=quote(form.filename or FILE))
+    return Upload(file=file, filename=quote(form.filename or FILE, safe=""))
 
 
 def job_of(query: AsrQuery, *, timeout_s: float | None) -> TranscriptionJob:

@@ -144,6 +144,8 @@ def _models(
             if model.id not in settings.models:
                 yield engine, model, None
     for name, own in settings.models.items():
+        if not name:
+            raise ConfigurationError("Setting models: a model needs a name; one stands there without.")
         wanted = engines.get(own.engine)
         if wanted is None:
             raise ConfigurationError(
@@ -188,12 +190,14 @@ def _model_of(known: ModelSpec, own: ModelSettings) -> ModelSpec:
     if own.hub is not None:
         repo, _, revision = own.hub.partition("@")
         hub = HubSource(repo=repo, revision=revision or "main", prefix=own.prefix)
-    return replace(
+    model = replace(
         known,
         hub=hub,
         files=tuple(ModelFile(path=path) for path in own.files),
         languages=own.languages or known.languages,
     )
+    model.check_names()
+    return model
 
 
 def _device_for(engine: InstalledEngine, wish: str, devices: Sequence[Device]) -> Device | None:

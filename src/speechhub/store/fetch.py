@@ -11,6 +11,7 @@ import structlog
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
+from speechhub.paths import below
 from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
@@ -114,7 +115,7 @@ class Fetcher:
             wanted=wanted,
             source=listing,
             size_bytes=sum(sizes) if len(sizes) == len(listing.files) else None,
-            missing_bytes=sum(sizes) - sum(_size(staging / file.path) for file in listing.files),
+            missing_bytes=sum(sizes) - sum(_size(below(staging, file.path)) for file in listing.files),
             why=offer,
         )
 
@@ -132,7 +133,7 @@ class Fetcher:
     def _staging(self, wanted: FileSet, listing: Listing) -> Path:
         """Return the folder for the listing's commit; what is left of another cannot be continued."""
         base = self._layout.staging(wanted.key, "hub")
-        staging = base / listing.commit
+        staging = below(base, listing.commit)
         if base.is_dir():
             for other in base.iterdir():
                 if other != staging:
@@ -147,7 +148,8 @@ class Fetcher:
         """
         for old in self._copies(model, wanted):
             for file in listing.files:
-                source, target = old / file.path, staging / file.path
+                source = below(old, file.path, links_out=True).resolve()  # a link would lead out of staging
+                target = below(staging, file.path)
                 if not file.sha256 or target.exists() or not source.is_file():
                     continue
                 if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
@@ -157,10 +159,10 @@ class Fetcher:
 
     def _copies(self, model: ModelSpec, wanted: FileSet) -> Iterator[Path]:
         """Yield the folders that may hold files of *wanted*."""
-        own = self._layout.folder(model.id) / wanted.folder
+        own = wanted.folder_in(self._layout.folder(model.id))
         yield own
         for home in sorted(self._layout.models_dir.iterdir()):
-            folder = home / wanted.folder
+            folder = wanted.folder_in(home)
             manifest = None if folder == own else read_manifest(folder)
             if manifest is not None and manifest.origin == origin_of_hub(wanted):
                 yield folder
@@ -182,10 +184,11 @@ class Fetcher:
     ) -> None:
         staging = self._staging(wanted, listing)
         for file in listing.files:
-            if n_bytes := _size(staging / file.path):
+            if n_bytes := _size(below(staging, file.path)):
                 meter.add(file.path, n_bytes)
         digests = {
-            file.path: self._download(listing, file, staging / file.path, meter) for file in listing.files
+            file.path: self._download(listing, file, below(staging, file.path), meter)
+            for file in listing.files
         }
         self._publish(model, wanted, staging, origin_of_hub(wanted), digests)
         clear(staging.parent)
@@ -217,14 +220,16 @@ class Fetcher:
     ) -> None:
         write_manifest(staging, describe_folder(wanted.key, staging, origin, digests))
         home = self._layout.folder(model.id)
-        folder, trash = home / wanted.folder, self._layout.staging(wanted.key, "trash")
+        folder, trash = wanted.folder_in(home), self._layout.staging(wanted.key, "trash")
         clear(trash)
         if not wanted.part:
             # The parts have manifests of their own and stay what they are.
             for part in model.parts:
-                if (home / part.folder).is_dir():
-                    (staging / part.folder).parent.mkdir(parents=True, exist_ok=True)
-                    (home / part.folder).rename(staging / part.folder)
+                former = below(home, part.folder, links_out=True)
+                if former.is_dir():
+                    kept = below(staging, part.folder)
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    former.rename(kept)
         if folder.exists():  # an old or damaged copy
             folder.rename(trash)
         folder.parent.mkdir(parents=True, exist_ok=True)

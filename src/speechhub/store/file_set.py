@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from speechhub.engine import HubSource, ModelFile, ModelSpec
 from speechhub.errors import ModelFilesError
+from speechhub.paths import below
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,10 @@ class FileSet:
     """Name of the part; empty for the model's own files."""
     optional: bool = False
     """Whether it is fetched only when it is asked for."""
+
+    def folder_in(self, home: Path) -> Path:
+        """Return the folder of these files in *home*, the model's folder."""
+        return below(home, self.folder, links_out=True) if self.folder else home
 
 
 def file_sets(model: ModelSpec) -> Iterator[FileSet]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from speechhub.engine import ModelFile
 from speechhub.errors import ModelFilesError
+from speechhub.paths import below
 from speechhub.store.file_set import FileSet
 
 
@@ -17,14 +18,14 @@ def check_folder(model_id: str, sets: Sequence[FileSet], folder: Path) -> Path:
     parts = [one for one in sets if one.part]
     _check(f"Model {model_id!r}", folder, [file for one in sets if not one.part for file in one.files])
     for part in parts:
-        _check(f"Part {part.part!r} of model {model_id!r}", folder / part.folder, part.files)
+        _check(f"Part {part.part!r} of model {model_id!r}", part.folder_in(folder), part.files)
     return folder
 
 
 def _check(title: str, folder: Path, files: Iterable[ModelFile]) -> None:
     if not folder.is_dir():
         raise ModelFilesError(f"{title}: there is no folder {folder}.")
-    missing = [file.path for file in files if not (folder / file.path).is_file()]
+    missing = [file.path for file in files if not below(folder, file.path, links_out=True).is_file()]
     if missing:
         raise ModelFilesError(f"{title}: the folder {folder} has no {', '.join(missing)}.")
     if not any(folder.iterdir()):

@@ -5,7 +5,7 @@ line costs the whole file again.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ import structlog
 
 from speechhub.engine import HubSource, ModelFile
 from speechhub.errors import ModelFilesError
+from speechhub.paths import UnsafeNameError, check_name
 from speechhub.store.retry import MAX_LISTING_ATTEMPTS, OnWait, StalledError, persist, silent
 from speechhub.store.sites import TIMEOUT_S, Found, Repository, Site
 
@@ -111,14 +112,26 @@ class ModelHub:
 
 
 def _choose(hub: HubSource, wanted: Sequence[ModelFile], repository: Repository) -> tuple[RemoteFile, ...]:
-    wanted = wanted or tuple(
-        ModelFile(path=name.removeprefix(hub.prefix))
-        for name in repository.files
-        if name.startswith(hub.prefix) and not PurePosixPath(name).name.startswith(".")
-    )
+    wanted = wanted or tuple(_all_of(hub, repository))
     if not wanted:
         raise ModelFilesError(f"the repository {hub.repo} has no files under {hub.prefix or '/'!r}")
     return tuple(_match(hub, file, repository.files) for file in wanted)
+
+
+def _all_of(hub: HubSource, repository: Repository) -> Iterator[ModelFile]:
+    """Yield the files under the prefix, hidden ones left out."""
+    for name in repository.files:
+        if not name.startswith(hub.prefix) or PurePosixPath(name).name.startswith("."):
+            continue
+        path = name.removeprefix(hub.prefix)
+        try:
+            check_name(path)  # it comes from the network
+        except UnsafeNameError as error:
+            raise ModelFilesError(
+                f"the repository {hub.repo} has a file with an unsafe name, and nothing of it is taken: "
+                f"{error}"
+            ) from error
+        yield ModelFile(path=path)
 
 
 def _match(hub: HubSource, file: ModelFile, remote: Mapping[str, Found]) -> RemoteFile:
@@ -126,9 +139,6 @@ def _match(hub: HubSource, file: ModelFile, remote: Mapping[str, Found]) -> Remo
     found = remote.get(name)
     if found is None:
         raise ModelFilesError(f"the repository {hub.repo} has no file {name}")
-    path = PurePosixPath(file.path)
-    if path.is_absolute() or ".." in path.parts:  # names come from the network
-        raise ModelFilesError(f"the repository {hub.repo} has a file with the unsafe name {name!r}")
     if file.sha256 and found.sha256 and file.sha256 != found.sha256:  # known before gigabytes have come
         raise ModelFilesError(
             f"{name} in the repository {hub.repo} is not what it should be: its SHA-256 is {found.sha256}, "

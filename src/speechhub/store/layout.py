@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from speechhub.paths import below
+
 MAX_NAME_BYTES = 200
 """Longest folder name that is made from a model id; file systems allow 255 bytes."""
 
@@ -30,11 +32,11 @@ class Layout:
 
     def folder(self, model_id: str) -> Path:
         """Return the folder that holds a published model."""
-        return self.models_dir / safe_name(model_id)
+        return below(self.models_dir, safe_name(model_id), links_out=True)
 
     def staging(self, model_id: str, purpose: str) -> Path:
         """Return the folder where a model is put together, on the same file system: a rename publishes it."""
-        return self.models_dir / ".staging" / f"{safe_name(model_id)}.{purpose}"
+        return below(self.models_dir / ".staging", f"{safe_name(model_id)}.{purpose}")
 
     @contextmanager
     def lock(self, model_id: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
@@ -43,7 +45,7 @@ class Layout:
         *on_wait* is called if somebody else holds it.
         The kernel lets go of the lock when its holder dies, however it dies.
         """
-        path = self.models_dir / ".locks" / safe_name(model_id)
+        path = below(self.models_dir / ".locks", safe_name(model_id))
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from speechhub.paths import below, check_name
 from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 
@@ -18,6 +19,9 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     mtime_ns: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        check_name(self.path)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +50,7 @@ def describe_folder(key: str, folder: Path, origin: str, digests: dict[str, str]
     """Return the manifest of the files in *folder* whose *digests* have just been taken."""
     files = []
     for path, digest in sorted(digests.items()):
-        stat = (folder / path).stat()
+        stat = below(folder, path, links_out=True).stat()
         files.append(
             ManifestFile(path=path, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, sha256=digest)
         )
@@ -90,13 +94,14 @@ def _other_version(wanted: FileSet, manifest: Manifest) -> str | None:
 def _damage(folder: Path, manifest: Manifest) -> str | None:
     for file in manifest.files:
         try:
-            stat = (folder / file.path).stat()
+            path = below(folder, file.path, links_out=True)
+            stat = path.stat()
         except OSError:
             return f"{file.path} is gone"
         if stat.st_size != file.size_bytes:
             return f"{file.path} has {stat.st_size} bytes instead of {file.size_bytes}"
         # A copied or restored folder has new times but may well be sound: look before throwing it away.
-        if stat.st_mtime_ns != file.mtime_ns and sha256_of(folder / file.path) != file.sha256:
+        if stat.st_mtime_ns != file.mtime_ns and sha256_of(path) != file.sha256:
             return f"{file.path} has been changed"
     return None
 

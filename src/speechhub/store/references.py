@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from speechhub.paths import below
 from speechhub.store.layout import safe_name
 
 log = structlog.get_logger()
@@ -37,7 +38,7 @@ class ReferenceCache:
         """Return the folder of *model*, made if need be; None if nothing is to be kept, or can be."""
         if not self._limit_bytes:
             return None
-        folder = self._root / safe_name(model)
+        folder = self._folder(model)
         try:
             for path in (self._root.parent, self._root, folder):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -46,10 +47,13 @@ class ReferenceCache:
             return None
         return folder
 
+    def _folder(self, model: str) -> Path:
+        return below(self._root, safe_name(model), links_out=True)
+
     def used(self, model: str, digests: Collection[str]) -> None:
         """Take note that *model* is about to use what it keeps of these voices."""
         for digest in digests:
-            for path in (self._root / safe_name(model)).glob(f"{digest}*"):
+            for path in self._folder(model).glob(f"{digest}*"):
                 _try(lambda path=path: os.utime(path))  # type: ignore[misc]  # bound now, not later
 
     def sweep(self) -> None:

@@ -12,11 +12,13 @@ from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from speechhub.engine import HubSource, ModelFile
+from speechhub.paths import SHOWN_CHARS
 from speechhub.store.retry import StalledError
 
 TIMEOUT_S: Final = 30.0
 """Longest silence of a server, in seconds."""
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +79,14 @@ class HuggingFace:
         api = HfApi(endpoint=self._endpoint, library_name="speechhub")
         try:
             info = api.model_info(hub.repo, revision=hub.revision, files_metadata=True, timeout=TIMEOUT_S)
-        except (KeyError, TypeError) as error:  # how huggingface-hub takes an unknown answer
+        except (AttributeError, KeyError, TypeError) as error:  # how huggingface-hub takes an unknown answer
             raise StalledError("it does not speak the hub's protocol", passes=False) from error
-        commit = info.sha or hub.revision
+        commit = _checked_commit(info.sha, hub)
         files = {
-            it.rfilename: Found(
-                url=hf_hub_url(hub.repo, it.rfilename, revision=commit, endpoint=self._endpoint),
-                size_bytes=it.size,
-                sha256=it.lfs.sha256 if it.lfs else None,
+            (name := _checked_name(it.rfilename)): _found(
+                hf_hub_url(hub.repo, name, revision=commit, endpoint=self._endpoint),
+                it.size,
+                it.lfs.sha256 if it.lfs else None,
             )
             for it in info.siblings or ()
         }
@@ -126,15 +128,15 @@ class ModelScope:
         try:
             listed: list[dict[str, Any]] = response.json()["Data"]["Files"] or []
             files = {
-                str(it["Path"]): Found(
-                    url=f"{repo}?Revision={quote(revision)}&FilePath={quote(it['Path'], safe='')}",
-                    size_bytes=it["Size"],
-                    sha256=it.get("Sha256") or None,
+                (name := _checked_name(it["Path"])): _found(
+                    f"{repo}?Revision={quote(revision, safe='')}&FilePath={quote(name, safe='')}",
+                    it["Size"],
+                    it.get("Sha256") or None,
                 )
                 for it in listed
                 if it["Type"] != "tree"
             }
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StalledError("it does not speak ModelScope's protocol", passes=False) from error
         told = "\n".join(f"{path} {it.sha256} {it.size_bytes}" for path, it in sorted(files.items()))
         return Repository(commit=hashlib.sha256(told.encode()).hexdigest()[:40], files=files)
@@ -142,3 +144,31 @@ class ModelScope:
     def headers(self) -> dict[str, str]:
         """Return what requests for its files carry: none of Hugging Face's tokens."""
         return {"User-Agent": "speechhub"}
+
+
+def _checked_commit(commit: object, hub: HubSource) -> str:
+    """Return the commit that a hub answers; it becomes the name of a folder, and a part of addresses."""
+    if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
+        raise StalledError(
+            f"it names the commit {repr(commit)[:SHOWN_CHARS]} where 40 hex digits belong, so nothing is "
+            "taken from it; name another hub with SPEECHHUB_HF_ENDPOINT",
+            passes=False,
+        )
+    if COMMIT.fullmatch(hub.revision) and commit != hub.revision:
+        raise StalledError(f"it was asked for commit {hub.revision} and answers {commit}", passes=False)
+    return commit
+
+
+def _checked_name(name: object) -> str:
+    """Return the name of a file in a listing; where it leads to is checked when the file is wanted."""
+    if not isinstance(name, str) or any("\ud800" <= char <= "\udfff" for char in name):
+        raise StalledError("it names a file by something that is no text", passes=False)
+    return name
+
+
+def _found(url: str, size_bytes: object, sha256: object) -> Found:
+    """Return a file of a listing whose values are what they should be."""
+    sized = size_bytes is None or (isinstance(size_bytes, int) and size_bytes >= 0)
+    if not sized or not (sha256 is None or (isinstance(sha256, str) and DIGEST.fullmatch(sha256))):
+        raise StalledError("it tells a size or a digest of a file that can be none", passes=False)
+    return Found(url=url, size_bytes=size_bytes, sha256=sha256)  # type: ignore[arg-type]  # as checked

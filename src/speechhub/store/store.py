@@ -5,6 +5,7 @@ from pathlib import Path
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
+from speechhub.paths import UnsafeNameError, below
 from speechhub.store.digest import sha256_of
 from speechhub.store.fetch import Fetcher, clear
 from speechhub.store.file_set import FileSet, check_part_names, file_sets
@@ -83,6 +84,8 @@ class ModelStore:
             with self._layout.lock(model.id, lambda: meter.wait("another pull of it is running")):
                 if missing := self._missing(model, extras):  # while we waited, another may have done it
                     self._fetcher.fetch(model, missing, search_path, meter)
+        except UnsafeNameError as error:
+            raise ModelFilesError(f"Model {model.id!r} cannot be put into {folder}: {error}.") from error
         except OSError as error:
             raise ModelFilesError(
                 f"Model {model.id!r} cannot be put into {self._layout.models_dir}: "
@@ -131,7 +134,11 @@ class ModelStore:
     def parts(self, model: ModelSpec, *, local: Path | None = None) -> tuple[str, ...]:
         """Return the names of the model's optional parts that are there; a few stat calls."""
         folder = local or self._layout.folder(model.id)
-        return tuple(part.name for part in model.parts if part.optional and (folder / part.folder).is_dir())
+        return tuple(
+            part.name
+            for part in model.parts
+            if part.optional and below(folder, part.folder, links_out=True).is_dir()
+        )
 
     def verify(
         self, model: ModelSpec, *, local: Path | None = None, on_bytes: Callable[[int], None] | None = None
@@ -191,7 +198,7 @@ class ModelStore:
         return freed_bytes
 
     def _folder(self, model: ModelSpec, one: FileSet) -> Path:
-        return self._layout.folder(model.id) / one.folder
+        return one.folder_in(self._layout.folder(model.id))
 
     def _wanted(self, model: ModelSpec, extras: Collection[str] = ()) -> list[FileSet]:
         return _asked_for(model, {*extras, *self.parts(model)})
@@ -235,8 +242,9 @@ def _damages(
     digests = known | {file.path: file.sha256 for file in one.files if file.sha256}
     for path, expected in sorted(digests.items()):
         name = f"{one.folder}/{path}" if one.folder else path
-        if not (folder / name).is_file():
+        file = below(folder, name, links_out=True)
+        if not file.is_file():
             problems.append(f"{name} is gone.")
-        elif (actual := sha256_of(folder / name, on_bytes)) != expected:
+        elif (actual := sha256_of(file, on_bytes)) != expected:
             problems.append(f"{name} is damaged: its SHA-256 is {actual}, expected {expected}.")
     return problems

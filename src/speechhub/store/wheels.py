@@ -11,6 +11,7 @@ from pathlib import Path
 
 from speechhub.engine import ModelFile, WheelFile
 from speechhub.errors import ModelFilesError
+from speechhub.paths import below
 from speechhub.store.digest import BLOCK_BYTES, sha256_of
 from speechhub.store.file_set import FileSet
 
@@ -70,7 +71,8 @@ def _locate(part: WheelFile, search_path: Sequence[Path]) -> Path | str:
         if distribution.version != part.version:
             other_version = other_version or distribution.version
             continue
-        path = Path(str(distribution.locate_file(part.path)))
+        # Some installers link the files of packages to a place of their own.
+        path = below(Path(str(distribution.locate_file(""))), part.path, links_out=True)
         if path.is_file():
             return path
         return f"{part.distribution} {part.version} is installed without its {part.path}; reinstall it"
@@ -96,7 +98,7 @@ def put_in_place(offer: WheelOffer, folder: Path, on_bytes: Callable[[str, int],
     """
     digests = {}
     for file, parts in offer.parts:
-        target = folder / file.path
+        target = below(folder, file.path)
         target.parent.mkdir(parents=True, exist_ok=True)
 
         def count(n_bytes: int, name: str = file.path) -> None:

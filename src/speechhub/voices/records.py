@@ -14,6 +14,7 @@ MAX_NAME_CHARS: Final = 64
 """Longest name; far below the shortest clip in base64, so that the two cannot be mistaken."""
 VOICE_ID: Final = re.compile(rf"{VOICE_PREFIX}[0-9a-f]{{24}}")
 CONSENT_ID: Final = re.compile(rf"{CONSENT_PREFIX}[0-9a-f]{{24}}")
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,10 @@ class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     """Length of the recording, in seconds."""
 
+    def __post_init__(self) -> None:
+        _check_form("id", self.id, VOICE_ID)
+        _check_form("sha256", self.sha256, DIGEST)
+
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
     """A recording in which a speaker agrees."""
@@ -50,6 +55,20 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the recording."""
     duration_s: float
     """Length of the recording, in seconds."""
+
+    def __post_init__(self) -> None:
+        _check_form("id", self.id, CONSENT_ID)
+        _check_form("sha256", self.sha256, DIGEST)
+
+
+def _check_form(field: str, value: str, form: re.Pattern[str]) -> None:
+    """See that a value of a record, which names a folder or begins the names of files, is what we write.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not form.fullmatch(value):
+        raise ValueError(f"{field} is none that speechhub gives")
 
 
 def checked_name(name: str | None, *, param: str = "name") -> str:

@@ -2,19 +2,20 @@
 
 import dataclasses
 import errno
+import json
 import os
 
 import pytest
 
 import speechhub_echo
-from speechhub import discovery
+from speechhub import __version__, discovery
 from speechhub.discovery import Discovery
 from speechhub.engine import HubSource, ModelFile, ModelPart, ModelSpec, Slot, WheelFile
 from speechhub.environments import find
 from speechhub.environments.find import discover_all, discover_environments
 from speechhub.environments.folders import homes
 from speechhub.environments.read import DescriptionError
-from speechhub.environments.record import RECORD_NAME, RecordedFault, read_record
+from speechhub.environments.record import RECORD_NAME, RecordedFault, read_record, state_of
 from speechhub.errors import ConfigurationError
 
 
@@ -74,6 +75,76 @@ def test_what_no_record_names_is_no_environment(engines_dir, recorded):
         "echo": [half_made],
         "never-done": [engines_dir / "never-done" / "env-1"],
     }
+
+
+@pytest.mark.parametrize(
+    "folder", ["..", "../env-1", "/tmp", "env-1/../../x", "env-1\0", "", "bin", "env-" + "x" * 300]
+)
+def test_a_record_runs_no_python_from_elsewhere(engines_dir, recorded, folder):
+    """The Python that a record leads to lies in the environment's folder, or that is broken."""
+    path = recorded().path / RECORD_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"folder": folder}))
+
+    found = discover_environments(engines_dir)
+
+    assert found.engines == ()
+    assert [plugin.distribution for plugin in found.broken] == ["environment echo"]
+
+
+def test_a_link_to_another_python_is_no_environment(engines_dir, recorded, tmp_path):
+    """An environment's folder is no link to somewhere else."""
+    home = recorded()
+    (home.path / "env-1").rename(tmp_path / "elsewhere")
+    (home.path / "env-1").symlink_to(tmp_path / "elsewhere")
+
+    found = discover_environments(engines_dir)
+
+    assert found.engines == ()
+    assert "by a link" in found.broken[0].error
+
+
+def test_packages_from_elsewhere_are_looked_for_again(engines_dir, recorded, monkeypatch, tmp_path):
+    """A record that names foreign folders of packages is not believed: the environment's Python is asked."""
+    home = recorded()
+    described = read_record(home.path).description
+    path, foreign = home.path / RECORD_NAME, tmp_path / "foreign"
+    foreign.mkdir()
+    raw = json.loads(path.read_text())
+    raw["description"]["search_path"] = [str(foreign)]
+    raw["state"] = state_of((foreign,), __version__)
+    path.write_text(json.dumps(raw))
+    monkeypatch.setattr(find, "describe", lambda python: described)
+
+    (engine,) = discover_environments(engines_dir).engines
+
+    assert engine.search_path == described.folders
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": [{"path": "../x"}]},
+        {"files": [{"path": "x", "wheel": [{"distribution": "d", "version": "1", "path": "/etc/passwd"}]}]},
+        {"parts": [{"name": "p", "folder": "../p", "hub": {"repo": "a/p"}}]},
+        {"hub": {"repo": "../../api"}},
+        {"hub": {"repo": "a/b", "revision": "../x"}},
+        {"hub": {"repo": "a/b", "prefix": "../x/"}},
+        {"hub": {"repo": "a/b", "modelscope": "/a"}},
+    ],
+)
+def test_a_recorded_model_with_unsafe_names_is_broken(engines_dir, recorded, change):
+    """What a record says of a model's files and repositories leads down only, or all of it is broken."""
+    path = (
+        recorded(spec=dataclasses.replace(speechhub_echo.STT, models=(ModelSpec(id="m"),))).path / RECORD_NAME
+    )
+    raw = json.loads(path.read_text())
+    raw["description"]["engines"][0]["spec"]["models"][0] |= change
+    path.write_text(json.dumps(raw))
+
+    found = discover_environments(engines_dir)
+
+    assert found.engines == ()
+    assert "unsafe name" in found.broken[0].error
 
 
 def test_an_environment_that_changed_is_read_again(engines_dir, recorded, monkeypatch):

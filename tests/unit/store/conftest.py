@@ -85,6 +85,10 @@ class FakeHub:
     others: dict = field(default_factory=dict)
     """Files of further repositories, by the repository's name."""
     commit: str = "c" * 40
+    answered_commit: object = ...
+    """What it says the commit is; by default the truth."""
+    change: dict = field(default_factory=dict)
+    """What Hugging Face's listing says otherwise of each file."""
     address: str = ""
     requests: list = field(default_factory=list)
     """Path and Range header of each GET."""
@@ -125,7 +129,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.hub.statuses:
             self._answer(self.hub.statuses.pop(0), b"{}", {"Retry-After": "7"})
-        elif repo := self._asked(path, "/api/models/", "/revision/main", f"/revision/{self.hub.commit}"):
+        elif repo := self._asked(
+            path, "/api/models/", "/revision/main", f"/revision/{self.hub.commit}", f"/revision/{'d' * 40}"
+        ):
             siblings = [
                 {"rfilename": name, "size": len(data) + (self.hub.size_lie if name.endswith(".bin") else 0)}
                 | (
@@ -133,9 +139,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                     if name.endswith(".bin")
                     else {}
                 )
+                | self.hub.change
                 for name, data in self._files(repo).items()
             ]
-            body = {"id": repo, "sha": self.hub.commit, "siblings": siblings, "tags": []}
+            sha = self.hub.commit if self.hub.answered_commit is ... else self.hub.answered_commit
+            body = {"id": repo, "sha": sha, "siblings": siblings, "tags": []}
             self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
         elif repo := self._asked(path, "/api/v1/models/", "/repo/files master"):
             body = {"Code": 200, "Success": True, "Data": {"Files": self._scoped(repo)}}

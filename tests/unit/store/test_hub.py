@@ -8,6 +8,7 @@ import pytest
 from speechhub.engine import HubSource, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store import ModelState, retry
+from speechhub.store.sites import HuggingFace, ModelScope
 
 from .conftest import CONFIG, WEIGHTS, spec, tree
 
@@ -157,6 +158,101 @@ def test_unsafe_names_are_refused(hub, make_store, tmp_path):
         make_store(endpoint=hub.address).resolve(ModelSpec(id="toy", hub=HubSource(repo="owner/toy")))
 
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "commit",
+    [
+        "../../../../evil", "main", "", None, 7, "C" * 40, "c" * 39, "c" * 41, "c" * 40 + "\n",
+        "c" * 40 + "/..", "/" + "c" * 39, ["c" * 40],
+    ],
+)  # fmt: skip
+def test_a_commit_that_is_none_is_refused(hub, make_store, model, tmp_path, naps, commit):
+    """A hub cannot choose the folder that its files go to, by what it calls their commit."""
+    hub.answered_commit = commit
+
+    with pytest.raises(ModelFilesError, match=r"40 hex digits .* SPEECHHUB_HF_ENDPOINT"):
+        make_store(endpoint=hub.address).resolve(model)
+
+    assert hub.downloads() == []
+    assert not (tmp_path / "models" / ".staging").exists()
+    assert naps == []
+
+
+def test_a_hub_that_answers_another_commit_is_refused(hub, make_store, model):
+    """Who names a commit gets that one, or nothing."""
+    pinned = ModelSpec(
+        id="toy", files=model.files, hub=HubSource(repo="owner/toy", revision="d" * 40, prefix="v1/")
+    )
+
+    with pytest.raises(ModelFilesError, match="was asked for commit ddd"):
+        make_store(endpoint=hub.address).resolve(pinned)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"size": -1}, {"size": "7"}, {"lfs": {"size": 1, "sha256": "../x", "pointerSize": 1}}, {"rfilename": 7}],
+)
+def test_a_listing_with_odd_values_is_refused(hub, make_store, change):
+    """Sizes are numbers, digests are 64 hex digits, names are names: else nothing is taken."""
+    hub.change = change
+
+    with pytest.raises(ModelFilesError):
+        make_store(endpoint=hub.address).resolve(ModelSpec(id="toy", hub=HubSource(repo="owner/toy")))
+
+    assert hub.downloads() == []
+
+
+@pytest.mark.parametrize("site", [HuggingFace, ModelScope])
+@pytest.mark.parametrize(
+    "name", ["../../evil", "/etc/evil", "a/../../../evil", "a\\..\\evil", "a\0evil", "evil\u202e", "a//evil",
+             "\uff0e\uff0e/evil", "x" * 300, "a\u2215..\u2215evil", "evil/", "\ud800evil"]
+)  # fmt: skip
+def test_names_of_a_listing_stay_in_the_folder(hub, make_store, tmp_path, site, name):
+    """From no hub comes a file that lies elsewhere, or that reads otherwise than it is."""
+    hub.files = {"config.json": CONFIG, name: b"x"}
+    model = ModelSpec(id="toy", hub=HubSource(repo="owner/toy"))
+
+    with pytest.raises(ModelFilesError, match=r"unsafe name|no text"):
+        make_store(sites=[site(hub.address)]).resolve(model)
+
+    assert not list(tmp_path.rglob("*evil*"))
+    assert hub.downloads() == []
+
+
+def test_a_link_in_staging_is_not_followed(hub, make_store, model, tmp_path):
+    """Not even what lies in the folder for unfinished downloads leads a file out of it."""
+    (tmp_path / "outside").mkdir()
+    staging = tmp_path / "models" / ".staging" / "toy.hub" / hub.commit
+    staging.mkdir(parents=True)
+    (staging / "sub").symlink_to(tmp_path / "outside")
+
+    with pytest.raises(ModelFilesError, match="by a link"):
+        make_store(endpoint=hub.address).resolve(model)
+
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_manifest_with_an_unsafe_name_is_none(hub, make_store, model, tmp_path):
+    """A damaged or foreign manifest makes nothing outside the folder be read; the model is fetched anew."""
+    folder = make_store(endpoint=hub.address).resolve(model)
+    manifest = folder / ".speechhub.json"
+    manifest.write_text(manifest.read_text().replace("sub/config.json", "../../../etc/passwd"))
+
+    assert make_store(offline=True).status(model).state is not ModelState.READY
+    make_store(endpoint=hub.address).resolve(model)
+    assert make_store(offline=True).status(model).state is ModelState.READY
+
+
+def test_a_model_folder_of_the_operators_may_be_a_link(hub, make_store, model, tmp_path):
+    """Who moved a model to another disk, and left a link, still has it."""
+    folder = make_store(endpoint=hub.address).resolve(model)
+    folder.rename(tmp_path / "disk")
+    folder.symlink_to(tmp_path / "disk")
+
+    assert make_store(offline=True).resolve(model) == folder
+    assert make_store(offline=True).status(model).state is ModelState.READY
+    assert make_store(offline=True).verify(model) == ()
 
 
 def test_no_hub_at_all_is_a_short_story(make_store, model, naps):

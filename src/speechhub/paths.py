@@ -1,0 +1,82 @@
+"""Names that somebody else chose, made into paths: of files on a model hub, of folders in a JSON file.
+
+`below` is the one way from such a name to a path. Standard library only: workers import it with
+`speechhub.engine`.
+"""
+
+import os
+import unicodedata
+from pathlib import Path
+from typing import Final
+
+MAX_PART_BYTES: Final = 255
+"""Longest name of a file or folder. Source: NAME_MAX of Linux's and Apple's file systems."""
+MAX_NAME_BYTES: Final = 1024
+"""Longest name with its folders. Source: PATH_MAX of macOS, the lowest there is."""
+HIDDEN_KINDS: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Kinds of characters that no name has: control signs, marks without a shape (some file systems skip them,
+so that dots with one between them are two dots), halves of surrogate pairs, line ends."""
+LOOK_ALIKES: Final = frozenset("\u2044\u2215\u2216\u29f5\u29f8\u29f9")
+"""Characters that look like slashes and that no normal form turns into one."""
+SHOWN_CHARS: Final = 80
+"""How much of a bad name an error repeats."""
+
+
+class UnsafeNameError(ValueError):
+    """A name cannot be that of a file below a folder; the message says why."""
+
+    def __init__(self, name: object, reason: str) -> None:
+        text = repr(name)
+        shown = text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
+        super().__init__(f"the name {shown} {reason}")
+
+
+def below(base: Path, name: str, *, links_out: bool = False) -> Path:
+    """Return the path of *name* in the folder *base*, of which nothing need exist.
+
+    Args:
+        base: Folder of ours; it may itself be a link.
+        name: Name of a file or folder, with forward slashes between folders; from anywhere.
+        links_out: Whether links on the way may lead out of *base*: in folders that operators furnish.
+
+    Raises:
+        UnsafeNameError: The path would not lie below *base*, or the name is none that a file has.
+    """
+    check_name(name)
+    path = base / name
+    if not links_out:
+        root, real = os.path.realpath(base), os.path.realpath(path)
+        if real == root or os.path.commonpath([root, real]) != root:
+            raise UnsafeNameError(name, "leads out of its folder by a link")
+    return path
+
+
+def check_name(name: str) -> None:
+    """See that *name* is a relative path that goes down only, and reads the same for people and systems.
+
+    Raises:
+        UnsafeNameError: It is not.
+    """
+    if not isinstance(name, str):
+        raise UnsafeNameError(name, "is no text")
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError as error:
+        raise UnsafeNameError(name, "is not valid Unicode") from error
+    if len(encoded) > MAX_NAME_BYTES or any(len(part) > MAX_PART_BYTES for part in encoded.split(b"/")):
+        raise UnsafeNameError(
+            name, f"is too long: {MAX_PART_BYTES} bytes for each part, {MAX_NAME_BYTES} in all"
+        )
+    if any(unicodedata.category(char) in HIDDEN_KINDS or char in LOOK_ALIKES for char in name):
+        raise UnsafeNameError(name, "has a character that cannot be seen, or that looks like a slash")
+    # A file system, or a program behind us, may read the compatibility form: two dots in one, wide slashes.
+    common = unicodedata.normalize("NFKC", name)
+    if common.count("/") != name.count("/"):
+        raise UnsafeNameError(name, "has a character that looks like a slash")
+    for form in (name, common):
+        if "\\" in form:
+            raise UnsafeNameError(name, "has a backslash")
+        if any(part.strip() in ("", ".", "..") for part in form.split("/")):
+            raise UnsafeNameError(
+                name, "does not only lead down: an empty part, '.', '..' or a slash at an end"
+            )
