@@ -38,7 +38,7 @@ def test_uncommenting_everything_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    shown = load_settings(environ={})
+    shown = load_settings(current_folder=True, environ={})
 
     (tmp_path / ".env").unlink()
     assert msgspec.structs.asdict(shown) == msgspec.structs.asdict(load_settings(environ={}))

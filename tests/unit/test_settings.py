@@ -24,7 +24,7 @@ def test_dotenv_lies_between_file_and_environment(tmp_path, monkeypatch):
     (tmp_path / "speechhub.toml").write_text("port = 1\nqueue_limit = 1\nmax_input_chars = 1\n")
     (tmp_path / ".env").write_text("SPEECHHUB_PORT=2\nSPEECHHUB_QUEUE_LIMIT=2\nOTHER=1\n")
 
-    settings = load_settings(environ={"SPEECHHUB_PORT": "3"})
+    settings = load_settings(current_folder=True, environ={"SPEECHHUB_PORT": "3"})
 
     assert (settings.port, settings.queue_limit, settings.max_input_chars) == (3, 2, 1)
 
@@ -135,7 +135,9 @@ def test_a_mistake_elsewhere_is_told_with_its_source(tmp_path, monkeypatch):
 
     with pytest.raises(ConfigurationError) as caught:
         load_settings(
-            environ={"SPEECHHUB_DEVICE": "cpu", "SPEECHHUB_PORT": "eight"}, overrides={"standby": 3}
+            current_folder=True,
+            environ={"SPEECHHUB_DEVICE": "cpu", "SPEECHHUB_PORT": "eight"},
+            overrides={"standby": 3},
         )
 
     assert "SPEECHHUB_QUEUE_LIMIT in the file .env is 'many'" in caught.value.message

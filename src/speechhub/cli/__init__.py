@@ -7,6 +7,7 @@ import click
 
 from speechhub import __version__
 from speechhub.cli._root import STATUSES, RootGroup
+from speechhub.cli._settings import add_config
 from speechhub.cli.completion import completion
 from speechhub.cli.doctor import doctor
 from speechhub.cli.engines import engines
@@ -17,9 +18,14 @@ from speechhub.cli.top import top
 from speechhub.cli.transcribe import transcribe
 from speechhub.cli.voices import voices
 
+SOURCES = (
+    "Settings come from SPEECHHUB_* variables, config.toml in SPEECHHUB_HOME and what --config names; "
+    "'speechhub serve' alone reads speechhub.toml and .env in the current folder unasked, other commands do "
+    "with '--config .'. See docs/configuration.md."
+)
 EPILOG = "\n\n".join(
     (
-        "Settings come from speechhub.toml, .env and SPEECHHUB_* variables; see docs/configuration.md.",
+        SOURCES,
         "NO_COLOR=1 and TERM=dumb turn colours off, FORCE_COLOR=1 turns them on.",
         "\n".join(
             ("\b", "Exit status:", *(f"  {status:<4} {meaning}" for status, meaning in STATUSES.items()))
@@ -48,3 +54,5 @@ def main() -> None:
 
 for command in (serve, transcribe, speak, models, voices, engines, top, doctor, completion):
     main.add_command(command)
+
+add_config(main)

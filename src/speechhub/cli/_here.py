@@ -45,19 +45,22 @@ async def closed_to_the_end(hub: AbstractAsyncContextManager[object]) -> AsyncIt
             raise
 
 
-def open_hub(*, verbose: bool = False, **overrides: object) -> "Hub":
+def open_hub(*, verbose: bool = False, hint: bool = True, **overrides: object) -> "Hub":
     """Put the services together from the settings, of which *overrides* win; nothing is started.
+
+    With *hint*, files with settings that were not read are told.
 
     Raises:
         ConfigurationError: A setting is wrong, or settings and engines contradict each other.
     """
+    from speechhub.cli._settings import read_own
     from speechhub.cli._terminal import coloured
     from speechhub.log import configure_logging
     from speechhub.services.hub import Hub
-    from speechhub.settings import load_settings
 
-    settings = load_settings(overrides=overrides)
+    reading = read_own(hint=hint, overrides=overrides)
+    settings = reading.settings
     # What fails is also raised, and told once, as the command's one line.
     level = "debug" if settings.log_level == "debug" else "info"
     configure_logging(level if verbose else "critical", settings.log_format, coloured=coloured(sys.stderr))
-    return Hub.assemble(settings)
+    return Hub.assemble(settings, hub_named=reading.hub_named)

@@ -26,9 +26,9 @@ def own_address() -> str:
     Raises:
         ConfigurationError: A setting is wrong.
     """
-    from speechhub.settings import load_settings
+    from speechhub.cli._settings import own_settings
 
-    settings = load_settings()
+    settings = own_settings()
     here = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     return f"http://[{here}]:{settings.port}" if ":" in here else f"http://{here}:{settings.port}"
 

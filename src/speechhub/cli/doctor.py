@@ -53,16 +53,21 @@ def _findings() -> Iterator[Finding]:
 
     from speechhub import __version__
     from speechhub.cli._here import open_hub
+    from speechhub.cli._settings import read_own
     from speechhub.errors import SpeechhubError
     from speechhub.gpu.names import gpu_names
 
     yield OK, "speechhub", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"
     try:
-        hub = open_hub()
+        reading = read_own(hint=False)
+        hub = open_hub(hint=False)
     except SpeechhubError as error:
         yield FAIL, "settings", error.message
         return
-    yield OK, "settings", f"home is {hub.settings.home}"
+    files = ", ".join(str(file.path) for file in reading.files)
+    yield OK, "settings", f"home is {hub.settings.home}{f'; read from {files}' if files else ''}"
+    for text in [one.text for one in reading.ignored] + [it.remark for it in reading.files if it.remark]:
+        yield WARN, "settings", text
     yield _disk(hub)
     yield OK, "GPUs", ", ".join(gpu_names()) or "none; engines run on the CPU"
     for plugin in hub.broken_plugins:
@@ -86,14 +91,14 @@ def _places() -> Iterator[Finding]:
     """Ask each place, and say of each kind whether anybody serves it."""
     import os
 
+    from speechhub.cli._settings import own_settings
     from speechhub.environments.pins import build_for_machine
     from speechhub.environments.probe import places, probe
     from speechhub.errors import SpeechhubError
     from speechhub.mirrors import MIRRORS
-    from speechhub.settings import load_settings
 
     try:
-        settings = load_settings()
+        settings = own_settings()
         build = build_for_machine()
     except SpeechhubError as error:
         yield FAIL, "settings", error.message

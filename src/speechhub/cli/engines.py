@@ -52,11 +52,11 @@ def list_engines(as_json: bool) -> None:
 
 def show_engines(*, as_json: bool) -> None:
     """Print what is installed."""
+    from speechhub.cli._settings import own_settings
     from speechhub.cli._tables import print_table, some
     from speechhub.environments.find import discover_all
-    from speechhub.settings import load_settings
 
-    found = discover_all(load_settings().engines_dir)
+    found = discover_all(own_settings().engines_dir)
     if as_json:
         print_json(
             {
@@ -272,9 +272,9 @@ def check(names: tuple[str, ...], clean: bool, as_json: bool) -> None:
 
 
 def _settings() -> "Settings":
-    from speechhub.settings import load_settings
+    from speechhub.cli._settings import own_settings
 
-    return load_settings()
+    return own_settings()
 
 
 def _find(settings: "Settings", name: str) -> "EnvironmentHome":

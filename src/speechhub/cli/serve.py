@@ -1,25 +1,30 @@
 """``speechhub serve``."""
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+if TYPE_CHECKING:
+    from speechhub.settings import Reading
+
+WEIGHTY: Final = ("home", "hf_endpoint", "model_hub", "modelscope_endpoint", "mirror")
+"""Settings that say where programs and models come from; the log names each with its origin."""
 
 
 @click.command(short_help="Serve the API until Ctrl-C.")
 @click.option("--host", help="Address to listen on; 0.0.0.0 for all.  [SPEECHHUB_HOST, default 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 for a free one.  [SPEECHHUB_PORT, default 8000]")
 @click.option(
-    "--config", type=click.Path(path_type=Path), help="TOML file with settings.  [SPEECHHUB_CONFIG]"
-)
-@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="How much to log.  [SPEECHHUB_LOG_LEVEL, default info]",
 )
-def serve(config: Path | None, **options: Any) -> None:
+def serve(**options: Any) -> None:
     """Serve the API until Ctrl-C.
+
+    Settings also come from speechhub.toml and .env in the current folder, if they are your own or root's and
+    nobody else can write them; the log says what was read.
 
     \b
     speechhub serve
@@ -35,16 +40,39 @@ def serve(config: Path | None, **options: Any) -> None:
     """  # noqa: D301
     import uvloop
 
+    from speechhub.cli._settings import read_own
     from speechhub.cli._terminal import coloured
     from speechhub.http.app import create_app
     from speechhub.http.server import serve as serve_app
     from speechhub.log import configure_logging
     from speechhub.services.hub import Hub
-    from speechhub.settings import load_settings
 
     overrides = {name: value for name, value in options.items() if value is not None}
-    settings = load_settings(config_file=config, overrides=overrides)
+    reading = read_own(current_folder=True, hint=False, overrides=overrides)
+    settings = reading.settings
     configure_logging(settings.log_level, settings.log_format, coloured=coloured(sys.stderr))
-    hub = Hub.assemble(settings)
+    log_reading(reading)
+    hub = Hub.assemble(settings, hub_named=reading.hub_named)
     hub.check()
     uvloop.run(serve_app(create_app(settings, hub), hub, settings))
+
+
+def log_reading(reading: "Reading") -> None:
+    """Log which files were read and which were not, and where what decides over programs comes from."""
+    import re
+
+    import structlog
+
+    log = structlog.get_logger()
+    for file in reading.files:
+        log.info("settings were read", file=str(file.path.absolute()))
+        if file.remark:
+            log.warning("a file with settings is not safe", file=str(file.path), problem=file.remark)
+    for one in reading.ignored:
+        log.warning("settings were not read", file=str(one.path.absolute()), problem=one.text)
+    values = {name: getattr(reading.settings, name) for name in WEIGHTY if name in reading.origins}
+    for name, value in values.items():
+        shown = re.sub(r"://[^/\s@]+@", "://", str(value))
+        log.info("a setting in effect", setting=name, value=shown, origin=reading.origins[name])
+    if names := sorted(reading.settings.engines):
+        log.info("options of engines in effect", engines=names, origin=reading.origins["engines"])

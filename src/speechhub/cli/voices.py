@@ -170,8 +170,8 @@ def alias_voice(alias: str, name: str | None, remove: bool) -> None:
 
 
 def _library() -> "tuple[Settings, VoiceLibrary]":
-    from speechhub.settings import load_settings
+    from speechhub.cli._settings import own_settings
     from speechhub.voices import VoiceLibrary
 
-    settings = load_settings()
+    settings = own_settings()
     return settings, VoiceLibrary(settings.voices_dir, limit=settings.max_voices)

@@ -10,9 +10,12 @@ import msgspec
 
 import speechhub
 from speechhub.environments.record import Description
+from speechhub.settings.secret import is_secret
 
 PROGRAM: Final = Path(__file__).with_name("describe.py")
 PACKAGE: Final = Path(speechhub.__file__).parent
+TOKENS: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY")
+"""Variables that no installation needs."""
 TIMEOUT_S: Final = 60.0
 """For descriptions, which import nothing heavy; a cold disk is slow."""
 FACTORIES_TIMEOUT_S: Final = 600.0
@@ -40,7 +43,7 @@ def describe(python: Path, *, factories: bool = False) -> Description:
             capture_output=True,
             check=False,
             timeout=FACTORIES_TIMEOUT_S if factories else TIMEOUT_S,
-            env=clean_environment(os.environ),
+            env=keyless_environment(os.environ),
             stdin=subprocess.DEVNULL,
         )
     except OSError as error:
@@ -58,6 +61,14 @@ def describe(python: Path, *, factories: bool = False) -> Description:
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return *environ* without what would mix this Python's packages into another, and without our keys."""
-    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
+    """Return *environ* without what would mix this Python's packages into another, and without our keys.
+
+    Tokens of model hubs and of APIs go, too; what package indexes want to be shown stays.
+    """
+    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", *TOKENS)
     return {k: v for k, v in environ.items() if k not in dropped and not k.startswith("SPEECHHUB_")}
+
+
+def keyless_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return *environ* as `clean_environment` does, without any secret: for code of plugins."""
+    return {k: v for k, v in clean_environment(environ).items() if not is_secret(k, v)}

@@ -66,8 +66,12 @@ class Hub:
         )
 
     @classmethod
-    def assemble(cls, settings: Settings) -> Self:
+    def assemble(cls, settings: Settings, *, hub_named: bool = False) -> Self:
         """Find the engines and put everything together; nothing is started.
+
+        Args:
+            settings: The operator's wishes.
+            hub_named: `Reading.hub_named`: whether the model hub may be shown the operator's token.
 
         Raises:
             ConfigurationError: The settings and the installed engines contradict each other.
@@ -87,6 +91,7 @@ class Hub:
             settings.models_dir,
             hf_endpoint=settings.hf_endpoint,
             modelscope=settings.modelscope,
+            hub_named=hub_named,
             offline=settings.offline,
         )
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses)

@@ -1,10 +1,11 @@
 """Settings: defaults ← TOML file ← ``.env`` ← environment ``SPEECHHUB_*``.
 
-``values`` says what can be set, ``sources`` reads it. Nothing else reads the environment.
+``values`` says what can be set, ``sources`` reads it, ``files`` says which files are read. Nothing else reads
+the environment.
 """
 
 from speechhub.settings.secret import Secret
-from speechhub.settings.sources import load_settings
+from speechhub.settings.sources import Reading, load_settings, read_settings
 from speechhub.settings.values import ModelSettings, Settings
 
-__all__ = ["ModelSettings", "Secret", "Settings", "load_settings"]
+__all__ = ["ModelSettings", "Reading", "Secret", "Settings", "load_settings", "read_settings"]

@@ -1,6 +1,19 @@
-"""A text that must not be seen."""
+"""A text that must not be seen, and the variables of an environment that hold one."""
 
 import hmac
+import re
+from typing import Final
+
+SECRET_NAME: Final = re.compile(
+    r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|CREDENTIALS?|AUTH)(?:_|$)|PASSW", re.IGNORECASE
+)
+"""Names of variables that hold a secret, such as ``HF_TOKEN`` and ``AWS_ACCESS_KEY_ID``, or lead to one."""
+PASSWORD_IN_ADDRESS: Final = re.compile(r"://[^/\s@]+@")
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Tell whether a variable holds a secret: it is named like one, or an address with a password."""
+    return bool(SECRET_NAME.search(name) or PASSWORD_IN_ADDRESS.search(value))
 
 
 class Secret:

@@ -5,25 +5,39 @@ case behind ``SPEECHHUB_``, in the environment; tables and lists are written as 
 plain words also with commas.
 """
 
+import io
 import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from dotenv import dotenv_values
+from dotenv.main import DotEnv
+from dotenv.variables import Variable, parse_variables
 
 from speechhub.errors import ConfigurationError
 from speechhub.mirrors import MIRRORS
 from speechhub.settings.expected import expected, shown
 from speechhub.settings.faults import SECRET, explain, near
+from speechhub.settings.files import (
+    DOTENV,
+    TOML,
+    IgnoredFile,
+    SettingsFile,
+    is_dotenv,
+    left_alone,
+    read_found,
+    read_named,
+)
 from speechhub.settings.placeholders import is_placeholder
-from speechhub.settings.secret import Secret
+from speechhub.settings.secret import Secret, is_secret
 from speechhub.settings.values import Settings
 
 PREFIX = "SPEECHHUB_"
+CONFIG = PREFIX + "CONFIG"
 SERVICE_LINK = re.compile(
     PREFIX + r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
     "|" + PREFIX + r"(\w+_)?PORT=(tcp|udp|sctp)://.*"
@@ -32,17 +46,54 @@ SERVICE_LINK = re.compile(
 Source: Kubernetes' documentation, "Service", environment variables."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Settings, and how they came about."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """Name of a setting → where it was written, for people."""
+    files: tuple[SettingsFile, ...]
+    """Files that were read."""
+    ignored: tuple[IgnoredFile, ...]
+    """Files of the current folder that were not."""
+    hub_named: bool
+    """Whether the operator named the model hub himself, in the environment or a file that he named: it may
+    then be shown HF_TOKEN. A file that lies in the current folder, and a mirror's profile, name none."""
+
+
 def load_settings(
     *,
     config_file: Path | None = None,
+    current_folder: bool = False,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Settings:
+    """Read the settings from all their sources, as `read_settings` does, and return them alone.
+
+    Raises:
+        ConfigurationError: A source has an unknown name or a wrong value; the message says which.
+    """
+    return read_settings(
+        config_file=config_file, current_folder=current_folder, environ=environ, overrides=overrides
+    ).settings
+
+
+def read_settings(
+    *,
+    config_file: Path | None = None,
+    current_folder: bool = False,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Reading:
     """Read the settings from all their sources.
 
     Args:
-        config_file: TOML file; by default ``SPEECHHUB_CONFIG``, else ``speechhub.toml`` in the current
-            folder, else ``config.toml`` in the home folder. A file that is named must exist.
+        config_file: TOML file, file of variables whose name ends with ``.env``, or folder with
+            ``speechhub.toml`` and ``.env``; by default ``SPEECHHUB_CONFIG``, else ``config.toml`` in the home
+            folder. What is named must exist.
+        current_folder: Whether ``speechhub.toml`` and ``.env`` of the current folder count, if they are the
+            user's own: the first where no TOML file is named, the second where no other is.
         environ: The environment; by default the process's own.
         overrides: Values that win over everything else, by setting name.
 
@@ -50,31 +101,124 @@ def load_settings(
         ConfigurationError: A source has an unknown name or a wrong value; the message says which.
     """
     process = os.environ if environ is None else environ
-    dotenv = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    env = {**dotenv, **process}
-    values: dict[str, Any] = {}
-    values, origins = _read_toml(config_file, env)
-    for source, mapping in (("the file .env", dotenv), ("the environment", process)):
+    named = config_file or (Path(process[CONFIG]).expanduser() if process.get(CONFIG) else None)
+    files, ignored = _find_files(named, current_folder=current_folder)
+    dotenv_file = next((file for file in files if is_dotenv(file.path)), None)
+    dotenv = _variables(dotenv_file, process) if dotenv_file else {}
+    if named is None and dotenv.get(CONFIG):
+        files = [*files, *_led_to(Path(dotenv[CONFIG]).expanduser(), dotenv_file)]
+    toml = next((file for file in files if not is_dotenv(file.path)), None)
+    if toml is None:
+        home = Path(process.get(PREFIX + "HOME") or dotenv.get(PREFIX + "HOME") or "~/.speechhub")
+        toml = read_named(home.expanduser() / "config.toml", must_exist=False)
+        if toml and not process.get(PREFIX + "HOME") and dotenv.get(PREFIX + "HOME") and dotenv_file:
+            toml = replace(toml, named=dotenv_file.named)
+        files = [*files, *([toml] if toml else [])]
+    values, origins = _read_toml(toml)
+    theirs = {name for name in values if toml and not toml.named}
+    shown = (
+        "the file .env" if dotenv_file is None or not dotenv_file.named else f"the file {dotenv_file.path}"
+    )
+    for source, mapping, own in (
+        (shown, dotenv, dotenv_file is None or dotenv_file.named),
+        ("the environment", process, True),
+    ):
         found = _from_environment(mapping, source)
         values |= found
         origins |= {name: f"{PREFIX}{name.upper()} in {source}" for name in found}
+        theirs = theirs - set(found) if own else theirs | set(found)
     for name, value in (overrides or {}).items():
         values[name] = value
         origins[name] = f"{name} on the command line"
+        theirs.discard(name)
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_convert)
     except msgspec.ValidationError as error:
         raise ConfigurationError(explain(values, origins, _fit) or f"Settings: {error}.") from error
     for name in SECRET:
         _refuse_placeholders(getattr(settings, name), origins.get(name, ""))
-    return msgspec.structs.replace(
+    own_endpoint = settings.hf_endpoint or process.get("HF_ENDPOINT")
+    settings = msgspec.structs.replace(
         settings,
         home=settings.home.expanduser().absolute(),
         # HF_ENDPOINT is huggingface_hub's own, and nearer to the operator than a whole profile.
         hf_endpoint=settings.hf_endpoint
-        or (None if env.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
+        or (None if process.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
         api_keys=settings.api_keys + _read_keys(settings.api_keys_file, origins.get("api_keys_file", "")),
     )
+    if not settings.api_keys and (lost := next((one for one in ignored if one.has_keys), None)):
+        raise ConfigurationError(
+            f"{lost.text} It seems to hold API keys, and without keys the server would let everybody in."
+        )
+    return Reading(
+        settings=settings,
+        origins=origins,
+        files=tuple(files),
+        ignored=tuple(ignored),
+        hub_named=bool(own_endpoint) and "hf_endpoint" not in theirs,
+    )
+
+
+def _find_files(named: Path | None, *, current_folder: bool) -> tuple[list[SettingsFile], list[IgnoredFile]]:
+    """Return the files that count, and those of the current folder that do not."""
+    files: list[SettingsFile] = []
+    if named is not None and named.is_dir():
+        inside = [read_named(named / name, must_exist=False) for name in (TOML, DOTENV)]
+        files = [file for file in inside if file is not None]
+        if not files:
+            raise ConfigurationError(f"The folder {named} has neither {TOML} nor {DOTENV}.")
+        return files, []
+    if named is not None and (file := read_named(named)):
+        files.append(file)
+    if not current_folder:
+        return files, [] if named else list(left_alone(Path()))
+    wanted = [DOTENV] if named is None or not is_dotenv(named) else []
+    wanted += [TOML] if named is None else []
+    found = [read_found(Path(name)) for name in wanted]
+    files += [one for one in found if isinstance(one, SettingsFile)]
+    return files, [one for one in found if isinstance(one, IgnoredFile)]
+
+
+def _led_to(path: Path, by: SettingsFile | None) -> list[SettingsFile]:
+    """Return the TOML file that a file of variables names; it is as much the operator's word as that one."""
+    if by is None or by.named:
+        file = read_named(path)
+        return [file] if file else []
+    found = read_found(path)
+    if found is None:
+        raise ConfigurationError(f"There is no configuration file {path}.")
+    if isinstance(found, IgnoredFile):
+        raise ConfigurationError(f"{CONFIG} in the file .env: {found.text}")
+    return [found]
+
+
+def _variables(file: SettingsFile, process: Mapping[str, str]) -> dict[str, str]:
+    """Return what a file of variables says, with ``${NAME}`` put in.
+
+    From a file that only lies there, no secret of the environment gets into a setting that is none: it would
+    be a part of an address, or of a path.
+
+    Raises:
+        ConfigurationError: One would.
+    """
+    raw = DotEnv(None, stream=io.StringIO(file.text), interpolate=False).dict()
+    values: dict[str, str] = {}
+    secret = {name for name, value in process.items() if is_secret(name, value)}
+    for name, text in raw.items():
+        if text is None:
+            continue
+        atoms = list(parse_variables(text))
+        used = {atom.name for atom in atoms if isinstance(atom, Variable)} & secret
+        setting = name.removeprefix(PREFIX).lower() if name.startswith(PREFIX) else ""
+        if used and not file.named:
+            secret.add(name)
+            if setting and setting not in SECRET:
+                raise ConfigurationError(
+                    f"{name} in the file {file.path} repeats {', '.join(sorted(used))}, which is secret. "
+                    f"Name the file to allow that: --config {file.path}"
+                )
+        values[name] = "".join(atom.resolve({**process, **values}) for atom in atoms)
+    return values
 
 
 def _read_keys(path: Path | None, origin: str) -> tuple[Secret, ...]:
@@ -109,28 +253,15 @@ def _refuse_placeholders(keys: tuple[Secret, ...], origin: str) -> None:
             )
 
 
-def _read_toml(config_file: Path | None, env: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def _read_toml(file: SettingsFile | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what the TOML file says, and where it says each."""
-    named = config_file or (Path(env[PREFIX + "CONFIG"]) if env.get(PREFIX + "CONFIG") else None)
-    home = Path(env.get(PREFIX + "HOME") or "~/.speechhub").expanduser()
-    candidates = [named] if named else [Path("speechhub.toml"), home / "config.toml"]
-    for path in candidates:
-        try:
-            text = path.read_text("utf-8")
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise ConfigurationError(
-                f"Cannot read the configuration file {path}: {error.strerror}."
-            ) from error
-        try:
-            values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError(f"The configuration file {path} is not valid TOML: {error}.") from error
-        return values, {name: f"{name} in {_place(path, text, name)}" for name in values}
-    if named:
-        raise ConfigurationError(f"There is no configuration file {named}.")
-    return {}, {}
+    if file is None:
+        return {}, {}
+    try:
+        values = tomllib.loads(file.text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"The configuration file {file.path} is not valid TOML: {error}.") from error
+    return values, {name: f"{name} in {_place(file.path, file.text, name)}" for name in values}
 
 
 def _place(path: Path, text: str, name: str) -> str:
@@ -144,7 +275,7 @@ def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
     values: dict[str, Any] = {}
     for key, text in mapping.items():
-        if not key.startswith(PREFIX) or key == PREFIX + "CONFIG" or text == "":
+        if not key.startswith(PREFIX) or key == CONFIG or text == "":
             continue
         if SERVICE_LINK.fullmatch(f"{key}={text}"):
             continue

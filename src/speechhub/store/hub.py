@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -173,6 +174,8 @@ def _transfer(
             target.unlink()
             on_bytes(-have)
             raise StalledError("it has less than we already have", retry_after_s=0)
+        if response.url.scheme == "http" and urlsplit(file.url).scheme == "https":
+            raise StalledError("it leads on from https to an address without", passes=False)
         hf_raise_for_status(response)
         if have and response.status_code != 206:  # noqa: PLR2004  # the range was ignored
             on_bytes(-have)

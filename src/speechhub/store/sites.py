@@ -5,19 +5,22 @@ needs it.
 """
 
 import hashlib
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-from urllib.parse import quote
+from typing import Any, Final, Literal, Protocol
+from urllib.parse import quote, urlsplit
 
 from speechhub.engine import HubSource, ModelFile
+from speechhub.mirrors import HUGGING_FACE
 from speechhub.paths import SHOWN_CHARS
 from speechhub.store.retry import StalledError
 
 TIMEOUT_S: Final = 30.0
 """Longest silence of a server, in seconds."""
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+HUGGING_FACE_HOST: Final = urlsplit(HUGGING_FACE).hostname
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,8 +63,15 @@ class Site(Protocol):
 class HuggingFace:
     """Hugging Face's hub, or a mirror that speaks its protocol, through huggingface-hub."""
 
-    def __init__(self, endpoint: str | None) -> None:
+    def __init__(self, endpoint: str | None, *, named: bool = False) -> None:
+        """Make no connection.
+
+        Args:
+            endpoint: Address of a mirror; None for what huggingface-hub takes by itself.
+            named: Whether the operator named that address, so that it may be shown his token.
+        """
         self._endpoint = endpoint
+        self._named = named or endpoint is None
 
     @property
     def address(self) -> str:
@@ -75,12 +85,22 @@ class HuggingFace:
     def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:  # noqa: ARG002
         """Ask once for the files of a repository; see `Site`."""
         from huggingface_hub import HfApi, hf_hub_url  # noqa: PLC0415
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError  # noqa: PLC0415
 
-        api = HfApi(endpoint=self._endpoint, library_name="speechhub")
+        api = HfApi(endpoint=self._endpoint, library_name="speechhub", token=self._token())
         try:
             info = api.model_info(hub.repo, revision=hub.revision, files_metadata=True, timeout=TIMEOUT_S)
         except (AttributeError, KeyError, TypeError) as error:  # how huggingface-hub takes an unknown answer
             raise StalledError("it does not speak the hub's protocol", passes=False) from error
+        except (GatedRepoError, RepositoryNotFoundError) as error:  # both are also said to strangers
+            if self._withholds():
+                raise StalledError(
+                    "it may want a token, and HF_TOKEN is not sent there: it goes by https alone, to "
+                    "huggingface.co or to the hub that SPEECHHUB_HF_ENDPOINT names in the environment or in "
+                    "a file that --config names",
+                    passes=False,
+                ) from error
+            raise
         commit = _checked_commit(info.sha, hub)
         files = {
             (name := _checked_name(it.rfilename)): _found(
@@ -93,10 +113,20 @@ class HuggingFace:
         return Repository(commit=commit, files=files)
 
     def headers(self) -> dict[str, str]:
-        """Return what requests for its files carry: a token, if there is one."""
+        """Return what requests for its files carry: a token, if there is one for this hub."""
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # noqa: PLC0415
 
-        return dict(build_hf_headers(library_name="speechhub"))
+        return dict(build_hf_headers(library_name="speechhub", token=self._token()))
+
+    def _token(self) -> Literal[False] | None:
+        """Return what huggingface-hub is told about its token: to look for one, None, or to send none."""
+        return None if may_carry_token(self.address, named=self._named) else False
+
+    def _withholds(self) -> bool:
+        """Tell whether there is a token, and this hub does not get it."""
+        from huggingface_hub import get_token  # noqa: PLC0415
+
+        return self._token() is False and bool(get_token())
 
 
 class ModelScope:
@@ -124,6 +154,8 @@ class ModelScope:
             follow_redirects=True,
             timeout=TIMEOUT_S,
         )
+        if response.url.scheme == "http" and self.address.startswith("https:"):
+            raise StalledError("it leads on from https to an address without", passes=False)
         hf_raise_for_status(response)
         try:
             listed: list[dict[str, Any]] = response.json()["Data"]["Files"] or []
@@ -144,6 +176,30 @@ class ModelScope:
     def headers(self) -> dict[str, str]:
         """Return what requests for its files carry: none of Hugging Face's tokens."""
         return {"User-Agent": "speechhub"}
+
+
+def may_carry_token(address: str, *, named: bool) -> bool:
+    """Tell whether requests to a hub may carry the operator's token.
+
+    Args:
+        address: Of the hub.
+        named: Whether the operator named it himself; Hugging Face's own hub needs no naming.
+    """
+    parts = urlsplit(address)
+    host = (parts.hostname or "").rstrip(".").lower()
+    if any(char.isspace() or char in "\\@" for char in parts.netloc):
+        return False
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        return False
+    return named or host == HUGGING_FACE_HOST
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, which nobody can listen in on."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _checked_commit(commit: object, hub: HubSource) -> str:

@@ -33,6 +33,7 @@ class ModelStore:
         hf_endpoint: str | None,
         offline: bool,
         modelscope: str | None = None,
+        hub_named: bool = False,
         hub: ModelHub | None = None,
     ) -> None:
         """Use the folder *models_dir*, which need not exist.
@@ -42,11 +43,15 @@ class ModelStore:
             hf_endpoint: Address of a mirror of Hugging Face's hub; None for huggingface-hub's own.
             offline: Whether to connect to nothing.
             modelscope: Address of ModelScope's hub, to be asked first; None to do without.
+            hub_named: Whether the operator named *hf_endpoint* himself, so that it may be shown his token.
             hub: Stands for both hubs.
         """
         self._layout = Layout(models_dir)
         self._offline = offline
-        sites: list[Site] = [*([ModelScope(modelscope)] if modelscope else []), HuggingFace(hf_endpoint)]
+        sites: list[Site] = [
+            *([ModelScope(modelscope)] if modelscope else []),
+            HuggingFace(hf_endpoint, named=hub_named),
+        ]
         self._fetcher = Fetcher(self._layout, hub or ModelHub(sites), offline=offline)
 
     def resolve(

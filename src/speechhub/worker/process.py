@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import socket
 import sys
@@ -14,14 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from speechhub.errors import EngineLoadError
+from speechhub.settings.secret import is_secret
 from speechhub.worker.output import OutputReader
 
 BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
-SECRET_NAME: Final = re.compile(
-    r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|CREDENTIALS?|AUTH)(?:_|$)|PASSW", re.IGNORECASE
-)
-"""Names of variables that hold a secret, such as ``HF_TOKEN`` and ``AWS_ACCESS_KEY_ID``, or lead to one."""
-PASSWORD_IN_ADDRESS: Final = re.compile(r"://[^/\s@]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +156,5 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environment.items()
-        if name not in dropped
-        and not name.startswith("SPEECHHUB_")
-        and not SECRET_NAME.search(name)
-        and not PASSWORD_IN_ADDRESS.search(value)
+        if name not in dropped and not name.startswith("SPEECHHUB_") and not is_secret(name, value)
     }

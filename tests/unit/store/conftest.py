@@ -87,6 +87,8 @@ class FakeHub:
     commit: str = "c" * 40
     answered_commit: object = ...
     """What it says the commit is; by default the truth."""
+    leads_to: str = ""
+    """Address of a hub that downloads are sent on to."""
     change: dict = field(default_factory=dict)
     """What Hugging Face's listing says otherwise of each file."""
     address: str = ""
@@ -148,6 +150,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif repo := self._asked(path, "/api/v1/models/", "/repo/files master"):
             body = {"Code": 200, "Success": True, "Data": {"Files": self._scoped(repo)}}
             self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        elif self.hub.leads_to and "/resolve/" in path:
+            self._answer(302, b"", {"Location": self.hub.leads_to + self.path})
         elif repo := self._asked(path, "/", f"/resolve/{self.hub.commit}/"):
             self._send_file(self._files(repo), path.partition(f"/resolve/{self.hub.commit}/")[2], wanted)
         else:
@@ -216,6 +220,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def hub(monkeypatch):
     """A model hub with the toy model on it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield from _served()
+
+
+@pytest.fixture
+def other_hub(hub):
+    """Another model hub with the same model."""
+    yield from _served()
+
+
+def _served():
     fake = FakeHub()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": fake}))
     server.daemon_threads = True

@@ -75,7 +75,7 @@ def test_a_cut_connection_is_continued(hub, store, model):
 def test_what_modelscope_has_not_comes_from_hugging_face(hub, make_store):
     """A mirror is never alone."""
     hub.others = {"owner/rare": {"x": CONFIG}}
-    store = make_store(sites=[ModelScope("http://127.0.0.1:9"), HuggingFace(hub.address)])
+    store = make_store(sites=[ModelScope("http://127.0.0.1:9"), HuggingFace(hub.address, named=True)])
 
     folder = store.resolve(ModelSpec(id="rare", hub=HubSource(repo="owner/rare")))
 
