@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     parts = [f"--with={part}" for part in wanted.parts]
     for command in (["pull", *parts], ["verify"]):
         done = subprocess.run(
-            [sys.executable, "-m", "speechhub", "models", *command, *wanted.names], check=False
+            [sys.executable, "-P", "-m", "speechhub", "models", *command, *wanted.names], check=False
         )
         if done.returncode != 0:
             return done.returncode

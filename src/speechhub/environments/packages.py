@@ -98,7 +98,9 @@ class Installer:
         configuration = pip_configuration(environ)
         uv = None if needs_pip(configuration) or environ.get("NO_UV") else find_uv()
         if uv:
-            command = [uv, "pip", "install", *_quiet(), "--python", str(self.python), *words]
+            # Settings of uv in the current folder could name an index of somebody else's.
+            start = [uv, "--project", str(self.python.parent), "pip", "install"]
+            command = [*start, *_quiet(), "--python", str(self.python), *words]
             told = uv_environment(configuration, environ, hashed="--require-hashes" in words)
             if self._run(command, {"UV_COMPILE_BYTECODE": "1", **environ, **told}):
                 return True
@@ -109,9 +111,10 @@ class Installer:
         """Return how to call ``pip install`` on the environment: the hub's pip, or one of its own."""
         options = ["--disable-pip-version-check", "--no-input", "install"]
         if importlib.util.find_spec("pip"):
-            return [sys.executable, "-m", "pip", "--python", str(self.python), *options]
-        own = [str(self.python), "-m", "pip"]
-        if _works([*own, "--version"]) or _works([str(self.python), "-m", "ensurepip"]):
+            # -P: a folder or file `pip` in the current folder is not the pip that is meant.
+            return [sys.executable, "-P", "-m", "pip", "--python", str(self.python), *options]
+        own = [str(self.python), "-P", "-m", "pip"]
+        if _works([*own, "--version"]) or _works([str(self.python), "-P", "-m", "ensurepip"]):
             return [*own, *options]
         raise InstallError(
             "This Python has neither pip nor ensurepip, and there is no uv. Debian, Ubuntu: apt install "
