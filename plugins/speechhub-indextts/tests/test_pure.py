@@ -7,6 +7,7 @@ import pytest
 
 from speechhub.engine import EMOTIONS, ConfigurationError, EngineLoadError
 from speechhub_indextts import ENGINE
+from speechhub_indextts.checkpoint import read_checkpoint
 from speechhub_indextts.emotion import capped, normalized, read_answer
 from speechhub_indextts.placement import Sizes, plan
 from speechhub_indextts.settings import IndexTtsSettings
@@ -164,3 +165,20 @@ def test_on_a_gpu_the_older_generation_is_the_default():
     assert 10 > older.preference > newer.preference >= 0
     assert older.must_accept_licence
     assert newer.must_accept_licence
+
+
+def test_a_checkpoint_names_no_file_elsewhere(tmp_path):
+    """config.yaml, which comes with the weights, has no file loaded that lies outside their folder."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "evil.pth").write_bytes(b"")
+    names = ("w2v_stat", "s2mel_checkpoint", "emo_matrix", "spk_matrix")
+    lines = [f"{section}: {{}}" for section in ("dataset", "gpt", "s2mel", "vocoder", "semantic_codec")]
+    lines += [f"{name}: {name}.pt" for name in names]
+    for name in names:
+        (folder / f"{name}.pt").write_bytes(b"")
+
+    for outside in ("../evil.pth", str(tmp_path / "evil.pth"), "sub/../../evil.pth"):
+        (folder / "config.yaml").write_text("\n".join([*lines, f"gpt_checkpoint: {outside}"]))
+        with pytest.raises(EngineLoadError, match=r"lacks evil\.pth"):
+            read_checkpoint(folder, "m")

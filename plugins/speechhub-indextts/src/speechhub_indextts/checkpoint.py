@@ -133,6 +133,6 @@ def _generation(config: dict[str, Any], folder: Path) -> Generation:
 def _mended(folder: Path, name: str) -> str:
     """Return a file's name as it is in *folder*: the path, or only its end where that is what lies there."""
     end = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    if Path(name).is_absolute() or not (folder / name).exists():
+    if Path(name).is_absolute() or ".." in Path(name).parts or not (folder / name).exists():
         return end
     return name
