@@ -241,3 +241,22 @@ def test_the_page_shows_what_is_tested(path):
     shown = text.partition("\n")[2]
 
     assert f"\n```text\n{shown}```\n" in (ROOT / "docs/security.md").read_text("utf-8")
+
+
+def test_nginx_limits_one_address(tmp_path, server, certificate):
+    """One client cannot take all of the server's connections: it gets as many as the sample says."""
+    with in_front("nginx", server, tmp_path, certificate) as client:
+        address = (client.base_url.host, client.base_url.port)
+        context = ssl.create_default_context(cafile=f"{certificate}/cert.pem")
+        head = (
+            b"POST /v1/audio/speech HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            + f"authorization: Bearer {KEY}\r\n".encode()
+            + b"content-length: 90\r\n\r\n{"
+        )
+        with contextlib.ExitStack() as connections:
+            for _ in range(64):
+                plain = connections.enter_context(socket.create_connection(address, timeout=20))
+                held = connections.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
+                held.sendall(head)
+            until(lambda: client.get("/health/live").status_code == 503, "the limit is reached")
+        until(lambda: client.get("/health/live").status_code == 200, "the connections are free again")
