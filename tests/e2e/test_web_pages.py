@@ -94,6 +94,16 @@ def test_a_server_on_all_addresses_tells_its_loopback_interface(wide_server):
         assert ask(wide_server, head, outside) == (200, None)
 
 
+def test_a_server_on_a_name_is_one_on_its_address(tmp_path):
+    """The name localhost is as good as 127.0.0.1, and as safe."""
+    with serving(tmp_path, **ECHO, SPEECHHUB_HOST="localhost") as server:
+        assert httpx.get(f"{server.url}/v1/models").status_code == 200
+        foreign = httpx.get(f"{server.url}/v1/models", headers={"host": EVIL})
+
+        assert foreign.json()["error"]["code"] == "host_not_allowed"
+        assert not server.logged("open to the network without keys")
+
+
 def own_address():
     """Return an address of this machine that is not the loopback interface's; None if it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -43,14 +43,14 @@ async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
     Raises:
         ConfigurationError: The address cannot be listened on.
     """
-    port = _free_port(settings.host, settings.port)
+    address, port = _free_address(settings.host, settings.port)
     keep_freed_memory()
     connections = granted(settings.connection_limit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "experimental": tests/e2e prove what we use of it
         server = Server(
             unread_thrown_away(app),
-            address=settings.host,
+            address=address,
             port=port,
             interface=Interfaces.ASGI,
             log_enabled=False,
@@ -134,8 +134,8 @@ def _remedy(error: OSError) -> str:
     return "Set SPEECHHUB_PORT, or --port, to a free port, or stop the program that uses this one."
 
 
-def _free_port(host: str, port: int) -> int:
-    """Find out before anything starts whether the address can be had; return the port, also for port 0."""
+def _free_address(host: str, port: int) -> tuple[str, int]:
+    """Find out before anything starts whether the address is free; return it as numbers, also for port 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -145,4 +145,5 @@ def _free_port(host: str, port: int) -> int:
             raise ConfigurationError(
                 f"Cannot listen on {host}:{port}: {error.strerror}. {_remedy(error)}"
             ) from error
-        return int(probe.getsockname()[1])
+        found = probe.getsockname()
+        return str(found[0]), int(found[1])

@@ -67,7 +67,7 @@ def inspect(
 def _strangers(settings: Settings) -> Iterator[Finding]:
     """Look whether the network may use the server; a container has to listen on all of its addresses."""
     address = address_of(settings.host)
-    if settings.api_keys or (address and address.is_loopback):
+    if settings.api_keys or settings.host == "localhost" or (address and address.is_loopback):
         return
     text = (
         f"the server listens on {settings.host} and has no keys, so that every program that reaches it may "

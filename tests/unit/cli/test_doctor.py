@@ -91,6 +91,7 @@ def test_each_wrong_setting_is_named(run, settings):
         ({}, False),
         ({"HOST": "127.0.0.2"}, False),
         ({"HOST": "::1"}, False),
+        ({"HOST": "localhost"}, False),
         ({"HOST": "0.0.0.0"}, True),
         ({"HOST": "::"}, True),
         ({"HOST": "192.0.2.7"}, True),
