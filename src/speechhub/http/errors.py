@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.types import Scope, Send
 
 from speechhub import errors
+from speechhub.http.json_text import decode_json
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.paths import UnknownSocketError, UnknownVersionError, meant
 from speechhub.http.refusal import refusal
@@ -73,10 +74,15 @@ class BodyKeepingRequest(Request[None, None, State]):
     """A request whose JSON body can still be looked at when it does not fit."""
 
     async def json(self) -> Any:
-        """Return the body, read as JSON."""
-        body = await super().json()
-        self.scope["state"][BODY] = body
-        return body
+        """Return the body, read as JSON; it is read once.
+
+        Raises:
+            InvalidValueError: It is not JSON.
+        """
+        state = self.scope["state"]
+        if BODY not in state:
+            state[BODY] = decode_json(await self.body() or b"null")
+        return state[BODY]
 
 
 class ErrorObject(msgspec.Struct, frozen=True, kw_only=True):

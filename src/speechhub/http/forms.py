@@ -7,6 +7,7 @@ import msgspec
 
 from speechhub.engine import Task
 from speechhub.errors import InvalidValueError
+from speechhub.http.json_text import decode_json
 from speechhub.http.refusal import refusal
 from speechhub.http.schemas import TranscriptionFields
 from speechhub.services.transcription import TranscriptionJob
@@ -83,10 +84,7 @@ def _chunking(form: Mapping[str, Sequence[str]]) -> Any:
     text = form.get(_NESTED, [""])[-1].strip()
     if not text.startswith("{"):
         return text or None
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise InvalidValueError(f"{_NESTED} is not valid JSON: {error}.", param=_NESTED) from error
+    return decode_json(text, what=_NESTED, param=_NESTED)
 
 
 def job_of(fields: TranscriptionFields, task: Task) -> TranscriptionJob:

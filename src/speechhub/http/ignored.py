@@ -8,6 +8,8 @@ import msgspec
 import structlog
 from litestar.types import Scope
 
+from speechhub.http.json_text import decode_json
+
 log = structlog.get_logger()
 
 HEADER: Final = "x-ignored-fields"
@@ -20,7 +22,7 @@ _MAX_NAMES: Final = 20
 def unknown_fields(body: bytes, known: Iterable[str]) -> list[str]:
     """Return the names of fields that a JSON object has beyond the *known* ones; null counts as absent."""
     names = frozenset(known)
-    values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    values = decode_json(body, dict[str, msgspec.Raw])
     return [name for name, value in values.items() if name not in names and bytes(value) != b"null"]
 
 

@@ -14,6 +14,7 @@ from litestar.datastructures import State
 
 from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
 from speechhub.http.forms import FIELDS, checked
+from speechhub.http.json_text import decode_json
 from speechhub.http.refusal import refusal
 from speechhub.http.schemas import InputAudio, TranscriptionFields
 from speechhub.pools import Pool
@@ -94,19 +95,18 @@ async def _body(request: Request[None, None, State], limit_bytes: int) -> bytear
 def _values(body: bytearray) -> dict[str, msgspec.Raw]:
     """Return what the body says, unread; null counts as absent."""
     try:
-        values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        values = decode_json(body, dict[str, msgspec.Raw])
+    except msgspec.ValidationError as error:
         raise InvalidValueError(f"The request body is not a JSON object: {error}.") from error
     return {name: raw for name, raw in values.items() if bytes(memoryview(raw)[:4]) != b"null"}
 
 
 def _read(raw: msgspec.Raw, kind: Any, name: str) -> Any:
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return decode_json(raw, kind, what=name, param=name)
     except msgspec.ValidationError as error:
-        raise refusal(name, msgspec.json.decode(raw), kind, strict=True, param=name) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidValueError(f"Invalid value for {name!r}: {error}.", param=name) from error
+        value = decode_json(raw, what=name, param=name)
+        raise refusal(name, value, kind, strict=True, param=name) from error
 
 
 def _bytes(text: str) -> bytes:
