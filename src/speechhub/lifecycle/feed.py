@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import Context
 
 from speechhub.lifecycle.events import Effect, Event, Ticked
 from speechhub.lifecycle.scheduler import Scheduler
@@ -51,8 +52,12 @@ class Feed:
     def post(self, event: Event) -> None:
         """Take an event; when this returns it is dealt with, unless another one is just being handled."""
         self._events.append(event)
-        if self._handling:
-            return
+        if not self._handling:
+            # What follows serves all who wait, and is no part of the request that the event happens in: tasks
+            # and timers inherit the context, and their log lines would carry this request's id for ever.
+            Context().run(self._handle_all)
+
+    def _handle_all(self) -> None:
         self._handling = True
         loop = asyncio.get_running_loop()
         try:

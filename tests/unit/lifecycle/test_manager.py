@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog
 
 from speechhub.engine import Slot, Voice
 from speechhub.errors import (
@@ -312,6 +313,26 @@ async def test_a_device_without_a_ready_engine_shows_what_comes(fleet):
     assert (manager.current_model("cpu"), manager.public_state("cpu")) == (None, PublicState.LOADING)
     fleet.gate.set()
     await loading
+    await manager.close(timeout_s=1)
+
+
+async def test_what_is_done_for_all_belongs_to_no_request(fleet):
+    """Loads, and what begins with them, do not inherit the request in whose task they were decided."""
+    seen = []
+
+    def fetch(placement):
+        seen.append((placement.target, structlog.contextvars.get_contextvars()))
+
+    manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
+
+    with structlog.contextvars.bound_contextvars(request_id="req_1"):
+        async with manager.lease("stt"):
+            pass
+        assert structlog.contextvars.get_contextvars() == {"request_id": "req_1"}
+    with structlog.contextvars.bound_contextvars(request_id="req_2"):
+        await manager.switch_to("tts")
+
+    assert seen == [("stt", {}), ("tts", {})]
     await manager.close(timeout_s=1)
 
 
