@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 DEADLINE_S = 30.0
+OWN_ENV = {
+    "SPEECHHUB_LOG_FORMAT": "json",
+    "SPEECHHUB_INSPECTABLE": "true",  # tests count descriptors from outside, and need not run as root
+}
 
 
 def until(condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> Any:
@@ -52,7 +56,7 @@ class Server:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "OPENAI_"))}
         self.process = subprocess.Popen(
             [*through, python, "-m", "speechhub", "serve", "--port", "0"],
-            env=clean | {"SPEECHHUB_HOME": str(home), "SPEECHHUB_LOG_FORMAT": "json"} | env,
+            env=clean | OWN_ENV | {"SPEECHHUB_HOME": str(home)} | env,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             cwd=home,

@@ -30,7 +30,7 @@ from speechhub.services.observation import Observation
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
-from speechhub.settings import Settings
+from speechhub.settings import Settings, hide_process
 from speechhub.store import Licences, ModelStore, PullProgress, ReferenceCache
 from speechhub.voices import VoiceLibrary
 
@@ -76,6 +76,8 @@ class Hub:
         Raises:
             ConfigurationError: The settings and the installed engines contradict each other.
         """
+        if not settings.inspectable:
+            hide_process()  # before any code of an engine runs, in whatever process
         found = discover_all(settings.engines_dir)
         for plugin in found.broken:
             log.error(

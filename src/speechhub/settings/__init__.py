@@ -4,8 +4,9 @@
 the environment.
 """
 
+from speechhub.settings.hiding import hide_process
 from speechhub.settings.secret import Secret
 from speechhub.settings.sources import Reading, load_settings, read_settings
 from speechhub.settings.values import ModelSettings, Settings
 
-__all__ = ["ModelSettings", "Reading", "Secret", "Settings", "load_settings", "read_settings"]
+__all__ = ["ModelSettings", "Reading", "Secret", "Settings", "hide_process", "load_settings", "read_settings"]

@@ -64,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     admin_keys: tuple[Secret, ...] = ()
     """Keys of operators: the routes under ``/v1/engines`` then need one of them, and other routes take them
     too. Without any, who may use the server may operate it."""
+    inspectable: bool = False
+    """Whether other processes of the server's user, engines' among them, may look into its memory, its
+    environment and its open files: for debuggers and profilers that do not run as root, and core dumps."""
     metrics_open: bool = False
     """Whether ``/metrics`` answers without an API key, for a Prometheus that has none."""
 
