@@ -4,10 +4,22 @@ Personal data never goes in: no transcript, no input text, no audio, no key.
 """
 
 import logging
+import reprlib
 import sys
-from typing import Literal
+from itertools import islice
+from typing import Final, Literal
 
 import structlog
+
+from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
+
+MAX_DEPTH: Final = 3
+MAX_ITEMS: Final = 50
+"""How deep, and how many items of, a list or table is shown."""
+MAX_BITS: Final = 64
+"""Size of numbers that are shown."""
+_TRACEBACKS: Final = frozenset({"exception", "exc_info", "stack", "_record", "_from_structlog"})
+"""What may be longer, or is structlog's own."""
 
 
 def configure_logging(
@@ -25,6 +37,7 @@ def configure_logging(
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
+        _bounded,
     ]
     # Both would show the local variables of every frame, and with them what was said.
     renderer: list[structlog.typing.Processor] = (
@@ -60,3 +73,33 @@ def configure_logging(
     root.handlers[:] = [handler]
     # Libraries talk at INFO about what our own lines already say.
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+
+
+def _bounded(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut what is long, and write out what a terminal would obey: clients choose names and paths."""
+    del logger, method
+    return {key: it if key in _TRACEBACKS else _shown(it, MAX_DEPTH) for key, it in event.items()}
+
+
+def _shown(value: object, depth: int) -> object:
+    match value:
+        case str():
+            text = excerpt(value, MAX_MESSAGE_CHARS)
+            return text if text.isprintable() else "".join(map(_visible, text))
+        case dict() if depth:
+            return {
+                str(_shown(key, 0)): _shown(it, depth - 1) for key, it in islice(value.items(), MAX_ITEMS)
+            }
+        case list() | tuple() if depth:
+            return [_shown(it, depth - 1) for it in islice(value, MAX_ITEMS)]
+        case None | bool() | float():
+            return value
+        case int():  # Python writes out no number of more than 4300 digits
+            return value if value.bit_length() <= MAX_BITS else f"a number of {value.bit_length()} bits"
+        case _:
+            return excerpt(reprlib.repr(value), MAX_MESSAGE_CHARS)
+
+
+def _visible(char: str) -> str:
+    """Return a character, or the escape of one that moves a cursor, colours a line or turns its direction."""
+    return char if char.isprintable() or char in "\n\t" else repr(char)[1:-1]

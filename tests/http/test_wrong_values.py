@@ -112,8 +112,16 @@ async def test_a_wrong_choice_in_a_query(http, route, name, allowed):
         ),
         ({"emotion": {"vector": [0, 2]}}, "emotion.vector[1]", "it must be a number from 0 to 1."),
         ({"input": ["x" * 99] * 99}, "input", "it must be text."),
-        ({"emotion": {"x" * 999: 1}}, "emotion", f"there is no {'x' * 80} in it. There are: mode"),
-        ({"response_format": "x" * 99}, "response_format", f"Invalid value '{'x' * 80}…' for"),
+        (
+            {"emotion": {"x" * 999: 1}},
+            "emotion",
+            f"there is no {'x' * 80}… (999 characters) in it. There are: mode",
+        ),
+        (
+            {"response_format": "x" * 99},
+            "response_format",
+            f"Invalid value '{'x' * 80}…' (99 characters) for",
+        ),
     ],
     ids=str,
 )
@@ -166,7 +174,13 @@ async def test_a_recording_in_json_without_its_data(http):
         ("post", "/v1/audio/speech", None, None, "The request has no body; it must be an object with input"),
         ("post", "/v1/audio/speech", {"input": True}, "input", "Invalid value for 'input'"),
         ("post", "/v1/audio/speech", [], None, "Invalid value: it must be an object with input, model"),
-        ("post", "/v1/engines/load", {"model": 5}, "model", "Invalid value for 'model': it must be text."),
+        (
+            "post",
+            "/v1/engines/load",
+            {"model": 5},
+            "model",
+            "Invalid value for 'model': it must be text of at most 256 characters.",
+        ),
         ("post", "/v1/audio/voice_consents/x", {"name": []}, "name", "it must be text."),
         ("get", "/v1/audio/voice_consents?limit=x", None, "limit", "'limit': it must be a whole number."),
     ],

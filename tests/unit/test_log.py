@@ -41,3 +41,36 @@ def test_tracebacks_hold_no_local_variables(restored, capsys, style, by):
     assert "unexpected error" in said
     assert "a bug of ours" in said
     assert "4711" not in said.replace('fail(spoken="my pin is 4711")', ""), "the source line alone may tell"
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+@pytest.mark.parametrize("by", ["structlog", "logging"])
+def test_lines_are_bounded(restored, capsys, style, by):
+    """Whatever a value is, its line can be read and kept."""
+    configure_logging("info", style)
+    long = "x" * 10_000_000
+
+    if by == "structlog":
+        nested = {"a": {"b": {"c": {"d": [long]}}}}
+        structlog.get_logger().warning(
+            "long", text=long, many=[long] * 1000, nested=nested, number=10**5000, raw=long.encode()
+        )
+    else:
+        logging.getLogger("library").warning("long %s", long)
+
+    said = capsys.readouterr().err
+    assert "long" in said
+    assert len(said) < 1_000_000
+    assert "(10000000 characters)" in said or by == "logging"
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+def test_a_value_moves_no_cursor(restored, capsys, style):
+    """A path with control characters is written out; it neither clears the terminal nor forges a line."""
+    configure_logging("info", style)
+
+    structlog.get_logger().info("request", path="/\x1b[2J\r\x07\u202e\nforged")
+
+    said = capsys.readouterr().err
+    assert not set("\x1b\r\x07\u202e") & set(said.replace("\x1b[0m", ""))
+    assert len(said.splitlines()) == 1

@@ -50,6 +50,7 @@ SpeechhubError
 └── RequestCancelledError         the client left; nobody is waiting for an answer
 
 `refusals` has the caller's faults, `unavailable` what a later request may not meet, and `failures` the rest;
+`excerpt` cuts what clients wrote;
 `origin` says where an exception came from.
 The classes know no HTTP: ``speechhub.http.errors`` maps them to statuses.
 Standard library only: workers import this package.

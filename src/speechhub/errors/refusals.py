@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from speechhub.errors.base import SpeechhubError
+from speechhub.errors.excerpt import quoted
 
 
 class RequestError(SpeechhubError):
@@ -33,7 +34,7 @@ class InvalidLanguageError(InvalidValueError):
 
     def __init__(self, language: str, *, param: str = "language") -> None:
         super().__init__(
-            f"Invalid language {language!r}. Language parameter must be specified in ISO-639-1 format.",
+            f"Invalid language {quoted(language)}. Language parameter must be specified in ISO-639-1 format.",
             param=param,
         )
 
@@ -58,7 +59,7 @@ class ModelNotFoundError(RequestError):
             if known
             else " GET /v1/models lists what is installed."
         )
-        super().__init__(f"The model {model!r} does not exist.{hint}", param=param)
+        super().__init__(f"The model {quoted(model)} does not exist.{hint}", param=param)
 
 
 class WrongTaskError(ModelNotFoundError):
@@ -69,7 +70,7 @@ class WrongTaskError(ModelNotFoundError):
         others = ", ".join(sorted(able)) or "none is installed"
         RequestError.__init__(
             self,
-            f"The model {model!r} can {does}, but cannot {wanted}. Models that {wanted}: {others}.",
+            f"The model {quoted(model)} can {does}, but cannot {wanted}. Models that {wanted}: {others}.",
             param="model",
         )
 
@@ -93,7 +94,7 @@ class ModelNotDeletableError(RequestError):
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"The model {model!r} belongs to this server and cannot be deleted through the API. "
+            f"The model {quoted(model)} belongs to this server and cannot be deleted through the API. "
             "Its operator can, with: speechhub models remove.",
             param="model",
         )
@@ -133,7 +134,8 @@ class VoiceNotFoundError(RequestError):
 
     def __init__(self, voice: str, *, param: str = "voice_id") -> None:
         super().__init__(
-            f"There is no custom voice {voice!r}; GET /v1/audio/voices lists what there is.", param=param
+            f"There is no custom voice {quoted(voice)}; GET /v1/audio/voices lists what there is.",
+            param=param,
         )
 
 
@@ -144,8 +146,8 @@ class VoiceExistsError(RequestError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There is a custom voice {name!r} already, made of something else. Delete it first, or choose "
-            "another name.",
+            f"There is a custom voice {quoted(name)} already, made of something else. Delete it first, or "
+            "choose another name.",
             param="name",
         )
 
@@ -168,7 +170,8 @@ class ConsentNotFoundError(RequestError):
 
     def __init__(self, consent: str) -> None:
         super().__init__(
-            f"There is no consent {consent!r}. POST /v1/audio/voice_consents takes one, and gives its id.",
+            f"There is no consent {quoted(consent)}. POST /v1/audio/voice_consents takes one, and gives "
+            "its id.",
             param="consent",
         )
 
@@ -180,7 +183,7 @@ class ConsentInUseError(RequestError):
 
     def __init__(self, consent: str, voices: Collection[str]) -> None:
         super().__init__(
-            f"These voices rest on consent {consent!r}: {', '.join(voices)}. Delete them first.",
+            f"These voices rest on consent {quoted(consent)}: {', '.join(voices)}. Delete them first.",
             param="consent_id",
         )
 

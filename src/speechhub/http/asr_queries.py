@@ -30,6 +30,8 @@ NAMES: Final = {
     "timestamp_granularities": "word_timestamps",
 }
 """OpenAI's names of what a request has, which the services use, and the names that it has here."""
+LONGEST_FILENAME: Final = 100
+"""How much of a file's name comes back in a header, in characters; proxies refuse long heads."""
 UNUSED: Final = ("vad_filter",)
 """What is read, so that nonsense is refused, and has no effect."""
 
@@ -90,7 +92,7 @@ async def read_upload(request: HttpRequest, *, encode: bool) -> Upload:
         raise MissingValueError(FILE, f"Send the recording in the form field {FILE!r}.")
     request.scope["state"]["exit_stack"].callback(form.file.close)
     file = form.file if encode else with_header(form.file, sample_rate=SAMPLE_RATE)
-    return Upload(file=file, filename=quote(form.filename or FILE, safe=""))
+    return Upload(file=file, filename=quote((form.filename or FILE)[:LONGEST_FILENAME], safe=""))
 
 
 def job_of(query: AsrQuery, *, timeout_s: float | None) -> TranscriptionJob:

@@ -23,9 +23,9 @@ class AsrQuery(DetectionQuery, frozen=True, kw_only=True):
 
     task: Literal["transcribe", "translate"] = "transcribe"
     """``translate`` writes English."""
-    language: str | None = None
+    language: schemas.LanguageName | None = None
     """ISO 639-1 code of the speech, also with ``translate``; unset means detect it."""
-    initial_prompt: str | None = None
+    initial_prompt: schemas.Prompt | None = None
     """Text that sets style and vocabulary."""
     vad_filter: bool = False
     """No effect: speechhub cuts long recordings at silences, and leaves those out, always."""

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.types import Scope, Send
 
 from speechhub import errors
+from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.http.json_text import decode_json
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.paths import UnknownSocketError, UnknownVersionError, meant
@@ -120,7 +121,12 @@ def internal_error() -> ErrorObject:
 
 def _object(status: int, message: str, *, param: str | None = None, code: str | None = None) -> ErrorObject:
     kind = TYPES.get(status) or ("invalid_request_error" if status < 500 else "server_error")  # noqa: PLR2004
-    return ErrorObject(message=message, type=kind, param=param, code=code)
+    return ErrorObject(
+        message=excerpt(message, MAX_MESSAGE_CHARS),
+        type=kind,
+        param=None if param is None else excerpt(param),
+        code=code,
+    )
 
 
 def _respond(status: int, error: ErrorObject, headers: dict[str, str] | None = None) -> Response[ErrorBody]:
@@ -190,11 +196,11 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
     status, message = error.status_code, error.detail
     request.scope["state"]["error"] = type(error).__name__
     if isinstance(error, NotFoundException):
-        message = f"Invalid URL ({request.method} {request.url.path})"
+        message = f"Invalid URL ({excerpt(request.method)} {excerpt(request.url.path)})"
         if route := meant(request.url.path):
             message += f". The route is {route}: the base URL of a client is this server's address and /v1."
     elif isinstance(error, MethodNotAllowedException):
-        message = f"Not allowed to {request.method} on {request.url.path}."
+        message = f"Not allowed to {excerpt(request.method)} on {excerpt(request.url.path)}."
     elif status == 413:  # noqa: PLR2004
         return on_speechhub_error(request, errors.UploadTooLargeError(request.app.state.max_upload_bytes))
     elif isinstance(error.extra, list) and error.extra:

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from speechhub.http.schemas import Name
+
 Standing = Literal["ok", "degraded"]
 
 
@@ -167,7 +169,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 class EngineWanted(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator names."""
 
-    model: str
+    model: Name
     """Id of a model, or a name that stands for one."""
 
 

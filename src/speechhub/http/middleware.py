@@ -13,13 +13,16 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from speechhub.errors import SpeechhubError
+from speechhub.errors.excerpt import excerpt
 from speechhub.http.errors import send_error
 from speechhub.http.paths import UnknownSocketError
 from speechhub.metrics import Metrics
 
 log = structlog.get_logger()
 
-_CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}")
+_CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}", re.ASCII)
+MAX_PATH_CHARS: Final = 300
+"""How much of a path is logged; no route's is longer, with an id of OpenAI's in it."""
 QUIET: Final = ("/health", "/metrics", "/page/")
 """Paths that are asked every few seconds, or a dozen at a time by the page; logged only in debug."""
 
@@ -85,11 +88,11 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
                 )
                 say(
                     "request",
-                    method=method,
-                    path=scope["path"],
+                    method=excerpt(method),
+                    path=excerpt(scope["path"], MAX_PATH_CHARS),
                     status=status,
                     ms=round(took_s * 1000, 1),
-                    **notes,
+                    **{name: excerpt(it) if isinstance(it, str) else it for name, it in notes.items()},
                 )
 
     return wrapped

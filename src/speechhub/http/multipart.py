@@ -14,6 +14,7 @@ from litestar.datastructures import State
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from speechhub.errors import InvalidValueError, RequestError, UploadTooLargeError
+from speechhub.errors.excerpt import quoted
 
 SPOOL_BYTES: Final = 4 * 1024 * 1024
 """A file larger than this goes to disk while it arrives."""
@@ -113,7 +114,7 @@ class _Reader:
         else:
             self._text += event
             if len(self._text) > MAX_FIELD_BYTES:
-                raise InvalidValueError(f"Field {self._name!r} is too long.", param=self._name)
+                raise InvalidValueError(f"Field {quoted(self._name)} is too long.", param=self._name)
 
     def abandon(self) -> None:
         if self.form.file is not None:
@@ -136,7 +137,9 @@ class _Reader:
         try:
             text = self._text.decode()
         except UnicodeDecodeError as error:
-            raise InvalidValueError(f"Field {self._name!r} is not UTF-8 text.", param=self._name) from error
+            raise InvalidValueError(
+                f"Field {quoted(self._name)} is not UTF-8 text.", param=self._name
+            ) from error
         if text not in ("", "null"):
             self.form.fields.setdefault(self._name.removesuffix("[]"), []).append(text)
 

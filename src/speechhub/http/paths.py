@@ -11,6 +11,7 @@ from typing import Final
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import RequestError
+from speechhub.errors.excerpt import excerpt, quoted
 
 _SLASHES: Final = re.compile("/{2,}")
 _VERSIONED: Final = re.compile(r"(?:/openai)?/(?P<version>v\d[\w.-]*)(?P<rest>/.*)?")
@@ -28,8 +29,8 @@ class UnknownVersionError(RequestError):
 
     def __init__(self, version: str, instead: str) -> None:
         super().__init__(
-            f"speechhub speaks v1 of the API, and knows no {version!r}. Ask for {instead}; the base URL of "
-            "a client ends with /v1."
+            f"speechhub speaks v1 of the API, and not {quoted(version)}. Ask for {excerpt(instead)}; "
+            "the base URL of a client ends with /v1."
         )
 
 
@@ -38,7 +39,7 @@ class UnknownSocketError(RequestError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"There is no WebSocket at {path}. Send recordings to POST /v1/audio/transcriptions "
+            f"There is no WebSocket at {excerpt(path)}. Send recordings to POST /v1/audio/transcriptions "
             "instead, where stream=true answers with events while the engine works."
         )
 

@@ -13,6 +13,12 @@ from speechhub.engine import MAX_SEED, MAX_SILENCE_INTERVAL_MS
 
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
+Name = Annotated[str, Meta(max_length=256)]
+"""Of a model, a voice or a speaker: twice as long as the longest on a model hub."""
+LanguageName = Annotated[str, Meta(max_length=64)]
+"""A code, or an English name."""
+Prompt = Annotated[str, Meta(max_length=64 * 1024)]
+"""Text for the engine beside what is to be said: as long as a field of a form may be."""
 
 
 class ServerVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="server_vad"):
@@ -26,11 +32,11 @@ class ServerVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     """The text fields of a transcription or translation request; unknown ones are ignored."""
 
-    model: str | None = None
+    model: Name | None = None
     """A model id or alias; unset means the default."""
-    language: str | None = None
+    language: LanguageName | None = None
     """ISO 639-1 code of the speech; unset or ``auto`` means detect it."""
-    prompt: str | None = None
+    prompt: Prompt | None = None
     """Text that sets style and vocabulary."""
     response_format: TranscriptFormat = "json"
     """What the answer looks like; ``diarized_json`` needs a model that tells speakers apart."""
@@ -38,9 +44,9 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     """0 is the most likely text; unset leaves it to the engine, which may raise it where it doubts."""
     timestamp_granularities: tuple[Granularity, ...] = ()
     """For verbose_json: ``segment`` (default), ``word`` or both."""
-    keywords: tuple[str, ...] = ()
+    keywords: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
     """Terms that are likely to occur."""
-    languages: tuple[str, ...] = ()
+    languages: Annotated[tuple[LanguageName, ...], Meta(max_length=100)] = ()
     """Languages that may be spoken; a single one is taken as `language`."""
     include: tuple[Literal["logprobs"], ...] = ()
     """Further details to report."""
@@ -48,7 +54,7 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to answer with events while the engine works."""
     chunking_strategy: Literal["auto"] | ServerVad | None = None
     """How to cut long recordings; speechhub always does so at silences, where it must."""
-    known_speaker_names: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
+    known_speaker_names: Annotated[tuple[Name, ...], Meta(max_length=4)] = ()
     """Names of speakers, for models that tell speakers apart."""
     known_speaker_references: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
     """A clip of each of those speakers, as a data URL."""
@@ -59,14 +65,14 @@ class InputAudio(msgspec.Struct, frozen=True, kw_only=True):
 
     data: str
     """The file in base64, bare or as a data URL."""
-    format: str | None = None
+    format: Name | None = None
     """What the client takes the file for; speechhub looks at the bytes."""
 
 
 class VoiceRef(msgspec.Struct, frozen=True, kw_only=True):
     """A voice by its id."""
 
-    id: str
+    id: Name
 
 
 Weight = Annotated[float, Meta(ge=0, le=1)]
@@ -107,12 +113,12 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
 
     input: str
     """The text to speak."""
-    model: str | None = None
+    model: Name | None = None
     """A model id or alias; unset means the default."""
     voice: str | VoiceRef | None = None
     """A voice of the model, one of OpenAI's names, a custom voice, or a clip in base64 or as a data URL;
     unset means the model's first."""
-    instructions: str | None = None
+    instructions: Prompt | None = None
     """How to speak, for models that can follow it."""
     emotion: EmotionFields | None = None
     """With which emotion to speak, for models that can be told."""
@@ -122,7 +128,7 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     """Of the audio, in hertz; unset means 24000. mp3, aac and opus have a few rates only."""
     speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None
     """1 is the voice's own pace."""
-    language: str | None = None
+    language: LanguageName | None = None
     """Language of the text, as a code or an English name; unset leaves it to the model."""
     seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
     """The same request with the same seed sounds the same, for models that can promise it."""

@@ -9,6 +9,7 @@ import structlog
 from speechhub.codecs.resample import resample
 from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
 from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
+from speechhub.errors.excerpt import quoted
 from speechhub.lifecycle.placement import Placement
 from speechhub.services.catalog import DEFAULT_VOICE, OPENAI_VOICES, Catalog, tts_capabilities
 from speechhub.services.voices import VoiceService
@@ -128,7 +129,7 @@ class Casting:
                 raise _cannot_clone(placement)
             return await self._stored(found, capabilities, param="voice")
         if capabilities.cloning and not own:
-            hint = f"There is no custom voice {voice!r}. " if voice else ""
+            hint = f"There is no custom voice {quoted(voice)}. " if voice else ""
             raise InvalidValueError(
                 f"{hint}Model {placement.target!r} has no voices of its own: name a custom voice, give it an "
                 "alias such as alloy, or send a clip in base64.",

@@ -13,6 +13,7 @@ from speechhub.errors import (
     NoDefaultModelError,
     WrongTaskError,
 )
+from speechhub.errors.excerpt import quoted
 from speechhub.lifecycle.placement import Placement
 
 OPENAI_MODELS: Final[Mapping[str, Slot]] = {
@@ -217,7 +218,7 @@ class Catalog:
         if not voices:
             return wanted
         raise InvalidValueError(
-            f"Model {placement.target!r} has no voice {name!r}. Its voices: "
+            f"Model {placement.target!r} has no voice {quoted(name or wanted)}. Its voices: "
             f"{', '.join(voice.id for voice in voices)}; OpenAI's names work too.",
             param="voice",
         )

@@ -21,6 +21,7 @@ from speechhub.errors import (
     MissingValueError,
     UnsupportedValueError,
 )
+from speechhub.errors.excerpt import quoted
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
@@ -148,7 +149,7 @@ class SpeechService:
         languages = placement.model.languages
         if job.language is not None and languages and job.language not in languages:
             raise UnsupportedValueError(
-                f"Model {placement.target!r} does not speak {job.language!r}; it speaks: "
+                f"Model {placement.target!r} does not speak {quoted(job.language)}; it speaks: "
                 f"{', '.join(languages)}.",
                 param="language",
             )

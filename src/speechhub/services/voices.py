@@ -4,6 +4,7 @@ from typing import BinaryIO, Final
 
 from speechhub.domain.language import parse_language
 from speechhub.errors import InvalidValueError, MissingValueError, UnsupportedValueError
+from speechhub.errors.excerpt import quoted
 from speechhub.pools import Pools
 from speechhub.store import ReferenceCache
 from speechhub.voices import Consent, CustomVoice, VoiceLibrary
@@ -113,6 +114,6 @@ class VoiceService:
         if after:
             ids = [consent.id for consent in found]
             if after not in ids:
-                raise InvalidValueError(f"There is no consent {after!r}.", param="after")
+                raise InvalidValueError(f"There is no consent {quoted(after)}.", param="after")
             found = found[ids.index(after) + 1 :]
         return found[:limit], len(found) > limit

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import inspect
 
+from speechhub.errors.excerpt import excerpt, quoted
 from speechhub.settings.secret import Secret
 
 Convert = Callable[[Any, Any], object]
@@ -59,7 +60,7 @@ def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:
 def shown(value: object) -> str:
     """Return a wrong value as a message shows it."""
     if isinstance(value, str):
-        return repr(value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…")
+        return quoted(value, LONGEST_VALUE)
     if value is None or isinstance(value, bool):
         return msgspec.json.encode(value).decode()
     return reprlib.repr(value)
@@ -89,7 +90,7 @@ def _noun(info: inspect.Type) -> str:  # noqa: C901, PLR0911  # one line for eac
         case inspect.IntType() | inspect.FloatType():
             return ("a whole number" if isinstance(info, inspect.IntType) else "a number") + _range(info)
         case inspect.StrType():
-            return "text that is not empty" if info.min_length else "text"
+            return f"text{_chars(info)}"
         case inspect.VarTupleType() | inspect.ListType():
             return f"a list{_length(info)} in which each item is {_noun(info.item_type)}"
         case inspect.DictType(value_type=inspect.AnyType()):
@@ -106,6 +107,12 @@ def _noun(info: inspect.Type) -> str:  # noqa: C901, PLR0911  # one line for eac
             return OWN_TYPES[cls]
         case _:
             return "a value"
+
+
+def _chars(info: inspect.StrType) -> str:
+    """Return the bounds of a text's length."""
+    most = f" of at most {info.max_length} characters" if info.max_length else ""
+    return f"{most} that is not empty" if info.min_length else most
 
 
 def _range(info: inspect.IntType | inspect.FloatType) -> str:
@@ -182,7 +189,7 @@ def _reason(value: object, kind: Any, said: str) -> str:
         known = ", ".join(names)
         if unknown := next((name for name in value if name not in names and f"`{name}`" in said), None):
             instead = _near(unknown, names) or f" There are: {known}."
-            return f"there is no {unknown[:LONGEST_VALUE]} in it.{instead}"
+            return f"there is no {excerpt(unknown, LONGEST_VALUE)} in it.{instead}"
     choices = [str(it) for it in _choices(inspect.type_info(kind))]
     return f"it must be {expected(kind)}.{_near(value, choices)}"
 

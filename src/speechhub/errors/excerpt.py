@@ -1,0 +1,25 @@
+"""What others wrote, cut to what a message or a line of the log needs of it.
+
+A client chooses names, paths and values, and their length: ten megabytes of a model's name must neither fill
+the log nor come back in the refusal.
+
+Standard library only: workers import this package.
+"""
+
+from typing import Final
+
+MAX_CHARS: Final = 100
+"""How much of a text is shown: enough to recognise a name, a path or a language."""
+MAX_MESSAGE_CHARS: Final = 4_000
+"""Longest message of an error, and longest text in a line of the log but for tracebacks: lists of models and
+of voices are long."""
+
+
+def excerpt(text: str, most: int = MAX_CHARS) -> str:
+    """Return *text*; of a longer one than *most* characters its beginning, and how long it is."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+def quoted(text: str, most: int = MAX_CHARS) -> str:
+    """Return an excerpt of *text* as Python writes it: in quotes, with escapes for what cannot be seen."""
+    return repr(text) if len(text) <= most else f"{text[:most] + '…'!r} ({len(text)} characters)"
