@@ -3,7 +3,8 @@
 Three locks keep a file from reaching anything but its own bytes: the demuxer comes from our own table
 (``sniff``), FFmpeg reads through an object that knows only the upload, and every attempt to open
 something else (an external QuickTime reference, say) is refused. Three more keep a small file from
-costing much: limits on what FFmpeg allocates and reads, and on the audio that comes out.
+costing much: limits on what FFmpeg allocates and reads, on the CPU time that it takes (``budget``,
+``comments``), and on the audio that comes out.
 """
 
 import io
@@ -17,12 +18,15 @@ from av.container import InputContainer
 from av.stream import Discard
 from numpy.typing import NDArray
 
+from speechhub.codecs.budget import Budget
+from speechhub.codecs.comments import too_many_comments
 from speechhub.codecs.ffmpeg import limit_ffmpeg
 from speechhub.codecs.mono import Mono
 from speechhub.codecs.plain import plain_wav
-from speechhub.codecs.sniff import SUPPORTED, sniff
+from speechhub.codecs.sniff import ID3, SUPPORTED, after_id3, sniff
 from speechhub.domain.audio import Audio
 from speechhub.errors import (
+    AudioTooCostlyError,
     AudioTooShortError,
     CorruptAudioError,
     RequestCancelledError,
@@ -111,15 +115,20 @@ def decode_blocks(
         CorruptAudioError: a known container that cannot be decoded.
         AudioTooShortError: less than `MIN_DURATION_S` of audio.
         AudioTooLongError: more than *max_duration_s* of audio.
+        AudioTooCostlyError: it takes far more CPU time than its audio explains.
         RequestCancelledError: *cancelled* said yes.
     """
     file = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
-    upload = _Upload(file, cancelled)
-    if not upload.size:
+    budget = Budget()
+    if not file.seek(0, io.SEEK_END):
         raise UnsupportedAudioError("The audio file is empty.")
-    demuxer = sniff(file)
+    start, demuxer = after_id3(file), sniff(file)
     if demuxer is None:
         raise UnsupportedAudioError(f"Unrecognized file format. Supported formats: {SUPPORTED}.")
+    file.seek(start)
+    if file.read(len(ID3)) == ID3 or too_many_comments(file, demuxer, start):
+        raise AudioTooCostlyError
+    upload = _Upload(file, start, cancelled, budget)
     file.seek(0)
     mono = Mono(sample_rate, max_duration_s, block_s)
     plain = plain_wav(file, sample_rate) if demuxer == "wav" else None
@@ -128,9 +137,10 @@ def decode_blocks(
         for samples in plain:
             upload.check()
             mono.add_pcm16(samples)
-            yield from mono.take()
+            budget.audio_s = mono.duration_s
+            yield from budget.apart(mono.take())
     else:
-        file.seek(0)
+        upload.seek(0)
         broken = yield from _decode_with_ffmpeg(upload, demuxer, mono)
     rest = mono.finish()
     upload.check()
@@ -218,39 +228,43 @@ def _decode_packets(
             continue
         for frame in frames:
             mono.add(frame)
-        yield from mono.take()
+        upload.budget.audio_s = mono.duration_s
+        yield from upload.budget.apart(mono.take())
 
 
 class _Upload:
     """All that FFmpeg may read: one file, a bounded number of times, until the caller leaves.
 
-    It has no name, so that no demuxer learns of a path.
+    It has no name, so that no demuxer learns of a path. It begins behind tags of ID3, of which FFmpeg makes a
+    list that takes time by the square of its length.
     """
 
-    def __init__(self, file: BinaryIO, cancelled: Callable[[], bool] | None) -> None:
+    def __init__(
+        self, file: BinaryIO, start: int, cancelled: Callable[[], bool] | None, budget: Budget
+    ) -> None:
         self._file = file
+        self._start = start
+        self.budget = budget
         self._cancelled = cancelled
         self._stopped = False
-        self.size = file.seek(0, io.SEEK_END)
-        """In bytes."""
-        self._left = self.size * READS_PER_BYTE + 2**20
+        self._left = file.seek(0, io.SEEK_END) * READS_PER_BYTE + 2**20
 
     def read(self, size: int) -> bytes:
         # An exception must not cross FFmpeg (PyAV would keep it for a later call of this thread):
         # say that the file ends here, and let check() tell why.
-        if self._left <= 0 or self._is_cancelled():
+        if self._left <= 0 or self._is_cancelled() or self.budget.is_spent:
             return b""
         data = self._file.read(size)
         self._left -= len(data)
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET and offset < 0:
-            return -1
-        return self._file.seek(offset, whence)
+        bases = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell()}
+        place = offset + (bases[whence] if whence in bases else self._file.seek(0, io.SEEK_END))
+        return -1 if place < self._start else self._file.seek(place) - self._start
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._file.tell() - self._start
 
     def check(self) -> None:
         """Raise if reading was cut off."""
@@ -258,6 +272,7 @@ class _Upload:
             raise RequestCancelledError("The client left while its audio was being decoded.")
         if self._left <= 0:
             raise CorruptAudioError(_CORRUPT)
+        self.budget.check()
 
     def _is_cancelled(self) -> bool:
         if not self._stopped and self._cancelled is not None:

@@ -9,7 +9,7 @@ from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
-from speechhub.errors import AudioTooLongError, UnsupportedAudioError
+from speechhub.errors import AudioTooCostlyError, AudioTooLongError, UnsupportedAudioError
 
 Samples = NDArray[np.float32]
 SampleT = TypeVar("SampleT", np.float32, np.int16)
@@ -17,6 +17,12 @@ SampleT = TypeVar("SampleT", np.float32, np.int16)
 MAX_CHANNELS: Final = 8
 MIN_SAMPLE_RATE: Final = 1_000
 MAX_SAMPLE_RATE: Final = 384_000
+
+CHANGES: Final = 100
+"""How often the channels or the sample rate may change; each time a resampler is made and emptied, which
+costs more than the audio between."""
+CHANGES_PER_S: Final = 2
+"""How often more for each second: somebody may have joined clips of different kinds."""
 
 BATCH_MS: Final = 250
 """How much audio goes through the resampler at once: a call for every frame costs more than the work."""
@@ -35,6 +41,7 @@ class Mono:
         self.length = 0
         """Samples so far, in all blocks."""
         self._shape: tuple[str, str, int] | None = None
+        self._changes = 0
         self._waiting = AudioFifo()
         self._resampler = AudioResampler()
 
@@ -44,6 +51,7 @@ class Mono:
         if shape != self._shape:  # also in the middle of a stream: chained Ogg, changing AAC
             self.flush()
             _check_shape(frame)
+            self._count_change()
             self._shape = shape
             self._waiting = AudioFifo()
             self._resampler = AudioResampler(
@@ -58,6 +66,11 @@ class Mono:
         self._waiting.write(frame)
         if self._waiting.samples >= frame.sample_rate * BATCH_MS // 1000:
             self._resample(self._waiting.read())
+
+    @property
+    def duration_s(self) -> float:
+        """Length so far, in seconds."""
+        return self.length / self._sample_rate
 
     def add_pcm16(self, samples: NDArray[np.int16]) -> None:
         """Append mono samples that have the right rate already; int16, shape (n_samples,)."""
@@ -83,6 +96,14 @@ class Mono:
                 self._resample(self._waiting.read())
             self._resample(None)
             self._shape = None
+
+    def _count_change(self) -> None:
+        self._changes += 1
+        if self._changes > CHANGES + CHANGES_PER_S * self.duration_s:
+            raise AudioTooCostlyError(
+                "The audio changes its channels or its sample rate again and again. Convert it to one of "
+                "each, such as with: ffmpeg -i FILE -ar 16000 -ac 1 new.flac"
+            )
 
     def _resample(self, frame: AudioFrame | None) -> None:
         for part in self._resampler.resample(frame):

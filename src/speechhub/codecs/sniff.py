@@ -11,6 +11,10 @@ from typing import BinaryIO, Final
 HEAD_BYTES: Final = 16
 """How much of a file the magic numbers need."""
 
+ID3: Final = b"ID3"
+MAX_TAGS: Final = 1_000
+"""How many tags may stand before the audio; each is skipped with one look, whatever its length."""
+
 SCAN_BYTES: Final = 64 * 1024
 """How far into a file we look for MPEG frames, when a recording starts in the middle of one."""
 
@@ -55,7 +59,7 @@ def sniff(file: BinaryIO) -> str | None:
 
     Moves the position of *file*.
     """
-    start = _skip_id3(file)
+    start = after_id3(file)
     file.seek(start)
     head = file.read(SCAN_BYTES)
     for offset, magic, demuxer in _MAGIC:
@@ -66,13 +70,13 @@ def sniff(file: BinaryIO) -> str | None:
     return _sniff_frames(head, tagged=start > 0)
 
 
-def _skip_id3(file: BinaryIO) -> int:
+def after_id3(file: BinaryIO) -> int:
     """Return where the audio starts behind any ID3v2 tags, which may stand before mp3, aac and flac."""
     start = 0
-    for _ in range(4):  # tags may repeat, but not for ever
+    for _ in range(MAX_TAGS):
         file.seek(start)
         header = file.read(10)
-        if len(header) < 10 or header[:3] != b"ID3":  # noqa: PLR2004 - the size of an ID3v2 header
+        if len(header) < 10 or header[:3] != ID3:  # noqa: PLR2004 - the size of an ID3v2 header
             break
         size = 0
         for byte in header[6:10]:

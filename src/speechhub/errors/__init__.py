@@ -15,7 +15,8 @@ SpeechhubError
 │   │   ├── UnsupportedAudioError     not audio, or a container that is not allowed
 │   │   ├── CorruptAudioError         a known container with broken bytes
 │   │   ├── AudioTooShortError
-│   │   └── AudioTooLongError
+│   │   ├── AudioTooLongError
+│   │   └── AudioTooCostlyError       reading it takes far more work than its audio explains
 │   ├── VoiceNotFoundError            no such custom voice
 │   ├── VoiceExistsError              another custom voice has this name
 │   ├── VoiceLibraryFullError
@@ -70,6 +71,7 @@ from speechhub.errors.failures import (
 )
 from speechhub.errors.refusals import (
     AudioError,
+    AudioTooCostlyError,
     AudioTooLongError,
     AudioTooShortError,
     AuthenticationError,
@@ -113,6 +115,7 @@ from speechhub.errors.unavailable import (
 
 __all__ = [
     "AudioError",
+    "AudioTooCostlyError",
     "AudioTooLongError",
     "AudioTooShortError",
     "AuthenticationError",

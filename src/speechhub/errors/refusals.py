@@ -127,6 +127,19 @@ class AudioTooLongError(AudioError):
     """The decoded audio is longer than the limit."""
 
 
+class AudioTooCostlyError(AudioError):
+    """The recording makes a decoder work for much longer than audio of its length can need."""
+
+    def __init__(
+        self,
+        message: str = (
+            "This file takes far more work to read than the audio in it explains: it is damaged, or most of "
+            "it is no audio. Convert it, for example with: ffmpeg -i FILE -map 0:a -map_metadata -1 new.flac"
+        ),
+    ) -> None:
+        super().__init__(message)
+
+
 class VoiceNotFoundError(RequestError):
     """The library has no such custom voice."""
 
