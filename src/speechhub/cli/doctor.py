@@ -18,12 +18,18 @@ Finding = tuple[str, str, str]
 @click.option(
     "--mirrors", is_flag=True, help="Ask the places that packages and models come from instead, and compare."
 )
+@click.option(
+    "--fix", is_flag=True, help="Move damaged files below home aside, and give their owner the right to read."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def doctor(mirrors: bool, as_json: bool) -> None:
+def doctor(mirrors: bool, fix: bool, as_json: bool) -> None:
     """Look for what is wrong, and say what to do about it; exit status 1 if something must be mended.
 
-    It looks at the settings, the disk, the GPUs, the engines and the default models, and changes nothing:
-    nothing is downloaded or started.
+    It looks at the settings, the disk, the files below 'home', the GPUs, the engines and the default models,
+    and changes nothing: nothing is downloaded or started.
+
+    With --fix, what is damaged below 'home' is renamed, so that its place is free, and files that their owner
+    may not read get that right back. Nothing is deleted.
 
     With --mirrors it connects to the package indexes, PyTorch's wheels and model hubs that the setting
     'mirror' and pip's configuration name, in the order in which they are tried.
@@ -31,6 +37,7 @@ def doctor(mirrors: bool, as_json: bool) -> None:
     \b
     speechhub doctor
     speechhub doctor --mirrors
+    speechhub doctor --fix
     speechhub doctor --json
     SPEECHHUB_HOME=/srv/speechhub speechhub doctor
     """  # noqa: D301
@@ -38,7 +45,7 @@ def doctor(mirrors: bool, as_json: bool) -> None:
 
     colours = {OK: "green", WARN: "yellow", FAIL: "red"}
     found = []
-    for verdict, subject, finding in _places() if mirrors else _findings():
+    for verdict, subject, finding in _places() if mirrors else _findings(fix=fix):
         found.append({"verdict": verdict.lower(), "subject": subject, "finding": finding})
         if not as_json:
             click.echo(f"{click.style(f'{verdict:>4}', fg=colours[verdict])}  {subject}: {finding}")
@@ -48,7 +55,7 @@ def doctor(mirrors: bool, as_json: bool) -> None:
     sys.exit(1 if failed else 0)
 
 
-def _findings() -> Iterator[Finding]:
+def _findings(*, fix: bool) -> Iterator[Finding]:
     import platform
 
     from speechhub import __version__
@@ -69,6 +76,7 @@ def _findings() -> Iterator[Finding]:
     for text in [one.text for one in reading.ignored] + [it.remark for it in reading.files if it.remark]:
         yield WARN, "settings", text
     yield _disk(hub)
+    yield from _damages(hub, fix=fix)
     yield OK, "GPUs", ", ".join(gpu_names()) or "none; engines run on the CPU"
     for plugin in hub.broken_plugins:
         yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Repair it, or pip uninstall it."
@@ -132,11 +140,24 @@ def _disk(hub: "Hub") -> Finding:
     from speechhub.cli._tables import readable
 
     home = hub.settings.home
-    parent = next(folder for folder in (home, *home.parents) if folder.exists())
+    parent = next(folder for folder in (home, *home.parents) if os.path.lexists(folder))
     if not (parent.is_dir() and os.access(parent, os.W_OK)):
         return FAIL, "disk", f"cannot write to {parent}: set SPEECHHUB_HOME to a folder of your own"
     free_bytes = shutil.disk_usage(parent).free
     return (OK if free_bytes > 1e9 else WARN), "disk", f"{readable(free_bytes)} free at {parent}"
+
+
+def _damages(hub: "Hub", *, fix: bool) -> Iterator[Finding]:
+    """Look at everything below home; with *fix*, do what is safe about it."""
+    from speechhub.settings.home import repair
+
+    for damage in hub.survey():
+        subject = "home"
+        done = repair(damage) if fix else ""
+        if done:
+            yield OK, subject, f"{damage.path} {damage.problem}; {damage.aside or damage.path} {done}"
+        else:
+            yield FAIL, subject, damage.text
 
 
 def _defaults(hub: "Hub") -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from speechhub.cli._json import JSON_HELP, print_json
 
 if TYPE_CHECKING:
     from speechhub.settings import Settings
+    from speechhub.settings.home import Damage
     from speechhub.voices import VoiceLibrary
 
 
@@ -173,5 +174,11 @@ def _library() -> "tuple[Settings, VoiceLibrary]":
     from speechhub.cli._settings import own_settings
     from speechhub.voices import VoiceLibrary
 
-    settings = own_settings()
-    return settings, VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
+    settings, told = own_settings(), set[Path]()
+
+    def tell(damage: "Damage") -> None:
+        if damage.path not in told:
+            told.add(damage.path)
+            click.echo(f"speechhub: {damage.text}", err=True)
+
+    return settings, VoiceLibrary(settings.voices_dir, limit=settings.max_voices, on_damage=tell)

@@ -4,6 +4,7 @@ from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.pins import frozen
 from speechhub.environments.read import DescriptionError, describe
 from speechhub.environments.record import FREEZE_NAME, read_record
+from speechhub.settings.home import Damage, read_small
 
 
 def check_environment(home: EnvironmentHome) -> tuple[str, ...]:
@@ -25,11 +26,13 @@ def check_environment(home: EnvironmentHome) -> tuple[str, ...]:
     problems = [f"{plugin.distribution}: {plugin.error}" for plugin in description.broken]
     if not description.engines:
         problems.append("it has no engine any more.")
-    try:
-        before = (home.folder(record) / FREEZE_NAME).read_text("utf-8").splitlines()
-    except OSError:
+    frozen_before = read_small(home.folder(record) / FREEZE_NAME)
+    if frozen_before is None:
         problems.append(f"{FREEZE_NAME} is gone.")
+    elif isinstance(frozen_before, Damage):
+        problems.append(f"{FREEZE_NAME} {frozen_before.problem}.")
     else:
+        before = frozen_before.decode("utf-8", "replace").splitlines()
         now = frozen(description.folders).splitlines()
         problems += [f"{pin} was installed and is gone." for pin in sorted(set(before) - set(now))]
         problems += [f"{pin} was added later." for pin in sorted(set(now) - set(before))]

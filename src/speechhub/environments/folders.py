@@ -65,11 +65,14 @@ class EnvironmentHome:
         return self.path / f"env-{stamp}-{secrets.token_hex(3)}"
 
     def unused(self) -> list[Path]:
-        """Return the environments that the record does not name: half-made ones, and former ones."""
+        """Return the environments that the record does not name: half-made ones, and former ones.
+
+        None of them while the record cannot be read: one may be what it names.
+        """
         try:
             record = read_record(self.path)
         except ValueError:
-            record = None
+            return []
         keep = record.folder if record else ""
         return [folder for folder in sorted(self.path.glob("env-*")) if folder.name != keep]
 
@@ -88,7 +91,7 @@ class EnvironmentHome:
         """
         locks = self.path.parent / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(locks / self.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(locks / self.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,10 +114,8 @@ def home_of(engines_dir: Path, name: str) -> EnvironmentHome:
 
 def homes(engines_dir: Path) -> list[EnvironmentHome]:
     """Return the folders of all environments, those without a record included."""
-    if not engines_dir.is_dir():
+    try:
+        paths = sorted(engines_dir.iterdir())
+    except OSError:  # `services.condition` says what is wrong with it
         return []
-    return [
-        EnvironmentHome(path)
-        for path in sorted(engines_dir.iterdir())
-        if path.is_dir() and NAME.fullmatch(path.name)
-    ]
+    return [EnvironmentHome(path) for path in paths if NAME.fullmatch(path.name) and os.path.isdir(path)]  # noqa: PTH112  # Path.is_dir raises where rights are missing

@@ -15,10 +15,14 @@ import msgspec
 from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.errors import ConfigurationError
 from speechhub.paths import UnsafeNameError
+from speechhub.settings.home import Damage, keep_aside
+from speechhub.settings.home import read_record as read_file
 
 RECORD_NAME = "environment.json"
 FOLDER = re.compile(r"env-[A-Za-z0-9._-]+")
 """Names of the folders that hold virtual environments."""
+VERSION = 1
+"""Of records that this speechhub understands."""
 FREEZE_NAME = "freeze.txt"
 """Lies in the environment's folder: every package with its version, as pip freeze writes it."""
 
@@ -74,7 +78,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """`state_of` the environment when it was described."""
     description: Description
-    version: int = 1
+    version: int = VERSION
 
     def __post_init__(self) -> None:
         if not FOLDER.fullmatch(self.folder):  # its Python will be run
@@ -82,7 +86,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_record(home: Path, record: Record) -> None:
-    """Make *record* the truth about the environment in *home*, at once or not at all."""
+    """Make *record* the truth about the environment in *home*, at once or not at all.
+
+    What is there and cannot be read is kept aside.
+    """
+    try:
+        read_record(home)
+    except ValueError:
+        keep_aside(home / RECORD_NAME)
     temporary = home / f".{RECORD_NAME}.new"
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
     temporary.replace(home / RECORD_NAME)
@@ -94,12 +105,12 @@ def read_record(home: Path) -> Record | None:
     Raises:
         ValueError: There is one that cannot be read.
     """
-    try:
-        return msgspec.json.decode((home / RECORD_NAME).read_bytes(), type=Record)
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ValueError(f"{RECORD_NAME} cannot be read: {error}") from error
+    found = read_file(home / RECORD_NAME, Record)
+    if isinstance(found, Damage):
+        raise ValueError(f"{RECORD_NAME} {found.problem}")  # noqa: TRY004  # it is what callers expect
+    if found is not None and found.version > VERSION:
+        raise ValueError(f"{RECORD_NAME} was written by a newer speechhub (version {found.version})")
+    return found
 
 
 def state_of(search_path: tuple[Path, ...], version: str) -> str:

@@ -40,8 +40,10 @@ SpeechhubError
 │   ├── GpuMemoryError
 │   ├── EngineFailingError            its last load failed a moment ago
 │   ├── DiskFullError
+│   ├── StorageError                  nothing can be written below `home`
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
+├── VoiceDamagedError             a custom voice's files cannot be read
 ├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
 ├── EngineError                   an engine failed
 │   ├── EngineLoadError
@@ -68,6 +70,7 @@ from speechhub.errors.failures import (
     LicenceNotAcceptedError,
     ModelFilesError,
     RequestCancelledError,
+    VoiceDamagedError,
 )
 from speechhub.errors.refusals import (
     AudioError,
@@ -109,6 +112,7 @@ from speechhub.errors.unavailable import (
     RateLimitedError,
     RequestTimeoutError,
     ShuttingDownError,
+    StorageError,
     SwitchTimeoutError,
     UnavailableError,
 )
@@ -152,6 +156,7 @@ __all__ = [
     "RequestTimeoutError",
     "ShuttingDownError",
     "SpeechhubError",
+    "StorageError",
     "SwitchTimeoutError",
     "UnavailableError",
     "UnsupportedAudioError",
@@ -159,6 +164,7 @@ __all__ = [
     "UploadBrokenOffError",
     "UploadStalledError",
     "UploadTooLargeError",
+    "VoiceDamagedError",
     "VoiceExistsError",
     "VoiceLibraryFullError",
     "VoiceNotFoundError",

@@ -1,5 +1,7 @@
 """What all errors have in common."""
 
+from speechhub.errors.places import without_places
+
 
 class SpeechhubError(Exception):
     """Base of all errors raised on purpose."""
@@ -14,5 +16,10 @@ class SpeechhubError(Exception):
 
     @property
     def message(self) -> str:
-        """What went wrong and what to do about it, safe to show to a client."""
+        """What went wrong and what to do about it, for operators and the log; it may name paths."""
         return str(self)
+
+    @property
+    def public(self) -> str:
+        """The same for clients that do not operate the server: no path or address of its machine."""
+        return without_places(self.message)

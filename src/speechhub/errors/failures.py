@@ -14,6 +14,26 @@ class ModelFilesError(SpeechhubError):
 
     code = "model_files_unavailable"
 
+    @property
+    def public(self) -> str:
+        """That they are not there, without the folders and hubs in which they were looked for."""
+        return (
+            "The files of the model are not available on this server; its operator finds in the log which "
+            "are missing, and what helps."
+        )
+
+
+class VoiceDamagedError(SpeechhubError):
+    """The files of a custom voice, or of a consent, cannot be read; they are left as they are."""
+
+    code = "voice_damaged"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The files of {what} are damaged on the server. Its operator finds in the log, and by "
+            "'speechhub doctor', what is wrong; all others can be used."
+        )
+
 
 class LicenceNotAcceptedError(SpeechhubError):
     """A model's licence has conditions that the operator has not accepted; nothing of it was started."""
@@ -27,6 +47,11 @@ class LicenceNotAcceptedError(SpeechhubError):
             f"it: {licence}{where}. To accept it: speechhub models pull {model} --accept-license, or "
             f"SPEECHHUB_ACCEPT_LICENSES={model}."
         )
+
+    @property
+    def public(self) -> str:
+        """All of `message`: its only address is that of the licence."""
+        return self.message
 
 
 class EngineError(SpeechhubError):

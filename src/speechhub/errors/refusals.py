@@ -14,6 +14,11 @@ class RequestError(SpeechhubError):
         self.param = param
         """Name of the request field at fault, as the client wrote it."""
 
+    @property
+    def public(self) -> str:
+        """All of `message`: it is about what the client sent."""
+        return self.message
+
 
 class InvalidValueError(RequestError):
     """A field has a value outside its range or set."""

@@ -62,13 +62,17 @@ class EngineFailingError(UnavailableError):
     """The engine could not load its model a moment ago, and is not tried again yet."""
 
     code = "engine_failing"
+    _public = ""
 
     def __init__(self, model: str, cause: SpeechhubError | None, *, retry_after_s: float) -> None:
-        super().__init__(
-            f"Model {model!r} could not be loaded a moment ago and is tried again later."
-            + (f" It said: {cause.message}" if cause else ""),
-            retry_after_s=retry_after_s,
-        )
+        said = f"Model {model!r} could not be loaded a moment ago and is tried again later."
+        super().__init__(said + (f" It said: {cause.message}" if cause else ""), retry_after_s=retry_after_s)
+        self._public = said + (f" It said: {cause.public}" if cause else "")
+
+    @property
+    def public(self) -> str:
+        """The same with what the cause has for clients."""
+        return self._public or super().public
 
 
 class DiskFullError(UnavailableError):
@@ -81,6 +85,20 @@ class DiskFullError(UnavailableError):
             "The server's disk is full; its operator finds in the log which. Try again later.",
             retry_after_s=60.0,
         )
+
+
+class StorageError(UnavailableError):
+    """Nothing can be kept or changed in the server's folder of custom voices."""
+
+    code = "storage_unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=60.0)
+
+    @property
+    def public(self) -> str:
+        """`message` without what is the operator's."""
+        return "The server cannot keep or change custom voices now; its operator finds in the log why."
 
 
 class ShuttingDownError(UnavailableError):

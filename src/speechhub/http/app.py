@@ -130,6 +130,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
                 "started_monotonic": time.monotonic(),
                 "broken_plugins": hub.broken_plugins,
                 "findings": hub.findings,
+                "damages": hub.damages,
                 "stopping": False,
                 "pools": hub.pools,
             }

@@ -45,6 +45,7 @@ STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
     errors.UnavailableError: 503,
     errors.RateLimitedError: 429,
     errors.ModelFilesError: 503,
+    errors.VoiceDamagedError: 503,
     errors.LicenceNotAcceptedError: 403,
     errors.EngineError: 500,
     errors.RequestCancelledError: 499,
@@ -57,6 +58,7 @@ TYPES: Final = {429: "requests", 413: "server_error"}
 NEVER_RETRY: Final = (
     errors.ModelFilesError,
     errors.EngineError,
+    errors.VoiceDamagedError,
     errors.VoiceExistsError,
     errors.ConsentInUseError,
 )
@@ -109,9 +111,17 @@ def status_of(error: errors.SpeechhubError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def error_object(error: errors.SpeechhubError) -> ErrorObject:
-    """Return *error* as OpenAI would put it."""
-    return _object(status_of(error), error.message, param=getattr(error, "param", None), code=error.code)
+def error_object(error: errors.SpeechhubError, scope: Scope | None = None) -> ErrorObject:
+    """Return *error* as OpenAI would put it, in an answer to the request of *scope*.
+
+    Paths and addresses of the server's machine are for operators alone: what others are not told stands in
+    the log's line about the request.
+    """
+    message, state = error.message, scope["state"] if scope else {}
+    if not state.get("operator") and error.public != message:
+        state.get("log", {})["reason"] = message
+        message = error.public
+    return _object(status_of(error), message, param=getattr(error, "param", None), code=error.code)
 
 
 def internal_error() -> ErrorObject:
@@ -160,10 +170,10 @@ async def send_error(error: errors.SpeechhubError, scope: Scope, send: Send) -> 
     prefix = ""
     if scope["type"] != ScopeType.HTTP:
         if "websocket.http.response" not in (scope.get("extensions") or {}):
-            await send({"type": "websocket.close", "code": 1008, "reason": error.message})
+            await send({"type": "websocket.close", "code": 1008, "reason": error.public})
             return
         prefix = "websocket."
-    body = msgspec.json.encode(ErrorBody(error=error_object(error)))
+    body = msgspec.json.encode(ErrorBody(error=error_object(error, scope)))
     headers = {
         "content-type": "application/json",
         "content-length": str(len(body)),
@@ -184,7 +194,7 @@ def on_speechhub_error(
 ) -> Response[ErrorBody]:
     """Answer an error that was raised on purpose."""
     status = status_of(error)
-    answer = error_object(error)
+    answer = error_object(error, request.scope)
     if isinstance(error, errors.ModelNotFoundError) and "deployment" in request.scope["state"]:
         answer = msgspec.structs.replace(answer, code="DeploymentNotFound")  # as Azure calls it
     request.scope["state"]["error"] = type(error).__name__

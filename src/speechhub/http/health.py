@@ -40,8 +40,13 @@ def device_health(device: Device, manager: Manager, last: Switch | None) -> Devi
     )
 
 
-def model_health(state: TargetState, manager: Manager, oldest_wait_s: float, now: float) -> ModelHealth:
-    """Return what goes on around a model; *now* is a time of the manager's clock."""
+def model_health(
+    state: TargetState, manager: Manager, oldest_wait_s: float, now: float, *, operator: bool = True
+) -> ModelHealth:
+    """Return what goes on around a model; *now* is a time of the manager's clock.
+
+    Only an *operator* is told the paths in what a load failed with.
+    """
     placement = manager.placements[state.target]
     memory = manager.visits.memory(state.target, state.epoch)
     return ModelHealth(
@@ -55,19 +60,19 @@ def model_health(state: TargetState, manager: Manager, oldest_wait_s: float, now
         state_s=0.0 if state.since is None else round(now - state.since, 3),
         oldest_wait_s=round(oldest_wait_s, 3),
         predicted_wait_s=round(manager.wait_s(state.target), 3),
-        failing=_failing(state, now),
+        failing=_failing(state, now, operator=operator),
         allocated_bytes=memory.allocated_bytes if memory else None,
         reserved_bytes=memory.reserved_bytes if memory else None,
     )
 
 
-def _failing(state: TargetState, now: float) -> Failing | None:
+def _failing(state: TargetState, now: float, *, operator: bool) -> Failing | None:
     if state.failing_until is None:
         return None
     return Failing(
         failures=state.failures,
         retry_in_s=round(max(state.failing_until - now, 0.0), 3),
-        error=state.failure or "",
+        error=(state.failure if operator else state.failure_public) or "",
     )
 
 

@@ -163,7 +163,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     event_loop_lag_s: float
     broken_plugins: list[PluginHealth]
     warnings: list[str]
-    """What in the settings cannot work with what is installed, or that no engine is installed."""
+    """What in the settings cannot work with what is installed, that no engine is installed, and which files
+    below `home` are damaged; empty for callers that may not operate the server."""
 
 
 class EngineWanted(msgspec.Struct, frozen=True, kw_only=True):

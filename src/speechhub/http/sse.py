@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import structlog
 from litestar.response import Stream
+from litestar.types import Scope
 
 from speechhub.errors import SpeechhubError
 from speechhub.http.errors import ErrorBody, error_object, internal_error
@@ -17,22 +18,22 @@ PING_S: Final = 15.0
 """Silence after which a comment is sent, so that proxies keep the connection."""
 
 
-def event_stream(events: AsyncIterable[msgspec.Struct]) -> Stream:
+def event_stream(events: AsyncIterable[msgspec.Struct], scope: Scope) -> Stream:
     """Return a response that sends *events* as they come; a failure among them is its last event."""
     return Stream(
-        _lines(events),
+        _lines(events, scope),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
 
 
-async def _lines(events: AsyncIterable[msgspec.Struct]) -> AsyncGenerator[bytes, None]:
+async def _lines(events: AsyncIterable[msgspec.Struct], scope: Scope) -> AsyncGenerator[bytes, None]:
     try:
         async for event in _with_pings(events):
             yield b": ping\n\n" if event is None else _data(event)
     except SpeechhubError as error:
         log.error("event stream broke off", error=type(error).__name__, reason=str(error))
-        yield _data(ErrorBody(error=error_object(error)))
+        yield _data(ErrorBody(error=error_object(error, scope)))
         return
     except Exception as error:
         log.exception("event stream failed", error=type(error).__name__)

@@ -90,6 +90,7 @@ class Scheduler:
             failures=it.breaker.failures,
             failing_until=it.breaker.until if it.breaker.failures else None,
             failure=it.breaker.error.message if it.breaker.error else None,
+            failure_public=it.breaker.error.public if it.breaker.error else None,
         )
 
     def states(self) -> list[TargetState]:

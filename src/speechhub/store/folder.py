@@ -23,13 +23,16 @@ def check_folder(model_id: str, sets: Sequence[FileSet], folder: Path) -> Path:
 
 
 def _check(title: str, folder: Path, files: Iterable[ModelFile]) -> None:
-    if not folder.is_dir():
-        raise ModelFilesError(f"{title}: there is no folder {folder}.")
-    missing = [file.path for file in files if not below(folder, file.path, links_out=True).is_file()]
-    if missing:
-        raise ModelFilesError(f"{title}: the folder {folder} has no {', '.join(missing)}.")
-    if not any(folder.iterdir()):
-        raise ModelFilesError(f"{title}: the folder {folder} is empty.")
+    try:
+        if not folder.is_dir():
+            raise ModelFilesError(f"{title}: there is no folder {folder}.")
+        missing = [file.path for file in files if not below(folder, file.path, links_out=True).is_file()]
+        if missing:
+            raise ModelFilesError(f"{title}: the folder {folder} has no {', '.join(missing)}.")
+        if not any(folder.iterdir()):
+            raise ModelFilesError(f"{title}: the folder {folder} is empty.")
+    except OSError as error:
+        raise ModelFilesError(f"{title}: the folder {folder} cannot be read: {error.strerror}.") from error
 
 
 def size_of(folder: Path) -> int:

@@ -10,6 +10,7 @@ import msgspec
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import LicenceNotAcceptedError
+from speechhub.settings.home import Damage, OnDamage, explained, keep_aside, read_record, silent
 
 ALL: Final = "all"
 """In the setting `accept_licenses`: whatever there is."""
@@ -33,13 +34,15 @@ class Licences:
     Nothing is held in memory: what a command accepts counts at once for a server that runs.
     """
 
-    def __init__(self, path: Path, *, accepted: Collection[str] = ()) -> None:
+    def __init__(self, path: Path, *, accepted: Collection[str] = (), on_damage: OnDamage = silent) -> None:
         """Use the file *path*, which need not exist.
 
         Args:
             path: Where acceptances by command are kept.
             accepted: Ids of licences or models that the settings accept, or `ALL`.
+            on_damage: Told when the file cannot be read, each time.
         """
+        self._on_damage = on_damage
         self._path = path
         self._accepted = {it.casefold() for it in accepted}
 
@@ -70,7 +73,7 @@ class Licences:
         """Remember that the operator accepts the licences of *models*; return those that needed it."""
         fresh = [model for model in models if not self.allow(model)]
         if fresh:
-            known = {it.model: it for it in self._read()}
+            known = {it.model: it for it in self._read()}  # none if the file is damaged: it is kept aside
             for model in fresh:
                 known[model.id] = Acceptance(
                     model=model.id,
@@ -81,14 +84,29 @@ class Licences:
             self._write(list(known.values()))
         return fresh
 
+    def damage(self) -> Damage | None:
+        """Return why the file cannot be read; None if it can, or if there is none."""
+        found = read_record(self._path, list[Acceptance])
+        if not isinstance(found, Damage):
+            return None
+        effect = (
+            "Licences that were accepted by command count as not accepted; the next one to be accepted moves "
+            "the file aside first."
+        )
+        return explained(found, effect=effect, aside=self._path)
+
     def _read(self) -> list[Acceptance]:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=list[Acceptance])
-        except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
+        found = read_record(self._path, list[Acceptance])
+        if isinstance(found, Damage):
+            if damage := self.damage():
+                self._on_damage(damage)
             return []  # what cannot be read was not accepted
+        return found or []
 
     def _write(self, acceptances: list[Acceptance]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self.damage():
+            keep_aside(self._path)
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(acceptances), indent=1))
         temporary.replace(self._path)

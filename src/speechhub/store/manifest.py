@@ -1,15 +1,20 @@
 """The file that a published model carries: what was checked, so that nobody need check it again."""
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 
 import msgspec
 
 from speechhub.paths import below, check_name
+from speechhub.settings.home import Damage, explained, read_record
 from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 
 MANIFEST_NAME = ".speechhub.json"
+VERSION = 1
+"""Of manifests that this speechhub understands; a newer one's may mean something else."""
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     """``wheel:name==version …`` or ``hub:owner/name@revision``."""
     files: tuple[ManifestFile, ...]
-    version: int = 1
+    version: int = VERSION
 
     @property
     def size_bytes(self) -> int:
@@ -50,9 +55,9 @@ def describe_folder(key: str, folder: Path, origin: str, digests: dict[str, str]
     """Return the manifest of the files in *folder* whose *digests* have just been taken."""
     files = []
     for path, digest in sorted(digests.items()):
-        stat = below(folder, path, links_out=True).stat()
+        status = below(folder, path, links_out=True).stat()
         files.append(
-            ManifestFile(path=path, size_bytes=stat.st_size, mtime_ns=stat.st_mtime_ns, sha256=digest)
+            ManifestFile(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest)
         )
     return Manifest(model=key, origin=origin, files=tuple(files))
 
@@ -66,10 +71,25 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def read_manifest(folder: Path) -> Manifest | None:
     """Return the manifest in *folder*; None if there is none, or none that can be read."""
-    try:
-        return msgspec.json.decode((folder / MANIFEST_NAME).read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError):
+    found = _read(folder)
+    return None if isinstance(found, Damage) else found
+
+
+def manifest_damage(folder: Path) -> Damage | None:
+    """Return why the manifest in *folder* cannot be read; None if it can, or if there is none."""
+    found = _read(folder)
+    if not isinstance(found, Damage):
         return None
+    effect = "The model counts as missing; its next use, or 'speechhub models pull', fetches it anew."
+    return explained(found, effect=effect, aside=folder / MANIFEST_NAME)
+
+
+def _read(folder: Path) -> Manifest | Damage | None:
+    path = folder / MANIFEST_NAME
+    found = read_record(path, Manifest)
+    if isinstance(found, Manifest) and found.version > VERSION:
+        return Damage(path=path, problem=f"was written by a newer speechhub (version {found.version})")
+    return found
 
 
 def problem_with(wanted: FileSet, folder: Path, manifest: Manifest) -> str | None:
@@ -95,20 +115,25 @@ def _damage(folder: Path, manifest: Manifest) -> str | None:
     for file in manifest.files:
         try:
             path = below(folder, file.path, links_out=True)
-            stat = path.stat()
-        except OSError:
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                return f"{file.path} is no file"
+            if status.st_size != file.size_bytes:
+                return f"{file.path} has {status.st_size} bytes instead of {file.size_bytes}"
+            # A copied or restored folder has new times but may well be sound: look before throwing it away.
+            if status.st_mtime_ns != file.mtime_ns and sha256_of(path) != file.sha256:
+                return f"{file.path} has been changed"
+        except FileNotFoundError:
             return f"{file.path} is gone"
-        if stat.st_size != file.size_bytes:
-            return f"{file.path} has {stat.st_size} bytes instead of {file.size_bytes}"
-        # A copied or restored folder has new times but may well be sound: look before throwing it away.
-        if stat.st_mtime_ns != file.mtime_ns and sha256_of(path) != file.sha256:
-            return f"{file.path} has been changed"
+        except OSError as error:
+            return f"{file.path} cannot be read: {error.strerror}"
     return None
 
 
 def refresh_times(folder: Path, manifest: Manifest) -> None:
     """Note the files' present times, so that the next check is stat calls again, if it can write."""
     digests = {file.path: file.sha256 for file in manifest.files}
-    fresh = describe_folder(manifest.model, folder, manifest.origin, digests)
-    if fresh != manifest and os.access(folder, os.W_OK):
-        write_manifest(folder, fresh)
+    with contextlib.suppress(OSError):  # a full disk, or a file that goes meanwhile: next time
+        fresh = describe_folder(manifest.model, folder, manifest.origin, digests)
+        if fresh != manifest and os.access(folder, os.W_OK):
+            write_manifest(folder, fresh)

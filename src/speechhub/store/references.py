@@ -1,5 +1,6 @@
 """What engines computed from custom voices: a folder for each model, kept small, and gone with the voices."""
 
+import errno
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -28,7 +29,8 @@ class ReferenceCache:
         Args:
             root: Folder of all models' folders.
             limit_bytes: What all of them may hold after a `sweep`; 0 means that nothing is kept.
-            digests: Returns the digests of the voices that the library holds now.
+            digests: Returns the digests of the voices that the library holds now; raises OSError if that
+                cannot be told.
         """
         self._root = root
         self._limit_bytes = limit_bytes
@@ -42,6 +44,8 @@ class ReferenceCache:
         try:
             for path in (self._root.parent, self._root, folder):
                 path.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if path != self._root.parent and path.is_symlink():
+                    raise NotADirectoryError(errno.ENOTDIR, "it is a symbolic link", str(path))
         except OSError as error:
             log.warning("nothing that is learnt of voices can be kept", folder=str(folder), error=str(error))
             return None
@@ -52,22 +56,33 @@ class ReferenceCache:
 
     def used(self, model: str, digests: Collection[str]) -> None:
         """Take note that *model* is about to use what it keeps of these voices."""
-        for digest in digests:
-            for path in self._folder(model).glob(f"{digest}*"):
-                _try(lambda path=path: os.utime(path))  # type: ignore[misc]  # bound now, not later
+        wanted = tuple(digests)
+        for path in _files(self._folder(model)) if wanted else ():
+            if path.name.startswith(wanted):
+                _try(lambda path=path: os.utime(path, follow_symlinks=False))  # type: ignore[misc]  # bound now
 
     def sweep(self) -> None:
-        """Delete what belongs to no voice of the library, then what was used longest ago beyond the limit."""
+        """Delete what belongs to no voice of the library, then what was used longest ago beyond the limit.
+
+        Links are not followed: what they lead to is not ours to delete. Where the library cannot be read,
+        nothing is deleted, since all of it may belong to voices.
+        """
         # The files first: of a voice that is added meanwhile, nothing may be taken for nobody's.
-        found = [path for path in self._root.glob("*/*") if path.is_file()]
-        known = set(self._digests())
+        found = [path for folder in _folders(self._root) for path in _files(folder)]
+        if not found:
+            return
+        try:
+            known = set(self._digests())
+        except OSError as error:
+            log.warning("cannot tidy what was learnt of voices", error=str(error))
+            return
         kept: list[tuple[int, int, Path]] = []
         for path in found:
             if path.name[:DIGEST_CHARS] not in known:
                 _try(path.unlink)
                 continue
             try:
-                stat = path.stat()
+                stat = path.lstat()
             except OSError:
                 continue
             kept.append((stat.st_mtime_ns, stat.st_size, path))
@@ -76,6 +91,26 @@ class ReferenceCache:
             left_bytes -= size_bytes
             if left_bytes < 0:
                 _try(path.unlink)
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in *folder*, without links; none if it is no folder itself."""
+    try:
+        if folder.is_symlink():
+            return []
+        with os.scandir(folder) as entries:
+            return [Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files in *folder*, links among them, and what is neither file nor folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return [Path(entry) for entry in entries if not entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
 
 
 def _try(change: Callable[[], None]) -> None:

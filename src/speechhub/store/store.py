@@ -1,18 +1,27 @@
 """The model store: one folder in which models lie complete and checked."""
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.paths import UnsafeNameError, below
+from speechhub.settings.home import Damage, explained, folder_damage
 from speechhub.store.digest import sha256_of
 from speechhub.store.fetch import Fetcher, clear
 from speechhub.store.file_set import FileSet, check_part_names, file_sets
 from speechhub.store.folder import check_folder, size_of
 from speechhub.store.hub import ModelHub
 from speechhub.store.layout import Layout
-from speechhub.store.manifest import MANIFEST_NAME, Manifest, problem_with, read_manifest, refresh_times
+from speechhub.store.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    manifest_damage,
+    problem_with,
+    read_manifest,
+    refresh_times,
+)
 from speechhub.store.progress import ProgressMeter, PullProgress
 from speechhub.store.sites import HuggingFace, ModelScope, Site
 from speechhub.store.status import ModelState, ModelStatus
@@ -139,11 +148,21 @@ class ModelStore:
     def parts(self, model: ModelSpec, *, local: Path | None = None) -> tuple[str, ...]:
         """Return the names of the model's optional parts that are there; a few stat calls."""
         folder = local or self._layout.folder(model.id)
-        return tuple(
-            part.name
-            for part in model.parts
-            if part.optional and below(folder, part.folder, links_out=True).is_dir()
-        )
+        optional = (part for part in model.parts if part.optional)
+        paths = {part.name: below(folder, part.folder, links_out=True) for part in optional}
+        # Path.is_dir raises where rights are missing.
+        return tuple(name for name, path in paths.items() if os.path.isdir(path))  # noqa: PTH112
+
+    def damages(self, model: ModelSpec) -> list[Damage]:
+        """Return what in the store keeps the model's files from being read; nothing if they are missing."""
+        sets = self._wanted(model)
+        if not sets:
+            return []
+        home = self._layout.folder(model.id)
+        damage = folder_damage(home)
+        if damage is not None:
+            return [explained(damage, effect="The model's files cannot be read.", aside=home)]
+        return [it for one in sets if (it := manifest_damage(self._folder(model, one)))]
 
     def verify(
         self, model: ModelSpec, *, local: Path | None = None, on_bytes: Callable[[int], None] | None = None
@@ -248,8 +267,11 @@ def _damages(
     for path, expected in sorted(digests.items()):
         name = f"{one.folder}/{path}" if one.folder else path
         file = below(folder, name, links_out=True)
-        if not file.is_file():
-            problems.append(f"{name} is gone.")
-        elif (actual := sha256_of(file, on_bytes)) != expected:
-            problems.append(f"{name} is damaged: its SHA-256 is {actual}, expected {expected}.")
+        try:
+            if not file.is_file():
+                problems.append(f"{name} is gone.")
+            elif (actual := sha256_of(file, on_bytes)) != expected:
+                problems.append(f"{name} is damaged: its SHA-256 is {actual}, expected {expected}.")
+        except OSError as error:
+            problems.append(f"{name} cannot be read: {error.strerror}.")
     return problems

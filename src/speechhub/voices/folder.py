@@ -3,6 +3,8 @@
 A folder is put together in ``.staging`` on the same file system, flushed to disk, and renamed into place;
 one that is deleted is first renamed back there. All writers hold one lock, so whatever lies in ``.staging``
 when a writer gets it was left by one that died.
+
+What is not a folder where one should be, or cannot be deleted, is moved aside; links are never followed.
 """
 
 import fcntl
@@ -12,22 +14,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
+from speechhub.settings.home import keep_aside
+
+log = structlog.get_logger()
+
 
 @contextmanager
 def writing(root: Path) -> Iterator[Path]:
     """Hold the right to change what is under *root*, against threads and processes alike; waits for it.
 
     Yields the staging folder, empty. The kernel lets go of the lock when its holder dies, however it dies.
+
+    Raises:
+        OSError: Nothing can be written there.
     """
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _lock_file(root / ".lock")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        staging = root / ".staging"
-        if staging.exists():
-            shutil.rmtree(staging)
-        staging.mkdir()
-        yield staging
+        yield _emptied(root / ".staging")
     finally:
         os.close(descriptor)
 
@@ -57,10 +64,32 @@ def replace(path: Path, data: bytes, staging: Path) -> None:
 
 
 def discard(folder: Path, staging: Path) -> None:
-    """Delete a folder, at once."""
+    """Delete a folder, at once; what cannot be deleted is out of use all the same, and the log names it."""
     folder.rename(staging / folder.name)
     _flush_folder(folder.parent)
-    shutil.rmtree(staging / folder.name)
+    try:
+        shutil.rmtree(staging / folder.name)
+    except OSError as error:
+        log.error("cannot delete a folder; delete it by hand", path=error.filename, error=error.strerror)
+
+
+def _lock_file(path: Path) -> int:
+    """Open the lock; what stands there and is no file, is moved aside."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        keep_aside(path)
+    return os.open(path, flags, 0o600)
+
+
+def _emptied(staging: Path) -> Path:
+    """Return the staging folder, with nothing in it."""
+    if os.path.lexists(staging):
+        try:
+            shutil.rmtree(staging)
+        except OSError:  # a file, a link, or with something in it that belongs to another user
+            keep_aside(staging)
+    staging.mkdir(mode=0o700)
+    return staging
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -2,24 +2,53 @@
 
 Under the library's folder: ``voices/ID`` and ``consents/ID``, each with its JSON and its recording, and
 ``aliases.json``. Nothing is held in memory: what another process changes counts from the next request on.
+
+What is damaged is left out and told, and never deleted or overwritten; everything else goes on working.
 """
 
+import errno
+import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from speechhub.errors import (
     ConsentInUseError,
     ConsentNotFoundError,
+    StorageError,
+    VoiceDamagedError,
     VoiceExistsError,
     VoiceLibraryFullError,
     VoiceNotFoundError,
 )
+from speechhub.settings.home import (
+    Damage,
+    OnDamage,
+    explained,
+    folder_damage,
+    keep_aside,
+    read_record,
+    silent,
+)
 from speechhub.voices import folder
-from speechhub.voices.recording import Recording, load_recording
+from speechhub.voices.entries import (
+    CONSENT_JSON,
+    MAX_ENTRY_BYTES,
+    RECORDING_WAV,
+    VOICE_JSON,
+    WHAT,
+    RecordT,
+    entries,
+    mentions,
+    read_entry,
+    read_entry_recording,
+)
+from speechhub.voices.recording import Recording
 from speechhub.voices.records import (
     CONSENT_ID,
     CONSENT_PREFIX,
@@ -30,41 +59,108 @@ from speechhub.voices.records import (
     checked_name,
 )
 
-VOICE_JSON, CONSENT_JSON, RECORDING_WAV = "voice.json", "consent.json", "recording.wav"
-RecordT = TypeVar("RecordT", CustomVoice, Consent)
+MAX_ALIASES_BYTES: Final = 1024**2
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class VoiceLibrary:
     """The voices of one server; makes nothing on disk until something is added."""
 
-    def __init__(self, root: Path, *, limit: int) -> None:
-        """Use the folder *root*, which may hold up to *limit* voices, and as many consents."""
+    def __init__(self, root: Path, *, limit: int, on_damage: OnDamage = silent) -> None:
+        """Use the folder *root*, which may hold up to *limit* voices, and as many consents.
+
+        Args:
+            root: Need not exist.
+            limit: How many voices there may be.
+            on_damage: Told of what is left out because it cannot be read, each time.
+        """
         self._root = root
         self._limit = limit
+        self._on_damage = on_damage
         self._voices = root / "voices"
         self._consents = root / "consents"
         self._aliases = root / "aliases.json"
 
     def recover(self) -> None:
-        """Clear away what a writer left that was killed half-way."""
-        if self._root.exists():
-            with folder.writing(self._root):
-                pass
+        """Clear away what a writer left that was killed half-way; where that is not possible, say so."""
+        if damage := _explained_parent(folder_damage(self._root)):
+            self._on_damage(damage)
+            return
+        try:
+            if self._root.exists():
+                with folder.writing(self._root):
+                    pass
+        except OSError as error:
+            self._on_damage(_unwritable(self._root, error))
+
+    def damages(self) -> list[Damage]:
+        """Look at everything in the library, recordings too, and return what cannot be used."""
+        aliases = self._read_aliases()
+        found = [
+            _explained_parent(folder_damage(self._root)),
+            *self._entry_damages(self._voices, CustomVoice),
+            *self._entry_damages(self._consents, Consent),
+            aliases if isinstance(aliases, Damage) else None,
+        ]
+        return [damage for damage in found if damage is not None]
+
+    def _entry_damages(self, parent: Path, kind: type[RecordT]) -> Iterator[Damage | None]:
+        yield _explained_parent(folder_damage(parent))
+        for one in entries(parent, kind):
+            record = read_entry(one, kind)
+            if isinstance(record, Damage):
+                yield record
+            elif record is not None:
+                _, damage = read_entry_recording(one / RECORDING_WAV, record)
+                yield damage
+
+    @contextmanager
+    def _writing(self) -> Iterator[Path]:
+        """Hold the right to change the library.
+
+        Raises:
+            StorageError: Its folder cannot be written.
+            OSError: The disk is full.
+        """
+        try:
+            with folder.writing(self._root) as staging:
+                yield staging
+        except OSError as error:
+            if error.errno in DISK_FULL:
+                raise
+            damage = _unwritable(self._root, error)
+            self._on_damage(damage)
+            raise StorageError(damage.text) from error
 
     # ── Voices ───────────────────────────────────────────────────────────────
 
     def voices(self) -> list[CustomVoice]:
         """Return all voices, the oldest first."""
-        return _read_all(self._voices, VOICE_JSON, CustomVoice)
+        return self._all(self._voices, CustomVoice)
 
     def digests(self) -> set[str]:
-        """Return the digests of all voices' recordings."""
-        return {voice.sha256 for voice in self.voices()}
+        """Return the digests of all voices' recordings, also of those whose record is damaged.
+
+        Raises:
+            OSError: It cannot be told which voices there are.
+        """
+        found = {voice.sha256 for voice in self.voices()}
+        for one in self._damaged(self._voices, CustomVoice):
+            recording, _ = read_entry_recording(one / RECORDING_WAV, None)
+            if recording is not None:
+                found.add(recording.digest)
+        if damage := folder_damage(self._voices) or folder_damage(self._root):
+            raise OSError(errno.EIO, damage.problem, str(damage.path))
+        return found
 
     def find(self, name: str) -> CustomVoice | None:
-        """Return the voice with this id, or this name in whatever case; None if there is none."""
+        """Return the voice with this id, or this name in whatever case; None if there is none.
+
+        Raises:
+            VoiceDamagedError: There is one with this id, and its record cannot be read.
+        """
         if VOICE_ID.fullmatch(name):
-            return _read(self._voices / name / VOICE_JSON, CustomVoice)
+            return self._one(self._voices / name, CustomVoice)
         wanted = name.strip().casefold()
         return next((voice for voice in self.voices() if voice.name.casefold() == wanted), None)
 
@@ -84,11 +180,16 @@ class VoiceLibrary:
 
         Raises:
             VoiceNotFoundError: It was deleted in the meantime.
+            VoiceDamagedError: The file is not the recording that it was.
         """
-        try:
-            return load_recording(self._voices / voice.id / RECORDING_WAV)
-        except FileNotFoundError as error:
-            raise VoiceNotFoundError(voice.name) from error
+        one = self._voices / voice.id
+        found, damage = read_entry_recording(one / RECORDING_WAV, voice)
+        if found is not None:
+            return found
+        if damage is None or not os.path.lexists(one):
+            raise VoiceNotFoundError(voice.name)
+        self._on_damage(damage)
+        raise VoiceDamagedError(f"custom voice {voice.name!r}")
 
     def add(self, name: str, recording: Recording, *, consent: str = "", statement: str = "") -> CustomVoice:
         """Keep a voice; the same recording under the same name and consent, once more, is the voice it was.
@@ -105,6 +206,7 @@ class VoiceLibrary:
             VoiceExistsError: Another voice has this name.
             ConsentNotFoundError: There is no such consent.
             VoiceLibraryFullError: There are as many voices as there may be.
+            VoiceDamagedError: The same voice is there, and its recording is damaged.
             InvalidValueError, MissingValueError: The name will not do.
         """
         made = CustomVoice(
@@ -116,7 +218,7 @@ class VoiceLibrary:
             sha256=recording.digest,
             duration_s=round(recording.duration_s, 3),
         )
-        with folder.writing(self._root) as staging:
+        with self._writing() as staging:
             if consent:
                 self.consent(consent)
             if there := self.find(made.name):
@@ -126,9 +228,10 @@ class VoiceLibrary:
                     consent,
                     statement,
                 ):
+                    self.recording(there)
                     return there
                 raise VoiceExistsError(made.name)
-            if len(self.voices()) >= self._limit:
+            if self._count(self._voices, CustomVoice) >= self._limit:
                 raise VoiceLibraryFullError("voices", self._limit)
             files = {RECORDING_WAV: recording.wav(), VOICE_JSON: msgspec.json.encode(made)}
             folder.publish(files, self._voices / made.id, staging)
@@ -140,11 +243,11 @@ class VoiceLibrary:
         Raises:
             VoiceNotFoundError: There is none with this id or name.
         """
-        with folder.writing(self._root) as staging:
+        with self._writing() as staging:
             voice = self.voice(name)
             # The voice first: an alias that means nothing is passed over, a voice without its alias is not.
             folder.discard(self._voices / voice.id, staging)
-            aliases = self.aliases()
+            aliases = self.aliases()  # none if they are damaged: then they are left as they are
             kept = {alias: meant for alias, meant in aliases.items() if meant != voice.id}
             if kept != aliases:
                 folder.replace(self._aliases, msgspec.json.encode(kept), staging)
@@ -154,10 +257,18 @@ class VoiceLibrary:
 
     def aliases(self) -> dict[str, str]:
         """Return names, in lower case, that stand for voices: name → id."""
-        try:
-            return msgspec.json.decode(self._aliases.read_bytes(), type=dict[str, str])
-        except FileNotFoundError:
+        found = self._read_aliases()
+        if isinstance(found, Damage):
+            self._on_damage(found)
             return {}
+        return found or {}
+
+    def _read_aliases(self) -> dict[str, str] | Damage | None:
+        found = read_record(self._aliases, dict[str, str], limit_bytes=MAX_ALIASES_BYTES)
+        if not isinstance(found, Damage):
+            return found
+        effect = "No alias stands for a custom voice; the next change of an alias moves the file aside first."
+        return explained(found, effect=effect, aside=self._aliases)
 
     def aliased(self, alias: str) -> CustomVoice | None:
         """Return the voice that *alias* stands for, if it stands for one."""
@@ -171,9 +282,11 @@ class VoiceLibrary:
             VoiceNotFoundError: There is no such voice.
         """
         key = checked_name(alias, param="alias").casefold()
-        with folder.writing(self._root) as staging:
+        with self._writing() as staging:
             voice = self.voice(name) if name else None
             aliases = self.aliases()
+            if isinstance(self._read_aliases(), Damage):
+                keep_aside(self._aliases)
             aliases.pop(key, None)
             if voice:
                 aliases[key] = voice.id
@@ -184,7 +297,7 @@ class VoiceLibrary:
 
     def consents(self) -> list[Consent]:
         """Return all consents, the oldest first."""
-        return _read_all(self._consents, CONSENT_JSON, Consent)
+        return self._all(self._consents, Consent)
 
     def consent(self, consent_id: str) -> Consent:
         """Return one consent.
@@ -194,7 +307,7 @@ class VoiceLibrary:
         """
         found = None
         if CONSENT_ID.fullmatch(consent_id):
-            found = _read(self._consents / consent_id / CONSENT_JSON, Consent)
+            found = self._one(self._consents / consent_id, Consent)
         if found is None:
             raise ConsentNotFoundError(consent_id)
         return found
@@ -214,8 +327,8 @@ class VoiceLibrary:
             sha256=recording.digest,
             duration_s=round(recording.duration_s, 3),
         )
-        with folder.writing(self._root) as staging:
-            if len(self.consents()) >= self._limit:
+        with self._writing() as staging:
+            if self._count(self._consents, Consent) >= self._limit:
                 raise VoiceLibraryFullError("consents", self._limit)
             files = {RECORDING_WAV: recording.wav(), CONSENT_JSON: msgspec.json.encode(made)}
             folder.publish(files, self._consents / made.id, staging)
@@ -229,10 +342,13 @@ class VoiceLibrary:
             InvalidValueError, MissingValueError: The name will not do.
         """
         checked = checked_name(name)
-        with folder.writing(self._root) as staging:
+        with self._writing() as staging:
             renamed = msgspec.structs.replace(self.consent(consent_id), name=checked)
             path = self._consents / renamed.id / CONSENT_JSON
-            folder.replace(path, msgspec.json.encode(renamed), staging)
+            # With the fields that a newer speechhub may have written.
+            before = read_record(path, dict[str, Any], limit_bytes=MAX_ENTRY_BYTES)
+            kept = before if isinstance(before, dict) else {}
+            folder.replace(path, msgspec.json.encode(kept | msgspec.structs.asdict(renamed)), staging)
         return renamed
 
     def remove_consent(self, consent_id: str) -> None:
@@ -242,25 +358,56 @@ class VoiceLibrary:
             ConsentNotFoundError: There is none with this id.
             ConsentInUseError: There are voices that rest on it.
         """
-        with folder.writing(self._root) as staging:
+        with self._writing() as staging:
             consent = self.consent(consent_id)
             resting = [voice.name for voice in self.voices() if voice.consent == consent.id]
+            resting += [
+                one.name for one in self._damaged(self._voices, CustomVoice) if mentions(one, consent.id)
+            ]
             if resting:
                 raise ConsentInUseError(consent.id, resting)
             folder.discard(self._consents / consent.id, staging)
 
+    # ── Entries ──────────────────────────────────────────────────────────────
 
-def _read(path: Path, kind: type[RecordT]) -> RecordT | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (FileNotFoundError, NotADirectoryError):
+    def _one(self, one: Path, kind: type[RecordT]) -> RecordT | None:
+        record = read_entry(one, kind)
+        if isinstance(record, Damage):
+            self._on_damage(record)
+            raise VoiceDamagedError(f"{WHAT[kind]} {one.name!r}")
+        return record
+
+    def _all(self, parent: Path, kind: type[RecordT]) -> list[RecordT]:
+        """Return what can be read, the oldest first; the rest is told."""
+        found: list[RecordT] = []
+        if damage := _explained_parent(folder_damage(self._root) or folder_damage(parent)):
+            self._on_damage(damage)
+        for one in entries(parent, kind):
+            record = read_entry(one, kind)
+            if isinstance(record, Damage):
+                self._on_damage(record)
+            elif record is not None:
+                found.append(record)
+        return sorted(found, key=lambda record: (record.created_at, record.id))
+
+    def _damaged(self, parent: Path, kind: type[RecordT]) -> list[Path]:
+        return [one for one in entries(parent, kind) if isinstance(read_entry(one, kind), Damage)]
+
+    def _count(self, parent: Path, kind: type[RecordT]) -> int:
+        return sum(read_entry(one, kind) is not None for one in entries(parent, kind))
+
+
+def _explained_parent(damage: Damage | None) -> Damage | None:
+    if damage is None:
         return None
+    effect = "None of the custom voices, or consents, in there can be used or added."
+    return explained(damage, effect=effect, aside=damage.path)
 
 
-def _read_all(parent: Path, name: str, kind: type[RecordT]) -> list[RecordT]:
-    try:
-        folders = sorted(parent.iterdir())
-    except FileNotFoundError:
-        return []
-    found = [record for one in folders if (record := _read(one / name, kind))]
-    return sorted(found, key=lambda record: (record.created_at, record.id))
+def _unwritable(root: Path, error: OSError) -> Damage:
+    return Damage(
+        path=Path(error.filename or root),
+        problem=f"cannot be written: {error.strerror or error}",
+        effect="Custom voices can be used as far as they can be read, but not added, changed or deleted.",
+        remedy="Let the user that runs speechhub write there, and see that the disk is not full.",
+    )

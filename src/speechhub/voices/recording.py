@@ -7,7 +7,6 @@ import io
 import re
 import wave
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -87,14 +86,20 @@ def read_recording(source: bytes | BinaryIO, *, max_duration_s: float, param: st
     return Recording(pcm16=np.rint(np.clip(audio.samples, -1, 1) * _PCM16_SCALE).astype("<i2").tobytes())
 
 
-def load_recording(path: Path) -> Recording:
-    """Read a file of the library.
+def load_recording(data: bytes) -> Recording:
+    """Return the recording in a file of the library.
 
     Raises:
-        OSError, EOFError, wave.Error: It is not there, or not one of ours.
+        EOFError, ValueError, wave.Error: It is not one of ours, or not whole.
     """
-    with wave.open(str(path), "rb") as file:
-        return Recording(pcm16=file.readframes(file.getnframes()))
+    with wave.open(io.BytesIO(data), "rb") as file:
+        if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, RATE):
+            raise ValueError("it has another form")
+        length = file.getnframes()
+        pcm16 = file.readframes(length)
+    if len(pcm16) != 2 * length:
+        raise ValueError("it is cut")
+    return Recording(pcm16=pcm16)
 
 
 def clip_bytes(text: str, *, limit_bytes: int, param: str) -> bytes:

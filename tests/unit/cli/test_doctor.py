@@ -148,3 +148,21 @@ def test_a_licence_that_no_model_has_is_a_warning(run, settings):
 
     assert shown.exit_code == 0
     assert "warn  accept_licenses: there is no model and no licence 'own-2.0' here." in shown.stdout
+
+
+def test_damage_below_home_is_a_failure_until_it_is_fixed(run, tmp_path):
+    """Each damaged file is named with what to do; --fix moves it aside, and then all is well."""
+    damaged = tmp_path / "home" / "voices" / "aliases.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"{")
+
+    ill, mending, well = run("doctor"), run("doctor", "--fix"), run("doctor")
+
+    assert (ill.exit_code, mending.exit_code, well.exit_code) == (1, 0, 0), (ill.stdout, mending.stdout)
+    [line] = [line for line in ill.stdout.splitlines() if line.startswith("FAIL")]
+    assert f"{damaged} is cut, or is not JSON" in line
+    assert "speechhub doctor --fix" in line
+    [moved] = damaged.parent.iterdir()
+    assert moved.name.startswith("aliases.json.damaged-")
+    assert moved.read_bytes() == b"{"
+    assert str(moved) in mending.stdout

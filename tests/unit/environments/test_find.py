@@ -198,7 +198,7 @@ def test_another_version_of_the_hub_reads_again(engines_dir, recorded, monkeypat
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda home: (home.path / RECORD_NAME).write_text("{"), "cannot be read"),
+        (lambda home: (home.path / RECORD_NAME).write_text("{"), "environment.json is cut"),
         (lambda home: (home.path / "env-1" / "bin" / "python").unlink(), "is gone"),
     ],
 )

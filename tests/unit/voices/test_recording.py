@@ -31,7 +31,7 @@ def test_a_recording_survives_its_file(tmp_path):
     made = recording()
     (tmp_path / "x.wav").write_bytes(made.wav())
 
-    found = load_recording(tmp_path / "x.wav")
+    found = load_recording((tmp_path / "x.wav").read_bytes())
     assert (found.pcm16, found.digest) == (made.pcm16, made.digest)
 
 

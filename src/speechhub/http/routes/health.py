@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from litestar import Request, get
 from litestar.datastructures import State
@@ -9,6 +10,7 @@ from litestar.di import NamedDependency
 
 from speechhub import __version__
 from speechhub.errors import ShuttingDownError
+from speechhub.errors.places import without_places
 from speechhub.http.health import device_health, gpu_health, model_health, switch_times
 from speechhub.http.health_schemas import Health, PluginHealth, Status
 from speechhub.http.openapi import OWN
@@ -25,34 +27,44 @@ async def get_health(
 ) -> Health | Status:
     """Tell what the server is doing; answers at once, whatever the engines do.
 
-    Where the server has API keys, a request without one is told its status, and nothing else.
+    Where the server has API keys, a request without one is told its status, and nothing else. Warnings, and
+    the paths in what failed, are for operators.
     """
     stalled = observation.stalled()
     if not request.scope["state"]["trusted"]:
         return Status(status="degraded" if stalled else "ok")
+    operator = request.scope["state"]["operator"]
+    shown: Callable[[str], str] = str if operator else without_places
     now = asyncio.get_running_loop().time()
     devices = {placement.device for placement in manager.placements.values()}
     return Health(
         status="degraded" if stalled else "ok",
         stalled=stalled,
         version=__version__,
-        operator=request.scope["state"]["operator"],
+        operator=operator,
         uptime_s=round(time.monotonic() - state.started_monotonic, 1),
         devices=[
             device_health(device, manager, observation.last_switch(device.name))
             for device in sorted(devices, key=lambda device: device.name)
         ],
         models=[
-            model_health(it, manager, observation.oldest_wait_s(it.target), now) for it in manager.states()
+            model_health(it, manager, observation.oldest_wait_s(it.target), now, operator=operator)
+            for it in manager.states()
         ],
         switches=switch_times(manager.switches),
         gpus=[gpu_health(view) for view in observation.gpus()],
-        gpu_problem=observation.gpu_problem,
+        gpu_problem=shown(observation.gpu_problem) if observation.gpu_problem else None,
         event_loop_lag_s=round(observation.lag_s, 4),
         broken_plugins=[
-            PluginHealth(plugin=plugin.distribution, error=plugin.error) for plugin in state.broken_plugins
+            PluginHealth(plugin=plugin.distribution, error=shown(plugin.error))
+            for plugin in state.broken_plugins
         ],
-        warnings=[f"{finding.subject}: {finding.text}" for finding in state.findings],
+        warnings=[
+            *(f"{finding.subject}: {finding.text}" for finding in state.findings),
+            *(f"home: {damage.text}" for damage in state.damages.found),
+        ]
+        if operator
+        else [],
     )
 
 

@@ -44,7 +44,7 @@ async def create_speech(
     stream = await while_connected(request, speech.open(job))
     state["exit_stack"].push_async_callback(stream.aclose)
     if data.stream_format == "sse":
-        return event_stream(_events(stream, len(job.text)))
+        return event_stream(_events(stream, len(job.text)), request.scope)
     return Stream(stream, media_type=job.format.media_type)
 
 

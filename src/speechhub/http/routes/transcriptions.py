@@ -65,7 +65,7 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
     if fields.stream:
         stream = await while_connected(request, service.stream(recording, job))
         events = await state["exit_stack"].enter_async_context(aclosing(stream))
-        return event_stream(render.transcript_events(events, diarized=job.speakers))
+        return event_stream(render.transcript_events(events, diarized=job.speakers), request.scope)
     transcript = await while_connected(request, service.transcribe(recording, job))
     return Response(
         render_text(transcript, fields, task, groq_id=state["request_id"] if "groq" in state else None),

@@ -1,0 +1,23 @@
+"""Paths and addresses of the server's machine in a text, and the text without them."""
+
+import re
+from typing import Final
+
+HIDDEN: Final = "(on this server)"
+"""Stands where a path or an address was."""
+_ROUTES: Final = r"(?:v\d+|openai|asr|detect-language|health|metrics|page|schema)\b"
+"""How paths begin that are the API's own, which clients may read of."""
+_ADDRESS: Final = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]*[^\s'\"<>.,;:)\]]", re.IGNORECASE)
+_QUOTED: Final = re.compile(rf"(?<=['\"])(?:~|/(?!{_ROUTES}))[^'\"\n]*(?=['\"])")
+"""A path in quotes, which may have spaces in it."""
+_PATH: Final = re.compile(rf"(?<![\w/:.~])~?/(?!{_ROUTES})(?=[\w.~@%+-])[^\s'\"<>|,;)\]]*[^\s'\"<>|,;)\].:]")
+
+
+def without_places(text: str) -> str:
+    """Return *text* with each absolute path and each address replaced by `HIDDEN`.
+
+    Routes of the API and fractions such as ``and/or`` stay.
+    """
+    for pattern in (_ADDRESS, _QUOTED, _PATH):
+        text = pattern.sub(HIDDEN, text)
+    return text
