@@ -73,10 +73,7 @@ class DamageLog:
     def note(self, damage: Damage) -> None:
         """Take note of *damage*; callable from every thread."""
         with self._lock:
-            known = self._found.get(damage.path)
-            if known is not None and known.problem == damage.problem:
-                return
-            if known is None and len(self._found) >= MAX_TOLD:
+            if damage.path in self._found or len(self._found) >= MAX_TOLD:
                 return
             self._found[damage.path] = damage
         log.error("file in home is damaged", path=str(damage.path), problem=damage.text)
