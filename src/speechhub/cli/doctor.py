@@ -83,6 +83,7 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
     for found in hub.findings:
         yield (FAIL if found.breaks else WARN), found.subject, found.text
     yield from _defaults(hub)
+    yield from _pins(hub)
     for listing in hub.catalog.listings():
         model = listing.placement.model
         if not listing.alias_of and model.must_accept_licence:
@@ -93,6 +94,25 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
                 f"licence of {model.id}",
                 refusal.message if refusal else accepted,
             )
+
+
+def _pins(hub: "Hub") -> Iterator[Finding]:
+    """Say of each model that is here, or a default, whether the next pull would bring the same files."""
+    from speechhub.store import ModelState
+
+    defaults = set(hub.catalog.defaults.values())
+    for place in (it.placement for it in hub.catalog.listings() if not it.alias_of):
+        status = hub.store.status(place.model, local=place.path, search_path=place.engine.search_path)
+        subject = f"source of {place.target}"
+        for fault in status.pin_faults:
+            yield FAIL, subject, f"{fault}."
+        if status.state is not ModelState.READY and place.target not in defaults:
+            continue
+        if status.moving:
+            advice = f"hold on to what you have tried: speechhub models pull {place.target} --pin"
+            yield WARN, subject, f"{', '.join(status.moving)} can change, and the next pull with it; {advice}"
+        elif status.pinned:
+            yield OK, subject, f"pinned to {', '.join(status.pinned)}"
 
 
 def _places() -> Iterator[Finding]:

@@ -44,6 +44,8 @@ def list_models(as_json: bool) -> None:
       hub       to be downloaded, by the first use or by 'speechhub models pull'
       missing   nowhere to be had as things are set; the line below the table says what helps
 
+    Below the table stands which of these models you pinned, and of which the next pull may bring other files.
+
     \b
     speechhub models list
     """  # noqa: D301
@@ -54,7 +56,7 @@ def list_models(as_json: bool) -> None:
     if as_json:
         print_json(_described(hub))
         return
-    rows, troubles, names, extras = [], [], dict[str, list[str]](), []
+    rows, troubles, names, extras, pinned, moving = [], [], dict[str, list[str]](), [], [], []
     for listing in hub.catalog.listings():
         place = listing.placement
         if listing.alias_of:
@@ -62,6 +64,9 @@ def list_models(as_json: bool) -> None:
             continue
         files, wrong = _files_of(hub, place)
         troubles += [f"{listing.name}: {trouble}" for trouble in wrong]
+        status = _status(hub, place)
+        pinned += [f"{listing.name}: {source}" for source in status.pinned]
+        moving += [f"{listing.name}: {source}" for source in status.moving]
         languages = some(place.model.languages, 3) or "?"
         here = hub.store.parts(place.model, local=place.path)
         extras += [
@@ -76,14 +81,23 @@ def list_models(as_json: bool) -> None:
     print_table(("model", "task", "engine", "device", "languages", "files"), rows)
     if troubles:
         click.echo("\n" + "\n".join(troubles))
-    if extras:
-        click.echo("\nOptional parts, fetched by 'speechhub models pull MODEL --with PART':")
-    for extra in extras:
-        click.echo(f"  {extra}")
-    if names:
-        click.echo("\nOther names for them:")
-    for model, others in sorted(names.items()):
-        click.echo(f"  {model}: {some(sorted(others, key=len), 3)}")
+    _print_below("Optional parts, fetched by 'speechhub models pull MODEL --with PART':", extras)
+    _print_below("Pinned: a pull brings the same files again, or none:", pinned)
+    _print_below(
+        "Unpinned: the next pull may bring other files; 'speechhub models pull MODEL --pin' holds on to "
+        "those that are here:",
+        moving,
+    )
+    _print_below(
+        "Other names for them:",
+        [f"{model}: {some(sorted(others, key=len), 3)}" for model, others in sorted(names.items())],
+    )
+
+
+def _print_below(title: str, lines: list[str]) -> None:
+    """Print what the table has no room for; nothing if there is nothing."""
+    if lines:
+        click.echo("\n".join([f"\n{title}", *(f"  {line}" for line in lines)]))
 
 
 def _described(hub: "Hub") -> list[dict[str, object]]:
@@ -103,6 +117,8 @@ def _described(hub: "Hub") -> list[dict[str, object]]:
                 "path": str(status.path) if status.path else None,
                 "size_bytes": status.size_bytes,
                 "parts": list(status.parts),
+                "pinned": list(status.pinned),
+                "unpinned": list(status.moving),
                 "problems": troubles,
                 "aliases": sorted(it.name for it in listings if it.alias_of == place.target),
             }
@@ -120,6 +136,7 @@ def _files_of(hub: "Hub", place: "Placement") -> tuple[str, list[str]]:
     wrong = [refusal.message] if refusal else []
     if status.state is ModelState.MISSING:
         wrong.insert(0, status.detail)
+    wrong += [f"{fault}." for fault in status.pin_faults]
     if status.state is not ModelState.READY:
         return status.state.value, wrong
     origin = status.origin.partition(":")[0]
@@ -138,7 +155,12 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
 @click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
 @click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part to fetch, too.")
 @click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
-def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], accept_license: bool) -> None:
+@click.option(
+    "--pin/--no-pin", default=None, help="Hold on to exactly these files from now on, or take that back."
+)
+def pull_models(
+    names: tuple[str, ...], offline: bool, parts: tuple[str, ...], accept_license: bool, pin: bool | None
+) -> None:
     """Fetch the files of models NAMES, so that the first request need not wait.
 
     A pull that was interrupted goes on where it ended, and files that are in place are left alone.
@@ -147,15 +169,22 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], a
     Some models have optional parts, such as a second model that times words; --with fetches them as well.
     Once a part is there, it is verified and removed with its model.
 
+    Some engines name a branch of a repository, and what it holds can change between two pulls.
+    --pin writes down the commit and the SHA-256 of each file that is in place, and later pulls bring these
+    files or none, also after 'speechhub models remove'.
+    --no-pin takes that back, and fetches what the branch holds now.
+
     \b
     speechhub models pull whisper-base piper-en-us-joe
     speechhub models pull qwen3-asr-0.6b --with aligner
+    speechhub models pull qwen3-asr-0.6b --pin
     speechhub models pull --offline whisper-base
     speechhub models pull --accept-license my-model
     SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
     from speechhub.cli._here import open_hub
     from speechhub.cli._licences import licence_lines
+    from speechhub.errors import RequestError
     from speechhub.store import PullProgress, check_part_names
 
     hub = open_hub(**({"offline": True} if offline else {}))
@@ -167,7 +196,14 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], a
         if accept_license:
             hub.licences.accept([place.model])
         hub.licences.check(place.model)
+        if pin and place.path:
+            raise RequestError(
+                f"Model {place.target!r} lies in your own folder {place.path}, which is used as it is: "
+                "there is nothing to pin."
+            )
     for place in places:
+        if pin is False and hub.store.unpin(place.model):
+            click.echo(f"{place.target}: no longer pinned")
         with _bar(place.target) as advance:
 
             def show(state: PullProgress, advance: OnProgress = advance) -> None:
@@ -181,6 +217,9 @@ def pull_models(names: tuple[str, ...], offline: bool, parts: tuple[str, ...], a
                 extras=parts,
             )
         click.echo(f"{place.target}: {folder or 'needs no files'}")
+        if pin:
+            for line in hub.store.pin(place.model) or ["the engine itself fixes its files; no pin is needed"]:
+                click.echo(f"{place.target}: {line}")
 
 
 @models.command("verify", short_help="Read files again and compare them with their checksums.")

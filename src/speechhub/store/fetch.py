@@ -108,8 +108,20 @@ class Fetcher:
                 f"The files of {wanted.title} are not on this machine: {offer}. "
                 f"{self.next_steps(model, [wanted])}"
             )
+        if wanted.pin_fault:
+            raise ModelFilesError(
+                f"The files of {wanted.title} are not on this machine ({offer}), and {wanted.pin_fault}."
+            )
         with self._explaining(model, wanted, offer):
             listing = self._hub.list_files(wanted.hub, wanted.files, on_wait=meter.wait)
+        if wanted.moving:
+            log.warning(
+                "a model's files come from a branch or tag that can change",
+                model=model.id,
+                source=wanted.moving,
+                commit=listing.revision or None,
+                advice=f"once it is what you want: speechhub models pull {model.id} --pin",
+            )
         staging = self._staging(wanted, listing)
         self._salvage(model, wanted, listing, staging)
         sizes = [file.size_bytes for file in listing.files if file.size_bytes is not None]
@@ -196,7 +208,7 @@ class Fetcher:
             file.path: self._download(listing, file, below(staging, file.path), meter)
             for file in listing.files
         }
-        self._publish(model, wanted, staging, origin_of_hub(wanted), digests)
+        self._publish(model, wanted, staging, origin_of_hub(wanted), digests, commit=listing.revision)
         clear(staging.parent)
 
     def _download(self, listing: Listing, file: RemoteFile, target: Path, meter: ProgressMeter) -> str:
@@ -222,9 +234,16 @@ class Fetcher:
         raise AssertionError
 
     def _publish(
-        self, model: ModelSpec, wanted: FileSet, staging: Path, origin: str, digests: dict[str, str]
+        self,
+        model: ModelSpec,
+        wanted: FileSet,
+        staging: Path,
+        origin: str,
+        digests: dict[str, str],
+        *,
+        commit: str = "",
     ) -> None:
-        write_manifest(staging, describe_folder(wanted.key, staging, origin, digests))
+        write_manifest(staging, describe_folder(wanted.key, staging, origin, digests, commit=commit))
         home = self._layout.folder(model.id)
         folder, trash = wanted.folder_in(home), self._layout.staging(wanted.key, "trash")
         clear(trash)

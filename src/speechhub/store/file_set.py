@@ -1,12 +1,17 @@
 """What the store puts in place as one: files with one source and one folder."""
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from speechhub.engine import HubSource, ModelFile, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.paths import below
+
+COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+"""A revision that cannot come to mean other files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,19 @@ class FileSet:
     """Name of the part; empty for the model's own files."""
     optional: bool = False
     """Whether it is fetched only when it is asked for."""
+    pinned: bool = False
+    """Whether the operator pinned it; *files* and *hub* are then what the pin demands."""
+    pin_fault: str = ""
+    """Why the pin cannot be read, and what to do; nothing may be downloaded then. Empty if all is well."""
+
+    @property
+    def moving(self) -> str:
+        """``owner/name@revision`` where that can come to mean other files; empty where it cannot."""
+        if self.hub is None or COMMIT.fullmatch(self.hub.revision):
+            return ""
+        if self.files and all(file.sha256 for file in self.files):
+            return ""
+        return f"{self.hub.repo}@{self.hub.revision}"
 
     def folder_in(self, home: Path) -> Path:
         """Return the folder of these files in *home*, the model's folder."""

@@ -41,6 +41,8 @@ class Listing:
 
     commit: str
     files: tuple[RemoteFile, ...]
+    revision: str = ""
+    """The commit where the hub can be asked for it again; empty where it cannot."""
     address: str = ""
     """Of the hub, for people."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +86,11 @@ class ModelHub:
                 faults.append(error)
             else:
                 return Listing(
-                    commit=repository.commit, files=files, address=site.address, headers=site.headers()
+                    commit=repository.commit,
+                    revision=repository.revision,
+                    files=files,
+                    address=site.address,
+                    headers=site.headers(),
                 )
         raise ModelFilesError("; ".join(fault.message for fault in faults)) from faults[-1]
 

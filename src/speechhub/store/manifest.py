@@ -37,6 +37,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     """``wheel:name==version …`` or ``hub:owner/name@revision``."""
     files: tuple[ManifestFile, ...]
+    commit: str = ""
+    """Commit that a branch stood for when they were fetched; empty where the source told none."""
     version: int = VERSION
 
     @property
@@ -51,7 +53,9 @@ def origin_of_hub(wanted: FileSet) -> str:
     return f"hub:{hub.repo}@{hub.revision}{':' + hub.prefix if hub.prefix else ''}" if hub else ""
 
 
-def describe_folder(key: str, folder: Path, origin: str, digests: dict[str, str]) -> Manifest:
+def describe_folder(
+    key: str, folder: Path, origin: str, digests: dict[str, str], *, commit: str = ""
+) -> Manifest:
     """Return the manifest of the files in *folder* whose *digests* have just been taken."""
     files = []
     for path, digest in sorted(digests.items()):
@@ -59,7 +63,7 @@ def describe_folder(key: str, folder: Path, origin: str, digests: dict[str, str]
         files.append(
             ManifestFile(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, sha256=digest)
         )
-    return Manifest(model=key, origin=origin, files=tuple(files))
+    return Manifest(model=key, origin=origin, files=tuple(files), commit=commit)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -106,6 +110,8 @@ def _other_version(wanted: FileSet, manifest: Manifest) -> str | None:
         if declared.sha256 and declared.sha256 != file.sha256:
             return f"its {declared.path} is another version than the engine wants"
     exact = bool(wanted.files) and all(file.sha256 for file in wanted.files)
+    # Of what a pin that cannot be read demanded nothing is known, and it may be what is here.
+    exact = exact or bool(wanted.pin_fault)
     if not exact and manifest.origin.startswith("hub:") and manifest.origin != origin_of_hub(wanted):
         return f"it comes from {manifest.origin}, not from {origin_of_hub(wanted)}"
     return None
@@ -134,6 +140,6 @@ def refresh_times(folder: Path, manifest: Manifest) -> None:
     """Note the files' present times, so that the next check is stat calls again, if it can write."""
     digests = {file.path: file.sha256 for file in manifest.files}
     with contextlib.suppress(OSError):  # a full disk, or a file that goes meanwhile: next time
-        fresh = describe_folder(manifest.model, folder, manifest.origin, digests)
+        fresh = describe_folder(manifest.model, folder, manifest.origin, digests, commit=manifest.commit)
         if fresh != manifest and os.access(folder, os.W_OK):
             write_manifest(folder, fresh)

@@ -15,11 +15,11 @@ from urllib.parse import quote, urlsplit
 from speechhub.engine import HubSource, ModelFile
 from speechhub.mirrors import HUGGING_FACE
 from speechhub.paths import SHOWN_CHARS
+from speechhub.store.file_set import COMMIT
 from speechhub.store.retry import StalledError
 
 TIMEOUT_S: Final = 30.0
 """Longest silence of a server, in seconds."""
-COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 HUGGING_FACE_HOST: Final = urlsplit(HUGGING_FACE).hostname
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -39,6 +39,8 @@ class Repository:
 
     commit: str
     """Changes whenever a file does."""
+    revision: str = ""
+    """The commit where the hub can be asked for it again, 40 hex digits; empty where it has none."""
     files: Mapping[str, Found]
     """By their path in the repository."""
 
@@ -110,7 +112,7 @@ class HuggingFace:
             )
             for it in info.siblings or ()
         }
-        return Repository(commit=commit, files=files)
+        return Repository(commit=commit, revision=commit, files=files)
 
     def headers(self) -> dict[str, str]:
         """Return what requests for its files carry: a token, if there is one for this hub."""

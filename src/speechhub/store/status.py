@@ -34,3 +34,9 @@ class ModelStatus:
     """Optional parts that are there."""
     detail: str = ""
     """Why the model is not ready, for people; empty if it is."""
+    pinned: tuple[str, ...] = ()
+    """What the operator pinned, as ``owner/name@commit``, or with the branch where no commit is known."""
+    moving: tuple[str, ...] = ()
+    """Sources that can come to mean other files, as ``owner/name@branch``; empty if all is fixed."""
+    pin_faults: tuple[str, ...] = ()
+    """Pins that cannot be read, for people."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from speechhub.engine import ModelSpec
@@ -10,7 +11,7 @@ from speechhub.paths import UnsafeNameError, below
 from speechhub.settings.home import Damage, explained, folder_damage
 from speechhub.store.digest import sha256_of
 from speechhub.store.fetch import Fetcher, clear
-from speechhub.store.file_set import FileSet, check_part_names, file_sets
+from speechhub.store.file_set import COMMIT, FileSet, check_part_names, file_sets
 from speechhub.store.folder import check_folder, size_of
 from speechhub.store.hub import ModelHub
 from speechhub.store.layout import Layout
@@ -22,6 +23,7 @@ from speechhub.store.manifest import (
     read_manifest,
     refresh_times,
 )
+from speechhub.store.pins import Pins
 from speechhub.store.progress import ProgressMeter, PullProgress
 from speechhub.store.sites import HuggingFace, ModelScope, Site
 from speechhub.store.status import ModelState, ModelStatus
@@ -56,6 +58,7 @@ class ModelStore:
             hub: Stands for both hubs.
         """
         self._layout = Layout(models_dir)
+        self._pins = Pins(models_dir / ".pins")
         self._offline = offline
         sites: list[Site] = [
             *([ModelScope(modelscope)] if modelscope else []),
@@ -110,7 +113,19 @@ class ModelStore:
     def status(
         self, model: ModelSpec, *, local: Path | None = None, search_path: Sequence[Path] = ()
     ) -> ModelStatus:
-        """Say whether the model's files are there; never connects."""
+        """Say whether the model's files are there, and whether they are fixed; never connects."""
+        status = self._status(model, local, search_path)
+        if local is not None:
+            return status
+        sets = self._wanted(model)
+        return replace(
+            status,
+            pinned=tuple(f"{one.hub.repo}@{one.hub.revision}" for one in sets if one.hub and one.pinned),
+            moving=tuple(one.moving for one in sets if one.moving and not one.pin_fault),
+            pin_faults=tuple(f"{one.title}: {one.pin_fault}" for one in sets if one.pin_fault),
+        )
+
+    def _status(self, model: ModelSpec, local: Path | None, search_path: Sequence[Path]) -> ModelStatus:
         parts = self.parts(model, local=local)
         if local is not None:
             try:
@@ -200,10 +215,60 @@ class ModelStore:
             problems += found
         return tuple(problems)
 
+    def pin(self, model: ModelSpec) -> tuple[str, ...]:
+        """Have later pulls bring exactly the files that are in place now.
+
+        What the engine itself fixes needs no pin, and what is pinned already stays as it is.
+
+        Returns:
+            One sentence for each set of files that the operator's pin holds now.
+
+        Raises:
+            ModelFilesError: A set is not in place, whole, or its pin cannot be read or written.
+        """
+        told = []
+        try:
+            with self._layout.lock(model.id):
+                for one in self._wanted(model):
+                    if one.pin_fault:
+                        raise ModelFilesError(f"The files of {one.title} cannot be pinned: {one.pin_fault}.")
+                    if one.moving:
+                        self._pin(model, one)
+                        one = self._pins.apply(one)  # noqa: PLW2901  # as it is from now on
+                    if one.pinned:
+                        told.append(_pinned(one))
+        except OSError as error:
+            raise ModelFilesError(
+                f"Model {model.id!r} cannot be pinned in {self._layout.models_dir}: "
+                f"{error.strerror or error}."
+            ) from error
+        return tuple(told)
+
+    def _pin(self, model: ModelSpec, one: FileSet) -> None:
+        folder = self._folder(model, one)
+        manifest = read_manifest(folder)
+        if manifest is None or (problem := problem_with(one, folder, manifest)):
+            why = f": {problem}" if manifest else ""
+            raise ModelFilesError(f"The files of {one.title} are not in place{why}. Pull the model first.")
+        self._pins.write(one, manifest)
+
+    def unpin(self, model: ModelSpec) -> bool:
+        """Take the model's pins back, of its parts too; return whether there were any.
+
+        Raises:
+            ModelFilesError: They cannot be deleted.
+        """
+        try:
+            return self._pins.forget(file_sets(model))
+        except OSError as error:
+            raise ModelFilesError(
+                f"The pin of model {model.id!r} cannot be taken back: {error.strerror or error}."
+            ) from error
+
     def remove(self, model: ModelSpec) -> int:
         """Delete the model's files from the store, unfinished downloads included; return the bytes freed.
 
-        The operator's own folders and wheels are left alone.
+        The operator's own folders, wheels and pins are left alone.
         """
         if not self._layout.models_dir.is_dir():
             return 0
@@ -225,7 +290,7 @@ class ModelStore:
         return one.folder_in(self._layout.folder(model.id))
 
     def _wanted(self, model: ModelSpec, extras: Collection[str] = ()) -> list[FileSet]:
-        return _asked_for(model, {*extras, *self.parts(model)})
+        return [self._pins.apply(one) for one in _asked_for(model, {*extras, *self.parts(model)})]
 
     def _missing(self, model: ModelSpec, extras: Collection[str]) -> list[FileSet]:
         """Return what is wanted and not in place, whole."""
@@ -256,6 +321,17 @@ class ModelStore:
 def _asked_for(model: ModelSpec, extras: Collection[str] = ()) -> list[FileSet]:
     """Return what the model cannot do without, and the optional parts that are named."""
     return [one for one in file_sets(model) if not one.optional or one.part in extras]
+
+
+def _pinned(one: FileSet) -> str:
+    """Return what a pin says, for people."""
+    repo, revision = (one.hub.repo, one.hub.revision) if one.hub else ("", "")
+    if COMMIT.fullmatch(revision):
+        return f"{one.title} is pinned to {repo}@{revision}, {len(one.files)} files by their SHA-256"
+    return (
+        f"{one.title} is pinned to {len(one.files)} files of {repo} by their SHA-256; "
+        "which commit they are of is not known"
+    )
 
 
 def _damages(

@@ -123,7 +123,10 @@ def test_doctor_downloads_nothing(run, own_model, monkeypatch):
     shown = run("doctor")
 
     assert shown.exit_code == 0
-    assert "the first use downloads them" in line_of(shown.stdout, "warn")
+    files, source = (line for line in shown.stdout.splitlines() if line.startswith("warn"))
+    assert "the first use downloads them" in files
+    assert "someone/something@main can change" in source
+    assert "speechhub models pull echo-stt --pin" in source
 
 
 def test_doctor_finds_a_broken_plugin(run, with_a_broken_plugin):
@@ -158,7 +161,7 @@ def test_models_as_json(run, own_model, tmp_path):
 
     assert set(models["echo-tts"]) == {
         "name", "task", "engine", "device", "languages", "files", "path", "size_bytes", "parts", "problems",
-        "aliases",
+        "aliases", "pinned", "unpinned",
     }  # fmt: skip
     assert (models["echo-tts"]["task"], models["echo-tts"]["files"]) == ("tts", "ready")
     assert "tts-1" in models["echo-tts"]["aliases"]

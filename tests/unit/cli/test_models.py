@@ -14,6 +14,7 @@ from speechhub.store import Licences
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
 
 WEIGHTS = b"weights" * 1000
+COMMIT = "c0ffee" + "0" * 34
 
 
 @pytest.fixture
@@ -26,7 +27,8 @@ def on_the_hub(own_model, monkeypatch):
         target.write_bytes(WEIGHTS)
         on_bytes(len(WEIGHTS))
 
-    monkeypatch.setattr(ModelHub, "list_files", lambda *_, **__: Listing(commit="c0ffee", files=(file,)))
+    listing = Listing(commit=COMMIT, revision=COMMIT, files=(file,))
+    monkeypatch.setattr(ModelHub, "list_files", lambda *_, **__: listing)
     monkeypatch.setattr(ModelHub, "download", download)
 
 
@@ -43,6 +45,54 @@ def test_pull_puts_files_in_place(run, on_the_hub, folder):
     assert shown.stdout == f"echo-stt: {folder}\n"
     assert (folder / "weights.bin").read_bytes() == WEIGHTS
     assert "ready, 7.0 kB, hub" in run("models", "list").stdout
+
+
+def test_pull_and_pin(run, on_the_hub, folder, monkeypatch):
+    """The commit is told, and list, doctor and JSON show it; --no-pin takes it back."""
+    shown = run("models", "pull", "echo-stt", "--pin")
+
+    assert shown.exit_code == 0, shown.output
+    held = f"someone/something@{COMMIT}"
+    assert shown.stdout == (
+        f"echo-stt: {folder}\necho-stt: model 'echo-stt' is pinned to {held}, 1 files by their SHA-256\n"
+    )
+    assert f"or none:\n  echo-stt: {held}\n" in run("models", "list").stdout
+    assert f"  ok  source of echo-stt: pinned to {held}\n" in run("doctor").stdout
+    listed = {it["name"]: it for it in json.loads(run("models", "list", "--json").stdout)}
+    assert (listed["echo-stt"]["pinned"], listed["echo-stt"]["unpinned"]) == ([held], [])
+
+    assert run("models", "pull", "echo-stt", "--no-pin").stdout.startswith("echo-stt: no longer pinned\n")
+    assert "  echo-stt: someone/something@main\n" in run("models", "list").stdout
+    warned = [line for line in run("doctor").stdout.splitlines() if "source of echo-stt" in line]
+    assert warned[0].startswith("warn  source of echo-stt: someone/something@main can change")
+
+
+def test_a_pin_that_cannot_be_read_is_found(run, on_the_hub, tmp_path):
+    """Doctor fails and names the file; the list says it below the table."""
+    run("models", "pull", "echo-stt", "--pin")
+    [path] = (tmp_path / "home" / "models" / ".pins").iterdir()
+    path.write_text("{")
+
+    shown = run("doctor")
+
+    assert shown.exit_code == 1
+    assert f"FAIL  source of echo-stt: model 'echo-stt': its pin {path} cannot be read" in shown.stdout
+    assert f"its pin {path} cannot be read" in run("models", "list").stdout
+
+
+def test_a_folder_of_ones_own_is_not_pinned(run, own_model, tmp_path):
+    """It is used as it is, whatever is in it."""
+    own_model(path=tmp_path)
+
+    shown = run("models", "pull", "echo-stt", "--pin")
+
+    assert shown.exit_code != 0
+    assert "there is nothing to pin" in shown.stderr
+
+
+def test_a_model_without_files_needs_no_pin(run):
+    """And says so."""
+    assert "no pin is needed" in run("models", "pull", "echo-tts", "--pin").stdout
 
 
 @pytest.fixture
@@ -66,6 +116,7 @@ def test_pull_takes_the_parts_that_are_needed(run, in_parts, folder):
     listed = run("models", "list").stdout
     assert "ready, 14 kB, hub\n" in listed
     assert "pull MODEL --with PART':\n  echo-stt: ear\n" in listed
+    assert "those that are here:\n  echo-stt: someone/something@main\n  echo-stt: a/nose@main\n" in listed
 
 
 def test_pull_with_an_optional_part(run, in_parts, folder):

@@ -91,6 +91,8 @@ class FakeHub:
     """Address of a hub that downloads are sent on to."""
     change: dict = field(default_factory=dict)
     """What Hugging Face's listing says otherwise of each file."""
+    older: dict = field(default_factory=dict)
+    """Files of the toy repository at former commits, by the commit; asked for by that alone."""
     address: str = ""
     requests: list = field(default_factory=list)
     """Path and Range header of each GET."""
@@ -110,6 +112,12 @@ class FakeHub:
     ignore_ranges: bool = False
     hold: threading.Event | None = None
     """Downloads wait for it."""
+
+    def move(self, commit, **files):
+        """Have the branch stand for another commit, which changes some files; the former one stays there."""
+        self.older[self.commit] = dict(self.files)
+        self.commit = commit
+        self.files |= {f"v1/{name.replace('_', '.')}": data for name, data in files.items()}
 
     def downloads(self):
         return [(path, wanted) for path, wanted in self.requests if "/resolve/" in path]
@@ -131,22 +139,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.hub.statuses:
             self._answer(self.hub.statuses.pop(0), b"{}", {"Retry-After": "7"})
+        elif (at := next((it for it in self.hub.older if it in path), None)) and "/api/" in path:
+            self._list("owner/toy", at, self.hub.older[at])
+        elif at:
+            self._send_file(self.hub.older[at], path.partition(f"/resolve/{at}/")[2], wanted)
         elif repo := self._asked(
             path, "/api/models/", "/revision/main", f"/revision/{self.hub.commit}", f"/revision/{'d' * 40}"
         ):
-            siblings = [
-                {"rfilename": name, "size": len(data) + (self.hub.size_lie if name.endswith(".bin") else 0)}
-                | (
-                    {"lfs": {"size": len(data), "sha256": sha256(data), "pointerSize": 130}}
-                    if name.endswith(".bin")
-                    else {}
-                )
-                | self.hub.change
-                for name, data in self._files(repo).items()
-            ]
             sha = self.hub.commit if self.hub.answered_commit is ... else self.hub.answered_commit
-            body = {"id": repo, "sha": sha, "siblings": siblings, "tags": []}
-            self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+            self._list(repo, sha, self._files(repo))
         elif repo := self._asked(path, "/api/v1/models/", "/repo/files master"):
             body = {"Code": 200, "Success": True, "Data": {"Files": self._scoped(repo)}}
             self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -156,6 +157,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send_file(self._files(repo), path.partition(f"/resolve/{self.hub.commit}/")[2], wanted)
         else:
             self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+
+    def _list(self, repo, commit, files):
+        """Answer with the listing of a repository as Hugging Face has it."""
+        siblings = [
+            {"rfilename": name, "size": len(data) + (self.hub.size_lie if name.endswith(".bin") else 0)}
+            | (
+                {"lfs": {"size": len(data), "sha256": sha256(data), "pointerSize": 130}}
+                if name.endswith(".bin")
+                else {}
+            )
+            | self.hub.change
+            for name, data in files.items()
+        ]
+        body = {"id": repo, "sha": commit, "siblings": siblings, "tags": []}
+        self._answer(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def _plain_path(self):
         """Return the path, of ModelScope's downloads as if they were Hugging Face's."""
