@@ -60,8 +60,15 @@ def test_folders_that_are_kept_are_mounted(text):
     """Models, voices and temporary files lie in volumes: the root cannot be written."""
     home = re.search(r"SPEECHHUB_HOME=(\S+)", CONTAINERFILE.partition("AS runtime")[2])[1]
 
-    for folder in (f"{home}/models", f"{home}/voices", "/tmp"):
+    for folder in (f"{home}/models", f"{home}/voices", f"{home}/caches", "/tmp"):
         assert re.search(rf"{re.escape(folder)}\b", text), folder
+
+
+def test_what_engines_build_lies_apart_from_models():
+    """Some of it is pickles: not in the volume that downloads fill, but in one that engines alone write."""
+    [place] = re.findall(r"XDG_CACHE_HOME=(\S+)", CONTAINERFILE)
+
+    assert place.startswith("/srv/speechhub/caches/")
 
 
 @pytest.mark.parametrize(

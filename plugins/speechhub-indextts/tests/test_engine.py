@@ -1,5 +1,6 @@
 """What the engine makes of texts and voices, through the real packages on tiny checkpoints."""
 
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,10 @@ from speechhub.engine import (
     RequestCancelledError,
 )
 from speechhub_indextts.engine import IndexTtsEngine
+from speechhub_indextts.grammars import grammar_folder
 from speechhub_indextts.packages import torch
 from speechhub_indextts.placement import Placement
+from speechhub_indextts.settings import IndexTtsSettings
 
 from .conftest import QUICK, TEXT, pieces, reference, speak
 
@@ -210,6 +213,57 @@ def test_numbers_are_put_into_words(tmp_path, monkeypatch):
 
     assert nemo_tn.normalize_text("我有25元。", "zh") == "我有二十五元。"
     assert [path.suffix for path in grammars.iterdir()] == [".pkl"]
+
+
+def test_weights_that_hold_code_are_refused(checkpoints, load, tmp_path):
+    """A .pth whose pickle would run a program is an error of the load, and runs nothing."""
+    ran = tmp_path / "ran"
+
+    class Bad:
+        def __reduce__(self):
+            return Path.touch, (ran,)
+
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoints("2.5"), folder, symlinks=True)
+    bad = folder / "s2mel.pth"
+    bad.unlink()
+    torch.save({"net": Bad()}, bad)
+
+    with pytest.raises(EngineLoadError, match=r"[Ww]eights"):
+        load("2.5", model_dir=folder)
+    assert not ran.exists()
+
+
+def test_a_library_that_asks_for_pickles_gets_data(tmp_path):
+    """weights_only=False in somebody else's code is overruled in this process."""
+    torch.save({"path": Path("x")}, tmp_path / "file.pth")
+
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / "file.pth", weights_only=False)
+
+
+def test_grammars_lie_in_the_engines_own_folder(tmp_path):
+    """Not in the user's cache, which containers keep beside models."""
+    assert grammar_folder(IndexTtsSettings(), tmp_path) == tmp_path / "grammars"
+
+
+def test_without_a_folder_grammars_are_not_kept():
+    """They go to one that is new, private, and gone with the process."""
+    folder = grammar_folder(IndexTtsSettings(), None)
+
+    assert folder.stat().st_mode & 0o077 == 0
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("open_to_all", ["folder", "file"])
+def test_grammars_that_others_can_write_are_refused(tmp_path, open_to_all):
+    """They are pickles: whoever can change one runs code in the worker."""
+    kept = tmp_path / "zh.pkl"
+    kept.touch(mode=0o600)
+    (tmp_path if open_to_all == "folder" else kept).chmod(0o777)
+
+    with pytest.raises(EngineLoadError, match=r"grammar_dir .* chmod go-w"):
+        grammar_folder(IndexTtsSettings(grammar_dir=str(tmp_path)), None)
 
 
 def test_japanese_is_spoken(load):

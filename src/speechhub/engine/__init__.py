@@ -38,6 +38,7 @@ from speechhub.engine.spec import (
     TtsCapabilities,
     WheelFile,
 )
+from speechhub.engine.weights import forbid_code_in_weights
 from speechhub.errors import (
     ConfigurationError,
     EngineError,
@@ -89,5 +90,6 @@ __all__ = [
     "Voice",
     "WheelFile",
     "Word",
+    "forbid_code_in_weights",
     "options_of",
 ]

@@ -60,6 +60,10 @@ class LoadContext:
     voices; None if there is none. The name of a file in it begins with the `Reference.digest`. The host
     deletes files when their voice goes, and those that were used longest ago when there are too many: expect
     a file to be gone at any time, and rename finished files into place."""
+    work_dir: Path | None = None
+    """Folder of the engine's own that outlives the process, shared by its models; None if there is none. Only
+    the server's user can write there: it is the place for what is built once and read back as a pickle, and
+    for nothing that belongs to a voice. Several workers may use it: rename finished files into place."""
     memory_bytes: int | None = None
     """Memory of the device that this engine may take: what the driver shows free as the load begins, when no
     other engine is there. None on the CPU, where the driver does not tell, and in `prepare`."""

@@ -59,6 +59,7 @@ class Manager:
         limits: Limits,
         fetch: Callable[[Placement], Path | None],
         cache_dir: Callable[[Placement], Path | None] | None = None,
+        work_dir: Callable[[Placement], Path | None] | None = None,
         may_load: Callable[[Placement], bool] = lambda _: True,
         starter: WorkerStarter = start_worker,
         stop_timeout_s: float = 2.0,
@@ -77,6 +78,7 @@ class Manager:
             fetch: Blocking; returns the folder with a model's files, or None if it has none; raises what
                 forbids it to be loaded.
             cache_dir: Blocking; returns where a model may keep what it computes from references.
+            work_dir: Blocking; returns where a model's engine may keep what it builds once.
             may_load: Whether the operator lets a model be loaded; others never stand by.
             starter: Starts workers.
             stop_timeout_s: How long a worker may take to stop when asked.
@@ -101,6 +103,7 @@ class Manager:
             post=self._feed.post,
             fetch=fetch,
             cache_dir=cache_dir,
+            work_dir=work_dir,
             may_load=may_load,
             starter=starter,
             standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),

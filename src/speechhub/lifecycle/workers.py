@@ -52,6 +52,7 @@ class Workers:
         post: Callable[[Event], None],
         fetch: Callable[[Placement], Path | None],
         cache_dir: Callable[[Placement], Path | None] | None,
+        work_dir: Callable[[Placement], Path | None] | None = None,
         may_load: Callable[[Placement], bool],
         starter: WorkerStarter,
         standbys: Standbys,
@@ -69,6 +70,7 @@ class Workers:
             post: Takes the events.
             fetch: Blocking; returns the folder with a model's files, or None if it has none.
             cache_dir: Blocking; returns where a model may keep what it computes from references.
+            work_dir: Blocking; returns where a model's engine may keep what it builds once.
             may_load: Whether the operator lets a model be loaded; others never stand by.
             starter: Starts workers.
             standbys: Where loads find workers that are prepared.
@@ -88,6 +90,7 @@ class Workers:
         self._wanted = wanted
         self._fetch = fetch
         self._cache_dir = cache_dir
+        self._work_dir = work_dir
         self._may_load = may_load
         self._starter = starter
         self._defaults = defaults
@@ -100,6 +103,7 @@ class Workers:
         """Workers that were told to stop, and are not gone → since when."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._folders: dict[str, Path | None] = {}
+        self._work_dirs: dict[str, Path | None] = {}
         self._voices: dict[str, tuple[Voice, ...]] = {}
         self._last_two: dict[str, list[str]] = {}
         """Device → the last two models that were ready there, the newest last."""
@@ -170,7 +174,10 @@ class Workers:
 
     async def _do_fetch(self, target: str) -> None:
         try:
-            self._folders[target] = await self._pools.files.run(self._fetch, self._placements[target])
+            placement = self._placements[target]
+            self._folders[target] = await self._pools.files.run(self._fetch, placement)
+            if self._work_dir:
+                self._work_dirs[target] = await self._pools.files.run(self._work_dir, placement)
         except SpeechhubError as error:
             log.error("model files are not available", model=target, error=str(error))
             self._post(FetchFailed(target=target, error=error))
@@ -260,6 +267,7 @@ class Workers:
         return LoadContext(
             model=placement.target,
             model_dir=self._folders.get(placement.target),
+            work_dir=self._work_dirs.get(placement.target),
             device=placement.device.name,
             threads=self._threads,
             options=placement.options,

@@ -33,7 +33,7 @@ from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings, hide_process
 from speechhub.settings.home import Damage, DamageLog
-from speechhub.store import Licences, ModelStore, PullProgress, ReferenceCache
+from speechhub.store import EngineCaches, Licences, ModelStore, PullProgress, ReferenceCache
 from speechhub.voices import VoiceLibrary
 
 log = structlog.get_logger()
@@ -116,6 +116,7 @@ class Hub:
         cache = ReferenceCache(
             settings.voice_features_dir, limit_bytes=settings.voice_features_bytes, digests=library.digests
         )
+        caches = EngineCaches(settings.caches_dir)
 
         def fetch(placement: Placement) -> Path | None:
             licences.check(placement.model)
@@ -150,6 +151,7 @@ class Hub:
             ),
             fetch=fetch,
             cache_dir=lambda placement: cache.folder(placement.target) if learns(placement) else None,
+            work_dir=lambda placement: caches.folder(placement.engine.spec.name),
             may_load=lambda placement: licences.allow(placement.model),
             starter=partial(
                 start_worker,

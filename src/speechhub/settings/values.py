@@ -211,6 +211,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.voices_dir / "features"
 
     @property
+    def caches_dir(self) -> Path:
+        """Where engines keep what they build once; no download comes here, and no other user."""
+        return self.home / "caches"
+
+    @property
     def licences_file(self) -> Path:
         """Where it is written which licences were accepted by command; beside the models, as they concern."""
         return self.models_dir / ".licences.json"

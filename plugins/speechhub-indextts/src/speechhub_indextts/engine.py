@@ -53,7 +53,7 @@ class IndexTtsEngine(TtsEngine):
 
     def prepare(self, context: LoadContext) -> None:
         """Make ready the grammars; the imports are done when this module is."""
-        prepare_grammars(context.settings(IndexTtsSettings))
+        prepare_grammars(context.settings(IndexTtsSettings), context.work_dir)
 
     def load(self, context: LoadContext) -> None:
         """Load the model; on a GPU, speak once, so that all is in place."""
@@ -61,7 +61,7 @@ class IndexTtsEngine(TtsEngine):
         set_threads(context.threads)
         checkpoint = read_checkpoint(context.model_dir, context.model)
         self._placement = place(checkpoint, context, settings)
-        normalizers = prepare_grammars(settings)
+        normalizers = prepare_grammars(settings, context.work_dir)
         self._folder = tempfile.TemporaryDirectory(prefix="speechhub-indextts-")
         try:
             self._generation = load_generation(

@@ -71,7 +71,9 @@ class FeelingReader:
         # 16 bits are slow on a CPU, and it is small.
         dtype = torch.float32 if self._device == "cpu" else torch.float16
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(self._folder)
-        self._model = transformers.AutoModelForCausalLM.from_pretrained(self._folder, dtype=dtype)
+        self._model = transformers.AutoModelForCausalLM.from_pretrained(
+            self._folder, dtype=dtype, use_safetensors=True
+        )
         self._model.to(self._device).eval()
 
 

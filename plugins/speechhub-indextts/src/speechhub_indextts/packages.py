@@ -13,7 +13,7 @@ os.environ["TQDM_DISABLE"] = "1"  # a bar for each segment would become lines in
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["INDEXTTS_LOG_LEVEL"] = "ERROR"  # warnings quote the text
 
-from speechhub.engine import EngineLoadError
+from speechhub.engine import EngineLoadError, forbid_code_in_weights
 from speechhub_indextts.standins import leave_out_nemo_audio, torchaudio_stand_in
 
 try:
@@ -31,6 +31,8 @@ except ImportError as error:
         "in an environment of its own. See docs/engines/indextts.md."
     ) from error
 
+# Half of the files are .pth, which the packages read by torch.load without saying how.
+forbid_code_in_weights(torch.__version__)
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 leave_out_nemo_audio()

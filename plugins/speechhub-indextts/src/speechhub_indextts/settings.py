@@ -44,7 +44,7 @@ class IndexTtsSettings:
     grammars: tuple[str, ...] = ("en", "zh")
     """Languages whose grammars for that are made ready on loading, and not by the first text."""
     grammar_dir: str = ""
-    """Folder that keeps the grammars; empty is ``indextts25/nemo_tn`` in the user's cache."""
+    """Folder that keeps the grammars; empty is one that only the server's user can write."""
     segment_tokens: int = 0
     """Tokens that are spoken in one go; 0 is 120 for IndexTTS-2 and 60 for IndexTTS-2.5."""
     silence_ms: int = 200

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from speechhub.engine import DeviceMemory, EngineLoadError, LoadContext
+from speechhub.engine import DeviceMemory, EngineLoadError, LoadContext, forbid_code_in_weights
 from speechhub_qwen_asr import ALIGNER
 from speechhub_qwen_asr.settings import QwenAsrSettings
 
@@ -23,6 +23,9 @@ except ImportError as error:
         f"The engine qwen-asr lacks {error.name or error}: it needs what its engine-requirements.txt lists, "
         "in an environment of its own. See docs/engines/qwen3-asr.md."
     ) from error
+
+# The weights are safetensors; whatever else transformers might find beside them is data, too.
+forbid_code_in_weights(torch.__version__)
 
 MAX_THREADS = 8
 """Most CPU threads to take unasked."""
@@ -105,6 +108,7 @@ def _keywords(device: str, settings: QwenAsrSettings) -> dict[str, Any]:
     dtype = devices.choose_dtype(settings.dtype, device)
     return {
         "dtype": dtype,
+        "use_safetensors": True,
         "attn_implementation": devices.choose_attention(settings.attention, device, dtype),
     }
 
