@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import _install
+import _stamp
 from _pip_config import needs_pip, pip_configuration, uv_environment
+from lock import blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
@@ -59,9 +61,10 @@ def recording(duration_s: float = 1.5) -> bytes:
     return out.getvalue()
 
 
-def environment(name: str, *requirements: str) -> Path:
-    """Return the Python of ``.venvs/NAME``, which holds *requirements*; made anew when they change."""
-    return installed(name, [requirements])
+def environment(name: str) -> Path:
+    """Return the Python of ``.venvs/NAME``, which holds ``requirements/NAME.txt``; made anew on a change."""
+    lock = Path(_stamp.lock(name))
+    return installed(name, [["--require-hashes", "-r", str(lock)]], state=lock.read_text("utf-8"))
 
 
 def installed(
@@ -104,12 +107,20 @@ def installed(
 
 
 def source_of(distribution: str, version: str) -> Path:
-    """Return the source distribution of a package, fetched once; its wheel lacks the tests."""
+    """Return the source distribution of a package, fetched once; its wheel lacks the tests.
+
+    It has to be one of the files whose hashes ``requirements/DISTRIBUTION-python.txt`` has.
+    """
     folder = VENVS / "sources"
     archive = folder / f"{distribution}-{version}.tar.gz"
     if not archive.exists():
         _install.say(f"fetching the source of {distribution} {version}")
+        lock = Path(_stamp.lock(f"{distribution}-python")).read_text("utf-8")
+        [pin] = [block for block in blocks(lock) if block.startswith(f"{distribution}==")]
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = folder / f"{distribution}.txt"
+        wanted.write_text(pin, "utf-8")
         options = ["--quiet", "--dest", str(folder), "--no-deps", "--no-binary", distribution]
-        command = [*_install.pip_command(), "download", *options, f"{distribution}=={version}"]
-        subprocess.run(command, check=True, timeout=300)
+        options += ["--require-hashes", "-r", str(wanted)]
+        subprocess.run([*_install.pip_command(), "download", *options], check=True, timeout=300)
     return archive

@@ -100,8 +100,7 @@ def main() -> int:
     parser.add_argument("url", nargs="?", help="of a running server; without it, one is started")
     parser.add_argument("--audio", type=Path, help="the recording to send; without it, a tone")
     arguments = parser.parse_args()
-    requirements = (f"openai[aiohttp,realtime]=={VERSION}", "pytest>=9", "pytest-asyncio>=1.4", "rich")
-    python = environment("openai-python", *requirements)
+    python = environment("openai-python")
     with tempfile.TemporaryDirectory() as name, server(ALIASES, url=arguments.url) as url:
         tests = unpack(Path(name))
         audio = tests / "audio.wav"

@@ -66,6 +66,15 @@ def environments() -> dict[str, Environment]:
         ),
         "site": Environment(what="What builds the documentation's site.", groups=("site",)),
         "manifests": Environment(what="What checks the manifests.", groups=("manifests",)),
+        "audit": Environment(what="What scripts/audit.py asks with.", groups=("audit",)),
+        "compose": Environment(what="What scripts/check_container composes with.", groups=("compose",)),
+        "openai-python": Environment(
+            what="What scripts/check_openai_python.py runs.", groups=("openai-python",)
+        ),
+        "release": Environment(what="What scripts/release.py builds and checks with.", groups=("release",)),
+        "schemathesis": Environment(
+            what="What scripts/check_schemathesis.py runs.", groups=("schemathesis",)
+        ),
     }
     for project in sorted(ROOT.glob("plugins/*/pyproject.toml")):
         folder = project.parent

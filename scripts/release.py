@@ -22,10 +22,10 @@ from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 
-from _conformance import environment
+import _stamp
+from _conformance import environment, installed
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ("build>=1.3", "twine>=6", "hatchling>=1.27")
 NEEDED_METADATA = ("Summary", "Requires-Python", "License-Expression", "Description-Content-Type")
 KINDS = {
     "feature": "Added",
@@ -89,7 +89,7 @@ def one_version(folders: list[Path]) -> str:
 
 def build(folders: list[Path], out: Path) -> None:
     """Build a source distribution of each folder, a wheel from that, and let twine look at them."""
-    python = environment("release", *TOOLS)
+    python = environment("release")
     shutil.rmtree(out, ignore_errors=True)
     for folder in folders:
         print(f"building {folder.name if folder != ROOT else 'speechhub'}", flush=True)
@@ -156,7 +156,9 @@ def install_and_look(wheels: list[Path], version: str, plugins: list[str]) -> No
     print("installing into a new environment", flush=True)
     shutil.rmtree(ROOT / ".venvs" / "release-install", ignore_errors=True)
     together = [wheel for wheel in wheels if not has_own_environment(wheel)]
-    python = environment("release-install", *map(str, together))
+    # The lock first; then nothing is fetched any more, so that what a wheel asks for beyond it is missed.
+    lock = ["--require-hashes", "-r", _stamp.lock("serve")]
+    python = installed("release-install", [lock, ["--no-index", *map(str, together)]])
     speechhub = str(python.with_name("speechhub"))
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "PYTHON"))}
     clean["SPEECHHUB_HOME"] = str(python.parent.parent / "home")

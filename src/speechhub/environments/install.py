@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from speechhub import __version__
 from speechhub.environments.folders import EnvironmentHome, home_of
 from speechhub.environments.packages import Installer, InstallError
 from speechhub.environments.pins import (
+    Pin,
     Pins,
     build_for_machine,
     frozen,
@@ -22,7 +23,7 @@ from speechhub.environments.pins import (
 )
 from speechhub.environments.read import DescriptionError, describe
 from speechhub.environments.record import FREEZE_NAME, Description, Record, state_of, write_record
-from speechhub.environments.source import Source
+from speechhub.environments.source import Source, build_lock
 from speechhub.mirrors import Mirror
 from speechhub.store.folder import size_of
 
@@ -83,7 +84,14 @@ def _make(
     say(f"making {folder}")
     venv.EnvBuilder(symlinks=True, with_pip=False, prompt=f"speechhub {home.name}").create(folder)
     python = folder / "bin" / "python"
-    installer = Installer(python=python, mirror=mirror, offline=wishes.offline, lock=lock, say=say)
+    installer = Installer(
+        python=python,
+        mirror=mirror,
+        offline=wishes.offline,
+        lock=lock,
+        build_lock=build_lock(source),
+        say=say,
+    )
     say(f"installing {source.requirement}")
     installer.install("--no-deps", source.requirement)
     search_path = _search_path(python)
@@ -136,7 +144,7 @@ def _fill(
         say(f"installing {', '.join(torch)}, build {build}")
         installer.install_torch(torch, build, chosen)
     if pins is None:
-        say("installing what it needs")
+        say("installing what it needs; the plugin carries no pins, so the index decides what that is")
         # Without a version that somebody chose, none may come along: it would be gigabytes of CUDA.
         lines = [f"{pin}+{build}" for pin in torch] or ["torch<0"]
         chosen.write_text("".join(f"{line}\n" for line in lines), "utf-8")
@@ -144,9 +152,26 @@ def _fill(
     elif pins.others:
         say(f"installing {len(pins.others)} packages, as the plugin pins them")
         chosen.write_text("".join(f"{pin.line}\n" for pin in pins.others), "utf-8")
-        hashed = ["--require-hashes"] if all(pin.hashes for pin in pins.others) else []
-        installer.install("--no-deps", *hashed, "-r", str(chosen))
+        installer.install("--no-deps", *_hashed(pins.others, say), "-r", str(chosen))
     return build
+
+
+def _hashed(pins: Sequence[Pin], say: Callable[[str], None]) -> list[str]:
+    """Return the option that has each file compared with a hash; nothing where the set has none.
+
+    Raises:
+        InstallError: Some have hashes and some have none: what those are for would be lost.
+    """
+    bare = [pin.requirement for pin in pins if not pin.hashes]
+    if not bare:
+        return ["--require-hashes"]
+    if len(bare) < len(pins):
+        raise InstallError(
+            f"Of {len(pins)} pins these have no hash, and the others have: {', '.join(bare)}. Add theirs, as "
+            "'uv pip compile --generate-hashes' writes them, or leave out all."
+        )
+    say("these pins have no hashes: whatever file the index has of a version is taken")
+    return []
 
 
 def _search_path(python: Path) -> tuple[Path, ...]:

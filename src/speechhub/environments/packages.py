@@ -41,6 +41,8 @@ class Installer:
     """Whether to use no index at all, only the folders that pip is told to look in."""
     lock: int | None = None
     """Descriptor that the installers inherit, so that what outlives us keeps others waiting."""
+    build_lock: Path | None = None
+    """Lock whose hashes hold for what builds a plugin from its folder; None takes what the index has."""
     say: Callable[[str], None]
     """Tells people what happens."""
 
@@ -125,6 +127,9 @@ class Installer:
         environ = clean_environment(os.environ)
         if self.offline:
             environ["PIP_NO_INDEX"] = "1"
+        if self.build_lock is not None:
+            for name in ("UV_BUILD_CONSTRAINT", "PIP_BUILD_CONSTRAINT"):
+                environ.setdefault(name, str(self.build_lock))
         return environ
 
     def _run(self, command: Sequence[str], environ: Mapping[str, str]) -> bool:

@@ -15,6 +15,8 @@ REQUIREMENT = re.compile(
 """A distribution's name, extras, versions. Source: PEP 508, without addresses and markers."""
 CHECKOUT_PLUGINS = Path(speechhub.__file__).parents[2] / "plugins"
 """The plugins beside an editable installation of the repository; elsewhere there is no such folder."""
+LOCK = CHECKOUT_PLUGINS.with_name("requirements") / "serve.txt"
+"""The lock beside them, which holds what builds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,15 @@ def find_source(wanted: str, folder: Path | None) -> Source:
     return Source(
         name=name, distribution=distribution, requirement=f"{distribution}{match[2] or ''}{match[3]}"
     )
+
+
+def build_lock(source: Source) -> Path | None:
+    """Return the lock whose hashes hold for what builds *source*; None where its own project decides that.
+
+    Only the repository's own plugins are built by what that lock has.
+    """
+    own = Path(source.requirement).parent == CHECKOUT_PLUGINS and LOCK.is_file()
+    return LOCK if own else None
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:
