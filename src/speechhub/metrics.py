@@ -121,6 +121,12 @@ class Metrics:
             buckets=HOPS_S + WAITS_S[5:10],
             registry=registry,
         )
+        self._no_room = Counter(
+            "speechhub_no_room",
+            "Requests refused because others hold all there is, by place.",
+            ("place",),
+            registry=registry,
+        )
         self._lag = Gauge(
             "speechhub_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry
         )
@@ -129,6 +135,8 @@ class Metrics:
             self._exits.labels(cause)
         for result in ("ready", "failed"):
             self._switches.labels(result)
+        for place in ("memory", "disk"):
+            self._no_room.labels(place)
 
     def request(self, *, method: str, route: str | None, status: int, took_s: float) -> None:
         """Count a request that is over."""
@@ -198,6 +206,10 @@ class Metrics:
     def pool_waited(self, pool: str, waited_s: float) -> None:
         """Note how long a job waited for a thread; called in that thread."""
         self._pool.labels(pool).observe(waited_s)
+
+    def no_room(self, place: str) -> None:
+        """Count a request that was refused for want of ``memory`` or ``disk``."""
+        self._no_room.labels(place).inc()
 
     def lag(self, late_s: float) -> None:
         """Note how late the event loop was."""

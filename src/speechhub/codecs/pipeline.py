@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat
 from speechhub.codecs.seams import Pause, Seams
 from speechhub.codecs.stretch import Stretcher
@@ -24,6 +27,13 @@ class SpeechPipeline:
         self._speed = speed
         self._stretcher = Stretcher(speed, sample_rate)
         self._encoder = Encoder(speech_format, source_rate=sample_rate, output_rate=output_rate)
+        self._sample_rate = sample_rate
+        self._samples = 0
+
+    @property
+    def duration_s(self) -> float:
+        """Length of what was encoded so far, as the listener hears it, in seconds."""
+        return self._samples / self._sample_rate
 
     def join(self, pause: Pause) -> None:
         """Begin another part of the speech; *pause* is as the listener hears it."""
@@ -33,9 +43,13 @@ class SpeechPipeline:
 
     def feed(self, audio: Audio) -> bytes:
         """Take some of a part; return the bytes that are ready, which may be none."""
-        return self._encoder.encode(self._stretcher.process(self._seams.process(audio.samples)))
+        return self._encode(self._stretcher.process(self._seams.process(audio.samples)))
 
     def finish(self) -> bytes:
         """Return the last bytes."""
-        rest = self._encoder.encode(self._stretcher.process(self._seams.finish()))
-        return rest + self._encoder.encode(self._stretcher.finish()) + self._encoder.finish()
+        rest = self._encode(self._stretcher.process(self._seams.finish()))
+        return rest + self._encode(self._stretcher.finish()) + self._encoder.finish()
+
+    def _encode(self, samples: NDArray[np.float32]) -> bytes:
+        self._samples += len(samples)
+        return self._encoder.encode(samples)

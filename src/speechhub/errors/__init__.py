@@ -17,12 +17,14 @@ SpeechhubError
 │   │   ├── AudioTooShortError
 │   │   ├── AudioTooLongError
 │   │   └── AudioTooCostlyError       reading it takes far more work than its audio explains
+│   ├── SpeechTooLongError            its text and pauses make more than the server lets one answer have
 │   ├── VoiceNotFoundError            no such custom voice
 │   ├── VoiceExistsError              another custom voice has this name
 │   ├── VoiceLibraryFullError
 │   ├── ConsentNotFoundError
 │   ├── ConsentInUseError             custom voices rest on it
 │   ├── UploadTooLargeError
+│   │   └── BodyTooLargeError         larger than any request of its route needs
 │   ├── UploadStalledError            the body stopped arriving
 │   ├── UploadBrokenOffError          the body ended before its end
 │   ├── InvalidHostError              the request does not name one host
@@ -41,6 +43,7 @@ SpeechhubError
 │   ├── EngineFailingError            its last load failed a moment ago
 │   ├── DiskFullError
 │   ├── StorageError                  nothing can be written below `home`
+│   ├── ServerFullError               all requests together hold too many bytes
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── VoiceDamagedError             a custom voice's files cannot be read
@@ -78,6 +81,7 @@ from speechhub.errors.refusals import (
     AudioTooLongError,
     AudioTooShortError,
     AuthenticationError,
+    BodyTooLargeError,
     ConsentInUseError,
     ConsentNotFoundError,
     CorruptAudioError,
@@ -93,6 +97,7 @@ from speechhub.errors.refusals import (
     OperatorKeyRequiredError,
     OriginNotAllowedError,
     RequestError,
+    SpeechTooLongError,
     UnsupportedAudioError,
     UnsupportedValueError,
     UploadBrokenOffError,
@@ -111,6 +116,7 @@ from speechhub.errors.unavailable import (
     QueueFullError,
     RateLimitedError,
     RequestTimeoutError,
+    ServerFullError,
     ShuttingDownError,
     StorageError,
     SwitchTimeoutError,
@@ -123,6 +129,7 @@ __all__ = [
     "AudioTooLongError",
     "AudioTooShortError",
     "AuthenticationError",
+    "BodyTooLargeError",
     "ConfigurationError",
     "ConsentInUseError",
     "ConsentNotFoundError",
@@ -154,7 +161,9 @@ __all__ = [
     "RequestCancelledError",
     "RequestError",
     "RequestTimeoutError",
+    "ServerFullError",
     "ShuttingDownError",
+    "SpeechTooLongError",
     "SpeechhubError",
     "StorageError",
     "SwitchTimeoutError",

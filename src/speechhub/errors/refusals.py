@@ -145,6 +145,19 @@ class AudioTooCostlyError(AudioError):
         super().__init__(message)
 
 
+class SpeechTooLongError(RequestError):
+    """The speech, with its pauses, would last longer than the server lets it."""
+
+    code = "speech_too_long"
+
+    def __init__(self, limit_s: float, *, param: str = "input") -> None:
+        super().__init__(
+            f"The speech would last longer than {limit_s:g} s (setting max_speech_s), pauses included: split "
+            "the text, or shorten the pauses.",
+            param=param,
+        )
+
+
 class VoiceNotFoundError(RequestError):
     """The library has no such custom voice."""
 
@@ -214,6 +227,15 @@ class UploadTooLargeError(RequestError):
             f"Maximum content size limit ({limit_bytes} bytes) exceeded. Send a compressed format such as "
             "mp3, m4a or opus, or split the recording.",
             param=param,
+        )
+
+
+class BodyTooLargeError(UploadTooLargeError):
+    """The body is larger than any request of this route needs."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        RequestError.__init__(
+            self, f"The request body is larger than {limit_bytes} bytes, the most that this route takes."
         )
 
 

@@ -101,6 +101,17 @@ class StorageError(UnavailableError):
         return "The server cannot keep or change custom voices now; its operator finds in the log why."
 
 
+class ServerFullError(UnavailableError):
+    """All requests together hold as many bytes as the server has room for."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server holds as much of other requests' uploads and answers as it has room for. "
+            "Try again later.",
+            retry_after_s=5.0,
+        )
+
+
 class ShuttingDownError(UnavailableError):
     """The server is stopping."""
 

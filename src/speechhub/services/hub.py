@@ -22,8 +22,9 @@ from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.placement import Placement, devices_of, place
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
-from speechhub.metrics import Metrics
+from speechhub.metrics import Looked, Metrics
 from speechhub.pools import Pools
+from speechhub.services.account import Account, held_bytes
 from speechhub.services.catalog import Catalog, learns
 from speechhub.services.condition import survey
 from speechhub.services.inspection import Finding, inspect
@@ -61,6 +62,8 @@ class Hub:
     monitor: GpuMonitor = field(default_factory=NoGpus)
     pools: Pools = field(default_factory=Pools)
     """The threads; closed with the hub."""
+    account: Account = field(default_factory=Account)
+    """What all requests hold together."""
     observation: Observation = field(init=False)
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -164,6 +167,12 @@ class Hub:
             defaults=catalog.defaults,
             pools=pools,
         )
+        account = Account(
+            memory_bytes=settings.max_held_bytes,
+            spool_bytes=settings.max_spool_bytes,
+            on_refusal=metrics.no_room,
+        )
+        metrics.also(Looked(partial(held_bytes, account)))
         runner = LocalRunner(manager, metrics)
         voices = VoiceService(
             library,
@@ -192,6 +201,8 @@ class Hub:
                 voices,
                 max_input_chars=settings.max_input_chars,
                 request_timeout_s=settings.request_timeout_s,
+                max_speech_s=settings.max_speech_s,
+                account=account,
                 metrics=metrics,
             ),
             voices=voices,
@@ -208,6 +219,7 @@ class Hub:
             metrics=metrics,
             monitor=monitor,
             pools=pools,
+            account=account,
         )
 
     def survey(self) -> tuple[Damage, ...]:

@@ -19,12 +19,15 @@ from speechhub.engine import Emotion, EmotionMode, Slot, SynthesizeRequest, TtsC
 from speechhub.errors import (
     InvalidValueError,
     MissingValueError,
+    SpeechTooLongError,
     UnsupportedValueError,
 )
 from speechhub.errors.excerpt import quoted
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
+from speechhub.services.account import Account
+from speechhub.services.backlog import Backlog
 from speechhub.services.casting import Casting, EmotionWish, Part
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.deadline import Deadline
@@ -92,6 +95,8 @@ class SpeechService:
         *,
         max_input_chars: int,
         request_timeout_s: float,
+        max_speech_s: float = math.inf,
+        account: Account | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._catalog = catalog
@@ -101,6 +106,8 @@ class SpeechService:
         self._runner = runner
         self._max_input_chars = max_input_chars
         self._request_timeout_s = request_timeout_s
+        self._max_speech_s = max_speech_s
+        self._account = account or Account()
         self._metrics = metrics or Metrics()
 
     async def open(self, job: SpeechJob) -> SpeechStream:
@@ -118,8 +125,8 @@ class SpeechService:
         job = replace(job, language=parse_language(job.language))
         self._check(job, placement)
         self._casting.check(job.voice, job.emotion, placement)
-        chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
-        stream = SpeechStream(chunks, asyncio.create_task(self._produce(job, placement, chunks)))
+        backlog = Backlog(self._account.open(), self._pools.disk)
+        stream = SpeechStream(backlog, asyncio.create_task(self._produce(job, placement, backlog)))
         try:
             await stream.begin()
         except BaseException:
@@ -172,6 +179,22 @@ class SpeechService:
             each_alone=job.silence_interval_ms is not None and not capabilities.silence_interval,
         )
 
+    def _check_pauses(self, job: SpeechJob, pieces: Sequence[str]) -> None:
+        """Refuse a text whose pauses alone are too long, before anything is loaded or spoken for it.
+
+        Raises:
+            SpeechTooLongError: They are.
+        """
+        if job.silence_interval_ms is None:
+            return
+        pauses = sum(map(ends_sentence, pieces[:-1]))
+        if pauses * job.silence_interval_ms / 1000 > self._max_speech_s:
+            raise SpeechTooLongError(self._max_speech_s, param="silence_interval_ms")
+
+    def _check_length(self, pipeline: SpeechPipeline) -> None:
+        if pipeline.duration_s > self._max_speech_s:
+            raise SpeechTooLongError(self._max_speech_s)
+
     async def voices(self, placement: Placement, *, deadline: float = math.inf) -> Sequence[Voice]:
         """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
 
@@ -184,20 +207,18 @@ class SpeechService:
             await self._runner.switch_to(placement.target, deadline=deadline)
         return await self._runner.voices(placement.target)
 
-    async def _produce(
-        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None]
-    ) -> float:
+    async def _produce(self, job: SpeechJob, placement: Placement, backlog: Backlog) -> float:
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         try:
             async with deadline.kept("The speech"):
-                return await self._speak(job, placement, chunks, deadline.at)
+                return await self._speak(job, placement, backlog, deadline.at)
         finally:
-            chunks.put_nowait(None)
+            backlog.end()
 
-    async def _speak(
-        self, job: SpeechJob, placement: Placement, chunks: asyncio.Queue[bytes | None], deadline: float
-    ) -> float:
+    async def _speak(self, job: SpeechJob, placement: Placement, backlog: Backlog, deadline: float) -> float:
         capabilities = tts_capabilities(placement)
+        pieces = await self._split(job, placement)
+        self._check_pauses(job, pieces)
         part = await self._casting.cast(
             job.voice,
             job.emotion,
@@ -207,7 +228,6 @@ class SpeechService:
         )
         if part.stored:
             await self._pools.disk.run(self._cache.used, placement.target, part.stored)
-        pieces = await self._split(job, placement)
         request = _request(job, part, capabilities, alone=len(pieces) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
         pipeline: SpeechPipeline | None = None
@@ -228,30 +248,28 @@ class SpeechService:
                         pipeline = _pipeline(job, audio.sample_rate, stretch)
                         slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
                     for piece in slices:
-                        await self._send(chunks, partial(pipeline.feed, piece))
-        pipeline = pipeline or await self._silence(job, spoken, chunks)
+                        await self._send(backlog, partial(pipeline.feed, piece))
+                    self._check_length(pipeline)
+        pipeline = pipeline or await self._silence(job, spoken, backlog)
         spoken.finish()
         if pipeline is not None:
-            await self._send(chunks, pipeline.finish)
+            await self._send(backlog, pipeline.finish)
         if part.stored:  # the engine may have written something
             await self._pools.disk.run(self._cache.sweep)
         return spoken.duration_s / stretch
 
-    async def _silence(
-        self, job: SpeechJob, spoken: Spoken, chunks: asyncio.Queue[bytes | None]
-    ) -> SpeechPipeline | None:
+    async def _silence(self, job: SpeechJob, spoken: Spoken, backlog: Backlog) -> SpeechPipeline | None:
         """Send a short silence for a text without words; return None for one whose sound the engine owes."""
         if has_words(job.text):
             return None
         silence = spoken.add_silence()
         pipeline = _pipeline(job, silence.sample_rate, 1.0)
-        await self._send(chunks, partial(pipeline.feed, silence))
+        await self._send(backlog, partial(pipeline.feed, silence))
         return pipeline
 
-    async def _send(self, chunks: asyncio.Queue[bytes | None], encode: Callable[[], bytes]) -> None:
+    async def _send(self, backlog: Backlog, encode: Callable[[], bytes]) -> None:
         """Put what *encode* makes, in a thread, on its way to the listener."""
-        if data := await self._pools.encoding.run(encode):
-            chunks.put_nowait(data)
+        await backlog.put(await self._pools.encoding.run(encode))
 
 
 def _pipeline(job: SpeechJob, sample_rate: int, speed: float) -> SpeechPipeline:

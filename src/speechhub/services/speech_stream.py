@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from speechhub.errors import SpeechhubError
+from speechhub.services.backlog import Backlog
 
 log = structlog.get_logger()
 
@@ -13,13 +14,13 @@ log = structlog.get_logger()
 class SpeechStream:
     """Encoded speech on its way to one listener; close it when the listener leaves.
 
-    The engine runs ahead of a slow listener, so that no listener ever holds it. What waits here is not
-    without limit: it is at most the speech of one text of limited length.
+    The engine runs ahead of a slow listener, so that no listener ever holds it. What waits is bounded: it is
+    at most the speech of one answer, and all but a little of it lies in a file.
     """
 
-    def __init__(self, chunks: asyncio.Queue[bytes | None], producer: asyncio.Task[float]) -> None:
-        """Take over *producer*, which fills *chunks*, ends with None and returns the seconds it spoke."""
-        self._chunks = chunks
+    def __init__(self, backlog: Backlog, producer: asyncio.Task[float]) -> None:
+        """Take over *backlog* and its *producer*, which fills it and returns the seconds it spoke."""
+        self._backlog = backlog
         self._producer = producer
         self._first: bytes | None = None
         self.spoken_s = 0.0
@@ -27,7 +28,7 @@ class SpeechStream:
 
     async def begin(self) -> None:
         """Wait for the first bytes; raise what went wrong if there are none."""
-        self._first = await self._chunks.get()
+        self._first = await self._backlog.get()
         if self._first is None:
             await self._producer
 
@@ -35,7 +36,7 @@ class SpeechStream:
         data = self._first
         while data is not None:
             yield data
-            data = await self._chunks.get()
+            data = await self._backlog.get()
         try:
             self.spoken_s = await self._producer
         except SpeechhubError as error:
@@ -45,4 +46,7 @@ class SpeechStream:
     async def aclose(self) -> None:
         """Stop speaking; return when the engine's call is over or abandoned."""
         self._producer.cancel()
-        await asyncio.gather(self._producer, return_exceptions=True)
+        try:
+            await asyncio.gather(self._producer, return_exceptions=True)
+        finally:
+            self._backlog.close()

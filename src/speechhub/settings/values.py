@@ -109,6 +109,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_input_chars: Count = 10_000
     """Longest text to speak; OpenAI's own limit is 4096. 10,000 characters are some ten minutes of speech,
     and all of it has to be made within `request_timeout_s`."""
+    max_speech_s: Seconds = 3600
+    """Longest speech that one request may make, pauses counted, as the listener hears it. More than an hour
+    takes a large text at a slow `speed`, or long pauses."""
+    max_held_bytes: Count = 64 * 1024**2
+    """Memory that the bodies and answers of all requests together may take; uploads and speech go to disk
+    instead, JSON with recordings in it is refused with 503. A request that is alone is never refused."""
+    max_spool_bytes: Count = 2 * 1024**3
+    """Disk that uploads, and speech that listeners have not taken yet, may use together in the folder for
+    temporary files; more is refused with 503."""
     max_voices: Count = 100
     """How many custom voices, and how many consents, the library may hold."""
     max_reference_bytes: Count = 10 * 1024 * 1024

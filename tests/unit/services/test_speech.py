@@ -9,7 +9,14 @@ import pytest
 
 from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
 from speechhub.engine import Audio, EmotionMode, Slot, TtsCapabilities, Voice
-from speechhub.errors import EngineCrashedError, InvalidLanguageError, UnsupportedValueError
+from speechhub.errors import (
+    EngineCrashedError,
+    InvalidLanguageError,
+    SpeechTooLongError,
+    UnsupportedValueError,
+)
+from speechhub.services.account import PLACES, Account
+from speechhub.services.backlog import MEMORY_BYTES
 from speechhub.services.casting import EmotionWish
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechJob, SpeechService
@@ -87,6 +94,10 @@ async def runner():
 
 @pytest.fixture
 def service(runner, tmp_path):
+    return service_on(runner, tmp_path)
+
+
+def service_on(runner, tmp_path, **limits):
     library = VoiceLibrary(tmp_path, limit=9)
     voices = VoiceService(
         library,
@@ -94,7 +105,9 @@ def service(runner, tmp_path):
         max_reference_bytes=1000,
         max_reference_s=9,
     )
-    return SpeechService(Catalog(MODELS), runner, voices, max_input_chars=10_000, request_timeout_s=30)
+    return SpeechService(
+        Catalog(MODELS), runner, voices, max_input_chars=10_000, request_timeout_s=30, **limits
+    )
 
 
 def job(text, model="mouth", **fields):
@@ -275,3 +288,56 @@ async def test_a_language_that_the_model_lacks_is_refused(service, runner, langu
 
     assert caught.value.param == "language"
     assert not runner.requests
+
+
+@pytest.fixture
+def brief(runner, tmp_path):
+    """A service that lets nobody speak for more than ten seconds, and its account."""
+    account = Account()
+    return service_on(runner, tmp_path, max_speech_s=10, account=account), account
+
+
+async def test_pauses_that_are_too_long_are_refused_before_anything_is_spoken(brief, runner):
+    """Ten kilobytes of full stops and a pause of 5 s make hours: the request says so itself."""
+    with pytest.raises(SpeechTooLongError) as error:
+        await brief[0].open(job("Hm. " * 2500, silence_interval_ms=5000))
+
+    assert error.value.param == "silence_interval_ms"
+    assert "10 s" in str(error.value)
+    assert not runner.requests
+    assert [brief[1].held(place) for place in PLACES] == [0, 0]
+
+
+@pytest.mark.parametrize("fields", [{"silence_interval_ms": 900}, {"speed": 0.25}, {}])
+async def test_speech_that_gets_too_long_is_cut_off(brief, runner, fields):
+    """However the seconds come about, no answer has more of them, and the engine goes to the next one."""
+    text = " ".join(
+        f"Sentence number {number} of many."
+        for number in range(10 if "silence_interval_ms" in fields else 200)
+    )
+    stream = await brief[0].open(job(text, **fields))
+
+    with pytest.raises(SpeechTooLongError):
+        await heard_to_the_end(stream)
+    await stream.aclose()
+
+    assert runner.running == 0
+    assert [brief[1].held(place) for place in PLACES] == [0, 0]
+
+
+async def heard_to_the_end(stream):
+    return b"".join([chunk async for chunk in stream])
+
+
+async def test_a_listener_who_reads_nothing_costs_a_file_and_not_memory(runner, tmp_path):
+    """The engine is done, and what it said waits on the disk."""
+    account = Account()
+    service = service_on(runner, tmp_path, account=account)
+    stream = await service.open(job("One. Two. " * 40, silence_interval_ms=2000))
+    await asyncio.wait([stream._producer])
+
+    assert account.held("memory") <= MEMORY_BYTES
+    assert account.held("disk") > 4 * MEMORY_BYTES
+    assert len(await heard_to_the_end(stream)) > 5 * MEMORY_BYTES
+    await stream.aclose()
+    assert [account.held(place) for place in PLACES] == [0, 0]
