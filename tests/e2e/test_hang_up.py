@@ -46,7 +46,7 @@ WORK_S = 30.0
 """How long work takes that nobody stops: far more than any deadline here."""
 READING_S = 1.5
 """How long decoding and voice detection take for the first passage of a long recording; at least."""
-SPOOL_BYTES = 4 * 1024 * 1024
+SPOOL_BYTES = 1024 * 1024
 """Larger uploads are files."""
 MIXED = int(os.environ.get("MIXED_REQUESTS", "700"))
 

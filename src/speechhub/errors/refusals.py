@@ -233,9 +233,11 @@ class UploadTooLargeError(RequestError):
 class BodyTooLargeError(UploadTooLargeError):
     """The body is larger than any request of this route needs."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, *, hint: str = "") -> None:
         RequestError.__init__(
-            self, f"The request body is larger than {limit_bytes} bytes, the most that this route takes."
+            self,
+            f"The request body is larger than {limit_bytes} bytes, the most that this route takes."
+            f"{' ' + hint if hint else ''}",
         )
 
 

@@ -15,8 +15,14 @@ from litestar.types import ASGIApp
 
 from speechhub.engine import Slot
 from speechhub.http.auth import ApiKeys, authenticated
+from speechhub.http.bodies import (
+    FORM_OVERHEAD_BYTES,
+    SMALL_BODY_BYTES,
+    bodies_accounted,
+    speech_body_bytes,
+)
 from speechhub.http.connections import families
-from speechhub.http.errors import HANDLERS, BodyKeepingRequest
+from speechhub.http.errors import BODY_HINT, HANDLERS, BodyKeepingRequest
 from speechhub.http.hosts import named
 from speechhub.http.limits import limited
 from speechhub.http.middleware import errors_answered, head_answered, request_scope, sockets_refused
@@ -36,14 +42,12 @@ from speechhub.http.routes import (
     voices,
 )
 from speechhub.http.uploads import uploads_bounded
-from speechhub.metrics import Looked, Metrics
+from speechhub.metrics import Looked
+from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 
 log = structlog.get_logger()
-
-FORM_OVERHEAD_BYTES = 1024 * 1024
-"""What the other fields of a form may take beside the largest file."""
 
 EXPOSED_HEADERS = (
     "x-request-id",
@@ -80,22 +84,14 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             metrics.get_metrics,
             page.get_root,
             page.get_part,
-            asr.create_asr_transcript,
-            asr.detect_language,
+            *_routes_with_large_bodies(settings, hub.catalog),
             Router(
                 path="/v1",
                 route_handlers=[
-                    transcriptions.create_transcription,
-                    transcriptions.create_translation,
-                    speech.create_speech,
-                    voices.list_voices,
                     voices.list_speech_voices,
-                    voices.create_voice,
                     voices.retrieve_voice,
                     voices.delete_voice,
                     voices.list_audio_models,
-                    consents.create_voice_consent,
-                    consents.list_voice_consents,
                     consents.retrieve_voice_consent,
                     consents.update_voice_consent,
                     consents.delete_voice_consent,
@@ -119,7 +115,7 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
         request_class=BodyKeepingRequest,
         exception_handlers=HANDLERS,
         lifespan=[partial(_lifespan, hub=hub, settings=settings)],
-        request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+        request_max_body_size=SMALL_BODY_BYTES,
         cors_config=_cors(settings),
         openapi_config=openapi_config(),
         state=State(
@@ -139,13 +135,63 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
     )
     hub.metrics.also(Looked(partial(families, settings.connection_limit)))
     # Around everything, not as Litestar's middleware: those never see a request without a route.
-    app.asgi_handler = _edges(app.asgi_handler, settings, hub.metrics)
+    app.asgi_handler = _edges(app.asgi_handler, settings, hub)
     return app
 
 
-def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
+def _routes_with_large_bodies(settings: Settings, catalog: Catalog) -> list[Router]:
+    """Return the routes that take more than 64 KiB, each with what its largest honest request needs."""
+    cloning = any(
+        tts_capabilities(listing.placement).cloning
+        for listing in catalog.listings()
+        if listing.placement.slot is Slot.TTS
+    )
+    speech_bytes = speech_body_bytes(
+        max_input_chars=settings.max_input_chars,
+        max_reference_bytes=settings.max_reference_bytes,
+        cloning=cloning,
+    )
+    hint = "" if cloning else "No model here clones voices, so that clips have no place in it."
+    return [
+        Router(
+            path="/",
+            route_handlers=[
+                asr.create_asr_transcript,
+                asr.detect_language,
+                Router(
+                    path="/v1",
+                    route_handlers=[
+                        transcriptions.create_transcription,
+                        transcriptions.create_translation,
+                    ],
+                ),
+            ],
+            request_max_body_size=settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+        ),
+        Router(
+            path="/v1",
+            # Lists too, because a path belongs to one router; they read no body.
+            route_handlers=[
+                voices.list_voices,
+                voices.create_voice,
+                consents.list_voice_consents,
+                consents.create_voice_consent,
+            ],
+            request_max_body_size=settings.max_reference_bytes + FORM_OVERHEAD_BYTES,
+        ),
+        Router(
+            path="/v1",
+            route_handlers=[speech.create_speech],
+            request_max_body_size=speech_bytes,
+            opt={BODY_HINT: hint},
+        ),
+    ]
+
+
+def _edges(app: ASGIApp, settings: Settings, hub: Hub) -> ASGIApp:
     """Wrap *app* in what stands between it and the network, the innermost first."""
     app = versions_refused(sockets_refused(app))
+    app = bodies_accounted(app, hub.account)
     app = uploads_bounded(
         app,
         idle_timeout_s=settings.upload_idle_timeout_s,
@@ -164,7 +210,7 @@ def _edges(app: ASGIApp, settings: Settings, series: Metrics) -> ASGIApp:
     app = with_aliases(head_answered(app))
     app = named(app, settings.allowed_hosts, has_keys=bool(settings.api_keys))
     app = errors_answered(app, _cors(settings))
-    return request_scope(app, series)
+    return request_scope(app, hub.metrics)
 
 
 async def _note_route(request: Request[Any, Any, Any]) -> None:

@@ -15,6 +15,7 @@ from litestar.types import Scope, Send
 
 from speechhub import errors
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
+from speechhub.http.bodies import FORM_OVERHEAD_BYTES
 from speechhub.http.json_text import decode_json
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.paths import UnknownSocketError, UnknownVersionError, meant
@@ -68,6 +69,9 @@ NEVER_RETRY: Final = (
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """How the system says that a disk, or a user's share of it, is full."""
 
+
+BODY_HINT: Final = "body_hint"
+"""Key of a route's `opt`: what to add where its body is too large."""
 
 BODY: Final = "data"
 """Name of the handlers' argument that is a JSON body, which the request's state keeps under the same name."""
@@ -212,13 +216,21 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
     elif isinstance(error, MethodNotAllowedException):
         message = f"Not allowed to {excerpt(request.method)} on {excerpt(request.url.path)}."
     elif status == 413:  # noqa: PLR2004
-        return on_speechhub_error(request, errors.UploadTooLargeError(request.app.state.max_upload_bytes))
+        return on_speechhub_error(request, _too_large(request))
     elif isinstance(error.extra, list) and error.extra:
         return on_speechhub_error(request, _misfit(request, str(error.extra[0].get("key"))))
     elif status == 400:  # noqa: PLR2004
         message = f"The request body cannot be read: {message}."
     code = "invalid_value" if status == 400 else None  # noqa: PLR2004
     return _respond(status, _object(status, message, code=code), error.headers)
+
+
+def _too_large(request: Request[None, None, State]) -> errors.UploadTooLargeError:
+    """Return the error for a body that is larger than its route takes, by its announced length or its own."""
+    limit_bytes = request.route_handler.resolve_request_max_body_size() or 0
+    if request.content_type[0] == "multipart/form-data":
+        return errors.UploadTooLargeError(limit_bytes - FORM_OVERHEAD_BYTES)
+    return errors.BodyTooLargeError(limit_bytes, hint=request.route_handler.opt.get(BODY_HINT, ""))
 
 
 def _misfit(request: Request[None, None, State], key: str) -> errors.RequestError:

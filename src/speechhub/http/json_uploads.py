@@ -4,19 +4,21 @@ Source: OpenRouter's API reference, createAudioTranscriptions.
 """
 
 import base64
-import io
+import tempfile
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
 
 from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
+from speechhub.http.bodies import JSON_WEIGHT
 from speechhub.http.forms import FIELDS, checked
 from speechhub.http.json_text import decode_json
 from speechhub.http.refusal import refusal
 from speechhub.http.schemas import InputAudio, TranscriptionFields
+from speechhub.http.spool import SPOOL_BYTES
 from speechhub.pools import Pool
 
 LIMIT_BYTES: Final = 16 * 1024 * 1024
@@ -61,23 +63,27 @@ async def read_json(request: Request[None, None, State], *, limit_bytes: int, po
         UploadTooLargeError: The recording, or the body, is larger; what is too much of it is not even read.
         RequestError: The body is not what it should be.
     """
-    limit_bytes = min(limit_bytes, LIMIT_BYTES)
-    values = _values(await _body(request, limit_bytes))
+    limit_bytes, holding = min(limit_bytes, LIMIT_BYTES), request.scope["state"]["holding"]
+    body = await _body(request, limit_bytes)
+    values, body_bytes = _values(body), len(body)
     raw = values.pop("input_audio", None)
     if raw is None:
         raise MissingValueError(
             "input_audio", 'Send the recording as {"data": base64, "format": "mp3"}, or send a form.'
         )
     audio = _read(raw, InputAudio, "input_audio")
-    data = await pool.run(_bytes, audio.data)
-    if len(data) > limit_bytes:
-        raise JsonUploadTooLargeError(limit_bytes)
     known = {name: _read(raw, FIELDS[name].type, name) for name, raw in values.items() if name in FIELDS}
-    return JsonUpload(
-        fields=checked(TranscriptionFields(**known)),
-        file=io.BytesIO(data),
-        unknown=[name for name in values if name not in FIELDS],
-    )
+    fields = checked(TranscriptionFields(**known))
+    unknown = [name for name in values if name not in FIELDS]
+    del raw, values, body  # or the body would stay until the answer
+    size_bytes = len(audio.data) * 3 // 4
+    holding.take("memory" if size_bytes <= SPOOL_BYTES else "disk", size_bytes)
+    spooled = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  # closed with the request
+    file = cast("BinaryIO", spooled)
+    request.scope["state"]["exit_stack"].callback(file.close)
+    await pool.run(_decode, audio.data, file, limit_bytes)
+    holding.free("memory", JSON_WEIGHT * body_bytes)
+    return JsonUpload(fields=fields, file=file, unknown=unknown)
 
 
 async def _body(request: Request[None, None, State], limit_bytes: int) -> bytearray:
@@ -109,16 +115,24 @@ def _read(raw: msgspec.Raw, kind: Any, name: str) -> Any:
         raise refusal(name, value, kind, strict=True, param=name) from error
 
 
-def _bytes(text: str) -> bytes:
-    """Return the file in base64, bare or in a data URL, with or without line ends."""
+def _decode(text: str, file: BinaryIO, limit_bytes: int) -> None:
+    """Write the file that *text* has in base64, bare or in a data URL, with or without line ends.
+
+    In steps, because each holds the interpreter's lock, and memory for itself alone: others get their turn in
+    between.
+    """
     start = text.find(",") + 1 if text[:5].lower() == "data:" else 0
-    payload = "".join(text[start:].split())
+    left, size_bytes = "", 0
     try:
-        # In steps, because each holds the interpreter's lock: others get their turn in between.
-        return b"".join(
-            base64.b64decode(payload[first : first + STEP_CHARS], validate=True)
-            for first in range(0, len(payload), STEP_CHARS)
-        )
+        for first in range(start, len(text), STEP_CHARS):
+            payload = left + "".join(text[first : first + STEP_CHARS].split())
+            whole = len(payload) - len(payload) % 4
+            payload, left = payload[:whole], payload[whole:]
+            size_bytes += file.write(base64.b64decode(payload, validate=True))
+            if size_bytes > limit_bytes:
+                raise JsonUploadTooLargeError(limit_bytes)
+        file.write(base64.b64decode(left, validate=True))
+        file.seek(0)
     except ValueError as error:
         raise InvalidValueError(
             "input_audio.data must be a file in base64, or a data URL with one.", param="input_audio.data"

@@ -5,9 +5,8 @@ the Java and Ruby SDKs send it; here the field's name decides what is the file, 
 """
 
 import contextlib
-import tempfile
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from litestar import Request
 from litestar.datastructures import State
@@ -15,9 +14,8 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser, par
 
 from speechhub.errors import InvalidValueError, RequestError, UploadTooLargeError
 from speechhub.errors.excerpt import quoted
-
-SPOOL_BYTES: Final = 4 * 1024 * 1024
-"""A file larger than this goes to disk while it arrives."""
+from speechhub.http.spool import Spool
+from speechhub.services.account import Holding
 
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_PARTS: Final = 256
@@ -70,7 +68,7 @@ async def read_form(
             f"Send the recording as multipart/form-data, with the audio in the field {file_field!r}. "
             f"Example: curl -F {file_field}=@speech.mp3 …"
         )
-    reader = _Reader(limit_bytes, file_field)
+    reader = _Reader(limit_bytes, file_field, request.scope["state"]["holding"])
     try:
         parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_PARTS)
         async for chunk in request.stream():
@@ -89,13 +87,14 @@ async def read_form(
 class _Reader:
     """Sorts the parser's events into a form."""
 
-    def __init__(self, limit_bytes: int, file_field: str) -> None:
+    def __init__(self, limit_bytes: int, file_field: str, holding: Holding) -> None:
         self.form = Form()
+        self._holding = holding
+        self._spool: Spool | None = None
         self._limit_bytes = limit_bytes
         self._file_field = file_field
         self._name = ""
         self._text = bytearray()
-        self._size_bytes = 0
 
     def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
         if isinstance(event, MultipartSegment):
@@ -106,31 +105,29 @@ class _Reader:
                 self.form.filename = event.filename or None
         elif event is None:
             self._end_part()
-        elif self._name == self._file_field and self.form.file is not None:
-            self._size_bytes += len(event)
-            if self._size_bytes > self._limit_bytes:
+        elif self._name == self._file_field and self._spool is not None:
+            if self._spool.size_bytes + len(event) > self._limit_bytes:
                 raise UploadTooLargeError(self._limit_bytes, param=self._file_field)
-            self.form.file.write(event)
+            self._spool.write(event)
         else:
+            self._holding.take("memory", len(event))
             self._text += event
             if len(self._text) > MAX_FIELD_BYTES:
                 raise InvalidValueError(f"Field {quoted(self._name)} is too long.", param=self._name)
 
     def abandon(self) -> None:
-        if self.form.file is not None:
-            with contextlib.suppress(OSError):  # a full disk takes not even the rest of what goes away
-                self.form.file.close()
+        if self._spool is not None:
+            self._spool.close()
 
     def _begin_file(self) -> None:
         self.abandon()  # a second file replaces the first
-        self._size_bytes = 0
-        spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  # the form's reader closes it
-        self.form.file = cast("BinaryIO", spool)
+        self._spool = Spool(self._holding)
+        self.form.file = self._spool.file
 
     def _end_part(self) -> None:
-        if self._name == self._file_field and self.form.file is not None:
+        if self._name == self._file_field and self._spool is not None and self.form.file is not None:
             self.form.file.seek(0)
-            if self.form.filename is None and 0 < self._size_bytes <= _LONGEST_PATH:
+            if self.form.filename is None and 0 < self._spool.size_bytes <= _LONGEST_PATH:
                 self._refuse_a_path(self.form.file.read())
                 self.form.file.seek(0)
             return

@@ -68,6 +68,7 @@ class Hub:
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.metrics.also(Looked(partial(held_bytes, self.account)))
         self.observation = Observation(
             self.manager, self.metrics, self.settings, self.monitor, self.pools.drivers
         )
@@ -172,7 +173,6 @@ class Hub:
             spool_bytes=settings.max_spool_bytes,
             on_refusal=metrics.no_room,
         )
-        metrics.also(Looked(partial(held_bytes, account)))
         runner = LocalRunner(manager, metrics)
         voices = VoiceService(
             library,

@@ -89,7 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Models under other such licences are refused."""
 
     max_upload_bytes: Count = 50 * 1024 * 1024
-    """Largest request body."""
+    """Largest recording to transcribe; other routes take less, and most of them 64 KiB."""
     upload_idle_timeout_s: Seconds = 30.0
     """How long an upload may stand still before it is given up with 408."""
     upload_min_bytes_per_s: Count = 1024

@@ -1,5 +1,6 @@
 """Voices: those of a model, and the library of custom ones; and /v1/audio/models, as clients probe it."""
 
+import io
 from collections.abc import Collection
 
 from litestar import Request, delete, get, post
@@ -124,6 +125,9 @@ async def read_sample(
     form = await read_form(request, limit_bytes=voices.max_reference_bytes, file_field=field)
     if form.file is not None:
         request.scope["state"]["exit_stack"].callback(form.file.close)
+        # It is decoded from memory, whole: see `VoiceService.read`.
+        request.scope["state"]["holding"].take("memory", form.file.seek(0, io.SEEK_END))
+        form.file.seek(0)
     note_ignored(request.scope, form.fields.keys() - set(known))
     return form
 

@@ -1,0 +1,70 @@
+"""How much a request's body may be, route by route, and what all bodies take together.
+
+Each route takes what its largest honest request needs and no more: 64 KiB for most, a recording for some.
+What is read into memory counts in the account of all requests until its request is over.
+"""
+
+from typing import Final
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
+
+from speechhub.services.account import Account, Holding
+
+SMALL_BODY_BYTES: Final = 64 * 1024
+"""What a route takes that reads a few names and numbers."""
+FORM_OVERHEAD_BYTES: Final = 1024 * 1024
+"""What the other fields of a form may take beside the largest file."""
+ESCAPED_BYTES: Final = 12
+r"""Longest way to write a character in JSON: ``\ud83d\ude00``."""
+JSON_WEIGHT: Final = 2
+"""How often JSON lies in memory: as it came, and as it was read."""
+CLIPS: Final = 2
+"""Recordings that a request for speech can hold: the voice's, and the emotion's."""
+
+
+def speech_body_bytes(*, max_input_chars: int, max_reference_bytes: int, cloning: bool) -> int:
+    """Return how large a request for speech may be.
+
+    Args:
+        max_input_chars: Longest text.
+        max_reference_bytes: Largest recording of a speaker, as a file.
+        cloning: Whether any model takes such recordings.
+    """
+    clip_bytes = (max_reference_bytes + 2) // 3 * 4 + max_reference_bytes // 16  # base64, and line ends
+    return SMALL_BODY_BYTES + ESCAPED_BYTES * max_input_chars + CLIPS * clip_bytes * cloning
+
+
+def bodies_accounted(app: ASGIApp, account: Account) -> ASGIApp:
+    """Wrap *app*: give every request its holding, and count what it reads into memory.
+
+    ``scope["state"]`` has the `Holding` as ``holding``; it is closed when the response is over or abandoned.
+    Forms are not counted here, because most of them goes to disk: who reads them counts.
+
+    Raises:
+        ServerFullError: From ``receive``, if the other requests leave no room for the body.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        holding = account.open()
+        scope["state"]["holding"] = holding
+        scope["state"]["exit_stack"].callback(holding.close)
+        if scope["type"] == ScopeType.HTTP and not _is_form(scope):
+            receive = _counted(receive, holding)
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def _counted(receive: Receive, holding: Holding) -> Receive:
+    async def counted() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        message = await receive()
+        if message["type"] == "http.request":
+            holding.take("memory", JSON_WEIGHT * len(message.get("body", b"")))
+        return message
+
+    return counted
+
+
+def _is_form(scope: Scope) -> bool:
+    return dict(scope["headers"]).get(b"content-type", b"").lower().startswith(b"multipart/form-data")
