@@ -54,6 +54,7 @@ SpeechhubError
 │   ├── EngineCrashedError            the worker process ended
 │   └── EngineProtocolError           the worker said something that it may not say
 └── RequestCancelledError         the client left; nobody is waiting for an answer
+    └── AnswerUnreadError             it is there, and takes nothing
 
 `refusals` has the caller's faults, `unavailable` what a later request may not meet, and `failures` the rest;
 `excerpt` cuts what clients wrote;
@@ -64,6 +65,7 @@ Standard library only: workers import this package.
 
 from speechhub.errors.base import SpeechhubError
 from speechhub.errors.failures import (
+    AnswerUnreadError,
     ConfigurationError,
     EngineCrashedError,
     EngineError,
@@ -124,6 +126,7 @@ from speechhub.errors.unavailable import (
 )
 
 __all__ = [
+    "AnswerUnreadError",
     "AudioError",
     "AudioTooCostlyError",
     "AudioTooLongError",

@@ -88,3 +88,10 @@ class RequestCancelledError(SpeechhubError):
     """The client has left."""
 
     code = "request_cancelled"
+
+
+class AnswerUnreadError(RequestCancelledError):
+    """The client has stopped to read its answer."""
+
+    def __init__(self, idle_timeout_s: float) -> None:
+        super().__init__(f"The client took nothing of its answer for {idle_timeout_s:g} s.")

@@ -29,6 +29,7 @@ from speechhub.http.middleware import errors_answered, head_answered, request_sc
 from speechhub.http.openapi import openapi_config
 from speechhub.http.origins import from_known_pages
 from speechhub.http.paths import versions_refused, with_aliases
+from speechhub.http.readers import reading_bounded
 from speechhub.http.routes import (
     asr,
     consents,
@@ -192,6 +193,7 @@ def _edges(app: ASGIApp, settings: Settings, hub: Hub) -> ASGIApp:
     """Wrap *app* in what stands between it and the network, the innermost first."""
     app = versions_refused(sockets_refused(app))
     app = bodies_accounted(app, hub.account)
+    app = reading_bounded(app, settings.answer_idle_timeout_s)
     app = uploads_bounded(
         app,
         idle_timeout_s=settings.upload_idle_timeout_s,

@@ -98,6 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     connection_limit: Count = 10_000
     """Connections that may be open at a time; more wait until one ends. Fewer where the system grants fewer
     open files."""
+    answer_idle_timeout_s: Seconds = 600.0
+    """How long a client may take nothing of its answer before it is cut off. Players that pause take nothing,
+    and what they have not taken lies on disk."""
     rate_limit_per_minute: Limit = 0
     """Requests for speech or transcripts that one caller may make in a minute, more are refused with 429; 0
     is no limit. A caller is an API key or, where there are none, an address."""

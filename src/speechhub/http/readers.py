@@ -1,0 +1,80 @@
+"""Answers that their clients do not read: a connection that takes nothing for long is cut off.
+
+The server below stops to take bytes once it and the network hold some megabytes that the client has not
+read. A player that pauses looks the same, so that there is much time; what it has not read lies in a file.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+from typing import Final
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from speechhub.errors import AnswerUnreadError
+
+log = structlog.get_logger()
+
+_DESCRIPTORS: Final = next(
+    (folder for folder in (Path("/proc/self/fd"), Path("/dev/fd")) if folder.is_dir()), None
+)
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
+"""For SO_LINGER: what is not sent is thrown away when the connection closes."""
+
+
+def reading_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
+    """Wrap *app*: sending a piece of an answer that its client does not take raises an error.
+
+    Args:
+        app: Sends the answer, in pieces of at most some 64 KiB where it is long.
+        idle_timeout_s: How long one piece may wait.
+
+    Raises:
+        AnswerUnreadError: From ``send``; the connection has ended.
+    """
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(idle_timeout_s):
+                    await send(message)
+            except TimeoutError as error:
+                scope["state"]["error"] = AnswerUnreadError.__name__
+                log.warning("client does not read its answer, and is cut off", waited_s=idle_timeout_s)
+                if scope["http_version"].startswith("1."):  # HTTP/2 has other answers on the connection
+                    hang_up(scope.get("client"), scope.get("server"))
+                raise AnswerUnreadError(idle_timeout_s) from error
+
+        is_http = scope["type"] == ScopeType.HTTP
+        await app(scope, receive, send_in_time if is_http else send)
+
+    return wrapped
+
+
+def hang_up(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> None:
+    """End this process's connection between two addresses at once, if there is one.
+
+    Granian has no way to do it: it waits until the client has read what it still holds. So its socket is
+    looked for among the process's descriptors.
+
+    Args:
+        client: Address and port of the other side.
+        server: Address and port of this one.
+    """
+    if client is None or server is None or _DESCRIPTORS is None:
+        return
+    for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208  # names, not paths
+        with contextlib.suppress(OSError):  # closed meanwhile, or no connection
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as connection:
+                ends = connection.getpeername()[:2], connection.getsockname()[:2]
+                if ends == (tuple(client[:2]), tuple(server[:2])):
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                    connection.shutdown(socket.SHUT_RDWR)
