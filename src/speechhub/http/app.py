@@ -25,6 +25,7 @@ from speechhub.http.connections import families
 from speechhub.http.errors import BODY_HINT, HANDLERS, BodyKeepingRequest
 from speechhub.http.hosts import named
 from speechhub.http.limits import limited
+from speechhub.http.memory import freed_memory_given_back
 from speechhub.http.middleware import errors_answered, head_answered, request_scope, sockets_refused
 from speechhub.http.openapi import openapi_config
 from speechhub.http.origins import from_known_pages
@@ -227,7 +228,10 @@ def _cors(settings: Settings) -> CORSConfig | None:
 
 @asynccontextmanager
 async def _lifespan(app: Litestar, *, hub: Hub, settings: Settings) -> AsyncIterator[None]:
-    async with hub:
+    async with (
+        hub,
+        freed_memory_given_back(hub.pools.disk, busy=lambda: hub.account.held("memory") > 0),
+    ):
         log.info(
             "ready",
             ready_s=round(time.monotonic() - app.state.started_monotonic, 3),
