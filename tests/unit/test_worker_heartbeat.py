@@ -11,8 +11,9 @@ from tests.fakes.virtual_time import VirtualTimeLoop
 class Conversation:
     """Answers after so many seconds; never, where it is None."""
 
-    def __init__(self, answer_s, *, busy=True):
+    def __init__(self, answer_s, *, busy=True, paused=False):
         self.answer_s = answer_s
+        self.paused = paused
         self.current = "a call" if busy else None
         self.pings = 0
 
@@ -44,6 +45,11 @@ def watched_for(seconds, conversation):
 def test_silence_is_noticed():
     """Eleven seconds after the call began: one until the question, ten without an answer."""
     assert watched_for(60, Conversation(None)) == pytest.approx(11)
+
+
+def test_no_sign_of_life_is_expected_while_nothing_is_read():
+    """The hub itself is behind: the worker may well have answered."""
+    assert watched_for(60, Conversation(None, paused=True)) is None
 
 
 @pytest.mark.parametrize("answer_s", [0.001, 5, 9.5])

@@ -22,6 +22,7 @@ from speechhub.errors import (
     EngineProtocolError,
     InvalidValueError,
 )
+from speechhub.worker.conversation import WAITING_BYTES
 
 DEADLINE_S = 20
 HUB = Path(speechhub.__file__)
@@ -95,6 +96,33 @@ async def test_speech_longer_than_a_frame_crosses_in_several(make_worker):
 
     assert len(pieces) == 3
     assert sum(piece.duration_s for piece in pieces) == pytest.approx(25.0)
+
+
+@both_loops
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_speech_that_is_not_encoded_yet_waits_in_the_worker(make_worker, leaves):
+    """An engine that is far ahead of the hub's threads fills no memory; all of it comes, or is dropped."""
+    worker = await make_worker(speechhub_echo.TTS, sample_rate=400_000)
+    speech = worker.synthesize(SynthesizeRequest(text="word " * 400, voice="low"))  # 160 MB
+    heard_s = (await anext(speech)).duration_s
+    conversation = worker._conversation
+    call = conversation.current
+
+    async with asyncio.timeout(DEADLINE_S):
+        while not conversation.paused:  # noqa: ASYNC110  # it has no event
+            await asyncio.sleep(0)
+
+    assert call._waiting_bytes < 3 * WAITING_BYTES
+    if leaves:
+        await speech.aclose()
+        assert await worker.settle(DEADLINE_S)
+        assert await worker.ping(DEADLINE_S) > 0
+        return
+    async for piece in speech:
+        heard_s += piece.duration_s
+        assert call._waiting_bytes < 3 * WAITING_BYTES
+    assert heard_s == pytest.approx(100.0)
+    assert call._waiting_bytes == 0
 
 
 @both_loops

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from speechhub.errors import EngineProtocolError
@@ -25,7 +25,8 @@ DRAIN_S: Final = 1.0
 class Channel:
     """Sends and receives frames until `close`; owns the socket.
 
-    Received frames are always taken off the socket at once, so that a worker never waits for a slow client.
+    Received frames are taken off the socket at once, so that a worker never waits for a slow client; only
+    where the hub's own threads are far behind does it wait for them.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Channel:
         *,
         on_frame: Callable[[Frame], None],
         on_end: Callable[[EngineProtocolError | None], None],
+        room: Callable[[], Awaitable[None]],
     ) -> None:
         """Begin to read and write.
 
@@ -42,10 +44,12 @@ class Channel:
             on_frame: Called with each frame; raises EngineProtocolError if it may not come now.
             on_end: Called once, when nothing can be read any more: with None at the end of file, or with what
                 was wrong.
+            room: Awaited before each frame is read.
         """
         self._sock = sock
         self._on_frame = on_frame
         self._on_end = on_end
+        self._room = room
         self._loop = asyncio.get_running_loop()
         self._outbox: asyncio.Queue[list[Buffer]] = asyncio.Queue()
         self._reader = asyncio.create_task(self._read(), name="speechhub-worker-read")
@@ -74,6 +78,7 @@ class Channel:
         try:
             while frame := await self._receive():
                 self._on_frame(frame)
+                await self._room()
                 await asyncio.sleep(0)  # data that is there already is read without a pause: let others run
         except EngineProtocolError as error:
             wrong = error

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from speechhub.engine.memory import DeviceMemory
 from speechhub.errors import EngineProtocolError, SpeechhubError
@@ -16,6 +16,12 @@ from speechhub.worker.protocol import Frame, Kind, Parts
 from speechhub.worker.values import from_parts
 
 T = TypeVar("T")
+
+WAITING_BYTES: Final = 16 * 1024**2
+"""What may wait for the hub's own threads before no more is read from the worker: three minutes of speech.
+
+An engine that makes pauses can be a hundred times as fast as an encoder. It is never a client that is waited
+for: what is encoded goes on to a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +44,17 @@ class PendingCall:
         """Nobody waits any more; what still comes is dropped."""
         self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the engine has answered, or can no more."""
+        self.room = asyncio.Event()
+        """Set unless so much waits that no more may be read."""
+        self.room.set()
         self._inbox: asyncio.Queue[Frame | SpeechhubError] = asyncio.Queue()
+        self._waiting_bytes = 0
 
     def put(self, item: Frame | SpeechhubError, *, last: bool) -> None:
         """Take a frame, or the reason why none will come."""
         if not self.abandoned:
             self._inbox.put_nowait(item)
+            self._count(_size_bytes(item))
         if last and not self.settled.done():
             self.settled.set_result(None)
 
@@ -55,6 +66,7 @@ class PendingCall:
         """
         while True:
             item = await self._inbox.get()
+            self._count(-_size_bytes(item))
             if isinstance(item, SpeechhubError):
                 raise item
             if item.kind is Kind.ERROR:
@@ -63,6 +75,22 @@ class PendingCall:
                 return item
             if on_progress is not None:
                 on_progress(number_field(item, "fraction"))
+
+    def abandon(self) -> None:
+        """Drop what still comes, and let it come."""
+        self.abandoned = True
+        self.room.set()
+
+    def _count(self, size_bytes: int) -> None:
+        self._waiting_bytes += size_bytes
+        if self._waiting_bytes <= WAITING_BYTES or self.abandoned:
+            self.room.set()
+        else:
+            self.room.clear()
+
+
+def _size_bytes(item: Frame | SpeechhubError) -> int:
+    return sum(map(len, item.parts)) if isinstance(item, Frame) else 0
 
 
 class Conversation:
@@ -96,7 +124,7 @@ class Conversation:
         self._current: PendingCall | None = None
         self._pings: dict[int, asyncio.Future[None]] = {}
         self._error: SpeechhubError | None = None
-        self._channel = Channel(sock, on_frame=self._received, on_end=self._ended)
+        self._channel = Channel(sock, on_frame=self._received, on_end=self._ended, room=self._room)
 
     @property
     def current(self) -> PendingCall | None:
@@ -123,8 +151,13 @@ class Conversation:
             yield call
         finally:
             if self._current is call:
-                call.abandoned = True
+                call.abandon()
                 self.send(Kind.CANCEL, call.number)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read from the worker, so that no sign of life can come."""
+        return self._current is not None and not self._current.room.is_set()
 
     async def ping(self, timeout_s: float) -> float:
         """Return the seconds that a round trip takes.
@@ -179,6 +212,10 @@ class Conversation:
         for pong in self._pings.values():
             if not pong.done():
                 pong.set_result(None)
+
+    async def _room(self) -> None:
+        if self._current is not None:
+            await self._current.room.wait()
 
     def _require_open(self) -> None:
         if self._error is not None:

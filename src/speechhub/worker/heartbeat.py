@@ -21,7 +21,7 @@ async def until_silent(conversation: Conversation, *, timeout_s: float) -> None:
     while unanswered * INTERVAL_S < timeout_s:
         await asyncio.sleep(INTERVAL_S)
         if pong is not None and not pong.done():
-            unanswered += 1
+            unanswered += 0 if conversation.paused else 1
         else:
             unanswered = 0
             pong = conversation.send_ping() if conversation.current is not None else None
