@@ -21,8 +21,8 @@ from speechhub.services.catalog import Catalog
 from speechhub.services.observation import Observation
 
 
-def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse whoever may not operate the server."""
+async def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse whoever may not operate the server; a plain function would run in a thread."""
     if not connection.scope["state"]["operator"]:
         raise OperatorKeyRequiredError
 
