@@ -100,6 +100,15 @@ class Server:
         """Return how many files and sockets the hub has open."""
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
+    def forget_peak(self) -> None:
+        """Have `peak_bytes` begin anew. Source: proc(5), clear_refs."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that the hub had resident since then."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal; return the exit status."""
         self.process.send_signal(number)
