@@ -50,10 +50,8 @@ class Attack:
 def post(path: str, kind: str, body: bytes, length: int | None = None) -> bytes:
     """Return a request, whose body may be longer than what is sent of it."""
     size = len(body) if length is None else length
-    return (
-        f"POST {path} HTTP/1.1\r\nhost: hub\r\ncontent-type: {kind}\r\ncontent-length: {size}\r\n\r\n".encode()
-        + body
-    )
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {size}"
+    return f"{head}\r\n\r\n".encode() + body
 
 
 def speech(text: str, **fields: object) -> bytes:
@@ -78,6 +76,8 @@ def attacks() -> Iterator[Attack]:
         clients=4,
         request=speech("Hm. " * 2500, silence_interval_ms=5000),
     )
+    own_pauses = speech("A. " * 3300, silence_interval_ms=5000, model="echo-clone", response_format="mp3")
+    yield Attack(route="speech", what="pauses that the engine makes, unread", clients=4, request=own_pauses)
     yield Attack(
         route="speech",
         what="10,000 characters as events, unread",

@@ -105,7 +105,7 @@ def test_speech_that_nobody_reads_costs_little_memory(patient):
 
 def metrics(server):
     with connect(server.url) as connection:
-        connection.sendall(b"GET /metrics HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n")
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         return rest(connection).decode()
 
 
