@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import av
 import httpx
@@ -48,7 +49,9 @@ def word_error_rate(said, heard):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("home"), SPEECHHUB_OFFLINE="true") as made:
+    folders = {name: str(tmp_path_factory.mktemp(name)) for name in ("TMPDIR", "XDG_CACHE_HOME", "HOME")}
+    with serving(tmp_path_factory.mktemp("home"), SPEECHHUB_OFFLINE="true", **folders) as made:
+        made.folders = {name: Path(path) for name, path in folders.items()}
         yield made
 
 
@@ -69,6 +72,14 @@ def spoken(client):
 def duration_s(data):
     with av.open(io.BytesIO(data)) as container:
         return sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+
+
+def test_engines_write_nothing_about_their_user(server, client, spoken):
+    """No library of an engine leaves an id of the machine, or of its session, for its maker's telemetry."""
+    client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", spoken))
+
+    left = [path for folder in server.folders.values() for path in folder.rglob("*") if path.is_file()]
+    assert not [path for path in left if path.name == ".ses" or "Microsoft" in path.parts]
 
 
 @pytest.mark.parametrize("audio_format", ["mp3", "wav"])

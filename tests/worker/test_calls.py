@@ -365,6 +365,21 @@ async def test_a_worker_has_what_it_needs_and_no_more(
     assert facts["core_bytes"] == [0, 0]
 
 
+async def test_libraries_of_a_worker_are_told_to_report_nothing(
+    make_worker, request_of, probe, foreign_python, monkeypatch
+):
+    """Telemetry is off before the engine's first import, unless the operator says otherwise."""
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.setenv("DO_NOT_TRACK", "0")
+    worker = await make_worker(probe("Surroundings"), python=foreign_python)
+    [transcript] = await worker.transcribe([request_of()])
+
+    environment = json.loads(transcript.text)["environment"]
+    assert environment["ORT_DISABLE_TELEMETRY"] == "1"
+    assert environment["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    assert environment["DO_NOT_TRACK"] == "0"
+
+
 async def test_echo_needs_only_numpy_beside_the_hub(make_worker, foreign_python):
     worker = await make_worker(speechhub_echo.TTS, python=foreign_python)
 

@@ -60,13 +60,28 @@ def describe(python: Path, *, factories: bool = False) -> Description:
         raise DescriptionError(f"its Python {python} does not work: {last[0]}") from error
 
 
+NO_TELEMETRY: Final = {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Keeps engines' libraries from reporting their use to their makers; the operator's own values win.
+
+ONNX Runtime for Linux, from 1.32 on, otherwise writes an id of the machine into the user's cache, a file into
+the temporary folder, and sends events to mobile.events.data.microsoft.com; importing it is enough, and its
+`disable_telemetry_events` comes too late.
+"""
+
+
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return *environ* without what would mix this Python's packages into another, and without our keys.
 
     Tokens of model hubs and of APIs go, too; what package indexes want to be shown stays.
     """
     dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", *TOKENS)
-    return {k: v for k, v in environ.items() if k not in dropped and not k.startswith("SPEECHHUB_")}
+    return NO_TELEMETRY | {
+        k: v for k, v in environ.items() if k not in dropped and not k.startswith("SPEECHHUB_")
+    }
 
 
 def keyless_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from speechhub.environments.read import NO_TELEMETRY
 from speechhub.errors import EngineLoadError
 from speechhub.settings.secret import is_secret
 from speechhub.worker.output import OutputReader
@@ -150,10 +151,10 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
     A secret is what is named like one, or an address with a password in it. Engines need none: the hub
     fetches the files of models. What engines read stays: ``PATH``, ``LD_LIBRARY_PATH``, ``CUDA_*``,
-    ``HF_HOME`` and so on.
+    ``HF_HOME`` and so on. What keeps libraries from reporting their use is added.
     """
     dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
-    return {
+    return NO_TELEMETRY | {
         name: value
         for name, value in environment.items()
         if name not in dropped and not name.startswith("SPEECHHUB_") and not is_secret(name, value)
