@@ -143,9 +143,15 @@ def plugin(session: nox.Session, dist: str) -> None:
 
 @nox.session(venv_backend="none")
 def full(session: nox.Session) -> None:
-    """Run what is too slow for each run: all clients, requests from the description, the newest packages."""
-    for name in ("clients", "fuzz_api", "upgrade"):
+    """Run what is too slow for each run: all clients, fuzz_api, chaos, the newest packages."""
+    for name in ("clients", "fuzz_api", "chaos", "upgrade"):
         session.notify(name)
+
+
+@nox.session(venv_backend="none")
+def chaos(session: nox.Session) -> None:
+    """Let clients and faults at a real server for five minutes; arguments go to benchmarks.chaos."""
+    session.run(hub_python(session), "-m", "benchmarks.chaos", *session.posargs)
 
 
 @nox.session(venv_backend="none")

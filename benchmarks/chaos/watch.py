@@ -1,0 +1,65 @@
+"""A look at the hub twice a second, from outside: its memory, its descriptors, and how soon it answers."""
+
+import contextlib
+import http.client
+import threading
+import time
+from urllib.parse import urlsplit
+
+from benchmarks.chaos.hub import Hub
+from tests.fuzz.mixture import memory_bytes
+
+EVERY_S = 0.5
+PATIENCE_S = 10.0
+
+
+class Watch:
+    """Looks at whichever process is the hub, from `start` until `stop`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=run) for run in (self._look, self._knock)]
+        self.peak_bytes = self.most_descriptors = 0
+        self.answers_s: list[float] = []
+        self.unanswered = 0
+
+    def start(self) -> None:
+        """Begin to look."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def told(self) -> str:
+        """How soon the hub answered, in a few words."""
+        within_s = sorted(self.answers_s) or [0.0]
+        late = f", {self.unanswered} without an answer" if self.unanswered else ""
+        middle = within_s[len(within_s) // 2]
+        return f"median {middle * 1000:.0f} ms, at most {within_s[-1]:.2f} s of {len(within_s)}{late}"
+
+    def _look(self) -> None:
+        while not self._over.wait(EVERY_S):
+            server = self._hub.life().server
+            with contextlib.suppress(OSError, StopIteration):  # its process ends just now
+                self.peak_bytes = max(self.peak_bytes, memory_bytes(server.pid))
+                self.most_descriptors = max(self.most_descriptors, server.descriptors())
+
+    def _knock(self) -> None:
+        while not self._over.wait(EVERY_S):
+            life = self._hub.life()
+            began_s = time.monotonic()
+            connection = http.client.HTTPConnection(urlsplit(life.url).netloc, timeout=PATIENCE_S)
+            try:
+                connection.request("GET", "/health/live")
+                connection.getresponse().read()
+                self.answers_s.append(time.monotonic() - began_s)
+            except (OSError, http.client.HTTPException):
+                self.unanswered += life.ending_s is None
+            finally:
+                connection.close()
