@@ -11,7 +11,7 @@ PIECE_CHARS: Final = 1000
 """Texts longer than this are spoken piece by piece: other requests get their turn between two pieces."""
 WIDE_CHARS: Final = 300
 """The same for Chinese, Japanese and Korean, where a character is a syllable or more."""
-WINDOW_CHARS: Final = 2000
+WINDOW_CHARS: Final = 1000
 """How much of a text sentencex gets at a time."""
 DEFAULT_LANGUAGE: Final = "en"
 """Whose rules hold where nothing tells the language."""
@@ -44,8 +44,8 @@ def split_text(
     limit_chars: int = PIECE_CHARS,
     first_alone: bool = False,
     each_alone: bool = False,
-) -> list[str]:
-    """Return *text* in pieces of whole sentences.
+) -> Iterator[str]:
+    """Yield *text* in pieces of whole sentences; each takes the time of its own length alone.
 
     Args:
         text: Not blank.
@@ -57,17 +57,19 @@ def split_text(
         each_alone: Make every sentence a piece of its own.
     """
     if len(text) <= limit_chars and not first_alone and not each_alone:
-        return [text.strip()]
-    pieces: list[str] = []
+        yield text.strip()
+        return
+    piece, may_join = "", not (each_alone or first_alone)
     for sentence in _sentences(text, language):
         for part in _parts(sentence, limit_chars):
-            joined = f"{pieces[-1]}{_space_after(pieces[-1])}{part}" if pieces else part
-            may_join = not each_alone and len(pieces) > (1 if first_alone else 0)
-            if may_join and len(joined) <= limit_chars:
-                pieces[-1] = joined
+            joined = f"{piece}{_space_after(piece)}{part}" if piece else part
+            if not piece or (may_join and len(joined) <= limit_chars):
+                piece = joined
             else:
-                pieces.append(part)
-    return pieces
+                yield piece
+                piece, may_join = part, not each_alone
+    if piece:
+        yield piece
 
 
 def ends_sentence(piece: str) -> bool:

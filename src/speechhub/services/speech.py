@@ -1,9 +1,10 @@
 """Text to speech: from a text to a stream of encoded audio."""
 
 import asyncio
+import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -161,14 +162,11 @@ class SpeechService:
                 param="language",
             )
 
-    async def _split(self, job: SpeechJob, placement: Placement) -> list[str]:
-        """Return what `_pieces` does; for a long text, without holding up the event loop."""
-        if len(job.text) <= PIECE_CHARS:
-            return self._pieces(job, placement)
-        return await self._pools.encoding.run(self._pieces, job, placement)
+    def _pieces(self, job: SpeechJob, placement: Placement) -> Iterator[str]:
+        """Yield the texts that the engine gets, one for each call.
 
-    def _pieces(self, job: SpeechJob, placement: Placement) -> list[str]:
-        """Return the texts that the engine gets, one for each call."""
+        A text is cut while it is spoken: what a client sends and then leaves is not.
+        """
         capabilities, known = tts_capabilities(placement), placement.model.languages
         limit_chars = piece_chars(job.text)
         return split_text(
@@ -179,7 +177,7 @@ class SpeechService:
             each_alone=job.silence_interval_ms is not None and not capabilities.silence_interval,
         )
 
-    def _check_pauses(self, job: SpeechJob, pieces: Sequence[str]) -> None:
+    async def _check_pauses(self, job: SpeechJob, placement: Placement) -> None:
         """Refuse a text whose pauses alone are too long, before anything is loaded or spoken for it.
 
         Raises:
@@ -187,9 +185,14 @@ class SpeechService:
         """
         if job.silence_interval_ms is None:
             return
-        pauses = sum(map(ends_sentence, pieces[:-1]))
+        pauses = await self._pools.encoding.run(self._pauses, job, placement)
         if pauses * job.silence_interval_ms / 1000 > self._max_speech_s:
             raise SpeechTooLongError(self._max_speech_s, param="silence_interval_ms")
+
+    def _pauses(self, job: SpeechJob, placement: Placement) -> int:
+        """Return after how many pieces, but the last, the pause that was asked for comes."""
+        ends = [ends_sentence(piece) for piece in self._pieces(job, placement)]
+        return sum(ends[:-1])
 
     def _check_length(self, pipeline: SpeechPipeline) -> None:
         if pipeline.duration_s > self._max_speech_s:
@@ -217,8 +220,9 @@ class SpeechService:
 
     async def _speak(self, job: SpeechJob, placement: Placement, backlog: Backlog, deadline: float) -> float:
         capabilities = tts_capabilities(placement)
-        pieces = await self._split(job, placement)
-        self._check_pauses(job, pieces)
+        await self._check_pauses(job, placement)
+        pieces = self._pieces(job, placement)
+        opening = list(itertools.islice(pieces, 2))
         part = await self._casting.cast(
             job.voice,
             job.emotion,
@@ -228,11 +232,11 @@ class SpeechService:
         )
         if part.stored:
             await self._pools.disk.run(self._cache.used, placement.target, part.stored)
-        request = _request(job, part, capabilities, alone=len(pieces) == 1)
+        request = _request(job, part, capabilities, alone=len(opening) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
         pipeline: SpeechPipeline | None = None
         spoken, pause = Spoken(placement.target), WITHIN_SENTENCE
-        for text in pieces:
+        for text in itertools.chain(opening, pieces):
             if pipeline is not None:
                 pipeline.join(pause)
             pause = _pause_after(text, job.silence_interval_ms)

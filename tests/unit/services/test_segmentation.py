@@ -5,21 +5,28 @@ import time
 
 import hypothesis.strategies as st
 import pytest
+import sentencex
 from hypothesis import given, settings
 
+from speechhub.services import segmentation
 from speechhub.services.segmentation import ends_sentence, language_of, piece_chars, split_text
+
+
+def cut(text, **rules):
+    """Return all pieces of a text."""
+    return list(split_text(text, **rules))
 
 
 def test_a_short_text_stays_whole():
     """Nothing is cut that need not be."""
-    assert split_text("One. Two. Three.", limit_chars=100) == ["One. Two. Three."]
+    assert cut("One. Two. Three.", limit_chars=100) == ["One. Two. Three."]
 
 
 def test_a_long_text_is_cut_between_sentences():
     """Each piece holds as many whole sentences as fit; an abbreviation ends none."""
     text = "Dr. Brown came at nine. He was late. Nobody minded. The tea was cold by then."
 
-    assert split_text(text, limit_chars=40) == [
+    assert cut(text, limit_chars=40) == [
         "Dr. Brown came at nine. He was late.",
         "Nobody minded. The tea was cold by then.",
     ]
@@ -27,7 +34,7 @@ def test_a_long_text_is_cut_between_sentences():
 
 def test_the_first_sentence_can_stand_alone():
     """An engine without streaming speaks the first sentence first, however short the text is."""
-    assert split_text("It rains. It snows. It shines.", limit_chars=99, first_alone=True) == [
+    assert cut("It rains. It snows. It shines.", limit_chars=99, first_alone=True) == [
         "It rains.",
         "It snows. It shines.",
     ]
@@ -35,7 +42,7 @@ def test_the_first_sentence_can_stand_alone():
 
 def test_chinese_sentences_end_without_spaces():
     """Full-width punctuation ends sentences too."""
-    assert split_text("今天天气很好。我们去公园吧！好吗？", limit_chars=8) == [
+    assert cut("今天天气很好。我们去公园吧！好吗？", limit_chars=8) == [
         "今天天气很好。",
         "我们去公园吧！",
         "好吗？",
@@ -44,12 +51,12 @@ def test_chinese_sentences_end_without_spaces():
 
 def test_an_endless_sentence_is_cut_at_a_clause_then_at_a_space():
     """What has no end within the limit is cut where it hurts least."""
-    assert split_text("first of all, there was light everywhere", limit_chars=20) == [
+    assert cut("first of all, there was light everywhere", limit_chars=20) == [
         "first of all,",
         "there was light",
         "everywhere",
     ]
-    assert split_text("x" * 25, limit_chars=10) == ["x" * 10, "x" * 10, "x" * 5]
+    assert cut("x" * 25, limit_chars=10) == ["x" * 10, "x" * 10, "x" * 5]
 
 
 SENTENCES = {
@@ -88,7 +95,7 @@ def test_sentences_end_where_a_reader_stops(language):
     text = ("" if language in ("zh", "ja") else " ").join(sentences)
 
     assert language_of(text, [language]) == language
-    assert split_text(text, language=language, each_alone=True) == sentences
+    assert cut(text, language=language, each_alone=True) == sentences
     assert all(map(ends_sentence, sentences))
 
 
@@ -96,12 +103,12 @@ def test_a_paragraph_ends_a_sentence():
     """Headlines have no full stop; a line that was only wrapped does not end."""
     text = "A headline\n\nFirst of all,\nthere was light. Then not."
 
-    assert split_text(text, each_alone=True) == ["A headline", "First of all,\nthere was light.", "Then not."]
+    assert cut(text, each_alone=True) == ["A headline", "First of all,\nthere was light.", "Then not."]
 
 
 def test_what_has_no_word_is_never_alone():
     """Numbers of a list, emojis and dots belong to the sentence behind them, if there is one."""
-    assert split_text("1. First point. 2. Second one. 🎉 Hooray!\n\n* * *", each_alone=True) == [
+    assert cut("1. First point. 2. Second one. 🎉 Hooray!\n\n* * *", each_alone=True) == [
         "1. First point.",
         "2. Second one.",
         "🎉 Hooray!",
@@ -111,7 +118,7 @@ def test_what_has_no_word_is_never_alone():
 
 def test_a_text_without_an_end_is_cut_at_spaces():
     """What is cut does not count as the end of a sentence, and so gets no pause."""
-    pieces = split_text("the fox jumps and jumps " * 100, limit_chars=50)
+    pieces = cut("the fox jumps and jumps " * 100, limit_chars=50)
 
     assert all(piece.startswith(("the", "fox", "jumps", "and")) for piece in pieces)
     assert not any(map(ends_sentence, pieces))
@@ -120,7 +127,7 @@ def test_a_text_without_an_end_is_cut_at_spaces():
 @pytest.mark.parametrize("whole", ["👩‍👩‍👧‍👦", "🧑🏽", "é", "नि"])
 def test_no_character_is_cut_in_two(whole):
     """Families of emojis, skin tones, accents and vowel signs stay with what they belong to."""
-    pieces = split_text(whole * 50, limit_chars=16)
+    pieces = cut(whole * 50, limit_chars=16)
 
     assert "".join(pieces) == whole * 50
     assert all(len(piece) % len(whole) == 0 for piece in pieces)
@@ -150,7 +157,7 @@ def test_letters_tell_the_language_first(text, known, language):
 @settings(deadline=None)
 def test_any_text_comes_back_whole(text, language, each_alone):
     """Whatever characters it has, in whatever language it is said to be."""
-    pieces = split_text(text, language=language, limit_chars=30, each_alone=each_alone)
+    pieces = cut(text, language=language, limit_chars=30, each_alone=each_alone)
 
     assert all(piece.strip() and len(piece) <= 30 for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
@@ -159,7 +166,7 @@ def test_any_text_comes_back_whole(text, language, each_alone):
 @given(st.text(alphabet="ab .!?,。，\n", min_size=1, max_size=300), st.integers(5, 60), st.booleans())
 def test_nothing_is_lost_and_nothing_is_too_long(text, limit, first_alone):
     """Every letter is spoken once and in order, in pieces within the limit."""
-    pieces = split_text(text, limit_chars=limit, first_alone=first_alone)
+    pieces = cut(text, limit_chars=limit, first_alone=first_alone)
 
     assert all(len(piece) <= limit for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
@@ -179,16 +186,16 @@ def cpu_s(job):
 
 
 def assert_time_grows_with_length(unit):
-    def cut(length):
+    def work(length):
         text = (unit * length)[:length]
         if not text.strip():
             return
-        for piece in split_text(
+        for piece in cut(
             text, language=language_of(text, ()), limit_chars=piece_chars(text), each_alone=True
         ):
             ends_sentence(piece)
 
-    assert cpu_s(lambda: cut(16_000)) <= max(0.25, 8 * cpu_s(lambda: cut(4_000)))
+    assert cpu_s(lambda: work(16_000)) <= max(0.25, 8 * cpu_s(lambda: work(4_000)))
 
 
 @pytest.mark.parametrize("unit", REPEATED)
@@ -197,7 +204,7 @@ def test_time_grows_with_the_length_and_no_faster(unit):
     assert_time_grows_with_length(unit)
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(st.text(st.sampled_from("a1.。!؟ \n,、「」\"'()\u0301\u200d\u200b字é👩-"), min_size=1, max_size=4))
 def test_time_grows_with_the_length_of_any_text(unit):
     """Scripts, signs and characters without width, in any order."""
@@ -218,4 +225,20 @@ def test_a_long_text_is_cut_as_its_parts_are(language):
     sentence = {"en": "Dr. Brown came at 9.30 and left. ", "zh": "今天天气很好，我们去公园吧。"}[language]
     text = sentence * 600
 
-    assert split_text(text, language=language, each_alone=True) == [sentence.strip()] * 600
+    assert cut(text, language=language, each_alone=True) == [sentence.strip()] * 600
+
+
+def test_a_text_is_cut_while_it_is_spoken():
+    """The first piece does not wait for the rest, which nobody may want any more."""
+    asked = []
+
+    class Sentencex:
+        def segment(self, language, text):
+            asked.append(text)
+            return sentencex.segment(language, text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segmentation, "sentencex", Sentencex())
+        next(split_text("One more sentence. " * 500))
+
+    assert sum(map(len, asked)) <= 3 * segmentation.WINDOW_CHARS
