@@ -165,6 +165,9 @@ def test_a_server_does_not_start_without_the_keys_of_a_file_that_it_may_not_read
 
     assert "hush" not in caught.value.message
     assert read(environ={"SPEECHHUB_API_KEYS": "other"}).settings.api_keys
+    (folder / ".env").write_text("SPEECHHUB_ADMIN_KEYS=hush\n")
+    with pytest.raises(ConfigurationError, match="or operate it"):
+        read(environ={"SPEECHHUB_API_KEYS": "other"})
     assert read(here=False).settings.api_keys == ()
 
 
@@ -232,7 +235,6 @@ def test_a_file_of_variables_may_lead_to_a_toml_file(folder, owned_by):
     """What SPEECHHUB_CONFIG in .env names has to be as much the user's own as the file itself."""
     (folder / "more.toml").write_text("port = 7\n")
     (folder / ".env").write_text("SPEECHHUB_CONFIG=more.toml\n")
-    (folder / "speechhub.toml").unlink()
     (folder / "more.toml").chmod(0o644)
     assert read().settings.port == 7
 

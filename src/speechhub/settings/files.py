@@ -18,7 +18,7 @@ MAX_FILE_BYTES: Final = 1024 * 1024
 """Largest file with settings."""
 TOML: Final = "speechhub.toml"
 DOTENV: Final = ".env"
-KEYS: Final = ("API_KEYS", "ADMIN_KEYS")
+KEYS: Final = ("api_keys", "admin_keys")
 """What a file that is not read may hold, and a server must not start without."""
 
 
@@ -43,8 +43,8 @@ class IgnoredFile:
     """Why it was not read, to be read after its name."""
     advice: str
     """What to do if it should be."""
-    has_keys: bool = False
-    """Whether it seems to hold keys of the API."""
+    keys: tuple[str, ...] = ()
+    """Settings with keys that it seems to hold, of `KEYS`."""
 
     @property
     def text(self) -> str:
@@ -108,8 +108,8 @@ def read_found(path: Path) -> SettingsFile | IgnoredFile | None:
     if wrong is None:
         return SettingsFile(path=path, text=_text(path, data), named=False)
     reason, advice = wrong
-    has_keys = any(name.encode() in data.upper() for name in KEYS)
-    return IgnoredFile(path=path, reason=reason, advice=advice, has_keys=has_keys)
+    keys = tuple(name for name in KEYS if name.encode() in data.lower())
+    return IgnoredFile(path=path, reason=reason, advice=advice, keys=keys)
 
 
 def left_alone(folder: Path) -> tuple[IgnoredFile, ...]:

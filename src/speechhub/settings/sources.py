@@ -105,8 +105,8 @@ def read_settings(
     files, ignored = _find_files(named, current_folder=current_folder)
     dotenv_file = next((file for file in files if is_dotenv(file.path)), None)
     dotenv = _variables(dotenv_file, process) if dotenv_file else {}
-    if named is None and dotenv.get(CONFIG):
-        files = [*files, *_led_to(Path(dotenv[CONFIG]).expanduser(), dotenv_file)]
+    if dotenv_file and dotenv.get(CONFIG) and not process.get(CONFIG) and not config_file:
+        files = [dotenv_file, *_led_to(Path(dotenv[CONFIG]).expanduser(), dotenv_file)]
     toml = next((file for file in files if not is_dotenv(file.path)), None)
     if toml is None:
         home = Path(process.get(PREFIX + "HOME") or dotenv.get(PREFIX + "HOME") or "~/.speechhub")
@@ -146,10 +146,12 @@ def read_settings(
         or (None if process.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
         api_keys=settings.api_keys + _read_keys(settings.api_keys_file, origins.get("api_keys_file", "")),
     )
-    if not settings.api_keys and (lost := next((one for one in ignored if one.has_keys), None)):
-        raise ConfigurationError(
-            f"{lost.text} It seems to hold API keys, and without keys the server would let everybody in."
-        )
+    for one in ignored:
+        if any(not getattr(settings, name) for name in one.keys):
+            raise ConfigurationError(
+                f"{one.text} It seems to hold keys, and without them the server would let everybody in, or "
+                "operate it."
+            )
     return Reading(
         settings=settings,
         origins=origins,
