@@ -111,7 +111,17 @@ async def test_long_values_come_back_short(http, log_lines, what):
     assert max(map(len, lines)) < MOST_CHARS
 
 
-HEADERS = ("user-agent", "x-request-id", "origin", "accept", "content-type", "cookie", "referer", "api-key")
+HEADERS = (
+    "host",
+    "user-agent",
+    "x-request-id",
+    "origin",
+    "accept",
+    "content-type",
+    "cookie",
+    "referer",
+    "api-key",
+)
 
 
 @pytest.mark.parametrize("name", HEADERS)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from speechhub.errors.base import SpeechhubError
-from speechhub.errors.excerpt import quoted
+from speechhub.errors.excerpt import excerpt, quoted
 
 
 class RequestError(SpeechhubError):
@@ -281,9 +281,9 @@ class HostNotAllowedError(RequestError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"The host {host} is not allowed: this server has no API keys, and a web page of that name could "
-            "use it from a browser. Ask for localhost or an IP address, or have the server's operator name "
-            "the host in the setting allowed_hosts (SPEECHHUB_ALLOWED_HOSTS)."
+            f"The host {excerpt(host)} is not allowed: this server has no API keys, and a web page of that "
+            "name could use it from a browser. Ask for localhost or an IP address, or have the server's "
+            "operator name the host in the setting allowed_hosts (SPEECHHUB_ALLOWED_HOSTS)."
         )
 
 
@@ -295,9 +295,9 @@ class OriginNotAllowedError(RequestError):
     def __init__(self, origin: str | None) -> None:
         """Name the page's origin, if the browser tells it."""
         super().__init__(
-            f"The origin {origin or 'of this page'} is not allowed: the request comes from a web page of "
-            "another site. The server's operator lets pages call by naming their origins in the setting "
-            "cors_origins (SPEECHHUB_CORS_ORIGINS)."
+            f"The origin {excerpt(origin or 'of this page')} is not allowed: the request comes from a web "
+            "page of another site. The server's operator lets pages call by naming their origins in the "
+            "setting cors_origins (SPEECHHUB_CORS_ORIGINS)."
         )
 
 
