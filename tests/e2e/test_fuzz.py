@@ -115,6 +115,63 @@ def test_odd_forms(server):
     assert {200, 400, 415} <= {answer.status for answer, _ in answers}
 
 
+ODD = (
+    *(
+        b"%ff",
+        b"%00",
+        b"%ed%a0%80",
+        b"%",
+        b"%zz",
+        b"%u1234",
+        b"\xff\xfe",
+        b"\xc3\xa9",
+        b"%e2%80%ae",
+        b"%0d%0aa",
+    ),
+    *(
+        b"%2e%2e%2f",
+        b"x" * 300,
+        b"x" * 50_000,
+        b"9" * 5000,
+        b"1e999999",
+        b"NaN",
+        b"-1",
+        b"9223372036854775808",
+    ),
+)
+"""What a path, a query or a header may hold where somebody tries."""
+PLACES = (
+    *("/v1/models/", "/v1/audio/voices/", "/v1/audio/voice_consents/", "/page/", "/", "/v9/"),
+    *("/openai/deployments/", "/health?", "/v1/models?", "/v1/audio/voices?model="),
+    *(
+        "/v1/audio/speech/voices?model_id=",
+        "/v1/audio/voice_consents?limit=",
+        "/v1/audio/voice_consents?after=",
+    ),
+)
+ODD_HEADERS = (
+    *("x-request-id", "accept", "content-type", "user-agent", "origin", "authorization", "api-key", "cookie"),
+    *("content-encoding", "x-stainless-timeout", "x-stainless-read-timeout", "range", "if-none-match"),
+)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: repr(odd[:12]))
+def test_odd_bytes_in_a_head_are_no_fault_of_the_servers(server, odd):
+    """In paths, queries and headers: an answer below 500, which does not repeat all of it."""
+    heads = [(method, place.encode() + odd, b"") for place in PLACES for method in (b"GET", b"DELETE")]
+    if len(odd) < 1000:
+        heads += [(b"POST", b"/v1/audio/speech", name.encode() + b": " + odd) for name in ODD_HEADERS]
+
+    for method, path, header in heads:
+        lines = [method + b" " + path + b" HTTP/1.1", b"host: localhost", *filter(None, [header])]
+        body = b'{"input": "a"}' if method == b"POST" else b""
+        lines.append(b"content-length: %d" % len(body))
+        answer = exchange(server.url, b"\r\n".join(lines) + b"\r\n\r\n" + body)
+
+        assert 0 < answer.status < 500, (method, path[:60], header[:60], answer)
+        assert answer.status == 200 or len(answer.body) < 3000, (method, path[:60], header[:60])
+
+
 @pytest.fixture
 def lookout(server):
     """A recording where the server's working folder is, and an address, that nobody may touch."""
