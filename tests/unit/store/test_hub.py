@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -349,3 +350,68 @@ def test_a_busy_server_in_the_middle_of_a_file(hub, make_store, model, naps, sta
     wanted = [wanted for path, wanted in hub.downloads() if path.endswith(".bin")]
     assert wanted == [None, "bytes=300000-", "bytes=300000-", "bytes=300000-"]
     assert naps[1:] == [7.0, 7.0]
+
+
+@pytest.mark.parametrize("what", ["staging", "the model's", "the commit's", "a file"])
+@pytest.mark.parametrize("how", ["a file", "a folder", "a dangling link", "a link out"])
+def test_what_stands_in_a_downloads_way_is_no_trap(hub, make_store, model, tmp_path, what, how):
+    """The model arrives, or the refusal says why; nothing outside the store is written or deleted."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "weights.bin").write_bytes(b"precious")
+    staging = tmp_path / "models" / ".staging"
+    folders = {"staging": staging, "the model's": staging / "toy.hub"}
+    folders["the commit's"] = folders["the model's"] / hub.commit
+    path = folders.get(what) or folders["the commit's"] / "weights.bin"
+    path.parent.mkdir(parents=True)
+    if how == "a file":
+        path.write_bytes(b"x")
+    elif how == "a folder":
+        path.mkdir()
+        (path / "rubbish").write_bytes(b"x")
+    else:
+        target = outside / "weights.bin" if what == "a file" else outside
+        path.symlink_to(target if how == "a link out" else "nowhere")
+    store = make_store(endpoint=hub.address)
+
+    with suppress(ModelFilesError):  # of a link out, it says that it leads out of its folder
+        store.resolve(model)
+
+    assert tree(outside) == {"weights.bin": b"precious"}
+    assert not (tmp_path / "nowhere").exists()
+    if how != "a link out":
+        assert tree(tmp_path / "models" / "toy").items() >= {"weights.bin": WEIGHTS}.items()
+
+
+@pytest.mark.parametrize("how", ["a file", "a dangling link", "a link out"])
+def test_what_stands_in_a_models_place_is_moved_aside(hub, make_store, model, tmp_path, how):
+    """It is not the store's, and so it is kept."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_bytes(b"x")
+    path = tmp_path / "models" / "toy"
+    path.parent.mkdir()
+    if how == "a file":
+        path.write_bytes(b"x")
+    else:
+        path.symlink_to(outside if how == "a link out" else "nowhere")
+
+    folder = make_store(endpoint=hub.address).resolve(model)
+
+    assert tree(folder) == {"weights.bin": WEIGHTS, "sub/config.json": CONFIG}
+    assert [it.name for it in path.parent.iterdir() if it.name.startswith("toy.damaged-")]
+    assert tree(outside) == {"precious": b"x"}
+
+
+def test_a_damaged_manifest_is_fetched_anew_from_what_is_here(hub, make_store, model):
+    """Files whose checksums fit are taken over: a damaged record costs no download of weights."""
+    store = make_store(endpoint=hub.address)
+    folder = store.resolve(model)
+    (folder / ".speechhub.json").write_bytes(b"")
+    before = len([path for path, _ in hub.downloads() if path.endswith(".bin")])
+
+    assert [it.problem for it in store.damages(model)] == ["is empty"]
+    assert tree(store.resolve(model)) == {"weights.bin": WEIGHTS, "sub/config.json": CONFIG}
+
+    assert store.damages(model) == []
+    assert len([path for path, _ in hub.downloads() if path.endswith(".bin")]) == before
