@@ -58,7 +58,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     ),
     "scripts/check_clients.py: pin()": "writes the lock, with npm's checksums, and installs nothing",
     "scripts/check_getting_started.py: npm_install()": "does what the page tells newcomers, word for word",
-    "scripts/check_openai_node.py: modules()": "npm compares with the registry's own checksums alone",
+    "scripts/check_openai_node.py: with_jest()": "by hand alone, for a clone's own tests; no task runs it",
     "Containerfile: docker.io/nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04": _REGISTRY,
     "compose.yaml: docker.io/library/debian:bookworm-slim": _REGISTRY,
     "compose.gpu.yaml: docker.io/nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04": _REGISTRY,

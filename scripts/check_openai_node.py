@@ -5,8 +5,11 @@
     .venv/bin/python scripts/check_openai_node.py --url URL --audio speech.wav
 
 openai-node's tests are in its repository alone, so a clone is needed, bare or not; its HEAD is tested. Takes
-the Node that is there, or with --node 22 one from the npm registry. Where there is no node, no npm or nothing
-for npm to reach, it says so and is content.
+the Node that is there, or with --node 22.23.3 one from the npm registry. Where there is no node, no npm or
+nothing for npm to reach, it says so and is content.
+
+What npm installs is locked in scripts/npm, a folder for each purpose. To change one, edit its package.json
+and run there: npm install --package-lock-only --omit-lockfile-registry-resolved
 """
 
 import argparse
@@ -21,13 +24,14 @@ from pathlib import Path
 import _install
 from _conformance import ROOT, VENVS, recording, server
 
+LOCKS = ROOT / "scripts" / "npm"
 OWN_TESTS = ROOT / "tests" / "e2e" / "node"
 THEIR_TESTS = (
     *(f"tests/api-resources/audio/{name}.test.ts" for name in ("transcriptions", "translations", "speech")),
     "tests/api-resources/models.test.ts",
 )
 VERSIONS = {22: "7.57.0", 20: "6.49.0"}
-"""Oldest Node → openai."""
+"""Oldest Node → openai, as scripts/npm locks it."""
 JEST = ("jest@30", "@swc/core@1", "@swc/jest@0.2")
 JEST_CONFIG = """
 module.exports = {
@@ -62,7 +66,8 @@ def main() -> int:
     parser.add_argument("--url", help="of a running server; without it, one is started")
     parser.add_argument("--audio", type=Path, help="the recording to send; without it, a tone")
     parser.add_argument("--tests", type=Path, help="a clone of openai-node, whose tests run too")
-    parser.add_argument("--node", help="take this version of Node from the npm registry, as 22")
+    locked = sorted(path.name.removeprefix("node-") for path in LOCKS.glob("node-*"))
+    parser.add_argument("--node", choices=locked, help="take this version of Node from the npm registry")
     arguments = parser.parse_args()
     if not (shutil.which("node") and shutil.which("npm")):
         print("skipped: node and npm are not installed")
@@ -72,9 +77,10 @@ def main() -> int:
     if (oldest := max((known for known in VERSIONS if known <= major), default=None)) is None:
         print(f"skipped: Node {major} is older than {min(VERSIONS)}")
         return 0
-    openai, jest = f"openai@{VERSIONS[oldest]}", JEST if arguments.tests else ()
     try:
-        packages = modules(f"openai-node-{oldest}{'-jest' if jest else ''}", openai, *jest)
+        packages = modules(f"openai-node-{oldest}")
+        if arguments.tests:
+            packages = with_jest(packages)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         print("skipped: npm could not install the client, see above")
         return 0
@@ -96,22 +102,33 @@ def main() -> int:
 def fetched_node(version: str) -> str:
     """Return a Node from the npm registry, where it is a package like others."""
     machine = {"x86_64": "x64", "aarch64": "arm64"}[os.uname().machine]
-    package = f"node-linux-{machine}"
-    return str(modules(f"node-{version}", f"{package}@{version}") / "node_modules" / package / "bin" / "node")
+    return str(modules(f"node-{version}") / "node_modules" / f"node-linux-{machine}" / "bin" / "node")
 
 
-def modules(name: str, *packages: str) -> Path:
-    """Return the folder ``.venvs/NAME``, into which npm has installed *packages*."""
+def modules(name: str) -> Path:
+    """Return the folder ``.venvs/NAME``, into which npm has installed what ``scripts/npm/NAME`` locks."""
     folder = VENVS / name
     stamp = folder / ".installed"
-    if not (stamp.exists() and stamp.read_text("utf-8") == " ".join(packages)):
-        _install.say(f"installing {', '.join(packages)} into .venvs/{name}")
-        folder.mkdir(parents=True, exist_ok=True)
+    wanted = (LOCKS / name / "package-lock.json").read_text("utf-8")
+    if not (stamp.exists() and stamp.read_text("utf-8") == wanted):
+        _install.say(f"installing {name} into .venvs/{name}")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(LOCKS / name, folder)
+        quiet = ["--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"]
+        subprocess.run(["npm", "ci", *quiet], cwd=folder, check=True, timeout=LIMIT_S)
+        stamp.write_text(wanted, "utf-8")
+    return folder
+
+
+def with_jest(packages: Path) -> Path:
+    """Return a folder that has Jest beside what *packages* has, for tests that are run by hand alone."""
+    folder = packages.with_name(f"{packages.name}-jest")
+    if not (folder / ".installed").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(packages, folder, symlinks=True, ignore=shutil.ignore_patterns(".installed"))
         quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run(
-            ["npm", "install", *quiet, "--prefix", str(folder), *packages], check=True, timeout=LIMIT_S
-        )
-        stamp.write_text(" ".join(packages), "utf-8")
+        subprocess.run(["npm", "install", *quiet, *JEST], cwd=folder, check=True, timeout=LIMIT_S)
+        (folder / ".installed").touch()
     return folder
 
 

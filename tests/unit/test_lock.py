@@ -1,5 +1,6 @@
 """The committed lock: complete, hashed, for every Python, and free of addresses."""
 
+import json
 import re
 import sys
 import tomllib
@@ -13,7 +14,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
 
-import check_upgrade  # noqa: E402 - the path comes first
+import check_openai_node  # noqa: E402 - the path comes first
+import check_upgrade  # noqa: E402
 import lock  # noqa: E402
 
 ENVIRONMENTS = lock.environments()
@@ -116,6 +118,16 @@ def test_the_hub_stays_light():
 def test_the_upgrade_check_drops_upper_bounds_alone(line, free):
     """It looks for what the bounds keep out; a lower bound, an exact pin and a marker stay."""
     assert check_upgrade.unbounded(line) == free
+
+
+@pytest.mark.parametrize(("oldest", "version"), check_openai_node.VERSIONS.items())
+def test_the_client_for_javascript_is_the_locked_one(oldest, version):
+    """The check says which version it ran; npm takes what the lock has."""
+    lock_file = ROOT / "scripts" / "npm" / f"openai-node-{oldest}" / "package-lock.json"
+    packages = json.loads(lock_file.read_text("utf-8"))["packages"]
+
+    assert packages["node_modules/openai"]["version"] == version
+    assert packages[""]["dependencies"] == {"openai": version}
 
 
 def test_differences_name_the_package_and_both_versions():
