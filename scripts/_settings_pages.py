@@ -63,6 +63,9 @@ MARKS = ("<!-- made by scripts/generate_docs.py from here -->", "<!-- to here --
 COMPOSE_MARKS = tuple("      # " + mark.removeprefix("<!-- ").removesuffix(" -->") + "\n" for mark in MARKS)
 COMPOSE_FIXED = ("host", "port", "home")
 """Settings that the image decides."""
+COMPOSE_DEFAULTS = {"allowed_hosts": "speechhub"}
+"""Settings whose default is another in a container: what comes from this machine has the bridge's address
+there, so that only a list of hosts tells it from a foreign page; other containers say the service's name."""
 
 
 def compose_file(text: str) -> str:
@@ -74,8 +77,10 @@ def compose_file(text: str) -> str:
     parts = re.split("|".join(map(re.escape, COMPOSE_MARKS)), text)
     if len(parts) != 3:  # noqa: PLR2004  # before, between, behind
         raise ValueError(f"compose.yaml needs the lines {' and '.join(COMPOSE_MARKS)}, each once.")
-    names = [_variable(doc.name) for doc in _docs() if doc.name not in COMPOSE_FIXED]
-    variables = "".join(f"      {name}: ${{{name}:-}}\n" for name in names)
+    names = [doc.name for doc in _docs() if doc.name not in COMPOSE_FIXED]
+    variables = "".join(
+        f"      {_variable(name)}: ${{{_variable(name)}:-{COMPOSE_DEFAULTS.get(name, '')}}}\n" for name in names
+    )
     return f"{parts[0]}{COMPOSE_MARKS[0]}{variables}{COMPOSE_MARKS[1]}{parts[2]}"
 
 
