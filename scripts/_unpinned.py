@@ -46,9 +46,10 @@ ALLOWED: Final[Mapping[str, str]] = {
     "plugins/speechhub-qwen-asr/src/speechhub_qwen_asr/engine-requirements.txt: torch==2.13.0": _TORCH,
     "noxfile.py: session.install('--no-deps', *torch, *place)": _TORCH,
     "src/speechhub/environments/packages.py: _pip()": _CALLERS,
-    "src/speechhub/environments/install.py: installer.install('--no-deps', source.requirement)": _PLUGIN,
     "src/speechhub/environments/install.py: "
-    "installer.install('--no-deps', '--editable', source.requirement)": _PLUGIN,
+    "installer.install('--no-deps', source.requirement, alone=True)": _PLUGIN,
+    "src/speechhub/environments/install.py: "
+    "installer.install('--no-deps', '--editable', source.requirement, alone=True)": _PLUGIN,
     "src/speechhub/environments/install.py: installer.install(source.requirement, '-c', str(chosen))": (
         "a plugin of somebody else's that carries no pins; the command says so"
     ),

@@ -93,13 +93,13 @@ def _make(
         say=say,
     )
     say(f"installing {source.requirement}")
-    installer.install("--no-deps", source.requirement)
+    installer.install("--no-deps", source.requirement, alone=True)
     search_path = _search_path(python)
     build = _fill(installer, source, folder, search_path, wishes, say)
     if wishes.editable:
         say(f"linking the environment to {source.requirement}")
         # Not at once: only a copy lists the plugin's files, and its pins among them.
-        installer.install("--no-deps", "--editable", source.requirement)
+        installer.install("--no-deps", "--editable", source.requirement, alone=True)
     say("proving that the engine's code can be imported")
     description = _proved(python, source)
     (folder / FREEZE_NAME).write_text(frozen(search_path), "utf-8")

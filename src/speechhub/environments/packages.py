@@ -46,13 +46,17 @@ class Installer:
     say: Callable[[str], None]
     """Tells people what happens."""
 
-    def install(self, *words: str) -> None:
+    def install(self, *words: str, alone: bool = False) -> None:
         """Install requirements, or what else ``pip install`` takes; a mirror first, and then without.
+
+        Args:
+            words: What to call ``pip install`` with.
+            alone: Whether it is the plugin itself, and nothing else that would have to be built.
 
         Raises:
             InstallError: It did not work.
         """
-        environ = self._environ()
+        environ = self._environ(alone=alone)
         if self.mirror.python_index and not environ.get("PIP_INDEX_URL") and not self.offline:
             mirrored = {**environ, "PIP_INDEX_URL": self.mirror.python_index}
             if self._try(words, mirrored):
@@ -123,13 +127,14 @@ class Installer:
             "python3-venv"
         )
 
-    def _environ(self) -> dict[str, str]:
+    def _environ(self, *, alone: bool = False) -> dict[str, str]:
         environ = clean_environment(os.environ)
         if self.offline:
             environ["PIP_NO_INDEX"] = "1"
         if self.build_lock is not None:
-            for name in ("UV_BUILD_CONSTRAINT", "PIP_BUILD_CONSTRAINT"):
-                environ.setdefault(name, str(self.build_lock))
+            environ.setdefault("UV_BUILD_CONSTRAINT", str(self.build_lock))
+            if alone:  # pip would then refuse every backend that is not in the lock, uv compares what is
+                environ.setdefault("PIP_BUILD_CONSTRAINT", str(self.build_lock))
         return environ
 
     def _run(self, command: Sequence[str], environ: Mapping[str, str]) -> bool:

@@ -73,6 +73,16 @@ def test_installers_are_told_the_build_lock(tmp_path, monkeypatch, name):
         python=tmp_path / "python", mirror=MIRRORS["none"], build_lock=tmp_path / "lock.txt", say=pytest.fail
     )
 
-    assert installer._environ()[name] == str(tmp_path / "lock.txt")
+    assert installer._environ(alone=True)[name] == str(tmp_path / "lock.txt")
     monkeypatch.setenv(name, "own.txt")
-    assert installer._environ()[name] == "own.txt"
+    assert installer._environ(alone=True)[name] == "own.txt"
+
+
+def test_pip_builds_other_packages_without_the_lock(tmp_path, monkeypatch):
+    """It would refuse each backend that the lock lacks, such as setuptools for an engine's library."""
+    monkeypatch.delenv("PIP_BUILD_CONSTRAINT", raising=False)
+    installer = Installer(
+        python=tmp_path / "python", mirror=MIRRORS["none"], build_lock=tmp_path / "lock.txt", say=pytest.fail
+    )
+
+    assert "PIP_BUILD_CONSTRAINT" not in installer._environ()
