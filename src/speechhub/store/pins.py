@@ -15,6 +15,7 @@ from typing import Annotated
 import msgspec
 
 from speechhub.engine import ModelFile
+from speechhub.settings.home import Damage, read_record
 from speechhub.store.file_set import FileSet
 from speechhub.store.layout import safe_name
 from speechhub.store.manifest import Manifest
@@ -62,15 +63,15 @@ class Pins:
         if one.hub is None:
             return one
         path = self._path(one)
-        try:
-            pin = msgspec.json.decode(path.read_bytes(), type=Pin)
-        except (FileNotFoundError, NotADirectoryError):
+        pin = read_record(path, Pin)
+        if pin is None:
             return one
-        except (OSError, msgspec.MsgspecError) as error:
+        if isinstance(pin, Damage):
             return replace(
                 one,
-                pin_fault=f"its pin {path} cannot be read ({error}), so that nothing tells what may be "
-                "downloaded; restore that file, or take the pin back with 'speechhub models pull --no-pin'",
+                pin_fault=f"its pin {path} cannot be read (it {pin.problem}), so that nothing tells what "
+                "may be downloaded; restore that file, or take the pin back with "
+                "'speechhub models pull --no-pin'",
             )
         if (pin.repo, pin.revision) != (one.hub.repo, one.hub.revision):
             return one

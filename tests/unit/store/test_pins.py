@@ -1,6 +1,7 @@
 """What the operator pinned is what later pulls bring, or nothing."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -153,6 +154,15 @@ def test_a_pin_that_cannot_be_read_stops_downloads_alone(tmp_path, hub, pinned, 
         pinned.pin(model)
     assert pinned.unpin(model)
     assert tree(pinned.resolve(model)) == OURS
+
+
+def test_a_pin_that_never_ends_is_not_waited_for(tmp_path, pinned, model):
+    """A pipe in its place would hold up every list and every pull."""
+    path = pin_file(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+
+    assert pinned.status(model).pin_faults
 
 
 def test_a_copy_of_the_pinned_commit_outlives_a_broken_pin(tmp_path, hub, pinned, model):
