@@ -14,6 +14,8 @@ from speechhub.voices import VoiceLibrary
 NO_MODELS = "Models whose files lie there cannot be used, and none can be fetched."
 NO_ENGINES = "Engines in environments of their own cannot be used; those beside speechhub can."
 NO_FEATURES = "What engines compute from custom voices is not kept, so that each load computes it anew."
+NO_CACHES = "Engines cannot keep what they build once; those that need to say so when they are loaded."
+NO_PINS = "Nothing is downloaded, since no pin can be read."
 NO_LOCKS = "Nothing there can be installed, fetched or removed."
 
 
@@ -43,11 +45,15 @@ def survey(
     yield from _folder(settings.models_dir, NO_MODELS)
     for name in (".staging", ".locks"):
         yield from _folder(settings.models_dir / name, NO_LOCKS, link=False)
+    if damage := folder_damage(settings.models_dir / ".pins"):
+        # Not moved aside: without pins, branches would bring whatever they have now.
+        yield explained(damage, effect=NO_PINS, remedy="Restore the folder from a backup, or delete it.")
     yield from _lock_files(settings.models_dir / ".locks")
     if damage := licences.damage():
         yield damage
     for model in models:
         yield from store.damages(model)
+    yield from _folder(settings.caches_dir, NO_CACHES)
     yield from _folder(settings.engines_dir, NO_ENGINES)
     yield from _folder(settings.engines_dir / ".locks", NO_LOCKS, link=False)
     yield from _lock_files(settings.engines_dir / ".locks")

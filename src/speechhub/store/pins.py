@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from speechhub.engine import ModelFile
-from speechhub.settings.home import Damage, read_record
+from speechhub.settings.home import Damage, explained, folder_damage, keep_aside, read_record
 from speechhub.store.file_set import FileSet
 from speechhub.store.layout import safe_name
 from speechhub.store.manifest import Manifest
@@ -69,8 +69,8 @@ class Pins:
         if isinstance(pin, Damage):
             return replace(
                 one,
-                pin_fault=f"its pin {path} cannot be read (it {pin.problem}), so that nothing tells what "
-                "may be downloaded; restore that file, or take the pin back with "
+                pin_fault=f"its pin {path} cannot be read (it {pin.problem}), so that nothing tells what may "
+                "be downloaded; restore that file, or take the pin back with "
                 "'speechhub models pull --no-pin'",
             )
         if (pin.repo, pin.revision) != (one.hub.repo, one.hub.revision):
@@ -97,16 +97,35 @@ class Pins:
         )
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(one)
+        if isinstance(read_record(path, Pin), Damage):
+            keep_aside(path)
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(pin), indent=1))
         temporary.replace(path)
 
     def forget(self, sets: Iterable[FileSet]) -> bool:
         """Take the pins of *sets* back; return whether there were any."""
-        found = [path for one in sets if (path := self._path(one)).exists()]
+        found = [path for one in sets if os.path.lexists(path := self._path(one))]
         for path in found:
-            path.unlink(missing_ok=True)
+            if path.is_dir() and not path.is_symlink():
+                keep_aside(path)
+            else:
+                path.unlink(missing_ok=True)
         return bool(found)
+
+    def damage(self, one: FileSet) -> Damage | None:
+        """Return why the pin of *one* cannot be read; None if it can, or if there is none."""
+        if folder_damage(self._folder) or not os.path.lexists(self._folder):
+            return None
+        found = read_record(self._path(one), Pin)
+        if not isinstance(found, Damage):
+            return None
+        # Not moved aside by `doctor --fix`: without it, a branch would bring whatever it has now.
+        return explained(
+            found,
+            effect="What is in place goes on being used, and nothing more is downloaded for the model.",
+            remedy="Restore it from a backup, or take the pin back: speechhub models pull --no-pin",
+        )
 
     def _path(self, one: FileSet) -> Path:
         return self._folder / f"{safe_name(one.key)}.json"

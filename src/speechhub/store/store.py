@@ -177,7 +177,12 @@ class ModelStore:
         damage = folder_damage(home)
         if damage is not None:
             return [explained(damage, effect="The model's files cannot be read.", aside=home)]
-        return [it for one in sets if (it := manifest_damage(self._folder(model, one)))]
+        return [
+            damage
+            for one in sets
+            for damage in (manifest_damage(self._folder(model, one)), self._pins.damage(one))
+            if damage is not None
+        ]
 
     def verify(
         self, model: ModelSpec, *, local: Path | None = None, on_bytes: Callable[[int], None] | None = None
