@@ -338,7 +338,7 @@ async def expect_broken_body(app):
         "path": "/v1/audio/speech",
         "raw_path": b"/v1/audio/speech",
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json")],
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
         "http_version": "1.1",
         "scheme": "http",
         "server": ("hub", 80),
