@@ -79,7 +79,8 @@ def compose_file(text: str) -> str:
         raise ValueError(f"compose.yaml needs the lines {' and '.join(COMPOSE_MARKS)}, each once.")
     names = [doc.name for doc in _docs() if doc.name not in COMPOSE_FIXED]
     variables = "".join(
-        f"      {_variable(name)}: ${{{_variable(name)}:-{COMPOSE_DEFAULTS.get(name, '')}}}\n" for name in names
+        f"      {_variable(name)}: ${{{_variable(name)}:-{COMPOSE_DEFAULTS.get(name, '')}}}\n"
+        for name in names
     )
     return f"{parts[0]}{COMPOSE_MARKS[0]}{variables}{COMPOSE_MARKS[1]}{parts[2]}"
 
