@@ -408,7 +408,7 @@ def test_models_are_pulled_and_then_verified(monkeypatch):
     ran = []
 
     def run(command, *, check):
-        ran.append(command[3:])
+        ran.append(command[4:])
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", run)
