@@ -304,6 +304,21 @@ def test_a_disk_that_is_full_at_a_new_voice(small_disk):
         assert client.post("/voices", data=form, files={"audio_sample": wav(2)}).status_code == 200
 
 
+def test_a_full_disk_is_in_the_description_of_what_writes_to_it(small_disk):
+    """Each route that writes to the library of voices may answer 503, and OpenAPI says so."""
+    paths = httpx.get(f"{small_disk.url}/schema").json()["paths"]
+
+    writing = {
+        "/v1/audio/voices": ("post",),
+        "/v1/audio/voices/{voice_id}": ("delete",),
+        "/v1/audio/voice_consents": ("post",),
+        "/v1/audio/voice_consents/{consent_id}": ("post", "delete"),
+    }
+    for path, methods in writing.items():
+        for method in methods:
+            assert "503" in paths[path][method]["responses"], (method, path)
+
+
 # ── The queue, and the end ───────────────────────────────────────────────────
 
 

@@ -56,7 +56,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "415": "The body is not multipart/form-data, nor JSON where that is taken too.",
     "429": "This caller asks for too much; `retry-after` says when to try again.",
     "500": "The engine failed. SDKs do not repeat the request.",
-    "503": "The model cannot be had now; `retry-after` says when to try again.",
+    "503": "The model, or room on the disk, cannot be had now; `retry-after` says when to try again.",
 }
 """Status → what it means; each is a response component."""
 
@@ -73,14 +73,14 @@ OPERATION_ERRORS: Final[Mapping[str, tuple[str, ...]]] = {
     "listVoices": ("401", "404", "500", "503"),
     "listSpeechVoices": ("401", "404", "500", "503"),
     "listAudioModels": ("401",),
-    "createVoice": ("400", "401", "404", "408", "409", "413", "415", "500"),
+    "createVoice": ("400", "401", "404", "408", "409", "413", "415", "500", "503"),
     "retrieveVoice": ("401", "404"),
-    "deleteVoice": ("401", "404"),
-    "createVoiceConsent": ("400", "401", "408", "413", "415", "500"),
+    "deleteVoice": ("401", "404", "503"),
+    "createVoiceConsent": ("400", "401", "408", "413", "415", "500", "503"),
     "listVoiceConsents": ("400", "401"),
     "retrieveVoiceConsent": ("401", "404"),
-    "updateVoiceConsent": ("400", "401", "404", "408", "413"),
-    "deleteVoiceConsent": ("401", "404", "409"),
+    "updateVoiceConsent": ("400", "401", "404", "408", "413", "503"),
+    "deleteVoiceConsent": ("401", "404", "409", "503"),
     "getMetrics": ("401",),
     "listEngines": ("401", "403"),
     "loadEngine": ("400", "401", "403", "404", "500", "503"),
