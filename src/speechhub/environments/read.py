@@ -67,9 +67,10 @@ NO_TELEMETRY: Final = {
 }
 """Keeps engines' libraries from reporting their use to their makers; the operator's own values win.
 
-ONNX Runtime for Linux, from 1.32 on, otherwise writes an id of the machine into the user's cache, a file into
-the temporary folder, and sends events to mobile.events.data.microsoft.com; importing it is enough, and its
-`disable_telemetry_events` comes too late.
+Seen with ONNX Runtime 1.32.0 on Linux, by strace: without its variable it writes an id of the machine into
+the user's cache and a file into the temporary folder, and asks DNS for mobile.events.data.microsoft.com, the
+place that it names for its events. Other versions were not tried. `disable_telemetry_events`, called after
+the import, changes none of that.
 """
 
 
