@@ -7,18 +7,25 @@ when a writer gets it was left by one that died.
 What is not a folder where one should be, or cannot be deleted, is moved aside; links are never followed.
 """
 
+import errno
 import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from speechhub.settings.home import keep_aside
 
 log = structlog.get_logger()
+
+PASSING: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+)
+"""Errors that say nothing of the file or folder in question."""
 
 
 @contextmanager
@@ -86,8 +93,10 @@ def _emptied(staging: Path) -> Path:
     if os.path.lexists(staging):
         try:
             shutil.rmtree(staging)
-        except OSError:  # a file, a link, or with something in it that belongs to another user
-            keep_aside(staging)
+        except OSError as error:
+            if error.errno in PASSING:  # what was deleted must not be kept for want of a moment
+                raise
+            keep_aside(staging)  # a file, a link, or with something in it that belongs to another user
     staging.mkdir(mode=0o700)
     return staging
 

@@ -1,5 +1,8 @@
 """The library: names, limits, aliases, and that it is whole at any moment."""
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +15,7 @@ from speechhub.errors import (
     ConsentNotFoundError,
     InvalidValueError,
     MissingValueError,
+    StorageError,
     VoiceExistsError,
     VoiceLibraryFullError,
     VoiceNotFoundError,
@@ -226,3 +230,24 @@ def test_killed_at_any_step_the_library_is_whole(tmp_path, act):
     before, after = (["old"], ["new", "old"]) if act == "add" else (["old"], [])
     assert seen == [before] * seen.count(before) + [after] * seen.count(after)
     assert min(seen.count(before), seen.count(after)) > 1, "killed before and after the moment that counts"
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC, errno.EROFS])
+def test_what_was_deleted_is_not_kept_for_want_of_a_moment(library, tmp_path, monkeypatch, number):
+    """What a writer that died left goes when there are descriptors again; it is no damage to set aside."""
+    library.add("Anna", recording(), statement="she said so")
+    left = tmp_path / "voices" / ".staging" / "voice_left"
+    left.mkdir(parents=True)
+
+    def fails(path):
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", fails)
+        with pytest.raises((StorageError, OSError)):
+            library.add("Bert", recording(), statement="he said so")
+    assert left.exists()
+    library.recover()
+
+    assert not left.exists()
+    assert not list((tmp_path / "voices").glob(".staging.*"))
