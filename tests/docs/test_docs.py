@@ -261,7 +261,8 @@ def test_commands_on_the_pages_exist(place, line):
     command = main
     while words and isinstance(command, click.Group) and words[0] in command.commands:
         command = command.commands[words.pop(0)]
-    options = {name for param in command.params for name in param.opts} | {"-h", "--help"}
+    options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    options |= {"-h", "--help"}
 
     assert command is not main or (words and words[0] in ("COMMAND", *options)), place
     assert [word for word in words if re.match(r"--?[a-z]", word) and word not in options] == []
