@@ -30,7 +30,7 @@ from speechhub.engine import Audio, Call, LoadContext, TranscribeRequest
 from speechhub.http.multipart import read_form
 from speechhub.log import configure_logging
 from speechhub.pools import Pools
-from speechhub.services.reading import Reading
+from speechhub.services.reading import Reading, ReadingRoom
 from speechhub.worker.host import Worker
 from speechhub_echo import STT
 from speechhub_echo.stt import EchoStt
@@ -194,12 +194,10 @@ async def main() -> None:
             assert found.file
             found.file.close()
 
-        pools = Pools()
+        room = ReadingRoom(Pools().decoding)
 
         async def reading() -> None:
-            source = Reading(
-                io.BytesIO(wav), sample_rate=RATE, longest_s=None, max_audio_s=3600, pool=pools.decoding
-            )
+            source = Reading(io.BytesIO(wav), sample_rate=RATE, longest_s=None, max_audio_s=3600, room=room)
             assert len(await source.take(1, ahead=1)) == 1
             await source.aclose()
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,31 @@ def test_all_of_the_hubs_threads_are_of_a_pool():
     sources = Path(speechhub.__file__).parent.rglob("*.py")
 
     assert [path.name for path in sources if shared.search(path.read_text())] == ["pools.py"]
+
+
+class Large:
+    """Stands for a decoder, or for minutes of audio."""
+
+
+async def test_a_job_that_failed_holds_nothing(pools):
+    """Its variables go at once, and not when the garbage collector comes by: they can be large."""
+    held = []
+
+    def inner():
+        large = Large()
+        held.append(weakref.ref(large))
+        raise ValueError("inner")
+
+    def outer():
+        large = Large()
+        held.append(weakref.ref(large))
+        try:
+            inner()
+        except ValueError as error:
+            raise RuntimeError("outer") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        await pools.decoding.run(outer)
+
+    assert [reference() for reference in held] == [None, None]
+    assert caught.value.__cause__.args == ("inner",)

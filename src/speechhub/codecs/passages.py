@@ -92,6 +92,7 @@ class PassageReader:
         """Stop reading, and let go of the recording."""
         self._passages.close()
         self._blocks.close()
+        self._tape.forget(self._tape.end)
 
     def _read(self) -> Generator[Passage | None]:
         """Yield the passages, and None after each block, where reading may pause."""

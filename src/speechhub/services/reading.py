@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -14,6 +15,7 @@ from speechhub.codecs.decode import MIN_DURATION_S, decode_blocks
 from speechhub.codecs.passages import Passage, PassageReader
 from speechhub.codecs.plain import quick_wav
 from speechhub.domain.audio import Pcm16Audio
+from speechhub.errors import QueueFullError
 from speechhub.pools import Pool
 
 LONGEST_S: Final = 300.0
@@ -24,6 +26,45 @@ AHEAD_S: Final = 300.0
 TURN_S: Final = 60.0
 """How much of the recording a job reads, in seconds, before the next recording has its turn in the pool:
 silence has no passages that would end a job."""
+FIRST_TURN_S: Final = 30.0
+"""The same for a recording's first job, after which most recordings are read; 2 MB."""
+WAITING: Final = 64
+"""How many recordings may wait for their second turn."""
+
+
+class ReadingRoom:
+    """The threads for recordings, and places for long ones; one for the life of the server.
+
+    Every recording has its first turn soon, so that a short one waits for no long one. Only so many have
+    further turns at the same time, in which each may hold 19 MB.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._places = asyncio.Semaphore(2 * pool.threads)
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait for a place, in the order of coming, and have it.
+
+        Raises:
+            QueueFullError: Too many wait already.
+        """
+        if self._waiting >= WAITING:
+            raise QueueFullError(
+                f"{self._waiting} long recordings already wait to be read. Try again later.",
+                retry_after_s=5.0,
+            )
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 class Reading:
@@ -40,7 +81,7 @@ class Reading:
         sample_rate: int,
         longest_s: float | None,
         max_audio_s: float,
-        pool: Pool,
+        room: ReadingRoom,
     ) -> None:
         """Prepare to read; nothing is read yet.
 
@@ -49,9 +90,12 @@ class Reading:
             sample_rate: that the engine wants, in hertz.
             longest_s: length of a passage, in seconds, that the engine takes; None if any will do.
             max_audio_s: longest recording, in seconds.
-            pool: whose threads read it.
+            room: where it is read.
         """
-        self._pool = pool
+        self._room = room
+        self._jobs = 0
+        self._in_line = False
+        """Whether it waits for a place, so that no thread has it."""
         self._left = threading.Event()
         blocks = decode_blocks(
             recording, sample_rate=sample_rate, max_duration_s=max_audio_s, cancelled=self._left.is_set
@@ -104,6 +148,8 @@ class Reading:
     async def aclose(self) -> None:
         """Stop reading; return when no thread touches the recording any more."""
         self._left.set()
+        if self._ahead is not None and self._in_line:
+            self._ahead.cancel()
         if self._ahead is not None and not self._ahead.done():
             self._ahead.add_done_callback(self._finished)  # whatever becomes of this coroutine
             await asyncio.wait([self._ahead])
@@ -127,11 +173,23 @@ class Reading:
 
     async def _read(self, most: int) -> list[Passage]:
         passages: list[Passage] = []
-        while not passages and not self._reader.ended:
-            passages = await self._pool.run(self._reader.read, most, AHEAD_S, TURN_S)
+        if not self._jobs:
+            passages = await self._read_turn(most, FIRST_TURN_S)
+        if passages or self._reader.ended:
+            return passages
+        self._in_line = True
+        async with self._room.place():
+            self._in_line = False
+            while not passages and not self._reader.ended:
+                passages = await self._read_turn(most, TURN_S)
         return passages
+
+    async def _read_turn(self, most: int, turn_s: float) -> list[Passage]:
+        self._jobs += 1
+        return await self._room.pool.run(self._reader.read, most, AHEAD_S, turn_s)
 
     def _finished(self, ahead: asyncio.Task[list[Passage]] | None) -> None:
         if ahead is not None and not ahead.cancelled():
             ahead.exception()  # nobody waits for it any more
         self._reader.close()
+        self._waiting.clear()

@@ -15,7 +15,7 @@ from speechhub.pools import Pools
 from speechhub.services.catalog import Catalog, stt_capabilities
 from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform
-from speechhub.services.reading import Reading
+from speechhub.services.reading import Reading, ReadingRoom
 from speechhub.services.transcript_stream import TranscriptStream
 
 WHAT: Final = "The transcription"
@@ -66,7 +66,7 @@ class TranscriptionService:
         self._runner = runner
         self._max_audio_s = max_audio_s
         self._request_timeout_s = request_timeout_s
-        self._pools = pools or Pools()
+        self._room = ReadingRoom((pools or Pools()).decoding)
 
     async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> Transcript:
         """Transcribe, or translate, one recording.
@@ -151,7 +151,7 @@ class TranscriptionService:
             sample_rate=capabilities.sample_rate,
             longest_s=min(capabilities.longest_input_s or math.inf, longest_s),
             max_audio_s=self._max_audio_s,
-            pool=self._pools.decoding,
+            room=self._room,
         )
         return Longform(
             reading,

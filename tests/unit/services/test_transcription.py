@@ -18,6 +18,7 @@ from speechhub.errors import (
     EngineCrashedError,
     EngineOutOfMemoryError,
     InvalidValueError,
+    QueueFullError,
     RequestTimeoutError,
     UnsupportedAudioError,
     UnsupportedValueError,
@@ -497,5 +498,64 @@ async def test_silence_takes_turns_with_other_recordings(runner, make_service, f
 
     assert transcript.text == ""
     assert sum(read_s) == pytest.approx(400, abs=1)
+    assert read_s[0] <= reading.FIRST_TURN_S + 30
     assert max(read_s) <= reading.TURN_S + 30
     assert len(read_s) >= 4
+
+
+async def test_a_short_recording_waits_for_no_long_ones(runner, make_service, file_of, monkeypatch):
+    """However many hours of silence are being read or wait for it, a short recording has its turn."""
+    pools = Pools()
+    go = asyncio.Event()
+
+    async def run(job, *arguments):
+        if job.__self__.duration_s:  # not its first turn
+            await go.wait()
+        return await Pool.run(pools.decoding, job, *arguments)
+
+    pools.decoding.run = run
+    monkeypatch.setattr(reading, "quick_wav", lambda *args: None)
+    service = make_service(pools=pools)
+    silence = np.zeros(16_000 * 100, np.float32)
+    long = [asyncio.create_task(service.transcribe(file_of(silence), JOB)) for _ in range(20)]
+
+    async with asyncio.timeout(20):
+        assert (await service.transcribe(file_of(talk(0, 3)), JOB)).text == "3.00 seconds."
+        assert not any(task.done() for task in long)
+        go.set()
+        assert {transcript.text for transcript in await asyncio.gather(*long)} == {""}
+
+
+async def test_long_recordings_are_read_a_few_at_a_time(make_service, file_of, monkeypatch):
+    """Others wait with the little that was read of them, up to a limit, and a client that leaves is gone."""
+    pools, together, most = Pools(), 0, 0
+    go = asyncio.Event()
+
+    async def run(job, *arguments):
+        nonlocal together, most
+        if not job.__self__.duration_s:
+            return await Pool.run(pools.decoding, job, *arguments)
+        together += 1
+        most = max(most, together)
+        await go.wait()
+        together -= 1
+        return await Pool.run(pools.decoding, job, *arguments)
+
+    pools.decoding.run = run
+    monkeypatch.setattr(reading, "WAITING", 3)
+    places = 2 * pools.decoding.threads
+    service = make_service(pools=pools)
+    silence = np.zeros(16_000 * 100, np.float32)
+    long = [asyncio.create_task(service.transcribe(file_of(silence), JOB)) for _ in range(places + 3)]
+    await until(lambda: together == places and service._room._waiting == 3)
+
+    with pytest.raises(QueueFullError, match="long recordings already wait"):
+        await service.transcribe(file_of(silence), JOB)
+    long[-1].cancel()
+    async with asyncio.timeout(20):
+        await asyncio.gather(long[-1], return_exceptions=True)
+        assert service._room._waiting == 2
+        go.set()
+        await asyncio.gather(*long, return_exceptions=True)
+
+    assert most == places
