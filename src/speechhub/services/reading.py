@@ -28,6 +28,8 @@ TURN_S: Final = 60.0
 silence has no passages that would end a job."""
 FIRST_TURN_S: Final = 30.0
 """The same for a recording's first job, after which most recordings are read; 2 MB."""
+MOST_PLACES: Final = 8
+"""How many recordings have further turns at the same time, however many cores there are: 150 MB."""
 WAITING: Final = 64
 """How many recordings may wait for their second turn."""
 
@@ -41,7 +43,9 @@ class ReadingRoom:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self._places = asyncio.Semaphore(2 * pool.threads)
+        self.places = min(2 * pool.threads, MOST_PLACES)
+        """How many recordings have further turns at the same time."""
+        self._places = asyncio.Semaphore(self.places)
         self._waiting = 0
 
     @asynccontextmanager

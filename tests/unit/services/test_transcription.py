@@ -543,8 +543,8 @@ async def test_long_recordings_are_read_a_few_at_a_time(make_service, file_of, m
 
     pools.decoding.run = run
     monkeypatch.setattr(reading, "WAITING", 3)
-    places = 2 * pools.decoding.threads
     service = make_service(pools=pools)
+    places = service._room.places
     silence = np.zeros(16_000 * 100, np.float32)
     long = [asyncio.create_task(service.transcribe(file_of(silence), JOB)) for _ in range(places + 3)]
     await until(lambda: together == places and service._room._waiting == 3)
