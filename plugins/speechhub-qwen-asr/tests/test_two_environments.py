@@ -55,7 +55,7 @@ def home(tmp_path_factory):
         "SPEECHHUB_HOME": str(made),
         "SPEECHHUB_OFFLINE": "true",
         "PIP_CONFIG_FILE": os.devnull,
-        "PIP_FIND_LINKS": str(wheels),
+        "PIP_FIND_LINKS": wheels.as_uri(),
     }
     command = [str(HUB), "-m", "speechhub", "engines", "install", str(plugin), "--pins", str(pins)]
     done = subprocess.run(
