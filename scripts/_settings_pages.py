@@ -14,17 +14,21 @@ from speechhub.settings import ModelSettings, Settings, sources, values
 
 ENV_HEAD = """\
 # speechhub's settings, each with its default. Copy this file to .env and uncomment what you want to change.
+# `speechhub serve` reads .env of the folder that it is started in, if it is yours; other commands do with
+# --config . on their line.
 # The environment wins over .env, and .env over the TOML file. An empty value means the default.
 # Lists are words with commas between them, tables are JSON.
 # Made by scripts/generate_docs.py from src/speechhub/settings/values.py: don't edit it here.
 
-# TOML file with settings; by default ./speechhub.toml, else config.toml in the folder SPEECHHUB_HOME.
+# TOML file with settings, or a folder with one; by default ./speechhub.toml for `speechhub serve`, else
+# config.toml in the folder SPEECHHUB_HOME.
 # SPEECHHUB_CONFIG=
 """
 
 TOML_HEAD = """\
-# speechhub's settings, each with its default. Copy this file to speechhub.toml in the folder that you start
-# speechhub in, or to ~/.speechhub/config.toml, and uncomment what you want to change.
+# speechhub's settings, each with its default. Copy this file to ~/.speechhub/config.toml, which every command
+# reads, or to speechhub.toml in the folder that you start speechhub in, which `speechhub serve` reads and other
+# commands with --config . do; uncomment what you want to change.
 # The file .env and the environment win over this file. docs/configuration.md says more.
 # Made by scripts/generate_docs.py from src/speechhub/settings/values.py: don't edit it here.
 """
