@@ -27,8 +27,8 @@ ENV_HEAD = """\
 
 TOML_HEAD = """\
 # speechhub's settings, each with its default. Copy this file to ~/.speechhub/config.toml, which every command
-# reads, or to speechhub.toml in the folder that you start speechhub in, which `speechhub serve` reads and other
-# commands with --config . do; uncomment what you want to change.
+# reads, or to speechhub.toml in the folder that you start speechhub in, which `speechhub serve` reads, and
+# other commands do with --config . on their line. Uncomment what you want to change.
 # The file .env and the environment win over this file. docs/configuration.md says more.
 # Made by scripts/generate_docs.py from src/speechhub/settings/values.py: don't edit it here.
 """

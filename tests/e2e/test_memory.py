@@ -13,6 +13,8 @@ from tests.fuzz.leaving import nameless_files
 
 JSON = "application/json"
 IDLE_S = 1.0
+ESTABLISHED = ("01", "08")
+"""States of connections in /proc/net/tcp: open, and left by the client."""
 END = b"\r\n0\r\n\r\n"
 FORM = "multipart/form-data; boundary=b"
 PART = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
@@ -44,6 +46,13 @@ def spools(server):
     return sum(size > 0 for size in nameless_files(server))
 
 
+def connections(server):
+    """Return how many connections the server has, by the kernel's word."""
+    port = f":{int(server.url.rsplit(':', 1)[1]):04X}"
+    rows = [line.split() for line in Path(f"/proc/{server.pid}/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(port) and row[3] in ESTABLISHED and row[9] != "0" for row in rows)
+
+
 def long_speech(pauses=200):
     """Return a request for much audio: 17 minutes of pauses, 48 MB."""
     body = {"model": "echo-tts", "input": "Hm. " * pauses, "silence_interval_ms": 5000}
@@ -69,12 +78,14 @@ def rest(connection):
 def test_a_client_that_does_not_read_is_cut_off(server):
     """Its connection and its file are gone, although it never reads and never leaves."""
     exchange(server.url, long_speech(1))  # the engine's process has a socket, too
+    until(lambda: not connections(server), "the first connection is closed")
     descriptors = server.descriptors()
     with ask_without_reading(server, long_speech()) as connection:
         until(lambda: spools(server), "the speech waits in a file")
         until(lambda: server.logged("client does not read its answer, and is cut off"), "it is cut off")
 
-        until(lambda: server.descriptors() <= descriptors, "the connection and the file are closed")
+        until(lambda: not connections(server), "the connection is closed")
+        until(lambda: server.descriptors() <= descriptors, "the file is closed")
         with contextlib.suppress(ConnectionError):
             assert not rest(connection).endswith(END), "half an answer must not look whole"
     [line] = [line for line in server.logged("request") if line.get("error") == "AnswerUnreadError"]

@@ -6,6 +6,7 @@ read. A player that pauses looks the same, so that there is much time; what it h
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 import stat
@@ -58,23 +59,32 @@ def reading_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
 
 
 def hang_up(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> None:
-    """End this process's connection between two addresses at once, if there is one.
+    """End this process's connection with *client* at once, if there is one.
 
     Granian has no way to do it: it waits until the client has read what it still holds. So its socket is
     looked for among the process's descriptors.
 
     Args:
-        client: Address and port of the other side.
-        server: Address and port of this one.
+        client: Address and port of the other side; Granian writes the port as text.
+        server: The same of this one, whose address may stand for all of the machine's.
     """
-    if client is None or server is None or _DESCRIPTORS is None:
+    if client is None or server is None or server[1] is None or _DESCRIPTORS is None:
         return
+    wanted = _address(client[0]), int(client[1]), int(server[1])
     for name in os.listdir(_DESCRIPTORS):  # noqa: PTH208  # names, not paths
         with contextlib.suppress(OSError):  # closed meanwhile, or no connection
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 continue
             with socket.socket(fileno=os.dup(int(name))) as connection:
-                ends = connection.getpeername()[:2], connection.getsockname()[:2]
-                if ends == (tuple(client[:2]), tuple(server[:2])):
+                if connection.family not in (socket.AF_INET, socket.AF_INET6):
+                    continue
+                host, port, *_ = connection.getpeername()
+                if (_address(host), port, connection.getsockname()[1]) == wanted:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                     connection.shutdown(socket.SHUT_RDWR)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return an address; one of IPv4 is the same however a socket of IPv6 writes it."""
+    found = ipaddress.ip_address(host.partition("%")[0])
+    return getattr(found, "ipv4_mapped", None) or found

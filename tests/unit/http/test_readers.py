@@ -51,16 +51,22 @@ async def test_an_answer_may_take_longer_than_the_limit_in_all():
     assert len(sent) == 4
 
 
-def test_only_the_connection_between_the_two_is_ended():
-    """Another connection of the same server goes on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+@pytest.mark.parametrize("text", [True, False])
+@pytest.mark.parametrize("listens", ["127.0.0.1", "0.0.0.0", "::"])
+def test_only_the_connection_between_the_two_is_ended(listens, text):
+    """Another connection of the same server goes on; Granian writes ports as text, and where it listens."""
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    dual = family is socket.AF_INET6
+    with socket.create_server((listens, 0), family=family, dualstack_ipv6=dual) as listener:
+        port = listener.getsockname()[1]
         pairs = []
         for _ in range(2):
-            client = socket.create_connection(listener.getsockname())
+            client = socket.create_connection(("127.0.0.1", port))
             pairs.append((client, listener.accept()[0]))
         (bad, accepted), (good, other) = pairs
+        end, own = bad.getsockname(), (listens, port)
 
-        hang_up(bad.getsockname(), listener.getsockname())
+        hang_up((end[0], str(end[1])) if text else end, (listens, str(port)) if text else own)
 
         bad.settimeout(5)
         assert bad.recv(1) == b""
