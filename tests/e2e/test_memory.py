@@ -88,7 +88,11 @@ def test_a_client_that_does_not_read_is_cut_off(server):
         until(lambda: server.descriptors() <= descriptors, "the file is closed")
         with contextlib.suppress(ConnectionError):
             assert not rest(connection).endswith(END), "half an answer must not look whole"
-    [line] = [line for line in server.logged("request") if line.get("error") == "AnswerUnreadError"]
+
+    def broken_off():
+        return [line for line in server.logged("request") if line.get("error") == "AnswerUnreadError"]
+
+    [line] = until(broken_off, "the end is logged")
     assert line["broken_off"]
 
 
