@@ -214,12 +214,14 @@ def with_whisper(tmp_path):
     if not python.exists():
         pytest.skip("the repository's .venv is not there: scripts/test makes it")
     home = tmp_path / "engines" / "neighbours"
-    home.mkdir(parents=True)
-    (home / "env").symlink_to(VENV)
-    description = describe(python)
+    environment = home / "env-neighbours"  # its own folder, as a link to another would be refused
+    environment.mkdir(parents=True)
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (environment / part).symlink_to(VENV / part)
+    description = describe(environment / "bin" / "python")
     record = Record(
         name="neighbours",
-        folder="env",
+        folder="env-neighbours",
         requirement="speechhub-whisper",
         build="",
         state=state_of(description.folders, __version__),
