@@ -26,6 +26,8 @@ VALUES = {
     "deep objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
     "deep and open": b"[" * DEEP,
     "a thousand deep": b"[" * 1000 + b"]" * 1000,
+    "a hundred deep": b"[" * 101 + b"]" * 101,
+    "a hundred deep behind a string": b'["\\"]]]]", ' + b'{"a": [' * 51 + b"]}" * 51 + b"]",
     "invalid UTF-8": b'"\xff\xfe"',
     "cut UTF-8": b'"\xe2\x82"',
     "overlong UTF-8": b'"\xc0\x80"',
@@ -133,3 +135,19 @@ async def test_no_field_of_a_form_is_a_servers_fault(http, name, body):
     answer = await http.post("/v1/audio/transcriptions", files={"file": wav(0.2)}, data={name: body})
 
     assert answer.status_code < 500, answer.text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"[" * 90 + b"]" * 90,
+        b"[" + b", ".join([b"{}"] * 500) + b"]",
+        json.dumps("[{" * 5000 + '\\"').encode(),
+    ],
+    ids=["ninety deep", "many side by side", "brackets in a string"],
+)
+async def test_what_is_not_deep_is_read(http, value):
+    """Brackets side by side, or in a text, are no depth."""
+    body = b'{"model": "mouth", "input": "Hello.", "unknown": %s}' % value
+
+    assert (await http.post("/v1/audio/speech", content=body, headers=JSON)).status_code == 200
