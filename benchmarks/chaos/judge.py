@@ -24,6 +24,7 @@ EXPLAINED_BY: dict[Refusal, tuple[frozenset[str], float]] = {
     (503, "engine_failing"): (WORKERS, LATE_S),
     (503, "engine_switch_timeout"): (WORKERS, GRACE_S),
     (503, "disk_full"): (frozenset({"disk full"}), 0.0),
+    (503, "storage_unavailable"): (frozenset({"descriptors", "disk full"}), 0.0),
     (503, "model_files_unavailable"): (frozenset({"disk full", "descriptors"}), GRACE_S),
 }
 """Refusals of a server in trouble → the faults that explain it, and for how long after their end."""

@@ -13,6 +13,8 @@ WIDE_CHARS: Final = 300
 """The same for Chinese, Japanese and Korean, where a character is a syllable or more."""
 WINDOW_CHARS: Final = 1000
 """How much of a text sentencex gets at a time."""
+WORDLESS_CHARS: Final = 200
+"""How much without a word goes with the next sentence; more is spoken, or not, as it stands."""
 DEFAULT_LANGUAGE: Final = "en"
 """Whose rules hold where nothing tells the language."""
 SCRIPTS: Final = (
@@ -109,16 +111,27 @@ def _space_after(piece: str) -> str:
 def _sentences(text: str, language: str) -> Iterator[str]:
     """Yield sentences without space around; what has no word, such as ``2.`` or an emoji, goes with one."""
     waiting: list[str] = []
-    ended = (part for found in _segments(text, language) for part in _MISSED_END.split(found))
+    wordless_chars = 0
+    ended = (part for found in _segments(text, language) for part in _at_missed_ends(found))
     for found in map(str.strip, ended):
         if not found:
             continue
         waiting += [_space_after(waiting[-1]), found] if waiting else [found]
-        if not _WORDLESS.fullmatch(found):
+        wordless_chars += len(found)
+        if wordless_chars > WORDLESS_CHARS or not _WORDLESS.fullmatch(found):
             yield "".join(waiting)
             waiting.clear()
+            wordless_chars = 0
     if waiting:
         yield "".join(waiting)
+
+
+def _at_missed_ends(text: str) -> Iterator[str]:
+    start = 0
+    for end in _MISSED_END.finditer(text):
+        yield text[start : end.start()]
+        start = end.start()
+    yield text[start:]
 
 
 def _segments(text: str, language: str) -> Iterator[str]:
