@@ -30,6 +30,7 @@ from speechhub.engine import Audio, Call, LoadContext, TranscribeRequest
 from speechhub.http.multipart import read_form
 from speechhub.log import configure_logging
 from speechhub.pools import Pools
+from speechhub.services.account import Account
 from speechhub.services.reading import Reading, ReadingRoom
 from speechhub.worker.host import Worker
 from speechhub_echo import STT
@@ -189,7 +190,8 @@ async def main() -> None:
                 for start in range(0, len(body), CHUNK_BYTES):
                     yield body[start : start + CHUNK_BYTES]
 
-            request: Any = SimpleNamespace(headers=headers, stream=stream)
+            scope = {"state": {"holding": Account().open()}}
+            request: Any = SimpleNamespace(headers=headers, stream=stream, scope=scope)
             found = await read_form(request, limit_bytes=LIMIT_BYTES)
             assert found.file
             found.file.close()
