@@ -1,5 +1,8 @@
 """Nobody's fault: a request that is fine, but cannot be served now."""
 
+import errno
+from typing import Final
+
 from speechhub.errors.base import SpeechhubError
 
 
@@ -73,6 +76,10 @@ class EngineFailingError(UnavailableError):
     def public(self) -> str:
         """The same with what the cause has for clients."""
         return self._public or super().public
+
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or a user's share of it, is full."""
 
 
 class DiskFullError(UnavailableError):

@@ -1,6 +1,5 @@
 """Errors → OpenAI's error object: the one table from class to status, and what Litestar calls with it."""
 
-import errno
 import math
 import tempfile
 from typing import Any, Final
@@ -15,6 +14,7 @@ from litestar.types import Scope, Send
 
 from speechhub import errors
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
+from speechhub.errors.unavailable import DISK_FULL
 from speechhub.http.bodies import FORM_OVERHEAD_BYTES
 from speechhub.http.json_text import decode_json
 from speechhub.http.multipart import UnsupportedMediaTypeError
@@ -64,10 +64,6 @@ NEVER_RETRY: Final = (
     errors.ConsentInUseError,
 )
 """What will fail again: SDKs would repeat a 5xx, and a 409, twice on their own."""
-
-
-DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""How the system says that a disk, or a user's share of it, is full."""
 
 
 BODY_HINT: Final = "body_hint"

@@ -5,7 +5,6 @@ either: what runs ahead lies in a temporary file without a name, in the same fol
 """
 
 import asyncio
-import errno
 import os
 import tempfile
 import threading
@@ -15,6 +14,7 @@ from typing import IO, Final
 import structlog
 
 from speechhub.errors import DiskFullError
+from speechhub.errors.unavailable import DISK_FULL
 from speechhub.pools import Pool
 from speechhub.services.account import Holding
 
@@ -24,8 +24,6 @@ MEMORY_BYTES: Final = 1024**2
 """What waits in memory; a listener who keeps up never has more, and no file."""
 PIECE_BYTES: Final = 64 * 1024
 """Longest piece that is handed out: the server below keeps a few of them for each connection."""
-DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says when a disk, or a user's share of it, is full."""
 
 
 class Backlog:

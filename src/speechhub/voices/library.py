@@ -26,6 +26,7 @@ from speechhub.errors import (
     VoiceLibraryFullError,
     VoiceNotFoundError,
 )
+from speechhub.errors.unavailable import DISK_FULL
 from speechhub.settings.home import (
     Damage,
     OnDamage,
@@ -60,7 +61,6 @@ from speechhub.voices.records import (
 )
 
 MAX_ALIASES_BYTES: Final = 1024**2
-DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 class VoiceLibrary:
