@@ -5,7 +5,7 @@
     .venv/bin/python scripts/audit.py --service osv
 
 For vulnerabilities, the environment .venv and the pins of engines are looked at; nothing is installed for it.
-Exit status: 0 all is well, 1 something is not, 77 about some package nobody could be asked.
+Exit status: 0 all is well, 1 something is not, 77 the service knows nothing of some package.
 The vulnerabilities are not part of scripts/test, because what is known changes without a change of ours.
 """
 

@@ -142,7 +142,7 @@ def look(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def nowhere(client: ChaosClient, dice: random.Random) -> Answer:
-    """Ask for what is not there, or in a way that nobody takes."""
+    """Ask for what is not there, or in a way that no route takes."""
     method, path = dice.choice(
         (
             ("GET", "/nowhere"),

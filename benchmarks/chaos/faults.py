@@ -167,7 +167,7 @@ class Faults:
             try:
                 self._hub.end(number)
                 self._hub.start()
-            except Exception:  # noqa: BLE001 - clients would wait for ever, and nobody would know why
+            except Exception:  # noqa: BLE001 - clients would wait for ever, without a word
                 self.errors.append(traceback.format_exc())
             trouble.ended_s = time.monotonic()
 

@@ -2,7 +2,7 @@
 
 The event loop's own executor, which `asyncio.to_thread` uses, is left to libraries: six recordings of
 silence once filled it, and everything that shared it stood still. What must always answer, such as health
-and lists, uses no pool at all. Source: M. Nygard, Release It!, "Bulkheads".
+and the list of models, uses no pool at all. Source: M. Nygard, Release It!, "Bulkheads".
 """
 
 import asyncio

@@ -112,7 +112,7 @@ def test_texts_that_are_hard_to_split_do_not_stop_the_loop(server):
     attacked(server, all_of_them)
 
 
-def test_silent_connections_lock_nobody_out(server):
+def test_silent_connections_leave_room_for_others(server):
     """Connections that say nothing, and others that are kept after an answer, leave room for others."""
 
     async def both(target):
@@ -126,7 +126,7 @@ def test_silent_connections_lock_nobody_out(server):
     assert set(ends) <= {OPEN, "cut", "503"}, "all were taken"
 
 
-def test_slow_requests_lock_nobody_out(server):
+def test_slow_requests_leave_room_for_others(server):
     """Heads that come byte by byte, and uploads that take hours, leave room for others."""
 
     async def both(target):
@@ -155,7 +155,7 @@ def test_bodies_that_never_end_take_no_memory(fresh, attack):
 
 
 @pytest.mark.parametrize("make", [costly.changing_mp3, costly.empty_chunks, costly.adts_noise])
-def test_costly_recordings_stop_nobody(server, make):
+def test_costly_recordings_leave_time_for_others(server, make):
     """Recordings that cost far more to read than their size says leave time for others."""
     attacked(server, partial(attacks.costly_recordings, recording=make(), count=6))
 

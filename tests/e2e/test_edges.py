@@ -350,7 +350,7 @@ SILENT = 300
     ],
     ids=["silent", "half a head", "kept alive"],
 )
-def test_idle_connections_lock_nobody_out(server, begin_with):
+def test_idle_connections_leave_room_for_others(server, begin_with):
     """Probes and honest clients are served at once, however many connections do nothing."""
     with contextlib.ExitStack() as connections:
         for _ in range(SILENT):
@@ -387,7 +387,7 @@ def test_the_connection_limit_is_told(tmp_path):
 
 
 def test_few_open_files_are_fewer_connections(tmp_path):
-    """Where the system allows few files, clients wait, and files and workers are still to be had."""
+    """Where the system allows few files, clients wait, and files can still be opened and workers started."""
     env = echo_env()
     few = ("prlimit", "--nofile=256:256")
     with serving(tmp_path, through=few, **env) as server:

@@ -104,7 +104,7 @@ def test_a_player_that_reads_now_and_then_hears_everything(server):
     assert len(heard) > 39 * 5 * 48_000
 
 
-def test_speech_that_nobody_reads_costs_little_memory(patient):
+def test_unread_speech_costs_little_memory(patient):
     """Eight answers of 48 MB wait on disk; the hub grows by a few MB for each, and gives the files back."""
     before = held_mb(patient)
     connections = [ask_without_reading(patient, long_speech()) for _ in range(8)]

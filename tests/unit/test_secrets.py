@@ -79,7 +79,7 @@ def test_an_empty_key_is_an_error():
     ],
 )
 def test_a_samples_key_is_refused(tmp_path, key):
-    """A key that everybody has read keeps out nobody: the server does not start, and says which it is."""
+    """A key that everybody has read keeps no stranger out: the server does not start, and names it."""
     (tmp_path / "keys").write_text(f"a-good-one\n{key}\n")
     sources = [
         ({"SPEECHHUB_API_KEYS": json.dumps(["a-good-one", key])}, "SPEECHHUB_API_KEYS in the environment"),
@@ -180,7 +180,7 @@ def as_a_user(*args, **env):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_worker_cannot_read_the_hubs_environment():
-    """Workers are the hub's user's, as whom they could read the keys of a process that does not hide."""
+    """Workers run as the hub's user, and could read the keys of a process that does not hide."""
     module = inspect.getsourcefile(hide_process)
 
     assert "True" in as_a_user(PARENT, module, "plain", SECRET="hush-key")

@@ -100,7 +100,7 @@ def test_roots_files_count(owned_by):
 
 
 def test_a_link_of_others_is_left_alone(owned_by, folder):
-    """A link that somebody else laid leads to no settings, whoever owns the file behind it."""
+    """A link that somebody else laid leads to no settings, even if the file behind it is the user's own."""
     (folder / "real").write_text("port = 5\n")
     (folder / "speechhub.toml").unlink()
     (folder / "speechhub.toml").symlink_to(folder / "real")
@@ -143,7 +143,7 @@ def test_a_group_of_ones_own_may_write(folder, monkeypatch, group, members, firs
 
 
 def test_a_group_without_a_name_is_not_ones_own(folder, monkeypatch):
-    """In a container without /etc/passwd nobody can tell whose the group is."""
+    """In a container without /etc/passwd it cannot be told whose the group is."""
 
     def unknown(number):
         raise KeyError(number)
@@ -191,7 +191,7 @@ def test_what_is_no_file_is_not_read(folder):
     [(".", (1, 2)), ("speechhub.toml", (1, 1)), (".env", (8000, 2)), ("own.env", (8000, 9))],
 )
 def test_what_is_named_is_read(folder, owned_by, by, name, expected):
-    """A file or folder that was named counts for every command, whoever owns it, as in a container."""
+    """A file or folder that was named counts for every command, also another user's, as in a container."""
     (folder / "own.env").write_text("SPEECHHUB_QUEUE_LIMIT=9\n")
     owned_by(os.geteuid() + 4711)
 
@@ -215,7 +215,7 @@ def test_a_named_file_that_everybody_can_write_is_read_and_told(folder):
 
 
 def test_a_named_folder_without_settings_is_an_error(folder):
-    """Whoever names a folder expects something of it."""
+    """A folder that was named must hold something to read."""
     (folder / "empty").mkdir()
 
     with pytest.raises(ConfigurationError, match=r"neither speechhub\.toml nor \.env"):

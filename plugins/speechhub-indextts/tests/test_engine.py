@@ -257,7 +257,7 @@ def test_without_a_folder_grammars_are_not_kept():
 
 @pytest.mark.parametrize("open_to_all", ["folder", "file"])
 def test_grammars_that_others_can_write_are_refused(tmp_path, open_to_all):
-    """They are pickles: whoever can change one runs code in the worker."""
+    """They are pickles: a user who can change one runs code in the worker."""
     kept = tmp_path / "zh.pkl"
     kept.touch(mode=0o600)
     (tmp_path if open_to_all == "folder" else kept).chmod(0o777)

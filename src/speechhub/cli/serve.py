@@ -24,7 +24,7 @@ def serve(**options: Any) -> None:
     """Serve the API until Ctrl-C.
 
     Settings also come from speechhub.toml and .env in the current folder, if they are your own or root's and
-    nobody else can write them; the log says what was read.
+    no other user can write them; the log says what was read.
 
     \b
     speechhub serve

@@ -80,7 +80,7 @@ def read_named(path: Path, *, must_exist: bool = True) -> SettingsFile | None:
 
 
 def read_found(path: Path) -> SettingsFile | IgnoredFile | None:
-    """Read a file that nobody named, if it is the user's own; None if there is none.
+    """Read a file that was not named, if it is the user's own; None if there is none.
 
     Raises:
         ConfigurationError: It is the user's own and cannot be read.

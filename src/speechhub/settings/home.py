@@ -90,7 +90,7 @@ OnDamage = Callable[[Damage], None]
 
 
 def silent(damage: Damage) -> None:
-    """Tell nobody; an `OnDamage`."""
+    """Do nothing; an `OnDamage`."""
 
 
 def read_small(path: Path, *, limit_bytes: int = MAX_RECORD_BYTES) -> bytes | Damage | None:

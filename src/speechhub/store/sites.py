@@ -197,7 +197,7 @@ def may_carry_token(address: str, *, named: bool) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, which nobody can listen in on."""
+    """Tell whether a host is this machine, where no other machine can listen in."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers that nobody takes."""
+"""Answers that their clients do not read."""
 
 import asyncio
 import socket

@@ -75,7 +75,7 @@ async def test_who_has_caught_up_is_served_from_memory_again(account, backlog):
 
 
 async def test_without_memory_for_all_a_listener_gets_a_file_sooner():
-    """Where others hold the memory, nobody is refused for it: the disk takes it."""
+    """Where others hold the memory, no request is refused for it: the disk takes it."""
     account = Account(memory_bytes=100)
     account.open().take("memory", 90)
     backlog = Backlog(account.open(), POOL)

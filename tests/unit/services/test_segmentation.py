@@ -229,7 +229,7 @@ def test_a_long_text_is_cut_as_its_parts_are(language):
 
 
 def test_a_text_is_cut_while_it_is_spoken():
-    """The first piece does not wait for the rest, which nobody may want any more."""
+    """The first piece does not wait for the rest, which its client may no longer want."""
     asked = []
 
     class Sentencex:

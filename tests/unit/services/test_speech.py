@@ -292,7 +292,7 @@ async def test_a_language_that_the_model_lacks_is_refused(service, runner, langu
 
 @pytest.fixture
 def brief(runner, tmp_path):
-    """A service that lets nobody speak for more than ten seconds, and its account."""
+    """A service that lets no request speak for more than ten seconds, and its account."""
     account = Account()
     return service_on(runner, tmp_path, max_speech_s=10, account=account), account
 

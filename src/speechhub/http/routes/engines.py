@@ -22,7 +22,7 @@ from speechhub.services.observation import Observation
 
 
 async def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse whoever may not operate the server; a plain function would run in a thread."""
+    """Refuse clients that may not operate the server; a plain function would run in a thread."""
     if not connection.scope["state"]["operator"]:
         raise OperatorKeyRequiredError
 
