@@ -228,7 +228,8 @@ def test_a_long_text_is_cut_as_its_parts_are(language):
     assert cut(text, language=language, each_alone=True) == [sentence.strip()] * 600
 
 
-def test_a_text_is_cut_while_it_is_spoken():
+@pytest.mark.parametrize("sentence", ["One more sentence. ", "1. "], ids=["words", "no words"])
+def test_a_text_is_cut_while_it_is_spoken(sentence):
     """The first piece does not wait for the rest, which its client may no longer want."""
     asked = []
 
@@ -239,6 +240,6 @@ def test_a_text_is_cut_while_it_is_spoken():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segmentation, "sentencex", Sentencex())
-        next(split_text("One more sentence. " * 500))
+        next(split_text((sentence * 3500)[:10_000]))
 
     assert sum(map(len, asked)) <= 3 * segmentation.WINDOW_CHARS
