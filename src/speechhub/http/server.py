@@ -22,7 +22,7 @@ from litestar import Litestar
 
 from speechhub.errors import ConfigurationError
 from speechhub.http.connections import granted, watch
-from speechhub.http.memory import keep_freed_memory
+from speechhub.http.memory import keep_freed_memory, startup_kept
 from speechhub.http.unread import unread_thrown_away
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
@@ -67,6 +67,7 @@ async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
             backpressure=connections,
             http1_settings=HTTP1Settings(header_read_timeout=round(HEAD_S * 1000)),
         )
+    startup_kept()
     loop = asyncio.get_running_loop()
     ending = _Ending(server, app, hub, settings.shutdown_timeout_s)
     for number in (signal.SIGTERM, signal.SIGINT):
