@@ -112,6 +112,11 @@ def test_texts_that_are_hard_to_split_do_not_stop_the_loop(server):
     attacked(server, all_of_them)
 
 
+def test_a_flood_of_texts_waits_for_its_turns(server):
+    """A thousand texts a second, far more than can be begun, hold up nobody else."""
+    attacked(server, attacks.flood_of_texts)
+
+
 def test_silent_connections_leave_room_for_others(server):
     """Connections that say nothing, and others that are kept after an answer, leave room for others."""
 

@@ -5,7 +5,9 @@ It returns how many of its connections ended how: by the status of the answer, o
 """
 
 import asyncio
+import itertools
 import json
+from collections import Counter
 
 from tests.fuzz import costly
 from tests.fuzz.target import CUT, OPEN, crowd
@@ -69,6 +71,15 @@ async def abandoned_texts(target, *, text=QUADRATIC["Chinese full stops and digi
         return OPEN
 
     return await crowd(target, count, ask_and_leave, hold_s=hold_s)
+
+
+async def flood_of_texts(target, *, count=212, hold_s=4.0):
+    """Ask to speak what is hard to split, leave a moment later, and come again."""
+    clock = asyncio.get_running_loop().time
+    ends, until, rounds = Counter(), clock() + hold_s, itertools.cycle(QUADRATIC.values())
+    while (left_s := until - clock()) > 0:
+        ends += await abandoned_texts(target, text=next(rounds), count=count, hold_s=left_s)
+    return ends
 
 
 async def unread_answers(target, *, sentences=2500, pause_ms=5000, count=4, hold_s=6.0):

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from litestar.enums import ScopeType
@@ -163,15 +164,23 @@ def _take(rate: RateLimiter, caller: str, scope: Scope) -> None:
 
 
 def caller_of(scope: Scope) -> str:
-    """Return who asks: the number of an API key, or else an address, for IPv6 the network around it."""
-    if number := scope["state"].get("key"):
-        return f"key {number}"
-    if not (client := scope.get("client")):
-        return "unknown"
+    """Return who asks: the number of an API key, or else the network."""
+    number = scope["state"].get("key")
+    return f"key {number}" if number else network_of(scope)
+
+
+def network_of(scope: Scope) -> str:
+    """Return where a request comes from: an address, for IPv6 the network around it."""
+    client = scope.get("client")
+    return _network(client[0]) if client else "unknown"
+
+
+@lru_cache
+def _network(host: str) -> str:
     try:
-        address = ipaddress.ip_address(client[0])
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return client[0]
+        return host
     if address.version == 4:  # noqa: PLR2004
         return str(address)
     # One subscriber has a whole /64 and could change the address with every request.

@@ -1,4 +1,4 @@
-"""Around every request: its id, its headers, its clean-up and its one line in the log; what HEAD asks."""
+"""Around every request: its turn, id, headers and clean-up, and its one line in the log; what HEAD asks."""
 
 import re
 import time
@@ -16,6 +16,7 @@ from speechhub.errors import SpeechhubError
 from speechhub.errors.excerpt import excerpt
 from speechhub.http.errors import send_error
 from speechhub.http.paths import UnknownSocketError
+from speechhub.http.turns import RequestTurns
 from speechhub.metrics import Metrics
 
 log = structlog.get_logger()
@@ -28,17 +29,19 @@ QUIET: Final = ("/health", "/metrics", "/page/")
 
 
 def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
-    """Wrap *app*: give every request an id, a place for clean-up, and a line in the log.
+    """Wrap *app*: give every request its turn, an id, a place for clean-up, and a line in the log.
 
     ``scope["state"]`` has ``request_id``; ``exit_stack``, closed when the response is over or abandoned;
     ``log``, a dictionary whose entries stand in the request's line; and ``headers``, one whose entries go out
     with the response. ``route``, which the application sets, is the template of the path that was found.
     """
     metrics = metrics or Metrics()
+    turns = RequestTurns()
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"] if scope["type"] == ScopeType.HTTP else "WEBSOCKET"
         began = time.perf_counter()
+        await turns.take(scope)
         asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         request_id = asked if _CLIENT_ID.fullmatch(asked) else f"req_{uuid4().hex}"
         notes: dict[str, object] = {}

@@ -42,6 +42,7 @@ from speechhub.services.segmentation import (
 from speechhub.services.speech_stream import SpeechStream
 from speechhub.services.spoken import Spoken, has_words
 from speechhub.services.voices import VoiceService
+from speechhub.turns import Turns
 
 log = structlog.get_logger()
 
@@ -110,6 +111,7 @@ class SpeechService:
         self._max_speech_s = max_speech_s
         self._account = account or Account()
         self._metrics = metrics or Metrics()
+        self._turns = Turns()
 
     async def open(self, job: SpeechJob) -> SpeechStream:
         """Start to speak; return the encoded audio, which flows before synthesis ends.
@@ -221,6 +223,7 @@ class SpeechService:
     async def _speak(self, job: SpeechJob, placement: Placement, backlog: Backlog, deadline: float) -> float:
         capabilities = tts_capabilities(placement)
         await self._check_pauses(job, placement)
+        await self._turns.take()
         pieces = self._pieces(job, placement)
         opening = list(itertools.islice(pieces, 2))
         part = await self._casting.cast(
