@@ -14,6 +14,12 @@ class Turns:
     def __init__(self) -> None:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._taken = False
+        self.waiting = 0
+        """How many wait, those who left meanwhile among them."""
+
+    def waits(self, who: str) -> bool:
+        """Tell whether some of the work that waits is *who*'s."""
+        return who in self._waiting
 
     async def take(self, who: str = "") -> None:
         """Wait until work of *who* may begin; nobody waits while nobody else does."""
@@ -23,6 +29,7 @@ class Turns:
             loop.call_soon(self._pass_on, loop)
             return
         turn = loop.create_future()
+        self.waiting += 1
         self._waiting.setdefault(who, deque()).append(turn)
         await turn
 
@@ -32,6 +39,7 @@ class Turns:
             who = next(iter(self._waiting))
             theirs = self._waiting.pop(who)
             turn = theirs.popleft()
+            self.waiting -= 1
             if theirs:
                 self._waiting[who] = theirs  # behind all others
             if not turn.done():  # whoever waited may be gone

@@ -44,6 +44,7 @@ SpeechhubError
 │   ├── DiskFullError
 │   ├── StorageError                  nothing can be written below `home`
 │   ├── ServerFullError               all requests together hold too many bytes
+│   ├── ServerBusyError               too many requests wait to begin
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── VoiceDamagedError             a custom voice's files cannot be read
@@ -118,6 +119,7 @@ from speechhub.errors.unavailable import (
     QueueFullError,
     RateLimitedError,
     RequestTimeoutError,
+    ServerBusyError,
     ServerFullError,
     ShuttingDownError,
     StorageError,
@@ -164,6 +166,7 @@ __all__ = [
     "RequestCancelledError",
     "RequestError",
     "RequestTimeoutError",
+    "ServerBusyError",
     "ServerFullError",
     "ShuttingDownError",
     "SpeechTooLongError",

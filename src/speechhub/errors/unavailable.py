@@ -119,6 +119,13 @@ class ServerFullError(UnavailableError):
         )
 
 
+class ServerBusyError(UnavailableError):
+    """More requests wait to begin than begin within a second, and this caller has some among them."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests wait to begin, yours among them. Try again later.")
+
+
 class ShuttingDownError(UnavailableError):
     """The server is stopping."""
 

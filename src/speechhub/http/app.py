@@ -43,6 +43,7 @@ from speechhub.http.routes import (
     transcriptions,
     voices,
 )
+from speechhub.http.turns import in_turns
 from speechhub.http.uploads import uploads_bounded
 from speechhub.metrics import Looked
 from speechhub.services.catalog import Catalog, tts_capabilities
@@ -212,6 +213,7 @@ def _edges(app: ASGIApp, settings: Settings, hub: Hub) -> ASGIApp:
     app = from_known_pages(app, _cors(settings))
     app = with_aliases(head_answered(app))
     app = named(app, settings.allowed_hosts, has_keys=bool(settings.api_keys))
+    app = in_turns(app)
     app = errors_answered(app, _cors(settings))
     return request_scope(app, hub.metrics)
 

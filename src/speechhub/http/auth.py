@@ -59,13 +59,14 @@ def authenticated(
     Raises:
         AuthenticationError: From the wrapped application: no key, or a wrong one.
     """
+    open_paths = OPEN_PATHS | also_open
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         shown = credentials(scope)
         number = next(filter(None, map(keys.number_of, shown)), None)
         leads = operators is not None and any(map(operators.number_of, shown))
         trusted = not keys or number is not None or leads
-        is_open = _is_open(scope, OPEN_PATHS | also_open) or (preflights and _is_preflight(scope))
+        is_open = _is_open(scope, open_paths) or (preflights and _is_preflight(scope))
         if not (trusted or is_open):
             raise InvalidApiKeyError if shown else AuthenticationError
         scope["state"] |= {

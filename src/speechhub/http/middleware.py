@@ -1,10 +1,10 @@
-"""Around every request: its turn, id, headers and clean-up, and its one line in the log; what HEAD asks."""
+"""Around every request: its id, its headers, its clean-up and its one line in the log; what HEAD asks."""
 
+import os
 import re
 import time
 from contextlib import AsyncExitStack
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from litestar.config.cors import CORSConfig
@@ -16,7 +16,6 @@ from speechhub.errors import SpeechhubError
 from speechhub.errors.excerpt import excerpt
 from speechhub.http.errors import send_error
 from speechhub.http.paths import UnknownSocketError
-from speechhub.http.turns import RequestTurns
 from speechhub.metrics import Metrics
 
 log = structlog.get_logger()
@@ -24,26 +23,25 @@ log = structlog.get_logger()
 _CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}", re.ASCII)
 MAX_PATH_CHARS: Final = 300
 """How much of a path is logged; no route's is longer, with an id of OpenAI's in it."""
+_ALWAYS: Final = ((b"openai-version", b"2020-10-01"), (b"x-content-type-options", b"nosniff"))
 QUIET: Final = ("/health", "/metrics", "/page/")
 """Paths that are asked every few seconds, or a dozen at a time by the page; logged only in debug."""
 
 
 def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
-    """Wrap *app*: give every request its turn, an id, a place for clean-up, and a line in the log.
+    """Wrap *app*: give every request an id, a place for clean-up, and a line in the log.
 
     ``scope["state"]`` has ``request_id``; ``exit_stack``, closed when the response is over or abandoned;
     ``log``, a dictionary whose entries stand in the request's line; and ``headers``, one whose entries go out
     with the response. ``route``, which the application sets, is the template of the path that was found.
     """
     metrics = metrics or Metrics()
-    turns = RequestTurns()
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"] if scope["type"] == ScopeType.HTTP else "WEBSOCKET"
         began = time.perf_counter()
-        await turns.take(scope)
         asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = asked if _CLIENT_ID.fullmatch(asked) else f"req_{uuid4().hex}"
+        request_id = asked if _CLIENT_ID.fullmatch(asked) else f"req_{os.urandom(16).hex()}"
         notes: dict[str, object] = {}
         extra: dict[str, str] = {}
         status = 499  # what it stays at if the client leaves before there is an answer
@@ -56,12 +54,15 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
                 scope["state"]["started"] = True
-                headers = MutableScopeHeaders.from_message(message)
-                headers["x-request-id"] = request_id
-                headers["openai-processing-ms"] = str(round((time.perf_counter() - began) * 1000))
-                headers["openai-version"] = "2020-10-01"
-                headers["x-content-type-options"] = "nosniff"
-                headers.update(extra)
+                took_ms = round((time.perf_counter() - began) * 1000)
+                message["headers"] = [  # these are set here alone
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode("latin-1")),
+                    (b"openai-processing-ms", b"%d" % took_ms),
+                    *_ALWAYS,
+                ]
+                if extra:
+                    MutableScopeHeaders.from_message(message).update(extra)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

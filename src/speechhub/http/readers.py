@@ -42,6 +42,9 @@ def reading_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_in_time(message: Message) -> None:
+            if message["type"] == "http.response.start":  # goes out with the first piece
+                await send(message)
+                return
             try:
                 async with asyncio.timeout(idle_timeout_s):
                     await send(message)

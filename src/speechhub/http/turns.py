@@ -2,26 +2,38 @@
 
 from typing import Final
 
-from litestar.types import Scope
+from litestar.types import ASGIApp, Receive, Scope, Send
 
+from speechhub.errors import ServerBusyError
 from speechhub.http.limits import network_of
 from speechhub.turns import Turns
 
 HEALTH: Final = "/health"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+MOST_WAITING: Final = 1000
+"""Requests for work that wait; their clients may be gone, but nobody knows before they begin, and each of
+them keeps a connection. So many begin within a second or two. Others take no longer than to be refused."""
 
 
-class RequestTurns:
-    """The turns of all requests; those for signs of life, reading and work do not wait for each other."""
+def in_turns(app: ASGIApp) -> ASGIApp:
+    """Wrap *app*: one request of a kind begins with each round of the event loop, callers in turns.
 
-    def __init__(self) -> None:
-        self._health, self._reading, self._work = Turns(), Turns(), Turns()
+    Signs of life, reading and work do not wait for each other.
 
-    async def take(self, scope: Scope) -> None:
-        """Wait until a request may begin."""
-        await self._turns(scope).take(network_of(scope))
+    Raises:
+        ServerBusyError: From the wrapped application: very much work waits, some of the caller's among it.
+    """
+    health, reading, work = Turns(), Turns(), Turns()
 
-    def _turns(self, scope: Scope) -> Turns:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"].startswith(HEALTH):
-            return self._health
-        return self._reading if scope.get("method") in READING else self._work
+            turns = health
+        else:
+            turns = reading if scope.get("method") in READING else work
+        caller = network_of(scope)
+        if turns is work and turns.waiting >= MOST_WAITING and turns.waits(caller):
+            raise ServerBusyError
+        await turns.take(caller)
+        await app(scope, receive, send)
+
+    return wrapped
