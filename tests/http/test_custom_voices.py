@@ -1,6 +1,8 @@
 """Custom voices and consents over HTTP, as OpenAI's clients and plain ones ask for them."""
 
 import asyncio
+import errno
+import os
 
 import openai
 import pytest
@@ -214,3 +216,29 @@ async def test_an_empty_page(http):
         "last_id": None,
         "has_more": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/audio/voices"),
+        ("GET", "/v1/audio/voices/anna"),
+        ("DELETE", "/v1/audio/voices/anna"),
+        ("GET", "/v1/audio/voice_consents"),
+    ],
+)
+async def test_without_descriptors_nobody_is_told_that_there_is_no_voice(
+    client, http, speaker, monkeypatch, method, path
+):
+    """A list would be short, and a voice missing, for a moment without descriptors: 503, and later 200."""
+    await voice_of(client, speaker)
+
+    def fails(path, *args, **kwargs):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", fails)
+        refused = await http.request(method, path)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_is_overloaded")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert (await http.request(method, path)).status_code == 200

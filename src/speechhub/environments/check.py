@@ -15,7 +15,7 @@ def check_environment(home: EnvironmentHome) -> tuple[str, ...]:
     """
     try:
         record = read_record(home.path)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         return (f"{error}.",)
     if record is None:
         return ("it was never completed; 'speechhub engines install' makes it, 'remove' deletes it.",)

@@ -71,7 +71,7 @@ class EnvironmentHome:
         """
         try:
             record = read_record(self.path)
-        except ValueError:
+        except (ValueError, OSError):
             return []
         keep = record.folder if record else ""
         return [folder for folder in sorted(self.path.glob("env-*")) if folder.name != keep]

@@ -45,6 +45,7 @@ SpeechhubError
 │   ├── StorageError                  nothing can be written below `home`
 │   ├── ServerFullError               all requests together hold too many bytes
 │   ├── ServerBusyError               too many requests wait to begin
+│   ├── ExhaustedError                no descriptors left, or no memory
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── VoiceDamagedError             a custom voice's files cannot be read
@@ -115,6 +116,7 @@ from speechhub.errors.unavailable import (
     DiskFullError,
     EngineFailingError,
     EnginePinnedError,
+    ExhaustedError,
     GpuMemoryError,
     QueueFullError,
     RateLimitedError,
@@ -147,6 +149,7 @@ __all__ = [
     "EngineOutOfMemoryError",
     "EnginePinnedError",
     "EngineProtocolError",
+    "ExhaustedError",
     "GpuMemoryError",
     "HostNotAllowedError",
     "InvalidApiKeyError",

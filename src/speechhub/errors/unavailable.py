@@ -80,6 +80,8 @@ class EngineFailingError(UnavailableError):
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says when a disk, or a user's share of it, is full."""
+EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What it says when there are no descriptors left, or no memory, for whatever was to be opened."""
 
 
 class DiskFullError(UnavailableError):
@@ -115,6 +117,16 @@ class ServerFullError(UnavailableError):
         super().__init__(
             "The server holds as much of other requests' uploads and answers as it has room for. "
             "Try again later.",
+            retry_after_s=5.0,
+        )
+
+
+class ExhaustedError(UnavailableError):
+    """The server has no descriptors left, or no memory, to open a file or a connection."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server has as many files and connections open as the system lets it. Try again later.",
             retry_after_s=5.0,
         )
 

@@ -14,7 +14,7 @@ from litestar.types import Scope, Send
 
 from speechhub import errors
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
-from speechhub.errors.unavailable import DISK_FULL
+from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.bodies import FORM_OVERHEAD_BYTES
 from speechhub.http.json_text import decode_json
 from speechhub.http.multipart import UnsupportedMediaTypeError
@@ -241,7 +241,10 @@ def _misfit(request: Request[None, None, State], key: str) -> errors.RequestErro
 
 
 def on_os_error(request: Request[None, None, State], error: OSError) -> Response[ErrorBody]:
-    """Answer what the system refused: a full disk is the operator's to mend, all else is a bug."""
+    """Answer what the system refused: a full disk is the operator's to mend, most of the rest is a bug."""
+    if error.errno in EXHAUSTED:
+        log.error("no descriptors or memory left", path=request.url.path, error=str(error))
+        return on_speechhub_error(request, errors.ExhaustedError())
     if error.errno not in DISK_FULL:
         return on_exception(request, error)
     log.error("disk is full", path=request.url.path, file=error.filename, temporary=tempfile.gettempdir())

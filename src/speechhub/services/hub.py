@@ -13,7 +13,8 @@ import structlog
 
 from speechhub.discovery import BrokenPlugin
 from speechhub.environments.find import discover_all
-from speechhub.errors import ConfigurationError, SpeechhubError
+from speechhub.errors import ConfigurationError, ExhaustedError, SpeechhubError
+from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.gpu.names import gpu_names
 from speechhub.gpu.nvml import NvmlMonitor
@@ -123,13 +124,18 @@ class Hub:
         caches = EngineCaches(settings.caches_dir)
 
         def fetch(placement: Placement) -> Path | None:
-            licences.check(placement.model)
-            return store.resolve(
-                placement.model,
-                local=placement.path,
-                search_path=placement.engine.search_path,
-                on_progress=_log_waits,
-            )
+            try:
+                licences.check(placement.model)
+                return store.resolve(
+                    placement.model,
+                    local=placement.path,
+                    search_path=placement.engine.search_path,
+                    on_progress=_log_waits,
+                )
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    raise ExhaustedError from error
+                raise
 
         metrics = Metrics()
         pools = Pools(waited=metrics.pool_waited)
@@ -236,8 +242,11 @@ class Hub:
         )
 
     def _recover(self) -> None:
-        for damage in self.survey():
-            self.damages.note(damage)
+        try:
+            for damage in self.survey():
+                self.damages.note(damage)
+        except OSError as error:
+            log.warning("cannot look at what lies in home", error=str(error))
         self.voices.recover()
 
     async def __aenter__(self) -> Self:

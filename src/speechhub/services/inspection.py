@@ -164,7 +164,7 @@ def _voice_aliases(
 def _in_library(voice: str, library: VoiceLibrary) -> bool:
     try:
         return bool(library.find(voice) or library.aliased(voice))
-    except VoiceDamagedError:  # it is there, and told of elsewhere
+    except (VoiceDamagedError, OSError):  # it is there, and told of elsewhere; or nothing can be told
         return True
 
 

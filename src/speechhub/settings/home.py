@@ -17,6 +17,8 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
+from speechhub.errors.unavailable import EXHAUSTED
+
 log = structlog.get_logger()
 
 RecordT = TypeVar("RecordT")
@@ -98,6 +100,9 @@ def read_small(path: Path, *, limit_bytes: int = MAX_RECORD_BYTES) -> bytes | Da
 
     Links are not followed, and nothing but a regular file is read: neither a device nor a pipe can hold up
     the caller, and no link makes it read a file that lies elsewhere.
+
+    Raises:
+        OSError: One of `EXHAUSTED`, which says nothing of the file: it must not be taken for damaged.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -124,6 +129,9 @@ def read_record(
     """Return the record in a JSON file, or what is wrong with it; None if there is no file.
 
     Fields that *kind* does not have are ignored: a newer speechhub may have written them.
+
+    Raises:
+        OSError: As `read_small`.
     """
     data = read_small(path, limit_bytes=limit_bytes)
     if data is None or isinstance(data, Damage):
@@ -144,7 +152,11 @@ def read_record(
 
 
 def folder_damage(path: Path, *, may_link: bool = True) -> Damage | None:
-    """Return what keeps *path* from being used as a folder; None if it is one, or if nothing is there."""
+    """Return what keeps *path* from being used as a folder; None if it is one, or if nothing is there.
+
+    Raises:
+        OSError: As `read_small`.
+    """
     try:
         if not may_link and path.is_symlink():
             return Damage(path=path, problem="is a symbolic link, not a folder")
@@ -208,6 +220,8 @@ def explained(damage: Damage, *, effect: str, remedy: str = "", aside: Path | No
 
 
 def _refused(path: Path, error: OSError) -> Damage:
+    if error.errno in EXHAUSTED:
+        raise error
     if _is_link(path):
         return Damage(path=path, problem="is a symbolic link, which is not followed")
     if isinstance(error, NotADirectoryError):

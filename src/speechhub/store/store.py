@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
+from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.paths import UnsafeNameError, below
 from speechhub.settings.home import Damage, explained, folder_damage
 from speechhub.store.digest import sha256_of
@@ -86,6 +87,7 @@ class ModelStore:
 
         Raises:
             ModelFilesError: The files cannot be had; says what is missing and what to do.
+            OSError: One of `EXHAUSTED`.
         """
         check_part_names(model, extras)
         if local is not None:
@@ -104,6 +106,8 @@ class ModelStore:
         except UnsafeNameError as error:
             raise ModelFilesError(f"Model {model.id!r} cannot be put into {folder}: {error}.") from error
         except OSError as error:
+            if error.errno in EXHAUSTED:  # nothing is wrong with the files
+                raise
             raise ModelFilesError(
                 f"Model {model.id!r} cannot be put into {self._layout.models_dir}: "
                 f"{error.strerror or error}. SPEECHHUB_HOME names the folder to use."

@@ -6,6 +6,7 @@ import wave
 from pathlib import Path
 from typing import Final, TypeVar
 
+from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.settings.home import Damage, explained, folder_damage, read_record, read_small
 from speechhub.voices.recording import RATE, Recording, load_recording
 from speechhub.voices.records import CONSENT_ID, VOICE_ID, Consent, CustomVoice
@@ -25,10 +26,16 @@ WHAT: Final[dict[type, str]] = {CustomVoice: "custom voice", Consent: "consent"}
 
 
 def entries(parent: Path, kind: type) -> list[Path]:
-    """Return what is named like a voice, or a consent, whatever it is."""
+    """Return what is named like a voice, or a consent, whatever it is; nothing if *parent* is damaged.
+
+    Raises:
+        OSError: As `read_small`.
+    """
     try:
         return sorted(one for one in parent.iterdir() if _ID[kind].fullmatch(one.name))
-    except OSError:
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         return []
 
 

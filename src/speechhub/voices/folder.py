@@ -18,13 +18,12 @@ from typing import Final
 
 import structlog
 
+from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.settings.home import keep_aside
 
 log = structlog.get_logger()
 
-PASSING: Final = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
-)
+PASSING: Final = frozenset({*EXHAUSTED, *DISK_FULL, errno.EIO, errno.EROFS})
 """Errors that say nothing of the file or folder in question."""
 
 
@@ -54,26 +53,26 @@ def publish(files: Mapping[str, bytes], folder: Path, staging: Path) -> None:
     """
     making = staging / folder.name
     making.mkdir()
-    for name, data in files.items():
-        _write(making / name, data)
-    _flush_folder(making)
+    with _flushed(making):
+        for name, data in files.items():
+            _write(making / name, data)
     folder.parent.mkdir(exist_ok=True)
-    making.rename(folder)
-    _flush_folder(folder.parent)
+    with _flushed(folder.parent):
+        making.rename(folder)
 
 
 def replace(path: Path, data: bytes, staging: Path) -> None:
     """Make a file, or put another in its place."""
     _write(staging / path.name, data)
     path.parent.mkdir(exist_ok=True)
-    (staging / path.name).replace(path)
-    _flush_folder(path.parent)
+    with _flushed(path.parent):
+        (staging / path.name).replace(path)
 
 
 def discard(folder: Path, staging: Path) -> None:
     """Delete a folder, at once; what cannot be deleted is out of use all the same, and the log names it."""
-    folder.rename(staging / folder.name)
-    _flush_folder(folder.parent)
+    with _flushed(folder.parent):
+        folder.rename(staging / folder.name)
     try:
         shutil.rmtree(staging / folder.name)
     except OSError as error:
@@ -108,9 +107,12 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
+@contextmanager
+def _flushed(folder: Path) -> Iterator[None]:
+    """Flush to disk what is done in *folder*; it is opened first: nothing is done that is not told."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        yield
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

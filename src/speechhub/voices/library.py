@@ -4,6 +4,7 @@ Under the library's folder: ``voices/ID`` and ``consents/ID``, each with its JSO
 ``aliases.json``. Nothing is held in memory: what another process changes counts from the next request on.
 
 What is damaged is left out and told, and never deleted or overwritten; everything else goes on working.
+Without a descriptor left, nothing can be told from damage: then reading, too, raises an `OSError`.
 """
 
 import errno
@@ -26,7 +27,7 @@ from speechhub.errors import (
     VoiceLibraryFullError,
     VoiceNotFoundError,
 )
-from speechhub.errors.unavailable import DISK_FULL
+from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.settings.home import (
     Damage,
     OnDamage,
@@ -120,13 +121,13 @@ class VoiceLibrary:
 
         Raises:
             StorageError: Its folder cannot be written.
-            OSError: The disk is full.
+            OSError: The disk is full, or one of `EXHAUSTED`.
         """
         try:
             with folder.writing(self._root) as staging:
                 yield staging
         except OSError as error:
-            if error.errno in DISK_FULL:
+            if error.errno in (*DISK_FULL, *EXHAUSTED):
                 raise
             damage = _unwritable(self._root, error)
             self._on_damage(damage)

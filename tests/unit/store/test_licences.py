@@ -5,6 +5,7 @@ import pytest
 from speechhub.engine import ModelSpec
 from speechhub.errors import LicenceNotAcceptedError
 from speechhub.store import Licences
+from tests.unit.descriptors import descriptors_left, exhausted
 
 FREE = ModelSpec(id="free", licence="MIT")
 BOUND = ModelSpec(
@@ -75,3 +76,15 @@ def test_a_damaged_file_accepts_nothing(path):
     assert not Licences(path).allow(BOUND)
     Licences(path).accept([BOUND])
     assert Licences(path).allow(BOUND)
+
+
+def test_without_descriptors_nothing_is_set_aside(path):
+    """A file that cannot be opened for want of descriptors is not damaged: what was accepted stays so."""
+    licences = Licences(path)
+    licences.accept([BOUND])
+
+    with descriptors_left(0), pytest.raises(OSError, match="Too many open files") as error:
+        licences.accept([OTHER])
+    assert exhausted(error.value)
+    assert licences.allow(BOUND)
+    assert [it.name for it in path.parent.iterdir()] == [path.name]
