@@ -15,6 +15,8 @@ from tests.e2e.server import Server, alive, until
 MARK = "SPEECH_CHAOS_LIFE"
 """Variable that every process of a life inherits; the hub passes on what begins otherwise than SPEECHHUB_."""
 DESCRIPTORS = 256
+COMMAND = ["speechhub", "serve", "--port", "0"]
+"""How the command line of a hub ends."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -94,6 +96,19 @@ class Hub:
         for pid in marked(f"{self._run}-"):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def unborn(hub: int, mark: str) -> list[int]:
+    """Return the copies of a hub that have not become what they were made for: they have its command line."""
+    commands = {pid: _command(pid) for pid in marked(mark)}
+    return [pid for pid, command in commands.items() if pid != hub and command[-4:] == COMMAND]
+
+
+def _command(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0").split("\0")
+    except OSError:
+        return []
 
 
 def marked(mark: str) -> list[int]:

@@ -1,16 +1,26 @@
-"""A look at the hub twice a second, from outside: its memory, its descriptors, and how soon it answers."""
+"""A look at the hub twice a second, from outside: its memory, its descriptors, and how soon it answers.
+
+And a hand for children that libfaketime holds. Between fork and exec, a child makes Python's lock anew, and
+libfaketime takes a lock of its own for that, which no thread of the child's will ever let go of, if one of
+the hub's held it just then. The hub waits for the exec, with all that it does: without libfaketime this
+cannot happen.
+"""
 
 import contextlib
 import http.client
+import os
+import signal
 import threading
 import time
 from urllib.parse import urlsplit
 
-from benchmarks.chaos.hub import Hub
+from benchmarks.chaos.hub import Hub, unborn
 from tests.fuzz.mixture import memory_bytes
 
 EVERY_S = 0.5
 PATIENCE_S = 10.0
+STUCK_S = 2.0
+"""A child that stands between fork and exec for so long is held, and not only late."""
 
 
 class Watch:
@@ -19,10 +29,11 @@ class Watch:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=run) for run in (self._look, self._knock)]
+        runs = (self._look, self._knock, self._free)
+        self._threads = [threading.Thread(target=run) for run in runs]
         self.peak_bytes = self.most_descriptors = 0
         self.answers_s: list[float] = []
-        self.unanswered = 0
+        self.unanswered = self.freed = 0
 
     def start(self) -> None:
         """Begin to look."""
@@ -41,7 +52,8 @@ class Watch:
         within_s = sorted(self.answers_s) or [0.0]
         late = f", {self.unanswered} without an answer" if self.unanswered else ""
         middle = within_s[len(within_s) // 2]
-        return f"median {middle * 1000:.0f} ms, at most {within_s[-1]:.2f} s of {len(within_s)}{late}"
+        freed = f"; {self.freed} children freed from libfaketime" if self.freed else ""
+        return f"median {middle * 1000:.0f} ms, at most {within_s[-1]:.2f} s of {len(within_s)}{late}{freed}"
 
     def _look(self) -> None:
         while not self._over.wait(EVERY_S):
@@ -49,6 +61,16 @@ class Watch:
             with contextlib.suppress(OSError, StopIteration):  # its process ends just now
                 self.peak_bytes = max(self.peak_bytes, memory_bytes(server.pid))
                 self.most_descriptors = max(self.most_descriptors, server.descriptors())
+
+    def _free(self) -> None:
+        seen: set[int] = set()
+        while not self._over.wait(STUCK_S):
+            stuck = {pid for life in self._hub.lives for pid in unborn(life.server.pid, life.mark)}
+            for pid in seen & stuck:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+                    self.freed += 1
+            seen = stuck
 
     def _knock(self) -> None:
         while not self._over.wait(EVERY_S):

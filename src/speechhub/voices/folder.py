@@ -11,6 +11,8 @@ import errno
 import fcntl
 import os
 import shutil
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,21 +27,31 @@ log = structlog.get_logger()
 
 PASSING: Final = frozenset({*EXHAUSTED, *DISK_FULL, errno.EIO, errno.EROFS})
 """Errors that say nothing of the file or folder in question."""
+LOCK_S: Final = 5.0
+"""How long a change waits for those of others."""
+LOOK_S: Final = 0.01
+"""How often it looks whether they have ended."""
+_NEVER: Final = threading.Event()
 
 
 @contextmanager
-def writing(root: Path) -> Iterator[Path]:
+def writing(root: Path, *, patience_s: float) -> Iterator[Path]:
     """Hold the right to change what is under *root*, against threads and processes alike; waits for it.
 
     Yields the staging folder, empty. The kernel lets go of the lock when its holder dies, however it dies.
 
+    Args:
+        root: Made if need be.
+        patience_s: How long to wait for others that hold the right; a change takes milliseconds.
+
     Raises:
+        BlockingIOError: Another process has held it for as long: one that is stopped, or hangs.
         OSError: Nothing can be written there.
     """
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = _lock_file(root / ".lock")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, time.monotonic() + patience_s)
         yield _emptied(root / ".staging")
     finally:
         os.close(descriptor)
@@ -77,6 +89,19 @@ def discard(folder: Path, staging: Path) -> None:
         shutil.rmtree(staging / folder.name)
     except OSError as error:
         log.error("cannot delete a folder; delete it by hand", path=error.filename, error=error.strerror)
+
+
+def _lock(descriptor: int, until: float) -> None:
+    """Take a lock, looking for it again and again: the kernel itself would wait for ever."""
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            _NEVER.wait(LOOK_S)  # time.sleep fails under libfaketime, which the chaos run uses
+        else:
+            return
 
 
 def _lock_file(path: Path) -> int:

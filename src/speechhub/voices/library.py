@@ -89,8 +89,10 @@ class VoiceLibrary:
             return
         try:
             if self._root.exists():
-                with folder.writing(self._root):
+                with folder.writing(self._root, patience_s=0):
                     pass
+        except BlockingIOError:
+            pass  # whoever writes just now clears away, too
         except OSError as error:
             self._on_damage(_unwritable(self._root, error))
 
@@ -120,12 +122,17 @@ class VoiceLibrary:
         """Hold the right to change the library.
 
         Raises:
-            StorageError: Its folder cannot be written.
+            StorageError: Its folder cannot be written, or another process does not stop to write there.
             OSError: The disk is full, or one of `EXHAUSTED`.
         """
         try:
-            with folder.writing(self._root) as staging:
+            with folder.writing(self._root, patience_s=folder.LOCK_S) as staging:
                 yield staging
+        except BlockingIOError as error:
+            raise StorageError(
+                f"Another process has been changing the voices in {self._root} for {folder.LOCK_S:g} s. "
+                "If it hangs, end it: 'fuser -v' on the file '.lock' there names it."
+            ) from error
         except OSError as error:
             if error.errno in (*DISK_FULL, *EXHAUSTED):
                 raise

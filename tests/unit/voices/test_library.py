@@ -1,11 +1,13 @@
 """The library: names, limits, aliases, and that it is whole at any moment."""
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from speechhub.errors import (
     VoiceLibraryFullError,
     VoiceNotFoundError,
 )
-from speechhub.voices import VoiceLibrary
+from speechhub.voices import VoiceLibrary, folder
 from tests.unit.descriptors import ENOUGH, descriptors_left, exhausted
 from tests.unit.voices.conftest import recording
 
@@ -331,3 +333,22 @@ def test_with_descriptors_enough_all_of_it_works(library):
         library.rename_consent(consent.id, "Anna B.")
         library.remove("Anna")
         library.remove_consent(consent.id)
+
+
+def test_another_process_that_never_lets_go_holds_up_nothing_for_long(library, tmp_path, monkeypatch):
+    """One that is stopped in mid-change: the server starts, reads, and says what is wrong to who changes."""
+    voice = library.add("Anna", recording(), statement="she said so")
+    held = os.open(tmp_path / "voices" / ".lock", os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    monkeypatch.setattr(folder, "LOCK_S", 0.2)
+    try:
+        began = time.monotonic()
+        library.recover()
+        assert library.voices() == [voice]
+        with pytest.raises(StorageError, match=r"Another process .*fuser"):
+            library.add("Bert", recording(330), statement="he said so")
+        assert time.monotonic() - began < 2
+    finally:
+        os.close(held)
+
+    assert library.add("Bert", recording(330), statement="he said so").name == "Bert"
