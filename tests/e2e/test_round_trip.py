@@ -220,7 +220,10 @@ def test_truncated_mp3_is_heard_as_far_as_it_goes(client, spoken):
     """Half a file is half a transcript, not an error."""
     heard = client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", spoken[: len(spoken) // 2]))
 
-    assert heard.text.lower().startswith("the old lighthouse")
+    # Speech differs each time, and so may a word that is heard; the cut may spoil the last one.
+    words = heard.text.split()
+    assert 0.3 < len(words) / len(PARAGRAPH.split()) < 0.7
+    assert word_error_rate(" ".join(PARAGRAPH.split()[: len(words)]), heard.text) <= 0.15
 
 
 def test_killed_worker_in_mid_transcription(server, client, spoken):
