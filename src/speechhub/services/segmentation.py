@@ -13,6 +13,8 @@ WIDE_CHARS: Final = 300
 """The same for Chinese, Japanese and Korean, where a character is a syllable or more."""
 WINDOW_CHARS: Final = 1000
 """How much of a text sentencex gets at a time."""
+LONGEST_WINDOW_CHARS: Final = 4 * WINDOW_CHARS
+"""How much of a sentence is looked through for its end."""
 WORDLESS_CHARS: Final = 200
 """How much without a word goes with the next sentence; more is spoken, or not, as it stands."""
 DEFAULT_LANGUAGE: Final = "en"
@@ -143,7 +145,15 @@ def _segments(text: str, language: str) -> Iterator[str]:
             yield from found
             return
         if len(found) == 1:  # a sentence that ends further on
-            size *= 2
+            if size < LONGEST_WINDOW_CHARS:
+                size *= 2
+                continue
+            # It is cut into pieces anyway: here between two words, if it has any.
+            window = text[start : start + size + 1]
+            end = window.rfind(" ", size // 2, size) + 1 or _between_characters(window, size)
+            yield window[:end]
+            start += end
+            size = WINDOW_CHARS
             continue
         # The last one may go on behind the window.
         yield from found[:-1]

@@ -6,7 +6,7 @@ import time
 import hypothesis.strategies as st
 import pytest
 import sentencex
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from speechhub.services import segmentation
 from speechhub.services.segmentation import ends_sentence, language_of, piece_chars, split_text
@@ -205,6 +205,8 @@ def test_time_grows_with_the_length_and_no_faster(unit):
 
 
 @settings(max_examples=10, deadline=None)
+@example(unit="\u200b'1\"")  # has no end of a sentence anywhere
+@example(unit="\u200d")
 @given(st.text(st.sampled_from("a1.。!؟ \n,、「」\"'()\u0301\u200d\u200b字é👩-"), min_size=1, max_size=4))
 def test_time_grows_with_the_length_of_any_text(unit):
     """Scripts, signs and characters without width, in any order."""
