@@ -24,8 +24,8 @@ from tests.fuzz.mixture import memory_bytes
 from tests.fuzz.probe import Probe
 from tests.fuzz.target import Target
 
-SECONDS = 20.0
-"""Long enough to fill whatever an attack fills: a flood took 20 s to use up all connections."""
+SECONDS = 30.0
+"""Long enough to fill what an attack fills: a flood once took 20 s and more to use up all connections."""
 THREADS = (os.cpu_count() or 1) + 4
 """What asyncio's own executor has."""
 Attack = Callable[..., Awaitable[Counter[str]]]

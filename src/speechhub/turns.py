@@ -22,7 +22,7 @@ class Turns:
         return who in self._waiting
 
     async def take(self, who: str = "") -> None:
-        """Wait until work of *who* may begin; nobody waits while nobody else does."""
+        """Wait until work of *who* may begin; the first of a round does not wait."""
         loop = asyncio.get_running_loop()
         if not self._taken:
             self._taken = True
@@ -34,7 +34,7 @@ class Turns:
         await turn
 
     def _pass_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the next turn to whom has waited longest since the last one."""
+        """Give the next turn to the one whose last turn was longest ago."""
         while self._waiting:
             who = next(iter(self._waiting))
             theirs = self._waiting.pop(who)
@@ -42,7 +42,7 @@ class Turns:
             self.waiting -= 1
             if theirs:
                 self._waiting[who] = theirs  # behind all others
-            if not turn.done():  # whoever waited may be gone
+            if not turn.done():  # a request that was cancelled needs no turn
                 turn.set_result(None)
                 loop.call_soon(self._pass_on, loop)
                 return

@@ -113,7 +113,7 @@ def test_texts_that_are_hard_to_split_do_not_stop_the_loop(server):
 
 
 def test_a_flood_of_texts_waits_for_its_turns(server):
-    """A thousand texts a second, far more than can be begun, hold up nobody else."""
+    """Hundreds of texts a second, more than can be begun, do not hold up other requests."""
     attacked(server, attacks.flood_of_texts)
 
 

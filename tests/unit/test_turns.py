@@ -41,7 +41,7 @@ async def test_each_has_its_turn():
 
 
 async def test_who_is_alone_does_not_wait():
-    """A turn that nobody else wants is had without a round of the loop."""
+    """The only one who asks for a turn gets it at once, without a round of the loop."""
     turns = Turns()
     for _ in range(3):
         taking = turns.take("a")
@@ -51,7 +51,7 @@ async def test_who_is_alone_does_not_wait():
 
 
 async def test_who_left_has_no_turn():
-    """Those who no longer wait hold up nobody, and leave nothing behind."""
+    """Those who no longer wait do not hold up others, and leave nothing behind."""
     turns = Turns()
     waiting = [asyncio.create_task(turns.take("a")) for _ in range(5)]
     await asyncio.sleep(0)

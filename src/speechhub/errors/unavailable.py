@@ -126,7 +126,7 @@ class ExhaustedError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The server has as many files and connections open as the system lets it. Try again later.",
+            "The server has no file descriptors or memory left for this request. Try again later.",
             retry_after_s=5.0,
         )
 

@@ -243,7 +243,12 @@ def _misfit(request: Request[None, None, State], key: str) -> errors.RequestErro
 def on_os_error(request: Request[None, None, State], error: OSError) -> Response[ErrorBody]:
     """Answer what the system refused: a full disk is the operator's to mend, most of the rest is a bug."""
     if error.errno in EXHAUSTED:
-        log.error("no descriptors or memory left", path=request.url.path, error=str(error))
+        log.error(
+            "no descriptors or memory left",
+            path=request.url.path,
+            error=str(error),
+            remedy="raise the limit of open files (ulimit -n, LimitNOFILE=), or lower connection_limit",
+        )
         return on_speechhub_error(request, errors.ExhaustedError())
     if error.errno not in DISK_FULL:
         return on_exception(request, error)

@@ -11,8 +11,8 @@ from speechhub.turns import Turns
 HEALTH: Final = "/health"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_WAITING: Final = 1000
-"""Requests for work that wait; their clients may be gone, but nobody knows before they begin, and each of
-them keeps a connection. So many begin within a second or two. Others take no longer than to be refused."""
+"""Requests for work that wait. Each keeps a connection, even if its client has left, which the server sees
+only once the request begins. So many begin within a second or two; a list takes no longer than a refusal."""
 
 
 def in_turns(app: ASGIApp) -> ASGIApp:

@@ -92,7 +92,7 @@ class VoiceLibrary:
                 with folder.writing(self._root, patience_s=0):
                     pass
         except BlockingIOError:
-            pass  # whoever writes just now clears away, too
+            pass  # the process that writes just now clears away, too
         except OSError as error:
             self._on_damage(_unwritable(self._root, error))
 

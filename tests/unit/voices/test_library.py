@@ -23,7 +23,8 @@ from speechhub.errors import (
     VoiceLibraryFullError,
     VoiceNotFoundError,
 )
-from speechhub.voices import VoiceLibrary, folder
+from speechhub.voices import CustomVoice, VoiceLibrary, folder
+from speechhub.voices.entries import entries
 from tests.unit.descriptors import ENOUGH, descriptors_left, exhausted
 from tests.unit.voices.conftest import recording
 
@@ -126,7 +127,7 @@ def test_aliases(library):
     library.set_alias("alloy", None)
     assert library.aliased("alloy") is None
     with pytest.raises(VoiceNotFoundError):
-        library.set_alias("alloy", "nobody")
+        library.set_alias("alloy", "no such voice")
 
 
 def test_consents(library):
@@ -279,7 +280,7 @@ def test_what_cannot_be_read_for_want_of_descriptors_is_not_missing(library, lef
         lambda: library.voices() == [voice],
         lambda: library.consents() == [consent],
         lambda: library.find("anna") == library.find(voice.id) == voice,
-        lambda: library.find("nobody") is None,
+        lambda: library.find("no such voice") is None,
         lambda: library.consent(consent.id) == consent,
         lambda: library.aliased("alloy") == voice,
         lambda: library.aliases() == {"alloy": voice.id},
@@ -290,7 +291,7 @@ def test_what_cannot_be_read_for_want_of_descriptors_is_not_missing(library, lef
     changes = {
         ConsentInUseError: lambda: library.remove_consent(consent.id),
         VoiceExistsError: lambda: library.add("anna", recording(330), consent=consent.id),
-        VoiceNotFoundError: lambda: library.remove("nobody"),
+        VoiceNotFoundError: lambda: library.remove("no such voice"),
     }
 
     with descriptors_left(left):
@@ -324,6 +325,14 @@ def test_a_change_without_descriptors_is_made_and_told_or_not_made(library, tmp_
     assert not list(tmp_path.glob("**/*.damaged-*"))
 
 
+def test_a_folder_that_cannot_be_listed_for_want_of_descriptors_is_not_empty(library, tmp_path):
+    """Between two looks at a folder, other requests may take the last descriptor."""
+    library.add("Anna", recording(), statement="she said so")
+
+    with descriptors_left(0), pytest.raises(OSError, match="Too many open files"):
+        entries(tmp_path / "voices" / "voices", CustomVoice)
+
+
 def test_with_descriptors_enough_all_of_it_works(library):
     """The limit of the tests above is not below what is needed."""
     with descriptors_left(ENOUGH):
@@ -352,3 +361,33 @@ def test_another_process_that_never_lets_go_holds_up_nothing_for_long(library, t
         os.close(held)
 
     assert library.add("Bert", recording(330), statement="he said so").name == "Bert"
+
+
+@pytest.mark.parametrize("parent", ["voices", "consents", "."])
+def test_what_cannot_be_flushed_is_not_changed(library, tmp_path, monkeypatch, parent):
+    """The last descriptor may go between any two steps: a change that is told as failed has not been made."""
+    kept = library.add_consent("Anna", recording(), language="en")
+    voice = library.add("Anna", recording(), statement="she said so")
+    root, really = tmp_path / "voices", os.open
+
+    def fails(path, flags, *args, **kwargs):
+        if flags & os.O_DIRECTORY and Path(path) == root / parent:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return really(path, flags, *args, **kwargs)
+
+    changes = {
+        "voices": [lambda: library.remove("Anna"), lambda: library.add("Bert", recording(330))],
+        "consents": [
+            lambda: library.remove_consent(kept.id),
+            lambda: library.add_consent("Bert", recording(330), language="en"),
+        ],
+    }.get(parent, [lambda: library.set_alias("alloy", "Anna")])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fails)
+        for change in changes:
+            with pytest.raises(OSError, match="Too many open files"):
+                change()
+
+    assert library.voices() == [voice]
+    assert library.consents() == [kept]
+    assert library.aliases() == {}
