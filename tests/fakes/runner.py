@@ -51,6 +51,7 @@ class FakeRunner:
         self.requests = []
         self.batches = []
         self.deadlines = []
+        self.begun = []
         self.switched = []
         self.hear = transcript_of
         self.pieces_of = pieces_of
@@ -72,8 +73,9 @@ class FakeRunner:
         if self.error:
             raise self.error
 
-    async def transcribe(self, model, batch, *, deadline=math.inf, on_progress=None):
+    async def transcribe(self, model, batch, *, begun=False, deadline=math.inf, on_progress=None):
         self.deadlines.append(deadline)
+        self.begun.append(begun)
         self.requests += [(model, request) for request in batch]
         self.batches.append(len(batch))
         self.running += 1
@@ -85,8 +87,9 @@ class FakeRunner:
         finally:
             self.running -= 1
 
-    async def stream(self, model, request, *, deadline=math.inf):
+    async def stream(self, model, request, *, begun=False, deadline=math.inf):
         self.deadlines.append(deadline)
+        self.begun.append(begun)
         self.requests.append((model, request))
         self.running += 1
         try:
@@ -100,8 +103,9 @@ class FakeRunner:
         finally:
             self.running -= 1
 
-    async def synthesize(self, model, request, *, deadline=math.inf):
+    async def synthesize(self, model, request, *, begun=False, deadline=math.inf):
         self.deadlines.append(deadline)
+        self.begun.append(begun)
         self.requests.append((model, request))
         await self._pass()
         if self.pieces is not None:
@@ -117,6 +121,6 @@ class FakeRunner:
     async def voices(self, model):
         return self.placements[model].model.voices
 
-    async def switch_to(self, model, *, deadline=math.inf):
+    async def switch_to(self, model, *, begun=False, deadline=math.inf):
         self.switched.append(model)
         await self._pass()

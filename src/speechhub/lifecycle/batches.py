@@ -1,6 +1,6 @@
 """Which tickets share a call of an engine. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from speechhub.lifecycle.target import Ticket
@@ -31,3 +31,17 @@ def batch_size(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) 
             return count
         lengths_s = together_s
     return len(line)
+
+
+def calls(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> Iterator[Sequence[Ticket]]:
+    """Yield the tickets of a line as they will share calls, if none comes and none leaves.
+
+    Args:
+        line: As for `batch_size`, but for those who do not use the engine; may be empty.
+        most_recordings: As for `batch_size`.
+        audio_s: As for `batch_size`.
+    """
+    while line:
+        count = batch_size(line, most_recordings=most_recordings, audio_s=audio_s)
+        yield line[:count]
+        line = line[count:]

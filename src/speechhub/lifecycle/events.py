@@ -24,6 +24,8 @@ class Requested:
     recordings_s: tuple[float, ...] = ()
     """Lengths of its recordings, if they may share a call of the engine with those of others; empty if it
     wants the engine for itself."""
+    begun: bool = False
+    """Whether it goes on with a request that had its turn before: no full line refuses it."""
     deadline: float = math.inf
     """When waiting is over and the ticket is refused, in seconds of the scheduler's clock."""
 

@@ -12,8 +12,9 @@ class Limits:
 
     queue_limit: int = 32
     """Tickets that may wait for one target."""
-    queue_limit_s: float = 120.0
-    """Work that may wait for one target, as predicted; one ticket may always wait."""
+    queue_limit_s: float = 0.0
+    """How long a ticket may have to wait for its answer, as predicted, if another one waits already; 0 means
+    until its deadline."""
     switch_timeout_s: float = 30.0
     first_load_timeout_s: float = 120.0
     idle_unload_s: float = 300.0

@@ -191,13 +191,20 @@ class Manager:
     # ── Using ────────────────────────────────────────────────────────────────
 
     def lease(
-        self, target: str, *, front: bool = False, size: float = 0.0, deadline: float = math.inf
+        self,
+        target: str,
+        *,
+        front: bool = False,
+        begun: bool = False,
+        size: float = 0.0,
+        deadline: float = math.inf,
     ) -> AbstractAsyncContextManager[Worker]:
         """Wait for the engine that serves *target*, and use it alone.
 
         Args:
             target: Id of the model.
             front: Go before all who wait; for work whose worker crashed.
+            begun: Go on with a request that had its turn before: no full line refuses it.
             size: How much work it is: seconds of audio to transcribe, characters to speak; 0 is unknown.
             deadline: When waiting is over, by the event loop's clock.
 
@@ -207,7 +214,14 @@ class Manager:
             EngineLoadError: The engine cannot load the model.
         """
         return self._leases.lease(
-            Requested(ticket=next(self._numbers), target=target, front=front, size=size, deadline=deadline)
+            Requested(
+                ticket=next(self._numbers),
+                target=target,
+                front=front,
+                begun=begun,
+                size=size,
+                deadline=deadline,
+            )
         )
 
     async def transcribe(
@@ -216,6 +230,7 @@ class Manager:
         part: Part,
         *,
         front: bool = False,
+        begun: bool = False,
         deadline: float = math.inf,
     ) -> Heard:
         """Wait for the engine that serves *target*, and have it transcribe, in one call with others' work.
@@ -227,6 +242,7 @@ class Manager:
             target: Id of the model.
             part: What to transcribe; all of it goes into one call.
             front: As for `lease`.
+            begun: As for `lease`.
             deadline: As for `lease`.
 
         Raises:
@@ -239,6 +255,7 @@ class Manager:
             ticket=next(self._numbers),
             target=target,
             front=front,
+            begun=begun,
             size=sum(lengths_s),
             deadline=deadline,
             recordings_s=() if front else lengths_s,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from speechhub.errors import EnginePinnedError, SpeechhubError
-from speechhub.lifecycle.batches import batch_size
+from speechhub.lifecycle.batches import batch_size, calls
 from speechhub.lifecycle.estimates import Mean, Succession
 from speechhub.lifecycle.events import Effect, Fetch, Grant, Load, Refuse, Stop, Unasked, Verify
 from speechhub.lifecycle.limits import Limits
@@ -14,7 +14,7 @@ from speechhub.lifecycle.placement import Device
 from speechhub.lifecycle.policy import Line, Scene
 from speechhub.lifecycle.room import Tenant, has_room, victims_for
 from speechhub.lifecycle.states import Phase
-from speechhub.lifecycle.target import Job, Target, WorkerState
+from speechhub.lifecycle.target import Job, Target, Ticket, WorkerState
 
 FIRST_SWITCH_GUESS_S = 5.0
 """What a switch costs, before the first one is measured."""
@@ -24,6 +24,11 @@ def refuse_all(it: Target, error: SpeechhubError) -> Sequence[Effect]:
     """Send away all who wait for a target."""
     refused, it.waiting = it.waiting, []
     return [Refuse(ticket=ticket.number, error=error) for ticket in refused]
+
+
+def size_of(together: Sequence[Ticket]) -> float:
+    """Return how much work the tickets of one call are; 0 is unknown."""
+    return sum(ticket.size for ticket in together)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +75,24 @@ class Occupancy:
 
     def wait_s(self, it: Target, now: float) -> float:
         """Return how long a ticket that comes now for *it* will wait, as predicted."""
-        wait_s = it.waiting_s() + it.running_s(now)
+        return self._line_s(it, it.waiting) + self._until_line_s(it, now)
+
+    def answer_s(self, it: Target, ticket: Ticket, now: float) -> float:
+        """Return how long it will take until *ticket*, which comes now, has its work done, as predicted."""
+        return self._line_s(it, [*it.waiting, ticket]) + self._until_line_s(it, now)
+
+    def _line_s(self, it: Target, line: Sequence[Ticket]) -> float:
+        """Return how long the work of a line takes, as predicted: what shares a call is paid for once."""
+        shared = calls(
+            [ticket for ticket in line if not ticket.presence],
+            most_recordings=it.worker.most_recordings if it.worker else it.placement.max_batch,
+            audio_s=self.limits.batch_audio_s,
+        )
+        return sum(it.service.predict(size_of(together)) for together in shared)
+
+    def _until_line_s(self, it: Target, now: float) -> float:
+        """Return how long it will take until the line of *it* moves, as predicted."""
+        wait_s = it.running_s(now)
         others = [other for other in self.targets.values() if other is not it]
         if it.phase_is(Phase.READY):
             away = self.device.exclusive and any(other.waiting for other in others)
@@ -228,8 +250,7 @@ class Occupancy:
             granted, it.waiting = it.waiting[:count], it.waiting[count:]
             numbers = tuple(ticket.number for ticket in granted)
             if not granted[0].presence:
-                size = sum(ticket.size for ticket in granted)
-                worker.job = Job(tickets=set(numbers), size=size, began=now)
+                worker.job = Job(tickets=set(numbers), size=size_of(granted), began=now)
                 worker.calls += 1
             yield Grant(tickets=numbers, target=it.name, epoch=worker.epoch)
 

@@ -27,7 +27,8 @@ ATTEMPTS = 2
 class Runner(Protocol):
     """Runs models by id; waits for their engines, and raises what `Manager.lease` raises.
 
-    A *deadline* is a time of the event loop's clock; whoever still waits for an engine then is refused.
+    A *deadline* is a time of the event loop's clock; whoever still waits for an engine then is refused. What
+    has *begun* goes on with a request that had its turn before, and is not refused because many wait.
     """
 
     async def transcribe(
@@ -35,6 +36,7 @@ class Runner(Protocol):
         model: str,
         batch: Sequence[TranscribeRequest],
         *,
+        begun: bool = False,
         deadline: float = math.inf,
         on_progress: Callable[[float], None] | None = None,
     ) -> list[Transcript]:
@@ -42,13 +44,13 @@ class Runner(Protocol):
         ...
 
     def stream(
-        self, model: str, request: TranscribeRequest, *, deadline: float = math.inf
+        self, model: str, request: TranscribeRequest, *, begun: bool = False, deadline: float = math.inf
     ) -> AsyncGenerator[str | Transcript, None]:
         """Yield pieces of text as they become final, and at last the transcript."""
         ...
 
     def synthesize(
-        self, model: str, request: SynthesizeRequest, *, deadline: float = math.inf
+        self, model: str, request: SynthesizeRequest, *, begun: bool = False, deadline: float = math.inf
     ) -> AsyncGenerator[Audio, None]:
         """Yield speech piece by piece."""
         ...
@@ -74,6 +76,7 @@ class LocalRunner:
         model: str,
         batch: Sequence[TranscribeRequest],
         *,
+        begun: bool = False,
         deadline: float = math.inf,
         on_progress: Callable[[float], None] | None = None,
     ) -> list[Transcript]:
@@ -81,7 +84,9 @@ class LocalRunner:
         for attempt in range(1, ATTEMPTS + 1):
             part = Part(recordings=batch, on_progress=on_progress)
             try:
-                heard = await self._manager.transcribe(model, part, front=attempt > 1, deadline=deadline)
+                heard = await self._manager.transcribe(
+                    model, part, front=attempt > 1, begun=begun, deadline=deadline
+                )
             except EngineCrashedError:
                 self._crashed(model, last=attempt == ATTEMPTS)
                 if attempt == ATTEMPTS:
@@ -96,23 +101,23 @@ class LocalRunner:
         raise AssertionError("unreachable")
 
     def stream(
-        self, model: str, request: TranscribeRequest, *, deadline: float = math.inf
+        self, model: str, request: TranscribeRequest, *, begun: bool = False, deadline: float = math.inf
     ) -> AsyncGenerator[str | Transcript, None]:
         """Yield pieces of text, and at last the transcript; see `Runner`."""
         length_s = request.audio.duration_s
         return self._lease_and(
-            partial(self._manager.lease, model, size=length_s, deadline=deadline),
+            partial(self._manager.lease, model, begun=begun, size=length_s, deadline=deadline),
             lambda worker: worker.stream(request),
             model,
             lambda piece: length_s if isinstance(piece, Transcript) else 0.0,
         )
 
     def synthesize(
-        self, model: str, request: SynthesizeRequest, *, deadline: float = math.inf
+        self, model: str, request: SynthesizeRequest, *, begun: bool = False, deadline: float = math.inf
     ) -> AsyncGenerator[Audio, None]:
         """Yield speech piece by piece; see `Runner`."""
         return self._lease_and(
-            partial(self._manager.lease, model, size=len(request.text), deadline=deadline),
+            partial(self._manager.lease, model, begun=begun, size=len(request.text), deadline=deadline),
             lambda worker: worker.synthesize(request),
             model,
             lambda audio: audio.duration_s,

@@ -48,6 +48,23 @@ from speechhub.lifecycle.states import Phase
 from speechhub.lifecycle.target import Target, TargetState, Ticket
 
 
+def _ticket(event: Requested, *, order: int, now: float) -> Ticket:
+    return Ticket(
+        number=event.ticket,
+        order=order,
+        arrived=now,
+        presence=event.presence,
+        deadline=event.deadline,
+        size=event.size,
+        recordings_s=event.recordings_s,
+    )
+
+
+def _told(seconds: float) -> float:
+    """Return a wait as clients are told: whole seconds, 1 to 60."""
+    return min(60.0, max(1.0, math.ceil(seconds)))
+
+
 class Scheduler:
     """Decides who runs where. One instance for the life of the server, owned by one `Manager`."""
 
@@ -177,17 +194,8 @@ class Scheduler:
             return
         if not event.front and not event.presence:
             self._device_of(it).succession.note(it.name)
-        it.enqueue(
-            Ticket(
-                number=event.ticket,
-                order=next(self._front_orders if event.front else self._orders),
-                arrived=now,
-                presence=event.presence,
-                deadline=event.deadline,
-                size=event.size,
-                recordings_s=event.recordings_s,
-            )
-        )
+        orders = self._front_orders if event.front else self._orders
+        it.enqueue(_ticket(event, order=next(orders), now=now))
 
     def _refusal(self, it: Target, event: Requested, now: float) -> SpeechhubError | None:
         if self._shutting_down:
@@ -198,15 +206,26 @@ class Scheduler:
             return EngineFailingError(it.name, it.breaker.error, retry_after_s=it.breaker.until - now)
         if event.deadline <= now:
             return self._too_late(it, now)
-        too_many = len(it.waiting) >= self._limits.queue_limit
-        work_s = it.waiting_s() + it.service.predict(event.size)
-        too_much = bool(it.waiting) and work_s > self._limits.queue_limit_s
-        if (too_many or too_much) and not event.front:
+        return None if event.front or event.begun else self._full(it, event, now)
+
+    def _full(self, it: Target, event: Requested, now: float) -> QueueFullError | None:
+        """Say that too many wait, or that the work ahead and its own would take longer than it may."""
+        if len(it.waiting) >= self._limits.queue_limit:
             return QueueFullError(
                 f"{len(it.waiting)} requests already wait for model {it.name!r}. Try again later.",
                 retry_after_s=self._retry_after_s(it, now),
             )
-        return None
+        if not it.waiting:
+            return None
+        answer_s = self._device_of(it).answer_s(it, _ticket(event, order=0, now=now), now)
+        limit_s = min(event.deadline - now, self._limits.queue_limit_s or math.inf)
+        if answer_s <= limit_s:
+            return None
+        return QueueFullError(
+            f"{len(it.waiting)} requests already wait for model {it.name!r}: the answer would take about "
+            f"{math.ceil(answer_s)} s, and it may take {math.floor(limit_s)} s. Try again later.",
+            retry_after_s=_told(answer_s - limit_s),
+        )
 
     def _too_late(self, it: Target, now: float) -> RequestTimeoutError:
         return RequestTimeoutError(
@@ -215,7 +234,7 @@ class Scheduler:
         )
 
     def _retry_after_s(self, it: Target, now: float) -> float:
-        return min(60.0, max(1.0, math.ceil(self.wait_s(it.name, now))))
+        return _told(self.wait_s(it.name, now))
 
     def _done(self, ticket: int, now: float, *, finished: bool) -> None:
         for it in self._targets.values():

@@ -113,10 +113,6 @@ class Target:
         """Return whether there is a worker in one of *phases*."""
         return self.worker is not None and self.worker.phase in phases
 
-    def waiting_s(self) -> float:
-        """Return how long the work of those who wait will take, as predicted."""
-        return sum(self.service.predict(it.size) for it in self.waiting if not it.presence)
-
     def running_s(self, now: float) -> float:
         """Return how long the running work will still take, as predicted; 0 without any."""
         job = self.worker.job if self.worker else None

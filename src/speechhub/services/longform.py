@@ -92,7 +92,9 @@ class Longform:
         return await self._reading.take(1 if uncertain else self._most, ahead=self._most)
 
     async def _streamed(self, passage: Passage) -> AsyncGenerator[str, None]:
-        work = self._runner.stream(self._model, self._request_for(passage), deadline=self._deadline)
+        work = self._runner.stream(
+            self._model, self._request_for(passage), begun=self.done_s > 0, deadline=self._deadline
+        )
         async with aclosing(work) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Transcript):
@@ -114,6 +116,7 @@ class Longform:
                 transcripts += await self._runner.transcribe(
                     self._model,
                     [self._request_for(passage) for passage in part],
+                    begun=self.done_s > 0,
                     deadline=self._deadline,
                     on_progress=partial(self._report, part),
                 )

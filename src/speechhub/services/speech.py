@@ -244,7 +244,9 @@ class SpeechService:
                 pipeline.join(pause)
             pause = _pause_after(text, job.silence_interval_ms)
             one = replace(request, text=text)
-            work = self._runner.synthesize(placement.target, one, deadline=deadline)
+            work = self._runner.synthesize(
+                placement.target, one, begun=spoken.duration_s > 0, deadline=deadline
+            )
             async with aclosing(work) as speech:
                 async for audio in speech:
                     spoken.add(audio)

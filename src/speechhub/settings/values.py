@@ -150,9 +150,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """CPU threads for each engine; 0 means one for each core."""
     queue_limit: Count = 32
     """Requests that may wait for one model; more are refused with 503."""
-    queue_limit_s: Seconds = 120.0
-    """Work that may wait for one model, in seconds as predicted from what was measured; more is refused with
-    503, though one request may always wait. Less means quicker refusals, more means longer waits."""
+    queue_limit_s: Annotated[float, Meta(ge=0)] = 0.0
+    """How long a request may have to wait for its answer, in seconds as predicted from what was measured, if
+    another one waits already; it is refused with 503 otherwise. 0 means as long as it may take at all,
+    ``request_timeout_s`` or what its client says. Less means quicker refusals, more means longer waits."""
     stt_max_wait_s: Seconds = 30.0
     """How long a transcription may wait for another engine's work on an exclusive device before it gets its
     turn, whatever a switch costs. Less favours transcription over speech, and costs more switches."""

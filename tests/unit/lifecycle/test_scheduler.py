@@ -1,5 +1,7 @@
 """The scheduler: events in, effects out."""
 
+import math
+
 import pytest
 
 from speechhub.engine import Slot, SttCapabilities
@@ -608,25 +610,77 @@ def test_a_success_ends_the_pauses():
     assert scheduler.state("stt").failing_until is None
 
 
-def test_a_queue_is_bounded_by_the_work_in_it():
-    """Long work fills a queue before many tickets do; one may always wait."""
-    scheduler = gpu_scheduler(Limits(queue_limit=99, queue_limit_s=120))
+def second_for_each_unit(limits):
+    """Return a scheduler whose engine takes a second for each unit of work, and is free at 60."""
+    scheduler = gpu_scheduler(limits)
     bring_up(scheduler, "stt", 1)
     scheduler.handle(Requested(ticket=2, target="stt", size=50), 1)
     scheduler.handle(Done(ticket=1), 10)
-    scheduler.handle(Done(ticket=2), 60)  # a second for each unit
-    scheduler.handle(Requested(ticket=3, target="stt", size=1), 60)
+    scheduler.handle(Done(ticket=2), 60)
+    return scheduler
+
+
+def test_a_queue_is_bounded_by_the_work_in_it():
+    """Long work fills a queue before many tickets do; one may always wait."""
+    scheduler = second_for_each_unit(Limits(queue_limit=99, queue_limit_s=120))
+    scheduler.handle(Requested(ticket=3, target="stt", size=10), 60)
 
     assert scheduler.handle(Requested(ticket=4, target="stt", size=500), 60) == []
     [refusal] = scheduler.handle(Requested(ticket=5, target="stt", size=1), 60)
     scheduler.handle(Cancelled(ticket=4), 60)
-    scheduler.handle(Requested(ticket=6, target="stt", size=100), 60)
-    [other] = scheduler.handle(Requested(ticket=7, target="stt", size=21), 60)
+    scheduler.handle(Requested(ticket=6, target="stt", size=90), 60)
+    [other] = scheduler.handle(Requested(ticket=7, target="stt", size=24), 60)
 
     assert isinstance(refusal.error, QueueFullError)
     assert refusal.error.retry_after_s == 60, "the longest that clients should be told"
     assert isinstance(other.error, QueueFullError)
+    assert other.error.retry_after_s == 4, "it would fit then"
     assert scheduler.handle(Requested(ticket=8, target="stt", size=20), 60) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "deadline", "refused"),
+    [(90, 260, False), (101, 260, True), (101, 262, False), (9999, math.inf, False)],
+)
+def test_work_is_refused_only_if_it_would_be_too_late(size, deadline, refused):
+    """Nothing is sent away that would be answered in time, however much waits already."""
+    scheduler = second_for_each_unit(Limits(queue_limit=99))
+    for ticket in (3, 4):  # one runs, one waits
+        scheduler.handle(Requested(ticket=ticket, target="stt", size=50), 60)
+
+    effects = scheduler.handle(Requested(ticket=5, target="stt", size=size, deadline=deadline), 60)
+
+    assert [isinstance(it.error, QueueFullError) for it in effects] == [True] * refused
+
+
+def test_a_shared_call_is_counted_once():
+    """Eight recordings of 44 s on a slow machine go in four calls of two, each with one fixed price."""
+    scheduler = Scheduler(
+        placements(placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=4))),
+        Limits(queue_limit=99, batch_audio_s=100),
+    )
+    bring_up(scheduler, "stt", 1)
+    scheduler.handle(Done(ticket=1), 1)
+    for ticket, size, took_s in ((2, 10, 40), (3, 20, 50)):  # 30 s, and 1 s for each second of audio
+        scheduler.handle(Requested(ticket=ticket, target="stt", size=size), 100 * ticket)
+        scheduler.handle(Done(ticket=ticket), 100 * ticket + took_s)
+    for ticket in range(4, 13):
+        scheduler.handle(Requested(ticket=ticket, target="stt", size=44, recordings_s=(44.0,)), 400)
+
+    assert scheduler.state("stt").waiting == 8
+    assert scheduler.wait_s("stt", 400) == pytest.approx((30 + 44) + 4 * (30 + 88))
+
+
+def test_what_has_begun_is_not_refused_because_many_wait():
+    """A long recording does not lose what it has because others came meanwhile."""
+    scheduler = second_for_each_unit(Limits(queue_limit=2, queue_limit_s=1))
+    for ticket in (3, 4, 5):
+        scheduler.handle(Requested(ticket=ticket, target="stt"), 60)
+
+    [refusal] = scheduler.handle(Requested(ticket=6, target="stt", size=9), 60)
+
+    assert isinstance(refusal.error, QueueFullError)
+    assert scheduler.handle(Requested(ticket=7, target="stt", size=9, begun=True), 60) == []
 
 
 def test_retry_after_counts_what_runs_what_waits_and_what_must_be_switched():

@@ -68,7 +68,8 @@ class Humming(FakeRunner):
     def texts(self):
         return [request.text for _, request in self.requests]
 
-    async def synthesize(self, model, request, **_):
+    async def synthesize(self, model, request, *, begun, **_):
+        self.begun.append(begun)
         self.requests.append((model, request))
         self.running += 1
         try:
@@ -149,6 +150,7 @@ async def test_five_thousand_characters_are_one_speech(hear, runner):
     assert "".join("".join(runner.texts).split()) == "".join(LONG.split())
     assert all(len(text) <= 200 and text.endswith("while.") for text in runner.texts)
     assert {request.seed for _, request in runner.requests} == {7}
+    assert runner.begun == [False] + [True] * (len(runner.texts) - 1)
     assert pauses_s(heard) == [pytest.approx(0.15, abs=0.02)] * (len(runner.texts) - 1)
     assert np.abs(np.diff(heard)).max() < 0.05, "a click"
     loudness = [np.abs(heard[places]).max() for places in sounds(heard)]

@@ -115,6 +115,9 @@ async def test_a_long_recording_is_transcribed_in_passages(service, runner, file
         assert end_s - 0.1 <= segment.end_s <= end_s + 0.6
     said = [f"{s.end_s - s.start_s:.2f} seconds." for s in transcript.segments]
     assert transcript.text == " ".join(said)
+    assert runner.begun[0] is False
+    assert len(runner.begun) > 1
+    assert all(runner.begun[1:]), "what came in between must not push the rest out"
 
 
 async def test_passages_go_in_batches(service, runner, file_of):
