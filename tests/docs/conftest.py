@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.server import serving
+from tests.unit.codecs.recordings import film
 
 ALIASES = {"whisper-base": "echo-stt", "piper-en-us-joe": "echo-tts"}
 """Models that the pages name, and what stands for them here."""
@@ -26,7 +27,7 @@ class Shell:
 
     def __init__(self, url: str, folder: Path) -> None:
         self._url = url
-        self._folder = folder
+        self.folder = folder
         folder.mkdir()
         (folder / ".venv").symlink_to(sys.prefix)  # as in a clone, after scripts/serve
         tools = folder / "bin"
@@ -54,7 +55,7 @@ class Shell:
         return subprocess.run(
             command,
             env=self._env,
-            cwd=self._folder,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=BLOCK_LIMIT_S,
@@ -71,7 +72,7 @@ def server_url(tmp_path_factory):
 
 @pytest.fixture
 def shell(server_url, tmp_path):
-    """Give a folder that holds a recording, speech.mp3."""
+    """Give a folder that holds a recording, speech.mp3, and film.mkv, which has two languages."""
     if not shutil.which("curl"):
         pytest.skip("there is no curl here")
     made = Shell(server_url, tmp_path / "reader")
@@ -80,4 +81,5 @@ def shell(server_url, tmp_path):
         """-d '{"model": "tts-1", "input": "One two three four five six.", "response_format": "mp3"}'"""
     )
     assert recording.returncode == 0, recording.stderr
+    (made.folder / "film.mkv").write_bytes(film("matroska", {"language": "eng"}, {"language": "ger"}))
     return made

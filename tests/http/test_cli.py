@@ -19,6 +19,7 @@ import structlog
 
 from speechhub.cli import main
 from tests.e2e.server import serving
+from tests.unit.codecs.recordings import film
 
 ECHO = {"SPEECHHUB_STT_MODEL": "echo-stt", "SPEECHHUB_TTS_MODEL": "echo-tts"}
 TEXT = "One two three four five six."
@@ -208,6 +209,26 @@ def test_a_transcript_is_printed(run, where, recording):
     assert len(from_file.stdout.split()) == 2
     assert from_stdin.stdout == from_file.stdout
     assert from_file.stderr == ""
+
+
+@here_and_there
+def test_the_audio_track_of_a_film_is_chosen(run, where, tmp_path):
+    """By its language or number; of several films, one without it does not keep the others waiting."""
+    tracks = {"packets": "none", "language": "ger"}, {"language": "eng"}
+    (tmp_path / "a.mkv").write_bytes(film("matroska", *tracks, seconds=1))
+    (tmp_path / "b.mkv").write_bytes(film("matroska", {"language": "fre"}, seconds=1))
+
+    heard = run("transcribe", "a.mkv", "--audio-track", "en", *where)
+    refused = run("transcribe", "a.mkv", "--audio-track", "1", *where)
+    both = run("transcribe", "b.mkv", "a.mkv", "--audio-track", "2", "-o", "out/", *where)
+
+    assert heard.exit_code == 0, heard.output
+    assert heard.stdout.split()
+    assert refused.exit_code == 1
+    assert "Audio track 1 has no sound that can be decoded." in refused.stderr
+    assert both.exit_code == 1
+    assert re.search(r"b.mkv: .*The file has no audio track '2'\.", both.stderr)
+    assert (tmp_path / "out" / "a.txt").read_text("utf-8") == heard.stdout
 
 
 @here_and_there

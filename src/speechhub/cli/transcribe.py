@@ -19,6 +19,8 @@ ENDINGS: Final = {".srt": "srt", ".vtt": "vtt", ".json": "json"}
 """Ending of an output file → format; all others are for text."""
 WRITTEN: Final = {"text": ".txt", "json": ".json", "verbose_json": ".json", "srt": ".srt", "vtt": ".vtt"}
 """Format → ending of the files in a folder."""
+OF_RECORDING: Final = ("file", "audio_track")
+"""Names of fields in a server's refusals that are about one recording."""
 Fields = dict[str, str | list[str]]
 """The fields of the form that the server would get."""
 Hear = Callable[[BinaryIO, str, "Hearing"], Awaitable[str]]
@@ -36,6 +38,10 @@ Hear = Callable[[BinaryIO, str, "Hearing"], Awaitable[str]]
 @click.option("--words", is_flag=True, help="Word times, too; they need verbose_json, or '-o x.json'.")
 @click.option("--translate", is_flag=True, help="Answer in English, whatever is spoken.")
 @click.option("--prompt", help="Text that sets style and vocabulary.")
+@click.option(
+    "--audio-track", metavar="TRACK",
+    help="Audio track of a recording that has several: its number, from 1, or its language, such as 'de'.",
+)  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path),
               help="File to write, whose ending .srt, .vtt or .json says the format; for several recordings, "
               "a folder.")  # fmt: skip
@@ -50,6 +56,7 @@ def transcribe(
     words: bool,
     translate: bool,
     prompt: str | None,
+    audio_track: str | None,
     output: Path | None,
     url: str | None,
     api_key: str | None,
@@ -67,6 +74,7 @@ def transcribe(
     speechhub transcribe talk.mp4 -o talk.srt
     speechhub transcribe talk.mp3 -o talk.json --words
     speechhub transcribe talks/ -o transcripts/ --format vtt
+    speechhub transcribe film.mkv -o film.srt --audio-track de
     speechhub transcribe talk.mp3 --url http://127.0.0.1:8000
     """  # noqa: D301
     found = find_recordings(files)
@@ -88,6 +96,7 @@ def transcribe(
         "model": model,
         "language": language,
         "prompt": prompt,
+        "audio_track": audio_track,
         "response_format": chosen,
         "timestamp_granularities[]": ["segment", "word"] if words else None,
     }
@@ -117,7 +126,7 @@ async def _each(recordings: list[Recording], response_format: str, hear: Hear) -
             await _one(recording, hear, response_format, alone=len(recordings) == 1)
         except (AudioError, ServerError, OSError) as error:
             # What is wrong with one recording says nothing about the next; anything else does.
-            of_recording = isinstance(error, AudioError) or getattr(error, "param", None) == "file"
+            of_recording = isinstance(error, AudioError) or getattr(error, "param", None) in OF_RECORDING
             of_recording = of_recording or getattr(error, "filename", None) == recording.name
             if len(recordings) == 1 or not of_recording:
                 raise

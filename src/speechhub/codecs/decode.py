@@ -15,7 +15,6 @@ import av
 import numpy as np
 from av.audio import AudioStream
 from av.container import InputContainer
-from av.stream import Discard
 from numpy.typing import NDArray
 
 from speechhub.codecs.budget import Budget
@@ -24,6 +23,7 @@ from speechhub.codecs.ffmpeg import limit_ffmpeg
 from speechhub.codecs.mono import Mono
 from speechhub.codecs.plain import plain_wav
 from speechhub.codecs.sniff import ID3, SUPPORTED, after_id3, sniff
+from speechhub.codecs.tracks import TrackChoice, TrackTaken, is_first
 from speechhub.domain.audio import Audio
 from speechhub.errors import (
     AudioTooCostlyError,
@@ -41,6 +41,9 @@ MAX_BROKEN_PACKETS: Final = 1_000
 
 BLOCK_S: Final = 30.0
 """Length of a block, in seconds: short recordings are one, which nothing has to copy."""
+
+MAX_STREAMS: Final = 100
+"""Streams of all kinds in one file: films have a dozen audio tracks, and forty of subtitles."""
 
 READS_PER_BYTE: Final = 8
 """How often over FFmpeg may read the file: an index that points to the same bytes a million times
@@ -62,7 +65,7 @@ _CONTAINER_OPTIONS: Final = {
     "protocol_whitelist": "none",
     "codec_whitelist": ",".join(sorted(DECODERS)),  # keeps the probing of streams from decoding video
     "fflags": "-genpts",  # PyAV asks for it; it reads ahead, and we need no time stamps
-    "max_streams": "16",
+    "max_streams": str(MAX_STREAMS),
 }
 _MOV_OPTIONS: Final = {"enable_drefs": "0", "use_absolute_path": "0"}
 
@@ -76,7 +79,7 @@ def decode(
     max_duration_s: float,
     cancelled: Callable[[], bool] | None = None,
 ) -> Audio:
-    """Decode the first audio stream of *source*, mixed to mono and resampled.
+    """Decode one audio track of *source*, mixed to mono and resampled.
 
     Arguments and errors are those of `decode_blocks`.
     """
@@ -93,8 +96,10 @@ def decode_blocks(
     max_duration_s: float,
     cancelled: Callable[[], bool] | None = None,
     block_s: float = BLOCK_S,
+    audio_track: str | None = None,
+    on_track: Callable[[TrackTaken], None] | None = None,
 ) -> Generator[NDArray[np.float32]]:
-    """Decode the first audio stream of *source* block by block, mixed to mono and resampled.
+    """Decode one audio track of *source* block by block, mixed to mono and resampled.
 
     Bound by the CPU: ask for the next block in a thread, any one. It shares nothing with other calls. What
     is wrong with a recording shows when decoding gets there, be it after many good blocks.
@@ -106,12 +111,16 @@ def decode_blocks(
         max_duration_s: longest result, in seconds; decoding stops there, whatever a header claims.
         cancelled: asked every few milliseconds; decoding stops when it says yes.
         block_s: length of a block, in seconds; the last is shorter.
+        audio_track: which track, as `TrackChoice` takes it; None leaves the choice to the recording.
+        on_track: told which track is decoded, where there are several; of the last, where the ones before
+            turned out to be empty.
 
     Yields:
         float32, shape (n_samples,), range [-1, 1]; at least one block, none empty. Each is the caller's own.
 
     Raises:
         UnsupportedAudioError: not audio, or in a container or codec that is not on the list.
+        AudioTrackError: there is no track such as *audio_track* that can be decoded.
         CorruptAudioError: a known container that cannot be decoded.
         AudioTooShortError: less than `MIN_DURATION_S` of audio.
         AudioTooLongError: more than *max_duration_s* of audio.
@@ -131,7 +140,8 @@ def decode_blocks(
     upload = _Upload(file, start, cancelled, budget)
     file.seek(0)
     mono = Mono(sample_rate, max_duration_s, block_s)
-    plain = plain_wav(file, sample_rate) if demuxer == "wav" else None
+    choice = TrackChoice(audio_track, DECODERS, on_track)
+    plain = plain_wav(file, sample_rate) if demuxer == "wav" and is_first(audio_track) else None
     if plain is not None:
         broken = 0
         for samples in plain:
@@ -140,10 +150,11 @@ def decode_blocks(
             budget.audio_s = mono.duration_s
             yield from budget.apart(mono.take())
     else:
-        upload.seek(0)
-        broken = yield from _decode_with_ffmpeg(upload, demuxer, mono)
+        broken = yield from _decode_with_ffmpeg(upload, demuxer, mono, choice)
     rest = mono.finish()
     upload.check()
+    if not mono.length:
+        choice.check_sound()
     if broken and not mono.length:
         raise CorruptAudioError(_CORRUPT)
     if mono.length < MIN_DURATION_S * sample_rate:
@@ -154,10 +165,26 @@ def decode_blocks(
 
 
 def _decode_with_ffmpeg(
-    upload: "_Upload", demuxer: str, mono: Mono
+    upload: "_Upload", demuxer: str, mono: Mono, choice: TrackChoice
+) -> Generator[NDArray[np.float32], None, int]:
+    """Feed the first track with sound to *mono*; yield its blocks, return how many packets were broken."""
+    while True:
+        try:
+            broken = yield from _decode_track(upload, demuxer, mono, choice)
+        except (CorruptAudioError, UnsupportedAudioError):
+            if mono.length or not choice.has_more:
+                raise
+        else:
+            if mono.length or not choice.has_more:
+                return broken
+
+
+def _decode_track(
+    upload: "_Upload", demuxer: str, mono: Mono, choice: TrackChoice
 ) -> Generator[NDArray[np.float32], None, int]:
     """Feed all that FFmpeg can decode to *mono*; yield its blocks, return how many packets were broken."""
     limit_ffmpeg()
+    upload.seek(0)
     try:
         with av.open(
             upload,
@@ -167,7 +194,7 @@ def _decode_with_ffmpeg(
             metadata_errors="replace",  # a tag in an old code page is no reason to refuse the audio
             io_open=_refuse_to_open,
         ) as container:
-            broken = yield from _decode_packets(container, _audio_stream(container), mono, upload)
+            broken = yield from _decode_packets(container, choice.take(container), mono, upload)
             mono.flush()
             return broken
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
@@ -184,23 +211,6 @@ def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
     """Stand where FFmpeg would open a second file or an address."""
     del url, flags, options
     raise UnsupportedAudioError("The file refers to other files; send one that holds its audio itself.")
-
-
-def _audio_stream(container: InputContainer) -> AudioStream:
-    """Choose the first audio stream, and have the demuxer skip all others, cover art and video too."""
-    for stream in container.streams:
-        stream.discard = Discard.all
-    if not container.streams.audio:
-        raise UnsupportedAudioError("The file has no audio stream.")
-    stream = container.streams.audio[0]
-    context = stream.codec_context
-    # There is no context where FFmpeg has no decoder; PyAV's types do not say so.
-    if context is None or context.name not in DECODERS:  # type: ignore[redundant-expr]
-        raise UnsupportedAudioError(
-            f"The audio codec of this file is not supported. Send one of: {SUPPORTED}."
-        )
-    stream.discard = Discard.default
-    return stream
 
 
 def _decode_packets(

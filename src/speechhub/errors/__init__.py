@@ -13,6 +13,7 @@ SpeechhubError
 │   ├── ModelNotDeletableError        models belong to the operator, not to clients
 │   ├── AudioError
 │   │   ├── UnsupportedAudioError     not audio, or a container that is not allowed
+│   │   ├── AudioTrackError           no such audio track, or one that cannot be decoded
 │   │   ├── CorruptAudioError         a known container with broken bytes
 │   │   ├── AudioTooShortError
 │   │   ├── AudioTooLongError
@@ -84,6 +85,7 @@ from speechhub.errors.refusals import (
     AudioTooCostlyError,
     AudioTooLongError,
     AudioTooShortError,
+    AudioTrackError,
     AuthenticationError,
     BodyTooLargeError,
     ConsentInUseError,
@@ -135,6 +137,7 @@ __all__ = [
     "AudioTooCostlyError",
     "AudioTooLongError",
     "AudioTooShortError",
+    "AudioTrackError",
     "AuthenticationError",
     "BodyTooLargeError",
     "ConfigurationError",

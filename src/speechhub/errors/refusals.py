@@ -118,6 +118,18 @@ class UnsupportedAudioError(AudioError):
     """The bytes are not audio in a container that speechhub opens."""
 
 
+class AudioTrackError(AudioError):
+    """The recording has no audio track such as the client asks for, or none that can be decoded."""
+
+    def __init__(self, message: str, tracks: str) -> None:
+        """Say what is wrong, and which *tracks* the recording has."""
+        super().__init__(
+            f"{message} Audio tracks of the file: {tracks}. Name one by its number or "
+            "language, or leave out audio_track.",
+            param="audio_track",
+        )
+
+
 class CorruptAudioError(AudioError):
     """The container is known, but its contents cannot be decoded."""
 

@@ -104,8 +104,14 @@ def job_of(query: AsrQuery, *, timeout_s: float | None) -> TranscriptionJob:
         segments=query.output != "txt",
         words=query.word_timestamps and query.output == "json",
         words_if_possible=query.output in ("srt", "vtt"),
+        audio_track=track_of(query),
         timeout_s=timeout_s,
     )
+
+
+def track_of(query: DetectionQuery) -> str | None:
+    """Return which audio track the query names, as a job does."""
+    return None if query.audio_track is None else str(query.audio_track)
 
 
 @contextmanager

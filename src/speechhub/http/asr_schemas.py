@@ -16,6 +16,9 @@ class DetectionQuery(msgspec.Struct, frozen=True, kw_only=True):
     encode: bool = True
     """Whether the recording is a file, in any format; false means bare samples: mono, 16-bit, little-endian,
     16 kHz."""
+    audio_track: schemas.AudioTrack | None = None
+    """Which audio track of a recording that has several: its number, counted from 1, or its language; this is
+    speechhub's own."""
 
 
 class AsrQuery(DetectionQuery, frozen=True, kw_only=True):

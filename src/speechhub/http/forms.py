@@ -104,4 +104,5 @@ def job_of(fields: TranscriptionFields, task: Task) -> TranscriptionJob:
         words_if_possible=subtitles,
         speakers=diarized or bool(fields.known_speaker_names or fields.known_speaker_references),
         logprobs="logprobs" in fields.include,
+        audio_track=None if fields.audio_track is None else str(fields.audio_track),
     )

@@ -17,6 +17,8 @@ Name = Annotated[str, Meta(max_length=256)]
 """Of a model, a voice or a speaker: twice as long as the longest on a model hub."""
 LanguageName = Annotated[str, Meta(max_length=64)]
 """A code, or an English name."""
+AudioTrack = Annotated[int, Meta(ge=1)] | LanguageName
+"""One of a recording's audio tracks: its number, counted from 1, or its language."""
 Prompt = Annotated[str, Meta(max_length=64 * 1024)]
 """Text for the engine beside what is to be said: as long as a field of a form may be."""
 
@@ -52,6 +54,9 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     """Further details to report."""
     stream: bool = False
     """Whether to answer with events while the engine works."""
+    audio_track: AudioTrack | None = None
+    """Which audio track of a recording that has several: its number, counted from 1, or its language; unset
+    or ``auto`` means the one that players take, or the first that can be decoded."""
     chunking_strategy: Literal["auto"] | ServerVad | None = None
     """How to cut long recordings; speechhub always does so at silences, where it must."""
     known_speaker_names: Annotated[tuple[Name, ...], Meta(max_length=4)] = ()

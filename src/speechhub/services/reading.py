@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from speechhub.codecs.decode import MIN_DURATION_S, decode_blocks
 from speechhub.codecs.passages import Passage, PassageReader
 from speechhub.codecs.plain import quick_wav
+from speechhub.codecs.tracks import TrackTaken, is_first
 from speechhub.domain.audio import Pcm16Audio
 from speechhub.errors import QueueFullError
 from speechhub.pools import Pool
@@ -71,6 +72,18 @@ class ReadingRoom:
             self._places.release()
 
 
+def _in_loop(told: Callable[[TrackTaken], None] | None) -> Callable[[TrackTaken], None] | None:
+    """Return what has *told* called in this event loop, from any thread."""
+    if told is None:
+        return None
+    loop = asyncio.get_running_loop()
+
+    def tell(track: TrackTaken) -> None:
+        loop.call_soon_threadsafe(told, track)
+
+    return tell
+
+
 class Reading:
     """One recording on its way to an engine; belongs to one request, which closes it.
 
@@ -86,6 +99,8 @@ class Reading:
         longest_s: float | None,
         max_audio_s: float,
         room: ReadingRoom,
+        audio_track: str | None = None,
+        on_track: Callable[[TrackTaken], None] | None = None,
     ) -> None:
         """Prepare to read; nothing is read yet.
 
@@ -95,6 +110,8 @@ class Reading:
             longest_s: length of a passage, in seconds, that the engine takes; None if any will do.
             max_audio_s: longest recording, in seconds.
             room: where it is read.
+            audio_track: which track, as `decode_blocks` takes it.
+            on_track: told which track is read, where there are several; in the event loop.
         """
         self._room = room
         self._jobs = 0
@@ -102,15 +119,20 @@ class Reading:
         """Whether it waits for a place, so that no thread has it."""
         self._left = threading.Event()
         blocks = decode_blocks(
-            recording, sample_rate=sample_rate, max_duration_s=max_audio_s, cancelled=self._left.is_set
+            recording,
+            sample_rate=sample_rate,
+            max_duration_s=max_audio_s,
+            cancelled=self._left.is_set,
+            audio_track=audio_track,
+            on_track=_in_loop(on_track),
         )
         longest_s = min(longest_s or LONGEST_S, LONGEST_S)
         self._reader = PassageReader(
             blocks, sample_rate=sample_rate, longest_s=longest_s, cancelled=self._left.is_set
         )
-        self._quick: Callable[[], NDArray[np.int16] | None] = partial(
-            quick_wav, recording, sample_rate, min(longest_s, max_audio_s)
-        )
+        self._quick: Callable[[], NDArray[np.int16] | None] = lambda: None
+        if is_first(audio_track):
+            self._quick = partial(quick_wav, recording, sample_rate, min(longest_s, max_audio_s))
         self._sample_rate = sample_rate
         self._begun = False
         self._whole: Pcm16Audio | None = None

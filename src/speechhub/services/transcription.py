@@ -1,11 +1,13 @@
 """Speech to text: from an uploaded recording to a transcript."""
 
 import math
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO, Final
 
+from speechhub.codecs.tracks import TrackTaken
 from speechhub.domain.language import language_name, parse_language
 from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
 from speechhub.errors import InvalidValueError, UnsupportedValueError
@@ -46,6 +48,11 @@ class TranscriptionJob:
     """Whether the answer must tell who speaks."""
     logprobs: bool = False
     """Whether the answer must have the probability of each token."""
+    audio_track: str | None = None
+    """Which of the recording's audio tracks: a number, counted from 1, or a language; None, empty or ``auto``
+    leaves the choice to the recording."""
+    on_track: Callable[[TrackTaken], None] | None = None
+    """Told which track is heard, of a recording that has several."""
     timeout_s: float | None = None
     """How long the client will wait; None if it does not say."""
 
@@ -152,6 +159,8 @@ class TranscriptionService:
             longest_s=min(capabilities.longest_input_s or math.inf, longest_s),
             max_audio_s=self._max_audio_s,
             room=self._room,
+            audio_track=job.audio_track,
+            on_track=job.on_track,
         )
         return Longform(
             reading,

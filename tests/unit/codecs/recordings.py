@@ -102,3 +102,36 @@ def alias_to(path):
     record += struct.pack(">HH", 1, 1) + bytes(16)
     record += struct.pack(">HH", 2, len(name)) + name + struct.pack(">HH", 0xFFFF, 0)
     return box(b"alis", record)
+
+
+def film(container, *tracks, rate=48_000, seconds=0.5):
+    """Audio tracks beside each other, each a dictionary of what is special about it.
+
+    ``hz`` is the pitch; ``codec``, ``language``, ``title`` and ``disposition`` describe the track;
+    ``packets`` is ``"none"`` or ``"broken"`` where it has no sound.
+    """
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        streams = []
+        for track in tracks:
+            stream = output.add_stream(track.get("codec", "flac"), rate=rate, layout="mono")
+            stream.metadata.update({it: track[it] for it in ("language", "title") if it in track})
+            if "disposition" in track:
+                stream.disposition = track["disposition"]
+            streams.append(stream)
+        for stream, track in zip(streams, tracks, strict=True):
+            samples = tone(seconds, rate, track.get("hz", 440.0))
+            frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
+            frame.sample_rate, frame.pts = rate, 0
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                match track.get("packets"):
+                    case "none":
+                        continue
+                    case "broken":
+                        broken = av.Packet(b"\x55" * packet.size)
+                        broken.stream, broken.pts, broken.dts = stream, packet.pts, packet.dts
+                        broken.time_base = packet.time_base
+                        output.mux(broken)
+                    case _:
+                        output.mux(packet)
+    return file.getvalue()

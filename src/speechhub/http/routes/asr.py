@@ -1,16 +1,19 @@
 """POST /asr and /detect-language, as Bazarr and other clients of whisper-asr-webservice ask for them."""
 
+from dataclasses import replace
+
 from litestar import Response, post
 from litestar.di import NamedDependency
 
 from speechhub.domain.language import language_name
 from speechhub.engine import Slot
-from speechhub.http.asr_queries import HttpRequest, fields_named, job_of, read_query, read_upload
+from speechhub.http.asr_queries import HttpRequest, fields_named, job_of, read_query, read_upload, track_of
 from speechhub.http.asr_render import to_output
 from speechhub.http.asr_schemas import AsrQuery, DetectedLanguage, DetectionQuery
 from speechhub.http.disconnect import while_connected
 from speechhub.http.openapi import OWN
 from speechhub.http.patience import patience_s
+from speechhub.http.tracks import track_noted
 from speechhub.services.catalog import Catalog
 from speechhub.services.transcription import TranscriptionJob, TranscriptionService
 
@@ -24,7 +27,7 @@ async def create_asr_transcript(
     """Transcribe, or translate, the recording in the field ``audio_file`` with the default model."""
     query, placement = read_query(request, AsrQuery), catalog.model(None, Slot.STT)
     request.scope["state"]["log"]["model"] = placement.target
-    job = job_of(query, timeout_s=patience_s(request))
+    job = replace(job_of(query, timeout_s=patience_s(request)), on_track=track_noted(request))
     with fields_named():
         upload = await read_upload(request, encode=query.encode)
         transcript = await while_connected(request, transcription.transcribe(upload.file, job))
@@ -47,7 +50,9 @@ async def detect_language(
     """Tell which language is spoken in the recording in the field ``audio_file``, as far as it takes."""
     query, placement = read_query(request, DetectionQuery), catalog.model(None, Slot.STT)
     request.scope["state"]["log"]["model"] = placement.target
-    job = TranscriptionJob(timeout_s=patience_s(request))
+    job = TranscriptionJob(
+        audio_track=track_of(query), timeout_s=patience_s(request), on_track=track_noted(request)
+    )
     with fields_named():
         upload = await read_upload(request, encode=query.encode)
         code = await while_connected(request, transcription.detect_language(upload.file, job))

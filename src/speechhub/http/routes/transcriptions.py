@@ -21,6 +21,7 @@ from speechhub.http.openapi import OPENAI
 from speechhub.http.patience import patience_s
 from speechhub.http.schemas import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
+from speechhub.http.tracks import track_noted
 from speechhub.services.transcription import TranscriptionService
 
 HttpRequest = Request[None, None, State]
@@ -61,7 +62,7 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
     state["log"] |= {"model": fields.model, "stream": fields.stream}
     if recording is None:
         raise MissingValueError("file", "Send the recording in the form field 'file'.")
-    job = replace(job_of(fields, task), timeout_s=patience_s(request))
+    job = replace(job_of(fields, task), timeout_s=patience_s(request), on_track=track_noted(request))
     if fields.stream:
         stream = await while_connected(request, service.stream(recording, job))
         events = await state["exit_stack"].enter_async_context(aclosing(stream))
