@@ -198,6 +198,52 @@ def test_an_address_of_another_machine_is_one_clear_line(tmp_path):
     assert "SPEECHHUB_PORT" not in line
 
 
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:"),
+        ("0.0.0.0", "http://127.0.0.1:"),
+        ("::1", "http://[::1]:"),
+        ("[::1]", "http://[::1]:"),
+        ("::", "http://[::1]:"),
+        ("localhost", "http://localhost:"),
+    ],
+)
+def test_the_log_says_what_can_be_opened(tmp_path, host, origin):
+    """Also where the server listens on all addresses, on a port that the system chose."""
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+
+    with serving(tmp_path, **echo_env(), SPEECHHUB_HOST=host) as server:
+        assert server.url.startswith(origin)
+        assert httpx.get(f"{server.url}/health/live", trust_env=False).status_code == 200
+
+
+def test_an_address_of_ipv6_that_is_not_here_is_told_in_brackets(tmp_path):
+    """Without them the port looks like its last part."""
+    told = subprocess.run(
+        [sys.executable, "-m", "speechhub", "serve", "--host", "2001:db8::1", "--port", "8301"],
+        env={**os.environ, **echo_env(), "SPEECHHUB_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.returncode == 1
+    assert "Cannot listen on [2001:db8::1]:8301: " in told.stderr
+
+
+def has_ipv6():
+    """Return whether a socket can be bound to ::1."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 def test_upload_beyond_the_limit_is_a_clean_413(tmp_path):
     """A body that is too large is refused in OpenAI's words, whether its length is told or not."""
     with serving(tmp_path, SPEECHHUB_MAX_UPLOAD_BYTES="1000000", **ECHO) as server:

@@ -23,9 +23,14 @@ SOURCES = (
     "'speechhub serve' alone reads speechhub.toml and .env in the current folder unasked, other commands do "
     "with '--config .'. See docs/configuration.md."
 )
+PROXIES = (
+    "Servers elsewhere are asked through http_proxy, https_proxy and all_proxy, but for what no_proxy names; "
+    "this machine never is."
+)
 EPILOG = "\n\n".join(
     (
         SOURCES,
+        PROXIES,
         "NO_COLOR=1 and TERM=dumb turn colours off, FORCE_COLOR=1 turns them on.",
         "\n".join(
             ("\b", "Exit status:", *(f"  {status:<4} {meaning}" for status, meaning in STATUSES.items()))

@@ -24,13 +24,19 @@ def own_address() -> str:
     """Return where a server with this machine's settings is, seen from here.
 
     Raises:
-        ConfigurationError: A setting is wrong.
+        ConfigurationError: A setting is wrong, or says that the system chooses the port.
     """
     from speechhub.cli._settings import own_settings
+    from speechhub.errors import ConfigurationError
+    from speechhub.settings.hosts import reachable_url
 
     settings = own_settings()
-    here = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://[{here}]:{settings.port}" if ":" in here else f"http://{here}:{settings.port}"
+    if not settings.port:
+        raise ConfigurationError(
+            "The setting port is 0, so that the server listens on a free port: its log says which, in the "
+            "line 'listening'. Give that address with --url."
+        )
+    return reachable_url(settings.host, settings.port)
 
 
 @contextmanager
@@ -42,7 +48,10 @@ def connected(url: str, api_key: str | None) -> Iterator["httpx.Client"]:
     """
     import httpx
 
-    with _told(url), httpx.Client(**_options(url, api_key)) as client:
+    with (
+        _told(url),
+        httpx.Client(**_options(url, api_key), transport=httpx.HTTPTransport(proxy=_proxy(url))) as client,
+    ):
         yield client
 
 
@@ -56,18 +65,44 @@ async def connected_async(url: str, api_key: str | None) -> AsyncIterator["httpx
     import httpx
 
     with _told(url):
-        async with httpx.AsyncClient(**_options(url, api_key)) as client:
+        transport = httpx.AsyncHTTPTransport(proxy=_proxy(url))
+        async with httpx.AsyncClient(**_options(url, api_key), transport=transport) as client:
             yield client
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy on the way to *url*; None for this machine, whatever the environment says.
+
+    Raises:
+        ConfigurationError: A variable names a proxy that cannot be used.
+    """
+    from speechhub.settings.proxies import proxy_for
+
+    proxy = proxy_for(_whole(url))
+    return proxy.url if proxy else None
+
+
+def _whole(url: str) -> str:
+    return url if "://" in url else f"http://{url}"
 
 
 def _options(url: str, api_key: str | None) -> dict[str, Any]:
     import httpx
 
     return {
-        "base_url": (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v1") + "/v1",
-        "headers": {"authorization": f"Bearer {api_key}"} if api_key else {},
+        "base_url": _whole(url).rstrip("/").removesuffix("/v1") + "/v1",
+        "headers": _headers(api_key),
         "timeout": httpx.Timeout(600.0, connect=5.0),
     }
+
+
+def _headers(api_key: str | None) -> dict[str, str]:
+    key = (api_key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ServerError(
+            "The API key has a character that no HTTP header can hold; see OPENAI_API_KEY, or --api-key."
+        )
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 @contextmanager
@@ -75,20 +110,27 @@ def _told(url: str) -> Iterator[None]:
     """Turn what can go wrong between here and the server at *url* into one sentence."""
     import httpx
 
+    from speechhub.settings.proxies import hint
+
     try:
         yield
+    except httpx.ProxyError as error:
+        raise ServerError(f"No answer from {url}: the proxy says {error}.{hint(_whole(url))}") from error
     except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-        raise ServerError(
-            f"No answer from {url}: {error}. Is the server running there? Start it with 'speechhub "
-            "serve', or name another address with --url or SPEECHHUB_PORT."
-        ) from error
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+        start = (
+            " Is the server running there? Start it with 'speechhub serve', or name another address with "
+            "--url or SPEECHHUB_PORT."
+        )
+        raise ServerError(f"No answer from {url}: {error}.{hint(_whole(url)) or start}") from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
         raise ServerError(f"{url!r} is not the address of a server; give one such as "
                           "http://127.0.0.1:8000.") from error  # fmt: skip
     except httpx.TimeoutException as error:
-        raise ServerError(f"{url} did not answer in 10 minutes.") from error
+        raise ServerError(f"{url} did not answer in 10 minutes.{hint(_whole(url))}") from error
     except httpx.TransportError as error:
-        raise ServerError(f"The server at {url} broke off: {error}. Its log says why.") from error
+        raise ServerError(
+            f"The server at {url} broke off: {error}. Its log says why.{hint(_whole(url))}"
+        ) from error
 
 
 def check(response: "httpx.Response") -> None:
@@ -100,13 +142,15 @@ def check(response: "httpx.Response") -> None:
     if response.is_success:
         return
     response.read()
-    raise refusal(response.status_code, response.text)
+    raise refusal(response.status_code, response.text, str(response.url))
 
 
-def refusal(status: int, body: str) -> ServerError:
-    """Return what the server says in an answer that is not a success."""
+def refusal(status: int, body: str, url: str) -> ServerError:
+    """Return what the server at *url* says in an answer that is not a success."""
+    from speechhub.settings.proxies import hint
+
     try:
         error = json.loads(body)["error"]
         return ServerError(f"The server answered {status}: {error['message']}", param=error.get("param"))
     except (ValueError, KeyError, TypeError, AttributeError):
-        return ServerError(f"The server answered {status}: {body[:200]}")
+        return ServerError(f"The server answered {status}: {body[:200]}{hint(url)}")

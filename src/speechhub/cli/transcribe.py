@@ -207,7 +207,7 @@ def _ask(
                     if not response.is_success or not hearing.live:
                         body = (await response.aread()).decode(errors="replace")
                         if not response.is_success:
-                            raise refusal(response.status_code, body)
+                            raise refusal(response.status_code, body, str(response.url))
                         return body
                     return await _read_events(response.aiter_lines(), hearing)
 

@@ -16,7 +16,8 @@ from typing import Final
 from speechhub.environments.pip_config import needs_pip, pip_configuration, uv_environment
 from speechhub.environments.read import clean_environment
 from speechhub.errors import SpeechhubError
-from speechhub.mirrors import Mirror
+from speechhub.mirrors import PYPI, Mirror
+from speechhub.settings.proxies import hint
 
 OLDEST_UV: Final = (0, 5)
 """Older ones lack UV_DEFAULT_INDEX (0.4.23) or explicit indexes."""
@@ -63,8 +64,10 @@ class Installer:
                 return
             self.say("the mirror did not have all of it; once more without it")
         if not self._try(words, environ):
+            index = pip_configuration(environ).get("index-url") or PYPI
             raise InstallError(
                 "The packages could not be installed, see above. Trying again is safe: nothing has changed."
+                + ("" if self.offline else hint(index))
             )
 
     def install_torch(self, pins: Sequence[str], build: str, others: Path) -> None:

@@ -13,6 +13,8 @@ import httpx
 
 from speechhub import mirrors
 from speechhub.environments.pip_config import pip_configuration
+from speechhub.errors import ConfigurationError
+from speechhub.settings.proxies import check_proxies, hint
 
 TIMEOUT_S: Final = 10.0
 """For one place; one that takes longer is of no use."""
@@ -96,15 +98,17 @@ def probe(place: Place, *, timeout_s: float = TIMEOUT_S) -> Answer:
         return Answer(place=place, works=works, latency_s=None, finding=finding)
     began_s = time.monotonic()
     try:
+        check_proxies()
         response = httpx.get(place.url, timeout=timeout_s, follow_redirects=True)
+    except ConfigurationError as error:
+        return Answer(place=place, works=False, latency_s=None, finding=f"cannot be asked: {error.message}")
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        reason = f"does not answer: {type(error).__name__}"
+        reason = f"does not answer: {type(error).__name__}.{hint(place.url)}".removesuffix(".")
         return Answer(place=place, works=False, latency_s=None, finding=reason)
     latency_s = time.monotonic() - began_s
     if response.status_code != httpx.codes.OK:
-        return Answer(
-            place=place, works=False, latency_s=latency_s, finding=f"answers {response.status_code}"
-        )
+        finding = f"answers {response.status_code}.{hint(place.url)}".removesuffix(".")
+        return Answer(place=place, works=False, latency_s=latency_s, finding=finding)
     works, finding = _torch_among(unquote(response.text), place.build) if place.build else (True, "answers")
     return Answer(place=place, works=works, latency_s=latency_s, finding=finding)
 

@@ -26,6 +26,7 @@ from speechhub.http.memory import keep_freed_memory, startup_kept
 from speechhub.http.unread import unread_thrown_away
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
+from speechhub.settings.hosts import reachable, reachable_url
 
 log = structlog.get_logger()
 
@@ -89,15 +90,14 @@ async def serve(app: Litestar, hub: Hub, settings: Settings) -> None:
 
 async def _announce(host: str, port: int) -> None:
     """Say so once the server really accepts connections; Granian has no hook for it."""
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
     while True:
         try:
-            _, writer = await asyncio.open_connection(reachable, port)
+            _, writer = await asyncio.open_connection(reachable(host), port)
         except OSError:
             await asyncio.sleep(0.01)
         else:
             writer.close()
-            log.info("listening", url=f"http://{host}:{port}")
+            log.info("listening", url=reachable_url(host, port), host=host)
             return
 
 
@@ -143,6 +143,7 @@ def _remedy(error: OSError) -> str:
 
 def _free_address(host: str, port: int) -> tuple[str, int]:
     """Find out before anything starts whether the address is free; return it as numbers, also for port 0."""
+    host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,7 +151,8 @@ def _free_address(host: str, port: int) -> tuple[str, int]:
             probe.bind((host, port))
         except OSError as error:
             raise ConfigurationError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. {_remedy(error)}"
+                f"Cannot listen on {f'[{host}]' if ':' in host else host}:{port}: {error.strerror}. "
+                f"{_remedy(error)}"
             ) from error
         found = probe.getsockname()
         return str(found[0]), int(found[1])

@@ -32,3 +32,23 @@ def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return None
     # ::ffff:127.0.0.1 is what a socket for both families shows.
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def origin(host: str, port: int) -> str:
+    """Return the address of a server for people: IPv6 in brackets, so that it can be opened as it stands."""
+    host = host.removeprefix("[").removesuffix("]")
+    return f"http://[{host.replace('%', '%25')}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def reachable(host: str) -> str:
+    """Return a host under which a server that listens on *host* is found from its own machine."""
+    host = host.removeprefix("[").removesuffix("]")
+    address = address_of(host)
+    if not host or (address and address.version == 4 and address.is_unspecified):  # noqa: PLR2004
+        return "127.0.0.1"
+    return "::1" if address and address.is_unspecified else host
+
+
+def reachable_url(host: str, port: int) -> str:
+    """Return the address, seen from its own machine, of a server that listens on *host* and *port*."""
+    return origin(reachable(host), port)

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from speechhub.errors import ModelFilesError
+from speechhub.errors import ConfigurationError, ModelFilesError
+from speechhub.settings.proxies import check_proxies, hint
 
 Result = TypeVar("Result")
 OnWait = Callable[[str], None]
@@ -57,6 +58,10 @@ def persist(
     """
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: PLC0415
 
+    try:
+        check_proxies()
+    except ConfigurationError as error:  # a client for the hub could not even be made
+        raise ModelFilesError(f"{what}: {error.message.rstrip('.')}") from error
     failures, before = 0, progress()
     while True:
         try:
@@ -104,7 +109,18 @@ def _judge(error: Exception) -> StalledError:
             passes=status in RETRY_STATUSES,
         )
     passing = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
-    return StalledError(f"{type(error).__name__}: {error}", passes=isinstance(error, passing))
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, httpx.TransportError) and (through := hint(_asked(error))):
+        reason = f"{reason.rstrip('.')}.{through}".rstrip(".")
+    return StalledError(reason, passes=isinstance(error, passing))
+
+
+def _asked(error: Any) -> str:
+    """Return the address that a request was for; empty if the error does not say."""
+    try:
+        return str(error.request.url)
+    except RuntimeError:
+        return ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

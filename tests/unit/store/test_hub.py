@@ -1,10 +1,12 @@
 """Downloads from a hub that is not always well."""
 
 import os
+import sys
 import threading
 from contextlib import suppress
 
 import pytest
+from huggingface_hub import close_session
 
 from speechhub.engine import HubSource, ModelSpec
 from speechhub.errors import ModelFilesError
@@ -56,6 +58,31 @@ def test_offline_wins(hub, make_store, model):
         store.resolve(model)
 
     assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("https_proxy", "http://anna:s3cret@127.0.0.1:9", r"through the proxy http://127.0.0.1:9 \(https_pr"),
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "ALL_PROXY names .* -m pip install socksio"),
+        ("http_proxy", "socks4://anna:s3cret@127.0.0.1:9", "http_proxy names 'socks4://127.0.0.1:9'"),
+        ("HTTPS_PROXY", "http://[::1", "HTTPS_PROXY names"),
+    ],
+)
+def test_a_proxy_that_does_not_work_is_named(make_store, model, monkeypatch, name, value, said):
+    """The variable is what can be changed; its password is told to nobody."""
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv(name, value)
+    close_session()
+
+    with pytest.raises(ModelFilesError, match=said) as caught:
+        make_store(endpoint="https://hub.example.org").resolve(model)
+
+    close_session()
+    assert "s3cret" not in caught.value.message
 
 
 def test_a_cut_connection_is_continued(hub, make_store, model, naps):
