@@ -8,6 +8,7 @@ import click
 from speechhub import __version__
 from speechhub.cli._root import STATUSES, RootGroup
 from speechhub.cli._settings import add_config
+from speechhub.cli._text import check_texts
 from speechhub.cli.completion import completion
 from speechhub.cli.doctor import doctor
 from speechhub.cli.engines import engines
@@ -61,3 +62,4 @@ for command in (serve, transcribe, speak, models, voices, engines, top, doctor, 
     main.add_command(command)
 
 add_config(main)
+check_texts(main)

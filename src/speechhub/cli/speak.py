@@ -53,6 +53,7 @@ def speak(
     from speechhub.cli._feed import feeding
     from speechhub.cli._files import replacing
     from speechhub.cli._player import find_player, playing
+    from speechhub.cli._text import read_stdin
 
     if play == (output is not None):
         raise click.UsageError("Give --output to write the speech to a file, or --play to hear it.")
@@ -60,7 +61,7 @@ def speak(
         raise click.UsageError("--format is for --output; leave it out with --play.")
     chosen = _format_of(output, audio_format) if output else "wav"
     player = find_player() if play else []
-    spoken = sys.stdin.read() if text == "-" else text
+    spoken = read_stdin() if text == "-" else text
     given = {name: value for name, value in fields.items() if value is not None}
 
     def make(wanted: str, write: Write) -> None:

@@ -14,6 +14,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from speechhub.engine import Slot
+from speechhub.http.addresses import addresses_checked
 from speechhub.http.auth import ApiKeys, authenticated
 from speechhub.http.bodies import (
     FORM_OVERHEAD_BYTES,
@@ -211,7 +212,7 @@ def _edges(app: ASGIApp, settings: Settings, hub: Hub) -> ASGIApp:
         preflights=bool(settings.cors_origins),
     )
     app = from_known_pages(app, _cors(settings))
-    app = with_aliases(head_answered(app))
+    app = addresses_checked(with_aliases(head_answered(app)))
     app = named(app, settings.allowed_hosts, has_keys=bool(settings.api_keys))
     app = in_turns(app)
     app = errors_answered(app, _cors(settings))

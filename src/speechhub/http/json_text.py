@@ -7,11 +7,22 @@ import msgspec
 import numpy as np
 
 from speechhub.errors import InvalidValueError
+from speechhub.errors.encoding import fault_of, without_mark
 
 BODY: Final = "The request body"
 MAX_DEPTH: Final = 100
 """How deep arrays and objects may lie in each other. Python's own limit is another in each version."""
 
+_ESCAPES: Final = re.compile(
+    rb"""\\\\
+    |\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}
+    |(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})
+    |(?P<nul>\\u0000)
+    """,
+    re.VERBOSE,
+)
+"""A backslash, a pair and, by their names, what no text has. Source: RFC 8259, section 7."""
+_FIELD: Final = re.compile(rb'"([A-Za-z_]\w{0,63})"\s*:\s*$')
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS: Final = b"[]{}"
 _OTHERS: Final = bytes(set(range(256)) - set(_BRACKETS))
@@ -26,8 +37,8 @@ def decode_json(
 ) -> Any:
     """Return what *text* says; all JSON of requests is read here.
 
-    msgspec has an exception of its own for bad syntax alone. Text that is not UTF-8, and numbers beyond what
-    it can hold, end in those of Python.
+    msgspec has an exception of its own for bad syntax alone; numbers beyond what it can hold end in those of
+    Python. The mark of UTF-8 at the start, which JSON must not have and some programs write, is skipped.
 
     Args:
         text: One JSON value.
@@ -39,9 +50,11 @@ def decode_json(
         msgspec.ValidationError: It is JSON, and does not fit *kind*, which is not ``Any``.
         InvalidValueError: It cannot be read.
     """
-    # What is raw came out of a text that was read here.
-    if not isinstance(text, msgspec.Raw) and _is_deep(text.encode() if isinstance(text, str) else text):
-        raise _unreadable(what, f"arrays or objects are nested more than {MAX_DEPTH} deep", param)
+    if not isinstance(text, msgspec.Raw):  # what is raw came out of a text that was read here
+        text = without_mark(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
+        _check_text(text, what, param)
+        if _is_deep(text):
+            raise _unreadable(what, f"arrays or objects are nested more than {MAX_DEPTH} deep", param)
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
@@ -52,6 +65,44 @@ def decode_json(
         raise _unreadable(what, "text in it is not UTF-8", param) from error
     except (ValueError, OverflowError) as error:  # msgspec.DecodeError is the former
         raise _unreadable(what, str(error), param) from error
+
+
+def _check_text(text: bytes | bytearray, what: str, param: str | None) -> None:
+    """See that *text* is one, in UTF-8: no other encoding, no half of a character, no NUL.
+
+    Source: RFC 8259, section 8.1.
+
+    Raises:
+        InvalidValueError: It is not; the message says where, and what it looks like.
+    """
+    if fault := fault_of(text):
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            param = param or _field_at(text, error.start)
+        inside = f" In the field {param!r}." if param and param != what else ""
+        raise InvalidValueError(f"{what} {fault}.{inside}", param=param)
+    for found in _ESCAPES.finditer(text) if b"\\u" in text else ():
+        if found.lastgroup is None:
+            continue
+        param = param or _field_at(text, found.start())
+        code = found[0].decode()
+        reason = f"is half of a pair, and no character: {code} at position {found.start()}"
+        if found.lastgroup == "nul":
+            reason = f"is no part of a text: {code} at position {found.start()}"
+        elif code[2:4].lower() == "dc" and code[4] in "89abcdefABCDEF":  # PEP 383
+            byte = code[4:].upper()
+            reason = f"stands for the byte 0x{byte}, which was not UTF-8 where the text came from: {code}"
+        raise InvalidValueError(f"{what} has an escape that {reason}.", param=param)
+
+
+def _field_at(text: bytes | bytearray, position: int) -> str | None:
+    """Return the name of the field whose text has *position*, if it is plain to see."""
+    start = text.rfind(b'"', 0, position)
+    while start > 0 and text[start - 1] == ord("\\"):
+        start = text.rfind(b'"', 0, start)
+    found = _FIELD.search(text[max(0, start - 100) : max(0, start)])
+    return found[1].decode() if found else None
 
 
 def _is_deep(text: bytes | bytearray) -> bool:

@@ -13,12 +13,15 @@ from litestar.datastructures import State
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from speechhub.errors import InvalidValueError, RequestError, UploadTooLargeError
+from speechhub.errors.encoding import fault_of
 from speechhub.errors.excerpt import quoted
 from speechhub.http.spool import Spool
 from speechhub.services.account import Holding
 
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_PARTS: Final = 256
+_BYTES: Final = "latin-1"
+"""Has a character for each byte."""
 _LONGEST_PATH: Final = 255
 """A part in place of the file that is no longer, in bytes, may be a path that curl was to read."""
 
@@ -70,7 +73,8 @@ async def read_form(
         )
     reader = _Reader(limit_bytes, file_field, request.scope["state"]["holding"])
     try:
-        parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_PARTS)
+        # Names are bytes until `_Reader` reads them: what a file is called decides nothing.
+        parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_PARTS, header_charset=_BYTES)
         async for chunk in request.stream():
             for event in parser.parse(chunk) if chunk else ():
                 reader.take(event)
@@ -98,11 +102,11 @@ class _Reader:
 
     def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
         if isinstance(event, MultipartSegment):
-            self._name = event.name
+            self._name = _field_name(event.name)
             self._text.clear()
             if self._name == self._file_field:
                 self._begin_file()
-                self.form.filename = event.filename or None
+                self.form.filename = _file_name(event.filename) or None
         elif event is None:
             self._end_part()
         elif self._name == self._file_field and self._spool is not None:
@@ -131,12 +135,15 @@ class _Reader:
                 self._refuse_a_path(self.form.file.read())
                 self.form.file.seek(0)
             return
-        try:
-            text = self._text.decode()
-        except UnicodeDecodeError as error:
+        if fault := fault_of(self._text):
+            raise InvalidValueError(f"Field {quoted(self._name)} {fault}.", param=self._name)
+        text = self._text.decode()
+        if "\0" in text:
             raise InvalidValueError(
-                f"Field {quoted(self._name)} is not UTF-8 text.", param=self._name
-            ) from error
+                f"Field {quoted(self._name)} has the character U+0000 at position {text.index(chr(0))}, "
+                "which is no part of a text.",
+                param=self._name,
+            )
         if text not in ("", "null"):
             self.form.fields.setdefault(self._name.removesuffix("[]"), []).append(text)
 
@@ -148,3 +155,23 @@ class _Reader:
                     f"before the file's path: -F {self._file_field}=@speech.mp3",
                     param=self._file_field,
                 )
+
+
+def _field_name(name: str) -> str:
+    """Return a field's name, which came as bytes.
+
+    Raises:
+        InvalidValueError: It is no text.
+    """
+    data = name.encode(_BYTES)
+    if fault := fault_of(data):
+        raise InvalidValueError(f"The name of a field of the form {fault}.")
+    return data.decode()
+
+
+def _file_name(name: str | None) -> str | None:
+    """Return a file's name, which came as bytes, or already decoded by RFC 5987; it decides nothing."""
+    try:
+        return name and name.encode(_BYTES).decode()
+    except UnicodeError:
+        return name

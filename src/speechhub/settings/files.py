@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from speechhub.errors import ConfigurationError
+from speechhub.errors.encoding import fault_of, without_mark
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """Largest file with settings."""
@@ -147,10 +148,9 @@ def _read(descriptor: int) -> bytes:
 def _text(path: Path, data: bytes) -> str:
     if len(data) > MAX_FILE_BYTES:
         raise ConfigurationError(f"The configuration file {path} is larger than {MAX_FILE_BYTES} bytes.")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"The configuration file {path} is not UTF-8 text.") from error
+    if fault := fault_of(data):
+        raise ConfigurationError(f"The configuration file {path} {fault}.")
+    return without_mark(data).decode()
 
 
 def _foreign(status: os.stat_result, path: Path) -> tuple[str, str] | None:

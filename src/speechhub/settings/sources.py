@@ -19,6 +19,7 @@ from dotenv.main import DotEnv
 from dotenv.variables import Variable, parse_variables
 
 from speechhub.errors import ConfigurationError
+from speechhub.errors.encoding import fault_of, fault_of_text, without_mark
 from speechhub.mirrors import MIRRORS
 from speechhub.settings.expected import expected, shown
 from speechhub.settings.faults import SECRET, explain, near
@@ -227,14 +228,15 @@ def _read_keys(path: Path | None, origin: str) -> tuple[Secret, ...]:
     if path is None:
         return ()
     try:
-        lines = [line.strip() for line in path.expanduser().read_text("utf-8").splitlines()]
+        data = path.expanduser().read_bytes()
     except OSError as error:
         raise ConfigurationError(
             f"Setting {origin} is {str(path)!r}: it must be a file that the server can read, one key a line; "
             f"but: {error.strerror}."
         ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"Setting {origin} is {str(path)!r}: the file is not UTF-8 text.") from error
+    if fault_of(data):  # which tells bytes
+        raise ConfigurationError(f"Setting {origin} is {str(path)!r}: the file is not UTF-8 text.")
+    lines = [line.strip() for line in without_mark(data).decode().splitlines()]
     keys = tuple(Secret(line) for line in lines if line and not line.startswith("#"))
     if not keys:  # the operator wants keys: never serve without
         raise ConfigurationError(
@@ -287,6 +289,10 @@ def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]
                 f"Unknown setting {key} in {source}. "
                 + near(name, fields, written=lambda known: PREFIX + known.upper())
             )
+        # A path is bytes to the system, and may be no text.
+        if fields[name].type not in (Path, Path | None) and (fault := fault_of_text(text)):
+            fault = "is not UTF-8 text" if name in SECRET else fault
+            raise ConfigurationError(f"Setting {key} in {source} {fault}.")
         values[name] = _parse(name, f"{key} in {source}", text, fields[name].type)
     return values
 
