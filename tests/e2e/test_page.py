@@ -1,9 +1,12 @@
 """The page at the server's address, in a real browser."""
 
+import http.server
 import io
 import os
 import signal
+import threading
 import wave
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -51,6 +54,37 @@ def page(browser, open_server):
     assert browser.complaints() == []
 
 
+@contextmanager
+def prefixed(server, prefix):
+    """Yield the address of a proxy that has the server in a folder, and nothing else."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            """Keep quiet."""
+
+        def do_GET(self):
+            if not self.path.startswith(f"{prefix}/"):
+                self.send_error(404)
+                return
+            accept = {"accept": self.headers.get("accept", "*/*")}
+            answer = httpx.get(server + self.path.removeprefix(prefix), headers=accept)
+            self.send_response(answer.status_code)
+            for name in ("content-type", "location", "content-security-policy"):
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.send_header("content-length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{proxy.server_port}{prefix}"
+    proxy.shutdown()
+    proxy.server_close()
+    thread.join()
+
+
 def saved(page, link, folder):
     """Return the bytes that a link of the page saves, into a folder of its own."""
     folder = folder / link
@@ -81,6 +115,29 @@ def transcribe(page, tmp_path, seconds):
     page.find("#file").send_keys(str(tmp_path / "said.wav"))
     page.find("#listen-button").click()
     page.until("document.querySelector('#transcript-links').offsetParent", "a transcript")
+
+
+@pytest.mark.parametrize("path", ["/v1/", "/v1", "/openai/v1/", "//v1//"])
+def test_the_page_lives_at_every_base_url(browser, open_server, path):
+    """Whoever opens the base URL of a client in a browser gets the page, whole."""
+    browser.driver.get(open_server.url + path)
+
+    browser.until(VOICES_LISTED, "the page offers voices")
+    assert browser.driver.current_url == f"{open_server.url}/"
+    assert browser.js("document.querySelector('#base-url').textContent") == f"{open_server.url}/v1"
+    assert browser.complaints() == []
+
+
+def test_the_page_lives_below_a_prefix(browser, open_server):
+    """Behind a proxy that gives the server a folder of its site, also when it is opened by its base URL."""
+    with prefixed(open_server.url, "/speech") as url:
+        for path in ("/", "/v1/"):
+            browser.driver.get(f"{url}{path}")
+
+            browser.until(VOICES_LISTED, "the page offers voices")
+            assert browser.driver.current_url == f"{url}/"
+            assert browser.js("document.querySelector('#base-url').textContent") == f"{url}/v1"
+            assert browser.complaints() == []
 
 
 # ── Speech ───────────────────────────────────────────────────────────────────

@@ -2,6 +2,9 @@
 
 import json
 import re
+from urllib.parse import urljoin
+
+import pytest
 
 from speechhub.engine import EMOTIONS
 from speechhub.http.routes.page import PARTS, PATHS
@@ -19,6 +22,21 @@ async def test_a_browser_gets_the_page(http):
     assert line.headers["content-type"] == "text/plain; charset=utf-8"
     assert line.text.count("\n") == 1
     assert page.headers["vary"] == line.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/openai/v1", "/openai/v1/", "/v1//", "/openai//v1"])
+@pytest.mark.parametrize("prefix", ["", "/speech", "/a/b"])
+async def test_a_base_url_leads_a_browser_to_the_page(http, path, prefix):
+    """The page's parts are found from the root alone, which may lie below a prefix of a proxy's."""
+    answer = await http.get(path, headers=BROWSER)
+
+    assert answer.status_code == 307
+    assert answer.headers["vary"] == "Accept"
+    location = answer.headers["location"]
+    assert set(location) <= set("./")
+    assert urljoin(f"http://hub{prefix}{path}", location) == f"http://hub{prefix}/"
+    line = await http.get(path)  # clients warm up there
+    assert (line.status_code, line.text.count("\n")) == (200, 1)
 
 
 async def test_its_parts_are_served(http):

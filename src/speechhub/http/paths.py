@@ -83,11 +83,12 @@ def meant(path: str) -> str | None:
 def with_aliases(app: ASGIApp) -> ASGIApp:
     """Wrap *app*: it sees only the paths that its routes have.
 
-    ``scope["state"]`` has ``deployment`` if the path has one: the model, where the body names none. It has
-    ``groq`` if the path is one of Groq's.
+    ``scope["state"]`` has ``asked``, the path that the client asked for, and ``deployment`` if that has one:
+    the model, where the body names none. It has ``groq`` if the path is one of Groq's.
     """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["asked"] = scope["path"]
         target = resolve(scope["path"])
         if target.deployment:
             scope["state"]["deployment"] = target.deployment

@@ -1,7 +1,9 @@
 // The server: requests with the key, refusals in plain words. It gets nothing that another client could not get.
 import { key } from "./key.js";
 
-export const BASE = new URL("v1", new URL(".", location.href)).href;
+// Where this file comes from, and not where the page was opened: that may be a longer path.
+const ROOT = new URL("..", import.meta.url);
+export const BASE = new URL("v1", ROOT).href;
 
 const LOST = "The server does not answer. See that it still runs and that this machine reaches it, then try again.";
 const FAILED = "This did not work. Try again or choose another model; if it stays, tell the person who runs the server:";
@@ -15,7 +17,7 @@ export class Refusal extends Error {
 
 // Asks; an answer that is not OK becomes a Refusal with the server's own message, which says what to do.
 export async function ask(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: { ...options.headers, ...key.headers } }).catch(lost);
+  const answer = await fetch(new URL(path, ROOT), { ...options, headers: { ...options.headers, ...key.headers } }).catch(lost);
   if (answer.ok) return answer;
   const { status } = answer;
   const error = (await answer.json().catch(() => null))?.error;

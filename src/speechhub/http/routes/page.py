@@ -33,6 +33,10 @@ PATHS: Final = frozenset(f"/page/{name}" for name in PARTS)
 async def get_root(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Say what this is: in one line to clients and probes, with a page to browsers."""
     if "text/html" in request.headers.get("accept", ""):
+        above = way_up(request.scope["state"].get("asked", "/"))
+        if above:  # its parts would be asked for below the path that it was opened at
+            headers = {"location": above, "cache-control": "no-cache", "vary": "Accept"}
+            return Response(b"", status_code=307, media_type="text/plain", headers=headers)
         return _answer("index.html", "text/html")
     line = f"speechhub {__version__}: an OpenAI-compatible speech server. GET /v1/models lists its models.\n"
     return Response(line.encode(), media_type="text/plain", headers={"vary": "Accept"})
@@ -44,6 +48,14 @@ async def get_part(name: FromPath[str]) -> Response[bytes]:
     if name not in PARTS:
         raise NotFoundException
     return _answer(name, MEDIA_TYPES[Path(name).suffix])
+
+
+def way_up(path: str) -> str:
+    """Return the way from *path* to the root, as an address of its own; empty where it is the root.
+
+    It is relative, because a proxy may have put a prefix in front that is not seen here.
+    """
+    return "" if path == "/" else "../" * (path.count("/") - 1) or "./"
 
 
 def _answer(name: str, media_type: str) -> Response[bytes]:
