@@ -45,6 +45,11 @@ class SpeechPipeline:
         """Take some of a part; return the bytes that are ready, which may be none."""
         return self._encode(self._stretcher.process(self._seams.process(audio.samples)))
 
+    def rest(self, seconds: float) -> bytes:
+        """Be silent for *seconds*, as the listener hears them; return the bytes that are ready."""
+        silence = np.zeros(round(seconds * self._speed * self._sample_rate), np.float32)
+        return self._encode(self._stretcher.process(self._seams.process(silence)))
+
     def finish(self) -> bytes:
         """Return the last bytes."""
         rest = self._encode(self._stretcher.process(self._seams.finish()))

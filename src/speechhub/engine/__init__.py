@@ -24,6 +24,7 @@ from speechhub.engine.options import (
     Reference,
     SynthesizeRequest,
     Task,
+    TextPart,
     TranscribeRequest,
 )
 from speechhub.engine.settings import EngineOption, options_of
@@ -82,6 +83,7 @@ __all__ = [
     "SttEngine",
     "SynthesizeRequest",
     "Task",
+    "TextPart",
     "TranscribeRequest",
     "Transcript",
     "TtsCapabilities",

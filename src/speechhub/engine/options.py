@@ -58,6 +58,15 @@ class Reference:
     `LoadContext.cache_dir`: of a clip that came with a request, nothing is to stay on disk."""
 
 
+class TextPart(StrEnum):
+    """A part of reading a text as a person would: from what is written to what is said."""
+
+    MARKUP = "markup"
+    """Markdown, tags, entities and emoji, and the pauses that lines and paragraphs make."""
+    NUMBERS = "numbers"
+    """Numbers, abbreviations and symbols, in the text's language."""
+
+
 class EmotionMode(StrEnum):
     """What tells an engine the emotion."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from speechhub.domain.voice import Voice
-from speechhub.engine.options import EmotionMode
+from speechhub.engine.options import EmotionMode, TextPart
 from speechhub.engine.settings import EngineOption
 from speechhub.errors import ConfigurationError
 from speechhub.paths import UnsafeNameError, check_name
@@ -78,6 +78,9 @@ class TtsCapabilities:
     silence_interval: bool = False
     """Whether the engine cuts texts into parts itself and uses `SynthesizeRequest.silence_interval_ms`
     between them. Otherwise the hub, asked for a pause, sends sentence by sentence and puts it in between."""
+    normalizes: tuple[TextPart, ...] = ()
+    """What the engine does better itself on the way from a written text to a spoken one: the hub leaves it
+    alone, unless a request wants otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

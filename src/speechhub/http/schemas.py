@@ -140,6 +140,8 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     silence_interval_ms: Annotated[int, Meta(ge=0, le=MAX_SILENCE_INTERVAL_MS)] | None = None
     """Pause between sentences, or between the parts that the engine cuts the text into, in milliseconds;
     unset leaves it to the voice."""
+    text_normalization: Literal["auto", "markdown", "none"] | None = None
+    """What is taken for markup in the text; unset means the server's setting."""
     stream_format: Literal["audio", "sse"] | None = None
     """``audio``, the default, is the file itself; ``sse`` wraps it in events."""
 

@@ -35,6 +35,7 @@ from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings, hide_process
 from speechhub.settings.home import Damage, DamageLog
+from speechhub.speakable import Normalization
 from speechhub.store import EngineCaches, Licences, ModelStore, PullProgress, ReferenceCache
 from speechhub.voices import VoiceLibrary
 
@@ -208,6 +209,7 @@ class Hub:
                 max_input_chars=settings.max_input_chars,
                 request_timeout_s=settings.request_timeout_s,
                 max_speech_s=settings.max_speech_s,
+                text_normalization=Normalization(settings.text_normalization),
                 account=account,
                 metrics=metrics,
             ),

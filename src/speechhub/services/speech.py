@@ -4,19 +4,16 @@ import asyncio
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 import structlog
 
-from speechhub.codecs.encode import MAX_RATE, MIN_RATE, OUTPUT_RATE, SpeechFormat
-from speechhub.codecs.pipeline import SpeechPipeline
-from speechhub.codecs.seams import Pause
+from speechhub.codecs.encode import MAX_RATE, MIN_RATE, SpeechFormat
 from speechhub.domain.language import parse_language
-from speechhub.engine import Emotion, EmotionMode, Slot, SynthesizeRequest, TtsCapabilities, Voice
+from speechhub.engine import Emotion, EmotionMode, Slot, SynthesizeRequest, TextPart, TtsCapabilities, Voice
 from speechhub.errors import (
     InvalidValueError,
     MissingValueError,
@@ -32,30 +29,19 @@ from speechhub.services.backlog import Backlog
 from speechhub.services.casting import Casting, EmotionWish, Part
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.deadline import Deadline
-from speechhub.services.segmentation import (
-    PIECE_CHARS,
-    ends_sentence,
-    language_of,
-    piece_chars,
-    split_text,
-)
+from speechhub.services.delivery import Delivery
+from speechhub.services.pieces import Cutting, Piece, pieces
+from speechhub.services.segmentation import PIECE_CHARS, language_of, piece_chars
 from speechhub.services.speech_stream import SpeechStream
-from speechhub.services.spoken import Spoken, has_words
+from speechhub.services.spoken import Spoken
 from speechhub.services.voices import VoiceService
+from speechhub.speakable import Line, Normalization, has_words, is_plain, read
 from speechhub.turns import Turns
 
 log = structlog.get_logger()
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
 """Source: OpenAI's openapi.yaml, CreateSpeechRequest.speed."""
-SOON_S: Final = 0.3
-"""How much of the speech, in seconds, is encoded and sent before the rest of the engine's first piece.
-
-That piece is a whole sentence, whose MP3 takes 60 ms. Less than this fills no packet of some formats."""
-BETWEEN_SENTENCES: Final = Pause(shortest_s=0.15, longest_s=0.7)
-"""What a voice makes of the end of a sentence is left alone within these bounds."""
-WITHIN_SENTENCE: Final = Pause(shortest_s=0.0, longest_s=0.3)
-"""Where a sentence is too long for one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +70,8 @@ class SpeechJob:
     """How long the client will wait; None if it does not say."""
     language: str | None = None
     """Of the text, as a code or an English name; None leaves it to the engine."""
+    text_normalization: Normalization | None = None
+    """What is taken for markup in the text; None is the server's setting."""
 
 
 class SpeechService:
@@ -98,6 +86,7 @@ class SpeechService:
         max_input_chars: int,
         request_timeout_s: float,
         max_speech_s: float = math.inf,
+        text_normalization: Normalization = Normalization.AUTO,
         account: Account | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -109,6 +98,7 @@ class SpeechService:
         self._max_input_chars = max_input_chars
         self._request_timeout_s = request_timeout_s
         self._max_speech_s = max_speech_s
+        self._normalization = text_normalization
         self._account = account or Account()
         self._metrics = metrics or Metrics()
         self._turns = Turns()
@@ -164,41 +154,64 @@ class SpeechService:
                 param="language",
             )
 
-    def _pieces(self, job: SpeechJob, placement: Placement) -> Iterator[str]:
+    async def preview(self, job: SpeechJob) -> Sequence[Piece]:
+        """Return what the engine would get for *job*, one text for each call; loads nothing.
+
+        Raises:
+            RequestError: The job is at fault.
+        """
+        placement = self._catalog.model(job.model, Slot.TTS)
+        job = replace(job, language=parse_language(job.language))
+        self._check(job, placement)
+        lines = await self._lines(job, placement)
+        return await self._pools.encoding.run(lambda: list(self._pieces(job, placement, lines)))
+
+    async def _lines(self, job: SpeechJob, placement: Placement) -> Sequence[Line]:
+        """Return what is said, read in a thread where there is more to it than a plain line."""
+        mode = job.text_normalization or self._normalization
+        own = tts_capabilities(placement).normalizes
+        if mode is Normalization.AUTO and TextPart.MARKUP in own:
+            mode = Normalization.NONE
+        # Here numbers and abbreviations come in, unless TextPart.NUMBERS is in *own*: words=… of `read`.
+        reading = partial(read, job.text, mode)
+        if mode is Normalization.NONE or is_plain(job.text):
+            return list(reading())
+        return await self._pools.encoding.run(lambda: list(reading()))
+
+    def _pieces(self, job: SpeechJob, placement: Placement, lines: Sequence[Line]) -> Iterator[Piece]:
         """Yield the texts that the engine gets, one for each call.
 
-        A text is cut while it is spoken: what a client sends and then leaves is not.
+        They are cut while the first are spoken: what a client sends and then leaves is not.
         """
         capabilities, known = tts_capabilities(placement), placement.model.languages
-        limit_chars = piece_chars(job.text)
-        return split_text(
-            job.text,
+        limit_chars, interval_ms = piece_chars(job.text), job.silence_interval_ms
+        how = Cutting(
             language=job.language or language_of(job.text, known),
             limit_chars=min(capabilities.longest_input_chars or limit_chars, limit_chars),
             first_alone=not capabilities.streaming,
-            each_alone=job.silence_interval_ms is not None and not capabilities.silence_interval,
+            each_alone=interval_ms is not None and not capabilities.silence_interval,
+            interval_s=None if interval_ms is None else interval_ms / 1000,
         )
+        return pieces(lines, how)
 
-    async def _check_pauses(self, job: SpeechJob, placement: Placement) -> None:
+    async def _check_pauses(self, job: SpeechJob, placement: Placement, lines: Sequence[Line]) -> None:
         """Refuse a text whose pauses alone are too long, before anything is loaded or spoken for it.
 
         Raises:
             SpeechTooLongError: They are.
         """
+        if sum(line.pause_s or 0.0 for line in lines if line.asked) > self._max_speech_s:
+            raise SpeechTooLongError(self._max_speech_s, param="input")
         if job.silence_interval_ms is None:
             return
-        pauses = await self._pools.encoding.run(self._pauses, job, placement)
-        if pauses * job.silence_interval_ms / 1000 > self._max_speech_s:
+        pauses_s = await self._pools.encoding.run(self._pauses_s, job, placement, lines)
+        if pauses_s > self._max_speech_s:
             raise SpeechTooLongError(self._max_speech_s, param="silence_interval_ms")
 
-    def _pauses(self, job: SpeechJob, placement: Placement) -> int:
-        """Return after how many pieces, but the last, the pause that was asked for comes."""
-        ends = [ends_sentence(piece) for piece in self._pieces(job, placement)]
-        return sum(ends[:-1])
-
-    def _check_length(self, pipeline: SpeechPipeline) -> None:
-        if pipeline.duration_s > self._max_speech_s:
-            raise SpeechTooLongError(self._max_speech_s)
+    def _pauses_s(self, job: SpeechJob, placement: Placement, lines: Sequence[Line]) -> float:
+        """Return how long all pauses but the one after the last piece are at least, in seconds."""
+        wanted = [piece.pause.shortest_s for piece in self._pieces(job, placement, lines)]
+        return sum(wanted[:-1])
 
     async def voices(self, placement: Placement, *, deadline: float = math.inf) -> Sequence[Voice]:
         """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
@@ -222,10 +235,11 @@ class SpeechService:
 
     async def _speak(self, job: SpeechJob, placement: Placement, backlog: Backlog, deadline: float) -> float:
         capabilities = tts_capabilities(placement)
-        await self._check_pauses(job, placement)
         await self._turns.take()
-        pieces = self._pieces(job, placement)
-        opening = list(itertools.islice(pieces, 2))
+        lines = await self._lines(job, placement)
+        await self._check_pauses(job, placement, lines)
+        cut = self._pieces(job, placement, lines)
+        opening = list(itertools.islice(cut, 2))
         part = await self._casting.cast(
             job.voice,
             job.emotion,
@@ -237,54 +251,30 @@ class SpeechService:
             await self._pools.disk.run(self._cache.used, placement.target, part.stored)
         request = _request(job, part, capabilities, alone=len(opening) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
-        pipeline: SpeechPipeline | None = None
-        spoken, pause = Spoken(placement.target), WITHIN_SENTENCE
-        for text in itertools.chain(opening, pieces):
-            if pipeline is not None:
-                pipeline.join(pause)
-            pause = _pause_after(text, job.silence_interval_ms)
-            one = replace(request, text=text)
-            work = self._runner.synthesize(
-                placement.target, one, begun=spoken.duration_s > 0, deadline=deadline
-            )
-            async with aclosing(work) as speech:
-                async for audio in speech:
-                    spoken.add(audio)
-                    if not len(audio.samples):  # not even a header may go out for it
-                        continue
-                    slices = [audio]
-                    if pipeline is None:
-                        pipeline = _pipeline(job, audio.sample_rate, stretch)
-                        slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
-                    for piece in slices:
-                        await self._send(backlog, partial(pipeline.feed, piece))
-                    self._check_length(pipeline)
-        pipeline = pipeline or await self._silence(job, spoken, backlog)
+        spoken = Spoken(placement.target)
+        delivery = Delivery(
+            backlog,
+            self._pools.encoding,
+            speech_format=job.format,
+            output_rate=job.sample_rate,
+            speed=stretch,
+            longest_s=self._max_speech_s,
+        )
+        for piece in itertools.chain(opening, cut):
+            await delivery.begin(piece)
+            if piece.text:
+                one = replace(request, text=piece.text)
+                begun = spoken.duration_s > 0
+                work = self._runner.synthesize(placement.target, one, begun=begun, deadline=deadline)
+                async with aclosing(work) as speech:
+                    await delivery.take(speech, spoken)
+        if not delivery.has_begun and not any(has_words(line.text) for line in lines):
+            await delivery.be_silent(spoken.add_silence())
         spoken.finish()
-        if pipeline is not None:
-            await self._send(backlog, pipeline.finish)
+        await delivery.finish()
         if part.stored:  # the engine may have written something
             await self._pools.disk.run(self._cache.sweep)
         return spoken.duration_s / stretch
-
-    async def _silence(self, job: SpeechJob, spoken: Spoken, backlog: Backlog) -> SpeechPipeline | None:
-        """Send a short silence for a text without words; return None for one whose sound the engine owes."""
-        if has_words(job.text):
-            return None
-        silence = spoken.add_silence()
-        pipeline = _pipeline(job, silence.sample_rate, 1.0)
-        await self._send(backlog, partial(pipeline.feed, silence))
-        return pipeline
-
-    async def _send(self, backlog: Backlog, encode: Callable[[], bytes]) -> None:
-        """Put what *encode* makes, in a thread, on its way to the listener."""
-        await backlog.put(await self._pools.encoding.run(encode))
-
-
-def _pipeline(job: SpeechJob, sample_rate: int, speed: float) -> SpeechPipeline:
-    return SpeechPipeline(
-        job.format, sample_rate=sample_rate, speed=speed, output_rate=job.sample_rate or OUTPUT_RATE
-    )
 
 
 def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:
@@ -324,12 +314,3 @@ def _of_the_whole(emotion: Emotion | None, text: str) -> Emotion | None:
     if emotion is None or emotion.mode is not EmotionMode.TEXT or emotion.text:
         return emotion
     return replace(emotion, text=text[:PIECE_CHARS])
-
-
-def _pause_after(text: str, silence_interval_ms: int | None) -> Pause:
-    """Return how much silence belongs between a piece of the text and the next one."""
-    if not ends_sentence(text):
-        return WITHIN_SENTENCE
-    if silence_interval_ms is None:
-        return BETWEEN_SENTENCES
-    return Pause(shortest_s=silence_interval_ms / 1000, longest_s=silence_interval_ms / 1000)

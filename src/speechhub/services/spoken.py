@@ -12,11 +12,6 @@ NOTHING_S: Final = 0.2
 """Silence for a text without words of which the engine makes nothing, in seconds: an honest answer to "…"."""
 
 
-def has_words(text: str) -> bool:
-    """Tell whether there is anything in *text* to say: a letter of any script, or a digit."""
-    return any(character.isalnum() for character in text)
-
-
 class Spoken:
     """The speech of one request, however many calls of the engine it takes."""
 

@@ -115,6 +115,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_speech_s: Seconds = 3600
     """Longest speech that one request may make, pauses counted, as the listener hears it. More than an hour
     takes a large text at a slow `speed`, or long pauses."""
+    text_normalization: Literal["auto", "markdown", "none"] = "auto"
+    """What is taken for markup in a text to speak, where the request does not say: ``auto`` is Markdown, tags
+    and emoji where they are clearly meant as such, unless the engine sees to them; ``markdown`` is all that
+    Markdown's grammar finds; ``none`` speaks a text as it was sent."""
     max_held_bytes: Count = 64 * 1024**2
     """Memory that the bodies and answers of all requests together may take; uploads and speech go to disk
     instead, JSON with recordings in it is refused with 503. A request that is alone is never refused."""

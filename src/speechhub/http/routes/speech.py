@@ -24,6 +24,7 @@ from speechhub.http.sse import event_stream
 from speechhub.services.catalog import slot_of
 from speechhub.services.speech import SpeechJob, SpeechService
 from speechhub.services.speech_stream import SpeechStream
+from speechhub.speakable import Normalization
 
 TOKENS_PER_S: Final = 20
 """Output tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-mini-tts."""
@@ -63,6 +64,7 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
         language=data.language,
         seed=data.seed,
         silence_interval_ms=data.silence_interval_ms,
+        text_normalization=Normalization(data.text_normalization) if data.text_normalization else None,
     )
 
 

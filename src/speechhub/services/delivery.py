@@ -1,0 +1,125 @@
+"""From an engine's audio, piece by piece, to the bytes that wait for a listener."""
+
+import math
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Final
+
+from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
+from speechhub.codecs.pipeline import SpeechPipeline
+from speechhub.engine import Audio
+from speechhub.errors import SpeechTooLongError
+from speechhub.pools import Pool
+from speechhub.services.backlog import Backlog
+from speechhub.services.pieces import Piece
+from speechhub.services.spoken import Spoken
+
+SOON_S: Final = 0.3
+"""How much of the speech, in seconds, is encoded and sent before the rest of the engine's first piece.
+
+That piece is a whole sentence, whose MP3 takes 60 ms. Less than this fills no packet of some formats."""
+LONGEST_JOIN_S: Final = 10.0
+"""Silence that is made at a time, in seconds."""
+
+
+class Delivery:
+    """The audio of one speech on its way to its backlog."""
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        encoding: Pool,
+        *,
+        speech_format: SpeechFormat,
+        output_rate: int | None,
+        speed: float,
+        longest_s: float = math.inf,
+    ) -> None:
+        """Begin with nothing delivered.
+
+        Args:
+            backlog: Takes the bytes.
+            encoding: Whose threads encode.
+            speech_format: What the bytes are.
+            output_rate: In hertz; None means `OUTPUT_RATE`.
+            speed: How many times as fast as it was spoken the speech is heard.
+            longest_s: Longest speech, as it is heard, in seconds.
+        """
+        self._backlog = backlog
+        self._encoding = encoding
+        self._format = speech_format
+        self._output_rate = output_rate or OUTPUT_RATE
+        self._speed = speed
+        self._longest_s = longest_s
+        self._pipeline: SpeechPipeline | None = None
+        self._before: Piece | None = None
+        """The last piece that was delivered."""
+        self._lead_s = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was any audio."""
+        return self._pipeline is not None
+
+    async def begin(self, piece: Piece) -> None:
+        """Make ready for the audio of the next *piece*: the pause comes that the one before wanted."""
+        if self._before is None or not self._before.text:
+            self._lead_s = self._before.pause.shortest_s if self._before else 0.0
+        elif self._pipeline is not None:
+            await self._rest(self._pipeline, self._before.pause.shortest_s - LONGEST_JOIN_S)
+            self._pipeline.join(self._before.pause)
+        self._before = piece
+
+    async def take(self, speech: AsyncIterator[Audio], spoken: Spoken) -> None:
+        """Encode an engine's audio as it comes, once *spoken* has checked it.
+
+        Raises:
+            SpeechTooLongError: The speech is too long.
+            EngineError: The audio cannot be played.
+        """
+        async for audio in speech:
+            spoken.add(audio)
+            if not len(audio.samples):  # not even a header may go out for it
+                continue
+            slices, pipeline = [audio], self._pipeline
+            if pipeline is None:
+                slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
+                pipeline = await self._begun(audio.sample_rate)
+            for some in slices:
+                await self._send(partial(pipeline.feed, some))
+            self._check_length(pipeline)
+
+    async def be_silent(self, silence: Audio) -> None:
+        """Deliver *silence* instead of speech, and the pauses that the text asks for."""
+        pipeline = await self._begun(silence.sample_rate)
+        await self._rest(pipeline, silence.duration_s)
+
+    async def finish(self) -> None:
+        """Deliver the rest; a pause at the end of a text is one that it asks for."""
+        if self._pipeline is None:
+            return
+        if self._before is not None and self._before.asked:
+            await self._rest(self._pipeline, self._before.pause.shortest_s)
+        await self._send(self._pipeline.finish)
+
+    async def _begun(self, sample_rate: int) -> SpeechPipeline:
+        self._pipeline = SpeechPipeline(
+            self._format, sample_rate=sample_rate, speed=self._speed, output_rate=self._output_rate
+        )
+        await self._rest(self._pipeline, self._lead_s)
+        return self._pipeline
+
+    async def _rest(self, pipeline: SpeechPipeline, seconds: float) -> None:
+        """Deliver silence, some of it at a time: a pause can be as long as a speech."""
+        while seconds > 0:
+            await self._send(partial(pipeline.rest, min(seconds, LONGEST_JOIN_S)))
+            self._check_length(pipeline)
+            seconds -= LONGEST_JOIN_S
+
+    def _check_length(self, pipeline: SpeechPipeline) -> None:
+        if pipeline.duration_s > self._longest_s:
+            raise SpeechTooLongError(self._longest_s)
+
+    async def _send(self, encode: Callable[[], bytes]) -> None:
+        """Put what *encode* makes, in a thread, on its way to the listener."""
+        await self._backlog.put(await self._encoding.run(encode))

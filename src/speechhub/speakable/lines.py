@@ -1,0 +1,68 @@
+"""Lines: what is said in one breath, or in several, and the pause after it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from speechhub.speakable.marks import CELL, LINE, PARAGRAPH, parts
+
+PARAGRAPH_S: Final = 0.6
+"""Pause after a paragraph or a heading, in seconds: about twice that after a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A stretch of a text that does not run together with the next one."""
+
+    text: str
+    """Without ends of lines inside, unless it is as a client sent it; empty for a pause before the first."""
+    pause_s: float | None = None
+    """Silence until the next line, in seconds; None is that between two sentences."""
+    asked: bool = False
+    """Whether the text itself says how long the pause is, as with SSML's ``<break>``."""
+
+
+def assembled(marked: Iterable[str]) -> Iterator[Line]:
+    """Yield the lines of texts that have `marks`; what has no word goes with the next line, or the last."""
+    line, wordless, text = Line(text=""), "", ""
+    for part in _all_parts(marked):
+        if isinstance(part, str) and part not in (LINE, PARAGRAPH):
+            text += part
+            continue
+        said = _cells(f"{wordless} {text}" if wordless else text)
+        wordless, text = ("", "") if has_words(said) else (said, "")
+        if said and not wordless:
+            if line.text or line.asked:
+                yield line
+            line = Line(text=said)
+        line = _with_pause(line, part, wordless=bool(wordless))
+    if wordless:
+        line = replace(line, text=f"{line.text} {wordless}".strip())
+    if line.text or line.asked:
+        yield line if line.asked else replace(line, pause_s=None)
+
+
+def has_words(text: str) -> bool:
+    """Tell whether there is a letter of any script, or a digit, in *text*."""
+    return any(character.isalnum() for character in text)
+
+
+def _all_parts(marked: Iterable[str]) -> Iterator[str | float]:
+    for text in marked:
+        yield from parts(text)
+    yield LINE
+
+
+def _with_pause(line: Line, end: str | float, *, wordless: bool) -> Line:
+    """Return *line* with the pause that its end makes; pauses that are asked for in one place add up."""
+    if not isinstance(end, str):
+        pause_s = (line.pause_s or 0) + end if line.asked else max(line.pause_s or 0, end)
+        return replace(line, pause_s=pause_s, asked=True)
+    if end == PARAGRAPH and line.text and not wordless:
+        return replace(line, pause_s=max(line.pause_s or 0, PARAGRAPH_S))
+    return line
+
+
+def _cells(text: str) -> str:
+    """Return a row's cells with commas between them; most lines are no rows, and have one cell."""
+    return ", ".join(cell for cell in map(str.strip, text.split(CELL)) if cell)
