@@ -355,10 +355,21 @@ def test_a_pipe_can_be_sent_to_a_server(url, recording):
 
 
 @pytest.mark.parametrize(
-    "change", [lambda u: u + "/", lambda u: u + "/v1", lambda u: u + "/v1/", lambda u: u[7:]]
+    "change",
+    [
+        lambda u: u + "/",
+        lambda u: u + "/v1",
+        lambda u: u + "/v1/",
+        lambda u: u + "/openai/v1",
+        lambda u: u + "/v1/audio/speech",
+        lambda u: u + "/audio/transcriptions/",
+        lambda u: u + "//v1//models",
+        lambda u: u[7:],
+        lambda u: u[7:] + "/v1/audio",
+    ],
 )
 def test_addresses_of_a_server(run, url, change):
-    """With or without a scheme, a slash or /v1 at its end."""
+    """With or without a scheme, a slash, /v1 or a whole route at its end."""
     assert run("speak", "Hi", "-o", "x.wav", "--url", change(url)).exit_code == 0
 
 

@@ -24,7 +24,7 @@ async def test_a_browser_gets_the_page(http):
     assert page.headers["vary"] == line.headers["vary"] == "Accept"
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v1/", "/openai/v1", "/openai/v1/", "/v1//", "/openai//v1"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/openai/v1", "/openai/v1/"])
 @pytest.mark.parametrize("prefix", ["", "/speech", "/a/b"])
 async def test_a_base_url_leads_a_browser_to_the_page(http, path, prefix):
     """The page's parts are found from the root alone, which may lie below a prefix of a proxy's."""

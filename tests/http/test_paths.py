@@ -67,19 +67,122 @@ async def test_other_versions_are_told_the_right_one(http, path):
     assert "/v1" in answer.json()["error"]["message"]
 
 
-async def test_unknown_paths_are_named(http):
-    """A 404 names the method and the path."""
-    answer = await http.post("/v1/chat/completions")
+@pytest.mark.parametrize(
+    ("asked", "route"),
+    [
+        ("POST /v1/audio/speech/audio/speech", "/v1/audio/speech"),
+        ("POST /v1/audio/speech/v1/audio/speech", "/v1/audio/speech"),
+        ("GET /v1/audio/transcriptions/models", "/v1/models"),
+        ("POST /v1/audio/transcriptions/audio/transcriptions/", "/v1/audio/transcriptions"),
+        ("POST /v1/v1/audio/speech", "/v1/audio/speech"),
+        ("POST /v1//v1/audio/translations", "/v1/audio/translations"),
+        ("POST /openai/v1/audio/speech/audio/speech", "/v1/audio/speech"),
+        ("POST /api/v1/audio/speech", "/v1/audio/speech"),
+        ("GET /some/prefix/v1/models", "/v1/models"),
+        ("GET /v1/models/models", "/v1/models"),
+        ("GET /v1/audio/voices/models", "/v1/models"),
+        ("GET /v1/v1/audio/voices", "/v1/audio/voices"),
+        ("POST /v1/v1/engines/load", "/v1/engines/load"),
+    ],
+)
+async def test_a_route_as_base_url_is_told_the_base_url(http, asked, route):
+    """A client adds the rest itself; the 404 names the route, and the base URL of this server."""
+    method, path = asked.split(" ")
 
-    assert answer.json()["error"]["message"] == "Invalid URL (POST /v1/chat/completions)"
-
-
-async def test_a_base_url_with_too_much_in_front_is_told_the_route(http):
-    """The 404 names the path of the route that was meant."""
-    answer = await http.post("/v1/v1/audio/speech")
+    answer = await http.request(method, path)
 
     assert answer.status_code == 404
-    assert "(POST /v1/v1/audio/speech). The route is /v1/audio/speech:" in answer.json()["error"]["message"]
+    message = answer.json()["error"]["message"]
+    assert f" The route is {route}: the base URL of a client ends with /v1, such as http://hub/v1." in message
+
+
+async def test_a_route_as_base_url_below_the_models(http):
+    """Where the path is that of a model, whose name may hold slashes."""
+    answer = await http.post("/v1/models/audio/speech", json={"input": "a"})
+
+    assert answer.status_code == 405
+    assert "The route is /v1/audio/speech: the base URL" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "base"),
+    [
+        ("/v1/audio/transcription", "/v1/audio/transcriptions", False),
+        ("/v1/audio/transcripts", "/v1/audio/transcriptions", False),
+        ("/v1/audio/transcribe", "/v1/audio/transcriptions", False),
+        ("/v1/audio/speak", "/v1/audio/speech", False),
+        ("/v1/audio/speach", "/v1/audio/speech", False),
+        ("/v1/audio/speech/stream", "/v1/audio/speech", False),
+        ("/V1/Audio/Speech", "/v1/audio/speech", True),
+        ("/v1/translate", "/v1/audio/translations", False),
+        ("/v1/voice", "/v1/audio/voices", False),
+        ("/v1/model", "/v1/models", False),
+        ("/api/tts", "/v1/audio/speech", True),
+        ("/tts", "/v1/audio/speech", True),
+        ("/inference", "/v1/audio/transcriptions", True),
+        ("/v1/engine/load", "/v1/engines", False),
+        ("/v1/health", "/health", False),
+        ("/healthz", "/health", False),
+        ("/docs", "/schema", False),
+    ],
+)
+async def test_a_near_miss_is_told_the_nearest_route(http, path, route, base):
+    """Slips of the pen, and what other servers call the routes."""
+    answer = await http.post(path)
+
+    assert answer.status_code == 404
+    message = answer.json()["error"]["message"]
+    assert f" The nearest route is {route}" in message
+    assert ("the base URL of a client ends with /v1" in message) is base
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/chat/completions", "speechhub has OpenAI's audio API alone"),
+        ("/v1/audio/speech/chat/completions", "speechhub has OpenAI's audio API alone"),
+        ("/v1/embeddings", "speechhub has OpenAI's audio API alone"),
+        ("/nothing", "GET /schema describes the routes"),
+        ("/v1/audio", "GET /schema describes the routes"),
+    ],
+)
+async def test_unknown_paths_are_named(http, path, said):
+    """A 404 names the method and the path, and guesses nothing where nothing is near."""
+    answer = await http.post(path)
+
+    message = answer.json()["error"]["message"]
+    assert message.startswith(f"Invalid URL (POST {path}). {said}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "methods"),
+    [
+        ("GET /v1/audio/speech", "POST"),
+        ("GET /audio/speech", "POST"),
+        ("GET /v1/audio/transcriptions/", "POST"),
+        ("DELETE /v1/models", "GET"),
+        ("POST /v1/models/ears", "DELETE or GET"),
+        ("POST /health", "GET"),
+        ("GET /v1/engines/load", "POST"),
+        ("PUT /v1/audio/voices", "GET or POST"),
+    ],
+)
+async def test_another_method_is_told_the_right_one(http, asked, methods):
+    """In the message, and in Allow. Source: RFC 9110, section 15.5.6."""
+    method, path = asked.split(" ")
+
+    answer = await http.request(method, path)
+
+    assert answer.status_code == 405
+    assert answer.json()["error"]["message"] == f"Not allowed to {method} on {path}: send {methods}."
+    assert set(methods.split(" or ")) == set(answer.headers["allow"].split(", ")) - {"OPTIONS"}
+
+
+async def test_another_version_behind_a_prefix_is_told_the_route(http):
+    """Google's clients put openai behind their version."""
+    answer = await http.get("/v1beta/openai/models")
+
+    assert "Ask for /v1/models;" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/", "/health", "/health/live", "/v1/models", "/models/ears"])

@@ -1,14 +1,19 @@
 """Asks a running server."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from speechhub.errors import SpeechhubError
 
 if TYPE_CHECKING:
     import httpx
+
+
+_ADDRESS: Final = re.compile(r"([^:]*://[^/]*)(.*?)(?:/v1)?(?:/+(?:audio(?:/[\w/]*)?|models))?/*")
+"""A server, the path of a proxy's, and what may stand behind it: the base URL of a client, or a route."""
 
 
 class ServerError(SpeechhubError):
@@ -86,11 +91,16 @@ def _whole(url: str) -> str:
     return url if "://" in url else f"http://{url}"
 
 
+def _base_url(url: str) -> str:
+    found = _ADDRESS.fullmatch(_whole(url))
+    return "".join(found.groups()) + "/v1" if found else url
+
+
 def _options(url: str, api_key: str | None) -> dict[str, Any]:
     import httpx
 
     return {
-        "base_url": _whole(url).rstrip("/").removesuffix("/v1") + "/v1",
+        "base_url": _base_url(url),
         "headers": _headers(api_key),
         "timeout": httpx.Timeout(600.0, connect=5.0),
     }

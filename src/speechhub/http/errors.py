@@ -18,7 +18,8 @@ from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.bodies import FORM_OVERHEAD_BYTES
 from speechhub.http.json_text import decode_json
 from speechhub.http.multipart import UnsupportedMediaTypeError
-from speechhub.http.paths import UnknownSocketError, UnknownVersionError, meant
+from speechhub.http.near import advice, entered_twice
+from speechhub.http.paths import UnknownSocketError, UnknownVersionError
 from speechhub.http.refusal import refusal
 from speechhub.settings.expected import expected
 
@@ -197,6 +198,8 @@ def on_speechhub_error(
     answer = error_object(error, request.scope)
     if isinstance(error, errors.ModelNotFoundError) and "deployment" in request.scope["state"]:
         answer = msgspec.structs.replace(answer, code="DeploymentNotFound")  # as Azure calls it
+    elif status == 404 and entered_twice(_asked(request)):  # noqa: PLR2004  # /v1/models/models names a model
+        answer = msgspec.structs.replace(answer, message=f"{answer.message} {_advice(request)}")
     request.scope["state"]["error"] = type(error).__name__
     return _respond(status, answer, headers_of(error))
 
@@ -206,11 +209,10 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
     status, message = error.status_code, error.detail
     request.scope["state"]["error"] = type(error).__name__
     if isinstance(error, NotFoundException):
-        message = f"Invalid URL ({excerpt(request.method)} {excerpt(request.url.path)})"
-        if route := meant(request.url.path):
-            message += f". The route is {route}: the base URL of a client is this server's address and /v1."
+        message = f"Invalid URL ({excerpt(request.method)} {excerpt(_asked(request))}). {_advice(request)}"
     elif isinstance(error, MethodNotAllowedException):
-        message = f"Not allowed to {excerpt(request.method)} on {excerpt(request.url.path)}."
+        message = f"Not allowed to {excerpt(request.method)} on {excerpt(_asked(request))}"
+        message += f". {_advice(request)}" if entered_twice(_asked(request)) else _methods(error)
     elif status == 413:  # noqa: PLR2004
         return on_speechhub_error(request, _too_large(request))
     elif isinstance(error.extra, list) and error.extra:
@@ -219,6 +221,22 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
         message = f"The request body cannot be read: {message}."
     code = "invalid_value" if status == 400 else None  # noqa: PLR2004
     return _respond(status, _object(status, message, code=code), error.headers)
+
+
+def _asked(request: Request[None, None, State]) -> str:
+    """Return the path as the client wrote it."""
+    return str(request.scope["state"].get("asked", request.url.path))
+
+
+def _methods(error: HTTPException) -> str:
+    """Return the end of a sentence that names the methods which a route takes."""
+    allowed = (error.headers or {}).get("allow", "").split(", ")
+    methods = sorted(name for name in allowed if name not in ("OPTIONS", ""))
+    return f": send {' or '.join(methods)}." if methods else "."
+
+
+def _advice(request: Request[None, None, State]) -> str:
+    return advice(_asked(request), request.headers.get("host", "127.0.0.1:8000"))
 
 
 def _too_large(request: Request[None, None, State]) -> errors.UploadTooLargeError:

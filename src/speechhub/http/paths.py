@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import RequestError
 from speechhub.errors.excerpt import excerpt, quoted
+from speechhub.http.near import entered_twice
 
 _SLASHES: Final = re.compile("/{2,}")
 _VERSIONED: Final = re.compile(r"(?:/openai)?/(?P<version>v\d[\w.-]*)(?P<rest>/.*)?")
@@ -19,9 +20,6 @@ _UNVERSIONED: Final = re.compile(r"(?:/openai)?(?P<rest>/(?:audio|models)(?:/.*)
 _DEPLOYMENT: Final = re.compile(
     r"/openai/deployments/(?P<deployment>.+)(?P<rest>/audio/(?:transcriptions|translations|speech))"
 )
-
-
-_MEANT: Final = re.compile(r".+?(?P<rest>/(?:audio/(?:transcriptions|translations|speech|voices)|models))")
 
 
 class UnknownVersionError(RequestError):
@@ -74,12 +72,6 @@ def resolve(path: str) -> Target:
     return Target(path=path)
 
 
-def meant(path: str) -> str | None:
-    """Return the path of the route that a wrong path ends with, such as that of ``/v1/v1/models``."""
-    found = _MEANT.fullmatch(path.rstrip("/"))
-    return f"/v1{found['rest']}" if found else None
-
-
 def with_aliases(app: ASGIApp) -> ASGIApp:
     """Wrap *app*: it sees only the paths that its routes have.
 
@@ -113,7 +105,8 @@ def versions_refused(app: ASGIApp) -> ASGIApp:
         if (
             found and found["version"] != "v1" and scope.get("method") != "OPTIONS"
         ):  # a preflight tells nothing
-            raise UnknownVersionError(found["version"], f"/v1{found['rest'] or ''}")
+            rest = found["rest"] or ""
+            raise UnknownVersionError(found["version"], entered_twice(rest) or f"/v1{rest}")
         await app(scope, receive, send)
 
     return wrapped

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechhub.cli._server import own_address
+from speechhub.cli._server import _base_url, own_address
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,18 @@ def test_it_is_the_one_of_the_settings(monkeypatch, host, address):
     monkeypatch.setenv("SPEECHHUB_PORT", "9001")
 
     assert own_address() == address
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://audio", "http://audio/v1"),
+        ("models:8000", "http://models:8000/v1"),
+        ("https://v1/v1", "https://v1/v1"),
+        ("https://h/speech/v1/audio/speech", "https://h/speech/v1"),
+        ("http://[::1]:8000/", "http://[::1]:8000/v1"),
+    ],
+)
+def test_the_base_url_of_an_address(url, base):
+    """Hosts may be called as routes are, and a proxy's path stays."""
+    assert _base_url(url) == base

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.http.paths import Target, UnknownVersionError, meant, resolve, versions_refused
+from speechhub.http.near import ROUTES, entered_twice, nearest
+from speechhub.http.paths import Target, UnknownVersionError, resolve, versions_refused
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,17 @@ def test_meaning_is_stable(path):
         ("/api/models", "/v1/models"),
         ("/v1/chat/completions", None),
         ("/models-of-mine", None),
+        ("/v1/audio/speech", None),
+        ("/v1/models/", None),
+        ("/v1/engines/load", None),
     ],
 )
 def test_what_a_wrong_path_means(path, route):
     """A base URL with too much in front is told from a path that means nothing."""
-    assert meant(path) == route
+    assert entered_twice(path) == route
+
+
+@given(path=st.text(max_size=200))
+def test_advice_is_for_any_path(path):
+    """Whatever is asked for, and however long: a route, or none."""
+    assert nearest(f"/{path}") in {None, *ROUTES.values()}
