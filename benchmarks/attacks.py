@@ -58,6 +58,8 @@ ATTACKS: dict[str, Attack] = {
     "1500 connections kept after an answer": partial(attacks.idle_connections, count=1500),
     "1500 heads, a byte a second": partial(attacks.slow_heads, count=1500),
     "300 uploads, 1 KiB in 30 s": partial(attacks.slow_uploads, count=300),
+    "300 refused uploads that go on, 10 KiB/s": partial(attacks.refused_uploads, count=300),
+    "64 refused uploads of 64 MiB at a time": attacks.flood_of_refused_uploads,
     "HTTP/2 on 100 connections": partial(attacks.http2_connections, count=100),
     "20 unfinished JSON bodies, 49 MB": partial(attacks.unfinished_json, count=20),
     "60 unfinished recordings, 4 MB": partial(attacks.unfinished_uploads, count=60),

@@ -6,7 +6,8 @@
 
 openai-node's tests are in its repository alone, so a clone is needed, bare or not; its HEAD is tested. Takes
 the Node that is there, or with --node 22.23.3 one from the npm registry. Where there is no node, no npm or
-nothing for npm to reach, it says so and is content.
+nothing for npm to reach, it says so and is content. Refusals of uploads are tried on a server of their own,
+with a key and little room; with --url they are left out.
 
 What npm installs is locked in scripts/npm, a folder for each purpose. To change one, edit its package.json
 and run there: npm install --package-lock-only --omit-lockfile-registry-resolved
@@ -19,10 +20,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import _install
-from _conformance import ROOT, VENVS, recording, server
+from _conformance import ECHO, ROOT, VENVS, recording, server
+
+from tests.e2e.server import serving
 
 LOCKS = ROOT / "scripts" / "npm"
 OWN_TESTS = ROOT / "tests" / "e2e" / "node"
@@ -58,6 +63,9 @@ ALIASES = {"gpt-4o-mini": "echo-stt"}
 """The model that the tests of models ask for."""
 
 LIMIT_S = 300
+KEY = "right"
+REFUSING = {"SPEECHHUB_API_KEYS": KEY, "SPEECHHUB_MAX_UPLOAD_BYTES": "10000"}
+"""Settings of the server that refuses uploads, as tests/e2e/node/early.test.mjs expects it."""
 
 
 def main() -> int:
@@ -85,18 +93,33 @@ def main() -> int:
         print("skipped: npm could not install the client, see above")
         return 0
     print(f"openai {VERSIONS[oldest]} on Node {major}", flush=True)
-    with tempfile.TemporaryDirectory() as name, server(ALIASES, url=arguments.url) as url:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        server(ALIASES, url=arguments.url) as url,
+        refusing(wanted=not arguments.url) as refusals,
+    ):
         folder = Path(name)
         audio = folder / "audio.wav"
         audio.write_bytes(arguments.audio.read_bytes() if arguments.audio else recording())
         (folder / "node_modules").symlink_to(packages / "node_modules")
         environ = {"AUDIO": str(audio), "OPENAI_BASE_URL": f"{url}/v1", "TEST_API_BASE_URL": f"{url}/v1"}
+        environ |= refusals
         code = run([node, "--test", *options(), *copies(folder)], folder, environ)
         if arguments.tests:
             unpack(arguments.tests, folder)
             program = str(packages / "node_modules" / "jest" / "bin" / "jest.js")
             code |= run([node, program, "--config", "jest.config.cjs"], folder, environ)
     return code
+
+
+@contextmanager
+def refusing(*, wanted: bool) -> Iterator[dict[str, str]]:
+    """Serve for a while where uploads are refused; yield what tells the tests of it."""
+    if not wanted:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory() as home, serving(Path(home), **ECHO, **REFUSING) as started:
+        yield {"REFUSING_BASE_URL": f"{started.url}/v1", "REFUSING_KEY": KEY}
 
 
 def fetched_node(version: str) -> str:

@@ -141,6 +141,14 @@ def test_slow_requests_leave_room_for_others(server):
     attacked(server, both)
 
 
+@pytest.mark.parametrize("attack", [attacks.refused_uploads, attacks.flood_of_refused_uploads])
+def test_refused_uploads_that_go_on_leave_room_for_others(server, attack):
+    """Bodies that are written on after the refusal, slowly or fast, hold neither connections nor the loop."""
+    ends = attacked(server, attack)
+
+    assert set(ends) <= {"404", OPEN, "cut"}
+
+
 def test_answers_that_are_not_read_are_not_kept_in_memory(fresh):
     """Speech that its clients do not fetch waits in a bounded place, with pauses or without."""
 

@@ -203,6 +203,19 @@ def test_refusals_are_the_servers_own(proxy):
     assert unfit.status_code == 400
 
 
+@pytest.mark.parametrize("size", [20_000, 1_000_000, 20_000_000])
+def test_a_refusal_before_the_body_passes(proxy, size):
+    """The client sees the server's status and message, and not the proxy's 502."""
+    for _ in range(10):
+        wrong = proxy.post(
+            "/v1/audio/transcriptions", files={"file": bytes(size)}, headers={"authorization": "Bearer wrong"}
+        )
+        nowhere = proxy.post("/v1/nowhere", files={"file": bytes(size)}, headers=GOOD)
+
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "invalid_api_key")
+        assert (nowhere.status_code, nowhere.json()["error"]["type"]) == (404, "invalid_request_error")
+
+
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_server_without_keys_knows_the_public_name(kind, tmp_path, certificate):
     """The proxy hands the public name on, which the server has to be told; the page's browser may call."""

@@ -13,6 +13,7 @@ from tests.fuzz import costly
 from tests.fuzz.target import CUT, OPEN, crowd
 
 STT, TTS = "/v1/audio/transcriptions", "/v1/audio/speech"
+NOWHERE = "/v1/nowhere"
 FORM = "multipart/form-data; boundary=b"
 OPENING = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
 CLOSING = b"\r\n--b--\r\n"
@@ -181,6 +182,19 @@ async def deep_json(target, *, depth=10_000, count=8, hold_s=4.0):
     """Send JSON that is nothing but brackets."""
     request = target.post(TTS, JSON, b'{"input":' + b"[" * depth + b"]" * depth + b"}")
     return await crowd(target, count, lambda made, _: made.ask(request), hold_s=hold_s)
+
+
+async def refused_uploads(target, *, count=300, piece_bytes=1024, pause_s=0.1, hold_s=4.0):
+    """Go on writing bodies that were refused by their heads, as slowly as one may."""
+    pieces = [target.post(NOWHERE, FORM, OPENING, length=2**26)] + [bytes(piece_bytes)] * 1000
+    return await crowd(target, count, lambda made, _: made.insist(*pieces, pause_s=pause_s), hold_s=hold_s)
+
+
+async def flood_of_refused_uploads(target, *, count=64, size_bytes=2**26, hold_s=4.0):
+    """Write bodies that were refused by their heads, as fast as they are taken."""
+    pieces = [target.post(NOWHERE, FORM, OPENING, length=size_bytes)]
+    pieces += [bytes(PIECE_BYTES)] * (size_bytes // PIECE_BYTES)
+    return await crowd(target, count, lambda made, _: made.insist(*pieces), hold_s=hold_s)
 
 
 # ── other people's pages ─────────────────────────────────────────────────────

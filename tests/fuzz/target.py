@@ -103,6 +103,12 @@ class Connection:
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await sending
 
+    async def insist(self, *pieces, pause_s=0.0):
+        """Send all of *pieces*, whatever the answer; return its status."""
+        with contextlib.suppress(OSError):
+            await self.send(*pieces, pause_s=pause_s)
+        return await self.status()
+
     async def stay(self):
         """Read on until the server closes the connection."""
         with contextlib.suppress(OSError):

@@ -1,39 +1,115 @@
-"""Bodies that are refused before they are read: the connection ends, the client is told so, and hears why.
+"""Bodies that are refused before they are read: the client hears why, whatever it still writes.
 
-What is left of a body cannot be told from the next request, so that the server hangs up. A client that is
-not told sends its next request into a connection that is gone; one that still writes when the connection
-ends sees a broken pipe in place of the answer. Source: RFC 9112, section 9.6.
+Were the connection to end while a client writes, it would see a broken pipe in place of the answer. So the
+rest of the body is thrown away for a while, as nginx does with lingering_close, and the answer follows: an
+answer before the end of the body is lost by Node's fetch, which ends the connection with it and fails because
+it cannot write on, and by proxies in Go, which close the body when the answer begins. A client that pauses
+may wait for the answer: it gets all but the last byte. What is left after all cannot be told from the next
+request, so that the connection ends, and the client is told so.
+Source: RFC 9112, sections 9.3 and 9.6; undici's client-h1.js, onMessageComplete; Go's net/http, server.go.
 """
 
 import asyncio
+import contextlib
+import math
+from collections.abc import Callable
 from typing import Final
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
-PATIENCE_S: Final = 0.5
-"""How long a client that still writes may pause."""
-LIMIT_S: Final = 5.0
-"""How long it may go on writing."""
-LIMIT_BYTES: Final = 8 * 1024 * 1024
-"""How much of it is thrown away before the connection ends all the same."""
+BEGIN_S: Final = 2.0
+"""How long a client that still writes may pause before the answer begins all the same. Node's fetch takes
+more than a second between the head and 60 MB of body where the machine is busy."""
+PATIENCE_S: Final = 3.0
+"""How long it may pause after that, before the answer ends. Both are nginx's lingering_timeout."""
+LIMIT_S: Final = 10.0
+"""How long it may go on writing, beside what `LINE_BYTES_PER_S` gives."""
+LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""How much of one body is thrown away before the connection ends all the same."""
+LINE_BYTES_PER_S: Final = 512 * 1024
+"""A line that is this fast, or faster, gets the time that its upload takes, within `LIMIT_BYTES`."""
+AT_ONCE: Final = 64
+"""Connections whose rest is thrown away at a time; the one that began first gives way to a further one."""
+BYTES_PER_S: Final = 256 * 1024**2
+"""How much of all bodies together is thrown away in a second, less than half of a CPU's time; more waits."""
+BURST_S: Final = 1.0
+"""For how many seconds' worth nothing waits, when little was thrown away before."""
 
 
-def unread_thrown_away(app: ASGIApp) -> ASGIApp:
-    """Wrap *app*: where it answers before it has read the body, announce the end of the connection.
+class Lingerers:
+    """The requests whose answers wait for the rest of their bodies; one for the life of the server.
 
-    The answer goes out at once, but for its last byte. That follows when the client has written the rest, or
-    has written for long enough; *app* does not wait for it.
+    A flood of refused uploads takes from other refused ones: neither does it hold connections that others
+    need, nor the event loop.
     """
+
+    def __init__(self, *, at_once: int = AT_ONCE, bytes_per_s: int = BYTES_PER_S) -> None:
+        self._at_once = at_once
+        self._bytes_per_s = bytes_per_s
+        self._free_at = -math.inf
+        """When what was taken so far is no more than `bytes_per_s`."""
+        self._ends: dict[_Body, Callable[[], None]] = {}
+        """What ends the waiting for each."""
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    async def throw_away(self, body: "_Body") -> None:
+        """Throw away the rest of *body*, until it ends, the client leaves, or a limit is reached."""
+        if len(self._ends) >= self._at_once:
+            self._ends.pop(next(iter(self._ends)))()
+        clock = asyncio.get_running_loop().time
+        end_at = clock() + LIMIT_S
+
+        def end() -> None:
+            nonlocal end_at
+            end_at = -math.inf
+            with contextlib.suppress(RuntimeError):  # it is not what is waited for at the moment
+                pause.reschedule(clock())
+
+        self._ends[body] = end
+        try:
+            left_bytes = LIMIT_BYTES
+            while body.unread and left_bytes > 0 and clock() < end_at:
+                patience_s = PATIENCE_S if body.begun else BEGIN_S
+                try:
+                    async with asyncio.timeout_at(min(clock() + patience_s, end_at)) as pause:
+                        size = await body.skip()
+                except TimeoutError:
+                    if body.begun:
+                        return
+                    await body.begin()
+                    continue
+                left_bytes -= size
+                end_at += size / LINE_BYTES_PER_S
+                self._free_at = max(self._free_at, clock() - BURST_S) + size / self._bytes_per_s
+                if self._free_at > clock():
+                    await asyncio.sleep(self._free_at - clock())
+        finally:
+            self._ends.pop(body, None)
+
+
+def unread_thrown_away(app: ASGIApp, lingerers: Lingerers | None = None) -> ASGIApp:
+    """Wrap *app*: where it answers before it has read the body, throw away the rest first.
+
+    *app* itself does not wait for that. If the client goes on for too long, or is not to send its body at
+    all, the answer says that the connection ends.
+    """
+    lingerers = Lingerers() if lingerers is None else lingerers
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or not _has_body(scope):
             await app(scope, receive, send)
             return
         body = _Body(scope, receive, send)
-        await app(scope, body.receive, body.send)
-        await body.end()
+        try:
+            await app(scope, body.receive, body.send)
+        finally:
+            if body.held and not _expects(scope):
+                await lingerers.throw_away(body)
+            await body.release()
 
     return wrapped
 
@@ -43,47 +119,50 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._closes = scope["http_version"].startswith("1.")  # HTTP/2 ends streams and not connections
-        self._waits = not _expects(scope)
         self._receive = receive
         self._send = send
-        self._unread = True
-        self._held = b""
+        self.unread = True
+        """Whether there is more of the body."""
+        self.held: list[Message] = []
+        """What waits for the rest of the body: a whole answer, or its end."""
+        self.begun = False
+        """Whether the answer's beginning has gone out."""
 
     async def receive(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
         message = await self._receive()
         if message["type"] != "http.request" or not message.get("more_body", False):
-            self._unread = False
+            self.unread = False
         return message
 
+    async def skip(self) -> int:
+        """Read some of the body; return how many bytes."""
+        message = await self.receive()
+        return len(message.get("body", b"")) if message["type"] == "http.request" else 0
+
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and self._unread and self._closes:
-            MutableScopeHeaders.from_message(message)["connection"] = "close"
-        elif message["type"] == "http.response.body" and self._unread and not message.get("more_body"):
-            # Granian ends the connection with the last byte, whatever still arrives.
-            body = message.get("body", b"")
-            message = {**message, "body": body[:-1], "more_body": bool(body)}
-            self._held = body[-1:]
+        if self.held or (message["type"] == "http.response.start" and self.unread):
+            self.held.append(message)
+            if message.get("more_body"):
+                await self.release()  # it is no refusal, and may be long
+            return
         await self._send(message)
 
-    async def end(self) -> None:
-        """Send what is held back of the answer once the client has stopped to write."""
-        if not self._held:
-            return
-        if self._waits:
-            await self._throw_away()
-        await self._send({"type": "http.response.body", "body": self._held, "more_body": False})
+    async def begin(self) -> None:
+        """Send all of the answer but its last byte; the server ends the connection with that."""
+        last = self.held[-1]
+        if last["type"] == "http.response.body" and len(data := last.get("body", b"")) > 1:
+            rest: Message = {"type": "http.response.body", "body": data[-1:], "more_body": False}
+            self.held[-1] = {"type": "http.response.body", "body": data[:-1], "more_body": True}
+            await self.release()
+            self.held = [rest]
+        self.begun = True
 
-    async def _throw_away(self) -> None:
-        left_bytes = LIMIT_BYTES
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                while self._unread and left_bytes > 0:
-                    async with asyncio.timeout(PATIENCE_S):
-                        message = await self.receive()
-                    if message["type"] == "http.request":
-                        left_bytes -= len(message["body"])
-        except TimeoutError:
-            pass
+    async def release(self) -> None:
+        """Send what is held back."""
+        if self.held and self.held[0]["type"] == "http.response.start" and self.unread and self._closes:
+            MutableScopeHeaders.from_message(self.held[0])["connection"] = "close"
+        while self.held:
+            await self._send(self.held.pop(0))
 
 
 def _has_body(scope: Scope) -> bool:
