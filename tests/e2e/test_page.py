@@ -392,6 +392,13 @@ def word(start, end, text):
             id="a word that is not in the text",
         ),
         pytest.param(
+            [segment(0, 5, " Hello. Bye.")],
+            [word(0, 0.2, "Hello"), word(5, 5, "Bye")],
+            [["Hello", ". ", "Bye", "."]],
+            ["Hello.", "Bye."],
+            id="a last word without time",
+        ),
+        pytest.param(
             [segment(0, 10, "word " * 30)],
             [],
             [["word " * 29 + "word"]],
@@ -416,6 +423,9 @@ def test_segments_become_parts_and_cues(page, segments, words, parts, captions):
     said = "".join("".join(it["text"].split()) for it in segments)
     if "-->" not in said:
         assert "".join("".join(cue.text.split()) for cue in cues) == said
+    if found == [["Hello", ". ", "Bye", "."]]:
+        assert "00:00:00.000 --> 00:00:01.000" in vtt
+        assert "00:00:04.000 --> 00:00:05.000" in vtt
     for cue in cues:
         assert cue.end_in_seconds - cue.start_in_seconds <= 7
         assert all(len(line) * (2 if "天" in said else 1) <= 42 for line in cue.text.splitlines())

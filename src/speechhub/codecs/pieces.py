@@ -1,14 +1,23 @@
+# ruff: noqa: RUF001 - punctuation of many scripts
 """Cuts a transcript into the pieces of text that subtitles must not tear apart, each with its time."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from speechhub.domain.transcript import Segment, Transcript
 
 MAX_COLUMNS: Final = 42
 """Longest line; a full-width character takes two columns. Source: see `subtitles`."""
+SENTENCE_ENDS: Final = ".?!…。！？｡؟।۔։။።"
+CLOSERS: Final = "\"'”’»›)]}」』）】》〉"
+LONG_WORD_S: Final = 3.0
+"""A word that lasts longer, and longer than its letters can, has a silence in it."""
+_COLUMN_S: Final = 0.3
+"""What a column may take in very slow speech."""
+_USUAL_WORD_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +36,15 @@ def pieces_of(transcript: Transcript) -> Iterator[Piece]:
     """Yield the whole text in order; times never run backwards."""
     segments = [segment for segment in transcript.segments if _is_visible(segment)]
     segments = segments or [Segment(text=transcript.text, start_s=0.0, end_s=transcript.duration_s)]
-    now_s, speaker = 0.0, segments[0].speaker
-    for segment in segments:
+    now_s, speaker, before = 0.0, segments[0].speaker, ""
+    followers = [segment.start_s for segment in segments[1:]] + [inf]
+    for segment, follower_s in zip(segments, followers, strict=True):
         is_forced = not segment.words or segment.speaker != speaker
         speaker = segment.speaker
-        for token in _joined(_spoken(segment)):
-            for piece in _split(token):
+        for token in _joined(_spoken(segment, follower_s)):
+            whole = _shortened(token, before) if segment.words else token
+            before = token.text
+            for piece in _split(whole):
                 start_s = max(piece.start_s, now_s)
                 now_s = max(piece.end_s, start_s)
                 yield replace(piece, start_s=start_s, end_s=now_s, is_forced=is_forced)
@@ -43,14 +55,26 @@ def _is_visible(segment: Segment) -> bool:
     return any(_clean(text) for text in (segment.text, *(word.text for word in segment.words)))
 
 
-def _spoken(segment: Segment) -> Iterator[Piece]:
-    """Yield the words of a segment, or its text cut up, with times in proportion to its length."""
+def _spoken(segment: Segment, follower_s: float) -> Iterator[Piece]:
+    """Yield the words of a segment, or its text cut up, with times in proportion to its length.
+
+    A time that is wrong harms its own word alone: none lasts longer than until the next one begins.
+
+    Args:
+        segment: What was said.
+        follower_s: When the next segment begins.
+    """
     words = [(text, word) for word in segment.words if (text := _clean(word.text))]
     if words:
-        for text, word in words:
-            yield Piece(text=text, start_s=word.start_s, end_s=word.end_s)
+        starts = [word.start_s for _, word in words[1:]] + [max(follower_s, words[-1][1].start_s)]
+        before_s = 0.0
+        for (text, word), next_s in zip(words, starts, strict=True):
+            limit_s = next_s if next_s > before_s else inf  # else it is the next one's time that is wrong
+            yield Piece(text=text, start_s=min(word.start_s, limit_s), end_s=min(word.end_s, limit_s))
+            before_s = min(word.start_s, limit_s)
     elif text := _clean(segment.text):
-        yield from _timed(list(_atoms(text)), segment.start_s, segment.end_s)
+        end_s = min(segment.end_s, follower_s) if follower_s > segment.start_s else segment.end_s
+        yield from _timed(list(_atoms(text)), segment.start_s, end_s)
 
 
 def _clean(text: str) -> str:
@@ -98,6 +122,19 @@ def _joined(tokens: Iterator[Piece]) -> Iterator[Piece]:
         previous = token
     if previous is not None:
         yield previous
+
+
+def _shortened(word: Piece, before: str) -> Piece:
+    """Return *word* without the silence that an engine counted to it.
+
+    The first word of a sentence is said at the end of its time, behind the silence; any other at its start.
+    """
+    if word.end_s - word.start_s <= max(LONG_WORD_S, _COLUMN_S * columns_of(word.text)):
+        return word
+    begins = not before or before.rstrip(CLOSERS).endswith(tuple(SENTENCE_ENDS))
+    if begins:
+        return replace(word, start_s=word.end_s - _USUAL_WORD_S)
+    return replace(word, end_s=word.start_s + _USUAL_WORD_S)
 
 
 def _sticks(left: str, right: str) -> bool:

@@ -8,36 +8,22 @@ Requirements and English.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from speechhub.codecs.pieces import MAX_COLUMNS, Piece, columns_of, pieces_of
+from speechhub.codecs.cue_times import MAX_DURATION_MS, Cue, settled
+from speechhub.codecs.pieces import CLOSERS, MAX_COLUMNS, SENTENCE_ENDS, Piece, columns_of, pieces_of
 from speechhub.domain.transcript import Transcript
 
-MAX_DURATION_MS: Final = 7_000
-MIN_DURATION_MS: Final = 1_000
-"""Shorter cues stay on as long as this, where nothing follows so soon."""
 HARD_PAUSE_S: Final = 1.0
 """A silence that always ends a cue."""
+LONG_PAUSE_S: Final = 1.5
+"""A silence before which the beginning of a sentence is no part of the cue with the sentence before."""
 SOFT_PAUSE_S: Final = 0.3
 """A silence that is a good place to end a cue."""
 
-_SENTENCE_ENDS: Final = ".?!…。！？｡؟।۔։။።"
+_ABBREVIATION: Final = 4
 _CLAUSE_ENDS: Final = ",;:—–、，；：､،؛፣"
-_CLOSERS: Final = "\"'”’»›)]}」』）】》〉"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
-    """What is on the screen at one time."""
-
-    start_ms: int
-    """Offset from the start of the recording, in milliseconds."""
-    end_ms: int
-    """After `start_ms`, and never after the next cue's start."""
-    lines: tuple[str, ...]
-    """One or two lines, none empty, each at most `MAX_COLUMNS` wide."""
 
 
 def cues(transcript: Transcript) -> list[Cue]:
@@ -52,7 +38,7 @@ def cues(transcript: Transcript) -> list[Cue]:
         end_ms = min(max(round(group[-1].end_s * 1000), start_ms + 1), start_ms + MAX_DURATION_MS)
         found.append(Cue(start_ms=start_ms, end_ms=end_ms, lines=_wrap(group)))
         first = last
-    return _linger(found, round(transcript.duration_s * 1000))
+    return settled(found, round(transcript.duration_s * 1000))
 
 
 def to_srt(cues: Sequence[Cue]) -> str:
@@ -89,27 +75,31 @@ def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _linger(found: list[Cue], duration_ms: int) -> list[Cue]:
-    """Keep short cues on the screen until they can be read, or the next one comes."""
-    limits = [cue.start_ms for cue in found[1:]] + [duration_ms]
-    return [
-        replace(cue, end_ms=max(cue.end_ms, min(cue.start_ms + MIN_DURATION_MS, limit)))
-        for cue, limit in zip(found, limits, strict=False)
-    ]
-
-
 def _end_of_cue(pieces: Sequence[Piece], first: int) -> int:
     """Return the index behind the best last piece of the cue that begins at *first*."""
     best, best_score, columns = first + 1, float("-inf"), 0
     limit = _limit_of_cue(pieces, first)
-    if limit == len(pieces) or _must_end(pieces[limit - 1], pieces[limit]):
+    if limit == len(pieces):
         return limit
+    if _must_end(pieces[limit - 1], pieces[limit]):
+        paused = pieces[limit].start_s - pieces[limit - 1].end_s >= LONG_PAUSE_S
+        return _end_of_sentences(pieces, first, limit) if paused else limit
     for index in range(first, limit):
         columns += columns_of(pieces[index].text)
         score = 1.5 * columns / (2 * MAX_COLUMNS) + _boundary(pieces[index], pieces[index + 1])
         if score >= best_score:
             best, best_score = index + 1, score
     return best
+
+
+def _end_of_sentences(pieces: Sequence[Piece], first: int, limit: int) -> int:
+    """Return the index behind the last sentence that ends between *first* and *limit*; *limit* without."""
+    for last in range(limit, first, -1):
+        text = pieces[last - 1].text.strip().rstrip(CLOSERS)
+        # Dr. and St. end no sentence.
+        if text.endswith(tuple(SENTENCE_ENDS)) and not (text.endswith(".") and len(text) <= _ABBREVIATION):
+            return last
+    return limit
 
 
 def _limit_of_cue(pieces: Sequence[Piece], first: int) -> int:
@@ -138,9 +128,9 @@ def _must_end(piece: Piece, following: Piece) -> bool:
 
 def _boundary(piece: Piece, following: Piece) -> float:
     """Score the end of *piece* as a place to stop: sentence, pause and clause, in this order."""
-    text = piece.text.rstrip(_CLOSERS)
+    text = piece.text.rstrip(CLOSERS)
     score = 0.0
-    if text.endswith(tuple(_SENTENCE_ENDS)):
+    if text.endswith(tuple(SENTENCE_ENDS)):
         score = 1.5
     elif text.endswith(tuple(_CLAUSE_ENDS)):
         score = 0.75

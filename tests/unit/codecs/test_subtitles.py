@@ -100,7 +100,7 @@ def test_pause_ends_a_cue():
 
     assert texts(found) == ["one two", "three four"]
     assert found[0].end_ms == 1000  # stays on for a second, so that it can be read
-    assert found[1].start_ms == 2100
+    assert (found[1].start_ms, found[1].end_ms) == (1867, 2700)  # and so begins the last one earlier
 
 
 def test_short_cue_never_stays_on_into_the_next_or_past_the_end():
@@ -190,6 +190,163 @@ def test_word_longer_than_a_line_is_cut():
 
     check_limits(found)
     assert squeezed("".join(texts(found))) == "x" * 200
+
+
+# ── Long enough to be read ───────────────────────────────────────────────────
+
+
+def said(*words, duration_s):
+    """A transcript of one segment; each word has a start and an end."""
+    found = tuple(Word(text=f" {text}", start_s=start, end_s=end) for text, start, end in words)
+    segment = Segment(
+        text="".join(word.text for word in found),
+        start_s=found[0].start_s,
+        end_s=found[-1].end_s,
+        words=found,
+    )
+    return transcript(segment, duration_s=duration_s)
+
+
+def shown(found):
+    return [(cue.start_ms, cue.end_ms, " ".join(cue.lines)) for cue in found]
+
+
+@pytest.mark.parametrize("end_s", [5.0, 5.001, 5.2])
+def test_a_last_cue_begins_early_enough_to_be_read(end_s):
+    """The recording ends with its last word, which has hardly any time or none."""
+    found = cues(said(("Hello.", 0.0, 0.5), ("Bye.", 5.0, end_s), duration_s=end_s))
+
+    last = round(end_s * 1000)
+    assert shown(found) == [(0, 1000, "Hello."), (last - 833, last, "Bye.")]
+
+
+def test_a_last_cue_takes_the_time_that_the_recording_has_left():
+    """There is silence behind it."""
+    found = cues(said(("Hello.", 0.0, 0.5), ("Bye.", 5.0, 5.0), duration_s=5.9))
+
+    assert shown(found)[1] == (5000, 5900, "Bye.")
+
+
+def test_words_without_time_take_some_of_the_cue_before():
+    """An engine that runs out of audio gives all further words the end of the recording."""
+    words = [(f"word{number}", number * 0.3, number * 0.3 + 0.3) for number in range(12)]
+    rest = [(f"late{number:02}", 3.6, 3.6) for number in range(30)]
+
+    found = cues(said(*words, *rest, duration_s=3.6))
+
+    check_limits(found)
+    assert min(cue.end_ms - cue.start_ms for cue in found) >= 600
+    assert found[-1].end_ms == 3600
+    assert " ".join(" ".join(cue.lines) for cue in found) == " ".join(word[0] for word in (*words, *rest))
+
+
+@pytest.mark.parametrize("speakers", [("A", "B"), ("A", "B", "A", "B", "A")])
+def test_quick_speakers_keep_their_times(speakers):
+    """Cues that follow each other so fast have no more time."""
+    turns = [speak("Yes.", word_s=0.4, start_s=0.4 * i, speaker=it) for i, it in enumerate(speakers)]
+
+    found = cues(transcript(*turns))
+
+    assert [(cue.start_ms, cue.end_ms) for cue in found] == [
+        (400 * i, 400 * i + 400) for i in range(len(speakers))
+    ]
+
+
+def test_a_long_cue_stays_until_it_is_read():
+    """Twenty columns in a second, where nothing follows; never beyond seven seconds."""
+    text = "This was said so very fast that it can't be read in the time."
+    found = cues(transcript(speak(text, word_s=0.1), speak("Next.", start_s=20.0)))
+
+    assert (found[0].start_ms, found[0].end_ms) == (0, 50 * sum(map(columns, found[0].lines)))
+    assert found[0].end_ms > 2_900
+
+
+# ── Gaps ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("gap_s", [2.0, 5.0, 60.0, 3600.0])
+@pytest.mark.parametrize("end", [".", "?", "!\u201d", "\u2026"])
+def test_a_word_before_a_gap_is_not_glued_to_the_sentence_before(gap_s, end):
+    """The rest of its sentence comes after the gap."""
+    words = [("I", 0.0, 0.3), ("saw", 0.3, 0.6), (f"nothing{end}", 0.6, 1.0), ("But", 1.0, 1.3)]
+    words += [
+        ("then", 1.3 + gap_s, 1.6 + gap_s),
+        ("she", 1.6 + gap_s, 1.9 + gap_s),
+        ("came.", 1.9 + gap_s, 3 + gap_s),
+    ]
+
+    found = cues(said(*words, duration_s=10 + gap_s))
+
+    check_limits(found)
+    assert texts(found) == [f"I saw nothing{end}", "But", "then she came."]
+    assert (found[1].start_ms, found[1].end_ms) == (1000, 2000)
+    assert found[2].start_ms == round(1300 + gap_s * 1000)
+
+
+def test_a_title_before_a_gap_ends_no_sentence():
+    """Dr. and its like belong to the name that follows."""
+    words = [("Ask", 0.0, 0.3), ("Dr.", 0.3, 0.6), ("Smith", 0.6, 1.0), ("please.", 9.0, 9.6)]
+
+    assert texts(cues(said(*words, duration_s=10.0))) == ["Ask Dr. Smith", "please."]
+
+
+def test_a_short_pause_within_a_sentence_moves_no_word():
+    """One that a speaker makes for breath."""
+    words = [("Yes.", 0.0, 0.3), ("I", 0.3, 0.6), ("am.", 1.7, 2.0)]
+
+    assert texts(cues(said(*words, duration_s=3.0))) == ["Yes. I", "am."]
+
+
+@pytest.mark.parametrize(
+    ("first", "start_ms", "second"),
+    [("Yes.", 60_500, "But no."), ("Yes", 1_500, "no.")],
+    ids=["behind", "before"],
+)
+def test_a_word_that_lasts_a_minute_is_said_at_one_end_of_it(first, start_ms, second):
+    """The first of a sentence behind the silence, and any other before it."""
+    words = [(first, 0.0, 0.5), ("But", 0.5, 61.5), ("no.", 61.5, 62.0)]
+
+    found = cues(said(*words, duration_s=63.0))
+
+    check_limits(found)
+    assert texts(found)[-1] == second
+    assert found[0].start_ms == 0
+    assert found[0].end_ms <= 2_000
+    assert found[-1].start_ms in (60_500, 61_500)
+    assert start_ms in (found[-1].start_ms, found[0].end_ms)
+
+
+def test_the_first_word_of_a_recording_begins_behind_the_silence():
+    """Engines count the silence at the start to it."""
+    (cue,) = cues(said(("Hello", 0.0, 30.0), ("there.", 30.0, 30.5), duration_s=31.0))
+
+    assert (cue.start_ms, cue.end_ms) == (29_000, 30_500)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [(1.0, 900.0), (900.0, 901.0), (1.0, 1.0), (0.0, 0.0)],
+    ids=["ends", "begins", "no time", "early"],
+)
+def test_one_wrong_time_moves_no_other_word(wrong):
+    """A word that ends, or begins, long after the next one is said before that."""
+    words = [("One,", 0.0, 1.0), ("two,", *wrong), ("three.", 1.5, 3.0), ("Four.", 5.0, 6.0)]
+
+    found = cues(said(*words, duration_s=7.0))
+
+    check_limits(found)
+    assert shown(found)[-1] == (5000, 6000, "Four.")
+    assert shown(found)[0] == (0, 3000, "One, two, three.")
+
+
+def test_a_segment_that_overlaps_the_next_ends_there():
+    """The next one is on time."""
+    first, second = Segment(text="One.", start_s=0, end_s=9), Segment(text=" Two.", start_s=3, end_s=4)
+
+    assert [(cue.start_ms, cue.end_ms) for cue in cues(transcript(first, second))] == [
+        (0, 3000),
+        (3000, 4000),
+    ]
 
 
 # ── Without word times ───────────────────────────────────────────────────────

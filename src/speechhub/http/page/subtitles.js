@@ -2,6 +2,7 @@
 const COLUMNS = 42;
 const LONGEST_S = 7;
 const PAUSE_S = 1;
+const LINGER_S = 1; // how long a cue stays, where none follows so soon
 const SENTENCE_ENDS = /[.?!…。！？｡؟।۔]["'”’»)\]]*$/u;
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
 
@@ -9,7 +10,7 @@ const columns = (text) => text.length + (text.match(WIDE)?.length ?? 0);
 
 // Cues of segments as `partsOf` returns them.
 export function cuesOf(segments) {
-  return segments.flatMap((segment) => {
+  return lingering(segments.flatMap((segment) => {
     const cues = [];
     for (const piece of timed(segment)) {
       const cue = cues.at(-1);
@@ -17,7 +18,17 @@ export function cuesOf(segments) {
       else cues.push({ ...piece });
     }
     return cues.map((it) => ({ ...it, lines: lines(it.text.trim()) })).filter((it) => it.text.trim());
+  }));
+}
+
+// Each can be read: it stays until the next one, and the last begins earlier where there is silence before it.
+function lingering(cues) {
+  cues.forEach((cue, i) => {
+    const next = cues[i + 1]?.start ?? cue.end;
+    cue.end = Math.max(cue.end, Math.min(cue.start + LINGER_S, next));
+    if (i === cues.length - 1) cue.start = Math.max(Math.min(cue.start, cue.end - LINGER_S), Math.min(cue.start, cues[i - 1]?.end ?? 0));
   });
+  return cues;
 }
 
 // Pieces of a segment that have times: its words with what follows each, or all of it.
