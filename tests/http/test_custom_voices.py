@@ -3,6 +3,8 @@
 import asyncio
 import errno
 import os
+import unicodedata
+from urllib.parse import quote
 
 import openai
 import pytest
@@ -242,3 +244,48 @@ async def test_without_descriptors_nobody_is_told_that_there_is_no_voice(
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_is_overloaded")
     assert int(refused.headers["retry-after"]) >= 1
     assert (await http.request(method, path)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Anna B.",
+        "100%",
+        "a%2Fb",
+        "a?b#c",
+        "a+b&c=d",
+        "CON",
+        "C:",
+        "...",
+        ".anna",
+        "~",
+        'it\'s "Anna"; <b>',
+        "\U0001f600\ufe0f",
+        "\u0622\u0646\u0627",
+        "Zoe\u0308",
+        "\u738b\u82b3",
+        "x" * 64,
+    ],
+)
+async def test_every_name_that_is_taken_can_be_addressed(client, http, speaker, name):
+    """In a path, percent-encoded, as it was sent and as it is listed: read, and deleted."""
+    made = await voice_of(client, speaker, name=name)
+    listed = (await http.get("/v1/audio/voices")).json()["data"][0]["name"]
+    assert listed == unicodedata.normalize("NFC", name)
+
+    for spelled in (name, listed, listed.upper()):
+        found = await http.get(f"/v1/audio/voices/{quote(spelled, safe='')}")
+        assert (found.status_code, found.json().get("id")) == (200, made.id)
+    gone = await http.delete(f"/v1/audio/voices/{quote(name, safe='')}")
+
+    assert (gone.status_code, gone.json()["id"]) == (200, made.id)
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "a\\b", "/", "an\u200bna", "x" * 256])
+async def test_a_name_that_no_path_can_hold_is_refused(client, http, speaker, name):
+    """When the voice is made, with the field's name; nothing is kept."""
+    with pytest.raises(openai.BadRequestError) as caught:
+        await voice_of(client, speaker, name=name)
+
+    assert (caught.value.param, caught.value.code) == ("name", "invalid_value")
+    assert (await http.get("/v1/audio/voices")).json()["data"] == []

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from speechhub.codecs.resample import resample
+from speechhub.domain.names import composed
 from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
 from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
 from speechhub.errors.excerpt import quoted
@@ -139,8 +140,8 @@ class Casting:
 
     def _is_own(self, voice: str, own: Sequence[Voice]) -> bool:
         """Return whether a name means one of the model's own voices, if nothing else takes it."""
-        wanted = self._catalog.meant(voice).lower()
-        known = {key.lower() for one in own for key in (one.id, one.name) if key}
+        wanted = composed(self._catalog.meant(voice)).lower()
+        known = {composed(key).lower() for one in own for key in (one.id, one.name) if key}
         return wanted in known or (bool(own) and wanted in (DEFAULT_VOICE, *OPENAI_VOICES))
 
     def _custom(self, voice: str, own: Sequence[Voice], *, cloning: bool) -> CustomVoice | None:

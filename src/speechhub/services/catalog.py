@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from speechhub.domain.names import composed
 from speechhub.engine import EmotionMode, ModelPart, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.errors import (
     ConfigurationError,
@@ -99,7 +100,8 @@ class Catalog:
         """
         self._placements = dict(placements)
         self._may_load = may_load
-        self._voice_aliases = dict(voice_aliases or {})
+        self._composed = {composed(name): name for name in self._placements}
+        self._voice_aliases = {composed(name): voice for name, voice in (voice_aliases or {}).items()}
         self._parts = parts or (lambda placement: [part.name for part in placement.model.parts])
         self.defaults: dict[Slot, str | None] = {
             Slot.STT: self._default(Slot.STT, stt_model, "stt_model"),
@@ -115,7 +117,7 @@ class Catalog:
             target = self._target(model)
             if target is None:
                 raise ConfigurationError(f"Setting aliases.{alias}: there is no model {model!r}.")
-            self._aliases[alias] = target
+            self._aliases[composed(alias)] = target
 
     def _default(self, slot: Slot, wanted: str | None, setting: str) -> str | None:
         candidates = {name: p for name, p in self._placements.items() if p.slot is slot}
@@ -147,8 +149,9 @@ class Catalog:
         """Return the id of the model that *name* means: a model's id, else an alias, else a client's name."""
         if name in self._placements:
             return name
+        name = composed(name)
         slot = slot_of(name)
-        return self._aliases.get(name) or (self.defaults[slot] if slot else None)
+        return self._composed.get(name) or self._aliases.get(name) or (self.defaults[slot] if slot else None)
 
     def model(self, name: str | None, slot: Slot) -> Placement:
         """Return what a client means by *name*; None or empty means the default of *slot*.
@@ -178,7 +181,9 @@ class Catalog:
         if target is None:
             raise ModelNotFoundError(name)
         return Listing(
-            name=name, placement=self._placements[target], alias_of=None if target == name else target
+            name=name if name in self._placements else composed(name),
+            placement=self._placements[target],
+            alias_of=None if composed(target) == composed(name) else target,
         )
 
     def listings(self) -> list[Listing]:
@@ -192,7 +197,7 @@ class Catalog:
 
     def meant(self, voice: str) -> str:
         """Return what a voice's name stands for according to the settings; itself if for nothing else."""
-        return self._voice_aliases.get(voice, voice)
+        return self._voice_aliases.get(composed(voice), voice)
 
     def voice(self, name: str | None, voices: Sequence[Voice], placement: Placement) -> str:
         """Return the id of the voice that a client means by *name*.
@@ -206,8 +211,9 @@ class Catalog:
         Raises:
             InvalidValueError: The model has no such voice.
         """
-        by_name = {key.lower(): voice.id for voice in voices for key in (voice.name, voice.id) if key}
-        wanted = self.meant(name) if name else None
+        known = ((key, voice.id) for voice in voices for key in (voice.name, voice.id) if key)
+        by_name = {composed(key).lower(): voice for key, voice in known}
+        wanted = composed(self.meant(name)) if name else None
         if wanted is not None and wanted.lower() in by_name:
             return by_name[wanted.lower()]
         if wanted is None or wanted.lower() == DEFAULT_VOICE:
@@ -216,7 +222,7 @@ class Catalog:
             # Different names, different speakers, as far as the model has them.
             return voices[OPENAI_VOICES.index(wanted.lower()) % len(voices)].id if voices else ""
         if not voices:
-            return wanted
+            return self.meant(name or "")
         raise InvalidValueError(
             f"Model {placement.target!r} has no voice {quoted(name or wanted)}. Its voices: "
             f"{', '.join(voice.id for voice in voices)}; OpenAI's names work too.",

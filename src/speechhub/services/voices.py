@@ -9,7 +9,7 @@ from speechhub.pools import Pools
 from speechhub.store import ReferenceCache
 from speechhub.voices import Consent, CustomVoice, VoiceLibrary
 from speechhub.voices.recording import Recording, read_recording
-from speechhub.voices.records import checked_name
+from speechhub.voices.records import checked_label, checked_name
 
 MAX_PAGE: Final = 100
 """Longest page of a list. Source: OpenAI's openapi.yaml, listVoiceConsents."""
@@ -94,7 +94,7 @@ class VoiceService:
         Raises:
             RequestError: One of them will not do.
         """
-        checked = checked_name(name)
+        checked = checked_label(name)
         if language is None or parse_language(language) is None:
             raise MissingValueError("language")
         if recording is None:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from speechhub.domain.names import key_of
 from speechhub.errors import (
     ConsentInUseError,
     ConsentNotFoundError,
@@ -58,6 +59,7 @@ from speechhub.voices.records import (
     VOICE_PREFIX,
     Consent,
     CustomVoice,
+    checked_label,
     checked_name,
 )
 
@@ -169,8 +171,10 @@ class VoiceLibrary:
         """
         if VOICE_ID.fullmatch(name):
             return self._one(self._voices / name, CustomVoice)
-        wanted = name.strip().casefold()
-        return next((voice for voice in self.voices() if voice.name.casefold() == wanted), None)
+        wanted = key_of(name)
+        alike = [voice for voice in self.voices() if key_of(voice.name) == wanted]
+        # Earlier versions kept twins that differ in the form of an accent.
+        return next((voice for voice in alike if voice.name == name), alike[0] if alike else None)
 
     def voice(self, name: str, *, param: str = "voice_id") -> CustomVoice:
         """Return the voice with this id or name; *param* is the field that an error names.
@@ -280,7 +284,8 @@ class VoiceLibrary:
 
     def aliased(self, alias: str) -> CustomVoice | None:
         """Return the voice that *alias* stands for, if it stands for one."""
-        meant = self.aliases().get(alias.strip().casefold())
+        key = key_of(alias)
+        meant = next((voice for name, voice in self.aliases().items() if key_of(name) == key), None)
         return self.find(meant) if meant else None
 
     def set_alias(self, alias: str, name: str | None) -> CustomVoice | None:
@@ -288,14 +293,14 @@ class VoiceLibrary:
 
         Raises:
             VoiceNotFoundError: There is no such voice.
+            InvalidValueError, MissingValueError: The alias will not do; any may be removed.
         """
-        key = checked_name(alias, param="alias").casefold()
+        key = key_of(checked_name(alias, param="alias") if name else alias)
         with self._writing() as staging:
             voice = self.voice(name) if name else None
-            aliases = self.aliases()
+            aliases = {name: meant for name, meant in self.aliases().items() if key_of(name) != key}
             if isinstance(self._read_aliases(), Damage):
                 keep_aside(self._aliases)
-            aliases.pop(key, None)
             if voice:
                 aliases[key] = voice.id
             folder.replace(self._aliases, msgspec.json.encode(aliases), staging)
@@ -329,7 +334,7 @@ class VoiceLibrary:
         """
         made = Consent(
             id=CONSENT_PREFIX + secrets.token_hex(12),
-            name=checked_name(name),
+            name=checked_label(name),
             language=language,
             created_at=int(time.time()),
             sha256=recording.digest,
@@ -349,7 +354,7 @@ class VoiceLibrary:
             ConsentNotFoundError: There is none with this id.
             InvalidValueError, MissingValueError: The name will not do.
         """
-        checked = checked_name(name)
+        checked = checked_label(name)
         with self._writing() as staging:
             renamed = msgspec.structs.replace(self.consent(consent_id), name=checked)
             path = self._consents / renamed.id / CONSENT_JSON

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from speechhub.domain.names import composed
 from speechhub.errors import InvalidValueError, MissingValueError
 
 VOICE_PREFIX: Final = "voice_"
@@ -14,6 +15,10 @@ MAX_NAME_CHARS: Final = 64
 """Longest name; far below the shortest clip in base64, so that the two cannot be mistaken."""
 VOICE_ID: Final = re.compile(rf"{VOICE_PREFIX}[0-9a-f]{{24}}")
 CONSENT_ID: Final = re.compile(rf"{CONSENT_PREFIX}[0-9a-f]{{24}}")
+_REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
+"""What programs put where they could not read a byte."""
+_SEPARATORS: Final = "/\\"
+"""What divides paths; browsers take the second for the first."""
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -23,7 +28,7 @@ class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """``voice_`` and 24 hex digits."""
     name: str
-    """Unique in the library, case ignored."""
+    """Unique in the library, case ignored; those of earlier versions may have slashes, or be decomposed."""
     created_at: int
     """Unix seconds."""
     consent: str = ""
@@ -72,19 +77,47 @@ def _check_form(field: str, value: str, form: re.Pattern[str]) -> None:
 
 
 def checked_name(name: str | None, *, param: str = "name") -> str:
-    """Return a name as the library keeps it, without space around.
+    """Return a name as the library keeps it, composed and without space around; a path can hold it.
+
+    Raises:
+        MissingValueError: It is absent or blank.
+        InvalidValueError: It is too long, has characters that no list or no path can show, or could be taken
+            for an id or a clip.
+    """
+    checked = checked_label(name, param=param)
+    if found := next((char for char in checked if char in _SEPARATORS), None):
+        raise InvalidValueError(
+            f"{param} may not have {found!r}: it is a part of paths, where it would separate two. Put '-' or "
+            "'_' in its place.",
+            param=param,
+        )
+    if checked in (".", ".."):
+        raise InvalidValueError(
+            f"{param} may not be {checked!r}, which means a folder in paths.", param=param
+        )
+    return checked
+
+
+def checked_label(name: str | None, *, param: str = "name") -> str:
+    """Return a label as the library keeps it, composed and without space around.
 
     Raises:
         MissingValueError: It is absent or blank.
         InvalidValueError: It is too long, has characters that no list can show, or could be taken for an id
             or a clip.
     """
-    name = (name or "").strip()
+    name = composed((name or "").strip())
     if not name:
         raise MissingValueError(param)
-    if len(name) > MAX_NAME_CHARS or not name.isprintable():
+    if len(name) > MAX_NAME_CHARS:
         raise InvalidValueError(
-            f"{param} must have at most {MAX_NAME_CHARS} characters, all of them printable.", param=param
+            f"{param} must have at most {MAX_NAME_CHARS} characters, and has {len(name)}.", param=param
+        )
+    if hidden := next((char for char in name if not char.isprintable() or char == _REPLACED), None):
+        raise InvalidValueError(
+            f"{param} must have printable characters alone, and has U+{ord(hidden):04X} at position "
+            f"{name.index(hidden)}, which shows nothing.",
+            param=param,
         )
     if name.lower().startswith((VOICE_PREFIX, CONSENT_PREFIX, "data:")):
         raise InvalidValueError(f"{param} may not begin like an id or a data URL.", param=param)

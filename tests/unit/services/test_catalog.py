@@ -322,6 +322,27 @@ def test_voices_that_are_not_known_yet_are_left_to_the_engine():
     assert [voice(name, []) for name in ("carl", None, "alloy")] == ["carl", "", ""]
 
 
+DECOMPOSED, COMPOSED = "a\u0308", "\u00e4"
+
+
+@pytest.mark.parametrize("told", [DECOMPOSED, COMPOSED])
+@pytest.mark.parametrize("wanted", [DECOMPOSED, COMPOSED])
+def test_the_form_of_an_accent_does_not_count(told, wanted):
+    """Models, aliases, voices and aliases of voices are found in either form, and listed as they are."""
+    catalog = Catalog(
+        {**MODELS, told: placement(told)},
+        aliases={f"my-{told}": "small"},
+        voice_aliases={f"my-{told}": "bert"},
+    )
+    voices = [ANNA, BERT, Voice(id="x", name=f"{told}nne")]
+
+    assert catalog.find(wanted).alias_of is None
+    assert catalog.model(f"my-{wanted}", Slot.STT).target == "small"
+    assert catalog.voice(f"my-{wanted}", voices, MODELS["mouth"]) == "bert"
+    assert catalog.voice(f"{wanted}nne".upper(), voices, MODELS["mouth"]) == "x"
+    assert catalog.voice(f"{wanted}nne", [], MODELS["mouth"]) == f"{wanted}nne"
+
+
 def test_capabilities_are_those_of_the_slot():
     """Asking an STT model what it can do as a TTS model is a bug of ours."""
     assert stt_capabilities(MODELS["small"]) == SttCapabilities()

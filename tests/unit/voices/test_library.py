@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,90 @@ def test_odd_names_are_refused(library, name):
     """What a list cannot show, or what looks like an id, is no name."""
     with pytest.raises(InvalidValueError):
         library.add(name, recording())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a/b", "may not have '/'"),
+        ("/", "may not have '/'"),
+        ("..\\voices", r"may not have '\\\\'"),
+        ("..", "means a folder"),
+        (" . ", "means a folder"),
+        ("x" * 256, "at most 64 characters, and has 256"),
+        ("a\tb", r"U\+0009 at position 1"),
+        ("a\0b", r"U\+0000"),
+        ("an\u200dna", r"U\+200D at position 2"),
+        ("\u202eanna", r"U\+202E at position 0"),
+        ("anna\u200f", r"U\+200F"),
+        ("anna\ufeff", r"U\+FEFF"),
+        ("caf\ufffd", r"U\+FFFD"),
+        ("caf\udce9", r"U\+DCE9"),
+    ],
+)
+def test_a_name_that_no_path_can_hold_is_refused(library, name, said):
+    """The message names the character; what cannot be addressed could be neither read nor deleted."""
+    with pytest.raises(InvalidValueError, match=said):
+        library.add(name, recording())
+    with pytest.raises(InvalidValueError, match=said):
+        library.set_alias(name, "anna")
+    assert library.voices() == []
+
+
+@pytest.mark.parametrize(
+    "twins",
+    [
+        ("Zo\u00eb", "Zoe\u0308"),
+        ("ZO\u00cb", "zoe\u0308"),
+        ("Stra\u00dfe", "STRASSE"),
+        (" anna ", "ANNA"),
+        ("\u212bsa", "\u00c5sa"),
+        ("\u1112\u1161\u11ab", "\ud55c"),
+    ],
+)
+def test_one_name_in_two_spellings_is_one(library, twins):
+    """Composed and decomposed, small and large, with space around: found by each, and kept once."""
+    first, second = twins
+    made = library.add(first, recording())
+
+    assert made.name == unicodedata.normalize("NFC", first.strip())
+    assert library.find(second) == library.voice(first) == made
+    with pytest.raises(VoiceExistsError):
+        library.add(second, recording(330))
+    library.set_alias(f"{first.strip()}-2", second)
+    assert library.aliased(f"{second}-2") == made
+    assert library.remove(second) == made
+    assert library.aliases() == {}
+
+
+def test_odd_names_of_before_are_read_and_deleted(library, tmp_path):
+    """Earlier versions took names with slashes, dots, and twins; by id all of them can be reached."""
+    kept = [library.add(name, recording(220 + number)) for number, name in enumerate(("A", "B", "C"))]
+    odd = ["a/b", "Zoe\u0308", "Zo\u00eb"]
+    for voice, name in zip(kept, odd, strict=True):
+        path = tmp_path / "voices" / "voices" / voice.id / "voice.json"
+        path.write_text(path.read_text("utf-8").replace(f'"{voice.name}"', f'"{name}"'), "utf-8")
+    aliases = tmp_path / "voices" / "aliases.json"
+    aliases.write_text(f'{{"x/y": "{kept[0].id}"}}', "utf-8")
+
+    assert sorted(voice.name for voice in library.voices()) == sorted(odd)
+    for voice, name in zip(kept, odd, strict=True):
+        assert library.voice(voice.id).name == name
+        assert library.voice(name).id == voice.id
+    assert library.aliased("X/Y").id == kept[0].id
+    assert library.set_alias("x/y", None) is None
+    assert library.aliases() == {}
+    for voice in kept:
+        assert library.remove(voice.id).id == voice.id
+    assert library.voices() == []
+
+
+@pytest.mark.parametrize("name", ["Mayer/Schulz", ".."])
+def test_a_label_of_a_consent_is_no_path(library, name):
+    """Consents are found by their ids alone."""
+    made = library.add_consent(name, recording(), language="en")
+
+    assert library.rename_consent(made.id, name).name == name
 
 
 @pytest.mark.parametrize("name", ["", "  ", None])
