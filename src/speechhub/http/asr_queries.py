@@ -14,6 +14,7 @@ from speechhub.codecs.headerless import with_header
 from speechhub.engine import Task
 from speechhub.errors import MissingValueError, RequestError
 from speechhub.http.asr_schemas import AsrQuery, DetectionQuery
+from speechhub.http.choices import spelled
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import read_form
 from speechhub.http.refusal import refusal
@@ -68,6 +69,7 @@ def read_query(request: HttpRequest, kind: type[QueryT]) -> QueryT:
     for name in given.keys() & fields.keys():
         text = given[name]
         value = _BOOLS.get(text.lower(), text.lower()) if fields[name].type is bool else text
+        value = spelled(value, fields[name].type)
         try:
             values[name] = msgspec.convert(value, fields[name].type, strict=False)
         except msgspec.ValidationError as error:

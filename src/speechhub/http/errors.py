@@ -16,7 +16,8 @@ from speechhub import errors
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.bodies import FORM_OVERHEAD_BYTES
-from speechhub.http.json_text import decode_json
+from speechhub.http.choices import spelled
+from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.near import advice, entered_twice
 from speechhub.http.paths import UnknownSocketError, UnknownVersionError
@@ -73,6 +74,9 @@ BODY_HINT: Final = "body_hint"
 BODY: Final = "data"
 """Name of the handlers' argument that is a JSON body, which the request's state keeps under the same name."""
 
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+"""Types of bodies that are no JSON. As curl says the first of any body, the type alone decides nothing."""
+
 
 class BodyKeepingRequest(Request[None, None, State]):
     """A request whose JSON body can still be looked at when it does not fit."""
@@ -85,7 +89,17 @@ class BodyKeepingRequest(Request[None, None, State]):
         """
         state = self.scope["state"]
         if BODY not in state:
-            state[BODY] = decode_json(await self.body() or b"null")
+            body = await self.body() or b"null"
+            try:
+                value = decode_json(body)
+            except errors.InvalidValueError as error:
+                if (kind := self.content_type[0]) in FORMS and not body.lstrip().startswith((b"{", b"[")):
+                    raise errors.InvalidValueError(
+                        f"The request body is a form ({kind}), and this route reads JSON: send an object, "
+                        "with the header Content-Type: application/json."
+                    ) from error
+                raise
+            state[BODY] = spelled(value, self.route_handler.parsed_fn_signature.parameters[BODY].annotation)
         return state[BODY]
 
 
@@ -255,6 +269,8 @@ def _misfit(request: Request[None, None, State], key: str) -> errors.RequestErro
     kind, state = arguments[BODY].annotation, request.scope["state"]
     if BODY not in state:
         return errors.InvalidValueError(f"The request has no body; it must be {expected(kind)}, as JSON.")
+    if hint := twice_encoded(state[BODY]):
+        return errors.InvalidValueError(f"The request body must be {expected(kind)}.{hint}")
     return refusal("", state[BODY], kind, strict=False)
 
 

@@ -7,12 +7,17 @@ import msgspec
 
 from speechhub.engine import Task
 from speechhub.errors import InvalidValueError
+from speechhub.http.choices import spelled
+from speechhub.http.form_arrays import array, element_of, leaves
 from speechhub.http.json_text import decode_json
 from speechhub.http.refusal import refusal
-from speechhub.http.schemas import TranscriptionFields
+from speechhub.http.schemas import ServerVad, TranscriptionFields
 from speechhub.services.transcription import TranscriptionJob
 
 _NESTED: Final = "chunking_strategy"
+_LEAVES: Final = ("type", *ServerVad.__struct_fields__)
+_WITH_COMMAS: Final = ("keywords", "known_speaker_names", "known_speaker_references")
+"""Arrays whose elements may have commas; those of the others are words that have none."""
 # Looked up once: it would take a tenth of a millisecond for each form.
 FIELDS: Final = {field.name: field for field in msgspec.structs.fields(TranscriptionFields)}
 """The fields of a transcription, by name."""
@@ -33,6 +38,7 @@ def read_fields(form: Mapping[str, Sequence[str]]) -> TranscriptionFields:
         value = _chunking(form) if field.name == _NESTED else _value(form, field.name)
         if value is None:
             continue
+        value = spelled(value, field.type)
         try:
             msgspec.convert(value, field.type, strict=False)
         except msgspec.ValidationError as error:
@@ -57,15 +63,21 @@ def checked(fields: TranscriptionFields) -> TranscriptionFields:
 
 def unknown_fields(form: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the names of fields that a form has beyond those of transcriptions."""
-    return [name for name in form if name.partition("[")[0] not in _KINDS]
+    return [name for name in form if not _is_known(name)]
+
+
+def _is_known(name: str) -> bool:
+    if element := element_of(name):
+        return _KINDS.get(element[0]) is msgspec.inspect.VarTupleType
+    return name in _KINDS or name in [f"{_NESTED}[{leaf}]" for leaf in _LEAVES]
 
 
 def _value(form: Mapping[str, Sequence[str]], name: str) -> Any:
+    if _KINDS[name] is msgspec.inspect.VarTupleType:
+        return array(form, name, commas=name not in _WITH_COMMAS) or None
     texts = form.get(name)
     if not texts:
         return None
-    if _KINDS[name] is msgspec.inspect.VarTupleType:
-        return list(texts)
     if _KINDS[name] is msgspec.inspect.BoolType:
         return texts[-1].strip().lower()
     return texts[-1]
@@ -73,15 +85,9 @@ def _value(form: Mapping[str, Sequence[str]], name: str) -> Any:
 
 def _chunking(form: Mapping[str, Sequence[str]]) -> Any:
     """Read the one nested field, which SDKs write as a word, as JSON, or as a part for each leaf."""
-    prefix = f"{_NESTED}["
-    leaves = {
-        name.removeprefix(prefix).removesuffix("]"): texts[-1]
-        for name, texts in form.items()
-        if name.startswith(prefix)
-    }
-    if leaves:
-        return leaves
-    text = form.get(_NESTED, [""])[-1].strip()
+    if parts := leaves(form, _NESTED):
+        return parts
+    text = (form.get(_NESTED) or [""])[-1].strip()
     if not text.startswith("{"):
         return text or None
     return decode_json(text, what=_NESTED, param=_NESTED)

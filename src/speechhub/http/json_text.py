@@ -67,6 +67,13 @@ def decode_json(
         raise _unreadable(what, str(error), param) from error
 
 
+def twice_encoded(value: object) -> str:
+    """Return a sentence, with a blank before it, about a body that is JSON within a text; "" for others."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        return " It is JSON within a text of JSON: it was encoded twice. Send the object itself."
+    return ""
+
+
 def _check_text(text: bytes | bytearray, what: str, param: str | None) -> None:
     """See that *text* is one, in UTF-8: no other encoding, no half of a character, no NUL.
 

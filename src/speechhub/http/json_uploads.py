@@ -14,8 +14,9 @@ from litestar.datastructures import State
 
 from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
 from speechhub.http.bodies import JSON_WEIGHT
+from speechhub.http.choices import spelled
 from speechhub.http.forms import FIELDS, checked
-from speechhub.http.json_text import decode_json
+from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.refusal import refusal
 from speechhub.http.schemas import InputAudio, TranscriptionFields
 from speechhub.http.spool import SPOOL_BYTES
@@ -103,16 +104,21 @@ def _values(body: bytearray) -> dict[str, msgspec.Raw]:
     try:
         values = decode_json(body, dict[str, msgspec.Raw])
     except msgspec.ValidationError as error:
-        raise InvalidValueError(f"The request body is not a JSON object: {error}.") from error
+        raise InvalidValueError(
+            f"The request body is not a JSON object: {error}.{twice_encoded(decode_json(body))}"
+        ) from error
     return {name: raw for name, raw in values.items() if bytes(memoryview(raw)[:4]) != b"null"}
 
 
 def _read(raw: msgspec.Raw, kind: Any, name: str) -> Any:
     try:
         return decode_json(raw, kind, what=name, param=name)
-    except msgspec.ValidationError as error:
-        value = decode_json(raw, what=name, param=name)
-        raise refusal(name, value, kind, strict=True, param=name) from error
+    except msgspec.ValidationError:
+        value = spelled(decode_json(raw, what=name, param=name), kind)
+        try:
+            return msgspec.convert(value, kind, strict=False)  # as requests for speech are read
+        except msgspec.ValidationError as error:
+            raise refusal(name, value, kind, strict=False, param=name) from error
 
 
 def _decode(text: str, file: BinaryIO, limit_bytes: int) -> None:

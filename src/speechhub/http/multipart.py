@@ -5,6 +5,7 @@ the Java and Ruby SDKs send it; here the field's name decides what is the file, 
 """
 
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
@@ -12,7 +13,7 @@ from litestar import Request
 from litestar.datastructures import State
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from speechhub.errors import InvalidValueError, RequestError, UploadTooLargeError
+from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
 from speechhub.errors.encoding import fault_of
 from speechhub.errors.excerpt import quoted
 from speechhub.http.spool import Spool
@@ -39,7 +40,8 @@ class Form:
     filename: str | None = None
     """What the client calls the file; None if it does not say."""
     fields: dict[str, list[str]] = field(default_factory=dict)
-    """Text parts by name, ``[]`` behind a name removed; empty values and the text ``null`` left out."""
+    """Text parts by name, ``[]`` behind a name removed; empty values and the text ``null`` left out. Of a
+    part that holds a file and is not wanted there is the name alone, without a value."""
 
     def text(self, name: str) -> str | None:
         """Return the last value of a field, or None."""
@@ -52,36 +54,41 @@ class Form:
 
 
 async def read_form(
-    request: Request[None, None, State], *, limit_bytes: int, file_field: str = "file"
+    request: Request[None, None, State],
+    *,
+    limit_bytes: int,
+    file_field: str = "file",
+    texts: Collection[str] = (),
 ) -> Form:
     """Read the body as a form.
 
     Args:
         request: Its body must be unread.
         limit_bytes: Largest file.
-        file_field: Name of the part that is the file.
+        file_field: Name of the part that is the file; with ``[]`` or ``[0]`` behind it, it is the same.
+        texts: Names of the text fields that the route reads. A file in a part of any other name is dropped.
 
     Raises:
         UploadTooLargeError: The file is larger, or is said to be.
+        MissingValueError: There is a file, in a part of another name.
         RequestError: The body is not a well-formed multipart form.
     """
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
-    if kind.lower() != "multipart/form-data" or not options.get("boundary"):
-        raise UnsupportedMediaTypeError(
-            f"Send the recording as multipart/form-data, with the audio in the field {file_field!r}. "
-            f"Example: curl -F {file_field}=@speech.mp3 …"
-        )
-    reader = _Reader(limit_bytes, file_field, request.scope["state"]["holding"])
+    boundary = _boundary(request.headers.get("content-type", ""), file_field)
+    reader = _Reader(limit_bytes, file_field, texts, request.scope["state"]["holding"])
     try:
         # Names are bytes until `_Reader` reads them: what a file is called decides nothing.
-        parser = PushMultipartParser(options["boundary"], max_segment_count=MAX_PARTS, header_charset=_BYTES)
+        parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS, header_charset=_BYTES)
         async for chunk in request.stream():
             for event in parser.parse(chunk) if chunk else ():
                 reader.take(event)
         parser.close()
+        reader.check()
     except MultipartError as error:
         reader.abandon()
-        raise InvalidValueError(f"The multipart body is broken: {error}.") from error
+        raise InvalidValueError(
+            f"The multipart body is broken: {error}. Its parts must begin with the boundary that the header "
+            "Content-Type names, and the last one end with it: let your HTTP library write both."
+        ) from error
     except BaseException:
         reader.abandon()
         raise
@@ -91,8 +98,13 @@ async def read_form(
 class _Reader:
     """Sorts the parser's events into a form."""
 
-    def __init__(self, limit_bytes: int, file_field: str, holding: Holding) -> None:
+    def __init__(self, limit_bytes: int, file_field: str, texts: Collection[str], holding: Holding) -> None:
         self.form = Form()
+        self._texts = texts
+        self._strays: list[str] = []
+        """Names of parts with a file that is not wanted."""
+        self._dropped = False
+        """Whether the rest of the present part is thrown away."""
         self._holding = holding
         self._spool: Spool | None = None
         self._limit_bytes = limit_bytes
@@ -102,29 +114,57 @@ class _Reader:
 
     def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
         if isinstance(event, MultipartSegment):
-            self._name = _field_name(event.name)
+            name = _field_name(event.name)
+            is_file = name in (self._file_field, f"{self._file_field}[]", f"{self._file_field}[0]")
+            self._name = self._file_field if is_file else name
             self._text.clear()
-            if self._name == self._file_field:
+            self._dropped = False
+            if is_file:
                 self._begin_file()
                 self.form.filename = _file_name(event.filename) or None
+            elif event.filename is not None and not self._is_wanted():
+                self._strays.append(self._name)
         elif event is None:
             self._end_part()
         elif self._name == self._file_field and self._spool is not None:
             if self._spool.size_bytes + len(event) > self._limit_bytes:
                 raise UploadTooLargeError(self._limit_bytes, param=self._file_field)
             self._spool.write(event)
-        else:
+        elif not self._dropped:
             self._holding.take("memory", len(event))
             self._text += event
-            if len(self._text) > MAX_FIELD_BYTES:
-                raise InvalidValueError(f"Field {quoted(self._name)} is too long.", param=self._name)
+            if len(self._text) > MAX_FIELD_BYTES and not self._drop():
+                raise InvalidValueError(
+                    f"Field {quoted(self._name)} is too long: a text of a form may have {MAX_FIELD_BYTES} "
+                    f"bytes. A recording belongs in the field {self._file_field!r}.",
+                    param=self._name,
+                )
+
+    def check(self) -> None:
+        """See that the file is not in a part of another name, once there are no more parts.
+
+        Raises:
+            MissingValueError: It is.
+        """
+        if self.form.file is None and self._strays:
+            raise MissingValueError(
+                self._file_field,
+                f"The recording belongs in the field {self._file_field!r}, and this form has a file in the "
+                f"field {quoted(self._strays[0])}. With curl: -F {self._file_field}=@speech.mp3",
+            )
 
     def abandon(self) -> None:
         if self._spool is not None:
             self._spool.close()
 
     def _begin_file(self) -> None:
-        self.abandon()  # a second file replaces the first
+        if self._spool is not None and self._spool.size_bytes:
+            raise InvalidValueError(
+                f"The form has more than one file in the field {self._file_field!r}: send one recording in "
+                "each request.",
+                param=self._file_field,
+            )
+        self.abandon()  # what an empty field of a page's form sends
         self._spool = Spool(self._holding)
         self.form.file = self._spool.file
 
@@ -135,7 +175,11 @@ class _Reader:
                 self._refuse_a_path(self.form.file.read())
                 self.form.file.seek(0)
             return
+        if self._dropped:
+            return
         if fault := fault_of(self._text):
+            if self._drop():
+                return
             raise InvalidValueError(f"Field {quoted(self._name)} {fault}.", param=self._name)
         text = self._text.decode()
         if "\0" in text:
@@ -147,6 +191,21 @@ class _Reader:
         if text not in ("", "null"):
             self.form.fields.setdefault(self._name.removesuffix("[]"), []).append(text)
 
+    def _is_wanted(self) -> bool:
+        return self._name.partition("[")[0] in self._texts
+
+    def _drop(self) -> bool:
+        """Throw away the present part if it holds a file that is not wanted; return whether it does."""
+        is_stray = self._name in self._strays
+        if not is_stray and (self._is_wanted() or fault_of(self._text[:MAX_FIELD_BYTES]) is None):
+            return False
+        if not is_stray:
+            self._strays.append(self._name)
+        self._dropped = True
+        self._text.clear()
+        self.form.fields.setdefault(self._name, [])
+        return True
+
     def _refuse_a_path(self, content: bytes) -> None:
         with contextlib.suppress(UnicodeDecodeError):
             if content.decode().isprintable():
@@ -155,6 +214,35 @@ class _Reader:
                     f"before the file's path: -F {self._file_field}=@speech.mp3",
                     param=self._file_field,
                 )
+
+
+def _boundary(content_type: str, file_field: str) -> str:
+    """Return what stands between the parts of a body of this type.
+
+    Raises:
+        UnsupportedMediaTypeError: It is no form with files.
+        InvalidValueError: It does not say.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind.lower() == "multipart/form-data":
+        if boundary := options.get("boundary"):
+            return str(boundary)
+        raise InvalidValueError(
+            "The header Content-Type says multipart/form-data without a boundary, so that the parts cannot "
+            "be told apart. Do not set this header yourself: your HTTP library writes it, with the boundary."
+        )
+    sent = quoted(kind)
+    main = kind.lower().partition("/")[0]
+    if main in ("audio", "video") or kind.lower() == "application/octet-stream":
+        sent = f"The body is a recording of its own ({sent}), and must be a form that holds one"
+    elif kind.lower() == "application/x-www-form-urlencoded":
+        sent = f"The body is a form without files ({sent}; curl makes it of -d)"
+    else:
+        sent = f"The body is {sent if kind else 'of no type'}"
+    raise UnsupportedMediaTypeError(
+        f"{sent}. Send the recording as multipart/form-data, with the audio in the field {file_field!r}. "
+        f"Example: curl -F {file_field}=@speech.mp3 …"
+    )
 
 
 def _field_name(name: str) -> str:

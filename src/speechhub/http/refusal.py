@@ -30,6 +30,10 @@ def refusal(name: str, value: object, kind: Any, *, strict: bool, param: str | N
         error = MissingValueError(f"{place}.{wrong.missing}".removeprefix("."))
         error.param = param or error.param
         return error
+    if wrong.value is None and wrong.place and not wrong.place.endswith("]"):  # null is the same as nothing
+        error = MissingValueError(place)
+        error.param = param or error.param
+        return error
     quoted = not wrong.free_text and not isinstance(wrong.value, dict | list) and wrong.place + name
     what = f" {shown(wrong.value)}" if quoted else ""
     where = f" for {place!r}" if place else ""

@@ -20,6 +20,18 @@ Convert = Callable[[Any, Any], object]
 
 OWN_TYPES: Final[Mapping[type, str]] = {Path: "a path", Secret: "text that is not empty"}
 """Types that msgspec does not know."""
+MEANT: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("ogg", "oga", "vorbis", "webm", "audio/ogg", "audio/webm"), "opus"),
+    **dict.fromkeys(("m4a", "mp4", "mpeg4", "adts", "audio/mp4", "audio/x-m4a"), "aac"),
+    **dict.fromkeys(("mpeg", "mpga", "audio/mpeg"), "mp3"),
+    **dict.fromkeys(("raw", "l16", "s16le", "linear16", "pcm16", "audio/l16"), "pcm"),
+    **dict.fromkeys(("riff", "wave", "audio/x-wav"), "wav"),
+    **dict.fromkeys(("plain", "txt", "text/plain"), "text"),
+    **dict.fromkeys(("subrip", "application/x-subrip"), "srt"),
+    **dict.fromkeys(("webvtt", "text/vtt"), "vtt"),
+    **dict.fromkeys(("speakers", "diarize"), "diarized_json"),
+}
+"""What people call a value that is not spelled nearly like it."""
 LONGEST_VALUE: Final = 80
 """How much of a wrong value, or of an unknown name, is shown, in characters."""
 MOST_PARTS: Final = 100
@@ -210,4 +222,6 @@ def _near(name: object, names: list[str]) -> str:
     if not isinstance(name, str) or len(name) > LONGEST_VALUE:
         return ""
     close = get_close_matches(name.lower(), names, n=1)
+    if not close and (meant := MEANT.get(name.strip().lower())) in names:
+        close = [meant]
     return f" Did you mean {close[0]}?" if close else ""

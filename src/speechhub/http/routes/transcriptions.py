@@ -13,7 +13,7 @@ from speechhub.engine import Task, Transcript
 from speechhub.errors import MissingValueError
 from speechhub.http import render
 from speechhub.http.disconnect import while_connected
-from speechhub.http.forms import job_of, read_fields, unknown_fields
+from speechhub.http.forms import FIELDS, job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
 from speechhub.http.json_uploads import read_json
 from speechhub.http.multipart import read_form
@@ -80,7 +80,7 @@ async def _read(request: HttpRequest) -> tuple[BinaryIO | None, TranscriptionFie
     if request.content_type[0] == "application/json":
         upload = await read_json(request, limit_bytes=limit_bytes, pool=request.app.state.pools.decoding)
         return upload.file, upload.fields, upload.unknown
-    form = await read_form(request, limit_bytes=limit_bytes)
+    form = await read_form(request, limit_bytes=limit_bytes, texts=FIELDS)
     if form.file is not None:
         request.scope["state"]["exit_stack"].callback(form.file.close)
     return form.file, read_fields(form.fields), unknown_fields(form.fields)

@@ -79,7 +79,7 @@ async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceServic
     made = await while_connected(
         request,
         voices.add(
-            kind=form.text("type") or "audio_sample",
+            kind=(form.text("type") or "audio_sample").strip().lower(),
             name=form.text("name"),
             sample=form.file,
             consent=form.text("consent"),
@@ -122,7 +122,7 @@ async def read_sample(
         field: Name of the part that is the file.
         known: Names of the text fields that the route reads; others are told to the client.
     """
-    form = await read_form(request, limit_bytes=voices.max_reference_bytes, file_field=field)
+    form = await read_form(request, limit_bytes=voices.max_reference_bytes, file_field=field, texts=known)
     if form.file is not None:
         request.scope["state"]["exit_stack"].callback(form.file.close)
         # It is decoded from memory, whole: see `VoiceService.read`.
