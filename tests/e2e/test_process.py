@@ -10,6 +10,7 @@ import threading
 import httpx
 import pytest
 
+from tests.docs.pages import ROOT
 from tests.e2e.conftest import ECHO, echo_env
 from tests.e2e.server import alive, children, serving, until
 from tests.http.conftest import wav
@@ -232,6 +233,21 @@ def test_an_address_of_ipv6_that_is_not_here_is_told_in_brackets(tmp_path):
 
     assert told.returncode == 1
     assert "Cannot listen on [2001:db8::1]:8301: " in told.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "[::]"])
+def test_the_containers_check_asks_the_server_straight(tmp_path, host):
+    """Where the settings say that it is, and through no proxy."""
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    check = [sys.executable, "-IS", str(ROOT / "deploy" / "healthcheck")]
+
+    with serving(tmp_path, **echo_env(), SPEECHHUB_HOST=host) as server:
+        env = {"SPEECHHUB_HOST": host, "SPEECHHUB_PORT": server.url.rpartition(":")[2]}
+        env |= {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "socks5://127.0.0.1:9"}
+        assert subprocess.run(check, env=env, check=False).returncode == 0
+        server.stop()
+        assert subprocess.run(check, env=env, check=False, capture_output=True).returncode != 0
 
 
 def has_ipv6():
