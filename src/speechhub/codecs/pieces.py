@@ -14,7 +14,7 @@ MAX_COLUMNS: Final = 42
 SENTENCE_ENDS: Final = ".?!…。！？｡؟।۔։။።"
 CLOSERS: Final = "\"'”’»›)]}」』）】》〉"
 LONG_WORD_S: Final = 3.0
-"""A word that lasts longer, and longer than its letters can, has a silence in it."""
+"""What lasts longer, and longer than its letters can, has a silence in it."""
 _COLUMN_S: Final = 0.3
 """What a column may take in very slow speech."""
 _USUAL_WORD_S: Final = 1.0
@@ -74,7 +74,8 @@ def _spoken(segment: Segment, follower_s: float) -> Iterator[Piece]:
             before_s = min(word.start_s, limit_s)
     elif text := _clean(segment.text):
         end_s = min(segment.end_s, follower_s) if follower_s > segment.start_s else segment.end_s
-        yield from _timed(list(_atoms(text)), segment.start_s, end_s)
+        longest_s = max(LONG_WORD_S, _COLUMN_S * columns_of(text))  # the rest of its time is silence
+        yield from _timed(list(_atoms(text)), segment.start_s, min(end_s, segment.start_s + longest_s))
 
 
 def _clean(text: str) -> str:

@@ -363,6 +363,26 @@ def test_segments_without_words_are_cues():
     ]
 
 
+def test_a_few_words_in_a_minute_are_said_at_its_start():
+    """A segment that an engine stretched over a silence; its words are not spread over it."""
+    segment = Segment(text=" Hello there.", start_s=10, end_s=70)
+
+    found = cues(transcript(segment, Segment(text=" Bye.", start_s=70, end_s=71)))
+
+    assert shown(found) == [(10_000, 13_900, "Hello there."), (70_000, 71_000, "Bye.")]
+
+
+def test_two_sentences_of_a_segment_share_its_time():
+    """Each is a cue of its own where both do not fit into one."""
+    text = " This is the first of two sentences in it. And this one is the second, which is longer."
+
+    found = cues(transcript(Segment(text=text, start_s=0, end_s=9)))
+
+    check_limits(found)
+    assert [cue.lines[-1][-1] for cue in found] == [".", "."]
+    assert (found[0].start_ms, found[-1].end_ms) == (0, 9000)
+
+
 def test_long_segment_without_words_is_shared_out_by_length():
     found = cues(transcript(Segment(text=RAINBOW, start_s=10, end_s=22)))
 
