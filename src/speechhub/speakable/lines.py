@@ -58,7 +58,7 @@ def _with_pause(line: Line, end: str | float, *, wordless: bool) -> Line:
     if not isinstance(end, str):
         pause_s = (line.pause_s or 0) + end if line.asked else max(line.pause_s or 0, end)
         return replace(line, pause_s=pause_s, asked=True)
-    if end == PARAGRAPH and line.text and not wordless:
+    if end == PARAGRAPH and line.text and not (wordless or line.asked):
         return replace(line, pause_s=max(line.pause_s or 0, PARAGRAPH_S))
     return line
 

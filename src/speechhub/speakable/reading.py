@@ -6,10 +6,15 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
+from speechhub.speakable.addresses import shortened
+from speechhub.speakable.blocks import blocks
 from speechhub.speakable.ellipses import with_pauses
 from speechhub.speakable.emoji import without_emoji
-from speechhub.speakable.lines import Line, assembled
-from speechhub.speakable.marks import PARAGRAPH, without_marks
+from speechhub.speakable.fences import without_code
+from speechhub.speakable.lines import Line, assembled, has_words
+from speechhub.speakable.markdown import Markdown
+from speechhub.speakable.marks import LINE, PARAGRAPH, without_marks
+from speechhub.speakable.tags import is_speech_document, untagged
 from speechhub.speakable.wrapping import unwrapped
 
 Words = Callable[[str], str]
@@ -55,15 +60,26 @@ def read(
     if is_plain(text):
         yield _in_words(Line(text=text), words)
         return
-    text = LINE_ENDS.sub("\n", without_marks(text)).replace("\u2029", "\n\n")
+    text, code = without_code(LINE_ENDS.sub("\n", without_marks(text)).replace("\u2029", "\n\n"))
+    empty = True
     for line in assembled(map(without_emoji, _marked(text, mode))):
+        empty = empty and not has_words(line.text)
         yield _in_words(replace(line, text=with_pauses(line.text)), words)
+    if empty:  # a text of nothing but code is read all the same
+        for line in assembled(f"{row}{LINE}" for row in code):
+            yield _in_words(line, words)
 
 
 def _marked(text: str, mode: Normalization) -> Iterator[str]:
     """Yield *text* with marks for its structure, some of it at a time."""
-    for paragraph in _BLANK.split(text):
-        yield unwrapped(paragraph, soft=mode is Normalization.MARKDOWN) + PARAGRAPH
+    if is_speech_document(text):
+        for paragraph in _BLANK.split(untagged(text, document=True)):
+            yield unwrapped(paragraph, soft=True) + PARAGRAPH
+        return
+    markdown = Markdown(strict=mode is Normalization.AUTO)
+    text = untagged(shortened(markdown.without_notation(text)), document=False)
+    for part in blocks(text):
+        yield from markdown.marked(part)
 
 
 def _in_words(line: Line, words: Words | None) -> Line:

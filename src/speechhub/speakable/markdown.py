@@ -1,0 +1,210 @@
+"""Markdown as it is said: by its grammar, CommonMark with tables and strikethrough, and not by patterns."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import normalizeReference
+from markdown_it.rules_inline import StateInline
+from markdown_it.rules_inline.state_inline import Delimiter
+from markdown_it.token import Token
+
+from speechhub.speakable.marks import CELL, LINE, MARKS, PARAGRAPH
+from speechhub.speakable.punctuation import is_wide
+from speechhub.speakable.wrapping import unwrapped
+
+_MISFIRING: Final = ["code", "fence", "html_block", "lheading", "reference", "autolink", "html_inline"]
+"""Rules that take verse, addresses or what somebody says for markup; tags and fences are gone before."""
+_CERTAIN: Final = frozenset(
+    {"heading_open", "table_open", "strong_open", "em_open", "s_open", "code_inline", "link_open", "image"}
+)
+"""Structure that no plain text has by accident."""
+_MARKS: Final = {
+    "heading_open": PARAGRAPH,
+    "heading_close": PARAGRAPH,
+    "hr": PARAGRAPH,
+    "table_open": PARAGRAPH,
+    "table_close": PARAGRAPH,
+    "tr_close": LINE,
+    "list_item_close": LINE,
+    "td_close": CELL,
+    "th_close": CELL,
+}
+_TASK: Final = re.compile(r"\[[ xX]\][ \t]+")
+_ESCAPED: Final = frozenset("*_`[]#~|<>+-.!\\")
+_DEFINITION: Final = re.compile(
+    r"^ {0,3}\[(?P<label>[^\^\]\[\n][^\]\[\n]{0,200})\]:[ \t]*<?(?:\w+://|www\.|mailto:|[/#])\S*.*$",
+    re.MULTILINE,
+)
+_UNDERLINE: Final = re.compile(r"^ {0,3}={3,}[ \t]*$", re.MULTILINE)
+"""What makes a heading of the line above; the other kind, of dashes, is a rule as well."""
+_NOTE: Final = re.compile(r"^ {0,3}\[\^(?P<label>[^\]\s]{1,60})\]:[ \t]*", re.MULTILINE)
+_NOTE_MARK: Final = re.compile(r"\[\^(?P<label>[^\]\s]{1,60})\]")
+
+
+class Markdown:
+    """Reads Markdown; one for each text, since links are defined anywhere in it."""
+
+    def __init__(self, *, strict: bool) -> None:
+        """Make ready.
+
+        Args:
+            strict: Take for markup only what cannot well be plain text.
+        """
+        self._strict = strict
+        self._references: dict[str, dict[str, str]] = {}
+        self._parser = MarkdownIt("commonmark", {"html": False})
+        self._parser.enable(["table", "strikethrough"]).disable(_MISFIRING)
+        self._parser.inline.ruler.at("emphasis", _strict_emphasis if strict else _emphasis)
+
+    def without_notation(self, text: str) -> str:
+        """Return *text* without where its links lead, the marks of its footnotes, and underlines."""
+        if "===" in text:
+            text = _UNDERLINE.sub(PARAGRAPH, text)
+        if "]:" in text:
+            labels = [normalizeReference(found["label"]) for found in _DEFINITION.finditer(text)]
+            self._references = {label: {"title": "", "href": "#"} for label in labels}
+            text = _DEFINITION.sub("", text)
+        if "[^" in text:
+            notes = {found["label"] for found in _NOTE.finditer(text)}
+            text = _NOTE_MARK.sub(
+                lambda mark: "" if mark["label"] in notes or mark["label"].isdigit() else mark[0],
+                _NOTE.sub("\n", text),
+            )
+        return text
+
+    def marked(self, part: str) -> Iterator[str]:
+        """Yield what is said of a *part* of the text, with marks for its structure."""
+        tokens = self._parser.parse(part, {"references": self._references})
+        yield from _Rendering(part, tokens, strict=self._strict).pieces()
+
+
+class _Rendering:
+    """What is said for the tokens of one part."""
+
+    def __init__(self, source: str, tokens: Sequence[Token], *, strict: bool) -> None:
+        self._source = source
+        self._tokens = tokens
+        self._strict = strict
+        self._counts = _item_counts(tokens)
+        self._certain = not strict or self._is_certain()
+        self._lists: list[tuple[Token, int, bool]] = []
+        """The lists that are open: the token, how many items it has had, whether all numbers are the same."""
+
+    def pieces(self) -> Iterator[str]:
+        for place, token in enumerate(self._tokens):
+            if token.type == "inline":
+                yield self._inline(token)
+            elif token.type.endswith("list_open"):
+                same = len(set(self._counts[place])) == 1 < len(self._counts[place])
+                self._lists.append((token, 0, same))
+                yield LINE
+            elif token.type.endswith("list_close"):
+                self._lists.pop()
+                yield LINE if self._lists else PARAGRAPH
+            elif token.type == "list_item_open":
+                yield LINE + self._item(token)
+            elif token.type == "blockquote_open":
+                yield self._quote(token)
+            elif token.type == "paragraph_close":
+                yield LINE if self._lists else PARAGRAPH
+            else:
+                yield _MARKS.get(token.type, "")
+
+    def _is_certain(self) -> bool:
+        kinds = {token.type for token in self._tokens}
+        kinds |= {child.type for token in self._tokens for child in token.children or ()}
+        return bool(kinds & _CERTAIN) or any(len(numbers) > 1 for numbers in self._counts.values())
+
+    def _item(self, token: Token) -> str:
+        """Return what is said before an item: its number, if it has one."""
+        opening, count, same = self._lists[-1]
+        self._lists[-1] = (opening, count + 1, same)
+        if opening.type == "ordered_list_open":
+            number = int(token.info or 1) + (count if same else 0)
+            return f"{number}{token.markup} "
+        return "" if self._certain else f"{token.markup} "
+
+    def _quote(self, token: Token) -> str:
+        """Return what is said before a quotation: nothing, unless its mark may be a sign of mathematics."""
+        line = self._source.split("\n", token.map[0] + 1)[token.map[0]].lstrip() if token.map else ""
+        if not self._strict or self._certain or not line.startswith(">"):
+            return ""
+        after = line[1:].lstrip()
+        if line[1:2] in (" ", "\t", ">", "") and not after[:1].isdigit():
+            return ""
+        return line[: len(line) - len(after)]
+
+    def _inline(self, token: Token) -> str:
+        said = "".join(map(self._said, token.children or ()))
+        if self._lists and self._certain:
+            said = _TASK.sub("", said, count=1) if _TASK.match(said) else said
+        return unwrapped(said, soft=not self._strict)
+
+    def _said(self, token: Token) -> str:
+        if token.type == "softbreak":
+            return "\n"
+        if token.type == "hardbreak":
+            return LINE
+        if token.type == "image":
+            return "".join(map(self._said, token.children or ()))
+        if token.type == "text_special" and self._strict and token.info == "escape":
+            return token.content if token.content in _ESCAPED else token.markup
+        return token.content
+
+
+def _item_counts(tokens: Sequence[Token]) -> Mapping[int, list[str]]:
+    """Return the numbers of the items of each list, by the place of the token that opens it."""
+    counts: dict[int, list[str]] = {}
+    open_lists: list[int] = []
+    for place, token in enumerate(tokens):
+        if token.type.endswith("list_open"):
+            open_lists.append(place)
+            counts[place] = []
+        elif token.type.endswith("list_close"):
+            open_lists.pop()
+        elif token.type == "list_item_open":
+            counts[open_lists[-1]].append(token.info)
+    return counts
+
+
+def _strict_emphasis(state: StateInline, silent: bool) -> bool:
+    return _emphasis(state, silent, strict=True)
+
+
+def _emphasis(state: StateInline, silent: bool, *, strict: bool = False) -> bool:
+    """Find the marks of emphasis, as markdown-it's own rule does, but for what misfires.
+
+    Chinese, Japanese and Korean have no spaces, so that CommonMark's rule for what stands around the marks
+    fails there. With *strict*, asterisks inside words and formulas are none: ``2*3*4``, ``f(x)*(y)*(z)``.
+    """
+    marker = state.src[state.pos]
+    if silent or marker not in "_*":
+        return False
+    scanned = state.scanDelims(state.pos, marker == "*")
+    start, end = state.pos, state.pos + scanned.length
+    before = state.src[start - 1] if start else " "
+    after = state.src[end] if end < state.posMax else " "
+    can_open, can_close = scanned.can_open, scanned.can_close
+    if before in MARKS or after in MARKS or (marker == "*" and (is_wide(before) or is_wide(after))):
+        can_open = not (after.isspace() or after in MARKS)
+        can_close = not (before.isspace() or before in MARKS)
+    if strict and marker == "*":
+        can_open = can_open and (is_wide(before) or not (before.isalnum() or before in ")]}%"))
+        can_close = can_close and (is_wide(after) or not (after.isalnum() or after in "([{"))
+    for _ in range(scanned.length):
+        token = state.push("text", "", 0)
+        token.content = marker
+        state.delimiters.append(
+            Delimiter(
+                marker=ord(marker),
+                length=scanned.length,
+                token=len(state.tokens) - 1,
+                end=-1,
+                open=can_open,
+                close=can_close,
+            )
+        )
+    state.pos = end
+    return True
