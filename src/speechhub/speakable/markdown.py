@@ -14,6 +14,9 @@ from speechhub.speakable.marks import CELL, LINE, MARKS, PARAGRAPH
 from speechhub.speakable.punctuation import is_wide
 from speechhub.speakable.wrapping import unwrapped
 
+MOST_BRACKETS: Final = 150
+"""Opening brackets in a part from which on it is no Markdown: the parser looks for the end of each anew."""
+
 _MISFIRING: Final = ["code", "fence", "html_block", "lheading", "reference", "autolink", "html_inline"]
 """Rules that take verse, addresses or what somebody says for markup; tags and fences are gone before."""
 _CERTAIN: Final = frozenset(
@@ -76,6 +79,9 @@ class Markdown:
 
     def marked(self, part: str) -> Iterator[str]:
         """Yield what is said of a *part* of the text, with marks for its structure."""
+        if part.count("[") > MOST_BRACKETS:
+            yield unwrapped(part) + PARAGRAPH
+            return
         tokens = self._parser.parse(part, {"references": self._references})
         yield from _Rendering(part, tokens, strict=self._strict).pieces()
 

@@ -57,6 +57,8 @@ def read(
     if mode is Normalization.NONE:
         yield Line(text=text)
         return
+    if not text.strip():
+        return
     if is_plain(text):
         yield _in_words(Line(text=text), words)
         return

@@ -13,6 +13,8 @@ WIDEST: Final = 132
 NARROW: Final = 36
 """Columns below which three lines and more are no prose."""
 FEW_WORDS: Final = 3
+"""Words of each of two lines that are no sentence."""
+FEW_LINES: Final = 3
 
 _ITEM: Final = re.compile(r"(?:[-–—•*+▪◦·]|\(?\d{1,3}[.)]|[^\W\d_][\w.' -]{0,30}:)[ \t]")  # noqa: RUF001
 """How a line begins that goes on with nothing: an item of a list, or what somebody says."""
@@ -56,9 +58,9 @@ def _goes_on(before: str, after: str, *, short: bool) -> bool:
 
 def _is_list(lines: list[str]) -> bool:
     """Tell whether lines are as short as those of a list or a verse, and never those of prose."""
-    return all(len(line.split()) <= FEW_WORDS for line in lines[:-1]) or (
-        len(lines) > FEW_WORDS - 1 and max(map(_columns, lines)) < NARROW
-    )
+    if len(lines) >= FEW_LINES:
+        return max(map(_columns, lines)) < NARROW
+    return all(len(line.split()) <= FEW_WORDS for line in lines) and end_of(lines[-1]) not in STOPS
 
 
 def _is_wrapped(lines: list[str]) -> bool:

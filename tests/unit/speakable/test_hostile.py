@@ -1,0 +1,125 @@
+"""No text takes more time than its length: parsers of Markdown have quadratic cases."""
+
+import time
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from speechhub.speakable import Normalization, read
+
+REPEATED = [
+    "[",
+    "![",
+    "[[a]",
+    "[a](",
+    "[*a",
+    "*",
+    "**a *b ",
+    "_a_",
+    "` ",
+    "> ",
+    ">\n",
+    "|",
+    "a|\n-|\n",
+    "<",
+    "<a ",
+    "<b>",
+    "<a b='",
+    "<!--",
+    "<script>",
+    "<sub alias=x>",
+    '<break time="10s"/>',
+    "<speak>",
+    "&",
+    "\\",
+    "~~a",
+    "```\n",
+    "[^1]",
+    "[x]: http://a\n",
+    "a… ",
+    ".",
+    ". ",
+    "http://",
+    "www.",
+    "👩\u200d",
+    "🎉 ",
+    "\n",
+    "a\n",
+    " ",
+    "a\n\n",
+    "1. a\n",
+    "- - ",
+    "\ufdd3",
+    '"',
+    "===\n",
+]
+
+
+def cpu_s(text):
+    """Return the least CPU time of three runs, in seconds."""
+    times = []
+    for _ in range(3):
+        began = time.thread_time()
+        list(read(text))
+        times.append(time.thread_time() - began)
+    return min(times)
+
+
+@pytest.mark.parametrize("unit", REPEATED)
+def test_time_grows_with_the_length_and_no_faster(unit):
+    """Four times the text takes some four times as long."""
+    short, long = (unit * 24_000)[:6_000], (unit * 24_000)[:24_000]
+
+    assert cpu_s(long) <= max(0.25, 8 * cpu_s(short))
+
+
+PARTS = [
+    "#",
+    "*",
+    "_",
+    "`",
+    "~",
+    "[",
+    "]",
+    "(",
+    ")",
+    "<",
+    ">",
+    "&",
+    ";",
+    "|",
+    "-",
+    "1.",
+    "\n",
+    " ",
+    "\\",
+    "!",
+    "a",
+    "B",
+    "你",
+    "🎉",
+    "…",
+    "http://x",
+    "<br>",
+    "<speak>",
+    "</speak>",
+    "<break/>",
+    "<p>",
+    "<!--",
+    "-->",
+    "\u202e",
+    "\ufdd0",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("mode", [Normalization.AUTO, Normalization.MARKDOWN])
+@settings(max_examples=200, deadline=None)
+@given(parts=st.lists(st.sampled_from(PARTS), max_size=40))
+def test_any_text_is_read(mode, parts):
+    """Whatever stands beside what; lines have no ends inside, no marks, and a pause that is a number."""
+    for line in read("".join(parts), mode):
+        assert not {"\n", "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4"} & set(line.text)
+        assert line.text or line.asked
+        assert line.pause_s is None or line.pause_s > 0
