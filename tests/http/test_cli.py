@@ -99,6 +99,39 @@ def answering(reply):
 # ── speak ────────────────────────────────────────────────────────────────────
 
 
+def test_the_text_can_be_seen_before_it_is_spoken(run, tmp_path):
+    """Without a model, call by call, with the pauses that the hub makes."""
+    text = "# Title\n\n* one\n* two 🎉\n\nWait.<break time='2s'/>"
+
+    shown = run("speak", "-", "--show-text", input=text)
+
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout == "Title\n[0.6 s]\none; two\n[0.6 s]\nWait.\n[2 s]\n"
+    assert run("speak", "*a*", "--show-text", "--text-normalization", "none").stdout == "*a*\n"
+
+
+@pytest.mark.parametrize("options", [["-o", "x.wav"], ["--play"], ["--url", "http://127.0.0.1:1"]])
+def test_a_text_is_seen_or_spoken(run, options):
+    """Nothing else goes with --show-text, and the message says what to leave out."""
+    shown = run("speak", "Hi", "--show-text", *options)
+
+    assert shown.exit_code == 2
+    assert f"leave out {'--url' if '--url' in options else '--output and --play'}" in shown.stderr
+
+
+@here_and_there
+def test_markup_is_undone_unless_it_is_not_to_be(run, where):
+    """A tone for each word that the engine gets: a code block has none."""
+    text = "Two words\n\n```\nx = 1\n```"
+
+    def words(*options):
+        assert run("speak", text, "-o", "x.wav", *options, *where).exit_code == 0
+        with wave.open("x.wav") as made:
+            return made.getnframes() // 6000
+
+    assert (words(), words("--text-normalization", "none")) == (2, 7)
+
+
 @here_and_there
 def test_a_wav_file_knows_its_length(run, where, tmp_path):
     """The sizes in the header are those of the file, and the file is all there is."""

@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from speechhub.services.speech import SpeechJob
 
 FORMATS = ("wav", "mp3", "opus", "aac", "flac", "pcm")
 Write = Callable[[bytes], object]
@@ -24,6 +27,10 @@ Write = Callable[[bytes], object]
 @click.option("--seed", type=int, help="Number that makes the same speech again, for models that can.")
 @click.option("--silence-interval-ms", type=click.IntRange(0, 5000),
               help="Pause between sentences.")  # fmt: skip
+@click.option("--text-normalization", type=click.Choice(("auto", "markdown", "none")),
+              help="What to take for markup in TEXT; by default what is clearly meant as such.")  # fmt: skip
+@click.option("--show-text", is_flag=True,
+              help="Show what the engine would get, and the pauses; no model is loaded.")  # fmt: skip
 @click.option("-f", "--format", "audio_format", type=click.Choice(FORMATS),
               help="Format, where the ending does not say; wav if nothing does.")  # fmt: skip
 @click.option("--url", help="Ask this running server instead of loading the model here.")
@@ -36,6 +43,7 @@ def speak(
     audio_format: str | None,
     url: str | None,
     api_key: str | None,
+    show_text: bool,
     verbose: bool,
     **fields: Any,
 ) -> None:
@@ -49,12 +57,17 @@ def speak(
     speechhub speak - -o chapter.wav < chapter.txt
     speechhub speak "Good morning." -o - --format mp3 | ssh kitchen mpv -
     speechhub speak "Good morning." -o morning.mp3 --url http://127.0.0.1:8000
+    speechhub speak - --show-text < README.md
     """  # noqa: D301
     from speechhub.cli._feed import feeding
     from speechhub.cli._files import replacing
     from speechhub.cli._player import find_player, playing
     from speechhub.cli._text import read_stdin
 
+    if show_text:
+        _check_alone(output, play=play, url=url)
+        _show(read_stdin() if text == "-" else text, fields, verbose=verbose)
+        return
     if play == (output is not None):
         raise click.UsageError("Give --output to write the speech to a file, or --play to hear it.")
     if play and audio_format:
@@ -97,13 +110,47 @@ def _format_of(output: Path, audio_format: str | None) -> str:
     return chosen
 
 
+def _job(text: str, audio_format: str, fields: dict[str, Any]) -> "SpeechJob":
+    from speechhub.codecs.encode import SpeechFormat
+    from speechhub.services.speech import SpeechJob
+    from speechhub.speakable import Normalization
+
+    given = {name: value for name, value in fields.items() if value is not None}
+    if mode := given.pop("text_normalization", None):
+        given["text_normalization"] = Normalization(mode)
+    return SpeechJob(text=text, format=SpeechFormat(audio_format), **given)
+
+
+def _check_alone(output: Path | None, *, play: bool, url: str | None) -> None:
+    if output is not None or play:
+        raise click.UsageError("--show-text makes no speech: leave out --output and --play.")
+    if url:
+        raise click.UsageError("--show-text reads the text in this process: leave out --url.")
+
+
+def _show(text: str, fields: dict[str, Any], *, verbose: bool) -> None:
+    """Print what the engine would get, a line for each call, and the pauses between them in brackets."""
+    from speechhub.cli._here import run_here
+    from speechhub.services.hub import Hub
+
+    job = _job(text, "wav", fields)
+
+    async def work(hub: Hub) -> None:
+        pieces = await hub.speech.preview(job)
+        for place, piece in enumerate(pieces, 1):
+            if piece.text:
+                click.echo(piece.text)
+            if piece.asked or (place < len(pieces) and piece.pause.shortest_s):
+                click.echo(f"[{piece.pause.shortest_s:g} s]")
+
+    run_here(work, verbose=verbose)
+
+
 def _here(text: str, audio_format: str, fields: dict[str, Any], write: Write, *, verbose: bool) -> None:
     from speechhub.cli._here import run_here
-    from speechhub.codecs.encode import SpeechFormat
     from speechhub.services.hub import Hub
-    from speechhub.services.speech import SpeechJob
 
-    job = SpeechJob(text=text, format=SpeechFormat(audio_format), **fields)
+    job = _job(text, audio_format, fields)
 
     async def work(hub: Hub) -> None:
         stream = await hub.speech.open(job)

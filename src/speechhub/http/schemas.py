@@ -232,6 +232,8 @@ class SpeechDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
 
     audio: bytes
     """Base64 on the wire."""
+    text: str | UnsetType = UNSET
+    """On the first event: what is said, line by line, once the text's markup is undone."""
 
 
 class PlainTokenUsage(msgspec.Struct, frozen=True, kw_only=True):

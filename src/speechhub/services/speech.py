@@ -119,7 +119,9 @@ class SpeechService:
         self._check(job, placement)
         self._casting.check(job.voice, job.emotion, placement)
         backlog = Backlog(self._account.open(), self._pools.disk)
-        stream = SpeechStream(backlog, asyncio.create_task(self._produce(job, placement, backlog)))
+        said: list[str] = []
+        producer = asyncio.create_task(self._produce(job, placement, backlog, said))
+        stream = SpeechStream(backlog, producer, said)
         try:
             await stream.begin()
         except BaseException:
@@ -225,18 +227,23 @@ class SpeechService:
             await self._runner.switch_to(placement.target, deadline=deadline)
         return await self._runner.voices(placement.target)
 
-    async def _produce(self, job: SpeechJob, placement: Placement, backlog: Backlog) -> float:
+    async def _produce(
+        self, job: SpeechJob, placement: Placement, backlog: Backlog, said: list[str]
+    ) -> float:
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         try:
             async with deadline.kept("The speech"):
-                return await self._speak(job, placement, backlog, deadline.at)
+                return await self._speak(job, placement, backlog, said, deadline.at)
         finally:
             backlog.end()
 
-    async def _speak(self, job: SpeechJob, placement: Placement, backlog: Backlog, deadline: float) -> float:
+    async def _speak(
+        self, job: SpeechJob, placement: Placement, backlog: Backlog, said: list[str], deadline: float
+    ) -> float:
         capabilities = tts_capabilities(placement)
         await self._turns.take()
         lines = await self._lines(job, placement)
+        said += [line.text for line in lines if line.text]
         await self._check_pauses(job, placement, lines)
         cut = self._pieces(job, placement, lines)
         opening = list(itertools.islice(cut, 2))

@@ -1,7 +1,7 @@
 """Encoded speech on its way to a listener."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import structlog
 
@@ -18,13 +18,25 @@ class SpeechStream:
     at most the speech of one answer, and all but a little of it lies in a file.
     """
 
-    def __init__(self, backlog: Backlog, producer: asyncio.Task[float]) -> None:
-        """Take over *backlog* and its *producer*, which fills it and returns the seconds it spoke."""
+    def __init__(self, backlog: Backlog, producer: asyncio.Task[float], said: Sequence[str] = ()) -> None:
+        """Take over *backlog* and its *producer*, which fills it and returns the seconds it spoke.
+
+        Args:
+            backlog: Where the bytes come from.
+            producer: Fills it.
+            said: Lines that the producer adds before its first bytes.
+        """
         self._backlog = backlog
+        self._said = said
         self._producer = producer
         self._first: bytes | None = None
         self.spoken_s = 0.0
         """Length of the speech, in seconds, once the stream has ended."""
+
+    @property
+    def text(self) -> str:
+        """What is said, line by line; known once the stream has begun."""
+        return "\n".join(self._said)
 
     async def begin(self) -> None:
         """Wait for the first bytes; raise what went wrong if there are none."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
-from speechhub.engine import Audio, EmotionMode, Slot, TtsCapabilities, Voice
+from speechhub.engine import Audio, EmotionMode, Slot, TextPart, TtsCapabilities, Voice
 from speechhub.errors import (
     EngineCrashedError,
     InvalidLanguageError,
@@ -21,6 +21,7 @@ from speechhub.services.casting import EmotionWish
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechJob, SpeechService
 from speechhub.services.voices import VoiceService
+from speechhub.speakable import Normalization
 from speechhub.store import ReferenceCache
 from speechhub.voices import VoiceLibrary
 from tests.fakes.placements import CPU, placement, placements
@@ -51,6 +52,7 @@ MODELS = placements(
     mouth("mouth", ("en", "de")),
     mouth("quick", native_speed=True),
     mouth("cutter", silence_interval=True),
+    mouth("reader", normalizes=(TextPart.MARKUP,)),
     mouth("slow", streaming=False, longest_input_chars=None),
 )
 
@@ -343,3 +345,80 @@ async def test_a_listener_who_reads_nothing_costs_a_file_and_not_memory(runner, 
     assert len(await heard_to_the_end(stream)) > 5 * MEMORY_BYTES
     await stream.aclose()
     assert [account.held(place) for place in PLACES] == [0, 0]
+
+
+async def test_paragraphs_are_further_apart_than_sentences(hear, runner):
+    """Headings too; an engine's own silence is part of the pause."""
+    heard = await hear("Chapter One\n\nIt was a dark night")
+
+    assert runner.texts == ["Chapter One", "It was a dark night"]
+    assert pauses_s(heard) == [pytest.approx(0.6, abs=0.02)]
+
+
+@pytest.mark.parametrize(("model", "speed"), [("mouth", 1.0), ("mouth", 2.0), ("quick", 2.0), ("slow", 0.5)])
+async def test_a_break_is_as_long_as_it_says(hear, model, speed):
+    """However fast the speech is, and whoever makes it fast; longer than what is made at a time, too."""
+    heard = await hear("One <break time='9s'/><break time='3s'/> two", model=model, speed=speed)
+
+    assert max(pauses_s(heard)) == pytest.approx(12, abs=0.1)
+
+
+async def test_a_break_and_a_wanted_pause_are_the_longer_of_both(hear):
+    """What the text asks for is never cut short."""
+    heard = await hear(
+        "One <break time='1s'/> two. Three <break time='100ms'/> four", silence_interval_ms=500
+    )
+
+    assert pauses_s(heard) == [pytest.approx(pause_s, abs=0.02) for pause_s in (1.0, 0.5, 0.5)]
+
+
+async def test_an_engine_that_reads_markup_itself_gets_it(hear, runner):
+    """Unless the request says that it is Markdown."""
+    text = "# Title\n\nText 🎉"
+
+    await hear(text, model="reader")
+    await hear(text, model="reader", text_normalization=Normalization.MARKDOWN)
+
+    assert runner.texts == [text, "Title", "Text"]
+
+
+async def test_a_server_can_leave_texts_alone(runner, tmp_path):
+    """By its setting, which a request overrides."""
+    service = service_on(runner, tmp_path, text_normalization=Normalization.NONE)
+
+    for mode in (None, Normalization.AUTO):
+        await heard_to_the_end(await service.open(job("**Hi**", text_normalization=mode)))
+
+    assert runner.texts == ["**Hi**", "Hi"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x<break time='10s'/>" * 9, "<break time='9s'/>" * 9, "<speak>x<break time='10s'/><break/></speak>"],
+)
+async def test_breaks_that_are_too_long_are_refused_before_anything_is_spoken(brief, runner, text):
+    """One by one, or all in one place."""
+    with pytest.raises(SpeechTooLongError) as error:
+        await brief[0].open(job(text))
+
+    assert error.value.param == "input"
+    assert not runner.requests
+
+
+async def test_a_listener_who_leaves_stops_a_text_of_many_paragraphs(service, runner):
+    """Paragraph by paragraph, as sentence by sentence."""
+    runner.wait_before = 2
+    stream = await service.open(job("A paragraph.\n\n" * 50))
+    await runner.waiting.wait()
+
+    await stream.aclose()
+
+    assert (runner.running, len(runner.requests)) == (0, 2)
+
+
+async def test_a_preview_asks_no_engine(service, runner):
+    """It shows what it would get."""
+    pieces = await service.preview(job("# Title\n\n- a\n- b"))
+
+    assert [piece.text for piece in pieces] == ["Title", "a; b"]
+    assert not runner.requests

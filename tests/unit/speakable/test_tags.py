@@ -36,14 +36,12 @@ def said(text):
             ["World Wide Web tomato"],
         ),
         (
-            '<speak><voice name="a"><prosody rate="slow">Slow</prosody></voice> <ms'
-            'tts:x a="1">end</mstts:x></speak>',
+            '<speak><voice name="a"><prosody rate="slow">Slow</prosody></voice> <m:x a="1">end</m:x>',
             ["Slow end"],
         ),
         ("<speak><![CDATA[a <b> c]]></speak>", ["a <b> c"]),
         (
-            "<!DOCTYPE speak [<!ENTITY a 'b'><!ENTITY c SYSTEM 'file:///etc/passwd'"
-            ">]><speak>&a;&c; hi</speak>",
+            "<!DOCTYPE speak [<!ENTITY a 'b'><!ENTITY c SYSTEM 'file:///x'>]><speak>&a;&c; hi</speak>",
             ["&a;&c; hi"],
         ),
         # broken

@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.response import Stream
+from msgspec import UNSET, UnsetType
 
 from speechhub.codecs.encode import SpeechFormat
 from speechhub.http.disconnect import while_connected
@@ -69,8 +70,10 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
 
 
 async def _events(stream: SpeechStream, chars: int) -> AsyncGenerator[msgspec.Struct, None]:
+    text: str | UnsetType = stream.text
     async for audio in stream:
-        yield SpeechDelta(audio=audio)
+        yield SpeechDelta(audio=audio, text=text)
+        text = UNSET
     read, spoken = math.ceil(chars / CHARS_PER_TOKEN), math.ceil(stream.spoken_s * TOKENS_PER_S)
     yield SpeechDone(
         usage=PlainTokenUsage(input_tokens=read, output_tokens=spoken, total_tokens=read + spoken)
