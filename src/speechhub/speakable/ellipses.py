@@ -4,13 +4,13 @@ import re
 import unicodedata
 from typing import Final
 
-from speechhub.speakable.punctuation import CLOSING, OPENING, STOPS, is_wide
+from speechhub.speakable.punctuation import OPENING, STOPS, is_wide
 
+_DOTS: Final = r"(?:…+|\.{3,}|\.(?: \.){2,}(?!\w))"
 _ELLIPSIS: Final = re.compile(
-    r"(?<=[^\s.])[ \t]?(?:[\[(]?(?:…+|\.{3,}|\.(?: \.){2,}(?!\w))[\])]?)+(?P<space>\s*)"
+    rf"(?<=[^\s.])[ \t]?(?:\[{_DOTS}\]|\({_DOTS}\)|{_DOTS})+(?P<quote>[”’»“\"']?)(?P<space>\s*)"  # noqa: RUF001
 )
-_AFTER_SPACE: Final = STOPS | frozenset(",;:/\\)")
-_ENDS: Final = _AFTER_SPACE | frozenset(CLOSING) | {"-"}
+_STOPPED: Final = STOPS | frozenset(",;:/\\)]}-")
 """What makes the pause itself, or has no word behind it."""
 _RIGHT_TO_LEFT: Final = ("R", "AL", "AN")
 
@@ -26,15 +26,20 @@ def with_pauses(text: str) -> str:
     kept, start = [], 0
     for found in _ELLIPSIS.finditer(text):
         before, after = text[found.start() - 1], text[found.end() : found.end() + 9]
-        if _is_pause(before, after, spaced=bool(found["space"])):
-            stop = "." if after.lstrip(OPENING)[:1].isupper() else ","
-            kept += [text[start : found.start()], stop, " "]
+        if _is_pause(before, after, found):
+            kept += [text[start : found.start()], _stop(after, found["space"]), found["quote"], " "]
             start = found.end()
     return "".join([*kept, text[start:]])
 
 
-def _is_pause(before: str, after: str, *, spaced: bool) -> bool:
-    if not after or not before.isalnum() or after[0] in (_AFTER_SPACE if spaced else _ENDS):
+def _stop(after: str, space: str) -> str:
+    """Return a full stop before a sentence, or else a comma: ``Oh… I see`` is one."""
+    word = after.lstrip(OPENING)
+    return "." if space and word[:1].isupper() and word[1:2].isalpha() else ","
+
+
+def _is_pause(before: str, after: str, found: re.Match[str]) -> bool:
+    if not after or not before.isalnum() or after[0] in _STOPPED or (found["quote"] and not found["space"]):
         return False
     if is_wide(before) or unicodedata.bidirectional(before) in _RIGHT_TO_LEFT:
         return False

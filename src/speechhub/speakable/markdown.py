@@ -183,7 +183,8 @@ def _emphasis(state: StateInline, silent: bool, *, strict: bool = False) -> bool
     """Find the marks of emphasis, as markdown-it's own rule does, but for what misfires.
 
     Chinese, Japanese and Korean have no spaces, so that CommonMark's rule for what stands around the marks
-    fails there. With *strict*, asterisks inside words and formulas are none: ``2*3*4``, ``f(x)*(y)*(z)``.
+    fails there. With *strict*, asterisks in formulas are none, as in ``2*3*4`` and ``f(x)*(y)*(z)``, nor is a
+    single one inside a word.
     """
     marker = state.src[state.pos]
     if silent or marker not in "_*":
@@ -197,8 +198,9 @@ def _emphasis(state: StateInline, silent: bool, *, strict: bool = False) -> bool
         can_open = not (after.isspace() or after in MARKS)
         can_close = not (before.isspace() or before in MARKS)
     if strict and marker == "*":
-        can_open = can_open and (is_wide(before) or not (before.isalnum() or before in ")]}%"))
-        can_close = can_close and (is_wide(after) or not (after.isalnum() or after in "([{"))
+        words = scanned.length > 1 and not (before.isdigit() or after.isdigit())
+        can_open = can_open and (words or is_wide(before) or not (before.isalnum() or before in ")]}%"))
+        can_close = can_close and (words or is_wide(after) or not (after.isalnum() or after in "([{"))
     for _ in range(scanned.length):
         token = state.push("text", "", 0)
         token.content = marker

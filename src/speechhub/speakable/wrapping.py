@@ -10,14 +10,12 @@ from speechhub.speakable.punctuation import LESSER_STOPS, STOPS, end_of, is_wide
 NARROWEST: Final = 56
 """Columns from which on a paragraph can be one that was wrapped at a margin: verse and chat are narrower."""
 WIDEST: Final = 132
-NARROW: Final = 36
-"""Columns below which three lines and more are no prose."""
-FEW_WORDS: Final = 3
-"""Words of each of two lines that are no sentence."""
-FEW_LINES: Final = 3
+NARROW: Final = 40
+"""Columns from which on a line is no entry of a list, however it begins."""
 
-_ITEM: Final = re.compile(r"(?:[-–—•*+▪◦·]|\(?\d{1,3}[.)]|[^\W\d_][\w.' -]{0,30}:)[ \t]")  # noqa: RUF001
-"""How a line begins that goes on with nothing: an item of a list, or what somebody says."""
+_BULLET: Final = re.compile(r"[•◦▪▫‣⁃●○■][ \t]+")  # noqa: RUF001
+_ITEM: Final = re.compile(r"(?:[-–—*+·]|\(?\d{1,3}[.)])[ \t]")  # noqa: RUF001
+_SPEAKER: Final = re.compile(r"[^\W\d_][\w.'-]{0,20}(?P<more>(?: [\w.'-]{1,20}){0,2}):[ \t]")
 _GOING_ON: Final = LESSER_STOPS - frozenset(":：-") | frozenset("/&(")  # noqa: RUF001
 
 
@@ -29,44 +27,47 @@ def unwrapped(paragraph: str, *, soft: bool = False) -> str:
         soft: Take every line for wrapped, as Markdown's grammar says.
     """
     lines = [line for line in map(str.strip, paragraph.split("\n")) if line]
+    starts = [bool(_BULLET.match(line)) or _is_entry(line) for line in lines]
+    lines = [_BULLET.sub("", line, count=1) if _BULLET.match(line) else line for line in lines]
     if len(lines) < 2:  # noqa: PLR2004
         return "".join(lines)
-    wrapped = soft or _is_wrapped(lines)
-    short = not soft and _is_list(lines)
-    together = [lines[0]]
-    for before, after in itertools.pairwise(lines):
-        together += [_between(before, after, wrapped=wrapped, short=short), after]
+    wrapped = soft or _is_wrapped(lines, starts)
+    together, start = [lines[0]], lines[0]
+    for (before, after), begins in zip(itertools.pairwise(lines), starts[1:], strict=True):
+        between = LINE if begins and not soft else _between(before, after, start=start, wrapped=wrapped)
+        together += [between, after]
+        start = after if between == LINE else start
     return "".join(together)
 
 
-def _between(before: str, after: str, *, wrapped: bool, short: bool) -> str:
+def _between(before: str, after: str, *, start: str, wrapped: bool) -> str:
     if before[-1] in MARKS or after[0] in MARKS:
         return " "
-    if wrapped or _goes_on(before, after, short=short):
+    if wrapped or before[-1] in _GOING_ON or _goes_on(before, after, start):
         if before[-1] == "-" and before[-2:-1].isalpha() and after[0].islower():
             return ""
         return "" if is_wide(before[-1]) and is_wide(after[0]) else " "
     return LINE
 
 
-def _goes_on(before: str, after: str, *, short: bool) -> bool:
-    """Tell whether a line goes on in the next one, whatever the others do."""
-    if _ITEM.match(after):
-        return False
-    return (starts_small(after) and not short) or before[-1] in _GOING_ON
+def _goes_on(before: str, after: str, start: str) -> bool:
+    """Tell whether a line goes on with a small letter; in a list of small words all begin with one."""
+    is_list = _columns(before) < NARROW and (starts_small(start) or before[-1] in ":：")  # noqa: RUF001
+    return starts_small(after) and not is_list
 
 
-def _is_list(lines: list[str]) -> bool:
-    """Tell whether lines are as short as those of a list or a verse, and never those of prose."""
-    if len(lines) >= FEW_LINES:
-        return max(map(_columns, lines)) < NARROW
-    return all(len(line.split()) <= FEW_WORDS for line in lines) and end_of(lines[-1]) not in STOPS
+def _is_entry(line: str) -> bool:
+    """Tell whether a line is an item of a list, or what somebody says: no line goes on with one."""
+    if _ITEM.match(line):
+        return True
+    speaker = _SPEAKER.match(line)
+    return speaker is not None and not (speaker["more"] and starts_small(line))
 
 
-def _is_wrapped(lines: list[str]) -> bool:
+def _is_wrapped(lines: list[str], starts: list[bool]) -> bool:
     """Tell whether a paragraph's lines are as long as a margin lets them be."""
     widths = [_columns(line) for line in lines]
-    if not NARROWEST <= max(widths) <= WIDEST or any(_ITEM.match(line) for line in lines[1:]):
+    if not NARROWEST <= max(widths) <= WIDEST or any(starts[1:]):
         return False
     return all(
         width + _columns(_first_word(after)) >= max(widths)

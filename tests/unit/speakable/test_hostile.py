@@ -1,4 +1,4 @@
-"""No text takes more time than its length: parsers of Markdown have quadratic cases."""
+"""No text takes more time than its length: regular expressions and parsers can have quadratic cases."""
 
 import time
 

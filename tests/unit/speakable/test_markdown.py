@@ -73,6 +73,7 @@ def test_headings_emphasis_code_and_lists(mode):
         ("מה **שלום** לך", ["מה שלום לך"]),
         ("مرحبا **بك** هنا", ["مرحبا بك هنا"]),
         ("**Note:** 🎉 ok", ["Note: ok"]),
+        ("**W**orld, 2**3**4 and x**2 + y**2", ["World, 2**3**4 and x**2 + y**2"]),
         ("\u202babc\u202c **b**", ["\u202babc\u202c b"]),
     ],
 )

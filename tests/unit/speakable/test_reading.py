@@ -36,7 +36,26 @@ def test_prose_that_was_wrapped_is_one_line():
     )
 
     assert said(wrapped) == [wrapped.replace("\n", " ")]
-    assert said("It was a dark\nand stormy night.") == ["It was a dark and stormy night."]
+    assert said("It was a dark\nand stormy\nnight.") == ["It was a dark and stormy night."]
+    assert said("She was well-\nknown here.") == ["She was well-known here."]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("Buy:\nmilk\neggs", ["Buy:", "milk", "eggs"]),
+        ("• one\n• Two\n- three", ["one", "Two", "- three"]),
+        ("✅ Done\n❌ Not yet", ["Done", "Not yet"]),
+        ("Jo: hi\nmax: hello\nJo Smith: bye", ["Jo: hi", "max: hello", "Jo Smith: bye"]),
+        ("[10:32] Anna: hi\n[10:33] Bob: hello", ["[10:32] Anna: hi", "[10:33] Bob: hello"]),
+        ("Dear Sir,\nJohn Smith\n12 Main Street", ["Dear Sir, John Smith", "12 Main Street"]),
+        ("第一章\n\n那是夜晚。\n他走了", ["第一章", "那是夜晚。", "他走了"]),
+        ("السلام عليكم\nكيف حالك", ["السلام عليكم", "كيف حالك"]),
+    ],
+)
+def test_lists_chats_and_letters_keep_their_lines(text, lines):
+    """In every script; bullets are not said."""
+    assert said(text) == lines
 
 
 @pytest.mark.parametrize("text", ["milk\neggs\nbread", "Whose woods these are\nI think I know\nHis house is"])
@@ -77,6 +96,9 @@ def test_of_emoji_alone_nothing_is_left(text):
         ("He left. . . She cried", "He left. She cried"),
         ("Well…no", "Well, no"),
         ("And so on [...] to the end", "And so on, to the end"),
+        ("“Well…” she said", "“Well,” she said"),
+        ("so… um… yes", "so, um, yes"),
+        ("Oh… I see", "Oh, I see"),
     ],
 )
 def test_an_ellipsis_is_a_pause(text, spoken):
@@ -85,7 +107,18 @@ def test_an_ellipsis_is_a_pause(text, spoken):
 
 
 @pytest.mark.parametrize(
-    "text", ["…", "Really…?", "The end…", "Ranges 1...5", "他问……真的？", "انتظر... ماذا", ".../usr/lib"]
+    "text",
+    [
+        "…",
+        "Really…?",
+        "The end…",
+        "Ranges 1...5",
+        "他问……真的？",
+        "انتظر... ماذا",
+        ".../usr/lib",
+        "etc...) more",
+        "Go...!",
+    ],
 )
 def test_an_ellipsis_that_is_no_pause_stays(text):
     """At the end, before another stop, in numbers, and in scripts that are left alone."""
