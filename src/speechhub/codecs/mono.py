@@ -9,6 +9,7 @@ from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from speechhub.codecs.mixing import MIX_OPTIONS, Mixer
 from speechhub.errors import AudioTooCostlyError, AudioTooLongError, UnsupportedAudioError
 
 Samples = NDArray[np.float32]
@@ -24,8 +25,10 @@ costs more than the audio between."""
 CHANGES_PER_S: Final = 2
 """How often more for each second: somebody may have joined clips of different kinds."""
 
-BATCH_MS: Final = 250
-"""How much audio goes through the resampler at once: a call for every frame costs more than the work."""
+BATCH_S: Final = 1.0
+"""How much audio goes through the resampler at once, in seconds: calls cost more than the work."""
+MAX_BATCH: Final = 48_000
+"""The same in samples of each channel, where that is less: FFmpeg may not allocate much at once."""
 
 
 class Mono:
@@ -44,6 +47,7 @@ class Mono:
         self._changes = 0
         self._waiting = AudioFifo()
         self._resampler = AudioResampler()
+        self._mixer: Mixer | None = None
 
     def add(self, frame: AudioFrame) -> None:
         """Mix, resample and append one frame."""
@@ -58,13 +62,13 @@ class Mono:
                 format="flt",
                 layout="mono",
                 rate=self._sample_rate,
-                frame_size=self._sample_rate * BATCH_MS // 1000,
-                # Without this, two channels at full scale add up to 1.41 and clip.
-                options={"rematrix_maxval": "1"},
+                frame_size=round(self._sample_rate * BATCH_S),
+                options=MIX_OPTIONS,
             )
+            self._mixer = Mixer(frame.layout.name, frame.sample_rate)
         frame.pts = None
         self._waiting.write(frame)
-        if self._waiting.samples >= frame.sample_rate * BATCH_MS // 1000:
+        if self._waiting.samples >= min(frame.sample_rate * BATCH_S, MAX_BATCH):
             self._resample(self._waiting.read())
 
     @property
@@ -106,6 +110,8 @@ class Mono:
             )
 
     def _resample(self, frame: AudioFrame | None) -> None:
+        if frame is not None and self._mixer is not None:
+            frame = self._mixer.mend(frame)
         for part in self._resampler.resample(frame):
             self._append(part.to_ndarray()[0], _clean)
 
