@@ -265,6 +265,22 @@ def test_the_audio_track_of_a_film_is_chosen(run, where, tmp_path):
 
 
 @here_and_there
+def test_damage_is_told_beside_the_transcript(run, where, recording, tmp_path):
+    """On standard error, with the recording's name; what is printed or written is the transcript alone."""
+    recording.write_bytes(recording.read_bytes()[:-20_000])
+
+    shown = run("transcribe", recording, *where)
+    written = run("transcribe", recording, "-o", "x.srt", *where)
+
+    assert shown.exit_code == 0, shown.output
+    assert shown.stderr.startswith("clip.wav: The recording breaks off at ")
+    assert shown.stderr.count("\n") == 1
+    assert "breaks" not in shown.stdout
+    assert written.stderr == shown.stderr
+    assert "breaks" not in (tmp_path / "x.srt").read_text("utf-8")
+
+
+@here_and_there
 def test_word_times(run, where, recording):
     """--words needs no knowledge of form fields."""
     shown = run("transcribe", recording, "-f", "verbose_json", "--words", "-l", "German", *where)

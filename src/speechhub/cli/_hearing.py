@@ -24,6 +24,8 @@ class Hearing:
         """Whether the text is printed as it comes."""
         self.printed = False
         """Whether a part of the text was printed."""
+        self.warnings: list[str] = []
+        """What is wrong with the recording; shown at the end."""
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -45,6 +47,8 @@ class Hearing:
         self._progress.stop()
         if self.printed:
             click.echo()
+        for warning in self.warnings:
+            click.echo(f"{self._title}: {warning}", err=True)
 
     @property
     def wanted(self) -> bool:

@@ -67,6 +67,7 @@ def transcribe(
     A folder stands for the recordings in it, and a pattern such as 'talks/**/*.mp3' for the files that match.
     The engine is loaded once for all of them.
     A recording that cannot be read is named, the others are transcribed, and the exit status is 1.
+    Of one that is damaged, what is wrong is printed on standard error, beside its transcript.
     On a terminal the text is printed as it comes.
 
     \b
@@ -163,9 +164,10 @@ def _here(recordings: list[Recording], fields: Fields, *, translate: bool, verbo
     from contextlib import aclosing
 
     from speechhub.cli._here import run_here
-    from speechhub.engine import Task, Transcript
+    from speechhub.engine import Task
     from speechhub.http.forms import job_of, read_fields
     from speechhub.http.routes.transcriptions import render_text
+    from speechhub.services.joining import JoinedTranscript
 
     task = Task.TRANSLATE if translate else Task.TRANSCRIBE
     values = {name.removesuffix("[]"): v if isinstance(v, list) else [v] for name, v in fields.items()}
@@ -176,10 +178,12 @@ def _here(recordings: list[Recording], fields: Fields, *, translate: bool, verbo
         async def hear(file: BinaryIO, _: str, hearing: "Hearing") -> str:
             if job.words or not hearing.wanted:
                 transcript = await hub.transcription.transcribe(file, job)
+                hearing.warnings += transcript.warnings
                 return render_text(transcript, known, task)
             async with aclosing(await hub.transcription.stream(file, job)) as pieces:
                 async for piece in pieces:
-                    if isinstance(piece, Transcript):
+                    if isinstance(piece, JoinedTranscript):
+                        hearing.warnings += piece.warnings
                         return render_text(piece, known, task)
                     hearing.heard(piece, pieces.done_s)
             raise AssertionError("unreachable")
@@ -195,6 +199,7 @@ def _ask(
     import asyncio
 
     from speechhub.cli._server import connected_async, refusal
+    from speechhub.http.render import WARNINGS_HEADER, WARNINGS_SEPARATOR
 
     route = "/audio/translations" if translate else "/audio/transcriptions"
 
@@ -208,6 +213,8 @@ def _ask(
                         body = (await response.aread()).decode(errors="replace")
                         if not response.is_success:
                             raise refusal(response.status_code, body, str(response.url))
+                        said = response.headers.get(WARNINGS_HEADER)
+                        hearing.warnings += said.split(WARNINGS_SEPARATOR) if said else ()
                         return body
                     return await _read_events(response.aiter_lines(), hearing)
 
@@ -236,5 +243,6 @@ async def _read_events(lines: AsyncIterable[str], hearing: "Hearing") -> str:
         if event.get("type") == "transcript.text.delta":
             hearing.heard(event["delta"])
         elif event.get("type") == "transcript.text.done":
+            hearing.warnings += event.get("warnings", ())
             return str(event["text"]) + "\n"
     raise ServerError("The server broke off: its answer has no end. Its log says why.")

@@ -9,6 +9,7 @@ costing much: limits on what FFmpeg allocates and reads, on the CPU time that it
 
 import io
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import BinaryIO, Final, NoReturn
 
 import av
@@ -19,35 +20,32 @@ from numpy.typing import NDArray
 
 from speechhub.codecs.budget import Budget
 from speechhub.codecs.comments import too_many_comments
+from speechhub.codecs.damage import Damage
 from speechhub.codecs.ffmpeg import limit_ffmpeg
 from speechhub.codecs.mono import Mono
 from speechhub.codecs.plain import plain_wav
+from speechhub.codecs.playback import Blocks, Playback
 from speechhub.codecs.sniff import ID3, SUPPORTED, after_id3, sniff
-from speechhub.codecs.tracks import TrackChoice, TrackTaken, is_first
+from speechhub.codecs.tracks import TrackChoice, TrackTaken
+from speechhub.codecs.upload import CORRUPT, Upload
 from speechhub.domain.audio import Audio
 from speechhub.errors import (
+    AudioError,
     AudioTooCostlyError,
     AudioTooShortError,
+    AudioTrackError,
     CorruptAudioError,
-    RequestCancelledError,
     UnsupportedAudioError,
 )
 
 MIN_DURATION_S: Final = 0.1
 """Shortest audio worth a model's time. Source: OpenAI's answer to shorter files."""
 
-MAX_BROKEN_PACKETS: Final = 1_000
-"""A damaged recording loses these without complaint; more, and it is not a recording."""
-
 BLOCK_S: Final = 30.0
 """Length of a block, in seconds: short recordings are one, which nothing has to copy."""
 
 MAX_STREAMS: Final = 100
 """Streams of all kinds in one file: films have a dozen audio tracks, and forty of subtitles."""
-
-READS_PER_BYTE: Final = 8
-"""How often over FFmpeg may read the file: an index that points to the same bytes a million times
-would otherwise keep a thread busy for hours."""
 
 DECODERS: Final = frozenset(
     {
@@ -64,12 +62,10 @@ DECODERS: Final = frozenset(
 _CONTAINER_OPTIONS: Final = {
     "protocol_whitelist": "none",
     "codec_whitelist": ",".join(sorted(DECODERS)),  # keeps the probing of streams from decoding video
-    "fflags": "-genpts",  # PyAV asks for it; it reads ahead, and we need no time stamps
+    "fflags": "-genpts",  # PyAV asks for it; it reads ahead, to invent stamps that no audio lacks
     "max_streams": str(MAX_STREAMS),
 }
 _MOV_OPTIONS: Final = {"enable_drefs": "0", "use_absolute_path": "0"}
-
-_CORRUPT: Final = "Audio file might be corrupted or unsupported."
 
 
 def decode(
@@ -98,6 +94,7 @@ def decode_blocks(
     block_s: float = BLOCK_S,
     audio_track: str | None = None,
     on_track: Callable[[TrackTaken], None] | None = None,
+    damage: Damage | None = None,
 ) -> Generator[NDArray[np.float32]]:
     """Decode one audio track of *source* block by block, mixed to mono and resampled.
 
@@ -114,6 +111,7 @@ def decode_blocks(
         audio_track: which track, as `TrackChoice` takes it; None leaves the choice to the recording.
         on_track: told which track is decoded, where there are several; of the last, where the ones before
             turned out to be empty.
+        damage: takes down what is wrong with the recording, and does not keep it from being decoded.
 
     Yields:
         float32, shape (n_samples,), range [-1, 1]; at least one block, none empty. Each is the caller's own.
@@ -137,26 +135,15 @@ def decode_blocks(
     file.seek(start)
     if file.read(len(ID3)) == ID3 or too_many_comments(file, demuxer, start):
         raise AudioTooCostlyError
-    upload = _Upload(file, start, cancelled, budget)
-    file.seek(0)
+    upload = Upload(file, cancelled, budget)
     mono = Mono(sample_rate, max_duration_s, block_s)
-    choice = TrackChoice(audio_track, DECODERS, on_track)
-    plain = plain_wav(file, sample_rate) if demuxer == "wav" and is_first(audio_track) else None
-    if plain is not None:
-        broken = 0
-        for samples in plain:
-            upload.check()
-            mono.add_pcm16(samples)
-            budget.audio_s = mono.duration_s
-            yield from budget.apart(mono.take())
-    else:
-        broken = yield from _decode_with_ffmpeg(upload, demuxer, mono, choice)
+    playback = Playback(mono, upload, damage or Damage(), max_duration_s)
+    choices = partial(TrackChoice, audio_track, DECODERS, on_track)
+    failure = yield from _play_links(playback, upload, start, demuxer, choices)
     rest = mono.finish()
     upload.check()
-    if not mono.length:
-        choice.check_sound()
-    if broken and not mono.length:
-        raise CorruptAudioError(_CORRUPT)
+    if failure is not None and mono.length < MIN_DURATION_S * sample_rate:
+        raise failure
     if mono.length < MIN_DURATION_S * sample_rate:
         raise AudioTooShortError(
             f"Audio file is too short. Minimum audio length is {MIN_DURATION_S} seconds."
@@ -164,25 +151,54 @@ def decode_blocks(
     yield from rest
 
 
-def _decode_with_ffmpeg(
-    upload: "_Upload", demuxer: str, mono: Mono, choice: TrackChoice
-) -> Generator[NDArray[np.float32], None, int]:
-    """Feed the first track with sound to *mono*; yield its blocks, return how many packets were broken."""
+def _play_links(
+    playback: Playback, upload: Upload, start: int, demuxer: str, choices: Callable[[], TrackChoice]
+) -> Generator[NDArray[np.float32], None, AudioError | None]:
+    """Play the recording that begins at *start*, and those that were appended to it.
+
+    Returns:
+        What is wrong with the first that could not be played, or not to its end.
+    """
+    failure: AudioError | None = None
+    place: int | None = start
+    while place is not None:
+        upload.open(place, demuxer)
+        try:
+            yield from _play(playback, upload, demuxer, choices())
+        except (CorruptAudioError, UnsupportedAudioError, AudioTrackError) as error:
+            upload.check()
+            failure = failure or error
+            if isinstance(failure, AudioTrackError) and place == start:
+                break
+            playback.fail()
+        place = upload.next_start()
+    return failure
+
+
+def _play(playback: Playback, upload: Upload, demuxer: str, choice: TrackChoice) -> Blocks:
+    """Play one recording: the first track with sound, of those that the choice has."""
+    plain = plain_wav(upload, playback.sample_rate) if demuxer == "wav" and choice.is_first else None
+    if plain is not None:
+        yield from playback.play_plain(plain)
+        return
+    began_s, broken = playback.now_s, playback.broken
     while True:
         try:
-            broken = yield from _decode_track(upload, demuxer, mono, choice)
+            yield from _play_track(playback, upload, demuxer, choice)
         except (CorruptAudioError, UnsupportedAudioError):
-            if mono.length or not choice.has_more:
+            if playback.now_s > began_s or not choice.has_more:
                 raise
-        else:
-            if mono.length or not choice.has_more:
-                return broken
+        if playback.now_s > began_s:
+            return
+        if not choice.has_more:
+            choice.check_sound()
+            if playback.broken > broken:
+                raise CorruptAudioError(CORRUPT)
+            return
 
 
-def _decode_track(
-    upload: "_Upload", demuxer: str, mono: Mono, choice: TrackChoice
-) -> Generator[NDArray[np.float32], None, int]:
-    """Feed all that FFmpeg can decode to *mono*; yield its blocks, return how many packets were broken."""
+def _play_track(playback: Playback, upload: Upload, demuxer: str, choice: TrackChoice) -> Blocks:
+    """Play all that FFmpeg can decode of one track."""
     limit_ffmpeg()
     upload.seek(0)
     try:
@@ -194,12 +210,10 @@ def _decode_track(
             metadata_errors="replace",  # a tag in an old code page is no reason to refuse the audio
             io_open=_refuse_to_open,
         ) as container:
-            broken = yield from _decode_packets(container, choice.take(container), mono, upload)
-            mono.flush()
-            return broken
+            yield from playback.play(container, choice.take(container), demuxer)
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
         upload.check()
-        raise CorruptAudioError(_CORRUPT) from error
+        raise CorruptAudioError(CORRUPT) from error
 
 
 def joined(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -211,80 +225,3 @@ def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
     """Stand where FFmpeg would open a second file or an address."""
     del url, flags, options
     raise UnsupportedAudioError("The file refers to other files; send one that holds its audio itself.")
-
-
-def _decode_packets(
-    container: InputContainer, stream: AudioStream, mono: Mono, upload: "_Upload"
-) -> Generator[NDArray[np.float32], None, int]:
-    """Feed all that can be decoded to *mono*; yield its blocks, return how many packets were broken."""
-    broken = 0
-    packets = container.demux(stream)
-    while True:
-        upload.check()
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return broken + 1  # the container ends here: what came before it counts
-        if packet is None:
-            return broken
-        try:
-            frames = stream.codec_context.decode(packet)
-        except av.EOFError:
-            return broken
-        except av.FFmpegError:
-            broken += 1
-            if broken > MAX_BROKEN_PACKETS:
-                raise
-            continue
-        for frame in frames:
-            mono.add(frame)
-        upload.budget.audio_s = mono.duration_s
-        yield from upload.budget.apart(mono.take())
-
-
-class _Upload:
-    """All that FFmpeg may read: one file, a bounded number of times, until the caller leaves.
-
-    It has no name, so that no demuxer learns of a path. It begins behind tags of ID3, of which FFmpeg makes a
-    list that takes time by the square of its length.
-    """
-
-    def __init__(
-        self, file: BinaryIO, start: int, cancelled: Callable[[], bool] | None, budget: Budget
-    ) -> None:
-        self._file = file
-        self._start = start
-        self.budget = budget
-        self._cancelled = cancelled
-        self._stopped = False
-        self._left = file.seek(0, io.SEEK_END) * READS_PER_BYTE + 2**20
-
-    def read(self, size: int) -> bytes:
-        # An exception must not cross FFmpeg (PyAV would keep it for a later call of this thread):
-        # say that the file ends here, and let check() tell why.
-        if self._left <= 0 or self._is_cancelled() or self.budget.is_spent:
-            return b""
-        data = self._file.read(size)
-        self._left -= len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        bases = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell()}
-        place = offset + (bases[whence] if whence in bases else self._file.seek(0, io.SEEK_END))
-        return -1 if place < self._start else self._file.seek(place) - self._start
-
-    def tell(self) -> int:
-        return self._file.tell() - self._start
-
-    def check(self) -> None:
-        """Raise if reading was cut off."""
-        if self._is_cancelled():
-            raise RequestCancelledError("The client left while its audio was being decoded.")
-        if self._left <= 0:
-            raise CorruptAudioError(_CORRUPT)
-        self.budget.check()
-
-    def _is_cancelled(self) -> bool:
-        if not self._stopped and self._cancelled is not None:
-            self._stopped = self._cancelled()
-        return self._stopped

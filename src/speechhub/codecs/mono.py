@@ -35,7 +35,8 @@ class Mono:
     """Collects decoded frames as blocks of float32; it lives for one decoding."""
 
     def __init__(self, sample_rate: int, max_duration_s: float, block_s: float) -> None:
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate
+        """Of the blocks, in hertz."""
         self._max_duration_s = max_duration_s
         self._block_length = max(1, round(block_s * sample_rate))
         self._block = np.empty(self._block_length, np.float32)
@@ -43,7 +44,10 @@ class Mono:
         self._full: list[NDArray[np.float32]] = []
         self.length = 0
         """Samples so far, in all blocks."""
+        self.silent_s = 0.0
+        """How much of that is silence that stands for nothing, in seconds."""
         self._shape: tuple[str, str, int] | None = None
+        self._last_shape: tuple[str, str, int] | None = None
         self._changes = 0
         self._waiting = AudioFifo()
         self._resampler = AudioResampler()
@@ -55,14 +59,15 @@ class Mono:
         if shape != self._shape:  # also in the middle of a stream: chained Ogg, changing AAC
             self.flush()
             _check_shape(frame)
-            self._count_change()
-            self._shape = shape
+            if shape != self._last_shape:  # a gap is no change
+                self._count_change()
+            self._shape = self._last_shape = shape
             self._waiting = AudioFifo()
             self._resampler = AudioResampler(
                 format="flt",
                 layout="mono",
-                rate=self._sample_rate,
-                frame_size=round(self._sample_rate * BATCH_S),
+                rate=self.sample_rate,
+                frame_size=round(self.sample_rate * BATCH_S),
                 options=MIX_OPTIONS,
             )
             self._mixer = Mixer(frame.layout.name, frame.sample_rate)
@@ -74,11 +79,25 @@ class Mono:
     @property
     def duration_s(self) -> float:
         """Length so far, in seconds."""
-        return self.length / self._sample_rate
+        return self.length / self.sample_rate
 
     def add_pcm16(self, samples: NDArray[np.int16]) -> None:
         """Append mono samples that have the right rate already; int16, shape (n_samples,)."""
         self._append(samples, _scale)
+
+    def silence(self, end_s: float, most_s: float) -> bool:
+        """Append silence up to *end_s*, in seconds from the start, but no more than *most_s* of it.
+
+        Returns:
+            Whether there was any to append.
+        """
+        self.flush()
+        missing = min(round(end_s * self.sample_rate) - self.length, round(most_s * self.sample_rate))
+        if missing <= 0:
+            return False
+        self._append(np.zeros(missing, np.float32), _copy)
+        self.silent_s += missing / self.sample_rate
+        return True
 
     def take(self) -> list[NDArray[np.float32]]:
         """Return the blocks that are full and were not taken yet."""
@@ -118,7 +137,7 @@ class Mono:
     def _append(self, samples: NDArray[SampleT], fill: Callable[[NDArray[SampleT], Samples], None]) -> None:
         """Fill blocks with *samples*, converted by *fill*, which writes into the array that it is given."""
         self.length += len(samples)
-        if self.length > self._max_duration_s * self._sample_rate:
+        if self.length > self._max_duration_s * self.sample_rate:
             raise AudioTooLongError(
                 f"Audio is longer than {self._max_duration_s:g} seconds, the limit of this server; "
                 "split the recording."
@@ -137,6 +156,10 @@ class Mono:
 def _clean(samples: Samples, out: Samples) -> None:
     np.clip(samples, -1.0, 1.0, out=out)
     out[np.isnan(out)] = 0.0  # float recordings may hold anything
+
+
+def _copy(samples: Samples, out: Samples) -> None:
+    out[:] = samples
 
 
 def _scale(samples: NDArray[np.int16], out: Samples) -> None:

@@ -4,17 +4,23 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechhub.codecs.cuts import Cutter, Stretch
+from speechhub.codecs.damage import Damage
 from speechhub.codecs.decode import joined
 from speechhub.codecs.vad import SAMPLE_RATE, WINDOW_SAMPLES, VoiceDetector
 from speechhub.domain.audio import Audio
 from speechhub.errors import RequestCancelledError
 
 Samples = NDArray[np.float32]
+
+
+LONG_GAP_S: Final = 30.0
+"""A gap, in seconds, that no engine is to listen to: where nothing was recorded, some hear words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,8 +35,9 @@ class Passage:
 class PassageReader:
     """Reads one recording passage by passage; used by one thread at a time, any one.
 
-    A recording that is short enough is one passage, untouched. A longer one is cut in its silences, and the
-    silences between passages are left out. Never more than one passage and two blocks are in memory.
+    A recording that is short enough, and has no long gap, is one passage, untouched. Another one is cut in
+    its silences, and the silences between passages are left out. Never more than one passage and two blocks
+    are in memory.
 
     Args:
         blocks: the recording, as `decode_blocks` yields it.
@@ -38,6 +45,7 @@ class PassageReader:
         longest_s: length, in seconds, that no passage exceeds; at least one.
         cancelled: asked before each block; reading stops when it says yes. The blocks' own source is asked
             too late: several are there before the first is listened to.
+        damage: what their source takes down about gaps.
     """
 
     def __init__(
@@ -47,8 +55,10 @@ class PassageReader:
         sample_rate: int,
         longest_s: float,
         cancelled: Callable[[], bool] = lambda: False,
+        damage: Damage | None = None,
     ) -> None:
         self._blocks = blocks
+        self._damage = damage or Damage()
         self._cancelled = cancelled
         self._sample_rate = sample_rate
         self._limit = int(longest_s * sample_rate)
@@ -116,13 +126,13 @@ class PassageReader:
         self.ended = True
 
     def _is_short(self) -> Generator[None, None, bool]:
-        """Read up to the limit; return whether the recording ends there."""
+        """Read up to the limit; return whether the recording ends there, and has no long gap."""
         for block in self._blocks:
             self._tape.append(block)
-            if self._tape.end > self._limit:
+            if self._tape.end > self._limit or self._damage.longest_gap_s >= LONG_GAP_S:
                 return False
             yield None
-        return True
+        return self._damage.longest_gap_s < LONG_GAP_S
 
     def _all_blocks(self) -> Iterator[Samples]:
         yield from self._tape.blocks()

@@ -110,6 +110,11 @@ class TrackChoice:
         self._tried: list[Track] = []
 
     @property
+    def is_first(self) -> bool:
+        """Whether a recording that has one track, and names no language, has what is wanted."""
+        return is_first(self._wanted)
+
+    @property
     def has_more(self) -> bool:
         """Whether another track is left to try."""
         return bool(self._left)

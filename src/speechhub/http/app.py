@@ -63,6 +63,7 @@ EXPOSED_HEADERS = (
     "x-ratelimit-remaining-requests",
     "x-ratelimit-reset-requests",
     "x-ignored-fields",
+    "x-recording-warnings",
     "asr-engine",
 )
 """What pages of other origins may read, besides the body."""

@@ -188,6 +188,10 @@ def _complete(operation: Json) -> None:
             leave_out = ONLY_TRANSCRIPTIONS if name == "createTranslation" else ()
             operation["requestBody"] = _form(leave_out=leave_out)
             success["content"] = _transcript_content(ANSWERS[name])
+            success["headers"]["x-recording-warnings"] = {
+                "schema": {"type": "string"},
+                "description": "What is wrong with the recording; ` | ` stands between sentences.",
+            }
         case "createSpeech":
             operation["requestBody"]["content"]["application/json"]["examples"] = SPEECH_REQUESTS
             success["content"] = _speech_content()

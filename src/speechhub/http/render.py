@@ -11,9 +11,14 @@ from speechhub.codecs.subtitles import cues, to_srt, to_vtt
 from speechhub.domain.language import language_name
 from speechhub.engine import Segment, Transcript, Word
 from speechhub.http import schemas
+from speechhub.services.joining import JoinedTranscript
 
 PLAIN: Final = ("text", "srt", "vtt")
 """Formats that are text, not JSON."""
+
+WARNINGS_HEADER: Final = "x-recording-warnings"
+WARNINGS_SEPARATOR: Final = " | "
+MAX_WARNINGS_CHARS: Final = 2000
 
 AUDIO_TOKENS_PER_S: Final = 10
 """Input tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-transcribe."""
@@ -40,7 +45,10 @@ def to_subtitles(transcript: Transcript, response_format: str) -> str:
 def to_json(transcript: Transcript) -> schemas.TranscriptionJson:
     """Return the body of ``json``."""
     return schemas.TranscriptionJson(
-        text=transcript.text, languages=_languages(transcript), usage=usage_of(transcript)
+        text=transcript.text,
+        languages=_languages(transcript),
+        usage=usage_of(transcript),
+        warnings=_warnings(transcript),
     )
 
 
@@ -52,6 +60,7 @@ def to_diarized_json(transcript: Transcript, *, task: str) -> schemas.Transcript
         text=transcript.text,
         segments=[_diarized(number, segment) for number, segment in enumerate(transcript.segments)],
         usage=usage_of(transcript),
+        warnings=_warnings(transcript),
     )
 
 
@@ -66,7 +75,24 @@ async def transcript_events(
             continue
         for number, segment in enumerate(piece.segments if diarized else ()):
             yield _diarized(number, segment)
-        yield schemas.TextDone(text=piece.text, languages=_languages(piece), usage=_token_usage(piece))
+        yield schemas.TextDone(
+            text=piece.text,
+            languages=_languages(piece),
+            usage=_token_usage(piece),
+            warnings=_warnings(piece),
+        )
+
+
+def warning_headers(transcript: Transcript) -> dict[str, str]:
+    """Return the header that says what is wrong with the recording; none if nothing is."""
+    warnings = transcript.warnings if isinstance(transcript, JoinedTranscript) else ()
+    said = WARNINGS_SEPARATOR.join(warnings)[:MAX_WARNINGS_CHARS]
+    return {WARNINGS_HEADER: said.encode("ascii", "replace").decode()} if said else {}
+
+
+def _warnings(transcript: Transcript) -> list[str] | msgspec.UnsetType:
+    warnings = transcript.warnings if isinstance(transcript, JoinedTranscript) else ()
+    return list(warnings) or msgspec.UNSET
 
 
 def _languages(transcript: Transcript) -> list[schemas.LanguageCode] | msgspec.UnsetType:
@@ -109,6 +135,7 @@ def to_verbose_json(
         else msgspec.UNSET,
         words=[_word(word) for word in transcript.words] if "word" in granularities else msgspec.UNSET,
         usage=usage_of(transcript),
+        warnings=_warnings(transcript),
     )
 
 

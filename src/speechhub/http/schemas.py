@@ -187,6 +187,8 @@ class TranscriptionJson(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     languages: list[LanguageCode] | UnsetType = UNSET
     usage: DurationUsage
+    warnings: list[str] | UnsetType = UNSET
+    """What is wrong with the recording; left out if nothing is."""
     x_groq: GroqRequest | UnsetType = UNSET
     """On ``/openai/v1/…`` only, where Groq's clients ask."""
 
@@ -211,6 +213,8 @@ class TranscriptionDiarized(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     segments: list[DiarizedSegment]
     usage: DurationUsage
+    warnings: list[str] | UnsetType = UNSET
+    """What is wrong with the recording; left out if nothing is."""
 
 
 class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="transcript.text.delta"):
@@ -225,6 +229,8 @@ class TextDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     text: str
     languages: list[LanguageCode] | UnsetType = UNSET
     usage: TokenUsage
+    warnings: list[str] | UnsetType = UNSET
+    """What is wrong with the recording; left out if nothing is."""
 
 
 class SpeechDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="speech.audio.delta"):
@@ -284,6 +290,8 @@ class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[TranscriptionSegment] | UnsetType = UNSET
     words: list[TranscriptionWord] | UnsetType = UNSET
     usage: DurationUsage
+    warnings: list[str] | UnsetType = UNSET
+    """What is wrong with the recording; left out if nothing is."""
     x_groq: GroqRequest | UnsetType = UNSET
     """On ``/openai/v1/…`` only, where Groq's clients ask."""
 

@@ -1,7 +1,7 @@
 """Joins the transcripts of a recording's passages to one. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from speechhub.codecs.pieces import is_unspaced
@@ -9,6 +9,14 @@ from speechhub.engine import Segment, Transcript, Word
 
 DECIMALS: Final = 6
 """Of a time in seconds; sums of floats beyond that could make segments overlap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedTranscript(Transcript):
+    """What was said in one recording, and what is wrong with the recording."""
+
+    warnings: tuple[str, ...] = ()
+    """Sentences for the client, in ASCII, without anything that was said; empty if nothing is wrong."""
 
 
 class Joiner:
@@ -64,18 +72,22 @@ class Joiner:
         self._joint = self._fed = self._held = ""
         return rest
 
-    def finish(self, *, duration_s: float, language: str | None) -> Transcript:
+    def finish(
+        self, *, duration_s: float, language: str | None, warnings: tuple[str, ...] = ()
+    ) -> JoinedTranscript:
         """Return the transcript of the whole.
 
         Args:
             duration_s: length of the recording, in seconds.
             language: what is spoken, where that is certain; by default the first passage's.
+            warnings: what is wrong with the recording.
         """
-        return Transcript(
+        return JoinedTranscript(
             text="".join(self._texts),
             language=language or self.language,
             duration_s=duration_s,
             segments=tuple(self._segments),
+            warnings=warnings,
         )
 
     def _joint_to(self, text: str) -> str:

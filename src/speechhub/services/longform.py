@@ -13,7 +13,7 @@ from speechhub.errors import EngineOutOfMemoryError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.services.catalog import stt_capabilities
-from speechhub.services.joining import Joiner
+from speechhub.services.joining import JoinedTranscript, Joiner
 from speechhub.services.reading import Reading
 
 log = structlog.get_logger()
@@ -61,7 +61,7 @@ class Longform:
         """The language of the recording, as soon as it is certain."""
         return self._language
 
-    async def events(self, *, live: bool) -> AsyncGenerator[str | Transcript, None]:
+    async def events(self, *, live: bool) -> AsyncGenerator[str | JoinedTranscript, None]:
         """Yield pieces of text as they become final, which join to the whole; then the transcript.
 
         Args:
@@ -83,7 +83,12 @@ class Longform:
                         if delta:
                             yield delta
             self.done_s = self._reading.duration_s
-            yield self._joiner.finish(duration_s=self._reading.duration_s, language=self._language)
+            warnings = self._reading.warnings
+            if warnings:
+                log.warning("recording is damaged", model=self._model, warnings=warnings)
+            yield self._joiner.finish(
+                duration_s=self._reading.duration_s, language=self._language, warnings=warnings
+            )
 
     async def _take(self, *, live: bool) -> list[Passage]:
         if live:

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhub.codecs.damage import Damage
 from speechhub.codecs.decode import MIN_DURATION_S, decode_blocks
 from speechhub.codecs.passages import Passage, PassageReader
 from speechhub.codecs.plain import quick_wav
@@ -118,6 +119,7 @@ class Reading:
         self._in_line = False
         """Whether it waits for a place, so that no thread has it."""
         self._left = threading.Event()
+        self._damage = Damage()
         blocks = decode_blocks(
             recording,
             sample_rate=sample_rate,
@@ -125,10 +127,15 @@ class Reading:
             cancelled=self._left.is_set,
             audio_track=audio_track,
             on_track=_in_loop(on_track),
+            damage=self._damage,
         )
         longest_s = min(longest_s or LONGEST_S, LONGEST_S)
         self._reader = PassageReader(
-            blocks, sample_rate=sample_rate, longest_s=longest_s, cancelled=self._left.is_set
+            blocks,
+            sample_rate=sample_rate,
+            longest_s=longest_s,
+            cancelled=self._left.is_set,
+            damage=self._damage,
         )
         self._quick: Callable[[], NDArray[np.int16] | None] = lambda: None
         if is_first(audio_track):
@@ -144,6 +151,11 @@ class Reading:
     def duration_s(self) -> float:
         """Length of what was read so far, in seconds; at the end, of the recording."""
         return self._whole.duration_s if self._whole else self._reader.duration_s
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with what was read so far, in words for the client; at the end, with all of it."""
+        return self._damage.warnings
 
     async def take(self, most: int, *, ahead: int) -> list[Passage]:
         """Return the next passages, at least one and up to *most*; none at the end.

@@ -7,8 +7,8 @@ from typing import Self
 
 import structlog
 
-from speechhub.engine import Transcript
 from speechhub.errors import SpeechhubError
+from speechhub.services.joining import JoinedTranscript
 from speechhub.services.longform import Longform
 
 log = structlog.get_logger()
@@ -24,8 +24,8 @@ class TranscriptStream:
     def __init__(self, work: Longform, limit: AbstractAsyncContextManager[object]) -> None:
         """Start the work, within *limit*."""
         self._work = work
-        self._events: asyncio.Queue[str | Transcript | None] = asyncio.Queue()
-        self._first: str | Transcript | None = None
+        self._events: asyncio.Queue[str | JoinedTranscript | None] = asyncio.Queue()
+        self._first: str | JoinedTranscript | None = None
         self._producer = asyncio.create_task(self._produce(limit))
 
     @classmethod
@@ -54,7 +54,7 @@ class TranscriptStream:
         if self._first is None:
             await self._producer
 
-    async def __aiter__(self) -> AsyncGenerator[str | Transcript, None]:
+    async def __aiter__(self) -> AsyncGenerator[str | JoinedTranscript, None]:
         event = self._first
         while event is not None:
             yield event

@@ -16,6 +16,7 @@ from speechhub.lifecycle.runner import Runner
 from speechhub.pools import Pools
 from speechhub.services.catalog import Catalog, stt_capabilities
 from speechhub.services.deadline import Deadline
+from speechhub.services.joining import JoinedTranscript
 from speechhub.services.longform import Longform
 from speechhub.services.reading import Reading, ReadingRoom
 from speechhub.services.transcript_stream import TranscriptStream
@@ -75,7 +76,7 @@ class TranscriptionService:
         self._request_timeout_s = request_timeout_s
         self._room = ReadingRoom((pools or Pools()).decoding)
 
-    async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> Transcript:
+    async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> JoinedTranscript:
         """Transcribe, or translate, one recording.
 
         Args:
@@ -91,7 +92,7 @@ class TranscriptionService:
         work = self._work(recording, job, deadline)
         async with deadline.kept(WHAT), aclosing(work.events(live=False)) as events:
             async for event in events:
-                if isinstance(event, Transcript):
+                if isinstance(event, JoinedTranscript):
                     _check_words(event, job, self._catalog.model(job.model, Slot.STT))
                     return event
         raise AssertionError("unreachable")
@@ -119,7 +120,7 @@ class TranscriptionService:
         work = self._work(recording, replace(job, language=None), deadline, longest_s=DETECTION_S)
         async with deadline.kept("The detection"), aclosing(work.events(live=False)) as events:
             async for event in events:
-                found = event.language if isinstance(event, Transcript) else work.language
+                found = event.language if isinstance(event, JoinedTranscript) else work.language
                 if found:
                     return found
         raise InvalidValueError(

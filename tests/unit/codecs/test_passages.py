@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from speechhub.codecs import passages
+from speechhub.codecs.damage import Damage
 from speechhub.codecs.passages import PassageReader
 from speechhub.errors import CorruptAudioError, RequestCancelledError
 from tests.fakes.babble import RATE, babble, talk
@@ -150,3 +151,24 @@ def test_stops_between_blocks_that_are_there():
     with pytest.raises(RequestCancelledError):
         reader.read(1, 1e9)
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("gap_s", "passages_found"), [(29, 1), (30, 2), (100, 2)])
+def test_no_engine_listens_to_a_long_gap(gap_s, passages_found):
+    """Where nothing was recorded, the recording is cut, however short it is; times count the gap."""
+    damage = Damage()
+
+    def blocks():
+        yield talk(0, 1, 3)
+        damage.longest_gap_s = float(gap_s)
+        yield talk(0, gap_s)
+        yield talk(0, 1, 3)
+
+    reader = PassageReader(blocks(), sample_rate=RATE, longest_s=300, damage=damage)
+
+    found = read_all(reader)
+
+    assert len(found) == passages_found
+    assert reader.duration_s == 8 + gap_s
+    assert found[-1].start_s + found[-1].audio.duration_s == pytest.approx(8 + gap_s, abs=0.1)
+    assert all(passage.audio.duration_s < 5 for passage in found) is (passages_found == 2)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from speechhub.codecs.vad import SAMPLE_RATE, WINDOW_S, WINDOW_SAMPLES, VoiceDetector
+from speechhub.codecs import vad
+from speechhub.codecs.cuts import SPEECH
+from speechhub.codecs.vad import SAMPLE_RATE, SETTLED, WINDOW_S, WINDOW_SAMPLES, VoiceDetector
 from tests.fakes.babble import babble, talk
 
 
@@ -75,3 +77,38 @@ def test_detectors_do_not_share_what_they_heard():
     first.process(babble(1, seed=5))
 
     assert np.array_equal(second.process(samples), one)
+
+
+@pytest.mark.parametrize("silence_s", [12, 60, 200])
+@pytest.mark.parametrize("block", [SAMPLE_RATE, 30 * SAMPLE_RATE])
+def test_speech_after_a_long_silence_is_found(monkeypatch, silence_s, block):
+    """From the same place on as where the silence is listened to, give or take a window; so is its end."""
+    samples = talk(3, silence_s, 4)
+
+    found = judge(samples, block=block)
+
+    monkeypatch.setattr(vad, "SETTLED", len(samples))
+    begins = round((3 + silence_s) / WINDOW_S) - 10
+    listened = np.flatnonzero(judge(samples, block=block)[begins:] >= SPEECH)
+    skipped = np.flatnonzero(found[begins:] >= SPEECH)
+    assert abs(skipped[0] - listened[0]) <= 1
+    assert abs(skipped[-1] - listened[-1]) <= 1
+    assert np.median(within(found, 3.2 + silence_s, 6.8 + silence_s)) > 0.5
+    assert within(found, 4, 2.5 + silence_s).max() < SPEECH
+
+
+def test_digital_silence_is_hardly_listened_to(monkeypatch):
+    """Ten seconds tell the model all; an hour takes no longer."""
+    detector = VoiceDetector(SAMPLE_RATE)
+    judged, native = [], detector._library.judge
+    monkeypatch.setattr(
+        detector._library,
+        "judge",
+        lambda model, samples: judged.append(len(samples)) or native(model, samples),
+    )
+
+    for _ in range(120):
+        detector.process(np.zeros(30 * SAMPLE_RATE, np.float32))
+    detector.process(babble(1))
+
+    assert sum(judged) == (SETTLED + SAMPLE_RATE // WINDOW_SAMPLES) * WINDOW_SAMPLES

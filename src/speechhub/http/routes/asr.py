@@ -14,6 +14,7 @@ from speechhub.http.disconnect import while_connected
 from speechhub.http.openapi import OWN
 from speechhub.http.patience import patience_s
 from speechhub.http.tracks import track_noted
+from speechhub.http.render import warning_headers
 from speechhub.services.catalog import Catalog
 from speechhub.services.transcription import TranscriptionJob, TranscriptionService
 
@@ -37,6 +38,7 @@ async def create_asr_transcript(
         headers={
             "Asr-Engine": placement.engine.spec.name,
             "Content-Disposition": f'attachment; filename="{upload.filename}.{query.output}"',
+            **warning_headers(transcript),
         },
     )
 

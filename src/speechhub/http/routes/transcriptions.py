@@ -71,6 +71,7 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
     return Response(
         render_text(transcript, fields, task, groq_id=state["request_id"] if "groq" in state else None),
         media_type="text/plain" if fields.response_format in render.PLAIN else "application/json",
+        headers=render.warning_headers(transcript),
     )
 
 

@@ -1,0 +1,234 @@
+"""Decodes one container after the other onto the recording's line of time, past what is broken."""
+
+import re
+from collections.abc import Generator, Iterable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import av
+import numpy as np
+from av.audio import AudioFrame, AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from speechhub.codecs.damage import Damage
+from speechhub.codecs.links import STREAMED_BYTES
+from speechhub.codecs.mono import Mono
+from speechhub.codecs.plain import PlainWav
+from speechhub.codecs.timeline import MIN_GAP_S, Silence, Timeline
+from speechhub.codecs.upload import Upload
+
+if TYPE_CHECKING:
+    AudioPacket = Packet[AudioStream]  # generic in PyAV's types alone
+
+Blocks = Generator[NDArray[np.float32]]
+
+MAX_BROKEN_PACKETS: Final = 1_000
+"""A damaged recording loses these without complaint; more, and more than are whole, and it is none."""
+MAX_ERRORS: Final = 16
+"""How often reading on may fail, one time after the other, until the container ends there."""
+
+TIMED: Final = frozenset({"matroska", "mov", "ogg", "flac", "mpegts", "mpeg", "avi", "asf", "flv"})
+"""Demuxers whose time stamps come from the file. The others count what they read, which is no news."""
+GAPLESS: Final = frozenset({"ogg", "flac", "mpegts", "mpeg"})
+"""Containers in which sound is always there: a gap is damage. In others a microphone may have been off."""
+PROMISING: Final = frozenset({"mov", "flac", "aiff", "tta", "wv"})
+"""Demuxers that know a stream's length from its header, and from nothing else."""
+CUT_OFF_S: Final = 0.5
+"""How much, in seconds, a recording may be shorter than its header says: encoders round."""
+HOLE_BYTES: Final = 1024
+"""What lies between two packets of the same stream at most, where no other stream is."""
+MOST_LOST_S: Final = 10.0
+"""Longest sound, in seconds, that one packet is taken for by its size."""
+_TAG: Final = re.compile(rb"ID3[\x02-\x04]\x00|APETAGEX|LYRICSBEGIN|TAG")
+"""What stands between and behind frames of MP3 and AAC, and sounds like nothing."""
+SILENT_COST: Final = 0.01
+"""How much CPU time a second of silence buys, for a second of sound: it is written, not decoded."""
+SILENCE_STEP_S: Final = 10.0
+"""How much silence is written at once, in seconds."""
+
+
+class Playback:
+    """Plays containers into *mono*; lives as long as the decoding of one upload."""
+
+    def __init__(self, mono: Mono, upload: Upload, damage: Damage, limit_s: float) -> None:
+        self._mono = mono
+        self._upload = upload
+        self._damage = damage
+        self._timeline: Timeline[AudioFrame] = Timeline(limit_s, damage)
+        self._limit_s = limit_s
+        self.broken = 0
+        """Packets that could not be decoded, and errors of containers."""
+        self._whole = 0
+        self._heard_s = 0.0
+        """How much could be decoded, in seconds, and of how many bytes."""
+        self._heard_bytes = 0
+
+    @property
+    def now_s(self) -> float:
+        """Where the recording has got to, in seconds."""
+        return self._timeline.now_s
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the result, in hertz."""
+        return self._mono.sample_rate
+
+    def fail(self) -> None:
+        """Note that the container could not be read, or not to its end."""
+        self._mono.flush()
+        self._damage.unreadable_from(self._timeline.drop())
+
+    def play_plain(self, wav: PlainWav) -> Blocks:
+        """Append samples that need no decoding; yield blocks of *mono*."""
+        began_s = self._timeline.now_s
+        for samples in wav.pieces:
+            self._upload.check()
+            self._mono.add_pcm16(samples)
+            self._timeline.advance(len(samples) / self._mono.sample_rate)
+            yield from self._ready()
+        known = wav.length * 2 < STREAMED_BYTES
+        self._check_end(began_s, wav.length / self._mono.sample_rate if known else 0.0)
+
+    def play(self, container: InputContainer, stream: AudioStream, demuxer: str) -> Blocks:
+        """Feed all that can be decoded to *mono*, behind what is there; yield its blocks.
+
+        Raises:
+            av.FFmpegError: hardly anything can be decoded.
+            AudioError, RequestCancelledError: as `decode_blocks` says.
+        """
+        began_s, timed = self._timeline.now_s, demuxer in TIMED
+        zero = container.start_time
+        self._timeline.begin(zero / av.time_base if timed and zero is not None else None)
+        promised_s = self._promised_s(container, stream, demuxer)
+        alone, lost_s, place = demuxer == "matroska" and len(container.streams) == 1, 0.0, 0
+        hole = demuxer in GAPLESS
+        for packet in self._packets(container, stream):
+            if alone and packet.size and packet.pos is not None:
+                hole |= bool(place) and packet.pos - place > HOLE_BYTES
+                place = packet.pos + packet.size
+            frames = self._decoded(stream, packet)
+            if frames is None:
+                lost_s += self._lost_s(packet, demuxer)
+                continue
+            if lost_s and frames:
+                yield from self._pass_over(lost_s, demuxer, began_s)
+                lost_s = 0.0
+            self._heard_bytes += packet.size
+            for frame in frames:
+                time_s = frame.time if timed else None
+                length_s = frame.samples / max(1, frame.sample_rate)
+                self._heard_s += length_s
+                for item in self._timeline.add(frame, length_s, time_s):
+                    if isinstance(item, Silence) and hole and item.start_s > began_s:
+                        self._damage.missing(item.start_s, item.end_s)
+                        hole = demuxer in GAPLESS
+                    yield from self._put(item)
+            yield from self._ready()
+        yield from self._put_all(self._timeline.end())
+        if lost_s >= MIN_GAP_S and timed:
+            yield from self._pass_over(lost_s, "", began_s)
+        self._mono.flush()
+        self._check_end(began_s, promised_s)
+
+    def _packets(self, container: InputContainer, stream: AudioStream) -> "Iterator[AudioPacket]":
+        """Yield the packets, past errors of the container as long as something comes after them."""
+        packets, errors = container.demux(stream), 0
+        while True:
+            self._upload.check()
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                self.broken += 1
+                errors += 1
+                if errors == 1 and self._mono.length:
+                    self._damage.unreadable_from(self._timeline.end_s)
+                if errors > MAX_ERRORS:
+                    return
+                packets = container.demux(stream)
+                continue
+            if packet is None:
+                return
+            errors = 0
+            yield packet
+
+    def _decoded(self, stream: AudioStream, packet: "AudioPacket") -> list[AudioFrame] | None:
+        """Return the frames of a packet; None if it is broken."""
+        context = stream.codec_context
+        try:
+            try:
+                frames = context.decode(packet)
+            except av.EOFError:
+                # An empty packet in the middle of a file means the end to a decoder, and the next is refused.
+                if packet.dts is None and not packet.size:
+                    return []
+                context.flush_buffers()
+                frames = context.decode(packet)
+        except av.FFmpegError:
+            self.broken += 1
+            if self.broken > MAX_BROKEN_PACKETS + self._whole:
+                raise
+            return None
+        self._whole += 1
+        return frames
+
+    def _lost_s(self, packet: "AudioPacket", demuxer: str) -> float:
+        """Return how long a packet that cannot be decoded sounded, in seconds, as far as that shows."""
+        said_s = _length_s(packet.duration, packet.time_base)
+        if demuxer in TIMED or not self._heard_bytes or _TAG.search(bytes(packet)):
+            return said_s
+        # Where frames are looked for in damaged bytes, what looks like one may be many, or a part of one.
+        return min(packet.size * self._heard_s / self._heard_bytes, MOST_LOST_S)
+
+    def _pass_over(self, lost_s: float, demuxer: str, began_s: float) -> Blocks:
+        """Make up for packets that could not be decoded, where time stamps do not."""
+        start_s = self._timeline.end_s
+        if demuxer in TIMED:
+            self._damage.undecodable(start_s, start_s + lost_s)
+            return
+        # Streams without a header may begin within a frame, and where MP3s are joined one frame is lost.
+        if start_s > began_s and not (demuxer == "mp3" and lost_s < MIN_GAP_S):
+            self._damage.undecodable(start_s, start_s + lost_s)
+            yield from self._put_all(self._timeline.skip(lost_s))
+
+    def _put_all(self, items: Iterable[AudioFrame | Silence]) -> Blocks:
+        for item in items:
+            yield from self._put(item)
+        yield from self._ready()
+
+    def _put(self, item: AudioFrame | Silence) -> Blocks:
+        if not isinstance(item, Silence):
+            self._mono.add(item)
+            return
+        self._damage.longest_gap_s = max(self._damage.longest_gap_s, item.end_s - item.start_s)
+        while self._mono.silence(item.end_s, SILENCE_STEP_S):
+            self._upload.check()
+            yield from self._ready()
+
+    def _ready(self) -> Blocks:
+        mono, budget = self._mono, self._upload.budget
+        budget.audio_s = mono.duration_s - (1 - SILENT_COST) * mono.silent_s
+        yield from budget.apart(mono.take())
+
+    def _promised_s(self, container: InputContainer, stream: AudioStream, demuxer: str) -> float:
+        """Return how long the container says that it is, in seconds; 0 if it does not."""
+        if demuxer == "mp3":
+            context = stream.codec_context
+            return self._upload.xing_frames() * (context.frame_size or 0) / max(1, context.sample_rate)
+        if demuxer == "matroska" and len(container.streams) == 1:
+            # As written by many, it counts from the stamp 0 and not from the first.
+            return ((container.duration or 0) - max(0, container.start_time or 0)) / av.time_base
+        return _length_s(stream.duration, stream.time_base) if demuxer in PROMISING else 0.0
+
+    def _check_end(self, began_s: float, promised_s: float = 0.0) -> None:
+        """Note where the container says that it is longer than it is."""
+        now_s, played_s = self._timeline.now_s, self._timeline.now_s - began_s
+        if promised_s - played_s - self._timeline.left_out_s > CUT_OFF_S:
+            self._damage.cut_off(now_s, began_s + promised_s)
+        elif not promised_s and self._upload.is_cut_off(tolerated=CUT_OFF_S / max(played_s, CUT_OFF_S)):
+            self._damage.cut_off(now_s)
+
+
+def _length_s(duration: int | None, time_base: Fraction | None) -> float:
+    return duration * float(time_base) if duration and duration > 0 and time_base else 0.0

@@ -1,0 +1,180 @@
+"""Puts what is decoded where a player would play it: on the recording's own line of time. Pure.
+
+Containers give each frame a time stamp, and stamps are less exact than samples: Matroska rounds them to a
+millisecond, networks deliver in bursts, clocks of recorders are set. So the samples follow each other, and a
+stamp counts only where it says, and the frames after it confirm, that sound is missing: silence stands there
+then. No stamp takes sound away.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from speechhub.codecs.damage import Damage
+
+MIN_GAP_S: Final = 0.05
+"""Shortest gap that silence fills, in seconds; shorter ones wait until they add up to it."""
+CONFIRMED_S: Final = 1.0
+"""How much sound after a jump, in seconds, must agree on it: late packets do not, lost ones do."""
+UNCONFIRMED_GAP_S: Final = 0.25
+"""Shortest gap, in seconds, before less sound than that, at the end: a few packets may all be late."""
+LONE_GAP_S: Final = 10.0
+"""Longest gap, in seconds, behind the first frame or before the last: a stamp alone may be nonsense."""
+RESTART_S: Final = 1.0
+"""Stamps that go back at once by more than this, in seconds, have begun anew; less is an overlap, which the
+next gap makes up for."""
+FAR_BEHIND_S: Final = 10.0
+"""The same for stamps that fall behind little by little."""
+OVERLAP_S: Final = 0.5
+"""Shortest overlap, in seconds, that is worth a word."""
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """Nothing, for a while."""
+
+    start_s: float
+    """Where it begins in the recording, in seconds."""
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame(Generic[ItemT]):
+    item: ItemT
+    length_s: float
+    time_s: float | None
+
+
+class Timeline(Generic[ItemT]):
+    """Lays out one recording; lives as long as its decoding.
+
+    Args:
+        limit_s: length, in seconds, beyond which no gap is believed.
+        damage: where jumps are noted.
+    """
+
+    def __init__(self, limit_s: float, damage: Damage) -> None:
+        self._limit_s = limit_s
+        self._damage = damage
+        self.now_s = 0.0
+        """Where the next sample goes, in seconds from the start of the recording."""
+        self.left_out_s = 0.0
+        """How much of gaps was not believed, in seconds."""
+        self._zero_s: float | None = None
+        """The stamp of the recording's start; None until there is one."""
+        self._stamp_s: float | None = None
+        """What the next stamp should be."""
+        self._frames = 0
+        """How many frames of the container are placed."""
+        self._held: deque[_Frame[ItemT]] = deque()
+        self._held_s = 0.0
+
+    @property
+    def end_s(self) -> float:
+        """Where the sound that came so far would end, without further silence."""
+        return self.now_s + self._held_s
+
+    def begin(self, zero_s: float | None) -> None:
+        """Begin a container, at the end of the one before; *zero_s* is the stamp of its start, if it says."""
+        self._zero_s = None if zero_s is None else zero_s - self.now_s
+        self._stamp_s = None
+        self._frames = 0
+
+    def add(self, item: ItemT, length_s: float, time_s: float | None) -> Iterator[ItemT | Silence]:
+        """Take the next frame; yield what is certain now.
+
+        Args:
+            item: what comes back, in its turn.
+            length_s: how long it sounds.
+            time_s: its stamp, in seconds; None if it has none, and follows the one before.
+        """
+        self._held.append(_Frame(item, length_s, time_s))
+        self._held_s += length_s
+        yield from self._release(last=False)
+
+    def end(self) -> Iterator[ItemT | Silence]:
+        """Yield what was held back: the container ends here."""
+        yield from self._release(last=True)
+
+    def advance(self, length_s: float) -> None:
+        """Take in sound of that length, which has no stamps and does not come by here."""
+        self.now_s += length_s
+
+    def drop(self) -> float:
+        """Forget what was held back, of a container that failed; return where that would be."""
+        self._held.clear()
+        self._held_s = 0.0
+        return self.now_s
+
+    def skip(self, length_s: float) -> Iterator[Silence]:
+        """Yield silence for a stretch of that length that cannot be decoded; nothing is held back by then."""
+        length_s = min(length_s, self._limit_s - self.now_s)
+        if length_s > 0:
+            yield self._silence(length_s)
+
+    def _release(self, *, last: bool) -> Iterator[ItemT | Silence]:
+        while self._held:
+            frame = self._held[0]
+            late_s = self._late(frame.time_s, self.now_s)
+            back_s = 0.0 if frame.time_s is None or self._stamp_s is None else self._stamp_s - frame.time_s
+            restarts = min(back_s, -late_s) > RESTART_S or late_s < -FAR_BEHIND_S
+            if (late_s > MIN_GAP_S or restarts) and not last and self._held_s < CONFIRMED_S:
+                return
+            if late_s > MIN_GAP_S:
+                yield from self._jump_ahead(last=last)
+            elif restarts and (restarts := self._all_late()[1] < -RESTART_S):
+                self._set_by(late_s)
+                self._damage.jump(self.now_s, -max(back_s, -late_s))
+            elif min(back_s, -late_s) > OVERLAP_S:
+                self._damage.jump(self.now_s, -back_s)
+            self._held.popleft()
+            self._held_s -= frame.length_s
+            self._frames += 1
+            self.now_s += frame.length_s
+            # A stamp alone that goes back is nonsense, and says nothing about the next one.
+            if frame.time_s is not None and (restarts or back_s < RESTART_S):
+                self._stamp_s = frame.time_s + frame.length_s
+            elif self._stamp_s is not None:
+                self._stamp_s += frame.length_s
+            yield frame.item
+
+    def _jump_ahead(self, *, last: bool) -> Iterator[Silence]:
+        """Fill the gap before the first frame that is held, if it is one."""
+        gap_s, _ = self._all_late()
+        alone = self._frames == 1 or (last and len(self._held) == 1)
+        if (alone and gap_s > LONE_GAP_S) or self.now_s + gap_s > self._limit_s:
+            self._damage.jump(self.now_s, gap_s)
+            self.left_out_s += gap_s
+            self._set_by(gap_s)
+        elif gap_s > (MIN_GAP_S if self._held_s >= CONFIRMED_S else UNCONFIRMED_GAP_S):
+            yield self._silence(gap_s)
+
+    def _late(self, time_s: float | None, now_s: float) -> float:
+        """Return how much later than *now_s* a stamp is."""
+        if time_s is None:
+            return 0.0
+        if self._zero_s is None:
+            self._zero_s = time_s - now_s
+        return time_s - self._zero_s - now_s
+
+    def _all_late(self) -> tuple[float, float]:
+        """Return by how much the held frames are late: all of them at least, and none more than."""
+        now_s, late_s = self.now_s, []
+        for frame in self._held:
+            if frame.time_s is not None:
+                late_s.append(self._late(frame.time_s, now_s))
+            now_s += frame.length_s
+        return min(late_s), max(late_s)
+
+    def _set_by(self, late_s: float) -> None:
+        """Take what is late by *late_s* as on time from now on."""
+        if self._zero_s is not None:
+            self._zero_s += late_s
+
+    def _silence(self, length_s: float) -> Silence:
+        start_s = self.now_s
+        self.now_s += length_s
+        return Silence(start_s=start_s, end_s=self.now_s)

@@ -1,0 +1,113 @@
+"""The upload as FFmpeg sees it: all that it may read."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import BinaryIO, Final
+
+from speechhub.codecs.budget import Budget
+from speechhub.codecs.links import NextLink
+from speechhub.errors import CorruptAudioError, RequestCancelledError
+
+READS_PER_BYTE: Final = 8
+"""How often over FFmpeg may read the file: an index that points to the same bytes a million times
+would otherwise keep a thread busy for hours."""
+
+_XING: Final = re.compile(rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})", re.DOTALL)
+"""With the flag that a number of frames follows. Source: LAME's doc/html/lame-vbr.html, "VBR header"."""
+
+CORRUPT: Final = "Audio file might be corrupted or unsupported."
+
+
+class Upload:
+    """One file, a bounded number of times, until the caller leaves; one recording of it at a time.
+
+    It has no name, so that no demuxer learns of a path. A recording begins behind tags of ID3, of which
+    FFmpeg makes a list that takes time by the square of its length, and ends where the next one begins.
+    """
+
+    def __init__(self, file: BinaryIO, cancelled: Callable[[], bool] | None, budget: Budget) -> None:
+        self._file = file
+        self._size = file.seek(0, io.SEEK_END)
+        self._start = 0
+        self._link: NextLink | None = None
+        self.budget = budget
+        self._cancelled = cancelled
+        self._stopped = False
+        self._left = self._size * READS_PER_BYTE + 2**20
+
+    def open(self, start: int, demuxer: str) -> None:
+        """Begin the recording that begins at *start* in the file."""
+        self._start = start
+        self._link = NextLink(self._file, demuxer, start, self._size)
+        self.seek(0)
+
+    def next_start(self) -> int | None:
+        """Return where the next recording begins in the file; None if this was the last."""
+        end = self._link.search(self._file) if self._link else self._size
+        return end if end < self._size else None
+
+    def is_cut_off(self, *, tolerated: float) -> bool:
+        """Return whether the file ends before the recording does, as its own sizes say.
+
+        Args:
+            tolerated: part of the file that may be missing, 0 to 1, where sizes are often a little wrong.
+        """
+        if self._link is None:
+            return False
+        missing_bytes = self._link.missing_bytes(self._file)
+        return missing_bytes > (0 if self._link.is_exact else tolerated * (self._size - self._start))
+
+    def xing_frames(self) -> int:
+        """Return how many frames an MP3 says that it has, in a first frame for that; 0 if it does not."""
+        place = self._file.tell()
+        self._file.seek(self._start)
+        found = _XING.search(self._file.read(4096))
+        self._file.seek(place)
+        return int.from_bytes(found[1], "big") if found else 0
+
+    def read(self, size: int) -> bytes:
+        """Return up to *size* bytes; none at the end, and where reading was cut off."""
+        # An exception must not cross FFmpeg (PyAV would keep it for a later call of this thread):
+        # say that the file ends here, and let check() tell why.
+        if self._left <= 0 or self._is_cancelled() or self.budget.is_spent:
+            return b""
+        place = self._file.tell()
+        data = self._file.read(size)
+        if self._link is not None:
+            self._link.look(place, data)
+            if place + len(data) > self._link.end:
+                data = data[: max(0, self._link.end - place)]
+                self._file.seek(place + len(data))
+        self._left -= len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place of the recording, and return it; -1 if it is before its start."""
+        bases = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell()}
+        end = self._link.end if self._link else self._size
+        place = offset + bases.get(whence, end)
+        return -1 if place < self._start else self._file.seek(place) - self._start
+
+    def tell(self) -> int:
+        """Return the place in the recording."""
+        return self._file.tell() - self._start
+
+    def check(self) -> None:
+        """Raise if reading was cut off.
+
+        Raises:
+            RequestCancelledError: The caller left.
+            CorruptAudioError: The file is read over and over.
+            AudioTooCostlyError: It takes far more CPU time than its audio explains.
+        """
+        if self._is_cancelled():
+            raise RequestCancelledError("The client left while its audio was being decoded.")
+        if self._left <= 0:
+            raise CorruptAudioError(CORRUPT)
+        self.budget.check()
+
+    def _is_cancelled(self) -> bool:
+        if not self._stopped and self._cancelled is not None:
+            self._stopped = self._cancelled()
+        return self._stopped
