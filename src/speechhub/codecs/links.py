@@ -62,7 +62,7 @@ class NextLink:
         if demuxer == "mov":
             self.end, self._said_end = _next_movie(file, start, size)
         elif demuxer == "ogg":
-            self._next = _after_first_pages(file, start, size)
+            self._next = max(start + 4, _after_first_pages(file, start, size))
         elif demuxer in _HEADS:
             self._said_end = _said_end(file, demuxer, start)
             # A length that leaves something over may be wrong, as in a file that was never finished.

@@ -120,6 +120,9 @@ class Playback:
                 time_s = frame.time if timed else None
                 length_s = frame.samples / max(1, frame.sample_rate)
                 self._heard_s += length_s
+                if self._timeline.follows(length_s, time_s):
+                    self._mono.add(frame)
+                    continue
                 for item in self._timeline.add(frame, length_s, time_s):
                     if isinstance(item, Silence) and hole and item.start_s > began_s:
                         self._damage.missing(item.start_s, item.end_s)

@@ -15,8 +15,12 @@ from speechhub.codecs.damage import Damage
 
 MIN_GAP_S: Final = 0.05
 """Shortest gap that silence fills, in seconds; shorter ones wait until they add up to it."""
+LATE_START_S: Final = 0.1
+"""Shortest time, in seconds, by which a track begins late: some codecs put a delay of less before it."""
 CONFIRMED_S: Final = 1.0
 """How much sound after a jump, in seconds, must agree on it: late packets do not, lost ones do."""
+MOST_HELD: Final = 200
+"""How many frames must agree at most: they may be of one sample, and each is compared with all."""
 UNCONFIRMED_GAP_S: Final = 0.25
 """Shortest gap, in seconds, before less sound than that, at the end: a few packets may all be late."""
 LONE_GAP_S: Final = 10.0
@@ -83,6 +87,23 @@ class Timeline(Generic[ItemT]):
         self._stamp_s = None
         self._frames = 0
 
+    def follows(self, length_s: float, time_s: float | None) -> bool:
+        """Take the next frame if there is nothing to think about, and return whether that was so.
+
+        Nearly every frame is like that, and `add` takes as long as decoding one. Arguments are as for `add`.
+        """
+        if self._held:
+            return False
+        if time_s is not None:
+            if self._zero_s is None or not -OVERLAP_S < time_s - self._zero_s - self.now_s < MIN_GAP_S:
+                return False
+            self._stamp_s = time_s + length_s
+        elif self._stamp_s is not None:
+            self._stamp_s += length_s
+        self._frames += 1
+        self.now_s += length_s
+        return True
+
     def add(self, item: ItemT, length_s: float, time_s: float | None) -> Iterator[ItemT | Silence]:
         """Take the next frame; yield what is certain now.
 
@@ -119,9 +140,12 @@ class Timeline(Generic[ItemT]):
         while self._held:
             frame = self._held[0]
             late_s = self._late(frame.time_s, self.now_s)
+            if not self._frames and 0 < late_s < LATE_START_S:
+                self._set_by(late_s)
+                late_s = 0.0
             back_s = 0.0 if frame.time_s is None or self._stamp_s is None else self._stamp_s - frame.time_s
             restarts = min(back_s, -late_s) > RESTART_S or late_s < -FAR_BEHIND_S
-            if (late_s > MIN_GAP_S or restarts) and not last and self._held_s < CONFIRMED_S:
+            if (late_s > MIN_GAP_S or restarts) and not last and not self._is_confirmed:
                 return
             if late_s > MIN_GAP_S:
                 yield from self._jump_ahead(last=last)
@@ -149,8 +173,13 @@ class Timeline(Generic[ItemT]):
             self._damage.jump(self.now_s, gap_s)
             self.left_out_s += gap_s
             self._set_by(gap_s)
-        elif gap_s > (MIN_GAP_S if self._held_s >= CONFIRMED_S else UNCONFIRMED_GAP_S):
+        elif gap_s > (MIN_GAP_S if self._is_confirmed else UNCONFIRMED_GAP_S):
             yield self._silence(gap_s)
+
+    @property
+    def _is_confirmed(self) -> bool:
+        """Whether enough is held to tell a jump from a slip."""
+        return self._held_s >= CONFIRMED_S or len(self._held) >= MOST_HELD
 
     def _late(self, time_s: float | None, now_s: float) -> float:
         """Return how much later than *now_s* a stamp is."""
@@ -162,11 +191,11 @@ class Timeline(Generic[ItemT]):
 
     def _all_late(self) -> tuple[float, float]:
         """Return by how much the held frames are late: all of them at least, and none more than."""
-        now_s, late_s = self.now_s, []
+        due_s, late_s = self.now_s + (self._zero_s or 0.0), []
         for frame in self._held:
             if frame.time_s is not None:
-                late_s.append(self._late(frame.time_s, now_s))
-            now_s += frame.length_s
+                late_s.append(frame.time_s - due_s)
+            due_s += frame.length_s
         return min(late_s), max(late_s)
 
     def _set_by(self, late_s: float) -> None:

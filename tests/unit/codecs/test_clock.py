@@ -11,7 +11,13 @@ from recordings import RATE, record, tone, wav
 from speechhub.codecs.damage import Damage
 from speechhub.codecs.decode import decode, decode_blocks, joined
 from speechhub.codecs.plain import quick_wav
-from speechhub.errors import AudioTooCostlyError, AudioTooLongError, AudioTooShortError, CorruptAudioError
+from speechhub.errors import (
+    AudioTooCostlyError,
+    AudioTooLongError,
+    AudioTooShortError,
+    CorruptAudioError,
+    UnsupportedAudioError,
+)
 from tests.unit.codecs.timed import sounding, timed, webm
 
 MOST_S = 7200.0
@@ -526,6 +532,19 @@ def test_many_links_are_bounded_by_the_work_that_they_are(monkeypatch):
     with pytest.raises(AudioTooCostlyError):
         load(head * 20_000)
     assert time.thread_time() - began < 6
+
+
+@pytest.mark.parametrize("kind", CHAINS.values(), ids=CHAINS)
+def test_heads_alone_end_at_once(monkeypatch, kind):
+    """Found by the fuzzer: sixteen bytes of an Ogg began again and again."""
+    from speechhub.codecs import budget as budgets
+
+    monkeypatch.setattr(budgets, "START_S", 1.0)
+    data = made(*kind[0])
+
+    for length in (8, 12, 16, 27, 40, 64):
+        with pytest.raises((CorruptAudioError, AudioTooShortError, UnsupportedAudioError)):
+            load(data[:length])
 
 
 @pytest.mark.parametrize("second", [RATE, 44_100])
