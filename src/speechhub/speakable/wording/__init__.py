@@ -1,0 +1,47 @@
+"""Numbers, abbreviations and notation in the words that a person reads for them. Pure; linear in the text."""
+
+from collections.abc import Collection
+from typing import Final
+
+from speechhub.speakable.wording.abbreviations import expand
+from speechhub.speakable.wording.amounts import read_amounts
+from speechhub.speakable.wording.grammar import Kind
+from speechhub.speakable.wording.languages import GRAMMARS
+from speechhub.speakable.wording.notation import join_thousands, read_notation, read_ranges
+from speechhub.speakable.wording.numerals import read_numbers
+from speechhub.speakable.wording.rewriting import rewrite
+
+NUMBERS: Final = "numbers"
+NOTATION: Final = "notation"
+COMMON_ABBREVIATIONS: Final = "common_abbreviations"
+ABBREVIATIONS: Final = "abbreviations"
+
+
+def in_words(text: str, language: str | None, reads: Collection[str] = ()) -> str:
+    """Return *text* with what its engine cannot read in words.
+
+    What may mean several things stays as it is, and so does everything in a language without rules.
+
+    Args:
+        text: Any text.
+        language: ISO 639-1 code; None if it is unknown.
+        reads: What the engine reads by itself: any of `NUMBERS`, `NOTATION`, `COMMON_ABBREVIATIONS` and
+            `ABBREVIATIONS`, which includes the common ones.
+    """
+    grammar = GRAMMARS.get(language or "")
+    if grammar is None:
+        return text
+    if ABBREVIATIONS not in reads:
+        text = rewrite(text, grammar, Kind.ABBREVIATION)
+        text = expand(text, grammar, common=COMMON_ABBREVIATIONS not in reads)
+    if NOTATION not in reads:
+        text = rewrite(text, grammar, Kind.NOTATION)
+        text = read_notation(text, grammar)
+        text = read_amounts(text, grammar)
+        text = join_thousands(read_ranges(text, grammar))
+    if NUMBERS in reads:
+        return text
+    return read_numbers(rewrite(text, grammar, Kind.NUMBER), grammar)
+
+
+__all__ = ["ABBREVIATIONS", "COMMON_ABBREVIATIONS", "NOTATION", "NUMBERS", "in_words"]

@@ -1,0 +1,68 @@
+"""Abbreviations, and the words that a person reads for them."""
+
+import re
+from functools import lru_cache
+
+from speechhub.speakable.wording.grammar import Grammar, Where, read_table
+
+_SPACES = str.maketrans("", "", " \u00a0\u202f")
+
+
+def expand(text: str, grammar: Grammar, *, common: bool) -> str:
+    """Return *text* with its abbreviations in words.
+
+    Args:
+        text: Any text.
+        grammar: Of its language.
+        common: Whether to expand those too that most engines read right.
+    """
+    pattern, table = _compiled(grammar.common * common + grammar.abbreviations)
+    if pattern is None:
+        return text
+
+    def words(match: re.Match[str]) -> str:
+        expanded, where = table[match.group().translate(_SPACES)]
+        return _in_context(match, expanded, where)
+
+    return pattern.sub(words, text)
+
+
+def _in_context(match: re.Match[str], words: str, where: Where) -> str:
+    """Return the words, or the abbreviation as it is where the context does not fit."""
+    text, end = match.string, match.end()
+    following = text[end : end + 8].lstrip(" \u00a0\u202f")
+    spaced = following != text[end : end + 8]
+    if where is Where.NAME:
+        fits = spaced and following[:1].isupper()
+    elif where is Where.NUMBER:
+        if following[:1].isdecimal():
+            return words if spaced else f"{words} "
+        fits = False
+    elif where is Where.BETWEEN:
+        fits = text[match.start() - 1 : match.start()] == " " and spaced
+    else:
+        fits = True
+    if not fits:
+        return match.group()
+    ends = (
+        not following or following[0] in "\r\n" or (where is Where.LAST and spaced and following[0].isupper())
+    )
+    return f"{words}." if ends and match.group().endswith(".") and where is not Where.NAME else words
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str) -> tuple[re.Pattern[str] | None, dict[str, tuple[str, Where]]]:
+    found = read_table(source)
+    for short, (words, where) in list(found.items()):
+        found.setdefault(short[0].upper() + short[1:], (words[0].upper() + words[1:], where))
+    if not found:
+        return None, {}
+    forms = "|".join(_form(short) for short in sorted(found, key=len, reverse=True))
+    # Not within a path, a name of a host or a compound: /etc., example.no., AT&T.
+    pattern = re.compile(rf"(?<![\w./@\\&'’-])(?:{forms})")  # noqa: RUF001
+    return pattern, {short.translate(_SPACES): entry for short, entry in found.items()}
+
+
+def _form(short: str) -> str:
+    spaced = re.escape(short).replace("\\ ", "[ \u00a0\u202f]?")
+    return rf"{spaced}(?![^\W\d_])" if short[-1] not in ".&" else spaced

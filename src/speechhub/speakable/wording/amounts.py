@@ -1,0 +1,120 @@
+"""Amounts of money and measures, in words."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from speechhub.speakable.wording.borders import AFTER, BEFORE, DASH, SIGN, SPACE
+from speechhub.speakable.wording.grammar import Currency, Grammar, Noun
+from speechhub.speakable.wording.quantity import Quantity, counted, form, parse, words
+
+_TENTHS_AND_HUNDREDTHS = 2
+
+
+def read_amounts(text: str, grammar: Grammar) -> str:
+    """Return *text* with currencies and units in words, together with their numbers and ranges of them."""
+    if grammar.currencies:
+        before, after = _money(grammar)
+        text = before.sub(lambda match: _read_money(match, grammar), text)
+        text = after.sub(lambda match: _read_money(match, grammar), text)
+    if grammar.units:
+        text = _units(grammar).sub(lambda match: _read_unit(match, grammar), text)
+    return text
+
+
+@lru_cache(maxsize=32)
+def _money(grammar: Grammar) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    symbol = f"(?P<symbol>{_alternatives(grammar.currencies)})"
+    # A word stands behind the number: what follows "5 Euro" is no amount of euros.
+    signs = [name for name in grammar.currencies if not name[-1].islower() and name[-1] != "."]
+    sign = f"(?<![0-9]{SPACE}){SIGN}(?P<symbol>{_alternatives(signs)})"
+    scales = f"(?:{SPACE}?(?P<scale>{_alternatives(grammar.scales)})(?![a-zA-Z]))?" if grammar.scales else ""
+    number, second = f"(?P<number>{grammar.number})", f"(?P<second>{grammar.number})"
+    any_symbol = f"(?:{SPACE}?(?:{_alternatives(grammar.currencies)}){SPACE}?)?"
+    end = f"(?:(?P<per>/)(?=[a-zà-ÿ]{{3}})|{AFTER})"
+    rest = f"(?:,{DASH}|{DASH}{any_symbol}{second})?{scales}{end}"
+    return (
+        re.compile(f"{BEFORE}{sign}{SPACE}?{number}{rest}"),
+        re.compile(f"{BEFORE}{SIGN}{number}(?:{any_symbol}{DASH}{second})?{scales}{SPACE}?{symbol}{end}"),
+    )
+
+
+@lru_cache(maxsize=32)
+def _units(grammar: Grammar) -> re.Pattern[str]:
+    long = _alternatives(unit for unit in grammar.units if len(unit) > 1 or not unit.isalpha())
+    short = "|".join(unit for unit in grammar.units if len(unit) == 1 and unit.isalpha())
+    # A letter right behind a number may be anything: 5G, 3D, 10k.
+    one_letter = f"|{SPACE}(?P<letter>{short})" if short else "|(?P<letter>(?!))"
+    number = f"(?:(?P<low>{grammar.number}){DASH})?(?P<number>{grammar.number})"
+    return re.compile(f"{BEFORE}{SIGN}{number}(?:{SPACE}?(?P<unit>{long}){one_letter}){AFTER}")
+
+
+def _alternatives(symbols: Iterable[str]) -> str:
+    return "|".join(re.escape(symbol) for symbol in sorted(symbols, key=len, reverse=True))
+
+
+def _read_money(match: re.Match[str], grammar: Grammar) -> str:
+    found = match.groupdict()
+    amount, currency = parse(found["number"], grammar), grammar.currencies[found["symbol"]]
+    if found["second"]:
+        return _read_range(match, amount, currency, grammar)
+    if found.get("scale"):
+        said = _scaled(amount, grammar.scales[found["scale"]], currency, grammar)
+    elif len(amount.fraction) == _TENTHS_AND_HUNDREDTHS and currency.part:
+        said = _with_part(amount, currency, grammar)
+    else:
+        said = counted(amount, currency.main, grammar)
+    return _finished(match, said, grammar)
+
+
+def _read_range(match: re.Match[str], low: Quantity, currency: Currency, grammar: Grammar) -> str:
+    high = parse(match["second"], grammar)
+    first = words(low, grammar, currency.main.gender)
+    scale = match.groupdict().get("scale")
+    second = (
+        _scaled(high, grammar.scales[scale], currency, grammar)
+        if scale
+        else counted(high, currency.main, grammar)
+    )
+    said = f"{first} {grammar.to} {second}" if first and second and grammar.to else None
+    return _finished(match, said, grammar)
+
+
+def _finished(match: re.Match[str], said: str | None, grammar: Grammar) -> str:
+    found = match.groupdict()
+    if said is None or (found.get("per") and not grammar.per):
+        return match.group()
+    sign = f"{grammar.minus} " if found["sign"] else ""
+    return f"{sign}{said}{f' {grammar.per} ' if found.get('per') else ''}"
+
+
+def _scaled(amount: Quantity, scale: Noun, currency: Currency, grammar: Grammar) -> str | None:
+    number, name = counted(amount, scale, grammar), currency.main.forms[-1]
+    return number and f"{number} {grammar.after_million(name) if grammar.after_million else name}"
+
+
+def _with_part(amount: Quantity, currency: Currency, grammar: Grammar) -> str | None:
+    assert currency.part is not None  # noqa: S101  # the caller looked
+    hundredths = Quantity(digits=str(int(amount.fraction)))
+    whole = Quantity(digits=amount.digits, grouped=True)
+    main = counted(whole, currency.main, grammar)
+    if not hundredths.whole:
+        return main
+    part = words(hundredths, grammar, currency.part.gender)
+    name = form(hundredths, currency.part, grammar)
+    if main is None or part is None:
+        return None
+    if not amount.whole:
+        return f"{part} {name}"
+    return grammar.with_part.format(main=main, part=part, part_name=name)
+
+
+def _read_unit(match: re.Match[str], grammar: Grammar) -> str:
+    unit = grammar.units[match["unit"] or match["letter"]]
+    said = counted(parse(match["number"], grammar), unit, grammar)
+    if said and match["low"]:
+        low = words(parse(match["low"], grammar), grammar, unit.gender)
+        said = f"{low} {grammar.to} {said}" if low and grammar.to else None
+    if said is None:
+        return match.group()
+    return f"{grammar.minus} {said}" if match["sign"] else said

@@ -1,0 +1,23 @@
+"""Patterns that one language alone has."""
+
+import re
+from functools import lru_cache
+
+from speechhub.speakable.wording.grammar import Grammar, Kind, Rewrite
+
+
+def rewrite(text: str, grammar: Grammar, kind: Kind) -> str:
+    """Return *text* with what the language's own patterns of one kind match in words."""
+    for pattern, rule in _compiled(grammar, kind):
+        text = pattern.sub(lambda match, rule=rule: _words(match, grammar, rule), text)  # type: ignore[misc]
+    return text
+
+
+def _words(match: re.Match[str], grammar: Grammar, rule: Rewrite) -> str:
+    said = rule.words(match, grammar)
+    return match.group() if said is None else said
+
+
+@lru_cache(maxsize=64)
+def _compiled(grammar: Grammar, kind: Kind) -> list[tuple[re.Pattern[str], Rewrite]]:
+    return [(re.compile(rule.pattern), rule) for rule in grammar.rewrites if rule.kind is kind]
