@@ -64,7 +64,13 @@ class TextPart(StrEnum):
     MARKUP = "markup"
     """Markdown, tags, entities and emoji, and the pauses that lines and paragraphs make."""
     NUMBERS = "numbers"
-    """Numbers, abbreviations and symbols, in the text's language."""
+    """Counts, decimals, percentages, ordinal numbers, years and times of day, in the text's language."""
+    NOTATION = "notation"
+    """Shorthand around numbers: currencies, units, ranges, dates, fractions, decades, telephone numbers."""
+    COMMON_ABBREVIATIONS = "common_abbreviations"
+    """Abbreviations and signs that espeak-ng reads right: in English ``Dr.``, ``Mr.``, ``etc.`` and ``&``."""
+    ABBREVIATIONS = "abbreviations"
+    """All abbreviations, the common ones among them."""
 
 
 class EmotionMode(StrEnum):

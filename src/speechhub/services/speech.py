@@ -35,6 +35,7 @@ from speechhub.services.segmentation import PIECE_CHARS, language_of, piece_char
 from speechhub.services.speech_stream import SpeechStream
 from speechhub.services.spoken import Spoken
 from speechhub.services.voices import VoiceService
+from speechhub.services.wording import spoken_language, worded
 from speechhub.speakable import Line, Normalization, has_words, is_plain, read
 from speechhub.turns import Turns
 
@@ -165,7 +166,8 @@ class SpeechService:
         placement = self._catalog.model(job.model, Slot.TTS)
         job = replace(job, language=parse_language(job.language))
         self._check(job, placement)
-        lines = await self._lines(job, placement)
+        own = await self._runner.voices(placement.target)
+        lines = await self._worded(await self._lines(job, placement), job, placement, own, None)
         return await self._pools.encoding.run(lambda: list(self._pieces(job, placement, lines)))
 
     async def _lines(self, job: SpeechJob, placement: Placement) -> Sequence[Line]:
@@ -174,11 +176,25 @@ class SpeechService:
         own = tts_capabilities(placement).normalizes
         if mode is Normalization.AUTO and TextPart.MARKUP in own:
             mode = Normalization.NONE
-        # Here numbers and abbreviations come in, unless TextPart.NUMBERS is in *own*: words=… of `read`.
         reading = partial(read, job.text, mode)
         if mode is Normalization.NONE or is_plain(job.text):
             return list(reading())
         return await self._pools.encoding.run(lambda: list(reading()))
+
+    async def _worded(
+        self,
+        lines: Sequence[Line],
+        job: SpeechJob,
+        placement: Placement,
+        own: Sequence[Voice],
+        voice: str | None,
+    ) -> Sequence[Line]:
+        """Return *lines* with what the engine cannot read in words; with `Normalization.NONE` as they are."""
+        language = spoken_language(job.language, placement.model.languages, own, voice)
+        if language is None or (job.text_normalization or self._normalization) is Normalization.NONE:
+            return lines
+        reads = tts_capabilities(placement).normalizes
+        return await self._pools.encoding.run(partial(worded, lines, language, reads))
 
     def _pieces(self, job: SpeechJob, placement: Placement, lines: Sequence[Line]) -> Iterator[Piece]:
         """Yield the texts that the engine gets, one for each call.
@@ -245,15 +261,13 @@ class SpeechService:
         lines = await self._lines(job, placement)
         said += [line.text for line in lines if line.text]
         await self._check_pauses(job, placement, lines)
+        own = await self.voices(placement, deadline=deadline)
+        part = await self._casting.cast(
+            job.voice, job.emotion, job.instructions, own=own, placement=placement
+        )
+        lines = await self._worded(lines, job, placement, own, part.voice)
         cut = self._pieces(job, placement, lines)
         opening = list(itertools.islice(cut, 2))
-        part = await self._casting.cast(
-            job.voice,
-            job.emotion,
-            job.instructions,
-            own=await self.voices(placement, deadline=deadline),
-            placement=placement,
-        )
         if part.stored:
             await self._pools.disk.run(self._cache.used, placement.target, part.stored)
         request = _request(job, part, capabilities, alone=len(opening) == 1)

@@ -54,6 +54,7 @@ MODELS = placements(
     mouth("cutter", silence_interval=True),
     mouth("reader", normalizes=(TextPart.MARKUP,)),
     mouth("slow", streaming=False, longest_input_chars=None),
+    mouth("counter", ("en",), normalizes=(TextPart.NUMBERS, TextPart.COMMON_ABBREVIATIONS)),
 )
 
 
@@ -276,7 +277,12 @@ async def test_a_long_text_has_one_mood(hear, runner):
 
 async def test_the_language_reaches_the_engine(hear, runner):
     """As a code, however it was written; and it tells where sentences end."""
-    await hear("Das ist z. B. gut. Ja.", language="German", silence_interval_ms=0)
+    await hear(
+        "Das ist z. B. gut. Ja.",
+        language="German",
+        silence_interval_ms=0,
+        text_normalization=Normalization.NONE,
+    )
 
     assert [request.language for _, request in runner.requests] == ["de", "de"]
     assert runner.texts == ["Das ist z. B. gut.", "Ja."]
@@ -422,3 +428,39 @@ async def test_a_preview_asks_no_engine(service, runner):
 
     assert [piece.text for piece in pieces] == ["Title", "a; b"]
     assert not runner.requests
+
+
+async def test_an_engine_without_rules_gets_words(hear, runner):
+    """Numbers, notation and abbreviations, in the language of the request."""
+    await hear("Dr. Ray paid $5.30 at 10:30.", language="en")
+
+    assert runner.texts == ["Doctor Ray paid five dollars and thirty cents at ten thirty."]
+
+
+async def test_an_engine_that_reads_numbers_keeps_them(hear, runner):
+    """Of such a text it gets words for what it does not read, in its only language."""
+    await hear("Dr. Ray paid $5.30 at 10:30 for 3 km.", model="counter")
+
+    assert runner.texts == ["Dr. Ray paid five dollars and thirty cents at 10:30 for three kilometers."]
+
+
+async def test_a_language_that_nothing_tells_keeps_its_numbers(hear, runner):
+    """A model of several languages, and a request without one: a guess might be wrong."""
+    await hear("Dr. Ray paid $5.30 at 10:30.")
+
+    assert runner.texts == ["Dr. Ray paid $5.30 at 10:30."]
+
+
+async def test_text_as_it_was_sent_keeps_its_numbers(hear, runner):
+    """Without normalization no number becomes words."""
+    await hear("It is 5 km.", language="en", text_normalization=Normalization.NONE)
+
+    assert runner.texts == ["It is 5 km."]
+
+
+async def test_the_preview_is_what_the_engine_gets(service, hear, runner):
+    """Words included."""
+    seen = await service.preview(SpeechJob(text="It is 5 km.", model="counter", format=SpeechFormat.PCM))
+    await hear("It is 5 km.", model="counter")
+
+    assert [piece.text for piece in seen] == runner.texts == ["It is five kilometers."]

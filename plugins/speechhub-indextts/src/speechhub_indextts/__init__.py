@@ -15,6 +15,7 @@ from speechhub.engine import (
     ModelPart,
     ModelSpec,
     Slot,
+    TextPart,
     TtsCapabilities,
     options_of,
 )
@@ -31,6 +32,13 @@ CAPABILITIES = TtsCapabilities(
     emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
     seed=True,
     silence_interval=True,
+    # By NeMo's grammars, for the languages that the models know best.
+    normalizes=(
+        TextPart.NUMBERS,
+        TextPart.NOTATION,
+        TextPart.COMMON_ABBREVIATIONS,
+        TextPart.ABBREVIATIONS,
+    ),
 )
 
 LICENCE = "bilibili-Model-Use-License"

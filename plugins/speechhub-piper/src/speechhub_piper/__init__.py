@@ -9,6 +9,7 @@ from speechhub.engine import (
     ModelFile,
     ModelSpec,
     Slot,
+    TextPart,
     TtsCapabilities,
     Voice,
     WheelFile,
@@ -56,7 +57,10 @@ ENGINE = EngineSpec(
     models=(JOE,),
     # Piper's length_scale is no native_speed: at 0.5 the speech is 1.5 times as fast, not twice, since each
     # phoneme keeps at least one frame. The hub's time-stretching is exact.
-    capabilities=TtsCapabilities(streaming=True),
+    # espeak-ng makes its phonemes, and reads plain numbers, but "$5" as "dollar five" and "5 km" as letters.
+    capabilities=TtsCapabilities(
+        streaming=True, normalizes=(TextPart.NUMBERS, TextPart.COMMON_ABBREVIATIONS)
+    ),
     devices=("cpu", "cuda"),
     accepts_any_model=True,
 )
