@@ -32,8 +32,8 @@ def in_words(text: str, language: str | None, reads: Collection[str] = ()) -> st
     if grammar is None:
         return text
     if ABBREVIATIONS not in reads:
-        text = rewrite(text, grammar, Kind.ABBREVIATION)
         text = expand(text, grammar, common=COMMON_ABBREVIATIONS not in reads)
+        text = rewrite(text, grammar, Kind.ABBREVIATION)
     if NOTATION not in reads:
         text = rewrite(text, grammar, Kind.NOTATION)
         text = read_notation(text, grammar)
