@@ -23,7 +23,7 @@ WINDOW_S = 28.0
 """Whisper takes 30 s at a time, and as long for less."""
 BETWEEN_S = 0.8
 MOST_WRONG = 0.12
-"""Of all words of the fifty. Piper speaks differently each time; as they were sent, RAW of them are wrong."""
+"""Of all words. Piper differs each time; of the texts as they were sent, a third would be wrong."""
 
 
 @pytest.fixture(scope="module")

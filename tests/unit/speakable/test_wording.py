@@ -78,6 +78,15 @@ READINGS = {
         "see fig. 3, pp. 5–6, no. 7": "see figure three, pages five to six, number seven",
         "I ate No. 5. No. 6 is gone.": "I ate number five. No. six is gone.",
         "on Jan. 5": "on January fifth",
+        "100-1000 people; dial 234-5678": "100-1000 people; dial two three four, five six seven eight",
+        "Type I, Charles I said, Francis X. Doe": "Type I, Charles I said, Francis X. Doe",
+        "in St. Louis, on Main St. Peter waits": "in Saint Louis, on Main St. Peter waits",
+        "after 30 min. or 5 ft. it stops. It took 10 min. Then": (
+            "after thirty minutes or five feet it stops. It took ten minutes. Then"
+        ),
+        "30 sec. 5 people": "thirty seconds. five people",
+        "24/75": "24/75",
+        "5 – 6 of them": "five – six of them",
         "salt & pepper, AT&T": "salt and pepper, AT&T",
         "1 000 000 ants": "one million ants",
         "2*3 #1 x86 v2.1 3.14.15 1e5 a1 [1] 192.168.0.1": "2*3 #1 x86 v2.1 3.14.15 1e5 a1 [1] 192.168.0.1",
@@ -102,6 +111,7 @@ READINGS = {
         "z. B. Äpfel, d.h. Obst, usw.": "zum Beispiel Äpfel, das heißt Obst, und so weiter.",
         "Dr. Müller, Hr. Meier, Nr. 5": "Doktor Müller, Herr Meier, Nummer fünf",
         "Hauptstr. 5": "Hauptstraße fünf",
+        "nach 5 Min. und 10 Std. sind": "nach fünf Minuten und zehn Stunden sind",
     },
     "fr": {
         "1 234,5 et 3,14": "mille deux cent trente-quatre virgule cinq et trois virgule quatorze",
@@ -111,7 +121,9 @@ READINGS = {
         "le 1er mai, la 2e fois": "le premier mai, la deuxième fois",
         "10h30, 1h, 21 h": "dix heures trente, une heure, vingt-et-une heures",
         "06 12 34 56 78": "zéro six, douze, trente-quatre, cinquante-six, soixante-dix-huit",
-        "M. Dupont et MM. Martin": "Monsieur Dupont et Messieurs Martin",
+        "M. Dupont et MM. Martin, le fils de Jean M. Petit": (
+            "Monsieur Dupont et Messieurs Martin, le fils de Jean M. Petit"
+        ),
         "p. ex. le n° 5": "par exemple le numéro cinq",
         "Louis XIV au XVIIe siècle, François Ier": "Louis quatorze au dix-septième siècle, François Ier",
         "le 01/05/2024": "le premier mai deux mille vingt-quatre",

@@ -5,6 +5,8 @@ from functools import lru_cache
 
 from speechhub.speakable.wording.grammar import Grammar, Where, read_table
 
+_BEHIND_NAME = re.compile(r"[^\s.!?:] (?:[^\W\d_a-z][\w'’-]{1,30}|[^\W\d_a-z]\.) $")  # noqa: RUF001
+"""A word with a capital letter that is not the first of its sentence."""
 _SPACES = str.maketrans("", "", " \u00a0\u202f")
 
 
@@ -32,8 +34,9 @@ def _in_context(match: re.Match[str], words: str, where: Where) -> str:
     text, end = match.string, match.end()
     following = text[end : end + 8].lstrip(" \u00a0\u202f")
     spaced = following != text[end : end + 8]
-    if where is Where.NAME:
+    if where in (Where.NAME, Where.FIRST):
         fits = spaced and following[:1].isupper()
+        fits = fits and (where is Where.NAME or not _BEHIND_NAME.search(text[: match.start()][-40:]))
     elif where is Where.NUMBER:
         if following[:1].isdecimal():
             return words if spaced else f"{words} "
@@ -47,7 +50,7 @@ def _in_context(match: re.Match[str], words: str, where: Where) -> str:
     ends = (
         not following or following[0] in "\r\n" or (where is Where.LAST and spaced and following[0].isupper())
     )
-    return f"{words}." if ends and match.group().endswith(".") and where is not Where.NAME else words
+    return f"{words}." if ends and match.group().endswith(".") else words
 
 
 @lru_cache(maxsize=64)
@@ -65,4 +68,6 @@ def _compiled(source: str) -> tuple[re.Pattern[str] | None, dict[str, tuple[str,
 
 def _form(short: str) -> str:
     spaced = re.escape(short).replace("\\ ", "[ \u00a0\u202f]?")
-    return rf"{spaced}(?![^\W\d_])" if short[-1] not in ".&" else spaced
+    if short[-1] in ".&":
+        return spaced
+    return rf"{spaced}(?![\w/-])" if short[-1].isdecimal() else rf"{spaced}(?![^\W\d_])"

@@ -8,6 +8,8 @@ from speechhub.speakable.wording.borders import AFTER, BEFORE, DASH, SIGN, SPACE
 from speechhub.speakable.wording.grammar import Currency, Grammar, Noun
 from speechhub.speakable.wording.quantity import Quantity, counted, form, parse, words
 
+_STOP = r"(?:\.(?= [a-zà-ÿа-яё]))?"
+"""The full stop of an abbreviated unit; that of a sentence, which ends there, stays."""
 _TENTHS_AND_HUNDREDTHS = 2
 
 
@@ -46,7 +48,7 @@ def _units(grammar: Grammar) -> re.Pattern[str]:
     # A letter right behind a number may be anything: 5G, 3D, 10k.
     one_letter = f"|{SPACE}(?P<letter>{short})" if short else "|(?P<letter>(?!))"
     number = f"(?:(?P<low>{grammar.number}){DASH})?(?P<number>{grammar.number})"
-    return re.compile(f"{BEFORE}{SIGN}{number}(?:{SPACE}?(?P<unit>{long}){one_letter}){AFTER}")
+    return re.compile(f"{BEFORE}{SIGN}{number}(?:{SPACE}?(?P<unit>{long}){one_letter}){_STOP}{AFTER}")
 
 
 def _alternatives(symbols: Iterable[str]) -> str:

@@ -21,6 +21,8 @@ class Where(StrEnum):
     ANYWHERE = "anywhere"
     NAME = "name"
     """Before a word with a capital letter."""
+    FIRST = "first"
+    """The same, and not behind another such word: no initial, and no street."""
     NUMBER = "number"
     """Before a digit."""
     LAST = "last"

@@ -13,7 +13,7 @@ from speechhub.speakable.wording.spelling import spell, spell_digits
 _SPACED: Final = re.compile(f"{BEFORE}[0-9]{{1,3}}(?:[\u00a0\u202f\u2009][0-9]{{3}}){{1,4}}{AFTER_NUMBER}")
 """Thousands apart, which engines that read numbers take for several numbers."""
 _RANGE: Final = re.compile(
-    rf"(?<=[0-9%]){SPACE}?–{SPACE}?(?=[0-9])"  # noqa: RUF001
+    r"(?<=[0-9%])–(?=[0-9])"  # noqa: RUF001
 )
 """An en dash; a hyphen may stand for many other things."""
 _TELEPHONE: Final = re.compile(rf"{BEFORE}\+(?P<digits>[0-9](?:[ .()/-]{{0,2}}[0-9]){{6,14}}){AFTER}")

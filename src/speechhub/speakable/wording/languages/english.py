@@ -14,6 +14,8 @@ _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+_COUNTED: Final = frozenset(("Chapter", "Volume", "Act", "World War"))
+_CALLING: Final = frozenset(("call", "dial", "phone", "telephone", "tel", "number", "fax", "text"))
 _YEAR_CUES: Final = (
     "in since from by until till of year before after during around circa about and to spring summer autumn "
     "fall winter copyright early late mid"
@@ -49,8 +51,12 @@ def _decade(match: re.Match[str], grammar: Grammar) -> str | None:
     return said and (f"{said[:-1]}ies" if said.endswith("y") else f"{said}s")
 
 
-def _telephone(match: re.Match[str], grammar: Grammar) -> str:
+def _telephone(match: re.Match[str], grammar: Grammar) -> str | None:
     groups = re.findall("[0-9]+", match.group())
+    if len(groups) == 2 and groups[0] != "555":  # noqa: PLR2004  # or a range: 100-1000 people
+        before = match.string[max(0, match.start() - 32) : match.start()].lower()
+        if not _CALLING.intersection(re.findall("[a-z]+", before)):
+            return None
     return ", ".join(spell_digits(group, grammar.language) for group in groups)
 
 
@@ -76,11 +82,16 @@ def _day(match: re.Match[str], grammar: Grammar) -> str:
 
 def _numbered(match: re.Match[str], grammar: Grammar) -> str | None:
     value = roman(match["roman"])
+    if len(match["roman"]) == 1 and match["kind"] not in _COUNTED:
+        return None  # the letter, or "I"
     return f"{match['kind']} {spell(value, grammar.language)}" if value else None
 
 
 def _ruler(match: re.Match[str], grammar: Grammar) -> str | None:
     value = roman(match["roman"])
+    following = match.string[match.end() : match.end() + 1]
+    if (match["roman"] == "I" and following.isspace()) or (len(match["roman"]) == 1 and following == "."):
+        return None  # "Charles I think", and initials
     return f"{match['name']} the {spell(value, grammar.language, 'spellout-ordinal')}" if value else None
 
 
@@ -174,7 +185,7 @@ dB: decibel, decibels
 Dr. = Doctor @ name
 Mr. = Mister @ name
 Mrs. = Missus @ name
-St. = Saint @ name
+St. = Saint @ first
 e.g. = for example
 i.e. = that is
 etc. = et cetera @ last
@@ -188,6 +199,7 @@ Gen. = General @ name
 Sen. = Senator @ name
 Gov. = Governor @ name
 Capt. = Captain @ name
+Col. = Colonel @ name
 Lt. = Lieutenant @ name
 Sgt. = Sergeant @ name
 Mt. = Mount @ name
@@ -202,7 +214,7 @@ vol. = volume @ number
 fig. = figure @ number
 figs. = figures @ number
 ch. = chapter @ number
-sec. = section @ number
+Sec. = Section @ number
 eq. = equation @ number
 № = number @ number
 Jan. = January @ number

@@ -142,7 +142,7 @@ etc. = et cetera @ last
 & = et @ between
 """,
     abbreviations="""
-M. = Monsieur @ name
+M. = Monsieur @ first
 MM. = Messieurs @ name
 Mr = Monsieur @ name
 p. ex. = par exemple

@@ -101,8 +101,9 @@ ml: Milliliter
 m² m2: Quadratmeter
 km² km2: Quadratkilometer
 m³ m3: Kubikmeter
-h Std.: Stunde, Stunden | f
-min: Minute, Minuten | f
+h Std: Stunde, Stunden | f
+min Min: Minute, Minuten | f
+s Sek: Sekunde, Sekunden | f
 ms: Millisekunde, Millisekunden | f
 kB KB: Kilobyte | n
 MB: Megabyte | n

@@ -49,7 +49,7 @@ SPANISH: Final = Grammar(
     },
     currencies=currencies("""
 € EUR: euro, euros; céntimo, céntimos
-$ US$ USD: dólar, dólares; centavo, centavos
+US$ USD: dólar, dólares; centavo, centavos
 £ GBP: libra, libras | f; penique, peniques
 ¥ JPY: yen, yenes
 ₽: rublo, rublos
