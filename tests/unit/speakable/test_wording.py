@@ -36,6 +36,12 @@ READINGS = {
         "the 1990s, 1900s and '80s": "the nineteen nineties, nineteen hundreds and eighties",
         "50% or 1.5 %": "fifty percent or one point five percent",
         "007": "zero zero seven",
+        "at 9:00 am, 9:30 p.m. and 3 a.m. again, 8:05 PM.": (
+            "at nine AM, nine thirty PM and three AM again, eight oh five PM."
+        ),
+        "9:00-17:00, 9:15 am–5:30 pm": "nine o'clock to seventeen hundred, nine fifteen AM to five thirty PM",
+        "my 100th and 2,000th": "my one hundredth and two thousandth",
+        "I am 3 amps": "I am three amps",
         "a 5-year-old": "a five-year-old",
         "$5.30, $1, $0.99, $1,000.00": (
             "five dollars and thirty cents, one dollar, ninety-nine cents, one thousand dollars"
@@ -102,6 +108,7 @@ READINGS = {
         "1 Mio. Euro, 2,5 Mrd. €": "eine Million Euro, zwei Komma fünf Milliarden Euro",
         "3 Mio. Menschen": "drei Millionen Menschen",
         "am 3. Mai, der 1. Juni": "am dritten Mai, der erste Juni",
+        "im 2. Stock, der 3. Platz, am 5. dann": "im zweiten Stock, der dritte Platz, am fünf. dann",
         "am 05.03.2024": "am fünften März zweitausendvierundzwanzig",
         "um 10:30 Uhr oder 8.00 Uhr": "um zehn Uhr dreißig oder acht Uhr",
         "1 km, 1 t, -5 °C, 80 km/h": (
@@ -160,6 +167,8 @@ READINGS = {
         "3,14 и 1,5 км": "три целых четырнадцать сотых и одна целая пять десятых километра",
         "5 млн человек, 1 млрд долларов": "пять миллионов человек, один миллиард долларов",
         "в 2024 г., т. е. сейчас": "в две тысячи двадцать четыре году, то есть сейчас",
+        "3-й, 2-я, 5-го, 7-ми": "третий, вторая, пятого, 7-ми",
+        "XX век, в XIX веке": "двадцатый век, в девятнадцатом веке",
         "№5, 50%": "номер пять, пятьдесят процентов",
     },
     "pl": {"5 i 3,14, 22%": "pięć i trzy przecinek jeden cztery, dwadzieścia dwa procent"},
@@ -181,6 +190,10 @@ def test_text_becomes_the_words_that_a_person_reads(language, written, said):
     [
         ("en", "Dr. Jones paid $5 for 3 pens at 10:30.", "Dr. Jones paid five dollars for 3 pens at 10:30."),
         ("en", "5–10 people saw 10-20% vs. 3 km", "5 to 10 people saw 10 to 20% versus three kilometers"),
+        ("en", "At 9:00 or 10:30, the 100th", "At nine o'clock or 10:30, the one hundredth"),
+        ("es", "el 1.º y la 3ª", "el primero y la 3ª"),
+        ("nl", "de 3e keer", "de derde keer"),
+        ("ru", "50% и 3-й", "пятьдесят процентов и третий"),
         ("de", "Es sind 3 Mio. Menschen in 1.234 Orten.", "Es sind 3 Millionen Menschen in 1.234 Orten."),
         ("fr", "1\u202f234,5 et le 1er", "1234,5 et le 1er"),
         ("ru", "1 000 000 и 1 234,5", "1000000 и 1234,5"),

@@ -117,6 +117,10 @@ tel. = telefoon @ number
 """,
     rewrites=(
         Rewrite(
+            pattern=r"(?<![\w.,-])(?P<number>[0-9]{1,3})(?:e|ste|de)(?= [a-zà-ÿ]{3})",
+            words=lambda match, grammar: spell(int(match["number"]), grammar.language, "spellout-ordinal"),
+        ),
+        Rewrite(
             pattern=r"(?<![\w.:,-])(?P<hour>[01]?[0-9]|2[0-3])[:.](?P<minute>[0-5][0-9])[ \u00a0]uur\b",
             words=_time,
         ),

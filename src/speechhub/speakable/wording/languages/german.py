@@ -36,6 +36,11 @@ def _day(match: re.Match[str], grammar: Grammar) -> str | None:
     return spell(int(match["day"]), grammar.language, _day_rules(word_before(match.string, match.start())))
 
 
+def _ordinal(match: re.Match[str], grammar: Grammar) -> str:
+    rules = _day_rules(match["before"].strip().lower())
+    return f"{match['before']}{spell(int(match['day']), grammar.language, rules)}"
+
+
 def _million(match: re.Match[str], _grammar: Grammar) -> str:
     name = {"Mio": "Million", "Mrd": "Milliarde"}[match["scale"]]
     ending = "" if match["one"] else ("en" if name == "Million" else "n")
@@ -161,6 +166,13 @@ St. = Sankt @ name
         Rewrite(
             pattern=r"(?<![\w.:,-])(?P<hour>[01]?[0-9]|2[0-3])[:.](?P<minute>[0-5][0-9])[ \u00a0]Uhr\b",
             words=_time,
+        ),
+        Rewrite(
+            pattern=(
+                r"(?P<before>(?<!\w)(?:[Dd]er|[Dd]ie|[Dd]as|[Dd]e[mns]|[AaIi]m|[Vv]om|[Zz]um|[Bb]eim) )"
+                r"(?P<day>[0-9]{1,3})\.(?= [A-ZÄÖÜ][a-zäöüß])"
+            ),
+            words=_ordinal,
         ),
         Rewrite(
             pattern=rf"(?<![\w.,-])(?P<day>[1-9]|[12][0-9]|3[01])\.(?= ?(?:{'|'.join(_MONTHS)})\b)",

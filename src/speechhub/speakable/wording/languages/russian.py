@@ -7,9 +7,24 @@ from typing import Final
 
 from speechhub.speakable.wording.grammar import Gender, Grammar, Kind, Noun, Rewrite, currencies, noun, nouns
 from speechhub.speakable.wording.quantity import Quantity, form
+from speechhub.speakable.wording.roman import roman
 from speechhub.speakable.wording.spelling import spell
 
 _FEMININE: Final = "spellout-cardinal-feminine"
+_ENDINGS: Final = {
+    "й": "spellout-ordinal-masculine",
+    "я": "spellout-ordinal-feminine",
+    "е": "spellout-ordinal-neuter",
+    "го": "spellout-ordinal-masculine-genitive",
+    "му": "spellout-ordinal-masculine-dative",
+}
+_CENTURIES: Final = {
+    "": "spellout-ordinal-masculine",
+    "а": "spellout-ordinal-masculine-genitive",
+    "у": "spellout-ordinal-masculine-dative",
+    "е": "spellout-ordinal-masculine-locative",
+    "ом": "spellout-ordinal-masculine-ablative",
+}
 _PARTS: Final = {1: ("десятая", "десятых"), 2: ("сотая", "сотых"), 3: ("тысячная", "тысячных")}
 _THOUSAND: Final = {
     "тыс": Noun(forms=("тысяча", "тысячи", "тысяч"), gender=Gender.FEMININE),
@@ -41,6 +56,15 @@ def _clock(hour: int, minute: int, grammar: Grammar) -> str:
         f"{spell(hour, grammar.language)} {'ноль ' if minute < 10 else ''}"  # noqa: PLR2004
         f"{spell(minute, grammar.language)}"
     )
+
+
+def _ordinal(match: re.Match[str], grammar: Grammar) -> str | None:
+    return spell(int(match["number"]), grammar.language, _ENDINGS[match["ending"]])
+
+
+def _century(match: re.Match[str], grammar: Grammar) -> str | None:
+    value = roman(match["roman"])
+    return spell(value, grammar.language, _CENTURIES[match["case"]]) if value else None
 
 
 def _thousands(match: re.Match[str], grammar: Grammar) -> str:
@@ -101,6 +125,7 @@ $ USD: доллар, доллара, долларов; цент, цента, ц�
 м² м2: квадратный метр, квадратных метра, квадратных метров
 мин: минута, минуты, минут | f
 сек: секунда, секунды, секунд | f
+%: процент, процента, процентов
 КБ: килобайт, килобайта, килобайт
 МБ: мегабайт, мегабайта, мегабайт
 ГБ: гигабайт, гигабайта, гигабайт
@@ -127,6 +152,8 @@ $ USD: доллар, доллара, долларов; цент, цента, ц�
 & = и @ between
 """,
     rewrites=(
+        Rewrite(pattern=r"(?<![\w.,-])(?P<number>[0-9]{1,4})-(?P<ending>й|я|е|го|му)(?!\w)", words=_ordinal),
+        Rewrite(pattern=r"(?<!\w)(?P<roman>[IVX]{1,6})(?= век(?P<case>а|у|е|ом|)(?!\w))", words=_century),
         Rewrite(
             pattern=(
                 r"(?<![\w.,+-])(?<![0-9][ -])[0-9]{1,3}(?: [0-9]{3}){1,4}"

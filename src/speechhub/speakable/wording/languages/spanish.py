@@ -1,8 +1,9 @@
 """Spanish."""
 
+import re
 from typing import Final
 
-from speechhub.speakable.wording.grammar import Gender, Grammar, currencies, noun, nouns
+from speechhub.speakable.wording.grammar import Gender, Grammar, Rewrite, currencies, noun, nouns
 from speechhub.speakable.wording.spelling import spell
 
 _MONTHS: Final = (
@@ -21,6 +22,10 @@ _MONTHS: Final = (
 )  # fmt: skip
 _MASCULINE: Final = "spellout-ordinal-masculine"
 _FEMININE: Final = "spellout-ordinal-feminine"
+
+
+def _ordinal(match: re.Match[str], grammar: Grammar) -> str | None:
+    return spell(int(match["number"]), grammar.language, grammar.ordinals[match["ending"]])
 
 
 def _clock(hour: int, minute: int, grammar: Grammar) -> str:
@@ -133,4 +138,7 @@ art. = artículo @ number
 tel. = teléfono @ number
 & = y @ between
 """,
+    rewrites=(
+        Rewrite(pattern=r"(?<![\w.,-])(?P<number>[0-9]{1,3})(?P<ending>\.(?:º|ª|er))(?!\w)", words=_ordinal),
+    ),
 )
