@@ -1,7 +1,7 @@
 """From a text as it was sent to the lines that are said."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -16,9 +16,6 @@ from speechhub.speakable.markdown import Markdown
 from speechhub.speakable.marks import LINE, PARAGRAPH, without_marks
 from speechhub.speakable.tags import is_speech_document, untagged
 from speechhub.speakable.wrapping import unwrapped
-
-Words = Callable[[str], str]
-"""Writes the numbers, abbreviations and symbols of a line as they are said."""
 
 
 class Normalization(StrEnum):
@@ -44,15 +41,12 @@ def is_plain(text: str) -> bool:
     return text.isascii() and not LINE_ENDS.search(text) and not _STRUCTURE.search(text)
 
 
-def read(
-    text: str, mode: Normalization = Normalization.AUTO, *, words: Words | None = None
-) -> Iterator[Line]:
+def read(text: str, mode: Normalization = Normalization.AUTO) -> Iterator[Line]:
     """Yield what a person would say for *text*, line by line; nothing where there is nothing to say.
 
     Args:
         text: As a client sent it.
         mode: What is taken for markup.
-        words: Writes a line's numbers, abbreviations and symbols in words; None leaves them to the engine.
     """
     if mode is Normalization.NONE:
         yield Line(text=text)
@@ -60,16 +54,15 @@ def read(
     if not text.strip():
         return
     if is_plain(text):
-        yield _in_words(Line(text=text), words)
+        yield Line(text=text)
         return
     text, code = without_code(LINE_ENDS.sub("\n", without_marks(text)).replace("\u2029", "\n\n"))
     empty = True
     for line in assembled(map(without_emoji, _marked(text, mode))):
         empty = empty and not has_words(line.text)
-        yield _in_words(replace(line, text=with_pauses(line.text)), words)
+        yield replace(line, text=with_pauses(line.text))
     if empty:  # a text of nothing but code is read all the same
-        for line in assembled(f"{row}{LINE}" for row in code):
-            yield _in_words(line, words)
+        yield from assembled(f"{row}{LINE}" for row in code)
 
 
 def _marked(text: str, mode: Normalization) -> Iterator[str]:
@@ -82,8 +75,3 @@ def _marked(text: str, mode: Normalization) -> Iterator[str]:
     text = untagged(shortened(markdown.without_notation(text)), document=False)
     for part in blocks(text):
         yield from markdown.marked(part)
-
-
-def _in_words(line: Line, words: Words | None) -> Line:
-    """Apply the language's rules to the text that is said; everything that is markup is gone by then."""
-    return replace(line, text=words(line.text)) if words and line.text else line
