@@ -14,8 +14,6 @@ from typing import BinaryIO, Final, NoReturn
 
 import av
 import numpy as np
-from av.audio import AudioStream
-from av.container import InputContainer
 from numpy.typing import NDArray
 
 from speechhub.codecs.budget import Budget

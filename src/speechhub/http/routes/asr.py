@@ -13,8 +13,8 @@ from speechhub.http.asr_schemas import AsrQuery, DetectedLanguage, DetectionQuer
 from speechhub.http.disconnect import while_connected
 from speechhub.http.openapi import OWN
 from speechhub.http.patience import patience_s
-from speechhub.http.tracks import track_noted
 from speechhub.http.render import warning_headers
+from speechhub.http.tracks import track_noted
 from speechhub.services.catalog import Catalog
 from speechhub.services.transcription import TranscriptionJob, TranscriptionService
 
