@@ -363,7 +363,7 @@ async def test_paragraphs_are_further_apart_than_sentences(hear, runner):
 
 @pytest.mark.parametrize(("model", "speed"), [("mouth", 1.0), ("mouth", 2.0), ("quick", 2.0), ("slow", 0.5)])
 async def test_a_break_is_as_long_as_it_says(hear, model, speed):
-    """However fast the speech is, and whoever makes it fast; longer than what is made at a time, too."""
+    """However fast the speech is, by the engine or by the hub; longer than is made at a time, too."""
     heard = await hear("One <break time='9s'/><break time='3s'/> two", model=model, speed=speed)
 
     assert max(pauses_s(heard)) == pytest.approx(12, abs=0.1)

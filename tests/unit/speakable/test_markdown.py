@@ -84,7 +84,7 @@ def test_structure_is_heard_and_its_marks_are_not(text, lines):
 
 @pytest.mark.parametrize("text", ["```\nx = 1\ny = 2\n```", "~~~~py\nx = 1\ny = 2"])
 def test_code_that_is_the_whole_text_is_read(text):
-    """Whoever sends nothing else wants to hear it."""
+    """A client that sends nothing else wants to hear it."""
     assert said(text) == ["x = 1", "y = 2"]
 
 
