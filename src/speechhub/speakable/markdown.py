@@ -121,7 +121,10 @@ class _Rendering:
     def _is_certain(self) -> bool:
         kinds = {token.type for token in self._tokens}
         kinds |= {child.type for token in self._tokens for child in token.children or ()}
-        return bool(kinds & _CERTAIN) or any(len(numbers) > 1 for numbers in self._counts.values())
+        return bool(kinds & _CERTAIN) or any(
+            len(numbers) > 1 or (place > 1 and self._tokens[place - 2].content.endswith((":", "：")))  # noqa: RUF001
+            for place, numbers in self._counts.items()
+        )
 
     def _item(self, token: Token) -> str:
         """Return what is said before an item: its number, if it has one."""

@@ -56,7 +56,9 @@ def read(text: str, mode: Normalization = Normalization.AUTO) -> Iterator[Line]:
     if is_plain(text):
         yield Line(text=text)
         return
-    text, code = without_code(LINE_ENDS.sub("\n", without_marks(text)).replace("\u2029", "\n\n"))
+    text, code = without_code(
+        LINE_ENDS.sub("\n", without_marks(text.removeprefix("\ufeff"))).replace("\u2029", "\n\n")
+    )
     empty = True
     for line in assembled(map(without_emoji, _marked(text, mode))):
         empty = empty and not has_words(line.text)

@@ -45,6 +45,8 @@ def test_headings_emphasis_code_and_lists(mode):
         ("* one\n* two\n\n  more of two\n* three", ["one", "two", "more of two", "three"]),
         ("- [ ] milk\n- [x] bread", ["milk", "bread"]),
         ("**List**\n\n* only", ["List", "only"]),
+        ("Buy:\n* milk", ["Buy:", "milk"]),
+        ("\ufeff# Title", ["Title"]),
         ("> He said\n> nothing.\n\nThen left.", ["He said nothing.", "Then left."]),
         ("a\n\n---\n\nb\n\n* * *\n\nc", ["a", "b", "c"]),
         ("| Name | Age |\n|:---|---:|\n| Jo | **5** |\n| | 7 |", ["Name, Age", "Jo, 5", "7"]),
