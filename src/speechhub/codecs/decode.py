@@ -140,10 +140,8 @@ def decode_blocks(
     failure = yield from _play_links(playback, upload, start, demuxer, choices)
     rest = mono.finish()
     upload.check()
-    if failure is not None and mono.length < MIN_DURATION_S * sample_rate:
-        raise failure
     if mono.length < MIN_DURATION_S * sample_rate:
-        raise AudioTooShortError(
+        raise failure or AudioTooShortError(
             f"Audio file is too short. Minimum audio length is {MIN_DURATION_S} seconds."
         )
     yield from rest
@@ -179,14 +177,15 @@ def _play(playback: Playback, upload: Upload, demuxer: str, choice: TrackChoice)
     if plain is not None:
         yield from playback.play_plain(plain)
         return
-    began_s, broken = playback.now_s, playback.broken
+    began, broken = playback.length, playback.broken
     while True:
         try:
             yield from _play_track(playback, upload, demuxer, choice)
         except (CorruptAudioError, UnsupportedAudioError):
-            if playback.now_s > began_s or not choice.has_more:
+            playback.drop()
+            if playback.length > began or not choice.has_more:
                 raise
-        if playback.now_s > began_s:
+        if playback.length > began:
             return
         if not choice.has_more:
             choice.check_sound()

@@ -64,21 +64,26 @@ class Playback:
         self._heard_s = 0.0
         """How much could be decoded, in seconds, and of how many bytes."""
         self._heard_bytes = 0
-
-    @property
-    def now_s(self) -> float:
-        """Where the recording has got to, in seconds."""
-        return self._timeline.now_s
+        self._holes = _Holes("", alone=False)
 
     @property
     def sample_rate(self) -> int:
         """Of the result, in hertz."""
         return self._mono.sample_rate
 
-    def fail(self) -> None:
-        """Note that the container could not be read, or not to its end."""
+    @property
+    def length(self) -> int:
+        """Samples so far, silence included."""
+        return self._mono.length
+
+    def drop(self) -> None:
+        """Go back to the end of the sound that was put out: the container could not be read further."""
         self._mono.flush()
-        self._damage.unreadable_from(self._timeline.drop())
+        self._timeline.drop(self._mono.duration_s)
+
+    def fail(self) -> None:
+        """Note that nothing behind can be read of the container."""
+        self._damage.unreadable_from(self._timeline.now_s)
 
     def play_plain(self, wav: PlainWav) -> Blocks:
         """Append samples that need no decoding; yield blocks of *mono*."""
@@ -102,12 +107,10 @@ class Playback:
         zero = container.start_time
         self._timeline.begin(zero / av.time_base if timed and zero is not None else None)
         promised_s = self._promised_s(container, stream, demuxer)
-        alone, lost_s, place = demuxer == "matroska" and len(container.streams) == 1, 0.0, 0
-        hole = demuxer in GAPLESS
+        self._holes = _Holes(demuxer, alone=len(container.streams) == 1)
+        lost_s = 0.0
         for packet in self._packets(container, stream):
-            if alone and packet.size and packet.pos is not None:
-                hole |= bool(place) and packet.pos - place > HOLE_BYTES
-                place = packet.pos + packet.size
+            self._holes.look(packet)
             frames = self._decoded(stream, packet)
             if frames is None:
                 lost_s += self._lost_s(packet, demuxer)
@@ -116,24 +119,27 @@ class Playback:
                 yield from self._pass_over(lost_s, demuxer, began_s)
                 lost_s = 0.0
             self._heard_bytes += packet.size
-            for frame in frames:
-                time_s = frame.time if timed else None
-                length_s = frame.samples / max(1, frame.sample_rate)
-                self._heard_s += length_s
-                if self._timeline.follows(length_s, time_s):
-                    self._mono.add(frame)
-                    continue
-                for item in self._timeline.add(frame, length_s, time_s):
-                    if isinstance(item, Silence) and hole and item.start_s > began_s:
-                        self._damage.missing(item.start_s, item.end_s)
-                        hole = demuxer in GAPLESS
-                    yield from self._put(item)
+            yield from self._place(frames, began_s, timed=timed)
             yield from self._ready()
         yield from self._put_all(self._timeline.end())
-        if lost_s >= MIN_GAP_S and timed:
-            yield from self._pass_over(lost_s, "", began_s)
+        if self._timeline.now_s > began_s:  # or there was nothing to be heard, and another track is tried
+            if lost_s >= MIN_GAP_S and timed:
+                yield from self._pass_over(lost_s, "", began_s)
+            self._check_end(began_s, promised_s)
         self._mono.flush()
-        self._check_end(began_s, promised_s)
+
+    def _place(self, frames: Iterable[AudioFrame], began_s: float, *, timed: bool) -> Blocks:
+        for frame in frames:
+            time_s = frame.time if timed else None
+            length_s = frame.samples / max(1, frame.sample_rate)
+            self._heard_s += length_s
+            if self._timeline.follows(length_s, time_s):
+                self._mono.add(frame)
+                continue
+            for item in self._timeline.add(frame, length_s, time_s):
+                if isinstance(item, Silence) and item.start_s > began_s and self._holes.take():
+                    self._damage.missing(item.start_s, item.end_s)
+                yield from self._put(item)
 
     def _packets(self, container: InputContainer, stream: AudioStream) -> "Iterator[AudioPacket]":
         """Yield the packets, past errors of the container as long as something comes after them."""
@@ -231,6 +237,27 @@ class Playback:
             self._damage.cut_off(now_s, began_s + promised_s)
         elif not promised_s and self._upload.is_cut_off(tolerated=CUT_OFF_S / max(played_s, CUT_OFF_S)):
             self._damage.cut_off(now_s)
+
+
+class _Holes:
+    """Tells whether a gap is damage; lives as long as its container is open."""
+
+    def __init__(self, demuxer: str, *, alone: bool) -> None:
+        self._always = demuxer in GAPLESS
+        self._looks = demuxer == "matroska" and alone
+        self._place = 0
+        self._found = False
+
+    def look(self, packet: "AudioPacket") -> None:
+        """See whether bytes were left out before the packet."""
+        if self._looks and packet.size and packet.pos is not None:
+            self._found |= 0 < self._place < packet.pos - HOLE_BYTES
+            self._place = packet.pos + packet.size
+
+    def take(self) -> bool:
+        """Return whether the gap that is here is damage."""
+        found, self._found = self._found, False
+        return found or self._always
 
 
 def _length_s(duration: int | None, time_base: Fraction | None) -> float:

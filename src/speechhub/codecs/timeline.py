@@ -124,11 +124,11 @@ class Timeline(Generic[ItemT]):
         """Take in sound of that length, which has no stamps and does not come by here."""
         self.now_s += length_s
 
-    def drop(self) -> float:
-        """Forget what was held back, of a container that failed; return where that would be."""
+    def drop(self, now_s: float) -> None:
+        """Forget what was held back, and what came of a container that failed after *now_s*."""
         self._held.clear()
         self._held_s = 0.0
-        return self.now_s
+        self.now_s = now_s
 
     def skip(self, length_s: float) -> Iterator[Silence]:
         """Yield silence for a stretch of that length that cannot be decoded; nothing is held back by then."""
