@@ -61,6 +61,7 @@ class Mono:
             _check_shape(frame)
             if shape != self._last_shape:  # a gap is no change
                 self._count_change()
+                self._mixer = Mixer(frame.layout.name, frame.sample_rate)
             self._shape = self._last_shape = shape
             self._waiting = AudioFifo()
             self._resampler = AudioResampler(
@@ -70,7 +71,6 @@ class Mono:
                 frame_size=round(self.sample_rate * BATCH_S),
                 options=MIX_OPTIONS,
             )
-            self._mixer = Mixer(frame.layout.name, frame.sample_rate)
         frame.pts = None
         self._waiting.write(frame)
         if self._waiting.samples >= min(frame.sample_rate * BATCH_S, MAX_BATCH):

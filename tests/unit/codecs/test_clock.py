@@ -1,15 +1,19 @@
 """Times are the recording's own: late tracks, gaps, damage, and recordings in a row."""
 
 import hashlib
+import io
 import struct
 import time
 
+import av
 import numpy as np
 import pytest
 from recordings import RATE, record, tone, wav
 
+from speechhub.codecs import budget as budgets
 from speechhub.codecs.damage import Damage
 from speechhub.codecs.decode import decode, decode_blocks, joined
+from speechhub.codecs.mono import Mono
 from speechhub.codecs.plain import quick_wav
 from speechhub.errors import (
     AudioTooCostlyError,
@@ -83,12 +87,6 @@ RIGHT = {
 
 def frames_of(data):
     """Return what FFmpeg decodes, mixed and resampled as ever, one frame behind the other."""
-    import io
-
-    import av
-
-    from speechhub.codecs.mono import Mono
-
     mono = Mono(RATE, MOST_S, 30.0)
     with av.open(io.BytesIO(data), container_options={"fflags": "-genpts"}) as container:
         for frame in container.decode(audio=0):
@@ -201,6 +199,21 @@ def test_a_recorder_that_leaves_pauses_out():
     assert warnings == ()
 
 
+def test_what_is_known_of_the_channels_outlives_a_gap():
+    """A piece that is too short to tell that its channels cancel is mixed as the one before the gap."""
+    mono = Mono(RATE, MOST_S, 30.0)
+    for seconds in (1.0, 0.1):
+        left = tone(seconds)
+        frame = av.AudioFrame.from_ndarray(np.stack([left, -left]), format="fltp", layout="stereo")
+        frame.sample_rate = RATE
+        mono.add(frame)
+        mono.silence(3.0, 10.0)
+
+    samples = joined(mono.finish())
+
+    assert sounding(samples, RATE) == near((0, 1), (3, 3.1))
+
+
 def test_a_live_recording_begins_where_it_begins():
     """A server's clock may have run for a day."""
     for data in (
@@ -293,8 +306,6 @@ def test_an_hour_of_nothing_costs_nothing():
 
 def test_silence_buys_no_work(monkeypatch):
     """Or a gap of two hours would let a decoder run for twelve minutes."""
-    from speechhub.codecs import budget as budgets
-
     monkeypatch.setattr(budgets, "START_S", 0.0)
     monkeypatch.setattr(budgets, "PER_AUDIO_S", 1e-4)
 
@@ -522,8 +533,6 @@ def test_a_picture_of_a_recording_is_no_recording():
 
 def test_many_links_are_bounded_by_the_work_that_they_are(monkeypatch):
     """A megabyte of heads is given up like anything that never becomes audio."""
-    from speechhub.codecs import budget as budgets
-
     monkeypatch.setattr(budgets, "START_S", 0.3)
     good = made("ogg", "libopus", 48_000)
     head = good[: good.index(b"OggS", good.index(b"OggS", 4) + 4)]
@@ -537,8 +546,6 @@ def test_many_links_are_bounded_by_the_work_that_they_are(monkeypatch):
 @pytest.mark.parametrize("kind", CHAINS.values(), ids=CHAINS)
 def test_heads_alone_end_at_once(monkeypatch, kind):
     """Found by the fuzzer: sixteen bytes of an Ogg began again and again."""
-    from speechhub.codecs import budget as budgets
-
     monkeypatch.setattr(budgets, "START_S", 1.0)
     data = made(*kind[0])
 
@@ -550,8 +557,6 @@ def test_heads_alone_end_at_once(monkeypatch, kind):
 @pytest.mark.parametrize("second", [RATE, 44_100])
 def test_what_is_read_at_once_is_whole(second):
     """A file with another one behind it, or without its end, is for the long way."""
-    import io
-
     first = wav((tone(1) * 32767).astype(np.int16))
     other = wav((tone(1, second) * 32767).astype(np.int16), rate=second)
 
