@@ -54,6 +54,12 @@ READINGS = {
         ),
         "-$5": "minus five dollars",
         "$5-$10, €5–10": "five to ten dollars, five to ten euros",
+        "$5 million–$10 million, $5.50-$6.75": (
+            "five million to ten million dollars, "
+            "five dollars and fifty cents to six dollars and seventy-five cents"
+        ),
+        "a $5 million-dollar house": "a $5 million-dollar house",
+        "5 km–10 km, 10°–15°C": "five to ten kilometers, ten to fifteen degrees Celsius",
         "$100/month": "one hundred dollars per month",
         "5 km/h, 1 km, 2.5 kg, 10GB": (
             "five kilometers per hour, one kilometer, two point five kilograms, ten gigabytes"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from speechhub.speakable.wording.borders import AFTER, BEFORE, DASH, SIGN, SPACE
-from speechhub.speakable.wording.grammar import Currency, Grammar, Noun
+from speechhub.speakable.wording.grammar import Currency, Grammar
 from speechhub.speakable.wording.quantity import Quantity, counted, form, parse, words
 
 _STOP = r"(?:\.(?= [a-zà-ÿа-яё]))?"
@@ -30,14 +30,19 @@ def _money(grammar: Grammar) -> tuple[re.Pattern[str], re.Pattern[str]]:
     # A word stands behind the number: what follows "5 Euro" is no amount of euros.
     signs = [name for name in grammar.currencies if not name[-1].islower() and name[-1] != "."]
     sign = f"(?<![0-9]{SPACE}){SIGN}(?P<symbol>{_alternatives(signs)})"
-    scales = f"(?:{SPACE}?(?P<scale>{_alternatives(grammar.scales)})(?![a-zA-Z]))?" if grammar.scales else ""
+    scale = f"{SPACE}?(?P<scale>{_alternatives(grammar.scales)})(?![a-zA-Z])"
+    # Either a scale or none: "$5 million" is never five dollars, whatever follows.
+    scales = f"(?:{scale}|(?!{_unnamed(scale)}))" if grammar.scales else ""
+    low_scale = f"(?:{scale.replace('<scale>', '<low_scale>')})?" if grammar.scales else ""
     number, second = f"(?P<number>{grammar.number})", f"(?P<second>{grammar.number})"
     any_symbol = f"(?:{SPACE}?(?:{_alternatives(grammar.currencies)}){SPACE}?)?"
     end = f"(?:(?P<per>/)(?=[a-zà-ÿ]{{3}})|{AFTER})"
-    rest = f"(?:,{DASH}|{DASH}{any_symbol}{second})?{scales}{end}"
+    rest = f"(?:,{DASH}|{low_scale}{DASH}{any_symbol}{second})?{scales}{end}"
     return (
         re.compile(f"{BEFORE}{sign}{SPACE}?{number}{rest}"),
-        re.compile(f"{BEFORE}{SIGN}{number}(?:{any_symbol}{DASH}{second})?{scales}{SPACE}?{symbol}{end}"),
+        re.compile(
+            f"{BEFORE}{SIGN}{number}(?:{low_scale}{any_symbol}{DASH}{second})?{scales}{SPACE}?{symbol}{end}"
+        ),
     )
 
 
@@ -47,7 +52,7 @@ def _units(grammar: Grammar) -> re.Pattern[str]:
     short = "|".join(unit for unit in grammar.units if len(unit) == 1 and unit.isalpha())
     # A letter right behind a number may be anything: 5G, 3D, 10k.
     one_letter = f"|{SPACE}(?P<letter>{short})" if short else "|(?P<letter>(?!))"
-    number = f"(?:(?P<low>{grammar.number}){DASH})?(?P<number>{grammar.number})"
+    number = f"(?:(?P<low>{grammar.number})(?:{SPACE}?(?:{long}))?{DASH})?(?P<number>{grammar.number})"
     return re.compile(f"{BEFORE}{SIGN}{number}(?:{SPACE}?(?P<unit>{long}){one_letter}){_STOP}{AFTER}")
 
 
@@ -55,29 +60,37 @@ def _alternatives(symbols: Iterable[str]) -> str:
     return "|".join(re.escape(symbol) for symbol in sorted(symbols, key=len, reverse=True))
 
 
+def _unnamed(pattern: str) -> str:
+    """Return a pattern whose groups have no names, for a second use in the same expression."""
+    return re.sub(r"\?P<\w+>", "?:", pattern)
+
+
 def _read_money(match: re.Match[str], grammar: Grammar) -> str:
     found = match.groupdict()
     amount, currency = parse(found["number"], grammar), grammar.currencies[found["symbol"]]
     if found["second"]:
         return _read_range(match, amount, currency, grammar)
-    if found.get("scale"):
-        said = _scaled(amount, grammar.scales[found["scale"]], currency, grammar)
-    elif len(amount.fraction) == _TENTHS_AND_HUNDREDTHS and currency.part:
-        said = _with_part(amount, currency, grammar)
-    else:
-        said = counted(amount, currency.main, grammar)
-    return _finished(match, said, grammar)
+    return _finished(match, _amount(amount, found.get("scale"), currency, grammar), grammar)
+
+
+def _amount(amount: Quantity, scale: str | None, currency: Currency, grammar: Grammar) -> str | None:
+    if scale:
+        number, name = counted(amount, grammar.scales[scale], grammar), currency.main.forms[-1]
+        return number and f"{number} {grammar.after_million(name) if grammar.after_million else name}"
+    if len(amount.fraction) == _TENTHS_AND_HUNDREDTHS and currency.part:
+        return _with_part(amount, currency, grammar)
+    return counted(amount, currency.main, grammar)
 
 
 def _read_range(match: re.Match[str], low: Quantity, currency: Currency, grammar: Grammar) -> str:
-    high = parse(match["second"], grammar)
-    first = words(low, grammar, currency.main.gender)
-    scale = match.groupdict().get("scale")
-    second = (
-        _scaled(high, grammar.scales[scale], currency, grammar)
-        if scale
-        else counted(high, currency.main, grammar)
-    )
+    found = match.groupdict()
+    if found.get("low_scale"):
+        first = counted(low, grammar.scales[found["low_scale"]], grammar)
+    elif low.fraction and not found.get("scale"):
+        first = _amount(low, None, currency, grammar)
+    else:
+        first = words(low, grammar, currency.main.gender)
+    second = _amount(parse(found["second"], grammar), found.get("scale"), currency, grammar)
     said = f"{first} {grammar.to} {second}" if first and second and grammar.to else None
     return _finished(match, said, grammar)
 
@@ -88,11 +101,6 @@ def _finished(match: re.Match[str], said: str | None, grammar: Grammar) -> str:
         return match.group()
     sign = f"{grammar.minus} " if found["sign"] else ""
     return f"{sign}{said}{f' {grammar.per} ' if found.get('per') else ''}"
-
-
-def _scaled(amount: Quantity, scale: Noun, currency: Currency, grammar: Grammar) -> str | None:
-    number, name = counted(amount, scale, grammar), currency.main.forms[-1]
-    return number and f"{number} {grammar.after_million(name) if grammar.after_million else name}"
 
 
 def _with_part(amount: Quantity, currency: Currency, grammar: Grammar) -> str | None:
