@@ -115,6 +115,8 @@ READINGS = {
         "3 Mio. Menschen": "drei Millionen Menschen",
         "am 3. Mai, der 1. Juni": "am dritten Mai, der erste Juni",
         "im 2. Stock, der 3. Platz, am 5. dann": "im zweiten Stock, der dritte Platz, am fünf. dann",
+        "Ich bin der 3. Er ist da.": "Ich bin der drei. Er ist da.",
+        "vom 3. bis 5. Mai": "vom dritten bis fünften Mai",
         "am 05.03.2024": "am fünften März zweitausendvierundzwanzig",
         "um 10:30 Uhr oder 8.00 Uhr": "um zehn Uhr dreißig oder acht Uhr",
         "1 km, 1 t, -5 °C, 80 km/h": (
@@ -133,6 +135,7 @@ READINGS = {
         "1 000 000 €": "un million d'euros",
         "le 1er mai, la 2e fois": "le premier mai, la deuxième fois",
         "10h30, 1h, 21 h": "dix heures trente, une heure, vingt-et-une heures",
+        "après 1 h 05 min": "après une heure cinq",
         "06 12 34 56 78": "zéro six, douze, trente-quatre, cinquante-six, soixante-dix-huit",
         "M. Dupont et MM. Martin, le fils de Jean M. Petit": (
             "Monsieur Dupont et Messieurs Martin, le fils de Jean M. Petit"
@@ -146,6 +149,7 @@ READINGS = {
         "1.234,5": "mil doscientos treinta y cuatro coma cinco",
         "5,30 €, 1 km, 21 kg": "cinco euros con treinta, un kilómetro, veintiún kilogramos",
         "£1, 1.000.000 €": "una libra, un millón de euros",
+        "a las 9:00 y a las 10:30": "a las nueve y a las diez y treinta",
         "1.º, 3ª, 1.er piso": "primero, tercera, primer piso",
         "EE. UU. y p. ej. Perú & Chile": "Estados Unidos y por ejemplo Perú y Chile",
         "la Dra. Ruiz, pág. 5": "la doctora Ruiz, página cinco",
@@ -175,6 +179,7 @@ READINGS = {
         "в 2024 г., т. е. сейчас": "в две тысячи двадцать четыре году, то есть сейчас",
         "3-й, 2-я, 5-го, 7-ми": "третий, вторая, пятого, 7-ми",
         "XX век, в XIX веке": "двадцатый век, в девятнадцатом веке",
+        "$5 млн, 10 тыс. руб.": "пять миллионов долларов, десять тысяч рублей",
         "№5, 50%": "номер пять, пятьдесят процентов",
     },
     "pl": {"5 i 3,14, 22%": "pięć i trzy przecinek jeden cztery, dwadzieścia dwa procent"},

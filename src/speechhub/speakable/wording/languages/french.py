@@ -162,7 +162,7 @@ tél. = téléphone @ number
         Rewrite(
             pattern=(
                 r"(?<![\w.,:-])(?P<hour>[01]?[0-9]|2[0-3])[ \u00a0\u202f]?h"
-                r"(?:[ \u00a0\u202f]?(?P<minute>[0-5][0-9]))?(?![\w/])"
+                r"(?:[ \u00a0\u202f]?(?P<minute>[0-5][0-9])(?:[ \u00a0]min\b)?)?(?![\w/])"
             ),
             words=_time,
         ),

@@ -14,6 +14,11 @@ _MONTHS: Final = (
 _DATIVE: Final = frozenset(
     ("am", "vom", "zum", "beim", "im", "ab", "bis", "seit", "dem", "den", "des", "vor", "nach")
 )
+_STARTERS: Final = (
+    "Er|Sie|Es|Ich|Du|Wir|Ihr|Das|Der|Die|Dies|Diese|Dieser|Dieses|Dann|Da|Und|Aber|Oder|Doch|Ein|Eine|In|Im"
+    "|Am|An|Auf|Mit|Von|Vor|Nach|So|Wenn|Wer|Was|Wie|Wo|Nun|Jetzt|Heute|Danach|Dort|Hier|Man|Auch"
+)
+"""Words that rather begin a sentence than follow an ordinal number."""
 _YEAR_CUES: Final = "jahr jahre jahren seit anno von bis um ab vor nach sommer winter frühjahr herbst"
 
 
@@ -170,12 +175,15 @@ St. = Sankt @ name
         Rewrite(
             pattern=(
                 r"(?P<before>(?<!\w)(?:[Dd]er|[Dd]ie|[Dd]as|[Dd]e[mns]|[AaIi]m|[Vv]om|[Zz]um|[Bb]eim) )"
-                r"(?P<day>[0-9]{1,3})\.(?= [A-ZÄÖÜ][a-zäöüß])"
+                rf"(?P<day>[0-9]{{1,3}})\.(?= (?!(?:{_STARTERS})\b)[A-ZÄÖÜ][a-zäöüß])"
             ),
             words=_ordinal,
         ),
         Rewrite(
-            pattern=rf"(?<![\w.,-])(?P<day>[1-9]|[12][0-9]|3[01])\.(?= ?(?:{'|'.join(_MONTHS)})\b)",
+            pattern=(
+                rf"(?<![\w.,-])(?P<day>[1-9]|[12][0-9]|3[01])\."
+                rf"(?= ?(?:(?:bis|und|oder|bis zum) [0-9]{{1,2}}\. ?)?(?:{'|'.join(_MONTHS)})\b)"
+            ),
             words=_day,
         ),
         Rewrite(

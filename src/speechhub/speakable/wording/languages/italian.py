@@ -25,7 +25,7 @@ _FEMININE: Final = "spellout-ordinal-feminine"
 
 def _clock(hour: int, minute: int, grammar: Grammar) -> str:
     said = spell(hour, grammar.language, "spellout-cardinal-feminine" if hour == 1 else "spellout-numbering")
-    return f"{said} in punto" if not minute else f"{said} e {spell(minute, grammar.language)}"
+    return f"{said} e {spell(minute, grammar.language)}" if minute else str(said)
 
 
 ITALIAN: Final = Grammar(

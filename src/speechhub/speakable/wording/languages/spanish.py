@@ -30,7 +30,7 @@ def _ordinal(match: re.Match[str], grammar: Grammar) -> str | None:
 
 def _clock(hour: int, minute: int, grammar: Grammar) -> str:
     said = spell(hour, grammar.language, "spellout-cardinal-feminine")
-    return f"{said} en punto" if not minute else f"{said} y {spell(minute, grammar.language)}"
+    return f"{said} y {spell(minute, grammar.language)}" if minute else str(said)
 
 
 SPANISH: Final = Grammar(
