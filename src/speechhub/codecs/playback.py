@@ -41,6 +41,7 @@ HOLE_BYTES: Final = 1024
 """What lies between two packets of the same stream at most, where no other stream is."""
 MOST_LOST_S: Final = 10.0
 """Longest sound, in seconds, that one packet is taken for by its size."""
+_DURATION: Final = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d{1,9})?)")
 _TAG: Final = re.compile(rb"ID3[\x02-\x04]\x00|APETAGEX|LYRICSBEGIN|TAG")
 """What stands between and behind frames of MP3 and AAC, and sounds like nothing."""
 SILENT_COST: Final = 0.01
@@ -64,6 +65,8 @@ class Playback:
         self._heard_s = 0.0
         """How much could be decoded, in seconds, and of how many bytes."""
         self._heard_bytes = 0
+        self._whole_end = 0
+        """Where the last packet ends that could be decoded."""
         self._holes = _Holes("", alone=False)
 
     @property
@@ -119,6 +122,8 @@ class Playback:
                 yield from self._pass_over(lost_s, demuxer, began_s)
                 lost_s = 0.0
             self._heard_bytes += packet.size
+            if packet.pos is not None:
+                self._whole_end = packet.pos + packet.size
             yield from self._place(frames, began_s, timed=timed)
             yield from self._ready()
         yield from self._put_all(self._timeline.end())
@@ -185,7 +190,11 @@ class Playback:
     def _lost_s(self, packet: "AudioPacket", demuxer: str) -> float:
         """Return how long a packet that cannot be decoded sounded, in seconds, as far as that shows."""
         said_s = _length_s(packet.duration, packet.time_base)
-        if demuxer in TIMED or not self._heard_bytes or _TAG.search(bytes(packet)):
+        if demuxer in TIMED or not self._heard_bytes:
+            return said_s
+        if packet.pos is not None and packet.pos < self._upload.tag_end(self._whole_end):
+            return 0.0
+        if _TAG.search(bytes(packet)):
             return said_s
         # Where frames are looked for in damaged bytes, what looks like one may be many, or a part of one.
         return min(packet.size * self._heard_s / self._heard_bytes, MOST_LOST_S)
@@ -225,6 +234,10 @@ class Playback:
         if demuxer == "mp3":
             context = stream.codec_context
             return self._upload.xing_frames() * (context.frame_size or 0) / max(1, context.sample_rate)
+        if demuxer == "matroska" and (said := _DURATION.fullmatch(stream.metadata.get("DURATION", ""))):
+            # Tags of a track, as FFmpeg and mkvmerge write them, tell where its last packet ends.
+            hours, minutes, seconds = map(float, said.groups())
+            return hours * 3600 + minutes * 60 + seconds - max(0, container.start_time or 0) / av.time_base
         if demuxer == "matroska" and len(container.streams) == 1:
             # As written by many, it counts from the stamp 0 and not from the first.
             return ((container.duration or 0) - max(0, container.start_time or 0)) / av.time_base

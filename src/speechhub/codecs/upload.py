@@ -16,6 +16,10 @@ would otherwise keep a thread busy for hours."""
 _XING: Final = re.compile(rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})", re.DOTALL)
 """With the flag that a number of frames follows. Source: LAME's doc/html/lame-vbr.html, "VBR header"."""
 
+_ID3: Final = re.compile(rb"ID3[\x02-\x04]\x00[\x00-\xff]([\x00-\x7f]{4})")
+ID3_NEAR: Final = 256
+"""How far behind a frame a tag may begin: there are old tags of 128 bytes."""
+
 CORRUPT: Final = "Audio file might be corrupted or unsupported."
 
 
@@ -57,6 +61,19 @@ class Upload:
             return False
         missing_bytes = self._link.missing_bytes(self._file)
         return missing_bytes > (0 if self._link.is_exact else tolerated * (self._size - self._start))
+
+    def tag_end(self, place: int) -> int:
+        """Return where a tag of ID3 ends that begins at *place*, or a little after it; 0 if there is none."""
+        now = self._file.tell()
+        self._file.seek(self._start + place)
+        found = _ID3.search(self._file.read(ID3_NEAR))
+        self._file.seek(now)
+        if not found:
+            return 0
+        size = 0
+        for byte in found[1]:
+            size = size << 7 | byte
+        return place + found.end() + size
 
     def xing_frames(self) -> int:
         """Return how many frames an MP3 says that it has, in a first frame for that; 0 if it does not."""

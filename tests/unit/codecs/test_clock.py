@@ -390,6 +390,39 @@ def test_what_is_cut_out_is_silence(container, codec):
     assert warnings
 
 
+@pytest.mark.parametrize("size", [300, 100_000])
+def test_a_cover_between_two_mp3s_sounds_like_nothing(size):
+    """Though it is as long as seconds of sound, and what looks like frames in it cannot be decoded."""
+    first, second = (made("mp3", "libmp3lame", 44_100) for _ in range(2))
+    cover = b"ID3\x03\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
+    cover += np.random.default_rng(1).bytes(size)
+
+    length_s, _, warnings = heard(first + cover + second)
+
+    assert length_s == pytest.approx(6.05, abs=0.05)
+    assert warnings == ()
+
+
+def test_bytes_between_two_mp3s_count():
+    """A tenth of a second and more that got lost is told from a tag."""
+    data = made("mp3", "libmp3lame", 44_100)
+
+    length_s, _, warnings = heard(data + np.random.default_rng(1).bytes(5000) + data)
+
+    assert length_s == pytest.approx(6 + 5000 / (len(data) / 3), abs=0.2)
+    assert len(warnings) == 1
+
+
+def test_a_film_whose_sound_ends_at_damage_says_so():
+    """Nothing of Matroska is found again within a cluster."""
+    film = timed("matroska", "aac", own, video=[number / 5 for number in range(20)], seconds=6)
+
+    length_s, _, warnings = heard(overwritten(film, 0.5, 5000))
+
+    assert length_s < 6
+    assert warnings
+
+
 def test_packets_that_say_nothing_do_not_end_the_recording():
     """To a decoder an empty packet is the end; the next one begins anew."""
     file = webm(own)
