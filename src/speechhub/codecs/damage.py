@@ -47,6 +47,11 @@ class Damage:
         """Note a stretch that got lost."""
         self._add_stretch("Sound is missing from {} s to {} s: silence stands there.", start_s, end_s)
 
+    def gap(self, start_s: float, end_s: float) -> None:
+        """Note a gap, which is damage only where it goes on from some."""
+        if self._last is not None and start_s <= self._last.end_s:
+            self._last.end_s = max(self._last.end_s, end_s)
+
     def unreadable_from(self, start_s: float) -> None:
         """Note that something stands at *start_s* that cannot be read, or that nothing after it can."""
         self._add(f"The recording is damaged from {start_s:.2f} s: something there cannot be read.")

@@ -142,8 +142,9 @@ class Playback:
                 self._mono.add(frame)
                 continue
             for item in self._timeline.add(frame, length_s, time_s):
-                if isinstance(item, Silence) and item.start_s > began_s and self._holes.take():
-                    self._damage.missing(item.start_s, item.end_s)
+                if isinstance(item, Silence) and item.start_s > began_s:
+                    note = self._damage.missing if self._holes.take() else self._damage.gap
+                    note(item.start_s, item.end_s)
                 yield from self._put(item)
 
     def _packets(self, container: InputContainer, stream: AudioStream) -> "Iterator[AudioPacket]":

@@ -195,3 +195,14 @@ def test_warnings_are_bounded():
     assert damage.warnings[0] == "The recording is damaged from 0.00 s to 1.00 s."
     assert damage.warnings[MOST:] == ("90 more places are damaged.",)
     assert "".join(damage.warnings).isascii()
+
+
+def test_a_gap_that_damage_left_belongs_to_it():
+    """What is told ends where sound begins again; a gap for itself is no damage."""
+    damage = Damage()
+    damage.gap(1.0, 2.0)
+    damage.undecodable(5.0, 5.1)
+    damage.gap(5.0, 6.0)
+    damage.gap(8.0, 9.0)
+
+    assert damage.warnings == ("The recording is damaged from 5.00 s to 6.00 s.",)

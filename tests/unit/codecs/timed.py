@@ -22,7 +22,8 @@ def timed(container, codec, at, *, rate=48_000, video=None, seconds=3.0):
     """
     samples = tone(seconds, rate)
     file = io.BytesIO()
-    with av.open(file, "w", format=container) as output:
+    # Without this, Matroska has random numbers in it, which damage to a file may or may not hit.
+    with av.open(file, "w", format=container, options={"fflags": "+bitexact"}) as output:
         pictures = (
             output.add_stream("mpeg2video" if container in {"mpegts", "mpeg"} else "mpeg4", rate=25)
             if video
