@@ -18,13 +18,17 @@ from numpy.typing import NDArray
 
 from speechhub.codecs.budget import Budget
 from speechhub.codecs.comments import too_many_comments
+from speechhub.codecs.containers import SUPPORTED
 from speechhub.codecs.damage import Damage
+from speechhub.codecs.decoders import decoders_for
 from speechhub.codecs.ffmpeg import limit_ffmpeg
+from speechhub.codecs.foreign import describe
 from speechhub.codecs.mono import Mono
 from speechhub.codecs.plain import plain_wav
 from speechhub.codecs.playback import Blocks, Playback
-from speechhub.codecs.sniff import ID3, SUPPORTED, after_id3, sniff
+from speechhub.codecs.sniff import ID3, after_id3, sniff
 from speechhub.codecs.tracks import TrackChoice, TrackTaken
+from speechhub.codecs.undecodable import explain, name_codecs
 from speechhub.codecs.upload import CORRUPT, Upload
 from speechhub.domain.audio import Audio
 from speechhub.errors import (
@@ -45,21 +49,8 @@ BLOCK_S: Final = 30.0
 MAX_STREAMS: Final = 100
 """Streams of all kinds in one file: films have a dozen audio tracks, and forty of subtitles."""
 
-DECODERS: Final = frozenset(
-    {
-        *("aac", "ac3", "alac", "eac3", "flac", "gsm", "gsm_ms", "opus", "libopus", "speex", "vorbis"),
-        *("mp1", "mp1float", "mp2", "mp2float", "mp3", "mp3float"),
-        *("amrnb", "amrwb", "libopencore_amrnb", "libopencore_amrwb"),
-        *("adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw", "pcm_s8", "pcm_u8"),
-        *(f"pcm_{kind}{bits}{end}" for kind in "su" for bits in (16, 24, 32) for end in ("le", "be")),
-        *(f"pcm_f{bits}{end}" for bits in (32, 64) for end in ("le", "be")),
-    }
-)
-"""FFmpeg decoders that may run; nothing that draws pictures or reads playlists is among them."""
-
 _CONTAINER_OPTIONS: Final = {
     "protocol_whitelist": "none",
-    "codec_whitelist": ",".join(sorted(DECODERS)),  # keeps the probing of streams from decoding video
     "fflags": "-genpts",  # PyAV asks for it; it reads ahead, to invent stamps that no audio lacks
     "max_streams": str(MAX_STREAMS),
 }
@@ -129,14 +120,16 @@ def decode_blocks(
         raise UnsupportedAudioError("The audio file is empty.")
     start, demuxer = after_id3(file), sniff(file)
     if demuxer is None:
-        raise UnsupportedAudioError(f"Unrecognized file format. Supported formats: {SUPPORTED}.")
+        raise UnsupportedAudioError(
+            describe(file) or f"Unrecognized file format. Supported formats: {SUPPORTED}."
+        )
     file.seek(start)
     if file.read(len(ID3)) == ID3 or too_many_comments(file, demuxer, start):
         raise AudioTooCostlyError
     upload = Upload(file, cancelled, budget)
     mono = Mono(sample_rate, max_duration_s, block_s)
     playback = Playback(mono, upload, damage or Damage(), max_duration_s)
-    choices = partial(TrackChoice, audio_track, DECODERS, on_track)
+    choices = partial(TrackChoice, audio_track, decoders_for(demuxer), on_track)
     failure = yield from _play_links(playback, upload, start, demuxer, choices)
     rest = mono.finish()
     upload.check()
@@ -190,7 +183,7 @@ def _play(playback: Playback, upload: Upload, demuxer: str, choice: TrackChoice)
         if not choice.has_more:
             choice.check_sound()
             if playback.broken > broken:
-                raise CorruptAudioError(CORRUPT)
+                raise CorruptAudioError(explain(upload, demuxer) or CORRUPT)
             return
 
 
@@ -203,14 +196,22 @@ def _play_track(playback: Playback, upload: Upload, demuxer: str, choice: TrackC
             upload,
             "r",
             format=demuxer,
-            container_options=_CONTAINER_OPTIONS | (_MOV_OPTIONS if demuxer == "mov" else {}),
+            container_options=_options_for(demuxer),
             metadata_errors="replace",  # a tag in an old code page is no reason to refuse the audio
             io_open=_refuse_to_open,
         ) as container:
+            if refusal := name_codecs(container.streams.audio, upload, demuxer):
+                raise UnsupportedAudioError(refusal)
             yield from playback.play(container, choice.take(container), demuxer)
     except (av.FFmpegError, ValueError, OverflowError, MemoryError) as error:
         upload.check()
-        raise CorruptAudioError(CORRUPT) from error
+        raise CorruptAudioError(explain(upload, demuxer) or CORRUPT) from error
+
+
+def _options_for(demuxer: str) -> dict[str, str]:
+    # The list keeps the probing of streams from decoding video.
+    options = _CONTAINER_OPTIONS | {"codec_whitelist": ",".join(sorted(decoders_for(demuxer)))}
+    return options | _MOV_OPTIONS if demuxer == "mov" else options
 
 
 def joined(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

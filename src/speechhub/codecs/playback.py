@@ -163,6 +163,8 @@ class Playback:
                     return
                 packets = container.demux(stream)
                 continue
+            except IndexError:
+                return  # PyAV, at the end, stumbles over tracks that began in mid-stream; ours is done
             if packet is None:
                 return
             errors = 0

@@ -2,28 +2,25 @@
 
 We choose the demuxer ourselves and name it to FFmpeg, instead of letting FFmpeg probe: probing tries
 every demuxer that the build has, among them playlists, concat scripts, images and subtitles, some of
-which open other files and addresses. What is not in the table here cannot be reached at all, and a
-new FFmpeg with new demuxers changes nothing.
+which open other files and addresses. What is not in the tables here and in `containers` cannot be reached at
+all, and a new FFmpeg with new demuxers changes nothing.
 """
 
 from typing import BinaryIO, Final
 
-HEAD_BYTES: Final = 16
-"""How much of a file the magic numbers need."""
+from speechhub.codecs.frames import find_frames, is_adts, is_transport_stream, mpeg_frame_bytes
 
 ID3: Final = b"ID3"
 MAX_TAGS: Final = 1_000
 """How many tags may stand before the audio; each is skipped with one look, whatever its length."""
 
 SCAN_BYTES: Final = 64 * 1024
-"""How far into a file we look for MPEG frames, when a recording starts in the middle of one."""
+"""How far into a file we look for frames, when a recording starts in the middle of one."""
 
-SUPPORTED: Final = (
-    "flac, mp3, mp4, mpeg, mpga, m4a, ogg, oga, opus, wav, webm, aac, aiff, amr, au, caf, mkv, mov, 3gp"
-)
-"""For messages: what people call the containers that we open."""
-
+_UTF16_MARK: Final = 0xFE
 _W64_GUID: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+_ASF_GUID: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_MXF_KEY: Final = bytes.fromhex("060e2b34020501010d01020101")
 
 _MAGIC: Final = (
     # (offset, bytes, libavformat demuxer)
@@ -36,19 +33,53 @@ _MAGIC: Final = (
     (4, b"wide", "mov"),
     (4, b"free", "mov"),
     (4, b"skip", "mov"),
+    (4, b"pnot", "mov"),
     (0, b"#!AMR", "amr"),
     (0, b".snd", "au"),
     (0, b"caff", "caf"),
     (0, _W64_GUID, "w64"),
     (0, b"\x00\x00\x01\xba", "mpeg"),
+    (0, _ASF_GUID, "asf"),
+    (0, b"FLV\x01", "flv"),
+    (0, _MXF_KEY, "mxf"),
+    (0, b"\x1f\x07\x00", "dv"),
+    (0, b".RMF", "rm"),
+    (0, b".ra\xfd", "rm"),
+    (0, b"\x7f\xfe\x80\x01", "dts"),  # 16 bits to the word, big and little endian, then 14
+    (0, b"\xfe\x7f\x01\x80", "dts"),
+    (0, b"\x1f\xff\xe8\x00", "dts"),
+    (0, b"\xff\x1f\x00\xe8", "dts"),
+    (0, b"\x64\x58\x20\x25", "dts"),  # DTS-HD without a core
+    (0, b"DTSHDHDR", "dtshd"),
+    (4, b"\xf8\x72\x6f\xba", "truehd"),
+    (4, b"\xf8\x72\x6f\xbb", "mlp"),
+    (0, b"MAC ", "ape"),
+    (0, b"wvpk", "wv"),
+    (0, b"TTA1", "tta"),
+    (0, b"ajkg", "shn"),
+    (0, b"MP+", "mpc"),
+    (0, b"MPCK", "mpc8"),
+    (0, b"DSD ", "dsf"),
+    (0, b"Creative Voice File\x1a", "voc"),
+    (0, b"NIST_1A\n", "nistsphere"),
+    (0, b"\x02dss", "dss"),
+    (0, b"\x03dss", "dss"),
+    (0, b"ea3\x03", "oma"),
+    (0, b"EA3\x01", "oma"),
+    (0, b"#!iLBC", "ilbc"),
 )
 
 _CHUNKED: Final = {
-    # (bytes 0-3, bytes 8-11): RIFF and IFF share their envelope with videos and images
+    # (bytes 0-3, bytes 8-11): RIFF and IFF share their envelope with pictures and scores
     (b"RIFF", b"WAVE"): "wav",
     (b"RIFX", b"WAVE"): "wav",
     (b"RF64", b"WAVE"): "wav",
     (b"BW64", b"WAVE"): "wav",
+    (b"RIFF", b"AVI "): "avi",
+    (b"RIFF", b"AVIX"): "avi",
+    (b"RIFF", b"AVI\x19"): "avi",  # some DivX
+    (b"ON2 ", b"ON2f"): "avi",
+    (b"RIFF", b"QLCM"): "qcp",
     (b"FORM", b"AIFF"): "aiff",
     (b"FORM", b"AIFC"): "aiff",
 }
@@ -67,6 +98,8 @@ def sniff(file: BinaryIO) -> str | None:
             return demuxer
     if chunked := _CHUNKED.get((head[:4], head[8:12])):
         return chunked
+    if head[:4] == b"FRM8" and head[12:16] == b"DSD ":
+        return "iff"
     return _sniff_frames(head, tagged=start > 0)
 
 
@@ -86,55 +119,10 @@ def after_id3(file: BinaryIO) -> int:
 
 
 def _sniff_frames(head: bytes, *, tagged: bool) -> str | None:
-    """Recognise streams that have no header of their own: ADTS and MPEG audio."""
-    if len(head) >= 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # noqa: PLR2004 - ADTS sync word
+    """Recognise streams that have no header of their own."""
+    if is_adts(head):
         return "aac"
-    if _mpeg_frame_bytes(head, 0) or tagged:
+    # A text in UTF-16 begins like a frame of layer I; only one that others follow is one.
+    if tagged or (mpeg_frame_bytes(head, 0) and (head[1] != _UTF16_MARK or find_frames(head) == "mp3")):
         return "mp3"
-    # A recording cut out of a stream starts in the middle of a frame: three frames in a row, each
-    # where the one before it ends, do not come about by chance.
-    position = head.find(b"\xff", 1)
-    while position >= 0:
-        following = position
-        for _ in range(3):
-            length = _mpeg_frame_bytes(head, following)
-            following += length
-            if not length:
-                break
-        else:
-            return "mp3"
-        position = head.find(b"\xff", position + 1)
-    return None
-
-
-_BITRATES_KBPS: Final = {
-    # (MPEG-1?, layer) → kbit/s by index 1 to 14
-    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_SAMPLE_RATES: Final = (44_100, 48_000, 32_000)
-
-
-def _mpeg_frame_bytes(data: bytes, position: int) -> int:
-    """Return the length of the MPEG audio frame at *position*, or 0 if there is none.
-
-    Source: ISO/IEC 11172-3 §2.4.1.3 (frame header) and §2.4.3.1 (frame length).
-    """
-    if position + 4 > len(data) or data[position] != 0xFF or data[position + 1] & 0xE0 != 0xE0:  # noqa: PLR2004
-        return 0
-    version, layer = data[position + 1] >> 3 & 3, 4 - (data[position + 1] >> 1 & 3)
-    bitrate, rate = data[position + 2] >> 4, data[position + 2] >> 2 & 3
-    if version == 1 or layer == 4 or bitrate in {0, 15} or rate == 3:  # noqa: PLR2004 - reserved values
-        return 0
-    first = version == 3  # noqa: PLR2004 - MPEG-1; the others halve the rate once or twice
-    bits_per_s = _BITRATES_KBPS[first, layer][bitrate - 1] * 1000
-    sample_rate = _SAMPLE_RATES[rate] >> (0 if first else 1 if version else 2)
-    padding = data[position + 2] >> 1 & 1
-    if layer == 1:
-        return (12 * bits_per_s // sample_rate + padding) * 4
-    samples = 576 if layer == 3 and not first else 1152  # noqa: PLR2004
-    return samples // 8 * bits_per_s // sample_rate + padding
+    return "mpegts" if is_transport_stream(head) else find_frames(head)

@@ -9,7 +9,7 @@ from av.audio import AudioStream
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
-from speechhub.codecs.sniff import SUPPORTED
+from speechhub.codecs.containers import SUPPORTED
 from speechhub.domain.language import language_name, parse_language
 from speechhub.errors import AudioTrackError, InvalidLanguageError, UnsupportedAudioError
 from speechhub.errors.excerpt import quoted

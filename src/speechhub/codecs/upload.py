@@ -104,7 +104,11 @@ class Upload:
         bases = {io.SEEK_SET: self._start, io.SEEK_CUR: self._file.tell()}
         end = self._link.end if self._link else self._size
         place = offset + bases.get(whence, end)
-        return -1 if place < self._start else self._file.seek(place) - self._start
+        if place < self._start:
+            return -1
+        # A place far behind the end is one where nothing can be read; a file on disk refuses to go there.
+        self._file.seek(min(place, self._size))
+        return place - self._start
 
     def tell(self) -> int:
         """Return the place in the recording."""

@@ -234,8 +234,9 @@ def _form(*, leave_out: Iterable[str]) -> Json:
         "file": {
             "type": "string",
             "format": "binary",
-            "description": "The recording: flac, mp3, mp4, mpeg, mpga, m4a, ogg, opus, wav or webm, told "
-            "by its bytes; name and type of the part do not matter.",
+            "description": "The recording: flac, mp3, mp4, mpeg, mpga, m4a, ogg, opus, wav, webm or nearly "
+            "any other container of sound or film, told by its bytes; name and type of the part do not "
+            "matter.",
         }
     }
     for name, schema in struct["properties"].items():

@@ -228,11 +228,6 @@ def test_video_without_sound_is_refused():
         load(file.getvalue())
 
 
-def test_codec_that_is_not_on_the_list_is_refused():
-    with pytest.raises(UnsupportedAudioError, match="codec"):
-        load(record("wav", "adpcm_yamaha", 44_100))
-
-
 def test_tags_in_an_old_code_page_do_no_harm():
     """A Latin-1 tag that is no UTF-8 must not cost the audio."""
     data = record("flac", "flac")

@@ -10,7 +10,8 @@ from av.stream import Disposition
 from recordings import RATE, film, record, tone, wav
 
 from speechhub.codecs import tracks as module
-from speechhub.codecs.decode import DECODERS, decode_blocks
+from speechhub.codecs.decode import decode_blocks
+from speechhub.codecs.decoders import DECODERS
 from speechhub.codecs.tracks import TrackChoice, is_first
 from speechhub.errors import AudioTrackError, CorruptAudioError, UnsupportedAudioError
 
@@ -166,7 +167,8 @@ def test_a_cover_is_no_track():
 def test_where_no_track_can_be_decoded_the_message_names_the_codecs():
     data = unknown(unknown(TWO), 1)
     with pytest.raises(
-        UnsupportedAudioError, match="a codec that has no decoder, which is not supported"
+        UnsupportedAudioError,
+        match=r"1 is in a codec that has no decoder, audio track 2 is in .*ffmpeg -i FILE",
     ) as it:
         heard(data)
     assert it.value.param == "file"
