@@ -35,7 +35,7 @@ CONTAINERS = {
 MAX_WER = 0.2
 ECHO_WORD_S = 0.5
 """The echo engine hears so many seconds as one word."""
-_PLAIN = jiwer.Compose(
+PLAIN = jiwer.Compose(
     [
         jiwer.ToLowerCase(),
         jiwer.RemovePunctuation(),
@@ -93,7 +93,7 @@ def samples_of(data: bytes, sample_rate: int) -> NDArray[np.float32]:
 def whisper_hears(clip: Clip, text: str) -> bool:
     """Allow a fifth of the words to be others."""
     heard = " ".join(text.split())
-    return jiwer.wer(clip.said, heard, reference_transform=_PLAIN, hypothesis_transform=_PLAIN) <= MAX_WER
+    return jiwer.wer(clip.said, heard, reference_transform=PLAIN, hypothesis_transform=PLAIN) <= MAX_WER
 
 
 def echo_hears(clip: Clip, text: str) -> bool:

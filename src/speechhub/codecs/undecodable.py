@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from av.audio import AudioStream
 from av.audio.codeccontext import AudioCodecContext
 
 from speechhub.codecs.decoders import decoders_for
 from speechhub.codecs.foreign import CONVERT
+from speechhub.codecs.plain import Readable
 
 MOST_NAMED: Final = 20
 """How many tracks a message names."""
@@ -35,16 +36,6 @@ _ENCRYPTED: Final = {
     b"aavd": "as an Audible audiobook (AAX)",
     b"enca": "with Common Encryption (DRM)",
 }
-
-
-class Readable(Protocol):
-    """Anything that can be read from a place on."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to *size* bytes."""
-
-    def seek(self, offset: int, /) -> int:
-        """Go to a place."""
 
 
 def name_codecs(streams: Sequence[AudioStream], file: Readable, demuxer: str) -> str | None:

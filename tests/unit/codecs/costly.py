@@ -7,6 +7,7 @@ import struct
 import av
 import numpy as np
 
+from tests.unit.codecs import handmade
 from tests.unit.codecs.recordings import box, mp4, record, tone
 
 ENDLESS = struct.pack("<I", 0xFFFFFFFF)
@@ -201,12 +202,33 @@ def fragments(size):
     return data[:first] + data[first:end] * (size // (end - first))
 
 
+def dsf_tag(number):
+    """Return DSD with a tag of so many texts behind it."""
+    good = handmade.dsf(0.3)
+    return good[:20] + struct.pack("<Q", len(good)) + good[28:] + id3(number)
+
+
+def open_mg_tag(number):
+    """Return a recording of Sony's with so many texts before it."""
+    good = handmade.open_mg()
+    return b"ea3" + id3(number)[3:] + good[good.index(b"EA3") :]
+
+
+def ape_tag(number):
+    """Return WavPack with a tag of so many texts behind it. Source: APE tag 2.0."""
+    items = b"".join(struct.pack("<II", 1, 0) + b"k%d\0v" % n for n in range(number))
+    foot = struct.pack("<IIII", 2000, len(items) + 32, number, 0) + bytes(8)
+    return record("wv", "wavpack", samples=tone(0.3)) + items + b"APETAGEX" + foot
+
+
 COMMENTED = {
     "flac": lambda number: flac_with((4, comments(number))),
     "flac, many blocks": lambda number: flac_with(*[(4, comments(number // 50))] * 50),
     "ogg": ogg_comments,
     "matroska": matroska_tags,
     "aac": lambda number: aac_with(id3(number)),
+    "dsf": dsf_tag,
+    "oma": open_mg_tag,
 }
 """Files with so many comments in a container that is read whole before anything can stop it."""
 
@@ -219,6 +241,7 @@ COSTLY = {
     "strings of a CAF": lambda: caf_strings(150_000),
     "tiny packets": lambda: tiny_opus(256 * KB),
     "fragments": lambda: fragments(2048 * KB),
+    "tags of APE": lambda: ape_tag(60_000),
     "tags before tags": lambda: id3(5000, copies=40) + record("mp3", "libmp3lame", samples=tone(0.3)),
     "two thousand tags": lambda: id3(0, copies=2000) + record("mp3", "libmp3lame", samples=tone(0.3)),
     "blocks without end": lambda: flac_with(*[(1, b"")] * 100_000),
