@@ -4,8 +4,10 @@ The tests of openai-python and openai-node themselves are run by scripts/check_o
 scripts/check_openai_node.py, generated requests by scripts/check_schemathesis.py.
 """
 
+import io
 import json
 import re
+import wave
 
 import msgspec
 import openai
@@ -216,7 +218,10 @@ def test_models_are_not_deleted(client):
 def test_speech_streams_to_the_client(client, audio_format, start, kind):
     """The generated tests never let speech reach a server; here it arrives in chunks, with its type."""
     with client.audio.speech.with_streaming_response.create(
-        model="gpt-4o-mini-tts", voice="alloy", input="One two three.", response_format=audio_format
+        model="gpt-4o-mini-tts",
+        voice="alloy",
+        input="One two three. Four five six.",
+        response_format=audio_format,
     ) as response:
         audio = b"".join(response.iter_bytes())
 
@@ -224,6 +229,25 @@ def test_speech_streams_to_the_client(client, audio_format, start, kind):
     assert response.headers["transfer-encoding"] == "chunked"
     assert audio.startswith(start)
     assert len(audio) > 1000
+
+
+@pytest.mark.parametrize("sentences", [1, 40])
+def test_whole_speech_has_a_length(client, sentences):
+    """As an answer, and as a file."""
+    with client.audio.speech.with_streaming_response.create(
+        model="gpt-4o-mini-tts",
+        voice="alloy",
+        input="One two three. " * sentences,
+        response_format="wav",
+        extra_body={"stream": False},
+    ) as response:
+        audio = b"".join(response.iter_bytes())
+
+    assert int(response.headers["content-length"]) == len(audio)
+    assert "transfer-encoding" not in response.headers
+    with wave.open(io.BytesIO(audio)) as file:
+        assert file.getnframes() * 2 == len(audio) - 44
+        assert file.getnframes() > 10_000 * sentences
 
 
 async def test_the_client_on_aiohttp_gets_the_same(echo_server):

@@ -147,6 +147,17 @@ def test_a_wav_file_knows_its_length(run, where, tmp_path):
     assert shown.stderr == "x.wav (72 kB)\n"
 
 
+@here_and_there
+@pytest.mark.parametrize("name", ["x.flac", "x.mp3"])
+def test_other_files_know_their_length_too(run, where, name):
+    """Where the format can tell it."""
+    shown = run("speak", TEXT, "-o", name, *where)
+
+    assert shown.exit_code == 0, shown.output
+    with av.open(name) as made:
+        assert made.duration / 1e6 == pytest.approx(TEXT_FRAMES / 24_000, abs=0.03)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "container", "codec"),
     [

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import math
+import wave
 
 import av
 import numpy as np
@@ -50,7 +51,7 @@ async def test_the_first_bytes_do_not_wait_for_a_whole_sentence(hub, runner, aud
     """Of a long first piece, the beginning is encoded and sent before the rest."""
     runner.piece_s = 10.0
 
-    stream = await hub.speech.open(SpeechJob(text="Hello.", format=SpeechFormat(audio_format)))
+    stream = await hub.speech.open(SpeechJob(text="Hello.", format=SpeechFormat(audio_format), whole=False))
     pieces = [piece async for piece in stream]
     await stream.aclose()
 
@@ -352,3 +353,84 @@ async def expect_broken_body(app):
     assert sent[0]["status"] == 200
     assert any(message.get("body") for message in sent)
     assert all(message.get("more_body", True) for message in sent[1:])
+
+
+# ── Speech as a whole ────────────────────────────────────────────────────────
+
+LONG = "One sentence. Another sentence, which is longer. And a third one."
+
+
+@pytest.mark.parametrize("audio_format", FORMATS)
+@pytest.mark.parametrize("text", ["Hello.", LONG])
+async def test_stream_false_waits_for_the_whole(http, audio_format, text):
+    """It has a length as an answer, and as a file wherever the format can tell."""
+    body = {"input": text, "response_format": audio_format}
+
+    answer = await http.post("/v1/audio/speech", json=body | {"stream": False})
+    streamed = await http.post("/v1/audio/speech", json=body | {"stream": True})
+
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    assert "content-length" not in streamed.headers
+    length_s = seconds(answer.content, audio_format)
+    assert length_s == pytest.approx(seconds(streamed.content, audio_format), abs=0.1)
+    if audio_format == "wav":
+        with wave.open(io.BytesIO(answer.content)) as file:
+            assert file.getnframes() / file.getframerate() == length_s
+    elif audio_format in ("mp3", "flac"):
+        with av.open(io.BytesIO(answer.content)) as container:
+            assert container.duration / 1e6 == pytest.approx(length_s, abs=0.03)
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "flac"])
+async def test_short_speech_is_whole_by_itself(http, audio_format):
+    """One sentence is there with its first audio."""
+    answer = await http.post("/v1/audio/speech", json={"input": "Hello.", "response_format": audio_format})
+
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with av.open(io.BytesIO(answer.content)) as container:
+        assert container.duration / 1e6 == pytest.approx(1.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "audio_format"),
+    [(LONG, "wav"), ("Long " * 50, "wav"), ("Hello.", "mp3"), ("Hello.", "opus"), ("Hello.", "pcm")],
+)
+async def test_what_would_take_time_streams(http, text, audio_format):
+    """Several sentences, a long one, and formats that take their time."""
+    answer = await http.post("/v1/audio/speech", json={"input": text, "response_format": audio_format})
+
+    assert answer.status_code == 200
+    assert "content-length" not in answer.headers
+
+
+async def test_a_failure_of_a_whole_speech_has_a_status(http, runner):
+    """Nothing has left, so that the answer does not break off."""
+    runner.error_after_first = EngineCrashedError("mouth", "it crashed")
+
+    answer = await http.post("/v1/audio/speech", json={"input": "Hello.", "stream": False})
+
+    assert answer.status_code == 500
+    assert answer.json()["error"]["message"]
+
+
+async def test_events_are_a_stream(http):
+    """To ask for both is a contradiction; true, and nothing, are none."""
+    body = {"input": "Hello.", "stream_format": "sse", "response_format": "wav"}
+
+    both = await http.post("/v1/audio/speech", json=body | {"stream": False})
+    true = await http.post("/v1/audio/speech", json=body | {"stream": True})
+    plain = await http.post("/v1/audio/speech", json=body)
+
+    assert (both.status_code, both.json()["error"]["param"]) == (400, "stream")
+    assert true.status_code == 200
+    assert true.text == plain.text
+    assert "content-length" not in plain.headers
+
+
+async def test_silence_is_whole(http):
+    """A text without words."""
+    answer = await http.post("/v1/audio/speech", json={"input": "...", "response_format": "wav"})
+
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    with wave.open(io.BytesIO(answer.content)) as file:
+        assert len(file.readframes(file.getnframes())) == len(answer.content) - 44

@@ -77,11 +77,12 @@ def speak(
     spoken = read_stdin() if text == "-" else text
     given = {name: value for name, value in fields.items() if value is not None}
 
-    def make(wanted: str, write: Write) -> None:
+    def make(wanted: str, write: Write, *, whole: bool = False) -> None:
         if url:
-            _ask(url, api_key, {"input": spoken, "response_format": wanted, **given}, write)
+            body = {"input": spoken, "response_format": wanted, "stream": not whole, **given}
+            _ask(url, api_key, body, write)
         else:
-            _here(spoken, wanted, given, write, verbose=verbose)
+            _here(spoken, wanted, given | {"whole": whole}, write, verbose=verbose)
 
     if output is None:
         with playing(player) as hear:
@@ -93,8 +94,8 @@ def speak(
         return
     with replacing(output) as partial:
         with partial.open("wb") as out:
-            # The header of a streamed WAV cannot know its length; a file's can.
-            make("pcm" if chosen == "wav" else chosen, out.write)
+            # Headers tell the length, also where a server knows no field `stream`: bare samples become a WAV.
+            make("pcm" if chosen == "wav" else chosen, out.write, whole=True)
         if chosen == "wav":
             _wrap(partial)
     click.echo(f"{output} ({output.stat().st_size / 1000:.0f} kB)", err=True)

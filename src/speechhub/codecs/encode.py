@@ -25,6 +25,10 @@ contract §3."""
 MIN_RATE: Final = 8_000
 MAX_RATE: Final = 48_000
 """Sample rates that can be asked for, in hertz. Source: Groq's API reference and speaches, CreateSpeech."""
+HEAD_BYTES: Final = 4096
+"""How much of a file its headers may take: of MP3, a frame; of WAV and FLAC, some dozen bytes."""
+MOST_WAV_BYTES: Final = 0xFFFFFFFF - 36
+"""How much a WAV can say that it holds."""
 _MPEG_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
@@ -62,19 +66,25 @@ class Encoder:
     """Encodes a stream of mono audio; it lives for one stream.
 
     The pieces that `encode` and `finish` return join to one valid file, whose headers do not know its
-    length. Use it from one thread at a time.
+    length unless `patched` is asked in the end. Use it from one thread at a time.
 
     Args:
         audio_format: what comes out.
         source_rate: sample rate of what goes in, in hertz.
         output_rate: sample rate of what comes out, in hertz; one that the format can have.
+        whole: whether headers are to tell the length, which takes `patched`.
     """
 
     def __init__(
-        self, audio_format: SpeechFormat, *, source_rate: int, output_rate: int = OUTPUT_RATE
+        self,
+        audio_format: SpeechFormat,
+        *,
+        source_rate: int,
+        output_rate: int = OUTPUT_RATE,
+        whole: bool = False,
     ) -> None:
         self._resampler = StreamResampler(source_rate, output_rate)
-        self._pipe = _Pipe()
+        self._pipe = PatchedPipe() if whole else _Pipe()
         self._writer = _writer(audio_format, self._pipe, output_rate)
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
@@ -91,6 +101,14 @@ class Encoder:
         self._write(self._resampler.finish())
         self._writer.close()
         return self._pipe.take()
+
+    def patched(self, head: bytes) -> bytes:
+        """Return the beginning of the file with headers that tell its length.
+
+        Args:
+            head: The first `HEAD_BYTES`, or all of a shorter one, as `encode` and `finish` returned them.
+        """
+        return self._pipe.patched(head) if isinstance(self._pipe, PatchedPipe) else head
 
     def _write(self, samples: NDArray[np.float32]) -> None:
         if len(samples):
@@ -151,20 +169,74 @@ class _Pipe:
         return data
 
 
+class PatchedPipe:
+    """What FFmpeg writes to where it may go back to the headers, of which it has handed out all already."""
+
+    def __init__(self) -> None:
+        self._parts = bytearray()
+        self._taken = 0
+        """How much of the file was handed out; the rest is in `_parts`."""
+        self._at = 0
+        self._patches: list[tuple[int, bytes]] = []
+
+    def write(self, data: bytes) -> int:
+        """Write at the present place, as files do."""
+        data = bytes(data)
+        old = data[: max(0, self._taken - self._at)]
+        if old:
+            self._patches.append((self._at, old))
+        start = self._at + len(old) - self._taken
+        self._parts[start : start + len(data) - len(old)] = data[len(old) :]
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to another place, as in files."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._taken + len(self._parts)}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        """Return the present place."""
+        return self._at
+
+    def seekable(self) -> bool:
+        """Tell that it can seek."""
+        return True
+
+    def take(self) -> bytes:
+        """Return what was written since the last call, at the end of the file."""
+        data = bytes(self._parts)
+        self._parts.clear()
+        self._taken += len(data)
+        return data
+
+    def patched(self, head: bytes) -> bytes:
+        """Return the beginning of the file, as it is after all that was written."""
+        made = bytearray(head)
+        for place, data in self._patches:
+            assert place + len(data) <= len(made), "FFmpeg goes back to headers alone"  # noqa: S101
+            made[place : place + len(data)] = data
+        return bytes(made)
+
+
+_File = _Pipe | PatchedPipe | BinaryIO
+
+
 class _Writer(Protocol):
-    """Writes int16 samples to a file or a pipe."""
+    """Writes int16 samples to a file or a pipe, and the length into the header of what can seek."""
 
     def write(self, samples: NDArray[np.int16]) -> None: ...
 
     def close(self) -> None: ...
 
 
-def _writer(audio_format: SpeechFormat, file: "_Pipe | BinaryIO", sample_rate: int) -> _Writer:
+def _writer(audio_format: SpeechFormat, file: _File, sample_rate: int) -> _Writer:
     match audio_format:
         case SpeechFormat.WAV:
-            return _PcmWriter(file, header=wav_header(None, sample_rate))
+            return _PcmWriter(file, sample_rate)
         case SpeechFormat.PCM:
-            return _PcmWriter(file, header=b"")
+            return _PcmWriter(file, None)
         case _:
             return _MuxWriter(audio_format, file, sample_rate)
 
@@ -172,15 +244,21 @@ def _writer(audio_format: SpeechFormat, file: "_Pipe | BinaryIO", sample_rate: i
 class _PcmWriter:
     """The samples as they are, behind an optional header."""
 
-    def __init__(self, file: "_Pipe | BinaryIO", *, header: bytes) -> None:
+    def __init__(self, file: _File, rate: int | None) -> None:
+        """Begin a WAV at *rate*, in hertz; None leaves out the header."""
         self._file = file
-        self._file.write(header)
+        self._rate = rate
+        self._data_bytes = 0
+        if rate is not None:
+            self._file.write(wav_header(None, rate))
 
     def write(self, samples: NDArray[np.int16]) -> None:
-        self._file.write(samples.tobytes())
+        self._data_bytes += self._file.write(samples.tobytes())
 
     def close(self) -> None:
-        pass
+        if self._rate is not None and not isinstance(self._file, _Pipe) and self._data_bytes < MOST_WAV_BYTES:
+            self._file.seek(0)
+            self._file.write(wav_header(self._data_bytes, self._rate))
 
 
 _MUXERS: Final[dict[SpeechFormat, tuple[str, str, int | None, dict[str, str]]]] = {
@@ -201,9 +279,11 @@ MAX_BITS_PER_SAMPLE: Final = 6
 class _MuxWriter:
     """A compressed stream, written by FFmpeg."""
 
-    def __init__(self, audio_format: SpeechFormat, file: "_Pipe | BinaryIO", sample_rate: int) -> None:
+    def __init__(self, audio_format: SpeechFormat, file: _File, sample_rate: int) -> None:
         limit_ffmpeg()
         muxer, encoder, bit_rate, options = _MUXERS[audio_format]
+        if isinstance(file, PatchedPipe) and audio_format is SpeechFormat.MP3:
+            options = options | {"write_xing": "1"}
         self._container = av.open(
             file,
             "w",

@@ -21,12 +21,16 @@ class SpeechPipeline:
         sample_rate: int,
         speed: float = 1.0,
         output_rate: int = OUTPUT_RATE,
+        whole: bool = False,
     ) -> None:
-        """Make ready for speech at *sample_rate*, to be heard *speed* times as fast at *output_rate*."""
+        """Make ready for speech at *sample_rate*, to be heard *speed* times as fast at *output_rate*.
+
+        With *whole*, `patched` has the headers that tell the length.
+        """
         self._seams = Seams(sample_rate)
         self._speed = speed
         self._stretcher = Stretcher(speed, sample_rate)
-        self._encoder = Encoder(speech_format, source_rate=sample_rate, output_rate=output_rate)
+        self._encoder = Encoder(speech_format, source_rate=sample_rate, output_rate=output_rate, whole=whole)
         self._sample_rate = sample_rate
         self._samples = 0
 
@@ -54,6 +58,10 @@ class SpeechPipeline:
         """Return the last bytes."""
         rest = self._encode(self._stretcher.process(self._seams.finish()))
         return rest + self._encode(self._stretcher.finish()) + self._encoder.finish()
+
+    def patched(self, head: bytes) -> bytes:
+        """Return the beginning of the file, of which `feed` returned *head*, once it is finished."""
+        return self._encoder.patched(head)
 
     def _encode(self, samples: NDArray[np.float32]) -> bytes:
         self._samples += len(samples)

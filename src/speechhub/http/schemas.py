@@ -142,6 +142,9 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     unset leaves it to the voice."""
     text_normalization: Literal["auto", "markdown", "none"] | None = None
     """What is taken for markup in the text; unset means the server's setting."""
+    stream: bool | None = None
+    """``false`` waits for the whole speech, whose headers then tell its length, as Content-Length does; unset
+    waits only where that takes no time, and ``true`` never."""
     stream_format: Literal["audio", "sse"] | None = None
     """``audio``, the default, is the file itself; ``sse`` wraps it in events."""
 

@@ -49,7 +49,11 @@ class Backlog:
         """Places in the file."""
         self._writing = False
         self._ended = False
+        self._held = False
         self._changed = asyncio.Event()
+        self._put_bytes = 0
+        self.whole_bytes: int | None = None
+        """How many bytes there are in all, where `lead` told that they are all there."""
 
     async def put(self, data: bytes) -> None:
         """Add *data*; does not wait for the reader.
@@ -60,12 +64,27 @@ class Backlog:
         """
         if not data:
             return
+        self._put_bytes += len(data)
         fits = not self._spilled and self._memory_bytes + len(data) <= MEMORY_BYTES
         if fits and self._holding.room(len(data)):
             self._memory.append(data)
             self._memory_bytes += len(data)
         else:
             await self._spill(data)
+        self._changed.set()
+
+    def hold(self) -> None:
+        """Have the reader wait for `lead`; before anything is put."""
+        self._held = True
+
+    def lead(self, data: bytes) -> None:
+        """Put *data*, some kilobytes, before all that was put, and let the reader go on: that is all."""
+        self._holding.room(len(data))  # if there is none, they are there all the same
+        self._memory.appendleft(data)
+        self._memory_bytes += len(data)
+        self._put_bytes += len(data)
+        self.whole_bytes = self._put_bytes
+        self._held = False
         self._changed.set()
 
     def end(self) -> None:
@@ -75,7 +94,7 @@ class Backlog:
 
     async def get(self) -> bytes | None:
         """Return the next bytes, at most `PIECE_BYTES`; None at the end."""
-        while not self._memory and not self._spilled:
+        while self._held or (not self._memory and not self._spilled):
             if self._ended:
                 return None
             self._changed.clear()

@@ -1,11 +1,12 @@
 """From an engine's audio, piece by piece, to the bytes that wait for a listener."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Final
 
-from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
+from speechhub.codecs.encode import HEAD_BYTES, OUTPUT_RATE, SpeechFormat
 from speechhub.codecs.pipeline import SpeechPipeline
 from speechhub.engine import Audio
 from speechhub.errors import SpeechTooLongError
@@ -18,6 +19,8 @@ SOON_S: Final = 0.3
 """How much of the speech, in seconds, is encoded and sent before the rest of the engine's first piece.
 
 That piece is a whole sentence, whose MP3 takes 60 ms. Less than this fills no packet of some formats."""
+AT_ONCE_S: Final = 0.02
+"""How long after its first audio an engine may take to say that this was all, in seconds."""
 LONGEST_JOIN_S: Final = 10.0
 """Silence that is made at a time, in seconds."""
 
@@ -34,6 +37,7 @@ class Delivery:
         output_rate: int | None,
         speed: float,
         longest_s: float = math.inf,
+        whole: bool | None = False,
     ) -> None:
         """Begin with nothing delivered.
 
@@ -44,7 +48,15 @@ class Delivery:
             output_rate: In hertz; None means `OUTPUT_RATE`.
             speed: How many times as fast as it was spoken the speech is heard.
             longest_s: Longest speech, as it is heard, in seconds.
+            whole: Whether the bytes wait until all of them are there, with headers that tell the length. None
+                means if the engine has nothing more to say `AT_ONCE_S` after its first audio; only for what
+                is one piece.
         """
+        self._whole: bool | None = None
+        self._head = b""
+        """The beginning of the bytes, where it waits for the whole."""
+        self._undecided: list[Audio] = []
+        """What came while it is open whether it is the whole."""
         self._backlog = backlog
         self._encoding = encoding
         self._format = speech_format
@@ -55,6 +67,8 @@ class Delivery:
         self._before: Piece | None = None
         """The last piece that was delivered."""
         self._lead_s = 0.0
+        if whole is not None:
+            self._decide(whole=whole)
 
     @property
     def has_begun(self) -> bool:
@@ -77,17 +91,29 @@ class Delivery:
             SpeechTooLongError: The speech is too long.
             EngineError: The audio cannot be played.
         """
-        async for audio in speech:
-            spoken.add(audio)
-            if not len(audio.samples):  # not even a header may go out for it
-                continue
-            slices, pipeline = [audio], self._pipeline
-            if pipeline is None:
-                slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
-                pipeline = await self._begun(audio.sample_rate)
-            for some in slices:
-                await self._send(partial(pipeline.feed, some))
-            self._check_length(pipeline)
+        later: asyncio.Task[None] | None = None
+        try:
+            async for audio in speech:
+                spoken.add(audio)
+                if not len(audio.samples):  # not even a header may go out for it
+                    continue
+                if self._whole is None:
+                    self._undecided.append(audio)
+                    later = later or asyncio.create_task(self._go_on_later())
+                    continue
+                if later is not None:
+                    await later
+                await self._feed(audio)
+            if self._whole is None and later is not None:
+                later.cancel()
+                self._decide(whole=True)
+                await self._feed_undecided()
+            elif later is not None:
+                await later
+        finally:
+            if later is not None:
+                later.cancel()
+                await asyncio.gather(later, return_exceptions=True)
 
     async def be_silent(self, silence: Audio) -> None:
         """Deliver *silence* instead of speech, and the pauses that the text asks for."""
@@ -101,10 +127,44 @@ class Delivery:
         if self._before is not None and self._before.asked:
             await self._rest(self._pipeline, self._before.pause.shortest_s)
         await self._send(self._pipeline.finish)
+        if self._whole:
+            self._backlog.lead(self._pipeline.patched(self._head))
+
+    def _decide(self, *, whole: bool) -> None:
+        self._whole = whole
+        if whole:
+            self._backlog.hold()
+
+    async def _go_on_later(self) -> None:
+        """Deliver what came, unless the engine has done by then."""
+        await asyncio.sleep(AT_ONCE_S)
+        self._decide(whole=False)
+        await self._feed_undecided()
+
+    async def _feed_undecided(self) -> None:
+        came, self._undecided = self._undecided, []
+        for audio in came:
+            await self._feed(audio)
+
+    async def _feed(self, audio: Audio) -> None:
+        slices, pipeline = [audio], self._pipeline
+        if pipeline is None:
+            if not self._whole:
+                slices = [audio.slice_s(0, SOON_S), audio.slice_s(SOON_S, audio.duration_s)]
+            pipeline = await self._begun(audio.sample_rate)
+        for some in slices:
+            await self._send(partial(pipeline.feed, some))
+        self._check_length(pipeline)
 
     async def _begun(self, sample_rate: int) -> SpeechPipeline:
+        if self._whole is None:  # there is nothing to wait for
+            self._decide(whole=True)
         self._pipeline = SpeechPipeline(
-            self._format, sample_rate=sample_rate, speed=self._speed, output_rate=self._output_rate
+            self._format,
+            sample_rate=sample_rate,
+            speed=self._speed,
+            output_rate=self._output_rate,
+            whole=bool(self._whole),
         )
         await self._rest(self._pipeline, self._lead_s)
         return self._pipeline
@@ -122,4 +182,8 @@ class Delivery:
 
     async def _send(self, encode: Callable[[], bytes]) -> None:
         """Put what *encode* makes, in a thread, on its way to the listener."""
-        await self._backlog.put(await self._encoding.run(encode))
+        data = await self._encoding.run(encode)
+        if self._whole:
+            more = HEAD_BYTES - len(self._head)
+            self._head, data = self._head + data[:more], data[more:]
+        await self._backlog.put(data)

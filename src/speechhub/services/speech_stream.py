@@ -38,6 +38,11 @@ class SpeechStream:
         """What is said, line by line; known once the stream has begun."""
         return "\n".join(self._said)
 
+    @property
+    def size_bytes(self) -> int | None:
+        """How many bytes the speech has, where all of it was there before the first was to be had."""
+        return self._backlog.whole_bytes
+
     async def begin(self) -> None:
         """Wait for the first bytes; raise what went wrong if there are none."""
         self._first = await self._backlog.get()

@@ -1,7 +1,9 @@
 """Encoding: formats that clients play, streamed without delay."""
 
+import hashlib
 import io
 import struct
+import wave
 
 import av
 import numpy as np
@@ -9,7 +11,14 @@ import pytest
 from recordings import tone
 
 from speechhub.codecs.decode import decode
-from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat, encode_all
+from speechhub.codecs.encode import (
+    HEAD_BYTES,
+    OUTPUT_RATE,
+    Encoder,
+    PatchedPipe,
+    SpeechFormat,
+    encode_all,
+)
 from speechhub.domain.audio import Audio
 
 FORMATS = list(SpeechFormat)
@@ -180,3 +189,68 @@ def test_same_speech_gives_the_same_bytes():
     for audio_format in SpeechFormat:
         if audio_format is not SpeechFormat.OPUS:  # Ogg streams have a random serial number
             assert encode_all(audio, audio_format) == encode_all(audio, audio_format)
+
+
+# ── Files whose headers tell their length, of bytes that have left ───────────
+
+
+def whole(audio_format, samples, rate, step_s=0.1):
+    encoder = Encoder(audio_format, source_rate=rate, whole=True)
+    step = round(rate * step_s)
+    parts = [encoder.encode(samples[start : start + step]) for start in range(0, len(samples), step)]
+    data = b"".join([*parts, encoder.finish()])
+    return encoder.patched(data[:HEAD_BYTES]) + data[HEAD_BYTES:]
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 10.0])
+def test_a_whole_wav_has_the_right_sizes(seconds):
+    data = whole(SpeechFormat.WAV, tone(seconds, 24_000), 24_000)
+
+    assert data == encode_all(Audio(samples=tone(seconds, 24_000), sample_rate=24_000), SpeechFormat.WAV)
+    with wave.open(io.BytesIO(data)) as file:
+        assert file.getnframes() == round(24_000 * seconds)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.5, 10.0])
+def test_a_whole_flac_has_its_length_and_digest(seconds):
+    """The digest is that of the samples, which `flac -t` and others check. Source: RFC 9639, section 8.2."""
+    samples = tone(seconds, 24_000)
+    data = whole(SpeechFormat.FLAC, samples, 24_000)
+
+    assert flac_total_samples(data) == len(samples)
+    assert data[26:42] == hashlib.md5(b"".join(stream(SpeechFormat.PCM, samples, 24_000))).digest()
+    assert data[42:] == b"".join(stream(SpeechFormat.FLAC, samples, 24_000))[42:]
+
+
+@pytest.mark.parametrize("seconds", [0.2, 3.0, 10.0])
+def test_a_whole_mp3_has_its_length_without_padding(seconds):
+    """A frame at the start tells it, and players leave out what the encoder put around the speech."""
+    data = whole(SpeechFormat.MP3, tone(seconds, 24_000), 24_000)
+
+    assert b"Info" in data[:64]
+    with av.open(io.BytesIO(data)) as container:
+        assert container.duration / 1e6 == pytest.approx(seconds, abs=0.03)
+        assert sum(frame.samples for frame in container.decode(audio=0)) == round(24_000 * seconds)
+
+
+@pytest.mark.parametrize("audio_format", [SpeechFormat.OPUS, SpeechFormat.AAC, SpeechFormat.PCM])
+def test_other_formats_are_whole_as_they_are(audio_format):
+    """Their packets tell all there is to tell."""
+    samples = tone(2, 24_000)
+
+    assert whole(audio_format, samples, 24_000) == b"".join(stream(audio_format, samples, 24_000))
+
+
+def test_a_pipe_that_can_seek_is_a_file():
+    """What is written over bytes that have left is kept for the head; the rest is as in a file."""
+    pipe, file, head = PatchedPipe(), io.BytesIO(), b""
+    for place, data, taken in [(0, b"abcdef", True), (4, b"XYZW", False), (1, b"-", True), (3, b"+++", True)]:
+        for each in (pipe, file):
+            each.seek(place)
+            each.write(data)
+            assert each.tell() == place + len(data)
+        head += pipe.take() if taken else b""
+    pipe.seek(0, io.SEEK_END)
+    assert (pipe.tell(), pipe.seek(-2, io.SEEK_CUR), pipe.seekable()) == (8, 6, True)
+
+    assert pipe.patched(head) == file.getvalue()

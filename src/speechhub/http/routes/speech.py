@@ -14,6 +14,7 @@ from litestar.response import Stream
 from msgspec import UNSET, UnsetType
 
 from speechhub.codecs.encode import SpeechFormat
+from speechhub.errors import InvalidValueError
 from speechhub.http.disconnect import while_connected
 from speechhub.http.emotions import emotion_wish
 from speechhub.http.ignored import note_ignored, unknown_fields
@@ -47,10 +48,18 @@ async def create_speech(
     state["exit_stack"].push_async_callback(stream.aclose)
     if data.stream_format == "sse":
         return event_stream(_events(stream, len(job.text)), request.scope)
-    return Stream(stream, media_type=job.format.media_type)
+    size = stream.size_bytes
+    headers = {} if size is None else {"content-length": str(size)}
+    return Stream(stream, media_type=job.format.media_type, headers=headers)
 
 
 def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
+    events = data.stream_format == "sse"
+    if events and data.stream is False:
+        raise InvalidValueError(
+            "stream false does not go with stream_format 'sse', whose events are a stream: leave out one.",
+            param="stream",
+        )
     # Clients that name one of OpenAI's models were written for OpenAI's default.
     fallback = "mp3" if model and slot_of(model) else default
     return SpeechJob(
@@ -63,6 +72,7 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
         instructions=data.instructions,
         emotion=emotion_wish(data.emotion) if data.emotion else None,
         language=data.language,
+        whole=False if events else None if data.stream is None else not data.stream,
         seed=data.seed,
         silence_interval_ms=data.silence_interval_ms,
         text_normalization=Normalization(data.text_normalization) if data.text_normalization else None,
