@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from speechhub.codecs.damage import Damage
 from speechhub.codecs.decode import MIN_DURATION_S, decode_blocks
+from speechhub.codecs.loudness import may_be_quiet, raised
 from speechhub.codecs.passages import Passage, PassageReader
 from speechhub.codecs.plain import quick_wav
 from speechhub.codecs.tracks import TrackTaken, is_first
@@ -131,7 +132,7 @@ class Reading:
         )
         longest_s = min(longest_s or LONGEST_S, LONGEST_S)
         self._reader = PassageReader(
-            blocks,
+            raised(blocks, sample_rate),
             sample_rate=sample_rate,
             longest_s=longest_s,
             cancelled=self._left.is_set,
@@ -201,7 +202,9 @@ class Reading:
     def _read_at_once(self) -> None:
         """Read a recording for which a thread takes longer; whatever is wrong is left to the thread."""
         pcm16 = self._quick()
-        if pcm16 is not None and len(pcm16) >= MIN_DURATION_S * self._sample_rate:
+        if pcm16 is None or may_be_quiet(pcm16, self._sample_rate):
+            return
+        if len(pcm16) >= MIN_DURATION_S * self._sample_rate:
             self._whole = Pcm16Audio(pcm16=pcm16, sample_rate=self._sample_rate)
             self._waiting.append(Passage(audio=self._whole, start_s=0.0))
 
