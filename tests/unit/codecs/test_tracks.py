@@ -257,6 +257,18 @@ def test_a_track_in_two_languages_has_both():
         assert choice.take(container).index == 0
 
 
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mpegts", "aac"), ("mpegts", "mp2"), ("mp4", "aac"), ("webm", "libopus")]
+)
+def test_languages_are_found_in_every_container_that_has_them(container, codec):
+    tracks = [(MAIN, "ger"), (OTHER, "eng"), (THIRD, "fre")]
+    data = film(container, *({"hz": hz, "codec": codec, "language": tag} for hz, tag in tracks))
+
+    assert [heard(data, wanted) for wanted in ("de", "en", "fr")] == [
+        (hz, [f"{number} of 3"]) for number, (hz, _) in enumerate(tracks, 1)
+    ]
+
+
 def test_two_programs_of_a_transport_stream_are_counted_on():
     """Tracks are counted across programs, in the stream's own order."""
     file = io.BytesIO(film("mpegts", *({"codec": "mp2", "hz": hz} for hz in (MAIN, OTHER, THIRD))))
