@@ -7,6 +7,7 @@ from typing import BinaryIO, Final
 
 from speechhub.codecs.budget import Budget
 from speechhub.codecs.links import NextLink
+from speechhub.codecs.tags import TAKEN_FOR_DAMAGE, end_of_sound
 from speechhub.errors import CorruptAudioError, RequestCancelledError
 
 READS_PER_BYTE: Final = 8
@@ -43,6 +44,8 @@ class Upload:
     def open(self, start: int, demuxer: str) -> None:
         """Begin the recording that begins at *start* in the file."""
         self._start = start
+        if demuxer in TAKEN_FOR_DAMAGE:
+            self._size = end_of_sound(self._file, start, self._size)
         self._link = NextLink(self._file, demuxer, start, self._size)
         self.seek(0)
 

@@ -235,10 +235,10 @@ def voc(codec, data=bytes(range(250)) * 32, rate=8000):
 
 
 @cache
-def aifc(codec, data=bytes(range(250)) * 32, packet=6):
+def aifc(codec, packet_bytes, data=bytes(range(250)) * 32):
     """Return what QuickTime wrote for Macs, 22,050 Hz. Source: Apple, AIFF-C, draft of 1991."""
     rate = b"\x40\x0d\xac\x44" + bytes(6)
-    common = struct.pack(">HIH", 1, len(data), 8) + rate + codec + b"\0\0"
+    common = struct.pack(">HIH", 1, len(data) // packet_bytes, 8) + rate + codec + b"\0\0"
     chunks = b"FVER" + struct.pack(">II", 4, 0xA2805140) + b"COMM" + struct.pack(">I", len(common)) + common
     chunks += b"SSND" + struct.pack(">III", len(data) + 8, 0, 0) + data
     return b"FORM" + struct.pack(">I", 4 + len(chunks)) + b"AIFC" + chunks

@@ -1,6 +1,7 @@
 """Containers and codecs that people have: each is heard, cut or whole."""
 
 import io
+import struct
 from pathlib import Path
 
 import av
@@ -9,7 +10,8 @@ import pytest
 from recordings import RATE, record
 
 from speechhub.codecs.containers import CONTAINERS
-from speechhub.codecs.decode import decode
+from speechhub.codecs.damage import Damage
+from speechhub.codecs.decode import decode, decode_blocks
 from speechhub.codecs.decoders import DECODERS
 from speechhub.codecs.sniff import sniff
 from speechhub.errors import AudioError
@@ -40,8 +42,8 @@ HANDMADE = {
     "Sound Blaster, 4 bits": (handmade.voc(1), "voc", "adpcm_sbpro_4", 2.0, False),
     "Sound Blaster, 3 bits": (handmade.voc(2), "voc", "adpcm_sbpro_3", 3.0, False),
     "Sound Blaster, 2 bits": (handmade.voc(3), "voc", "adpcm_sbpro_2", 4.0, False),
-    "MACE 3": (handmade.aifc(b"MAC3"), "aiff", "mace3", 1.09, False),
-    "MACE 6": (handmade.aifc(b"MAC6"), "aiff", "mace6", 2.18, False),
+    "MACE 3": (handmade.aifc(b"MAC3", 2), "aiff", "mace3", 1.09, False),
+    "MACE 6": (handmade.aifc(b"MAC6", 1), "aiff", "mace6", 2.18, False),
     "RealAudio 28.8": (handmade.real_audio(), "rm", "real_288", 4.32, False),
     "RealAudio, Sipro": (handmade.real_audio(b"sipr"), "rm", "sipr", 13.14, False),
     "ATRAC3": (handmade.atrac3(), "wav", "atrac3", 0.93, False),
@@ -77,6 +79,13 @@ def load(data):
     return decode(data, sample_rate=RATE, max_duration_s=60)
 
 
+def warnings_of(data):
+    """Return what is told of damage."""
+    damage = Damage()
+    list(decode_blocks(data, sample_rate=RATE, max_duration_s=60, damage=damage))
+    return damage.warnings
+
+
 def demuxer_of(data):
     return sniff(io.BytesIO(data))
 
@@ -100,6 +109,7 @@ def test_recordings_are_heard(demuxer, content):
     audio = load(data)
 
     assert demuxer_of(data) == demuxer
+    assert warnings_of(data) == ()
     assert audio.duration_s == pytest.approx(1.0, abs=0.12)
     assert loudest_hz(audio) == pytest.approx(440, abs=3)
     assert np.abs(audio.samples[4000:12000]).max() == pytest.approx(0.5, abs=0.12)
@@ -134,6 +144,7 @@ def test_recordings_that_ffmpeg_does_not_write_are_heard(name):
     assert demuxer_of(data) == demuxer
     assert decoders_of(data) == [decoder]
     if duration_s is not None:
+        assert warnings_of(data) == ()
         assert audio.duration_s == pytest.approx(duration_s, abs=0.03)
     if is_tone:
         assert loudest_hz(audio) == pytest.approx(440, abs=3)
@@ -185,6 +196,20 @@ def test_streams_may_begin_anywhere(name, start):
     assert demuxer_of(data[start:]) == demuxer
     assert audio.duration_s > 0.65
     assert loudest_hz(audio) == pytest.approx(440, abs=3)
+
+
+@pytest.mark.parametrize("id3", [b"", b"TAG" + bytes(125)])
+@pytest.mark.parametrize("head", [0, 1])
+def test_tags_behind_wavpack_are_no_damage(id3, head):
+    """Nearly all files have one; FFmpeg ends with an error there."""
+    data = encoded("wv", "wavpack")
+    items = struct.pack("<II", 5, 0) + b"Title\0Hello"
+    foot = b"APETAGEX" + struct.pack("<IIII", 2000, len(items) + 32, 1, head << 31) + bytes(8)
+
+    tagged = data + foot * head + items + foot + id3
+
+    assert warnings_of(tagged) == ()
+    assert np.array_equal(load(tagged).samples, load(data).samples)
 
 
 def test_transport_stream_after_damage():
