@@ -1,5 +1,6 @@
 """What Whisper hears, with real weights."""
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -14,6 +15,7 @@ from speechhub.engine import (
     TranscribeRequest,
     UnsupportedValueError,
 )
+from speechhub_whisper import decoder
 from speechhub_whisper.decoder import Decoder
 
 from .conftest import ENGLISH, LONG, PAUSE_S, word_error_rate
@@ -141,15 +143,22 @@ def test_batching_does_not_change_the_text(engine, transcribe, long_clip, long_t
 
 def test_a_bad_clip_is_decoded_again(transcribe, long_clip, monkeypatch):
     """A clip that comes out of the batch as a guess gets the full care of a single one."""
-    monkeypatch.setattr("speechhub_whisper.decoder.MIN_LOGPROB", 0.0)
-    monkeypatch.setattr("speechhub_whisper.decoder.MAX_NO_SPEECH_PROB", 1.0)
-    singles = []
+    judge = decoder._attempt
+    monkeypatch.setattr(decoder, "_attempt", lambda *all_: replace(judge(*all_), avg_logprob=-2.0))
+    tried = []
     decode_one = Decoder.decode_one
-    monkeypatch.setattr(Decoder, "decode_one", lambda *all_: singles.append(1) or decode_one(*all_))
+    monkeypatch.setattr(
+        Decoder,
+        "decode_one",
+        lambda self, samples, clip, wish, *rest: (
+            tried.append(wish.temperatures) or decode_one(self, samples, clip, wish, *rest)
+        ),
+    )
 
     transcript = transcribe(long_clip)
 
-    assert len(singles) > 1
+    assert len(tried) > 1
+    assert set(tried) == {(0.2, 0.4, 0.6, 0.8, 1.0)}, "temperature 0 has been tried"
     assert word_error_rate(LONG, transcript.text) <= 0.1
     check_times(transcript)
 

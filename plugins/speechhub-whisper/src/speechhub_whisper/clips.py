@@ -30,6 +30,11 @@ class Clip:
     speech: tuple[tuple[float, float], ...] = ()
     """Starts and ends of what is spoken in the clip, timed as the clip is; empty if nobody looked."""
 
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
     def snap(self, start_s: float, end_s: float) -> tuple[float, float]:
         """Return a word's times without the silence before or after it.
 

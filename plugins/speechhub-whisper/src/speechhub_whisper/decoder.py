@@ -5,7 +5,9 @@ made up for here: with timestamps it drops whatever it hears after the last one,
 and their segments are made from words; it never tries again what came out badly; it takes silence for words.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import faster_whisper.transcribe as fw
@@ -14,18 +16,12 @@ from numpy.typing import NDArray
 
 from speechhub.engine import Segment, Word
 from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut
+from speechhub_whisper.ladder import LADDER, Attempt
 from speechhub_whisper.model import Model
+from speechhub_whisper.rounds import fits
 from speechhub_whisper.sentences import split_into_sentences
 from speechhub_whisper.settings import WhisperSettings
-
-LADDER = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Temperatures to try until the text is good. Source: transcribe() in openai/whisper."""
-MAX_COMPRESSION_RATIO = 2.4
-"""Text that compresses better repeats itself. Source: transcribe() in openai/whisper."""
-MIN_LOGPROB = -1.0
-"""Text with a lower mean log-probability is a guess. Source: transcribe() in openai/whisper."""
-MAX_NO_SPEECH_PROB = 0.6
-"""Above this, a guess is silence. Source: transcribe() in openai/whisper."""
+from speechhub_whisper.work import SpentError, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +36,8 @@ class Wish:
     word_timestamps: bool = False
     prompt: str | None = None
     hotwords: str | None = None
+    stop: Callable[[], None] = lambda: None
+    """Raises when the call is cancelled; asked before each call into CTranslate2."""
 
 
 class Decoder:
@@ -59,8 +57,18 @@ class Decoder:
         )
         list(segments)
 
-    def decode_one(self, samples: NDArray[np.float32], clip: Clip, wish: Wish) -> Iterator[Segment]:
-        """Decode one clip of any length; segments come as they are ready, timed as in the recording."""
+    def decode_one(
+        self, samples: NDArray[np.float32], clip: Clip, wish: Wish, work: Work | None = None
+    ) -> Iterator[Segment]:
+        """Decode one clip of any length; segments come as they are ready, timed as in the recording.
+
+        A clip that costs too much ends early, with what was found until then.
+        """
+        self._model.begin(work or Work(clip.duration_s, wish.stop))
+        with suppress(SpentError):
+            yield from self._windows(samples, clip, wish)
+
+    def _windows(self, samples: NDArray[np.float32], clip: Clip, wish: Wish) -> Iterator[Segment]:
         segments, _ = self._model.transcribe(
             cut(samples, clip),
             language=wish.language,
@@ -81,6 +89,36 @@ class Decoder:
     ) -> Iterator[Segment]:
         """Decode clips of at most 30 s together; segments come in order, once all clips are decoded."""
         offset_s = clips[0].start_s
+        for clip, raw in zip(clips, self._together(samples, clips, wish), strict=True):
+            attempt = _attempt(raw, Work(clip.duration_s))
+            if attempt.is_silence:
+                continue
+            better = None
+            if not (attempt.is_good or (attempt.is_sure_repeat and _fits(raw, clip, offset_s))):
+                better = self._climb_on(samples, clip, wish, attempt)
+            if better is None:
+                yield from self._sentences(_segment(raw, clip, offset_s), wish)
+            else:
+                yield from better
+
+    def _climb_on(
+        self, samples: NDArray[np.float32], clip: Clip, wish: Wish, first: Attempt
+    ) -> list[Segment] | None:
+        """Decode a clip at the temperatures after the first; return None if none does better."""
+        work = Work(clip.duration_s, wish.stop)
+        higher = replace(wish, temperatures=wish.temperatures[1:])
+        segments = list(self.decode_one(samples, clip, higher, work))
+        if work.salvaged and first.is_sure_repeat:
+            return None
+        likeliest = max((segment.avg_logprob for segment in segments), default=-math.inf)
+        if first.repeats or first.ran_away or likeliest > first.avg_logprob:
+            return segments
+        return None
+
+    def _together(self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish) -> list[fw.Segment]:
+        """Decode clips at temperature 0; return one segment for each."""
+        self._model.begin(Work(max(clip.duration_s for clip in clips), wish.stop))
+        offset_s = clips[0].start_s
         raws, _ = self._batched.transcribe(
             cut(samples, Clip(start_s=offset_s, end_s=clips[-1].end_s)),
             language=wish.language,
@@ -96,14 +134,7 @@ class Decoder:
             ],
             batch_size=len(clips),
         )
-        for clip, raw in zip(clips, raws, strict=True):
-            guess = raw.avg_logprob < MIN_LOGPROB
-            if guess and raw.no_speech_prob > MAX_NO_SPEECH_PROB:
-                continue
-            if guess or raw.compression_ratio > MAX_COMPRESSION_RATIO:
-                yield from self.decode_one(samples, clip, wish)
-            else:
-                yield from self._sentences(_segment(raw, clip, offset_s), wish)
+        return list(raws)
 
     def _sentences(self, segment: Segment, wish: Wish) -> Iterator[Segment]:
         if "".join(word.text for word in segment.words).strip() != segment.text.strip():
@@ -119,6 +150,24 @@ class Decoder:
                 words=words if wish.word_timestamps else (),
                 tokens=tuple(self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids),
             )
+
+
+def _attempt(raw: fw.Segment, work: Work) -> Attempt:
+    """Return a segment of the batch as what temperature 0 made of its clip."""
+    return Attempt(
+        tokens=tuple(raw.tokens),
+        temperature=0.0,
+        avg_logprob=raw.avg_logprob,
+        # Of the text as generate_with_fallback() sees it: without the space before it.
+        compression_ratio=fw.get_compression_ratio(raw.text.strip()),
+        no_speech_prob=raw.no_speech_prob,
+        ran_away=work.ran_away(len(raw.tokens)),
+    )
+
+
+def _fits(raw: fw.Segment, clip: Clip, offset_s: float) -> bool:
+    words = [(float(word.start) + offset_s, float(word.end) + offset_s) for word in raw.words or ()]
+    return fits(words, clip, len(raw.tokens))
 
 
 def _segment(raw: fw.Segment, clip: Clip, offset_s: float) -> Segment:

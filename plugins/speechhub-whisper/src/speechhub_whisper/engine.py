@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -18,8 +19,10 @@ from speechhub.engine import (
     Transcript,
     UnsupportedValueError,
 )
+from speechhub_whisper.aside import Aside
 from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut, find_clips
-from speechhub_whisper.decoder import LADDER, Decoder, Wish
+from speechhub_whisper.decoder import Decoder, Wish
+from speechhub_whisper.ladder import LADDER
 from speechhub_whisper.languages import UNSPACED, from_whisper, to_whisper
 from speechhub_whisper.model import load_model
 from speechhub_whisper.prompts import fit_prompt
@@ -38,6 +41,11 @@ class WhisperEngine(SttEngine):
         self._decoder = Decoder(self._model, self._settings)
         list(find_clips(np.zeros(SAMPLE_RATE, np.float32), self._settings.vad_threshold))
         self._decoder.warm_up()
+        self._aside = Aside()
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._aside.close()
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe one recording after the other; pieces of a long one are decoded together."""
@@ -74,9 +82,10 @@ class WhisperEngine(SttEngine):
         samples, duration_s = request.audio.samples, request.audio.duration_s
         timeline = Timeline(duration_s)
         prompt, hotwords = fit_prompt(self._model.hf_tokenizer, request.prompt, request.hotwords)
-        for group in self._groups(request, first_group):
+        for group in self._aside.each(self._groups(request, first_group), call):
             call.raise_if_cancelled()
-            language = language or self._model.detect(cut(samples, group[0]))
+            first = cut(samples, group[0])
+            language = language or self._aside.run(partial(self._model.detect, first), call)
             wish = Wish(
                 language=language,
                 task=request.task.value,
@@ -84,10 +93,11 @@ class WhisperEngine(SttEngine):
                 word_timestamps=request.word_timestamps,
                 prompt=prompt,
                 hotwords=hotwords,
+                stop=call.raise_if_cancelled,
             )
             spaced = request.task is Task.TRANSLATE or language not in UNSPACED
             with self._one_group():
-                for segment in self._decode_group(request, group, wish):
+                for segment in self._aside.each(self._decode_group(request, group, wish), call):
                     call.raise_if_cancelled()
                     if segment.text.strip():
                         placed = timeline.place(_tidy(segment, spaced=spaced))
@@ -110,7 +120,7 @@ class WhisperEngine(SttEngine):
                 ) from error
             raise
         finally:
-            self._model.forget()
+            self._aside.later(self._model.forget)
 
     def _decode_group(
         self, request: TranscribeRequest, group: Sequence[Clip], wish: Wish

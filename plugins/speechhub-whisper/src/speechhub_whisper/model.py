@@ -1,28 +1,110 @@
-"""Loading a Whisper model, and the one thing that faster-whisper does twice."""
+"""Loading a Whisper model, and what faster-whisper lacks: an end to its work, and to work done twice."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import ctranslate2
+import faster_whisper.transcribe as fw
 import numpy as np
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
 from speechhub.engine import EngineLoadError, LoadContext
+from speechhub_whisper.ladder import MIN_LOGPROB, NOTHING, Attempt, climb
+from speechhub_whisper.loops import without_loop
+from speechhub_whisper.work import Work
 
 MAX_THREADS = 8
 """Most CPU threads to take unasked; CTranslate2 alone takes 4, whatever the machine."""
 
 
 class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
-    """A Whisper model that does not encode the same features twice in a row.
+    """A Whisper model that ends in time, and does not encode the same features twice in a row.
 
     faster-whisper encodes the first window to find out the language, and then again to transcribe it. For a
-    short recording that is a third of all work.
+    short recording that is a third of all work. And a model that finds no end takes 224 tokens at each of six
+    temperatures from it, however short the clip.
     """
 
+    model: Any
     _features: NDArray[np.float32] | None = None
     _encoded: ctranslate2.StorageView | None = None
+    _work: Work | None = None
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.model = _Bounded(self.model)
+
+    def begin(self, work: Work) -> None:
+        """Decode within the bounds of *work* until other work begins, or the recording is forgotten."""
+        self._work = self.model.work = work
+
+    def generate_with_fallback(
+        self,
+        encoder_output: ctranslate2.StorageView,
+        prompt: list[int],
+        tokenizer: fw.Tokenizer,
+        options: fw.TranscriptionOptions,
+    ) -> tuple[Any, float, float, float]:
+        """Return the text of a window, its mean log-probability, temperature and compression ratio.
+
+        It takes the place of faster-whisper's own method, decodes as that does, and climbs as `climb` does.
+
+        Raises:
+            SpentError: The clip has cost what it may.
+        """
+        work = self._work
+        if work is None:
+            return super().generate_with_fallback(encoder_output, prompt, tokenizer, options)  # type: ignore[no-any-return]
+
+        def attempt(temperature: float) -> Attempt:
+            single = replace(options, temperatures=[temperature])
+            return self._attempt(
+                work, super(Model, self).generate_with_fallback(encoder_output, prompt, tokenizer, single)
+            )
+
+        best = climb(
+            work.begin_window(list(options.temperatures)),
+            attempt,
+            lambda one: self._salvage(work, one, encoder_output, tokenizer),
+        )
+        return _Found(best), best.avg_logprob, best.temperature, best.compression_ratio
+
+    def _attempt(self, work: Work, found: tuple[Any, float, float, float]) -> Attempt:
+        result, avg_logprob, temperature, compression_ratio = found
+        tokens = tuple(result.sequences_ids[0])
+        work.count(len(tokens))
+        return Attempt(
+            tokens=tokens,
+            temperature=temperature,
+            avg_logprob=avg_logprob,
+            compression_ratio=compression_ratio,
+            no_speech_prob=result.no_speech_prob,
+            ran_away=work.ran_away(len(tokens)),
+        )
+
+    def _salvage(
+        self, work: Work, attempt: Attempt, encoder_output: ctranslate2.StorageView, tokenizer: fw.Tokenizer
+    ) -> Attempt:
+        """Return an attempt that ran away as far as it can be believed: without what repeats itself."""
+        work.salvaged = True
+        tokens = [token for token in without_loop(attempt.tokens) if token < tokenizer.eot]
+        if not tokens or len(tokens) == len(attempt.tokens):
+            return NOTHING
+        frames = self.feature_extractor.nb_max_frames
+        [aligned] = self.model.align(encoder_output, tokenizer.sot_sequence, [tokens], frames)
+        logprob = float(np.mean(np.log(np.maximum(aligned.text_token_probs, 1e-10))))
+        if logprob < MIN_LOGPROB:
+            return NOTHING
+        text = tokenizer.decode(tokens).strip()
+        return replace(
+            attempt,
+            tokens=tuple(tokens),
+            avg_logprob=logprob,
+            compression_ratio=fw.get_compression_ratio(text),
+        )
 
     def encode(self, features: NDArray[np.float32]) -> ctranslate2.StorageView:
         """Return the encoder's output for *features*, shape (n_mels, n_frames) or a batch of those."""
@@ -34,7 +116,7 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
 
     def forget(self) -> None:
         """Let go of what was encoded last; called when a recording is done."""
-        self._features = self._encoded = None
+        self._features = self._encoded = self._work = self.model.work = None
 
     def detect(self, samples: NDArray[np.float32]) -> str:
         """Return Whisper's code of the language spoken in *samples*: 16 kHz, of which 30 s are looked at."""
@@ -43,6 +125,47 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
         # Without the last frame, as transcribe() does it: the features are to be the same.
         language, _, _ = self.detect_language(features=self.feature_extractor(samples)[..., :-1])
         return str(language)
+
+
+class _Bounded:
+    """CTranslate2's Whisper: each call looks first whether anybody waits, and texts end at their budget."""
+
+    work: Work | None = None
+
+    def __init__(self, model: ctranslate2.models.Whisper) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def encode(self, *args: Any, **options: Any) -> Any:
+        """Encode features."""
+        self._look()
+        return self._model.encode(*args, **options)
+
+    def align(self, *args: Any, **options: Any) -> Any:
+        """Find out when the words of a text are spoken."""
+        self._look()
+        return self._model.align(*args, **options)
+
+    def generate(self, features: Any, prompts: list[list[int]], **options: Any) -> Any:
+        """Decode encoded features; all prompts are of the same length."""
+        self._look()
+        if self.work is not None:
+            options["max_length"] = self.work.max_length(len(prompts[0]), options["max_length"])
+        return self._model.generate(features, prompts, **options)
+
+    def _look(self) -> None:
+        if self.work is not None:
+            self.work.stop()
+
+
+class _Found:
+    """An attempt, as faster-whisper reads a result of CTranslate2's."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.sequences_ids = [list(attempt.tokens)]
+        self.no_speech_prob = attempt.no_speech_prob
 
 
 def load_model(context: LoadContext, compute_type: str) -> Model:
