@@ -2,8 +2,10 @@
 
 .venv/bin/python benchmarks/whisper.py [rounds]
 
-First one request at a time, for the real-time factor: a short clip, whose language is given or found out, and
-a minute. Then 16 clients at once, against a loop that does the same clips one after the other.
+First one request at a time, for the real-time factor: a short clip, whose language is given or found out, a
+minute, and another minute that repeats itself, with the words that both sides got wrong. Then 16 clients at
+once, against a loop that does the same clips one after the other. Last 3 s of English that are said to be
+Latin, in which Whisper finds no end, against the same 3 s with the right language.
 Whatever is compared takes turns.
 
 Time is told twice: by the clock, which a busy machine disturbs, and by the processor time of all that work,
@@ -25,6 +27,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import jiwer
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
@@ -37,19 +40,49 @@ from tests.e2e.server import Server, serving
 from tests.unit.codecs.recordings import wav
 
 ROUNDS, CLIENTS = 11, 16
+ROUNDS_OF_REFRAIN = 9
 RATE = 16_000
 REST_S = 0.3
 """Between two turns: threads of OpenMP wait in a busy loop for more work, for 0.2 s."""
+PLAIN = jiwer.Compose(
+    [
+        jiwer.ToLowerCase(),
+        jiwer.RemovePunctuation(),
+        jiwer.RemoveMultipleSpaces(),
+        jiwer.Strip(),
+        jiwer.ReduceToListOfListOfWords(),
+    ]
+)
 BEAM, BATCH = 5, 4
 """Those of speechhub-whisper on a CPU."""
 
 
 def recordings() -> dict[str, bytes]:
-    """Return a clip of 7 s and a recording of a minute, as WAV files."""
+    """Return two short clips, a minute of three clips in turns, and a minute of one, as WAV files."""
     clips = [samples_of((CLIPS / f"{name}.ogg").read_bytes(), RATE) for name in SPOKEN]
     pause = np.zeros(RATE * 2 // 3, np.float32)
     long = np.concatenate([part for clip in clips * 3 for part in (clip, pause)])
-    return {"short": _wav(clips[0]), "minute": _wav(long)}
+    refrain = np.concatenate([clips[1], pause] * ROUNDS_OF_REFRAIN)
+    return {
+        "short": _wav(clips[0]),
+        "shorter": _wav(clips[0][: 3 * RATE]),
+        "minute": _wav(long),
+        "refrain": _wav(refrain),
+    }
+
+
+SAID = {
+    "short": SPOKEN["en"],
+    "minute": " ".join([*SPOKEN.values()] * 3),
+    "refrain": " ".join([SPOKEN["en2"]] * ROUNDS_OF_REFRAIN),
+}
+"""What is said in which recording."""
+
+
+def wrong_words(said: str, heard: str) -> int:
+    """Return how many words are missing, too many, or others."""
+    found = jiwer.process_words(said, heard, PLAIN, PLAIN)
+    return int(found.insertions + found.deletions + found.substitutions)
 
 
 def _wav(samples: np.ndarray) -> bytes:
@@ -154,13 +187,18 @@ HEAD = "real-time factor | through HTTP | directly | ratio, median | least | mos
 def one_at_a_time(turns: Turns, rounds: int) -> None:
     """Print what one request takes, for each second of audio."""
     made = recordings()
-    print(f"| {HEAD} |\n{'| --- ' * 7}|")
-    for name, language in (("short", "en"), ("short", None), ("minute", "en")):
+    print(f"| {HEAD} | wrong words |\n{'| --- ' * 8}|")
+    for name, language in (("short", "en"), ("short", None), ("minute", "en"), ("refrain", "en")):
         recording = made[name]
         ours = partial(ask, turns.server.url, recording, language)
         theirs = partial(turns.direct.hear, recording, language)
         line = turns.compare(ours, theirs, rounds=rounds, audio_s=duration_s(recording))
-        print(f"| {duration_s(recording):.0f} s, language {language or 'found out'} | {line}", flush=True)
+        wrong = [wrong_words(SAID[name], side()) for side in (ours, theirs)]
+        print(
+            f"| {name}, {duration_s(recording):.0f} s, language {language or 'found out'} | {line} "
+            f"{wrong[0]}, directly {wrong[1]} |",
+            flush=True,
+        )
 
 
 def many_at_once(turns: Turns, rounds: int) -> None:
@@ -179,6 +217,22 @@ def many_at_once(turns: Turns, rounds: int) -> None:
     print(f"| {CLIENTS} clips of {duration_s(short):.0f} s at once; directly, a loop | {line}", flush=True)
 
 
+def without_an_end(turns: Turns, rounds: int) -> None:
+    """Print how much longer a clip takes whose language is wrong, so that its text finds no end."""
+    clip = recordings()["shorter"]
+    pids = (turns.server.pid, *turns.server.workers())
+    ratios = []
+    for _ in range(rounds):
+        right, wrong = (
+            seconds(partial(ask, turns.server.url, clip, language), pids)[0] for language in ("en", "la")
+        )
+        ratios.append(wrong / right)
+    print(
+        f"\nEnglish said to be Latin, {duration_s(clip):.0f} s, takes {statistics.median(ratios):.1f} "
+        f"times as long as said to be English ({min(ratios):.1f} to {max(ratios):.1f})"
+    )
+
+
 def main() -> None:
     """Print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
@@ -189,6 +243,7 @@ def main() -> None:
             turns = Turns(server=server, direct=Direct(folder))
             one_at_a_time(turns, rounds)
             many_at_once(turns, max(3, rounds // 2))
+            without_an_end(turns, max(3, rounds // 2))
     print(f"\nload {os.getloadavg()[1]:.1f}")
 
 

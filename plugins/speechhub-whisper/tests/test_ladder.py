@@ -59,6 +59,24 @@ def test_texts_without_an_end_make_larger_steps():
     assert best.is_silence
 
 
+def test_a_text_that_nobody_can_say_so_fast_is_nonsense():
+    """A text that used up the budget of a short clip is not taken, however sure the model is."""
+    tried, best = climbing(*[replace(GOOD, ran_away=True, too_fast=True)] * 3)
+
+    assert tried == [0.0, 0.2, 0.6]
+    assert best == NOTHING
+
+
+def test_a_whole_window_may_be_full():
+    """Thirty seconds in a dense script reach Whisper's own limit, and are taken as they are."""
+    full = replace(GOOD, ran_away=True)
+
+    assert climbing(full) == ([0.0], full)
+    assert Work(29.0).ran_away(MAX_TOKENS)
+    assert not Work(29.0).too_fast(MAX_TOKENS)
+    assert Work(3.0).too_fast(106)
+
+
 def test_one_text_without_an_end_costs_no_temperature():
     """What is good at the next temperature is taken."""
     assert climbing(ENDLESS, GOOD) == ([0.0, 0.2], replace(GOOD, temperature=0.2))

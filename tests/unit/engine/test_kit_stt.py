@@ -20,7 +20,7 @@ from speechhub.engine import (
     Transcript,
     Word,
 )
-from speechhub.engine.testing import STT_CHECKS, check_stt_engine
+from speechhub.engine.testing import STT_CHECKS, check_stt_engine, leaving
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
 
 ABLE = SttCapabilities(
@@ -37,6 +37,7 @@ ABLE = SttCapabilities(
 )
 WORDS = ("one", "two", "three", "four", "five")
 BROKEN = []
+PATIENCE_S = 30.0
 
 
 class GoodStt(SttEngine):
@@ -505,6 +506,19 @@ class StreamLooksAtCancellationOnce(GoodStt):
         return whole
 
 
+@breaks("cancellation_in_time", "transcribe went on for")
+class EndsLate(GoodStt):
+    grace_s = 0.0
+    seen = False
+
+    def transcribe(self, batch, call):
+        if batch[0].audio.duration_s > 30:
+            if self.seen:
+                call.cancel_event.wait(PATIENCE_S)  # a step that begins before and ends after
+            self.seen = True
+        return super().transcribe(batch, call)
+
+
 @breaks("closing", "OSError")
 class DoesNotClose(GoodStt):
     def close(self):
@@ -525,8 +539,9 @@ def test_a_good_engine_passes(engine, capabilities):
 
 
 @pytest.mark.parametrize(("engine", "capabilities", "check", "says"), BROKEN)
-def test_a_broken_promise_is_caught(engine, capabilities, check, says):
+def test_a_broken_promise_is_caught(engine, capabilities, check, says, monkeypatch):
     """The check that is meant for it catches the engine, and says what is wrong."""
+    monkeypatch.setattr(leaving, "CANCEL_S", getattr(engine, "grace_s", leaving.CANCEL_S))
     spec = spec_of(engine, capabilities)
 
     with pytest.raises(AssertionError) as caught:

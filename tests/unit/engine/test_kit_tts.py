@@ -18,7 +18,7 @@ from speechhub.engine import (
     TtsEngine,
     Voice,
 )
-from speechhub.engine.testing import TTS_CHECKS, check_stt_engine, check_tts_engine
+from speechhub.engine.testing import TTS_CHECKS, check_stt_engine, check_tts_engine, leaving
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
 
 ABLE = TtsCapabilities(
@@ -34,6 +34,7 @@ ABLE = TtsCapabilities(
 ANNA, BERT = Voice(id="anna", name="Anna", languages=("en",)), Voice(id="bert")
 RATE = 16_000
 BROKEN = []
+PATIENCE_S = 30.0
 
 
 class GoodTts(TtsEngine):
@@ -457,6 +458,19 @@ class FailsHalfWay(GoodTts):
             yield self.hum(sentence, request)
 
 
+@breaks("cancellation_in_time", "synthesize went on for")
+class EndsLate(GoodTts):
+    grace_s = 0.0
+    seen = False
+
+    def synthesize(self, request, call):
+        if len(request.text) > 200:
+            if self.seen:
+                call.cancel_event.wait(PATIENCE_S)  # a step that begins before and ends after
+            self.seen = True
+        yield from super().synthesize(request, call)
+
+
 @breaks("closing", "OSError")
 class CloseFails(GoodTts):
     def close(self):
@@ -470,8 +484,9 @@ def test_a_good_engine_passes(engine, capabilities):
 
 
 @pytest.mark.parametrize(("engine", "capabilities", "check", "says"), BROKEN)
-def test_a_broken_promise_is_caught(engine, capabilities, check, says):
+def test_a_broken_promise_is_caught(engine, capabilities, check, says, monkeypatch):
     """The check that is meant for it catches the engine, and says what is wrong."""
+    monkeypatch.setattr(leaving, "CANCEL_S", getattr(engine, "grace_s", leaving.CANCEL_S))
     spec = spec_of(engine, capabilities)
 
     with pytest.raises(AssertionError) as caught:

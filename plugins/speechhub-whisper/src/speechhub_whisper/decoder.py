@@ -162,6 +162,7 @@ def _attempt(raw: fw.Segment, work: Work) -> Attempt:
         compression_ratio=fw.get_compression_ratio(raw.text.strip()),
         no_speech_prob=raw.no_speech_prob,
         ran_away=work.ran_away(len(raw.tokens)),
+        too_fast=work.too_fast(len(raw.tokens)),
     )
 
 

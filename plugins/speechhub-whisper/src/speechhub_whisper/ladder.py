@@ -32,6 +32,8 @@ class Attempt:
     no_speech_prob: float
     ran_away: bool = False
     """Whether it used up its budget of tokens and found no end."""
+    too_fast: bool = False
+    """Whether more was written than can be said in the time, so that it is nonsense."""
 
     @property
     def is_guess(self) -> bool:
@@ -51,7 +53,7 @@ class Attempt:
     @property
     def is_good(self) -> bool:
         """Whether no other temperature is needed. Source: generate_with_fallback() in faster-whisper."""
-        return self.is_silence or not (self.is_guess or self.repeats)
+        return self.is_silence or not (self.is_guess or self.repeats or self.too_fast)
 
     @property
     def is_sure_repeat(self) -> bool:

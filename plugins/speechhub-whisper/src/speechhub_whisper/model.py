@@ -83,6 +83,7 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
             compression_ratio=compression_ratio,
             no_speech_prob=result.no_speech_prob,
             ran_away=work.ran_away(len(tokens)),
+            too_fast=work.too_fast(len(tokens)),
         )
 
     def _salvage(

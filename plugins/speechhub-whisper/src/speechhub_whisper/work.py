@@ -61,6 +61,13 @@ class Work:
         """Tell whether a text of so many tokens found no end within the budget."""
         return tokens >= self.max_tokens
 
+    def too_fast(self, tokens: int) -> bool:
+        """Tell whether a text of so many tokens is longer than what can be said in the clip.
+
+        Whisper's own limit is no sign of that: dense scripts reach it within 30 s.
+        """
+        return tokens >= self.max_tokens and self.max_tokens < MAX_TOKENS
+
     def max_length(self, prompt_tokens: int, limit: int) -> int:
         """Return CTranslate2's ``max_length`` for the budget, after a prompt of so many tokens.
 

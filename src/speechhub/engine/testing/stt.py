@@ -15,6 +15,7 @@ from speechhub.engine.call import Call
 from speechhub.engine.options import Task, TranscribeRequest
 from speechhub.engine.spec import EngineSpec, Slot, SttCapabilities
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
+from speechhub.engine.testing.leaving import expect_prompt_end
 from speechhub.engine.testing.limit import LIMIT_S
 from speechhub.engine.testing.promise import promise, promise_type, refuse_unknown, run_checks
 from speechhub.engine.testing.recording import murmur, read_only, repeated, silence
@@ -197,6 +198,13 @@ def cancellation_half_way(subject: SttSubject) -> None:
     subject.transcribe(subject.request())
 
 
+def cancellation_in_time(subject: SttSubject) -> None:
+    """A call on a long recording ends within 5 s when it is cancelled, wherever it is."""
+    request = subject.request(repeated(subject.audio, subject.capabilities.longest_input_s or ANY_LENGTH_S))
+    expect_prompt_end(lambda event: subject.engine.transcribe([request], subject.call(event)), "transcribe")
+    subject.transcribe(subject.request())
+
+
 _BEHAVIOUR: Final = (
     transcript,
     held_memory,
@@ -210,6 +218,7 @@ _BEHAVIOUR: Final = (
     stream_closes,
     cancellation,
     cancellation_half_way,
+    cancellation_in_time,
 )
 STT_CHECKS: Final = tuple(check.__name__ for check in (*DESCRIPTION_CHECKS, *_BEHAVIOUR))
 """Names of all checks, for `skip`."""

@@ -21,6 +21,7 @@ from speechhub.engine.options import (
 )
 from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS, check_voices
+from speechhub.engine.testing.leaving import expect_prompt_end
 from speechhub.engine.testing.limit import LIMIT_S
 from speechhub.engine.testing.promise import promise, refuse_unknown, run_checks
 from speechhub.engine.testing.speaker import TtsSubject
@@ -219,6 +220,13 @@ def cancellation_half_way(subject: TtsSubject) -> None:
     _audible(subject.speak(), "the text, after a speech that was cancelled half-way,")
 
 
+def cancellation_in_time(subject: TtsSubject) -> None:
+    """Speech of a long text ends within 5 s when it is cancelled, wherever it is."""
+    text = _long_text(subject)
+    expect_prompt_end(lambda event: list(subject.pieces(text, cancel_event=event)), "synthesize")
+    _audible(subject.speak(), "the text, after a speech that was cancelled at work,")
+
+
 _BEHAVIOUR: Final = (
     promised_voices,
     speech,
@@ -236,6 +244,7 @@ _BEHAVIOUR: Final = (
     speech_closes,
     cancellation,
     cancellation_half_way,
+    cancellation_in_time,
     silence_interval,
 )
 TTS_CHECKS: Final = tuple(check.__name__ for check in (*DESCRIPTION_CHECKS, *_BEHAVIOUR))
