@@ -25,8 +25,11 @@ costs more than the audio between."""
 CHANGES_PER_S: Final = 2
 """How often more for each second: somebody may have joined clips of different kinds."""
 
-BATCH_S: Final = 1.0
-"""How much audio goes through the resampler at once, in seconds: calls cost more than the work."""
+BATCH_S: Final = 0.25
+"""How much audio goes through the resampler at once, in seconds: a call for every frame costs more than the
+work."""
+MIXED_BATCH_S: Final = 1.0
+"""The same for several channels: to look at them costs more calls, and takes more memory."""
 MAX_BATCH: Final = 48_000
 """The same in samples of each channel, where that is less: FFmpeg may not allocate much at once."""
 
@@ -50,6 +53,7 @@ class Mono:
         self._last_shape: tuple[str, str, int] | None = None
         self._changes = 0
         self._waiting = AudioFifo()
+        self._batch_s = BATCH_S
         self._resampler = AudioResampler()
         self._mixer: Mixer | None = None
 
@@ -64,16 +68,17 @@ class Mono:
                 self._mixer = Mixer(frame.layout.name, frame.sample_rate)
             self._shape = self._last_shape = shape
             self._waiting = AudioFifo()
+            self._batch_s = MIXED_BATCH_S if frame.layout.nb_channels > 1 else BATCH_S
             self._resampler = AudioResampler(
                 format="flt",
                 layout="mono",
                 rate=self.sample_rate,
-                frame_size=round(self.sample_rate * BATCH_S),
+                frame_size=round(self.sample_rate * self._batch_s),
                 options=MIX_OPTIONS,
             )
         frame.pts = None
         self._waiting.write(frame)
-        if self._waiting.samples >= min(frame.sample_rate * BATCH_S, MAX_BATCH):
+        if self._waiting.samples >= min(frame.sample_rate * self._batch_s, MAX_BATCH):
             self._resample(self._waiting.read())
 
     @property

@@ -6,7 +6,8 @@ does work that costs something watches for it here.
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from contextlib import AsyncExitStack
+from typing import Protocol, TypeVar
 
 from litestar import Request
 from litestar.datastructures import State
@@ -14,6 +15,17 @@ from litestar.datastructures import State
 from speechhub.errors import RequestCancelledError
 
 ResultT = TypeVar("ResultT")
+
+
+class Closable(Protocol):
+    """What runs until it is closed."""
+
+    async def aclose(self) -> None:
+        """Stop, and let go of everything."""
+        ...
+
+
+ClosableT = TypeVar("ClosableT", bound=Closable)
 
 
 async def while_connected(request: Request[None, None, State], work: Awaitable[ResultT]) -> ResultT:
@@ -37,6 +49,16 @@ async def while_connected(request: Request[None, None, State], work: Awaitable[R
         watcher.cancel()
         task.cancel()
         await asyncio.gather(task, watcher, return_exceptions=True)
+
+
+async def closed_with(stack: AsyncExitStack, opening: Awaitable[ClosableT]) -> ClosableT:
+    """Return what *opening* returns, and have *stack* close it.
+
+    The work itself sees to it: a request that is cancelled in the moment in which it is done gets no result.
+    """
+    opened = await opening
+    stack.push_async_callback(opened.aclose)
+    return opened
 
 
 async def _disconnected(request: Request[None, None, State]) -> None:

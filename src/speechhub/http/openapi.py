@@ -156,7 +156,13 @@ class _Document(OpenAPI):
         document["components"] = {
             "schemas": component_schemas(),
             "responses": {status: _error_response(status) for status in ERRORS},
-            "headers": {"RequestId": {"description": "Names the request.", "schema": {"type": "string"}}},
+            "headers": {
+                "RequestId": {
+                    "description": "Names the request.",
+                    "required": True,
+                    "schema": {"type": "string"},
+                }
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "api-key"},
@@ -196,7 +202,11 @@ def _complete(operation: Json) -> None:
             operation["requestBody"]["content"]["application/json"]["examples"] = SPEECH_REQUESTS
             success["content"] = _speech_content()
         case "createAsrTranscript":
-            success["headers"]["asr-engine"] = {"schema": {"type": "string"}, "description": "What listened."}
+            success["headers"]["asr-engine"] = {
+                "schema": {"type": "string"},
+                "required": True,
+                "description": "What listened.",
+            }
             success["content"] = {"text/plain": _asr_text()}
         case "deleteModel":
             del operation["responses"]["200"]
@@ -325,8 +335,12 @@ def _any_of(names: list[str]) -> Json:
 
 
 def _error_response(status: str) -> Json:
-    headers = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
+    headers: Json = {"x-request-id": {"$ref": "#/components/headers/RequestId"}}
     if status in ("429", "503"):
-        headers["retry-after"] = {"schema": {"type": "integer"}, "description": "Seconds."}  # type: ignore[dict-item]
+        headers["retry-after"] = {
+            "schema": {"type": "integer"},
+            "required": True,
+            "description": "Seconds.",
+        }
     content = {"schema": {"$ref": REF.format(name="ErrorBody")}, "example": error_example(status)}
     return {"description": ERRORS[status], "headers": headers, "content": {"application/json": content}}

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from speechhub.codecs.encode import SpeechFormat
 from speechhub.errors import InvalidValueError
-from speechhub.http.disconnect import while_connected
+from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.emotions import emotion_wish
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi import OPENAI
@@ -44,8 +44,7 @@ async def create_speech(
     job = replace(job, timeout_s=patience_s(request))
     state["log"] |= {"model": job.model, "chars": len(job.text)}
     note_ignored(request.scope, unknown_fields(await request.body(), CreateSpeech.__struct_fields__))
-    stream = await while_connected(request, speech.open(job))
-    state["exit_stack"].push_async_callback(stream.aclose)
+    stream = await while_connected(request, closed_with(state["exit_stack"], speech.open(job)))
     if data.stream_format == "sse":
         return event_stream(_events(stream, len(job.text)), request.scope)
     size = stream.size_bytes

@@ -1,6 +1,5 @@
 """POST /v1/audio/transcriptions and /v1/audio/translations."""
 
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -12,7 +11,7 @@ from litestar.di import NamedDependency
 from speechhub.engine import Task, Transcript
 from speechhub.errors import MissingValueError
 from speechhub.http import render
-from speechhub.http.disconnect import while_connected
+from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.forms import FIELDS, job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
 from speechhub.http.json_uploads import read_json
@@ -64,8 +63,8 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
         raise MissingValueError("file", "Send the recording in the form field 'file'.")
     job = replace(job_of(fields, task), timeout_s=patience_s(request), on_track=track_noted(request))
     if fields.stream:
-        stream = await while_connected(request, service.stream(recording, job))
-        events = await state["exit_stack"].enter_async_context(aclosing(stream))
+        opening = closed_with(state["exit_stack"], service.stream(recording, job))
+        events = await while_connected(request, opening)
         return event_stream(render.transcript_events(events, diarized=job.speakers), request.scope)
     transcript = await while_connected(request, service.transcribe(recording, job))
     return Response(
