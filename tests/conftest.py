@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # a busy machine is slow: no test is timed
+settings.load_profile("patient")
 
 CATEGORIES = ("unit", "http", "worker", "engines", "e2e", "docs")
 HERE = Path(__file__).parent

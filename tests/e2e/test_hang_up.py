@@ -374,7 +374,10 @@ def test_a_slow_reader_does_not_hold_the_engine(tmp_path):
             leave(first)
         log.info("hub grew by %s MB for 4 slow readers", [size / 2**20 for size in grown_bytes])
         assert max(grown_bytes) < 4 * 2 * 10 * 2**20, "what waits is the speech, twice at most"
-        assert grown_bytes[1] < grown_bytes[0] + 2 * 10 * 2**20, "and it is gone with its reader"
+        speech_bytes = 4 * 10 * 2**20
+        assert grown_bytes[1] < max(grown_bytes[0], speech_bytes) + speech_bytes / 2, (
+            "and it is gone with its reader"
+        )
         before.check(growth_bytes=4 * 2 * 10 * 2**20)
 
 
