@@ -33,7 +33,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.load.engines import CLIPS, SPOKEN, samples_of  # the path comes first
+from benchmarks.load.engines import CLIPS, PLAIN, SPOKEN, samples_of  # the path comes first
 from speechhub.store import ModelStore
 from speechhub_whisper import WHISPER_BASE
 from tests.e2e.server import Server, serving
@@ -44,15 +44,6 @@ ROUNDS_OF_REFRAIN = 9
 RATE = 16_000
 REST_S = 0.3
 """Between two turns: threads of OpenMP wait in a busy loop for more work, for 0.2 s."""
-PLAIN = jiwer.Compose(
-    [
-        jiwer.ToLowerCase(),
-        jiwer.RemovePunctuation(),
-        jiwer.RemoveMultipleSpaces(),
-        jiwer.Strip(),
-        jiwer.ReduceToListOfListOfWords(),
-    ]
-)
 BEAM, BATCH = 5, 4
 """Those of speechhub-whisper on a CPU."""
 

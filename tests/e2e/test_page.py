@@ -119,7 +119,7 @@ def transcribe(page, tmp_path, seconds):
 
 @pytest.mark.parametrize("path", ["/v1/", "/v1", "/openai/v1/", "//v1//"])
 def test_the_page_lives_at_every_base_url(browser, open_server, path):
-    """Whoever opens the base URL of a client in a browser gets the page, whole."""
+    """A browser that opens the base URL of a client gets the page, whole."""
     browser.driver.get(open_server.url + path)
 
     browser.until(VOICES_LISTED, "the page offers voices")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import os
 import re
 import socket
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 import av
 import click.testing
 import pytest
-import structlog
 
 from speechhub.cli import main
 from tests.e2e.server import serving
@@ -29,19 +27,13 @@ LIMIT_S = 60
 
 
 @pytest.fixture(autouse=True)
-def clean_settings(monkeypatch, tmp_path):
+def clean_settings(monkeypatch, tmp_path, logging_put_back):
     """Use the echo engines and an empty home, and put logging back as it was."""
     monkeypatch.chdir(tmp_path)
     for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {**ECHO, "SPEECHHUB_HOME": str(tmp_path / "home")}.items():
         monkeypatch.setenv(name, value)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture(scope="module")

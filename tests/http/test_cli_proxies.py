@@ -2,13 +2,11 @@
 
 import http.server
 import json
-import logging
 import sys
 import threading
 
 import click.testing
 import pytest
-import structlog
 
 from speechhub.cli import main
 from tests.e2e.server import serving
@@ -26,7 +24,7 @@ VARIABLES = [
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch, tmp_path):
+def clean(monkeypatch, tmp_path, logging_put_back):
     """Use an empty home and no variables of this machine, and put logging back as it was."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHHUB_HOME", str(tmp_path / "home"))
@@ -34,12 +32,6 @@ def clean(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +185,7 @@ def test_a_key_that_no_header_can_hold(url, key, status, said):
 
 
 def test_the_port_that_the_system_chooses(monkeypatch):
-    """Nobody can guess it."""
+    """A client cannot guess it."""
     monkeypatch.setenv("SPEECHHUB_PORT", "0")
 
     shown = run("top", "--once")

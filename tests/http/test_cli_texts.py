@@ -1,7 +1,6 @@
 """Commands that get bytes which are no text: one line, an exit status, and nothing of it to an engine."""
 
 import codecs
-import logging
 import os
 import subprocess
 import sys
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import click.testing
 import pytest
-import structlog
 
 from speechhub.cli import main
 
@@ -19,17 +17,11 @@ LATIN1 = os.fsdecode(b"caf\xe9")
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch, tmp_path):
+def clean(monkeypatch, tmp_path, logging_put_back):
     """Use an empty home and no variables of this machine, and put logging back as it was."""
     monkeypatch.chdir(tmp_path)
     for name, value in {**ECHO, "SPEECHHUB_HOME": str(tmp_path / "home")}.items():
         monkeypatch.setenv(name, value)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def run(*words, **options):

@@ -115,7 +115,7 @@ async def test_every_answer_counts_the_gaps(http, runner):
 
 
 async def test_a_chain_of_other_rates_is_heard_to_its_end(http, runner):
-    """It was three of six seconds, and nobody was told."""
+    """It was three of six seconds, and the answer did not say so."""
     links = [
         record("ogg", "libopus", 48_000, samples=tone(3, 48_000)),
         record("ogg", "flac", 16_000, "stereo", samples=tone(3)),

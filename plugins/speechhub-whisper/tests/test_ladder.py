@@ -34,7 +34,7 @@ def test_a_good_text_is_taken_at_once():
 
 
 def test_silence_is_not_tried_again():
-    """A guess where nobody seems to speak is silence."""
+    """A guess that seems to hold no speech is silence."""
     silence = replace(GUESS, no_speech_prob=0.9)
 
     assert climbing(silence) == ([0.0], silence)

@@ -27,8 +27,8 @@ ATTEMPTS = 2
 class Runner(Protocol):
     """Runs models by id; waits for their engines, and raises what `Manager.lease` raises.
 
-    A *deadline* is a time of the event loop's clock; whoever still waits for an engine then is refused. What
-    has *begun* goes on with a request that had its turn before, and is not refused because many wait.
+    A *deadline* is a time of the event loop's clock, at which a request that still waits is refused.
+    What has *begun* goes on with a request that had its turn before, and is not refused because many wait.
     """
 
     async def transcribe(

@@ -40,7 +40,7 @@ class SpeechStream:
 
     @property
     def size_bytes(self) -> int | None:
-        """How many bytes the speech has, where all of it was there before the first was to be had."""
+        """How many bytes the speech has, where all of it was there before the first could be read."""
         return self._backlog.whole_bytes
 
     async def begin(self) -> None:

@@ -191,7 +191,7 @@ def test_lost_packets_are_silence(drop, expected):
 
 
 def test_a_recorder_that_leaves_pauses_out():
-    """Opus and its like send nothing where nobody speaks; this is not damage."""
+    """Opus and its like send nothing in silence; this is not damage."""
     length_s, stretches, warnings = heard(webm(lambda time_s: time_s + 0.4 * int(time_s / 0.3)))
 
     assert len(stretches) == 10

@@ -116,7 +116,7 @@ async def test_a_whole_speech_that_is_long_lies_in_a_file():
 
 @pytest.mark.parametrize("whole", [True, None])
 async def test_a_failure_before_the_end_leaves_nothing(backlog, whole):
-    """There is nothing to be had of a speech that was to be whole."""
+    """A speech that was to be whole gives no bytes."""
 
     async def speech():
         yield audio(0.5)

@@ -70,7 +70,7 @@ def test_offline_wins(hub, make_store, model):
     ],
 )
 def test_a_proxy_that_does_not_work_is_named(make_store, model, monkeypatch, name, value, said):
-    """The variable is what can be changed; its password is told to nobody."""
+    """The variable is what can be changed; the message never tells its password."""
     for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.upper(), raising=False)

@@ -42,7 +42,7 @@ class Attempt:
 
     @property
     def is_silence(self) -> bool:
-        """Whether it is a guess where nobody seems to speak."""
+        """Whether it is a guess that seems to hold no speech."""
         return self.is_guess and self.no_speech_prob > MAX_NO_SPEECH_PROB
 
     @property
