@@ -17,7 +17,6 @@ from typing import Final
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
-from litestar.status_codes import HTTP_408_REQUEST_TIMEOUT
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
 BEGIN_S: Final = 2.0
@@ -141,9 +140,7 @@ class _Body:
         return len(message.get("body", b"")) if message["type"] == "http.request" else 0
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] == HTTP_408_REQUEST_TIMEOUT:
-            self._say_that_it_ends(message)  # a client that stands still hears it at once
-        elif self.held or (message["type"] == "http.response.start" and self.unread):
+        if self.held or (message["type"] == "http.response.start" and self.unread):
             self.held.append(message)
             if message.get("more_body"):
                 await self.release()  # it is no refusal, and may be long
@@ -162,14 +159,10 @@ class _Body:
 
     async def release(self) -> None:
         """Send what is held back."""
-        if self.held:
-            self._say_that_it_ends(self.held[0])
+        if self.held and self.held[0]["type"] == "http.response.start" and self.unread and self._closes:
+            MutableScopeHeaders.from_message(self.held[0])["connection"] = "close"
         while self.held:
             await self._send(self.held.pop(0))
-
-    def _say_that_it_ends(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and self.unread and self._closes:
-            MutableScopeHeaders.from_message(message)["connection"] = "close"
 
 
 def _has_body(scope: Scope) -> bool:
