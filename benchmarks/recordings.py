@@ -2,11 +2,12 @@
 
 .venv/bin/python benchmarks/recordings.py [--against PATH-OR-GIT-REF | --server URL] [--only WORDS]
 
-A person's reading goes through each format, and through what happens to recordings; Whisper base writes it
-down. For each: the word error rate against what is said, how far the times of the first and the last word are
-from where they are in the clean WAV, how far the duration is from the true one, and what decoding takes of
-the processor, as a multiple of WAV at 44.1 kHz. ``--against`` does all of it twice, with the same files: a
-cell shows ``before → after`` where the two differ. ``--server`` asks a server that runs.
+A person's reading, out of a wheel that clips.txt names, goes through each format, and through what happens
+to recordings; Whisper base writes it down. For each: the word error rate against what is said, how far the
+times of the first and the last word are from where they are in the clean WAV, how far the duration is from
+the true one, and what decoding takes of the processor, as a multiple of WAV at 44.1 kHz. Below the table
+stands what was heard where words are wrong. ``--against`` does all of it twice, with the same files: a cell
+shows ``before → after`` where the two differ. ``--server`` asks a server that runs.
 """
 
 import argparse
@@ -88,17 +89,21 @@ def hear(url: str, chosen: Sequence[Case]) -> dict[str, Heard]:
         )
 
 
+def wrong(case: Case, heard: Heard) -> float:
+    """Return the word error rate of a transcript."""
+    return float(jiwer.wer(case.said, heard.text, reference_transform=PLAIN, hypothesis_transform=PLAIN))
+
+
 def cells(case: Case, all_heard: dict[str, Heard], took: dict[str, float | None]) -> list[str]:
     """Return the figures of one recording."""
-    heard, first, last = (all_heard[made.name] for made in (case, CLEAN["en"], CLEAN[case.last_clip]))
+    heard, first, last = (all_heard[made.name] for made in (case, CLEAN["rainbow"], CLEAN[case.last_clip]))
     if heard.error:
         return [heard.error, "", "", "", ""]
-    if case is CLEAN["en2"]:
+    if case is CLEAN["spoons"]:
         first = last
-    wrong = jiwer.wer(case.said, heard.text, reference_transform=PLAIN, hypothesis_transform=PLAIN)
-    decode, wav = took.get(case.name), took.get(CLEAN["en"].name)
+    decode, wav = took.get(case.name), took.get(CLEAN["rainbow"].name)
     return [
-        f"{wrong:.2f}",
+        f"{wrong(case, heard):.2f}",
         f"{heard.first_s - first.first_s - case.starts_s:+.2f}",
         f"{heard.last_s - last.last_s - case.last_starts_s:+.2f}",
         f"{heard.duration_s - case.duration_s:+.2f}",
@@ -121,8 +126,8 @@ def decode_times(source: Path, chosen: Sequence[Case]) -> dict[str, float | None
     return {case.name: took[f"{number:03}"] for number, case in enumerate(chosen)}
 
 
-def figures(source: Path | str, chosen: Sequence[Case]) -> list[list[str]]:
-    """Return the cells for a checkout, or for a server by its address."""
+def figures(source: Path | str, chosen: Sequence[Case]) -> tuple[list[list[str]], dict[str, Heard]]:
+    """Return the cells for a checkout or for a server by its address, and what was heard."""
     took: dict[str, float | None] = {}
     if isinstance(source, str):
         heard = hear(source, chosen)
@@ -132,7 +137,7 @@ def figures(source: Path | str, chosen: Sequence[Case]) -> list[list[str]]:
         env = {"PYTHONPATH": f"{source / 'src'}{os.pathsep}{plugin}", "SPEECHHUB_OFFLINE": "true"}
         with tempfile.TemporaryDirectory() as home, serving(Path(home), **env) as server:
             heard = hear(server.url, chosen)
-    return [cells(case, heard, took) for case in chosen]
+    return [cells(case, heard, took) for case in chosen], heard
 
 
 @contextmanager
@@ -165,10 +170,10 @@ def main() -> None:
         *CLEAN.values(),
         *(made for made in cases() if not options.only or any(w in made.name for w in options.only)),
     ]
-    rows = figures(options.server or ROOT, chosen)
+    rows, heard = figures(options.server or ROOT, chosen)
     if options.against:
         with checkout(options.against) as other:
-            before = figures(other, chosen)
+            before, _ = figures(other, chosen)
         rows = [
             [
                 new if old == new else f"{old or '?'} → {new or '?'}"
@@ -180,6 +185,9 @@ def main() -> None:
     print("| --- " * 6 + "|")
     for case, row in zip(chosen, rows, strict=True):
         print(f"| {case.name} | {' | '.join(row)} |")
+    for case in chosen:
+        if not heard[case.name].error and wrong(case, heard[case.name]):
+            print(f"\n{case.name}: {heard[case.name].text}")
     print(f"\nload {os.getloadavg()[1]:.1f}")
 
 
