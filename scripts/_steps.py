@@ -1,7 +1,8 @@
 """Run every task of noxfile.py and sum up; with arguments, run pytest alone with them.
 
 Called by scripts/test in the environment .venv. The last line, ``N passed, N failed, N skipped``, is for CI.
-Steps that do not depend on time run two at a time; each one's output is printed whole when it ends.
+Steps that do not depend on time run two at a time; each one's output is printed whole when it ends. The tests
+that watch running servers have the machine to themselves.
 """
 
 import os
@@ -15,7 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import check_pythons
+
 ROOT = Path(__file__).resolve().parent.parent
+SLOWEST = "--durations=10"
 CANNOT_TRY = 77
 """Exit code of a step that this machine lacks something for, and has said so. Source: Automake's tests."""
 
@@ -39,27 +43,41 @@ def main(arguments: list[str]) -> int:
     if arguments:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
     nox = [sys.executable, "-m", "nox", "--non-interactive", "--session"]
-    plugins = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
-    checks = {name: [*nox, name] for name in ("lint", "types", "site", "manifests", "docs", "conformance")}
-    checks["clients"] = [*nox, "clients", "--", "--each-run"]
+    beside = {name: [*nox, name] for name in ("lint", "types", "site", "manifests", "docs", "conformance")}
+    beside["clients"] = [*nox, "clients", "--", "--each-run"]
     # The promise of the README: nothing that the hub or a CPU engine depends on brings torch down.
-    checks["no torch"] = [
+    beside["no torch"] = [
         sys.executable,
         "-c",
         "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') and 'torch is in .venv')",
     ]
-    engines = {name: [*nox, f"plugin(dist={name!r})"] for name in plugins}
+    # The longest begin first, so that neither of two waits long for the other at the end.
+    with_torch, others = plugins()
+    beside |= {name: [*nox, f"plugin(dist={name!r})"] for name in with_torch}
+    for version in check_pythons.others():
+        beside[f"python {version}"] = [sys.executable, "scripts/check_pythons.py", version]
+    beside["tests"] = [*nox, "tests", "--", "tests/unit", "tests/http", SLOWEST]
+    beside |= {name: [*nox, f"plugin(dist={name!r})"] for name in others}
+    last = {
+        "getting started": [sys.executable, "scripts/check_getting_started.py"],
+        "container": ["scripts/check_container"],
+    }
     started_s = time.monotonic()
-    steps = two_at_a_time(checks)
-    steps += [run("tests", [*nox, "tests"])]
-    steps += two_at_a_time(engines)
-    steps += [run("pythons", [*nox, "pythons"])]
-    steps += [run("getting started", [sys.executable, str(ROOT / "scripts" / "check_getting_started.py")])]
-    steps += [run("container", [str(ROOT / "scripts" / "check_container")])]
+    steps = two_at_a_time(beside)
+    rest = [f"--ignore=tests/{name}" for name in ("docs", "unit", "http")]
+    steps += [run("end to end", [*nox, "tests", "--", "tests", *rest, SLOWEST])]
+    steps += two_at_a_time(last)
     print(table(steps, time.monotonic() - started_s))
     passed, failed, skipped = (sum(getattr(s, f) for s in steps) for f in ("passed", "failed", "skipped"))
     print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     return 1 if failed else 0
+
+
+def plugins() -> tuple[list[str], list[str]]:
+    """Return the engine plugins that have packages of their own, which take long, and the others."""
+    folders = [path.parent for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+    pinned = [folder.name for folder in folders if [*folder.glob("src/*/engine-requirements.txt")]]
+    return pinned, [folder.name for folder in folders if folder.name not in pinned]
 
 
 def two_at_a_time(commands: Mapping[str, list[str]]) -> list[Step]:

@@ -30,18 +30,21 @@ AT_A_TIME = 2
 
 def main(chosen: list[str]) -> int:
     """Check the Pythons *chosen*, or all but our own; return the exit code."""
-    own = "{}.{}".format(*sys.version_info)
     versions: dict[str, Path] = {}
-    for version in chosen or SUPPORTED:
-        if not chosen and version == own:
-            print(f"Python {version}: that of .venv, which the other steps test", flush=True)
-        elif python := find(version):
+    for version in chosen or others():
+        if python := find(version):
             versions[version] = python
         else:
             print(f"Python {version}: not on this machine, skipped", flush=True)
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         codes = list(pool.map(check, versions, versions.values()))
     return max(codes, default=CANNOT_TRY)
+
+
+def others() -> list[str]:
+    """Return the versions that speechhub supports, without that of .venv, which the other steps test."""
+    own = "{}.{}".format(*sys.version_info)
+    return [version for version in SUPPORTED if version != own]
 
 
 def find(version: str) -> Path | None:
