@@ -57,6 +57,7 @@ def main(arguments: list[str]) -> int:
     for version in check_pythons.others():
         beside[f"python {version}"] = [sys.executable, "scripts/check_pythons.py", version]
     beside["tests"] = [*nox, "tests", "--", "tests/unit", "tests/http", SLOWEST]
+    beside["unhurried"] = [*nox, "tests", "--", "tests/e2e", "-m", "unhurried", SLOWEST]
     beside |= {name: [*nox, f"plugin(dist={name!r})"] for name in others}
     last = {
         "getting started": [sys.executable, "scripts/check_getting_started.py"],
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> int:
     started_s = time.monotonic()
     steps = two_at_a_time(beside)
     rest = [f"--ignore=tests/{name}" for name in ("docs", "unit", "http")]
-    steps += [run("end to end", [*nox, "tests", "--", "tests", *rest, SLOWEST])]
+    steps += [run("end to end", [*nox, "tests", "--", "tests", *rest, "-m", "not unhurried", SLOWEST])]
     steps += two_at_a_time(last)
     print(table(steps, time.monotonic() - started_s))
     passed, failed, skipped = (sum(getattr(s, f) for s in steps) for f in ("passed", "failed", "skipped"))

@@ -17,6 +17,8 @@ import yaml
 from speechhub.http import asr_schemas, schemas, voice_schemas
 from tests.http.conftest import wav
 
+pytestmark = pytest.mark.unhurried
+
 CLIP = wav(2.0)
 FORM = "/v1/audio/transcriptions"
 SPEECH = {"model": "tts-1", "input": "One two three.", "voice": "alloy"}

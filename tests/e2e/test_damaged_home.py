@@ -16,6 +16,8 @@ from tests.e2e.conftest import ECHO
 from tests.e2e.server import serving
 from tests.unit.voices.conftest import recording, tone, wav
 
+pytestmark = pytest.mark.unhurried
+
 GIGANTIC_BYTES = 1 << 30
 RSS_BYTES = 400 << 20
 

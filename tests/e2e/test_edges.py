@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -172,40 +173,33 @@ def test_a_client_that_still_writes_hears_the_refusal(server, announced, key, be
     assert json.loads(body)["error"]["message"]
 
 
-@pytest.mark.parametrize(
-    ("extra", "begin", "drip"),
-    [
-        ("content-length: 900000", b"", None),
-        ("content-length: 900000", FORM + bytes(5000), None),
-        ("content-length: 900000", FORM + bytes(5000), b"x"),
-        ("transfer-encoding: chunked", b"5\r\n--b\r\n\r\n", None),
-    ],
-)
-def test_a_stalled_upload_is_given_up(server, extra, begin, drip):
+STALLED = {
+    "without a byte": (head("content-length: 900000"), None),
+    "in the recording": (head("content-length: 900000") + FORM + bytes(5000), None),
+    "a byte at a time": (head("content-length: 900000") + FORM + bytes(5000), b"x"),
+    "in a chunk": (head("transfer-encoding: chunked") + b"5\r\n--b\r\n\r\n", None),
+    "JSON": (head("content-length: 90", path="/v1/audio/speech", kind="application/json") + b"{", None),
+}
+"""How a body stops: what is sent of it, and what drips afterwards."""
+
+
+def test_a_stalled_upload_is_given_up(server):
     """An upload that stops, or drips, is a 408 in OpenAI's shape, and its connection ends."""
-    with connect(server) as connection:
-        connection.sendall(head(extra) + begin)
-        while drip and not select.select([connection], [], [], IDLE_S / 10)[0]:
-            connection.sendall(drip)
 
-        status, headers, body, ended = read_answer(connection)
+    def stalled(begin, drip):
+        with connect(server) as connection:
+            connection.sendall(begin)
+            while drip and not select.select([connection], [], [], IDLE_S / 10)[0]:
+                connection.sendall(drip)
+            return read_answer(connection)
 
-    assert status == 408
-    assert body["error"]["code"] == "upload_timeout"
-    assert headers["x-request-id"]
-    assert ended
+    with ThreadPoolExecutor(len(STALLED)) as clients:
+        answered = dict(zip(STALLED, clients.map(stalled, *zip(*STALLED.values(), strict=True)), strict=True))
 
-
-def test_a_stalled_json_body_is_given_up_too(server):
-    """What holds for uploads holds for text."""
-    with connect(server) as connection:
-        connection.sendall(
-            head("content-length: 90", path="/v1/audio/speech", kind="application/json") + b"{"
-        )
-
-        status, _, body, _ = read_answer(connection)
-
-    assert (status, body["error"]["code"]) == (408, "upload_timeout")
+    for how, (status, headers, body, ended) in answered.items():
+        assert (status, body["error"]["code"]) == (408, "upload_timeout"), how
+        assert headers["x-request-id"], how
+        assert ended, how
 
 
 def test_a_slow_upload_that_moves_is_served(server):

@@ -140,6 +140,8 @@ from pathlib import Path
 sys.path.append({root!r})
 from tests.e2e.wheels import editable_plugin_wheel, plugin_wheel
 
+pytestmark = pytest.mark.unhurried
+
 FILES = {{"speechhub_echo/engine-requirements.txt": "numpy==2.0.0\\n"}}
 
 

@@ -14,6 +14,8 @@ import pytest
 from speechhub.speakable.wording import in_words
 from tests.e2e.server import serving
 
+pytestmark = pytest.mark.unhurried
+
 pytest.importorskip("speechhub_whisper", reason="the CPU engines are not installed")
 pytest.importorskip("speechhub_piper", reason="the CPU engines are not installed")
 

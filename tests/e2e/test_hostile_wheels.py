@@ -9,6 +9,8 @@ from speechhub.environments.packages import Installer, InstallError, find_uv
 from speechhub.mirrors import MIRRORS
 from tests.e2e.wheels import write_wheel
 
+pytestmark = pytest.mark.unhurried
+
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory):

@@ -22,6 +22,8 @@ from speechhub.errors import AudioError
 from tests.fuzz.damage import damaged
 from tests.fuzz.recordings import good_recordings
 
+pytestmark = pytest.mark.unhurried
+
 def heard(data):
     try:
         return decode(data, sample_rate=16_000, max_duration_s=600).duration_s

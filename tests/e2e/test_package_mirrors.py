@@ -12,6 +12,8 @@ from speechhub.environments.packages import Installer, InstallError, find_uv
 from speechhub.mirrors import Mirror, TorchSource
 from tests.e2e.wheels import write_wheel
 
+pytestmark = pytest.mark.unhurried
+
 BUILD = "cpu"
 
 

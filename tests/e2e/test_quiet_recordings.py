@@ -26,9 +26,10 @@ SAID = {
 RATE = 16_000
 MAX_WER = 0.05
 
-pytestmark = pytest.mark.skipif(
-    find_spec("speechhub_whisper") is None, reason="the CPU engines are not installed"
-)
+pytestmark = [
+    pytest.mark.unhurried,
+    pytest.mark.skipif(find_spec("speechhub_whisper") is None, reason="the CPU engines are not installed"),
+]
 
 
 def heard(tmp_path, *recordings):

@@ -12,6 +12,8 @@ from tests.e2e.conftest import ECHO
 from tests.e2e.server import serving
 from tests.http.conftest import wav
 
+pytestmark = pytest.mark.unhurried
+
 KEYS = {"SPEECHHUB_API_KEYS": "hush-first,hush-second", "SPEECHHUB_ADMIN_KEYS": "hush-admin"}
 WRONG = "hush-wrong"
 GOOD = {"authorization": "Bearer hush-first"}

@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.server import serving
 
+pytestmark = pytest.mark.unhurried
+
 pytest.importorskip("speechhub_piper", reason="the CPU engines are not installed")
 
 RATE = 24_000

@@ -14,6 +14,8 @@ from speechhub.mirrors import MIRRORS
 from tests.e2e.test_package_mirrors import make_index, mirror, usual  # noqa: F401 - fixtures
 from tests.e2e.wheels import write_wheel
 
+pytestmark = pytest.mark.unhurried
+
 PLUGINS = Path(__file__).parents[2] / "plugins"
 GPU_PLUGINS = ["speechhub-qwen-asr", "speechhub-indextts"]
 

@@ -14,6 +14,8 @@ from tests.e2e.conftest import ECHO, echo_env
 from tests.e2e.server import serving, until
 from tests.unit.voices.conftest import tone, wav
 
+pytestmark = pytest.mark.unhurried
+
 HERTZ = 180.0
 KILLS = 3
 
