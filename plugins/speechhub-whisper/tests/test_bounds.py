@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from threading import Event, Thread
 
+import faster_whisper.transcribe as fw
 import numpy as np
 import pytest
 
@@ -60,6 +61,45 @@ def test_an_ordinary_clip_is_as_without_budgets(transcribe, clip, monkeypatch, w
     monkeypatch.setattr(Work, "max_length", lambda _self, _prompt_tokens, limit: limit)
 
     assert transcribe(clip("en")[: 16_000 * 3], language="en", **wish) == bounded
+
+
+@pytest.mark.parametrize(
+    ("text", "seek", "kept"),
+    [
+        (" The old lighthouse stood at the edge of the cliff.", 614, False),  # said again, in 0.3 s
+        (" Thank you all for watching, and please subscribe to my channel.", 614, False),
+        (" And to all who watch.", 614, True),
+        (" Yes.", 635, True),
+        (" The old lighthouse stood at the edge of the cliff.", 350, True),  # there is time enough for it
+    ],
+)
+def test_the_last_moments_hold_no_sentence(engine, clip, monkeypatch, text, seek, kept):
+    """Whisper fills what follows the last word with a text of its own: that is not what was said."""
+    said = " The old lighthouse stood at the edge of the cliff. Every evening, the keeper climbed."
+
+    def segment(text, seek):
+        return fw.Segment(
+            id=1,
+            seek=seek,
+            start=seek / 100,
+            end=6.4,
+            text=text,
+            tokens=[*engine._model.hf_tokenizer.encode(text, add_special_tokens=False).ids, 50_364, 50_400],
+            avg_logprob=-0.2,
+            compression_ratio=1.0,
+            no_speech_prob=0.0,
+            words=None,
+            temperature=0.0,
+        )
+
+    monkeypatch.setattr(
+        engine._model, "transcribe", lambda *_, **__: ([segment(said, 0), segment(text, seek)], None)
+    )
+    found = engine._decoder.decode_one(
+        clip("en"), Clip(start_s=0.0, end_s=6.41), Wish(language="en", task="transcribe")
+    )
+
+    assert [one.text for one in found] == [said] + [text] * kept
 
 
 def test_repeats_are_decoded_once(transcribe, clip, generated):

@@ -21,7 +21,10 @@ from speechhub_whisper.model import Model
 from speechhub_whisper.rounds import fits
 from speechhub_whisper.sentences import split_into_sentences
 from speechhub_whisper.settings import WhisperSettings
-from speechhub_whisper.work import SpentError, Work
+from speechhub_whisper.work import SpentError, Work, is_made_up
+
+FRAMES_PER_S = 100
+"""Of Whisper's spectrograms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +84,13 @@ class Decoder:
             # Hotwords and earlier text together would leave too few tokens for the text itself.
             condition_on_previous_text=self._settings.condition_on_previous_text and not wish.hotwords,
         )
+        said = ""
         for raw in segments:
-            yield _segment(raw, clip, clip.start_s)
+            left_s = clip.duration_s - raw.seek / FRAMES_PER_S
+            tokens = sum(token < self._model.first_special for token in raw.tokens)
+            if not (raw.seek and is_made_up(tokens, left_s, said_before=raw.text.strip() in said)):
+                yield _segment(raw, clip, clip.start_s)
+            said += raw.text
 
     def decode_many(
         self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish

@@ -37,6 +37,11 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
         super().__init__(*args, **options)
         self.model = _Bounded(self.model)
 
+    @property
+    def first_special(self) -> int:
+        """The first token that stands for no text."""
+        return int(self.hf_tokenizer.token_to_id("<|endoftext|>"))
+
     def begin(self, work: Work) -> None:
         """Decode within the bounds of *work* until other work begins, or the recording is forgotten."""
         self._work = self.model.work = work
