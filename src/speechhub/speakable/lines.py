@@ -24,20 +24,22 @@ class Line:
 
 def assembled(marked: Iterable[str]) -> Iterator[Line]:
     """Yield the lines of texts that have `marks`; what has no word goes with the next line, or the last."""
-    line, wordless, text = Line(text=""), "", ""
+    line, text = Line(text=""), ""
+    wordless: list[str] = []
     for part in _all_parts(marked):
         if isinstance(part, str) and part not in (LINE, PARAGRAPH):
             text += part
             continue
-        said = _cells(f"{wordless} {text}" if wordless else text)
-        wordless, text = ("", "") if has_words(said) else (said, "")
-        if said and not wordless:
+        if has_words(text):
             if line.text or line.asked:
                 yield line
-            line = Line(text=said)
+            line, wordless = Line(text=_cells(" ".join([*wordless, text]))), []
+        elif alone := _cells(text):
+            wordless.append(alone)
+        text = ""
         line = _with_pause(line, part, wordless=bool(wordless))
     if wordless:
-        line = replace(line, text=f"{line.text} {wordless}".strip())
+        line = replace(line, text=" ".join([line.text, *wordless]).strip())
     if line.text or line.asked:
         yield line if line.asked else replace(line, pause_s=None)
 

@@ -34,10 +34,24 @@ _MARKS: Final = {
     "td_close": CELL,
     "th_close": CELL,
 }
+_IN_WORD: Final = re.compile(r"[^\W\d_]{2}\*\*[^\s*]{1,40}\*\*(?!\*)")
+"""Emphasis within a word, as in ``play**ed**``; ``x**n + y**n`` and ``f**k this s**t`` have none."""
+_ENDS: Final = frozenset('.:!?…"”»')
+"""What stands before marks that end emphasis though a letter follows, as in ``**Note:**Read this``."""
+_NAME: Final = re.compile(
+    r"__(?:all|annotations|bases|bool|builtins|call|class|contains|debug|def|del|delitem|dict|dir|doc|enter|eq"
+    r"|exit|file|float|format|func|function|future|ge|get|getattr|getattribute|getitem|gt|hash|import|index|init"
+    r"|int|iter|le|len|line|lt|main|missing|module|mro|name|ne|new|next|package|path|pycache|qualname|repr"
+    r"|reversed|set|setattr|setitem|sizeof|slots|str|subclasses|version|[a-z]{1,30}(?:_[a-z]{1,30}){1,5}"
+    r"|a?(?:enter|exit|iter|next|wait)|[ir]?(?:add|and|floordiv|mod|mul|or|pow|sub|truediv|xor))__(?!\w)",
+    re.IGNORECASE,
+)
+"""Names of Python and C, such as ``__init__`` and ``__FILE__``, which nobody means in bold."""
 _TASK: Final = re.compile(r"\[[ xX]\][ \t]+")
 _ESCAPED: Final = frozenset("*_`[]#~|<>+-.!\\")
 _DEFINITION: Final = re.compile(
-    r"^ {0,3}\[(?P<label>[^\^\]\[\n][^\]\[\n]{0,200})\]:[ \t]*<?(?:\w+://|www\.|mailto:|[/#])\S*.*$",
+    r"^ {0,3}\[(?P<label>[^\^\]\[\n][^\]\[\n]{0,200})\]:[ \t]*<?(?:\w+://|www\.|mailto:|[/#])\S*[ \t]*"
+    r"(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\))?[ \t]*$",
     re.MULTILINE,
 )
 _UNDERLINE: Final = re.compile(r"^ {0,3}={3,}[ \t]*$", re.MULTILINE)
@@ -200,8 +214,14 @@ def _emphasis(state: StateInline, silent: bool, *, strict: bool = False) -> bool
     if before in MARKS or after in MARKS or (marker == "*" and (is_wide(before) or is_wide(after))):
         can_open = not (after.isspace() or after in MARKS)
         can_close = not (before.isspace() or before in MARKS)
+    if marker == "*" and scanned.length == 2 and before in _ENDS and after.isalpha():  # noqa: PLR2004
+        can_close = True
+    if strict and marker == "_" and _NAME.match(state.src, start):
+        can_open = False
     if strict and marker == "*":
         words = scanned.length > 1 and not (before.isdigit() or after.isdigit())
+        if words and before.isalnum() and after.isalnum() and not (is_wide(before) or is_wide(after)):
+            can_open = can_open and _IN_WORD.match(state.src, max(0, start - 2)) is not None
         can_open = can_open and (words or is_wide(before) or not (before.isalnum() or before in ")]}%"))
         can_close = can_close and (words or is_wide(after) or not (after.isalnum() or after in "([{"))
     for _ in range(scanned.length):

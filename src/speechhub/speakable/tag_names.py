@@ -47,6 +47,8 @@ KNOWN: Final = (
 ))
 )
 # fmt: on
+VENDORS: Final = ("amazon:", "google:", "mstts:", "ssml:")
+"""How names begin that clouds have added to SSML, such as ``<mstts:express-as>``."""
 SPELLED: Final = frozenset({"characters", "spell-out", "verbatim", "letters"})
 """Values of ``interpret-as`` whose text is said letter by letter."""
 STRENGTHS_S: Final = {

@@ -27,6 +27,7 @@ _BROKEN: Final = re.compile(
 )
 _VALUE: Final = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|[\"']?([^\s\"'>]+))")
 _END: Final = re.compile(r"</([A-Za-z][\w:.-]*)")
+_SUB: Final = re.compile(r"<(?P<end>/?)sub\b[^<>]{0,1000}>", re.IGNORECASE)
 _TIME: Final = re.compile(r"\+?(\d{0,9}(?:\.\d{0,9})?)\s*(ms|s)?", re.IGNORECASE)
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _BACKTICKS: Final = re.compile("`+")
@@ -119,7 +120,7 @@ class _Reader:
     def _is_tag(self, name: str, found: re.Match[str]) -> bool:
         """Tell whether what looks like a tag is one."""
         small, attributes = name.lower(), found["attributes"]
-        if self._document:
+        if self._document or small.startswith(tag_names.VENDORS):
             return True
         if small not in tag_names.KNOWN or not (name == small or name.isupper()):
             return False
@@ -127,7 +128,9 @@ class _Reader:
             return False
         if found["end"]:
             return small in tag_names.ALWAYS or self._open.get(small, 0) > 0
-        if small in tag_names.ALWAYS and len(small) > 1:
+        # "A <script> tag" is what a sentence is about, and hides no rest.
+        skipped = small in tag_names.SKIPPED
+        if (found["void"] and skipped) or (small in tag_names.ALWAYS and len(small) > 1 and not skipped):
             return True
         return bool(attributes) or self._closes(small, found.end()) or self._stands_alone(small, found)
 
@@ -144,25 +147,32 @@ class _Reader:
         self._open[name] = self._open.get(name, 0) + (-1 if closes else 1)
         if closes:
             return self._structure(name), found.end()
-        if name in tag_names.SKIPPED and not attributes.endswith("/"):
-            end = self._end_of(name, found.end())
-            return "", len(self._text) if end < 0 else end
+        if name in tag_names.SKIPPED and not found.groupdict().get("void"):
+            return "", max(self._end_of(name, found.end()), found.end())
         return self._with_values(name, _values(attributes), found.end())
 
     def _with_values(self, name: str, values: dict[str, str], place: int) -> tuple[str, int]:
         """Return what is said for a tag whose attributes say it, and where the text goes on."""
         if name == "break":
             return _break(values), place
+        if name == "sup" and self._is_power(place):
+            return "^", place
         if name == "img":
             return values.get("alt", ""), place
         if name == "sub" and "alias" in values:
-            return values["alias"], max(self._end_of(name, place), place)
+            tag = _SUB.search(self._text, place) if self._closes(name, place) else None
+            return (values["alias"], tag.end()) if tag and tag["end"] else ("", place)
         if name == "say-as" and values.get("interpret-as", "").lower() in tag_names.SPELLED:
             end = self._end_of(name, place)
             if end >= 0:
                 inner = _TAG.sub("", self._text[place : self._text.rfind("<", 0, end)])
                 return _spelled(_undone(inner)), end
         return self._structure(name), place
+
+    def _is_power(self, place: int) -> bool:
+        """Tell whether digits on both sides of the tag that ends at *place* would become another number."""
+        before = self._text[self._text.rfind("<", 0, place) - 1 : place][:1]
+        return before.isdigit() and self._text[place : place + 2].lstrip("-−")[:1].isdigit()  # noqa: RUF001
 
     def _structure(self, name: str) -> str:
         if name in tag_names.PARAGRAPHS:

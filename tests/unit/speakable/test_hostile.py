@@ -53,6 +53,12 @@ REPEATED = [
     "\ufdd3",
     '"',
     "===\n",
+    "-|-\n",
+    "!\n\n",
+    "<sub alias=x>y</sub>",
+    "a**b",
+    "aa**",
+    "__a_",
 ]
 
 

@@ -59,6 +59,10 @@ Temperatures of -5 °C to +3 °C.
 H2O, CO2, x^2 and e=mc^2.
 The ratio is 3:2, and 4/5 of it.
 {"a": 1, "b": [2, 3]}
+x**n + y**n = z**n, and a**b**c
+That f**king b**ch said s**t.
+The __init__ and __del__ methods, and __FILE__ too
+if __name__ == "__main__": main()
 a && b || c, !d, a != b
 Rock & Roll & more
 &c. and &amp without a semicolon
@@ -68,6 +72,8 @@ Yes/no, and/or, he/she/they
 =5+3
 "Quoted," she said. 'So?'
 [Jo]: hello
+[Jo]: /me waves
+[Source]: https has more
 100,000.00 or 100.000,00
 @jo and #hashtag_here
 It's 6'2" tall and 5*

@@ -91,3 +91,36 @@ def test_only_breaks_and_comments_are_nothing_to_say():
     """A pause is one, whether or not there are words."""
     assert list(read("<!-- nothing -->")) == []
     assert list(read('<break time="2s"/>')) == [Line(text="", pause_s=2.0, asked=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "Put a <script> tag in the <svg> part. Then reload.",
+            ["Put a <script> tag in the <svg> part. Then reload."],
+        ),
+        ('<script src="x.js"/> still here', ["still here"]),
+        ("<svg/> text", ["text"]),
+        ("<speak><metadata/>Hello</speak>", ["Hello"]),
+        ("<speak>one <sub alias='two'>three</speak>", ["one three"]),
+        ("<sub alias='x'>all of <sub alias='y'>this</sub> end", ["all of y end"]),
+        ("<sub alias='x'>y, then H<sub>2</sub>O", ["y, then H2O"]),
+    ],
+)
+def test_a_tag_without_an_end_hides_nothing(text, lines):
+    """Neither the rest of the text, nor what stands before the end of another one."""
+    assert said(text) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("10<sup>6</sup> and 10<sup>-3</sup>, the 1<sup>st</sup>", "10^6 and 10^-3, the 1st"),
+        ('<voice name="a"><mstts:express-as style="sad">Hi</mstts:express-as></voice> you', "Hi you"),
+        ('<amazon:effect name="whispered">psst</amazon:effect>', "psst"),
+    ],
+)
+def test_powers_and_the_tags_of_clouds(text, line):
+    """A power is no other number, and SSML without a <speak> around it is no text."""
+    assert said(text) == [line]

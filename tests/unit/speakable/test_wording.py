@@ -126,6 +126,7 @@ READINGS = {
         "z. B. Äpfel, d.h. Obst, usw.": "zum Beispiel Äpfel, das heißt Obst, und so weiter.",
         "Dr. Müller, Hr. Meier, Nr. 5": "Doktor Müller, Herr Meier, Nummer fünf",
         "Hauptstr. 5": "Hauptstraße fünf",
+        "10:30–12:00 Uhr, 9.00 - 17.00 Uhr": ("zehn Uhr dreißig bis zwölf Uhr, neun Uhr bis siebzehn Uhr"),
         "nach 5 Min. und 10 Std. sind": "nach fünf Minuten und zehn Stunden sind",
     },
     "fr": {
@@ -144,6 +145,7 @@ READINGS = {
         "Louis XIV au XVIIe siècle, François Ier": "Louis quatorze au dix-septième siècle, François Ier",
         "le 01/05/2024": "le premier mai deux mille vingt-quatre",
         "5 km/h, 50 %": "cinq kilomètres heure, cinquante pour cent",
+        "9h-17h, 14h30 – 16 h": "neuf heures à dix-sept heures, quatorze heures trente à seize heures",
     },
     "es": {
         "1.234,5": "mil doscientos treinta y cuatro coma cinco",
@@ -160,15 +162,18 @@ READINGS = {
         "5,30 €, 5 km/h": "cinque euro e trenta, cinque chilometri orari",
         "il Sig. Rossi, la Dott.ssa Bianchi": "il signor Rossi, la dottoressa Bianchi",
         "n. 5 ecc.": "numero cinque eccetera.",
+        "€ 2 mln, 1,5 mld €": "due milioni di euro, uno virgola cinque miliardi di euro",
     },
     "pt": {
         "R$ 5,30, R$ 2 milhões": "cinco reais e trinta centavos, dois milhões de reais",
         "10h30, 3ª": "dez e trinta, terceira",
+        "9h-17h30": "nove horas a dezessete e trinta",
         "a Dra. Silva & filhos, p. ex.": "a doutora Silva e filhos, por exemplo.",
     },
     "nl": {
         "€ 5,30, € 5,-": "vijf euro dertig, vijf euro",
         "om 10:30 uur, 5 km/u": "om tien uur dertig, vijf kilometer per uur",
+        "€ 2 mln, 10:30–12:00 uur": "twee miljoen euro, tien uur dertig tot twaalf uur",
         "bijv. dhr. Jansen, d.w.z. de 3e": "bijvoorbeeld de heer Jansen, dat wil zeggen de derde",
     },
     "ru": {
@@ -178,6 +183,7 @@ READINGS = {
         "5 млн человек, 1 млрд долларов": "пять миллионов человек, один миллиард долларов",
         "в 2024 г., т. е. сейчас": "в две тысячи двадцать четыре году, то есть сейчас",
         "3-й, 2-я, 5-го, 7-ми": "третий, вторая, пятого, 7-ми",
+        "в 90-е и 2000-е годы": "в 90-е и 2000-е годы",
         "XX век, в XIX веке": "двадцатый век, в девятнадцатом веке",
         "$5 млн, 10 тыс. руб.": "пять миллионов долларов, десять тысяч рублей",
         "№5, 50%": "номер пять, пятьдесят процентов",

@@ -49,8 +49,8 @@ $ US$ USD: dollar; cent
     ordinals=dict.fromkeys(("e", "ste", "de"), "spellout-ordinal"),
     with_part="{main} {part}",
     scales=nouns("""
-miljoen mln.: miljoen
-miljard mld.: miljard
+miljoen mln. mln: miljoen
+miljard mld. mld: miljard
 """),
     per="per",
     units=nouns("""
@@ -119,6 +119,13 @@ tel. = telefoon @ number
         Rewrite(
             pattern=r"(?<![\w.,-])(?P<number>[0-9]{1,3})(?:e|ste|de)(?= [a-zà-ÿ]{3})",
             words=lambda match, grammar: spell(int(match["number"]), grammar.language, "spellout-ordinal"),
+        ),
+        Rewrite(
+            pattern=(
+                r"(?<![\w.:,-])(?P<hour>[01]?[0-9]|2[0-3])[:.](?P<minute>[0-5][0-9])(?:[ \u00a0]uur)?"
+                r" ?[–-] ?(?=(?:[01]?[0-9]|2[0-4])[:.][0-5][0-9][ \u00a0]uur\b)"  # noqa: RUF001
+            ),
+            words=lambda match, grammar: f"{_time(match, grammar)} {grammar.to} ",
         ),
         Rewrite(
             pattern=r"(?<![\w.:,-])(?P<hour>[01]?[0-9]|2[0-3])[:.](?P<minute>[0-5][0-9])[ \u00a0]uur\b",

@@ -161,6 +161,13 @@ tél. = téléphone @ number
     rewrites=(
         Rewrite(
             pattern=(
+                r"(?<![\w.,:-])(?P<hour>[01]?[0-9]|2[0-3])[ \u00a0\u202f]?h(?P<minute>[0-5][0-9])?"
+                r" ?[–-] ?(?=(?:[01]?[0-9]|2[0-4])[ \u00a0\u202f]?h(?:[0-5][0-9])?\b)"  # noqa: RUF001
+            ),
+            words=lambda match, grammar: f"{_time(match, grammar)} {grammar.to} ",
+        ),
+        Rewrite(
+            pattern=(
                 r"(?<![\w.,:-])(?P<hour>[01]?[0-9]|2[0-3])[ \u00a0\u202f]?h"
                 r"(?:[ \u00a0\u202f]?(?P<minute>[0-5][0-9])(?:[ \u00a0]min\b)?)?(?![\w/])"
             ),

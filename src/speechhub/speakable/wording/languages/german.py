@@ -169,6 +169,13 @@ St. = Sankt @ name
 """,
     rewrites=(
         Rewrite(
+            pattern=(
+                r"(?<![\w.:,-])(?P<hour>[01]?[0-9]|2[0-3])[:.](?P<minute>[0-5][0-9])(?:[ \u00a0]Uhr)?"
+                r" ?[–-] ?(?=(?:[01]?[0-9]|2[0-4])[:.][0-5][0-9][ \u00a0]Uhr\b)"  # noqa: RUF001
+            ),
+            words=lambda match, grammar: f"{_time(match, grammar)} {grammar.to} ",
+        ),
+        Rewrite(
             pattern=r"(?<![\w.:,-])(?P<hour>[01]?[0-9]|2[0-3])[:.](?P<minute>[0-5][0-9])[ \u00a0]Uhr\b",
             words=_time,
         ),

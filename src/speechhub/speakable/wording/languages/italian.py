@@ -57,8 +57,8 @@ $ US$ USD: dollaro, dollari; centesimo, centesimi
     ordinals={"º": _MASCULINE, "ª": _FEMININE},
     with_part="{main} e {part}",
     scales=nouns("""
-milione milioni: milione, milioni
-miliardo miliardi: miliardo, miliardi
+milione milioni mln: milione, milioni
+miliardo miliardi mld: miliardo, miliardi
 """),
     after_million=lambda name: f"di {name}",
     units=nouns("""

@@ -131,6 +131,13 @@ tel. = telefone @ number
 """,
     rewrites=(
         Rewrite(
+            pattern=(
+                r"(?<![\w.,:-])(?P<hour>[01]?[0-9]|2[0-3])h(?P<minute>[0-5][0-9])?"
+                r" ?[–-] ?(?=(?:[01]?[0-9]|2[0-4])h(?:[0-5][0-9])?\b)"  # noqa: RUF001
+            ),
+            words=lambda match, grammar: f"{_time(match, grammar)} {grammar.to} ",
+        ),
+        Rewrite(
             pattern=r"(?<![\w.,:-])(?P<hour>[01]?[0-9]|2[0-3])h(?P<minute>[0-5][0-9])?(?![\w/])", words=_time
         ),
     ),

@@ -59,6 +59,8 @@ def _clock(hour: int, minute: int, grammar: Grammar) -> str:
 
 
 def _ordinal(match: re.Match[str], grammar: Grammar) -> str | None:
+    if match["ending"] == "е" and match["number"].endswith("0") and len(match["number"]) in (2, 4):
+        return None  # a decade, which is many years and no ordinal number
     return spell(int(match["number"]), grammar.language, _ENDINGS[match["ending"]])
 
 
