@@ -1,5 +1,6 @@
 """Bytes that are no UTF-8, at every entrance of a request: 400, and what they look like."""
 
+import gzip
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -29,6 +30,21 @@ def check(answer, *said, param=None):
     for words in said:
         assert words in error["message"], error
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "invalid_value", param)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"input":"one\ntwo"}', "is written as \\n"),
+        (b'{"input":"one\ttwo"}', "a tab as \\t"),
+        (b'{"input":"x","stream":True}', "true, false and null, in small letters"),
+        (b'{"input":"x","voice":None}', "true, false and null, in small letters"),
+        (gzip.compress(b'{"input":"x"}'), "is compressed by gzip"),
+    ],
+)
+async def test_what_people_write_for_json_is_told(http, body, said):
+    """Ends of lines as they are, Python's names of constants, and compression."""
+    check(await http.post("/v1/audio/speech", content=body, headers=JSON), said)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ def fault_of(data: bytes | bytearray) -> str | None:
         return None
     if mark := marked(data):
         return f"is {mark}, and must be UTF-8: save or send it as that"
+    if data.startswith(b"\x1f\x8b"):
+        return "is compressed by gzip, which is not undone here: send it as it is, without Content-Encoding"
     if data.count(0) > max(1, len(data) // 4):
         return "is not UTF-8: so many of its bytes are zero that it looks like UTF-16. Convert it to UTF-8"
     try:

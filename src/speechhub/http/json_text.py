@@ -23,6 +23,7 @@ _ESCAPES: Final = re.compile(
 )
 """A backslash, a pair and, by their names, what no text has. Source: RFC 8259, section 7."""
 _FIELD: Final = re.compile(rb'"([A-Za-z_]\w{0,63})"\s*:\s*$')
+_PLACE: Final = re.compile(r"\(byte ([0-9]{1,18})\)")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS: Final = b"[]{}"
 _OTHERS: Final = bytes(set(range(256)) - set(_BRACKETS))
@@ -64,7 +65,7 @@ def decode_json(
     except UnicodeError as error:  # a ValueError, like the next
         raise _unreadable(what, "text in it is not UTF-8", param) from error
     except (ValueError, OverflowError) as error:  # msgspec.DecodeError is the former
-        raise _unreadable(what, str(error), param) from error
+        raise _unreadable(what, f"{error}{_slip(bytes(text), str(error))}", param) from error
 
 
 def twice_encoded(value: object) -> str:
@@ -119,6 +120,17 @@ def _is_deep(text: bytes | bytearray) -> bool:
     brackets = np.frombuffer(_STRING.sub(b"", text).translate(None, _OTHERS), np.uint8)
     steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
     return bool(len(steps)) and int(steps.cumsum().max()) > MAX_DEPTH
+
+
+def _slip(text: bytes, reason: str) -> str:
+    """Return what people get wrong where reading *text* ended; nothing where it is something else."""
+    found = _PLACE.search(reason)
+    rest = text[int(found[1]) :] if found else b""
+    if rest.startswith((b"\n", b"\r", b"\t")):
+        return ". Within a text, the end of a line is written as \\n and a tab as \\t; a JSON library does so"
+    if rest.startswith((b"True", b"False", b"None")):
+        return ". JSON has true, false and null, in small letters"
+    return ""
 
 
 def _unreadable(what: str, reason: str, param: str | None) -> InvalidValueError:
