@@ -47,6 +47,9 @@ _NAME: Final = re.compile(
     re.IGNORECASE,
 )
 """Names of Python and C, such as ``__init__`` and ``__FILE__``, which nobody means in bold."""
+_DELIMITERS: Final = re.compile(r"^[ \t>]*\|[ \t]*:?-[-:| \t]*$", re.MULTILINE)
+_ROW: Final = re.compile(r"^[ \t>]*\|.*$", re.MULTILINE)
+_CODE: Final = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]*(?<!`)\1(?!`)")
 _TASK: Final = re.compile(r"\[[ xX]\][ \t]+")
 _ESCAPED: Final = frozenset("*_`[]#~|<>+-.!\\")
 _DEFINITION: Final = re.compile(
@@ -96,8 +99,15 @@ class Markdown:
         if part.count("[") > MOST_BRACKETS:
             yield unwrapped(part) + PARAGRAPH
             return
+        if "`" in part and _DELIMITERS.search(part):  # a cell more than the head has would be lost
+            part = _ROW.sub(lambda row: _CODE.sub(_escaped, row[0]), part)
         tokens = self._parser.parse(part, {"references": self._references})
         yield from _Rendering(part, tokens, strict=self._strict).pieces()
+
+
+def _escaped(code: re.Match[str]) -> str:
+    """Return code in a table's row so that its bars end no cell."""
+    return re.sub(r"(?<!\\)\|", r"\|", code[0])
 
 
 class _Rendering:

@@ -78,6 +78,10 @@ def test_headings_emphasis_code_and_lists(mode):
         ("**W**orld, 2**3**4 and x**2 + y**2", ["World, 2**3**4 and x**2 + y**2"]),
         ("[Source]: https://x.org/y explains it.", ["[Source]: x.org explains it."]),
         ("[b] here\n\n[b]: <https://x.org> (t)", ["b here"]),
+        (
+            "| Op | Means |\n|---|---|\n| `||` | or |\n| `a \\| b` | pipe |",
+            ["Op, Means", "||, or", "a | b, pipe"],
+        ),
         ("play**ed** and un**believ**able", ["played and unbelievable"]),
         ("**Note:**Read this. **Step 1:**Mix", ["Note:Read this. Step 1:Mix"]),
         ("\u202babc\u202c **b**", ["\u202babc\u202c b"]),
