@@ -53,6 +53,7 @@ READINGS = {
             "one pound and one penny, twenty euros, five euros, five hundred yen, seven rupees"
         ),
         "-$5": "minus five dollars",
+        "$2 mil": "two million dollars",
         "$5-$10, €5–10": "five to ten dollars, five to ten euros",
         "$5 million–$10 million, $5.50-$6.75": (
             "five million to ten million dollars, "
@@ -168,6 +169,7 @@ READINGS = {
         "R$ 5,30, R$ 2 milhões": "cinco reais e trinta centavos, dois milhões de reais",
         "10h30, 3ª": "dez e trinta, terceira",
         "9h-17h30": "nove horas a dezessete e trinta",
+        "R$ 2 mil": "dois mil reais",
         "a Dra. Silva & filhos, p. ex.": "a doutora Silva e filhos, por exemplo.",
     },
     "nl": {

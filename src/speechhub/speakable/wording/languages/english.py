@@ -43,7 +43,7 @@ C$ CA$: Canadian dollar, Canadian dollars; cent, cents
     with_part="{main} and {part} {part_name}",
     scales=nouns("""
 thousand k K: thousand
-million M m: million
+million M m mil: million
 billion bn B: billion
 trillion tn T: trillion
 """),

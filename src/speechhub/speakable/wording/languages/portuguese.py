@@ -131,6 +131,10 @@ tel. = telefone @ number
 """,
     rewrites=(
         Rewrite(
+            pattern=r"(?<!\w)R\$[ \u00a0]?(?P<number>[0-9]{1,3}(?:,[0-9]{1,2})?)[ \u00a0]mil\b",
+            words=lambda match, _: f"{match['number']} mil reais",
+        ),
+        Rewrite(
             pattern=(
                 r"(?<![\w.,:-])(?P<hour>[01]?[0-9]|2[0-3])h(?P<minute>[0-5][0-9])?"
                 r" ?[–-] ?(?=(?:[01]?[0-9]|2[0-4])h(?:[0-5][0-9])?\b)"  # noqa: RUF001
