@@ -112,6 +112,15 @@ async def test_events_tell_what_is_said(speak):
     assert events[-1]["usage"]["input_tokens"] == -(-len(CASE) // 4)
 
 
+async def test_events_tell_the_words_that_the_engine_gets(speak):
+    """Where it reads no numbers itself, and the language is known."""
+    answer, texts = await speak("It costs $5.30.", stream_format="sse", language="en")
+
+    first = next(json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {"))
+    assert first["text"] == "It costs five dollars and thirty cents."
+    assert texts == [first["text"]]
+
+
 async def test_the_limit_counts_the_text_as_it_was_sent(speak):
     """Markup is part of it."""
     answer, _ = await speak("<b>" * 1365 + "ab")

@@ -242,7 +242,8 @@ class SpeechDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     audio: bytes
     """Base64 on the wire."""
     text: str | UnsetType = UNSET
-    """On the first event: what is said, line by line, once the text's markup is undone."""
+    """On the first event: what is said, line by line: without markup, and in words where the engine
+    does not read numbers and signs itself."""
 
 
 class PlainTokenUsage(msgspec.Struct, frozen=True, kw_only=True):

@@ -279,13 +279,13 @@ class SpeechService:
         capabilities = tts_capabilities(placement)
         await self._turns.take()
         lines = await self._lines(job, placement)
-        said += [line.text for line in lines if line.text]
         await self._check_pauses(job, placement, lines)
         own = await self.voices(placement, deadline=deadline)
         part = await self._casting.cast(
             job.voice, job.emotion, job.instructions, own=own, placement=placement
         )
         lines = await self._worded(lines, job, placement, own, part.voice)
+        said += [line.text for line in lines if line.text]
         cut = self._pieces(job, placement, lines)
         opening = list(itertools.islice(cut, 2))
         if part.stored:

@@ -60,7 +60,10 @@ _DEFINITION: Final = re.compile(
 _UNDERLINE: Final = re.compile(r"^ {0,3}={3,}[ \t]*$", re.MULTILINE)
 """What makes a heading of the line above; the other kind, of dashes, is a rule as well."""
 _NOTE: Final = re.compile(r"^ {0,3}\[\^(?P<label>[^\]\s]{1,60})\]:[ \t]*", re.MULTILINE)
-_NOTE_MARK: Final = re.compile(r"\[\^(?P<label>[^\]\s]{1,60})\]")
+_NOTE_MARK: Final = re.compile(r"\[\^(?P<label>[^\]\s]{1,60})\](?![+*?{])")
+"""Not in a regular expression, such as ``[^1]+``."""
+_DESTINATION: Final = re.compile(r"[/.#:@?%]")
+"""What is in each address but few variables: ``items[i](x)`` is a call."""
 
 
 class Markdown:
@@ -77,6 +80,8 @@ class Markdown:
         self._parser = MarkdownIt("commonmark", {"html": False})
         self._parser.enable(["table", "strikethrough"]).disable(_MISFIRING)
         self._parser.inline.ruler.at("emphasis", _strict_emphasis if strict else _emphasis)
+        if strict:
+            self._parser.validateLink = _leads_somewhere  # type: ignore[assignment,method-assign]
 
     def without_notation(self, text: str) -> str:
         """Return *text* without where its links lead, the marks of its footnotes, and underlines."""
@@ -103,6 +108,11 @@ class Markdown:
             part = _ROW.sub(lambda row: _CODE.sub(_escaped, row[0]), part)
         tokens = self._parser.parse(part, {"references": self._references})
         yield from _Rendering(part, tokens, strict=self._strict).pieces()
+
+
+def _leads_somewhere(address: str) -> bool:
+    """Tell whether an address is one; a link without any is a link as well."""
+    return not address or _DESTINATION.search(address) is not None
 
 
 def _escaped(code: re.Match[str]) -> str:

@@ -61,6 +61,8 @@ The ratio is 3:2, and 4/5 of it.
 {"a": 1, "b": [2, 3]}
 x**n + y**n = z**n, and a**b**c
 That f**king b**ch said s**t.
+Call items[i](x) and a[1](2), or f[0](y, z).
+The pattern [^1]+ and the pattern [^2]* match.
 The __init__ and __del__ methods, and __FILE__ too
 if __name__ == "__main__": main()
 a && b || c, !d, a != b
