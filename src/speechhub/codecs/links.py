@@ -68,6 +68,8 @@ class NextLink:
             # A length that leaves something over may be wrong, as in a file that was never finished.
             whole = demuxer == "matroska" or self._said_end + 2 >= size
             self._next = max(start + 4, self._said_end) if whole else start + 4
+        elif demuxer == "avi":
+            self._said_end = _said_end(file, demuxer, start)
 
     def missing_bytes(self, file: BinaryIO) -> int:
         """Return how many bytes the recording lacks of what it says that it has."""
@@ -108,7 +110,7 @@ def _said_end(file: BinaryIO, demuxer: str, start: int) -> int:
     """
     file.seek(start)
     head = file.read(LONGEST_HEAD)
-    if demuxer in {"wav", "aiff"}:
+    if demuxer in {"wav", "aiff", "avi"}:
         length = int.from_bytes(head[4:8], "big" if head[:4] in {b"FORM", b"RIFX"} else "little")
         return start + 8 + length if 0 < length < STREAMED_BYTES else start
     if demuxer == "matroska":
@@ -116,6 +118,11 @@ def _said_end(file: BinaryIO, demuxer: str, start: int) -> int:
         length, bits = _ebml_size(head[place + 4 :]) if place > 0 else (0, 0)
         if bits and length != (1 << bits) - 1:
             return start + place + 4 + bits // 7 + length
+    if demuxer == "w64":
+        return start + int.from_bytes(head[16:24], "little")
+    if demuxer == "au":
+        length = int.from_bytes(head[8:12], "big")
+        return start + int.from_bytes(head[4:8], "big") + length if length < STREAMED_BYTES else start
     if demuxer == "caf":
         return _chunks_end(file, start)
     return start

@@ -39,6 +39,8 @@ RAMP_S: Final = 0.2
 """How long it takes to get from one gain to the next, in seconds."""
 PEAK: Final = 0.9
 """What is raised stays below; a knock between quiet words is not raised with them."""
+LOUDEST_OFFSET: Final = 0.1
+"""What is raised does without its offset if that would become louder: it would leave no room for speech."""
 STEP: Final = 31
 """One sample of so many tells whether a recording may be quiet."""
 LOUD_SAMPLES: Final = 0.08
@@ -73,9 +75,12 @@ class Raiser:
         if not gains and before == 1.0:
             return block
         curve = self._curve(len(block), before, gains)
-        raised = block * curve
-        raised *= np.where(curve > 1, _limit(raised, max(1, round(FRAME_S * self._sample_rate))), 1)
-        return raised
+        offset = block.mean()
+        if abs(offset) * curve.max() < LOUDEST_OFFSET:
+            offset = np.float32(0.0)
+        raised = (block - offset) * curve + offset / curve
+        raised *= _limit(raised, max(1, round(FRAME_S * self._sample_rate)))
+        return np.where(curve > 1, raised, block)
 
     def _quiet(self, block: Samples) -> list[tuple[int, int]]:
         """Return where nothing is loud for a while, as first sample and end."""
@@ -116,7 +121,7 @@ class Raiser:
         loudest = float(np.quantile(levels, 1 - LOUD_SHARE / 4))
         guess = min(10 ** (MAX_GAIN_DB / 20), max(1.0, (least / max(loudest, 1e-12)) ** 0.5))
         detector = VoiceDetector(self._sample_rate)
-        heard = detector.process(np.clip(block * np.float32(guess), -1.0, 1.0))
+        heard = detector.process(np.clip((block - block.mean()) * np.float32(guess), -1.0, 1.0))
         spoken = levels[: len(heard)][heard[: len(levels)] >= SPEECH]
         if len(spoken) < MIN_SPEECH:
             return 1.0
@@ -144,6 +149,7 @@ def may_be_quiet(pcm16: NDArray[np.int16], sample_rate: int) -> bool:
     some = pcm16[::STEP]
     cell = max(1, min(len(some), round(CELL_S * sample_rate / STEP)))
     cells = some[: len(some) // cell * cell].reshape(-1, cell)
+    cells = cells - cells.mean(axis=1, keepdims=True, dtype=np.float32)  # an offset is no loudness
     level = round(32768 * 10 ** (LEAST_DBFS / 20))
     loud = np.count_nonzero((cells > level) | (cells < -level), axis=1)
     quiet = (loud <= LOUD_SAMPLES * cell) & (np.ptp(cells, axis=1) > FAINT_PCM16)

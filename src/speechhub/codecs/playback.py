@@ -29,7 +29,7 @@ MAX_BROKEN_PACKETS: Final = 1_000
 MAX_ERRORS: Final = 16
 """How often reading on may fail, one time after the other, until the container ends there."""
 
-TIMED: Final = frozenset({"matroska", "mov", "ogg", "flac", "mpegts", "mpeg", "avi", "asf", "flv"})
+TIMED: Final = frozenset({"matroska", "mov", "ogg", "flac", "mpegts", "mpeg", "avi", "asf", "flv", "caf"})
 """Demuxers whose time stamps come from the file. The others count what they read, which is no news."""
 GAPLESS: Final = frozenset({"ogg", "flac", "mpegts", "mpeg"})
 """Containers in which sound is always there: a gap is damage. In others a microphone may have been off."""

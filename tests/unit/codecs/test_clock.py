@@ -423,6 +423,18 @@ def test_a_film_whose_sound_ends_at_damage_says_so():
     assert warnings
 
 
+def test_the_table_of_a_caf_tells_how_much_is_lost():
+    """Packets of silence are small: the size of what is damaged tells nothing."""
+    samples = noise(6, 48_000)
+    samples[96_000:144_000] = samples[192_000:] = 0
+    data = record("caf", "alac", 48_000, "mono", samples=samples)
+
+    heard_samples, warnings = load(overwritten(data, 0.4, 40_000))
+
+    assert len(heard_samples) / RATE == pytest.approx(len(load(data)[0]) / RATE, abs=0.07)
+    assert "damaged" in warnings[0]
+
+
 def test_packets_that_say_nothing_do_not_end_the_recording():
     """To a decoder an empty packet is the end; the next one begins anew."""
     file = webm(own)
@@ -442,6 +454,10 @@ def test_packets_that_say_nothing_do_not_end_the_recording():
         ("wav", "pcm_s24le"),
         ("aiff", "pcm_s16be"),
         ("caf", "pcm_s16be"),
+        ("au", "pcm_s16be"),
+        ("w64", "pcm_s16le"),
+        ("avi", "pcm_s16le"),
+        ("avi", "libmp3lame"),
         ("flac", "flac"),
         ("mp3", "libmp3lame"),
         ("mp4", "aac"),

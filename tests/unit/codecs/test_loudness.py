@@ -97,6 +97,17 @@ def test_an_offset_is_no_loudness(speech):
     assert level_dbfs(heard - heard.mean()) == pytest.approx(LEAST_DBFS, abs=3)
 
 
+@pytest.mark.parametrize("offset", [0.02, -0.2])
+@pytest.mark.parametrize("dbfs", [-50, -60])
+def test_an_offset_larger_than_the_speech_does_not_keep_it_quiet(speech, dbfs, offset):
+    quiet = at(speech, dbfs) + np.float32(offset)
+
+    heard = Raiser(RATE).process(quiet)
+
+    assert level_dbfs(heard - heard.mean()) == pytest.approx(LEAST_DBFS, abs=3)
+    assert may_be_quiet(pcm16(quiet), RATE)
+
+
 def test_a_quiet_start_is_raised_and_what_is_loud_stays(speech):
     """Each block by itself, with a smooth way from one to the next."""
     loud = np.tile(speech, 5)
