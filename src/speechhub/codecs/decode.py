@@ -29,7 +29,7 @@ from speechhub.codecs.playback import Blocks, Playback
 from speechhub.codecs.sniff import ID3, after_id3, sniff
 from speechhub.codecs.tracks import TrackChoice, TrackTaken
 from speechhub.codecs.undecodable import explain, name_codecs
-from speechhub.codecs.upload import CORRUPT, Upload
+from speechhub.codecs.upload import CORRUPT, SCATTERED, Upload
 from speechhub.domain.audio import Audio
 from speechhub.errors import (
     AudioError,
@@ -54,6 +54,10 @@ _CONTAINER_OPTIONS: Final = {
     "fflags": "-genpts",  # PyAV asks for it; it reads ahead, to invent stamps that no audio lacks
     "max_streams": str(MAX_STREAMS),
 }
+_BUFFER_BYTES: Final = 32_768
+"""What is read at once; PyAV's own."""
+_SMALL_BUFFER_BYTES: Final = 4096
+"""The same where each chunk may be looked for in another place."""
 _MOV_OPTIONS: Final = {"enable_drefs": "0", "use_absolute_path": "0"}
 
 
@@ -197,6 +201,7 @@ def _play_track(playback: Playback, upload: Upload, demuxer: str, choice: TrackC
             "r",
             format=demuxer,
             container_options=_options_for(demuxer),
+            buffer_size=_SMALL_BUFFER_BYTES if demuxer in SCATTERED else _BUFFER_BYTES,
             metadata_errors="replace",  # a tag in an old code page is no reason to refuse the audio
             io_open=_refuse_to_open,
         ) as container:

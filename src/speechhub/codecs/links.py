@@ -11,6 +11,8 @@ Apple Core Audio Format Specification, Audio Interchange File Format 1.3, Sun's 
 import re
 from typing import BinaryIO, Final
 
+from speechhub.codecs.ebml import size_at
+
 WINDOW_BYTES: Final = 1024 * 1024
 LONGEST_HEAD: Final = 128
 """No pattern below matches more bytes."""
@@ -115,7 +117,7 @@ def _said_end(file: BinaryIO, demuxer: str, start: int) -> int:
         return start + 8 + length if 0 < length < STREAMED_BYTES else start
     if demuxer == "matroska":
         place = head.find(_SEGMENT)
-        length, bits = _ebml_size(head[place + 4 :]) if place > 0 else (0, 0)
+        length, bits = size_at(head[place + 4 :]) if place > 0 else (0, 0)
         if bits and length != (1 << bits) - 1:
             return start + place + 4 + bits // 7 + length
     if demuxer == "w64":
@@ -152,14 +154,6 @@ def _page_end(file: BinaryIO, end: int) -> int:
     if len(page) < 27:  # noqa: PLR2004 - RFC 3533, section 6
         return end
     return first + at + 27 + page[26] + sum(page[27 : 27 + page[26]])
-
-
-def _ebml_size(data: bytes) -> tuple[int, int]:
-    """Return a size of Matroska's, and its bits: all of them set means unknown."""
-    if not data or not data[0]:
-        return 0, 0
-    width = 9 - data[0].bit_length()
-    return int.from_bytes(data[:width], "big") & ((1 << 7 * width) - 1), 7 * width
 
 
 def _after_first_pages(file: BinaryIO, start: int, size: int) -> int:

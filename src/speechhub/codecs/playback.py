@@ -12,7 +12,9 @@ from av.container import InputContainer
 from av.packet import Packet
 from numpy.typing import NDArray
 
+from speechhub.codecs.chunk_index import ChunkIndex
 from speechhub.codecs.damage import Damage
+from speechhub.codecs.ebml import leads_to
 from speechhub.codecs.links import STREAMED_BYTES
 from speechhub.codecs.mono import Mono
 from speechhub.codecs.plain import PlainWav
@@ -31,14 +33,12 @@ MAX_ERRORS: Final = 16
 
 TIMED: Final = frozenset({"matroska", "mov", "ogg", "flac", "mpegts", "mpeg", "avi", "asf", "flv", "caf"})
 """Demuxers whose time stamps come from the file. The others count what they read, which is no news."""
-GAPLESS: Final = frozenset({"ogg", "flac", "mpegts", "mpeg"})
+GAPLESS: Final = frozenset({"ogg", "flac", "mpegts", "mpeg", "avi"})
 """Containers in which sound is always there: a gap is damage. In others a microphone may have been off."""
 PROMISING: Final = frozenset({"mov", "flac", "aiff", "tta", "wv"})
 """Demuxers that know a stream's length from its header, and from nothing else."""
 CUT_OFF_S: Final = 0.5
 """How much, in seconds, a recording may be shorter than its header says: encoders round."""
-HOLE_BYTES: Final = 1024
-"""What lies between two packets of the same stream at most, where no other stream is."""
 MOST_LOST_S: Final = 10.0
 """Longest sound, in seconds, that one packet is taken for by its size."""
 _DURATION: Final = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d{1,9})?)")
@@ -67,7 +67,7 @@ class Playback:
         self._heard_bytes = 0
         self._whole_end = 0
         """Where the last packet ends that could be decoded."""
-        self._holes = _Holes("", alone=False)
+        self._holes = _Holes("", upload)
 
     @property
     def sample_rate(self) -> int:
@@ -110,10 +110,13 @@ class Playback:
         zero = container.start_time
         self._timeline.begin(zero / av.time_base if timed and zero is not None else None)
         promised_s = self._promised_s(container, stream, demuxer)
-        self._holes = _Holes(demuxer, alone=len(container.streams) == 1)
+        self._holes = _Holes(demuxer, self._upload)
+        index = ChunkIndex(stream) if demuxer == "avi" else None
         lost_s = 0.0
         for packet in self._packets(container, stream):
             self._holes.look(packet)
+            if index is not None:
+                index.correct(packet)
             frames = self._decoded(stream, packet)
             if frames is None:
                 lost_s += self._lost_s(packet, demuxer)
@@ -258,17 +261,22 @@ class Playback:
 class _Holes:
     """Tells whether a gap is damage; lives as long as its container is open."""
 
-    def __init__(self, demuxer: str, *, alone: bool) -> None:
+    def __init__(self, demuxer: str, upload: Upload) -> None:
         self._always = demuxer in GAPLESS
-        self._looks = demuxer == "matroska" and alone
-        self._place = 0
+        self._peek = upload.peek if demuxer == "matroska" else None
+        self._last: AudioPacket | None = None
         self._found = False
 
     def look(self, packet: "AudioPacket") -> None:
-        """See whether bytes were left out before the packet."""
-        if self._looks and packet.size and packet.pos is not None:
-            self._found |= 0 < self._place < packet.pos - HOLE_BYTES
-            self._place = packet.pos + packet.size
+        """See whether something was left out before the packet that is no element of the container."""
+        if self._peek is None or not packet.size or packet.pos is None or packet.pts is None:
+            return
+        last, self._last = self._last, packet
+        if last is None or last.pos is None or last.pts is None:
+            return
+        gap_s = _length_s(packet.pts - last.pts - (last.duration or 0), packet.time_base)
+        if gap_s > MIN_GAP_S:
+            self._found |= leads_to(self._peek, last.pos, last.size, packet.pos) is False
 
     def take(self) -> bool:
         """Return whether the gap that is here is damage."""

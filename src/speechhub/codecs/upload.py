@@ -13,6 +13,10 @@ from speechhub.errors import CorruptAudioError, RequestCancelledError
 READS_PER_BYTE: Final = 8
 """How often over FFmpeg may read the file: an index that points to the same bytes a million times
 would otherwise keep a thread busy for hours."""
+SCATTERED: Final = frozenset({"avi"})
+"""Demuxers that go to and fro between the chunks of sound and of pictures, and read a buffer at each."""
+SCATTERED_READS_PER_BYTE: Final = 256
+"""The same for those; what reading takes of the processor is bounded as well."""
 
 _XING: Final = re.compile(rb"(?:Xing|Info)\x00\x00\x00[\x01\x03\x05\x07\x09\x0b\x0d\x0f](.{4})", re.DOTALL)
 """With the flag that a number of frames follows. Source: LAME's doc/html/lame-vbr.html, "VBR header"."""
@@ -40,10 +44,14 @@ class Upload:
         self._cancelled = cancelled
         self._stopped = False
         self._left = self._size * READS_PER_BYTE + 2**20
+        self._scattered = False
 
     def open(self, start: int, demuxer: str) -> None:
         """Begin the recording that begins at *start* in the file."""
         self._start = start
+        if demuxer in SCATTERED and not self._scattered:
+            self._scattered = True
+            self._left += self._size * SCATTERED_READS_PER_BYTE
         if demuxer in TAKEN_FOR_DAMAGE:
             self._size = end_of_sound(self._file, start, self._size)
         self._link = NextLink(self._file, demuxer, start, self._size)
@@ -65,12 +73,17 @@ class Upload:
         missing_bytes = self._link.missing_bytes(self._file)
         return missing_bytes > (0 if self._link.is_exact else tolerated * (self._size - self._start))
 
-    def tag_end(self, place: int) -> int:
-        """Return where a tag of ID3 ends that begins at *place*, or a little after it; 0 if there is none."""
+    def peek(self, place: int, size: int) -> bytes:
+        """Return up to *size* bytes at a place of the recording; what FFmpeg reads next stays the same."""
         now = self._file.tell()
         self._file.seek(self._start + place)
-        found = _ID3.search(self._file.read(ID3_NEAR))
+        data = self._file.read(size)
         self._file.seek(now)
+        return data
+
+    def tag_end(self, place: int) -> int:
+        """Return where a tag of ID3 ends that begins at *place*, or a little after it; 0 if there is none."""
+        found = _ID3.search(self.peek(place, ID3_NEAR))
         if not found:
             return 0
         size = 0
@@ -80,10 +93,7 @@ class Upload:
 
     def xing_frames(self) -> int:
         """Return how many frames an MP3 says that it has, in a first frame for that; 0 if it does not."""
-        place = self._file.tell()
-        self._file.seek(self._start)
-        found = _XING.search(self._file.read(4096))
-        self._file.seek(place)
+        found = _XING.search(self.peek(0, 4096))
         return int.from_bytes(found[1], "big") if found else 0
 
     def read(self, size: int) -> bytes:

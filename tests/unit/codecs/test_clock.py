@@ -139,6 +139,50 @@ def test_a_track_that_begins_late(container, codec, late_s):
     assert warnings == ()
 
 
+@pytest.mark.parametrize("codec", ["pcm_s16le", "libmp3lame", "ac3"])
+@pytest.mark.parametrize("late_s", [0.0, 3.5])
+def test_sound_and_pictures_of_an_avi_may_lie_apart(codec, late_s):
+    """Its demuxer goes to and fro between them, and reads the file many times over."""
+    pictures = [number / 25 for number in range(400)]
+
+    length_s, stretches, warnings = heard(
+        timed("avi", codec, lambda time_s: time_s + late_s, video=pictures, seconds=12.0)
+    )
+
+    # Chunks of an AVI have no time of their own: none is left out before the first sound.
+    assert stretches == near((0, 12), within=0.1)
+    assert length_s == pytest.approx(12, abs=0.1)
+    assert warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("avi", codec) for codec in ("pcm_s16le", "libmp3lame", "ac3", "aac")]
+    + [("matroska", codec) for codec in ("pcm_s16le", "libmp3lame", "aac", "flac", "libopus")],
+)
+def test_damage_to_a_film_moves_no_word(container, codec):
+    """The index of an AVI tells the times of what follows, and Matroska's clusters do."""
+    film = timed(container, codec, own, video=[number / 25 for number in range(300)], seconds=12.0)
+    whole_s = len(load(film)[0]) / RATE
+
+    samples, warnings = load(overwritten(film, 0.4, len(film) // 10))
+
+    assert len(samples) / RATE == pytest.approx(whole_s, abs=0.1)
+    assert warnings
+
+
+@pytest.mark.parametrize("codec", ["pcm_s16le", "libmp3lame", "aac", "flac", "libopus"])
+def test_a_gap_in_a_film_is_no_damage(codec):
+    """Its microphone was off while the pictures went on."""
+    film = timed("matroska", codec, with_gap, video=[number / 25 for number in range(125)])
+
+    length_s, stretches, warnings = heard(film)
+
+    assert length_s == pytest.approx(5, abs=0.1)
+    assert stretches == near((0, 1.5), (3.5, 5), within=0.1)
+    assert warnings == ()
+
+
 def test_pictures_that_begin_late_change_nothing():
     data = timed("matroska", "aac", own, video=[2.0, 2.2, 2.4])
 
@@ -362,6 +406,8 @@ DAMAGED = [
     ("mp3", "libmp3lame", 44_100, 1000, 0.15),
     ("adts", "aac", 44_100, 1000, 0.15),
     ("amr", "libopencore_amrnb", 8_000, 300, 0.4),
+    ("avi", "pcm_s16le", 16_000, 30_000, 0.07),
+    ("avi", "libmp3lame", 44_100, 10_000, 0.07),
 ]
 
 
