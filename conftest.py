@@ -2,6 +2,8 @@
 
 import gc
 
+import hypothesis  # noqa: F401 - it looks for who holds its generators, and would not find what is frozen
+
 
 def pytest_collection_finish() -> None:
     """Keep the collector out of what lasts: it would look through thousands of tests again and again."""

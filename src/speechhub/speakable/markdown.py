@@ -46,7 +46,7 @@ _NAME: Final = re.compile(
     r"|a?(?:enter|exit|iter|next|wait)|[ir]?(?:add|and|floordiv|mod|mul|or|pow|sub|truediv|xor))__(?!\w)",
     re.IGNORECASE,
 )
-"""Names of Python and C, such as ``__init__`` and ``__FILE__``, which nobody means in bold."""
+"""Names of Python and C, such as ``__init__`` and ``__FILE__``, which are not meant to be bold."""
 _DELIMITERS: Final = re.compile(r"^[ \t>]*\|[ \t]*:?-[-:| \t]*$", re.MULTILINE)
 _ROW: Final = re.compile(r"^[ \t>]*\|.*$", re.MULTILINE)
 _CODE: Final = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]*(?<!`)\1(?!`)")
