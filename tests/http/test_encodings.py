@@ -126,6 +126,25 @@ async def test_escapes_that_are_no_text(http, route, name, escape, said):
     check(answer, said, param=name.decode())
 
 
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (rb'{"input": "Hi", "emotion": {"alpha": 0.5, "text": "\u0000"}}', "emotion.text"),
+        (rb'{"input": "a, \"b\": {", "emotion": {"vector": {"sad": 1}, "text": "\ud800"}}', "emotion.text"),
+        (rb'{"emotion": {"text": "x"}, "input": "\u0000"}', "input"),
+        (rb'{"timestamp_granularities": ["word", "\u0000"]}', "timestamp_granularities"),
+        (b'{"input": "Hi", "emotion": {"text": "caf\xe9"}}', "emotion.text"),
+        (b"[" * 20_000 + rb'{"input": "\u0000"}', None),
+    ],
+)
+async def test_the_field_of_a_fault_is_named_with_its_parents(http, body, param):
+    """As for other faults of fields within fields."""
+    answer = await http.post("/v1/audio/speech", content=body, headers=JSON)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+
+
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/translations"])
 @pytest.mark.parametrize(
     ("field", "said", "param"),
