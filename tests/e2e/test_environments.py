@@ -25,6 +25,8 @@ from tests.e2e.server import serving, until
 from tests.e2e.wheels import plugin_wheel, write_wheel
 from tests.http.conftest import wav
 
+pytestmark = pytest.mark.unhurried
+
 DEADLINE_S = 120
 """For a whole installation, on a slow and busy machine."""
 
@@ -139,8 +141,6 @@ from pathlib import Path
 
 sys.path.append({root!r})
 from tests.e2e.wheels import editable_plugin_wheel, plugin_wheel
-
-pytestmark = pytest.mark.unhurried
 
 FILES = {{"speechhub_echo/engine-requirements.txt": "numpy==2.0.0\\n"}}
 

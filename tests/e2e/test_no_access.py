@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unhurried
+
 ROOT = Path(__file__).resolve().parents[2]
 CASES = 300
 PROGRAM = f"""
@@ -21,8 +23,6 @@ from speechhub.codecs.decode import decode
 from speechhub.errors import AudioError
 from tests.fuzz.damage import damaged
 from tests.fuzz.recordings import good_recordings
-
-pytestmark = pytest.mark.unhurried
 
 def heard(data):
     try:
