@@ -87,6 +87,17 @@ def test_every_operation_is_described(description):
         assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
 
 
+def test_a_value_that_is_no_text_is_described(http, description):
+    """Wherever a path or a query may hold one."""
+    for (method, path), operation in operations(description).items():
+        if not operation.get("parameters"):
+            continue
+        assert "400" in operation["responses"], (method, path)
+        if method == "GET":
+            answer = http.get(re.sub(r"{\w+}", "%00", path), params={"model": "\0", "model_id": "\0"})
+            assert answer.status_code == 400, (method, path)
+
+
 def test_references_lead_somewhere(description):
     """Each $ref has its component, and each schema is referred to."""
     schema_names = set()
