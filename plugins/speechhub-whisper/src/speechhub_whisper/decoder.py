@@ -18,10 +18,10 @@ from speechhub.engine import Segment, Word
 from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut
 from speechhub_whisper.ladder import LADDER, Attempt
 from speechhub_whisper.model import Model
-from speechhub_whisper.rounds import fits
+from speechhub_whisper.rounds import fits, is_made_up
 from speechhub_whisper.sentences import split_into_sentences
 from speechhub_whisper.settings import WhisperSettings
-from speechhub_whisper.work import SpentError, Work, is_made_up
+from speechhub_whisper.work import SpentError, Work
 
 FRAMES_PER_S = 100
 """Of Whisper's spectrograms."""

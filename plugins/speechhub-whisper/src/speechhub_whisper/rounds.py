@@ -17,6 +17,13 @@ MAX_ODD_WORDS: Final = 0.1
 MIN_COVERED: Final = 0.65
 """Part of the speech that is within some word; between 0.72 and 0.85 where all is written."""
 
+LAST_MOMENTS_S: Final = 2.0
+"""A window of less is what follows the last word of the window before, in seconds."""
+FEW_TOKENS: Final = 4
+"""So many tokens may stand there in any case."""
+LAST_TOKENS_PER_S: Final = 20
+"""And so many for each second of it, unless they repeat what was said."""
+
 
 def fits(words: Sequence[tuple[float, float]], clip: Clip, tokens: int) -> bool:
     """Tell whether a text has about the words that are spoken in its clip.
@@ -37,3 +44,17 @@ def fits(words: Sequence[tuple[float, float]], clip: Clip, tokens: int) -> bool:
         and odd <= MAX_ODD_WORDS * len(words)
         and covered_s >= MIN_COVERED * sum(end_s - start_s for start_s, end_s in clip.speech)
     )
+
+
+def is_made_up(tokens: int, left_s: float, *, said_before: bool) -> bool:
+    """Tell whether the last moments of a clip are too short for their text.
+
+    Whisper is told what it wrote so far, and fills a window that holds next to nothing with that.
+
+    Args:
+        tokens: Length of the text, without timestamps.
+        left_s: From the beginning of the window to the end of the clip, in seconds.
+        said_before: Whether the same text was heard earlier in the clip.
+    """
+    rate = SPOKEN_TOKENS_PER_S if said_before else LAST_TOKENS_PER_S
+    return left_s < LAST_MOMENTS_S and tokens > FEW_TOKENS + rate * left_s

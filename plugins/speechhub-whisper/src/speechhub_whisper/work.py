@@ -18,13 +18,6 @@ LADDER_BUDGETS: Final = 3
 """After so many budgets each further window is decoded once, whatever comes out."""
 CLIP_BUDGETS: Final = 5
 """After so many budgets the clip ends."""
-LAST_MOMENTS_S: Final = 2.0
-"""A window of less is what follows the last word of the window before, in seconds."""
-FEW_TOKENS: Final = 4
-"""So many may stand there in any case."""
-LAST_TOKENS_PER_S: Final = 20
-"""And so many for each second of it; of what has been said before, that of a person who repeats it."""
-REPEATED_TOKENS_PER_S: Final = 6
 
 
 class SpentError(Exception):
@@ -34,20 +27,6 @@ class SpentError(Exception):
 def budget(duration_s: float) -> int:
     """Return how many tokens the text of one window may have, by the length of its clip in seconds."""
     return min(MAX_TOKENS, TOKENS_BESIDE + round(TOKENS_PER_S * duration_s))
-
-
-def is_made_up(tokens: int, left_s: float, *, said_before: bool) -> bool:
-    """Tell whether the last moments of a clip are too short for their text.
-
-    Whisper is told what it wrote so far, and fills a window that holds next to nothing with that.
-
-    Args:
-        tokens: Length of the text, without timestamps.
-        left_s: From the beginning of the window to the end of the clip, in seconds.
-        said_before: Whether the same text was heard earlier in the clip.
-    """
-    rate = REPEATED_TOKENS_PER_S if said_before else LAST_TOKENS_PER_S
-    return left_s < LAST_MOMENTS_S and tokens > FEW_TOKENS + rate * left_s
 
 
 class Work:
