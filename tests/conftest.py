@@ -1,8 +1,10 @@
 """What all tests share: every module has a category, and coroutines run on asyncio."""
 
+import logging
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 settings.register_profile("patient", deadline=None)  # a busy machine is slow: no test is timed
@@ -23,3 +25,14 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture
+def logging_put_back():
+    """Have what a command in the tests' process does to logging end with its test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)

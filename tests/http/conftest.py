@@ -1,14 +1,12 @@
 """The application on fakes, and the official client that talks to it without a socket."""
 
 import io
-import logging
 
 import av
 import httpx2
 import numpy as np
 import openai
 import pytest
-import structlog
 
 from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.gpu.monitor import NoGpus
@@ -163,14 +161,3 @@ def wav(seconds=1.0, rate=16_000):
 @pytest.fixture(scope="session")
 def clip():
     return wav()
-
-
-@pytest.fixture
-def logging_put_back():
-    """Have what a command in the tests' process does to logging end with its test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)

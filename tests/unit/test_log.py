@@ -8,24 +8,13 @@ import structlog
 from speechhub.log import configure_logging
 
 
-@pytest.fixture
-def restored():
-    """Logging as it was, afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 def fail(spoken):
     raise RuntimeError("a bug of ours")
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
 @pytest.mark.parametrize("by", ["structlog", "logging"])
-def test_tracebacks_hold_no_local_variables(restored, capsys, style, by):
+def test_tracebacks_hold_no_local_variables(logging_put_back, capsys, style, by):
     """A bug is logged with its traceback, without what the functions on the way had in hand."""
     configure_logging("info", style)
 
@@ -45,7 +34,7 @@ def test_tracebacks_hold_no_local_variables(restored, capsys, style, by):
 
 @pytest.mark.parametrize("style", ["console", "json"])
 @pytest.mark.parametrize("by", ["structlog", "logging"])
-def test_lines_are_bounded(restored, capsys, style, by):
+def test_lines_are_bounded(logging_put_back, capsys, style, by):
     """Whatever a value is, its line can be read and kept."""
     configure_logging("info", style)
     long = "x" * 10_000_000
@@ -65,7 +54,7 @@ def test_lines_are_bounded(restored, capsys, style, by):
 
 
 @pytest.mark.parametrize("style", ["console", "json"])
-def test_a_value_moves_no_cursor(restored, capsys, style):
+def test_a_value_moves_no_cursor(logging_put_back, capsys, style):
     """A path with control characters is written out; it neither clears the terminal nor forges a line."""
     configure_logging("info", style)
 

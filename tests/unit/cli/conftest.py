@@ -1,17 +1,15 @@
 """The command line in this process, on the echo engines and an empty home."""
 
 import json
-import logging
 
 import click.testing
 import pytest
-import structlog
 
 from speechhub.cli import main
 
 
 @pytest.fixture(autouse=True)
-def clean_settings(monkeypatch, tmp_path):
+def clean_settings(monkeypatch, tmp_path, logging_put_back):
     """Read no settings of the machine's, and put logging back as it was."""
     monkeypatch.chdir(tmp_path)
     for name in ("SPEECHHUB_CONFIG", "OPENAI_API_KEY", "COLUMNS", "NO_COLOR", "FORCE_COLOR"):
@@ -19,12 +17,6 @@ def clean_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("SPEECHHUB_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SPEECHHUB_STT_MODEL", "echo-stt")
     monkeypatch.setenv("SPEECHHUB_TTS_MODEL", "echo-tts")
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture
