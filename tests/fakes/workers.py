@@ -74,6 +74,7 @@ class FakeWorker:
         return self.settles
 
     async def stop(self, *, grace_s):
+        await self.fleet.stop_gate.wait()
         self.end(requested=True)
         return self.ended
 
@@ -91,7 +92,7 @@ class FakeWorker:
 
 
 class Fleet:
-    """Starts fake workers and keeps count of them; close `gate` to make loads hang."""
+    """Starts fake workers and keeps count of them; close `gate` to make loads hang, `stop_gate` for ends."""
 
     def __init__(self):
         self.gate = asyncio.Event()
@@ -100,6 +101,8 @@ class Fleet:
         self.prepare_gate.set()
         self.work_gate = asyncio.Event()
         self.work_gate.set()
+        self.stop_gate = asyncio.Event()
+        self.stop_gate.set()
         self.calls, self.cancelled = [], []
         self.hear = transcript_of
         self.load_error = self.prepare_error = None

@@ -87,10 +87,15 @@ def gpus():
 
 
 @pytest.fixture
-async def hub(settings, runner, gpus):
+async def fleet():
+    return Fleet()
+
+
+@pytest.fixture
+async def hub(settings, runner, gpus, fleet):
     metrics = Metrics()
     catalog = Catalog(MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"})
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=Fleet())
+    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
     library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
     voices = VoiceService(
         library,

@@ -95,6 +95,9 @@ async def test_every_series_is_explained(http):
     families = sorted(re.findall(r"^# TYPE (\w+)", answer.text, re.MULTILINE))
 
     shown = [name for name in families if not name.endswith("_created")]
+    assert {"speechhub_http_requests_total", "speechhub_queue_depth", "speechhub_switches_total"} <= set(
+        shown
+    )
     assert [name for name in shown if f"`{name}`" not in text] == []
 
 

@@ -1,5 +1,7 @@
 """GET /v1/models, /health and /."""
 
+import asyncio
+
 import openai
 import pytest
 
@@ -117,3 +119,33 @@ async def test_licences_are_told(client, hub, settings):
     Licences(settings.licences_file).accept([hub.catalog.find("bound").placement.model])
 
     assert (await client.models.retrieve("bound")).licence_accepted
+
+
+async def test_health_tells_the_state_of_each_model(http, hub, fleet):
+    """A model that is loaded, one that is loading, one that ends, and those that are not here."""
+
+    async def shown(model, state):
+        async with asyncio.timeout(5):
+            while (answer := (await http.get("/health")).json())["models"] != []:
+                states = {it["id"]: it["state"] for it in answer["models"]}
+                if states[model] == state:
+                    return states, answer["devices"][0]["state"]
+                await asyncio.sleep(0)
+        raise AssertionError("health tells no models")
+
+    await hub.manager.switch_to("ears")
+    fleet.gate.clear()
+    coming = asyncio.ensure_future(hub.manager.switch_to("mouth"))
+    loading = await shown("mouth", "loading")
+    fleet.gate.set()
+    await coming
+    fleet.stop_gate.clear()
+    going = [asyncio.ensure_future(hub.manager.unload(model)) for model in ("ears", "mouth")]
+    ending = await shown("mouth", "stopping")
+    fleet.stop_gate.set()
+    await asyncio.gather(*going)
+
+    away = {"bare-ears": "unloaded", "mimic": "unloaded", "bound": "unloaded"}
+    assert loading == ({"ears": "ready", "mouth": "loading"} | away, "STT")
+    assert ending == ({"ears": "stopping", "mouth": "stopping"} | away, "UNLOADING")
+    assert await shown("ears", "unloaded") == ({"ears": "unloaded", "mouth": "unloaded"} | away, "NONE")

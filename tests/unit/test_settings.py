@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from speechhub.errors import ConfigurationError
+from speechhub.lifecycle.limits import Limits
 from speechhub.settings import Settings, load_settings
 from speechhub.settings.expected import expected
 
@@ -212,3 +213,11 @@ def test_no_message_shows_a_key(tmp_path, name):
         load_settings(config_file=path, environ={})
 
     assert "hush" not in caught.value.message
+
+
+def test_the_mission_s_limits_are_the_defaults():
+    """A switch may take 30 s and an upload 50 MiB where the operator says nothing; the manager agrees."""
+    settings = Settings()
+
+    assert (settings.switch_timeout_s, settings.max_upload_bytes) == (30.0, 50 * 1024 * 1024)
+    assert Limits().switch_timeout_s == settings.switch_timeout_s

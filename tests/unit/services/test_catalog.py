@@ -1,7 +1,11 @@
 """Names that clients use, and what they mean here."""
 
+import importlib
+from pathlib import Path
+
 import pytest
 
+from speechhub.discovery import InstalledEngine
 from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.errors import (
     ConfigurationError,
@@ -10,6 +14,7 @@ from speechhub.errors import (
     NoDefaultModelError,
     WrongTaskError,
 )
+from speechhub.lifecycle.placement import place
 from speechhub.services.catalog import (
     OPENAI_MODELS,
     OPENAI_VOICES,
@@ -17,8 +22,10 @@ from speechhub.services.catalog import (
     stt_capabilities,
     tts_capabilities,
 )
+from speechhub.settings import Settings
 from tests.fakes.placements import CPU, GPU, placement, placements
 
+PLUGINS = Path(__file__).parents[3] / "plugins"
 ANNA, BERT = Voice(id="anna", name="Anna Ängström"), Voice(id="bert")
 MODELS = placements(
     placement("small", device=CPU, preference=5),
@@ -355,3 +362,35 @@ def test_capabilities_are_those_of_the_slot():
 
 def voice(name, voices=(ANNA, BERT), aliases=None):
     return Catalog(MODELS, voice_aliases=aliases).voice(name, list(voices), MODELS["mouth"])
+
+
+def described(*plugins):
+    """Return the real descriptions of plugins of this repository, installed here or not."""
+    specs = []
+    for plugin in plugins:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(PLUGINS / f"speechhub-{plugin}" / "src"))
+            specs.append(importlib.import_module(f"speechhub_{plugin.replace('-', '_')}").ENGINE)
+    return [InstalledEngine(spec=it, distribution=it.name, python=Path("/nowhere")) for it in specs]
+
+
+@pytest.mark.parametrize(
+    ("devices", "heard_by", "spoken_by"),
+    [((GPU, CPU), "qwen3-asr-0.6b", "indextts-2"), ((CPU,), "qwen3-asr-0.6b", "piper-en-us-joe")],
+    ids=["with a GPU", "without"],
+)
+def test_the_mission_s_engines_are_the_defaults_where_they_are_installed(devices, heard_by, spoken_by):
+    """Of all the engines of this repository together, by their real descriptions."""
+    engines = described("whisper", "piper", "qwen-asr", "indextts")
+
+    catalog = Catalog(place(engines, Settings(), devices))
+
+    assert (catalog.defaults[Slot.STT], catalog.defaults[Slot.TTS]) == (heard_by, spoken_by)
+
+
+@pytest.mark.parametrize("devices", [(GPU, CPU), (CPU,)], ids=["with a GPU", "without"])
+def test_whisper_base_and_piper_are_the_defaults_by_themselves(devices):
+    """It is what `scripts/serve` installs."""
+    catalog = Catalog(place(described("whisper", "piper"), Settings(), devices))
+
+    assert (catalog.defaults[Slot.STT], catalog.defaults[Slot.TTS]) == ("whisper-base", "piper-en-us-joe")

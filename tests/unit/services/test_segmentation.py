@@ -245,3 +245,16 @@ def test_a_text_is_cut_while_it_is_spoken(sentence):
         next(split_text((sentence * 3500)[:10_000]))
 
     assert sum(map(len, asked)) <= 3 * segmentation.WINDOW_CHARS
+
+
+def test_a_piece_has_a_thousand_characters_at_most():
+    """Where nothing else is said; a text of just so many stays whole, and pieces are filled."""
+    sentence = "It rained all day, and we stayed at home. "  # 42 characters
+    longest = (sentence * 24)[:999] + "."
+
+    pieces = cut(sentence * 60)
+
+    assert cut(longest) == [longest]
+    assert len(cut(longest + " Yes.")) == 2
+    assert [len(piece) for piece in pieces] == [965, 965, 587]
+    assert piece_chars("It rains.") == 1000
