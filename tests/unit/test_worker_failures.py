@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 import speechhub.errors
+from speechhub.engine import EngineDeviceError
 from speechhub.errors import (
     EngineError,
     EngineLoadError,
@@ -78,6 +79,41 @@ def test_foreign_error_says_all_while_loading():
 
     assert type(received) is EngineLoadError
     assert "no model.bin" in received.message
+
+
+@pytest.mark.parametrize("loading", [True, False])
+def test_a_device_that_cannot_be_used_is_no_other_failure_to_load(loading):
+    """The hub goes to the CPU on this one alone, so neither its class nor what to install may get lost."""
+    received = crossed(EngineDeviceError("libcublas.so.12 is missing. Install it."), loading=loading)
+
+    assert type(received) is EngineDeviceError
+    assert isinstance(received, EngineLoadError)
+    assert received.code == "engine_device_unusable"
+    assert received.message == "libcublas.so.12 is missing. Install it."
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA failed with error CUDA driver version is insufficient for CUDA runtime version",
+        "CUDA error: no kernel image is available for execution on the device",
+        "CUDA failed with error no CUDA-capable device is detected",
+        "the provided PTX was compiled with an unsupported toolchain.",
+        "Library libcublas.so.12 is not found or cannot be loaded",
+        "Library libcudnn_ops.so.9 cannot be loaded",
+        "libcublasLt.so.12: cannot open shared object file: No such file or directory",
+        "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU",
+        "Torch not compiled with CUDA enabled",
+    ],
+)
+def test_what_libraries_say_of_a_device_that_cannot_be_used(said):
+    """An engine that maps nothing itself falls back to the CPU, too; at work the words stay secret."""
+    received = crossed(RuntimeError(said), loading=True)
+
+    assert type(received) is EngineDeviceError
+    assert said in received.message
+    assert "speechhub doctor" in received.message
+    assert type(crossed(RuntimeError(said))) is EngineError
 
 
 @pytest.mark.parametrize("loading", [True, False])

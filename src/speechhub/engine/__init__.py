@@ -42,6 +42,7 @@ from speechhub.engine.spec import (
 from speechhub.engine.weights import forbid_code_in_weights
 from speechhub.errors import (
     ConfigurationError,
+    EngineDeviceError,
     EngineError,
     EngineLoadError,
     EngineOutOfMemoryError,
@@ -64,6 +65,7 @@ __all__ = [
     "DeviceMemory",
     "Emotion",
     "EmotionMode",
+    "EngineDeviceError",
     "EngineError",
     "EngineLoadError",
     "EngineOption",

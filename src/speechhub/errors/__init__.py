@@ -53,6 +53,7 @@ SpeechhubError
 ├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
 ├── EngineError                   an engine failed
 │   ├── EngineLoadError
+│   │   └── EngineDeviceError         its environment cannot compute on the device that it was given
 │   ├── EngineOutOfMemoryError
 │   ├── EngineCrashedError            the worker process ended
 │   └── EngineProtocolError           the worker said something that it may not say
@@ -71,6 +72,7 @@ from speechhub.errors.failures import (
     AnswerUnreadError,
     ConfigurationError,
     EngineCrashedError,
+    EngineDeviceError,
     EngineError,
     EngineLoadError,
     EngineOutOfMemoryError,
@@ -146,6 +148,7 @@ __all__ = [
     "CorruptAudioError",
     "DiskFullError",
     "EngineCrashedError",
+    "EngineDeviceError",
     "EngineError",
     "EngineFailingError",
     "EngineLoadError",

@@ -66,6 +66,15 @@ class EngineLoadError(EngineError):
     code = "engine_load_failed"
 
 
+class EngineDeviceError(EngineLoadError):
+    """The engine's environment cannot compute on the device, whatever the model.
+
+    Libraries or kernels are missing, or the driver is too old; the message says which, and what to install.
+    """
+
+    code = "engine_device_unusable"
+
+
 class EngineOutOfMemoryError(EngineError):
     """The device or the host has not enough memory for this request."""
 

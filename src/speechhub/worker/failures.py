@@ -7,15 +7,37 @@ While a model loads there is no such text yet, so there the message comes along.
 Standard library only: both sides import this module.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePath
+from typing import Final
 
 import speechhub.errors
-from speechhub.errors import EngineError, EngineLoadError, EngineOutOfMemoryError, SpeechhubError
+from speechhub.errors import (
+    EngineDeviceError,
+    EngineError,
+    EngineLoadError,
+    EngineOutOfMemoryError,
+    SpeechhubError,
+)
 from speechhub.errors.origin import calls
 
 _FRAMES = 3
 """How many of the innermost calls are named; enough to tell an engine's bug from its library's."""
+
+
+_UNUSABLE: Final = re.compile(
+    r"CUDA driver version is insufficient"
+    r"|no kernel image is available"
+    r"|no CUDA-capable device is detected"
+    r"|PTX was compiled with an unsupported toolchain"
+    r"|libcu(?:blas|dnn|dart|fft|rand|sparse|solver)\S* (?:is not found|cannot be loaded)"
+    r"|libcu(?:blas|dnn|dart|fft|rand|sparse|solver)\S*: cannot open shared object file"
+    r"|Found no NVIDIA driver"
+    r"|not compiled with CUDA enabled"
+)
+"""What CUDA, CTranslate2 and PyTorch say where an environment cannot compute on a GPU, whatever the model.
+Source: cudaGetErrorString in CUDA's Runtime API reference, and both libraries' sources."""
 
 
 def describe(error: BaseException, *, loading: bool = False) -> dict[str, object]:
@@ -59,6 +81,11 @@ def _translate(error: BaseException, *, loading: bool) -> EngineError:
         return EngineOutOfMemoryError(f"The engine ran out of memory ({type(error).__name__} in {where}).")
     if loading:
         said = str(error).strip()
+        if _UNUSABLE.search(said):
+            return EngineDeviceError(
+                f"{type(error).__name__}: {said} (in {where}). The engine's environment cannot compute on "
+                "this device; 'speechhub doctor' says what to install."
+            )
         return EngineLoadError(f"{type(error).__name__}{f': {said}' if said else ''} (in {where})")
     return EngineError(f"The engine failed with {type(error).__name__} in {where}.")
 
