@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.environments.known import known_engines
 from speechhub.gpu.monitor import NoGpus
 from speechhub.http.app import create_app
 from speechhub.lifecycle.limits import Limits
@@ -94,7 +95,9 @@ async def fleet():
 @pytest.fixture
 async def hub(settings, runner, gpus, fleet):
     metrics = Metrics()
-    catalog = Catalog(MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"})
+    catalog = Catalog(
+        MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"}, uninstalled=known_engines()
+    )
     manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
     library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
     voices = VoiceService(

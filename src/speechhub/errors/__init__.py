@@ -9,6 +9,7 @@ SpeechhubError
 │   ├── MissingValueError
 │   ├── ModelNotFoundError
 │   │   ├── NoDefaultModelError
+│   │   ├── ModelNotInstalledError    it is known, and its engine is not installed
 │   │   └── WrongTaskError            a model that speaks was asked to transcribe, or the reverse
 │   ├── ModelNotDeletableError        models belong to the operator, not to clients
 │   ├── AudioError
@@ -101,6 +102,7 @@ from speechhub.errors.refusals import (
     MissingValueError,
     ModelNotDeletableError,
     ModelNotFoundError,
+    ModelNotInstalledError,
     NoDefaultModelError,
     OperatorKeyRequiredError,
     OriginNotAllowedError,
@@ -167,6 +169,7 @@ __all__ = [
     "ModelFilesError",
     "ModelNotDeletableError",
     "ModelNotFoundError",
+    "ModelNotInstalledError",
     "NoDefaultModelError",
     "OperatorKeyRequiredError",
     "OriginNotAllowedError",

@@ -57,14 +57,33 @@ class ModelNotFoundError(RequestError):
     """No installed engine serves this model."""
 
     code = "model_not_found"
+    meant = ""
+    """Id of the model that is likely to be meant; empty if none is."""
 
-    def __init__(self, model: str, *, param: str = "model", known: Collection[str] = ()) -> None:
+    def __init__(
+        self, model: str, *, param: str = "model", known: Collection[str] = (), meant: str = ""
+    ) -> None:
+        """Name what is *known*, and the model that is likely to be *meant*."""
+        guess = f" Did you mean {meant!r}?" if meant else ""
         hint = (
             f" Installed: {', '.join(sorted(known))}."
             if known
             else " GET /v1/models lists what is installed."
         )
-        super().__init__(f"The model {quoted(model)} does not exist.{hint}", param=param)
+        super().__init__(f"The model {quoted(model)} does not exist.{guess}{hint}", param=param)
+        self.meant = meant
+
+
+class ModelNotInstalledError(ModelNotFoundError):
+    """The model is known, and its engine is not installed."""
+
+    def __init__(self, model: str, *, meant: str, advice: str) -> None:
+        """Say that *model*, by which the model *meant* is meant, needs its engine, and give *advice*."""
+        other = "" if meant == model else f" does not exist. {meant!r} does, but it"
+        RequestError.__init__(
+            self, f"The model {quoted(model)}{other} is not installed here. {advice}", param="model"
+        )
+        self.meant = meant
 
 
 class WrongTaskError(ModelNotFoundError):

@@ -7,10 +7,12 @@ from typing import Final
 
 from speechhub.domain.names import composed
 from speechhub.engine import EmotionMode, ModelPart, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.environments.known import KnownEngine, bare, known_model, near_model, spellings
 from speechhub.errors import (
     ConfigurationError,
     InvalidValueError,
     ModelNotFoundError,
+    ModelNotInstalledError,
     NoDefaultModelError,
     WrongTaskError,
 )
@@ -82,6 +84,7 @@ class Catalog:
         aliases: Mapping[str, str] | None = None,
         voice_aliases: Mapping[str, str] | None = None,
         parts: PartsOf | None = None,
+        uninstalled: Sequence[KnownEngine] = (),
     ) -> None:
         """Check the names against each other.
 
@@ -94,12 +97,14 @@ class Catalog:
             aliases: Further names of models.
             voice_aliases: Voice names that stand for others.
             parts: Names a model's optional parts that are there; by default all are.
+            uninstalled: Engines that are known and not installed, for advice.
 
         Raises:
             ConfigurationError: A default or an alias names a model that is not here.
         """
         self._placements = dict(placements)
         self._may_load = may_load
+        self._uninstalled = tuple(uninstalled)
         self._composed = {composed(name): name for name in self._placements}
         self._voice_aliases = {composed(name): voice for name, voice in (voice_aliases or {}).items()}
         self._parts = parts or (lambda placement: [part.name for part in placement.model.parts])
@@ -116,7 +121,9 @@ class Catalog:
         for alias, model in (aliases or {}).items():
             target = self._target(model)
             if target is None:
-                raise ConfigurationError(f"Setting aliases.{alias}: there is no model {model!r}.")
+                raise ConfigurationError(
+                    f"Setting aliases.{alias}: there is no model {model!r}.{self._advice(model)}"
+                )
             self._aliases[composed(alias)] = target
 
     def _default(self, slot: Slot, wanted: str | None, setting: str) -> str | None:
@@ -125,7 +132,7 @@ class Catalog:
             if wanted not in candidates:
                 raise ConfigurationError(
                     f"Setting {setting}: there is no {slot} model {wanted!r}; "
-                    f"there are: {', '.join(sorted(candidates)) or 'none'}."
+                    f"there are: {', '.join(sorted(candidates)) or 'none'}.{self._advice(wanted)}"
                 )
             return wanted
         willing = [p for p in candidates.values() if p.model.preference >= 0]
@@ -168,7 +175,7 @@ class Catalog:
             known = [p.target for p in self._placements.values() if p.slot is slot]
             if placement is not None:
                 raise WrongTaskError(name or "", does=DOES[placement.slot], wanted=DOES[slot], able=known)
-            raise ModelNotFoundError(name or "", known=known)
+            raise self._missing(name or "", known)
         return placement
 
     def find(self, name: str) -> Listing:
@@ -179,12 +186,27 @@ class Catalog:
         """
         target = self._target(name)
         if target is None:
-            raise ModelNotFoundError(name)
+            raise self._missing(name)
         return Listing(
             name=name if name in self._placements else composed(name),
             placement=self._placements[target],
             alias_of=None if composed(target) == composed(name) else target,
         )
+
+    def _missing(self, name: str, known: Collection[str] = ()) -> ModelNotFoundError:
+        """Return the error for a name that no model has; it says how to get the model, if that is known."""
+        if exact := known_model(name, self._uninstalled):
+            return ModelNotInstalledError(name, meant=name, advice=exact.advice)
+        candidates = [target for target in self._placements if not known or target in known]
+        meant = next((it for it in candidates if bare(name) in spellings(self._placements[it].model)), "")
+        if not meant and (close := near_model(name, self._uninstalled)):
+            return ModelNotInstalledError(name, meant=close.model.id, advice=close.advice)
+        return ModelNotFoundError(name, known=known, meant=meant)
+
+    def _advice(self, name: str) -> str:
+        """Return how to get the model *name*, for the operator; nothing if it is not known."""
+        model = known_model(name, self._uninstalled)
+        return f" Its engine is not installed: speechhub engines install {model.engine.name}" if model else ""
 
     def listings(self) -> list[Listing]:
         """Return all models, then all aliases, each by name."""

@@ -13,6 +13,7 @@ import structlog
 
 from speechhub.discovery import BrokenPlugin
 from speechhub.environments.find import discover_all
+from speechhub.environments.known import not_installed
 from speechhub.errors import ConfigurationError, ExhaustedError, SpeechhubError
 from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
@@ -56,6 +57,8 @@ class Hub:
     speech: SpeechService
     voices: VoiceService
     broken_plugins: Sequence[BrokenPlugin] = ()
+    installed: Sequence[str] = ()
+    """Names of the engines that are installed."""
     findings: Sequence[Finding] = ()
     """What in the settings cannot work with what is installed."""
     damages: DamageLog = field(default_factory=DamageLog)
@@ -99,13 +102,7 @@ class Hub:
         names = gpu_names()
         devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
         placements = place(found.engines, settings, devices)
-        store = ModelStore(
-            settings.models_dir,
-            hf_endpoint=settings.hf_endpoint,
-            modelscope=settings.modelscope,
-            hub_named=hub_named,
-            offline=settings.offline,
-        )
+        store = model_store(settings, hub_named=hub_named)
         damages = DamageLog()
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses, on_damage=damages.note)
         catalog = Catalog(
@@ -116,6 +113,7 @@ class Hub:
             aliases=settings.aliases,
             voice_aliases=settings.voice_aliases,
             parts=lambda placement: store.parts(placement.model, local=placement.path),
+            uninstalled=not_installed([engine.spec.name for engine in found.engines]),
         )
 
         library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices, on_damage=damages.note)
@@ -215,6 +213,7 @@ class Hub:
             ),
             voices=voices,
             broken_plugins=found.broken,
+            installed=[engine.spec.name for engine in found.engines],
             damages=damages,
             findings=inspect(
                 settings,
@@ -289,6 +288,17 @@ class Hub:
             await self.manager.switch_to(self.catalog.find(name).placement.target)
         except SpeechhubError as error:
             log.error("preload failed", model=name, error=str(error))
+
+
+def model_store(settings: Settings, *, hub_named: bool) -> ModelStore:
+    """Return the store that the settings describe; see `Hub.assemble`."""
+    return ModelStore(
+        settings.models_dir,
+        hf_endpoint=settings.hf_endpoint,
+        modelscope=settings.modelscope,
+        hub_named=hub_named,
+        offline=settings.offline,
+    )
 
 
 def _log_waits(progress: PullProgress) -> None:

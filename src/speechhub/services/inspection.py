@@ -9,7 +9,7 @@ from typing import Final
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Slot, TtsCapabilities
-from speechhub.errors import ModelNotFoundError, VoiceDamagedError
+from speechhub.errors import ModelNotFoundError, ModelNotInstalledError, VoiceDamagedError
 from speechhub.lifecycle.placement import Placement
 from speechhub.services.catalog import OPENAI_VOICES, Catalog
 from speechhub.settings import Settings
@@ -137,6 +137,8 @@ def _preloads(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     for name in settings.preload:
         try:
             catalog.find(name)
+        except ModelNotInstalledError as error:
+            yield Finding(subject="preload", text=error.message, breaks=True)
         except ModelNotFoundError:
             text = f"there is no model {name!r}. {near(name, (it.name for it in catalog.listings()))}"
             yield Finding(subject="preload", text=text, breaks=True)

@@ -9,6 +9,7 @@ computed from custom voices, and folders for what they build once.
 from speechhub.store.caches import EngineCaches
 from speechhub.store.file_set import check_part_names
 from speechhub.store.licences import Licences
+from speechhub.store.preview import Preview
 from speechhub.store.progress import PullProgress
 from speechhub.store.references import ReferenceCache
 from speechhub.store.status import ModelState, ModelStatus
@@ -20,6 +21,7 @@ __all__ = [
     "ModelState",
     "ModelStatus",
     "ModelStore",
+    "Preview",
     "PullProgress",
     "ReferenceCache",
     "check_part_names",

@@ -203,7 +203,7 @@ class Fetcher:
             if os.path.lexists(name) and not _is_file(name):
                 clear(name)  # a download writes there, and follows no link
             if n_bytes := _size(below(staging, file.path)):
-                meter.add(file.path, n_bytes)
+                meter.find(file.path, n_bytes)
         digests = {
             file.path: self._download(listing, file, below(staging, file.path), meter)
             for file in listing.files

@@ -57,7 +57,12 @@ class ModelHub:
         self._sleep = sleep
 
     def list_files(
-        self, hub: HubSource, wanted: Sequence[ModelFile] = (), *, on_wait: OnWait = silent
+        self,
+        hub: HubSource,
+        wanted: Sequence[ModelFile] = (),
+        *,
+        on_wait: OnWait = silent,
+        max_attempts: int = MAX_LISTING_ATTEMPTS,
     ) -> Listing:
         """Ask for the files of a repository, at which commit, with which sizes and digests.
 
@@ -65,6 +70,7 @@ class ModelHub:
             hub: The repository.
             wanted: Those of its files that matter; empty means all of them, but for hidden ones.
             on_wait: Told why, before each pause.
+            max_attempts: How often each hub is asked.
 
         Raises:
             ModelFilesError: No hub can be reached that has what is wanted.
@@ -75,7 +81,7 @@ class ModelHub:
                 repository = persist(
                     f"the hub {site.address} failed to list {hub.repo}",
                     partial(site.look, hub, wanted),
-                    max_attempts=MAX_LISTING_ATTEMPTS,
+                    max_attempts=max_attempts,
                     sleep=self._sleep,
                     on_wait=on_wait,
                 )

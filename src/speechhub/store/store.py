@@ -25,6 +25,7 @@ from speechhub.store.manifest import (
     refresh_times,
 )
 from speechhub.store.pins import Pins
+from speechhub.store.preview import Preview, PreviewFile, preview
 from speechhub.store.progress import ProgressMeter, PullProgress
 from speechhub.store.sites import HuggingFace, ModelScope, Site
 from speechhub.store.status import ModelState, ModelStatus
@@ -65,7 +66,8 @@ class ModelStore:
             *([ModelScope(modelscope)] if modelscope else []),
             HuggingFace(hf_endpoint, named=hub_named),
         ]
-        self._fetcher = Fetcher(self._layout, hub or ModelHub(sites), offline=offline)
+        self._hub = hub or ModelHub(sites)
+        self._fetcher = Fetcher(self._layout, self._hub, offline=offline)
 
     def resolve(
         self,
@@ -113,6 +115,42 @@ class ModelStore:
                 f"{error.strerror or error}. SPEECHHUB_HOME names the folder to use."
             ) from error
         return folder
+
+    def preview(
+        self,
+        model: ModelSpec,
+        *,
+        search_path: Sequence[Path] = (),
+        extras: Collection[str] = (),
+        unreachable: str = "",
+    ) -> tuple[Preview, ...]:
+        """Say what `resolve` would put into the store, and what is there; fetches nothing.
+
+        With *unreachable*, the fault of an earlier preview, the hub is not asked.
+
+        Raises:
+            ModelFilesError: The model has no part of a name in *extras*.
+        """
+        check_part_names(model, extras)
+        missing = self._missing(model, extras)
+        keys = {one.key for one in missing}
+        found = preview(
+            missing, self._hub, search_path=search_path, offline=self._offline, unreachable=unreachable
+        )
+        return tuple(
+            next(found) if one.key in keys else self._in_place(model, one)
+            for one in self._wanted(model, extras)
+        )
+
+    def _in_place(self, model: ModelSpec, one: FileSet) -> Preview:
+        manifest = read_manifest(self._folder(model, one))
+        files = manifest.files if manifest else ()
+        return Preview(
+            part=one.part,
+            state=ModelState.READY,
+            source=manifest.origin.partition(":")[2] if manifest else "",
+            files=tuple(PreviewFile(path=file.path, size_bytes=file.size_bytes) for file in files),
+        )
 
     def status(
         self, model: ModelSpec, *, local: Path | None = None, search_path: Sequence[Path] = ()

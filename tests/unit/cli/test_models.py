@@ -132,11 +132,19 @@ def test_pull_with_an_optional_part(run, in_parts, folder):
 
 def test_pull_with_a_part_that_does_not_exist_fetches_nothing(run, in_parts, folder):
     """All models are looked at before the first download."""
-    shown = run("models", "pull", "echo-stt", "echo-tts", "--with", "ear")
+    shown = run("models", "pull", "echo-stt", "echo-tts", "--with", "ear", "--with", "tail")
 
     assert shown.exit_code == 1
-    assert "Model 'echo-tts' has no part 'ear'; its parts: none." in shown.stderr
+    assert "Model 'echo-stt' has no part 'tail'; its parts: nose, ear." in shown.stderr
     assert not folder.exists()
+
+
+def test_a_part_is_for_the_models_that_have_it(run, in_parts, folder):
+    """Of several models, those without such a part are fetched as they are."""
+    shown = run("models", "pull", "echo-tts", "echo-stt", "--with", "ear")
+
+    assert shown.stdout == f"echo-tts: needs no files\necho-stt: {folder}\n"
+    assert (folder / "ear" / "weights.bin").exists()
 
 
 def test_pull_of_a_model_without_files(run):

@@ -7,6 +7,7 @@ import pytest
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.environments.known import known_engines
 from speechhub.errors import (
     ConfigurationError,
     InvalidValueError,
@@ -394,3 +395,22 @@ def test_whisper_base_and_piper_are_the_defaults_by_themselves(devices):
     catalog = Catalog(place(described("whisper", "piper"), Settings(), devices))
 
     assert (catalog.defaults[Slot.STT], catalog.defaults[Slot.TTS]) == ("whisper-base", "piper-en-us-joe")
+
+
+@pytest.mark.parametrize("setting", [{"stt_model": "qwen3-asr-0.6b"}, {"aliases": {"x": "qwen3-asr-0.6b"}}])
+def test_a_setting_names_a_model_that_is_not_installed(setting):
+    """The server does not start, and says what to install."""
+    with pytest.raises(ConfigurationError, match=r"not installed: speechhub engines install qwen-asr$"):
+        Catalog(MODELS, uninstalled=known_engines(), **setting)
+    with pytest.raises(ConfigurationError) as caught:
+        Catalog(MODELS, **setting)
+    assert "engines install" not in str(caught.value)
+
+
+def test_what_is_here_is_meant_before_what_is_not():
+    """A spelling of an installed model does not lead to another one."""
+    catalog = Catalog(placements(placement("indextts-20")), uninstalled=known_engines())
+
+    with pytest.raises(ModelNotFoundError, match=r"does not exist\. Did you mean 'indextts-20'\?") as caught:
+        catalog.find("IndexTTS20")
+    assert caught.value.meant == "indextts-20"

@@ -236,16 +236,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 def hub(monkeypatch):
     """A model hub with the toy model on it."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield from _served()
+    yield from served()
 
 
 @pytest.fixture
 def other_hub(hub):
     """Another model hub with the same model."""
-    yield from _served()
+    yield from served()
 
 
-def _served():
+def served():
+    """Serve a model hub; yields it, and ends it."""
     fake = FakeHub()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": fake}))
     server.daemon_threads = True

@@ -54,6 +54,7 @@ W2V_BERT = ModelPart(
         ModelFile(path="model.safetensors"),
     ),
     licence="MIT",
+    download_bytes=2_320_000_000,
 )
 CAMPPLUS = ModelPart(
     name="campplus",
@@ -61,6 +62,7 @@ CAMPPLUS = ModelPart(
     hub=HubSource(repo="funasr/campplus"),
     files=(ModelFile(path="campplus_cn_common.bin"),),
     licence="Apache-2.0",
+    download_bytes=28_000_000,
 )
 SEMANTIC_CODEC = ModelPart(
     name="semantic-codec",
@@ -68,6 +70,7 @@ SEMANTIC_CODEC = ModelPart(
     hub=HubSource(repo="amphion/MaskGCT"),
     files=(ModelFile(path="semantic_codec/model.safetensors"),),
     licence="CC-BY-NC-4.0",
+    download_bytes=177_000_000,
 )
 BIGVGAN = ModelPart(
     name="bigvgan",
@@ -75,6 +78,7 @@ BIGVGAN = ModelPart(
     hub=HubSource(repo="nvidia/bigvgan_v2_22khz_80band_256x"),
     files=(ModelFile(path="config.json"), ModelFile(path="bigvgan_generator.pt")),
     licence="MIT",
+    download_bytes=450_000_000,
 )
 
 INDEXTTS_2 = ModelSpec(
@@ -86,6 +90,7 @@ INDEXTTS_2 = ModelSpec(
     licence_url=LICENCE_URL,
     must_accept_licence=True,
     memory_bytes=3_900_000_000,
+    download_bytes=5_900_000_000,
     # On a GPU before every voice that runs on the CPU; where there is no GPU, Piper's 10 wins.
     preference=8,
 )
@@ -100,6 +105,7 @@ INDEXTTS_25 = ModelSpec(
     licence_url=LICENCE_URL,
     must_accept_licence=True,
     memory_bytes=3_700_000_000,
+    download_bytes=5_500_000_000,
     preference=6,
     capabilities=replace(CAPABILITIES, native_speed=True),
 )

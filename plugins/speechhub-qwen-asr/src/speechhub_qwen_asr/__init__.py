@@ -33,6 +33,7 @@ ALIGNER = ModelPart(
     optional=True,
     enables="word_timestamps",
     option="aligner",
+    download_bytes=1_840_000_000,
 )
 """A second model, of 918 million parameters, that finds the words of a text in its audio."""
 
@@ -43,6 +44,7 @@ QWEN3_ASR_06B = ModelSpec(
     languages=tuple(LANGUAGES),
     licence="Apache-2.0",
     memory_bytes=2_900_000_000,
+    download_bytes=1_880_000_000,
     preference=20,
 )
 """782 million parameters; fits a GPU of 4 GB, see docs/engines/qwen3-asr.md for the sum."""
@@ -54,6 +56,7 @@ QWEN3_ASR_17B = ModelSpec(
     languages=tuple(LANGUAGES),
     licence="Apache-2.0",
     memory_bytes=5_500_000_000,
+    download_bytes=4_700_000_000,
     preference=5,
 )
 """2038 million parameters: fewer errors, above all in the less common languages."""
