@@ -120,24 +120,34 @@ def _places() -> Iterator[Finding]:
     import os
 
     from speechhub.cli._settings import own_settings
-    from speechhub.environments.pins import build_for_machine
+    from speechhub.environments.builds import choose_build
+    from speechhub.environments.driver import read_driver
     from speechhub.environments.probe import places, probe
     from speechhub.errors import SpeechhubError
+    from speechhub.log import configure_logging
     from speechhub.mirrors import MIRRORS
 
     try:
         settings = own_settings()
-        build = build_for_machine()
     except SpeechhubError as error:
         yield FAIL, "settings", error.message
         return
-    yield OK, "settings", f"mirror is {settings.mirror}, build of PyTorch is {build}"
+    configure_logging("critical", settings.log_format)  # findings say what is wrong
+    try:
+        choice = choose_build(read_driver())
+    except SpeechhubError as error:
+        yield FAIL, "build of PyTorch", error.message
+        return
+    yield OK, "settings", f"mirror is {settings.mirror}"
+    yield OK, "build of PyTorch", f"{choice.build}, because {choice.reason}"
+    if choice.warning:
+        yield WARN, "build of PyTorch", choice.warning
     served: dict[str, str] = {}
     for place in places(
         MIRRORS[settings.mirror],
         hf_endpoint=settings.hf_endpoint,
         modelscope=settings.modelscope,
-        build=build,
+        build=choice.build,
         environ=os.environ,
     ):
         served.setdefault(place.kind, "")

@@ -119,7 +119,9 @@ def show_engines(*, as_json: bool) -> None:
     is_flag=True,
     help="Run ENGINE, a plugin's folder, where it is: what you change there counts at once.",
 )
-@click.option("--build", default="auto", help="Build of PyTorch: cpu, cu126 …; auto looks for a GPU driver.")
+@click.option(
+    "--build", default="auto", help="Build of PyTorch: cpu, cu126 …; auto goes by the GPU and its driver."
+)
 @click.option("--torch", default="", help="Version of PyTorch, where the plugin names none or another.")
 @click.option(
     "--pins",
@@ -163,10 +165,12 @@ def install(
     from speechhub.environments.install import Wishes, install_engine
     from speechhub.environments.record import spec_of
     from speechhub.environments.source import find_source
+    from speechhub.log import configure_logging
     from speechhub.mirrors import MIRRORS
     from speechhub.store.folder import size_of
 
     settings = _settings()
+    configure_logging("critical", settings.log_format)  # what counts is said by the command itself
     started_s = time.monotonic()
     source = find_source(engine, folder)
     if editable and not Path(source.requirement).is_dir():

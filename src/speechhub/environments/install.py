@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechhub import __version__
+from speechhub.environments.builds import choose_build, fault_of, release_of
+from speechhub.environments.driver import read_driver
 from speechhub.environments.folders import EnvironmentHome, home_of
 from speechhub.environments.packages import Installer, InstallError
 from speechhub.environments.pins import (
     Pin,
     Pins,
-    build_for_machine,
     frozen,
     installed,
     needs_torch,
@@ -33,7 +34,7 @@ class Wishes:
     """What whoever installs an engine may choose."""
 
     build: str = "auto"
-    """Build of PyTorch: ``cpu``, ``cu126`` …; ``auto`` looks for a driver."""
+    """Build of PyTorch: ``cpu``, ``cu126`` …; ``auto`` goes by the GPUs and their driver."""
     torch: str = ""
     """Version of PyTorch, for plugins that carry no pins; it wins over theirs."""
     pins: Path | None = None
@@ -140,7 +141,7 @@ def _fill(
     chosen.write_text("".join(f"{pin.requirement}\n" for pin in pins.others) if pins else "", "utf-8")
     build = ""
     if torch:
-        build = build_for_machine() if wishes.build == "auto" else wishes.build
+        build = _build(torch[0].partition("==")[2], wishes, say)
         say(f"installing {', '.join(torch)}, build {build}")
         installer.install_torch(torch, build, chosen)
     if pins is None:
@@ -154,6 +155,20 @@ def _fill(
         chosen.write_text("".join(f"{pin.line}\n" for pin in pins.others), "utf-8")
         installer.install("--no-deps", *_hashed(pins.others, say), "-r", str(chosen))
     return build
+
+
+def _build(torch: str, wishes: Wishes, say: Callable[[str], None]) -> str:
+    """Return the build to install, and tell people why it is that one, or what speaks against theirs."""
+    driver, release = read_driver(), release_of(torch)
+    if wishes.build != "auto":
+        if fault := fault_of(wishes.build, driver, release):
+            say(f"as you asked, build {wishes.build}, but {fault}")
+        return wishes.build
+    choice = choose_build(driver, release)
+    say(f"build {choice.build} of PyTorch, because {choice.reason}")
+    if choice.warning:
+        say(f"note: {choice.warning}")
+    return choice.build
 
 
 def _hashed(pins: Sequence[Pin], say: Callable[[str], None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The exact set of packages that a plugin was tested with, and the build of PyTorch among it.
+"""The exact set of packages that a plugin was tested with, PyTorch's among them.
 
 A plugin may carry a file `PINS_NAME` in its package: every package that it needs, one ``name==version`` a
 line, with a marker if need be, and the hashes of its files as pip-compile and uv write them. The set is
@@ -22,10 +22,6 @@ TORCH_FAMILY: Final = ("torch", "torchvision", "torchaudio")
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*([A-Za-z0-9.!+_-]+)\s*(;.*)?")
 HASH = re.compile(r"\s*--hash[=\s](sha(?:256|384|512):[0-9a-f]+)\s*$")
 """A hash at the end of a pin."""
-DRIVER_FILE = Path("/proc/driver/nvidia/version")
-BUILDS: Final = ((580, "cu130"), (525, "cu126"))
-"""Oldest driver for each build, newest first; within one CUDA major a newer build runs on an older driver.
-Source: NVIDIA, "CUDA Compatibility", minor version compatibility."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,25 +118,3 @@ def frozen(search_path: Iterable[Path]) -> str:
     """Return what is installed in the folders, one ``name==version`` a line, sorted."""
     found = distributions(path=[str(folder) for folder in search_path])
     return "".join(f"{line}\n" for line in sorted({f"{normal(it.name)}=={it.version}" for it in found}))
-
-
-def build_for_machine(driver_file: Path = DRIVER_FILE) -> str:
-    """Return the build of PyTorch that this machine wants: ``cpu``, unless there is an NVIDIA driver.
-
-    Raises:
-        ConfigurationError: The driver is too old for any build.
-    """
-    try:
-        text = driver_file.read_text("utf-8")
-    except OSError:
-        return "cpu"
-    match = re.search(r"\b(\d{3,})\.\d+", text)
-    if match is None:
-        return "cpu"
-    for oldest, build in BUILDS:
-        if int(match[1]) >= oldest:
-            return build
-    raise ConfigurationError(
-        f"The NVIDIA driver {match[0]} is too old for PyTorch's builds; it takes {BUILDS[-1][0]} or newer. "
-        "Upgrade it, or install with --build cpu."
-    )

@@ -7,7 +7,6 @@ import pytest
 from speechhub.environments.pins import (
     Pin,
     Pins,
-    build_for_machine,
     frozen,
     installed,
     needs_torch,
@@ -106,32 +105,3 @@ def test_what_is_installed_is_frozen(tmp_path):
     assert frozen([tmp_path]) == "ant==1.0\nzebra-lib==1.0\n"
     assert installed("ant", [tmp_path]).version == "1.0"
     assert installed("bee", [tmp_path]) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "build"),
-    [
-        (None, "cpu"),
-        ("unreadable", "cpu"),
-        (
-            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  525.60.13  Wed Nov 30\nGCC version: 12.2.0\n",
-            "cu126",
-        ),
-        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release\n", "cu130"),
-    ],
-)
-def test_the_driver_decides_the_build(tmp_path, text, build):
-    """Without one it is the CPU's."""
-    file = tmp_path / "version"
-    if text:
-        file.write_text(text)
-
-    assert build_for_machine(file) == build
-
-
-def test_an_old_driver_is_named(tmp_path):
-    """No build would run on it; the CPU's can still be asked for."""
-    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.57.02  x\n")
-
-    with pytest.raises(ConfigurationError, match=r"470\.57 is too old .* --build cpu"):
-        build_for_machine(tmp_path / "version")

@@ -132,7 +132,7 @@ def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys):
     )
     monkeypatch.setattr(mirrors, "MIRRORS", {"none": mirror, "china": mirror})
     monkeypatch.setattr(mirrors, "HUGGING_FACE", f"{url}/hf")
-    monkeypatch.setattr("speechhub.environments.pins.build_for_machine", lambda: "cpu")
+    monkeypatch.setattr("speechhub.environments.driver.read_driver", lambda: None)
     for name in ("PIP_FIND_LINKS", "HF_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -145,6 +145,7 @@ def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys):
         main(["doctor", "--mirrors"])
     shown = capsys.readouterr().out
     assert ended.value.code == 0
+    assert "ok  build of PyTorch: cpu, because this machine has no NVIDIA driver that answers" in shown
     assert f"ok  packages: {url}/simple/pip/ answers, " in shown
     assert "hush" not in shown
     assert "warn  torch: http://127.0.0.1:9/cpu/torch/ does not answer" in shown

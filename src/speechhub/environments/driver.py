@@ -1,0 +1,68 @@
+"""NVIDIA's driver on this machine, asked for what a choice of PyTorch's build needs.
+
+Its library (NVML) counts, which tells the cards. The kernel's own page in ``/proc`` is also there in
+containers that may use no GPU, and is not there on WSL2.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from speechhub.environments.builds import Capability, Card, Driver
+from speechhub.gpu.nvml import NvmlMonitor
+from speechhub.gpu.values import GpuDevice
+
+VERSION_FILE: Final = Path("/proc/driver/nvidia/version")
+NODES: Final = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
+"""Without one of them no process can reach a GPU: NVIDIA's on Linux, and Windows' on WSL2."""
+
+
+class Asked(Protocol):
+    """As much of a `GpuMonitor` as is needed."""
+
+    def devices(self) -> Sequence[GpuDevice]:
+        """Return all GPUs."""
+        ...
+
+    def close(self) -> None:
+        """Let the driver go."""
+        ...
+
+
+def read_driver(
+    *,
+    monitor: Callable[[], Asked] = NvmlMonitor,
+    version_file: Path = VERSION_FILE,
+    nodes: Sequence[Path] = NODES,
+) -> Driver | None:
+    """Return the driver and its cards; None if no GPU can be reached.
+
+    Where the driver's library does not answer although there is a GPU, as between an upgrade of the driver
+    and the next start of the machine, the kernel tells the version, and no cards are named.
+
+    Args:
+        monitor: Makes what asks the driver's library.
+        version_file: The kernel's page about the driver.
+        nodes: Devices of which one must be there.
+    """
+    if not any(node.exists() for node in nodes):
+        return None
+    asked = monitor()
+    try:
+        devices = asked.devices()
+    finally:
+        asked.close()
+    if devices:
+        cards = tuple(Card(name=it.name, capability=_capability(it.compute_capability)) for it in devices)
+        return Driver(version=devices[0].driver, cards=cards)
+    try:
+        found = re.search(r"\b\d{3,}\.\d[\d.]*", version_file.read_text("utf-8"))
+    except OSError:
+        return None
+    return Driver(version=found[0], cards=()) if found else None
+
+
+def _capability(text: str) -> Capability | None:
+    found = re.fullmatch(r"(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
