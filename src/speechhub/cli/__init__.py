@@ -14,6 +14,7 @@ from speechhub.cli.doctor import doctor
 from speechhub.cli.engines import engines
 from speechhub.cli.models import models
 from speechhub.cli.serve import serve
+from speechhub.cli.setup import setup
 from speechhub.cli.speak import speak
 from speechhub.cli.top import top
 from speechhub.cli.transcribe import transcribe
@@ -52,13 +53,14 @@ def main() -> None:
     \b
     Start here:
       speechhub serve                          serve on http://127.0.0.1:8000
+      speechhub setup                          install what this machine's GPU can serve
       speechhub speak "Hello" -o hello.mp3     speak, without a server
       speechhub transcribe hello.mp3           write down what was said, without a server
       speechhub doctor                         find out what is wrong
     """  # noqa: D301  # \b is click's mark for text to leave as it is
 
 
-for command in (serve, transcribe, speak, models, voices, engines, top, doctor, completion):
+for command in (serve, setup, transcribe, speak, models, voices, engines, top, doctor, completion):
     main.add_command(command)
 
 add_config(main)

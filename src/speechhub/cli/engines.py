@@ -1,13 +1,12 @@
 """``speechhub engines``."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from speechhub.cli._ending import ended_by_signals
 from speechhub.cli._json import JSON_HELP, print_json
 from speechhub.cli.operate import operator_commands
 
@@ -176,7 +175,7 @@ def install(
     if editable and not Path(source.requirement).is_dir():
         raise click.UsageError(f"--editable needs the folder of a plugin, which {engine!r} is not.")
     wishes = Wishes(build=build, torch=torch, pins=pins, offline=settings.offline, editable=editable)
-    with _ended_by_signals():
+    with ended_by_signals():
         record = install_engine(
             source, settings.engines_dir, mirror=MIRRORS[settings.mirror], wishes=wishes, say=_say
         )
@@ -289,24 +288,6 @@ def _find(settings: "Settings", name: str) -> "EnvironmentHome":
     if not home.path.is_dir():
         raise RequestError(f"There is no environment {home.name!r}; 'speechhub engines' shows what there is.")
     return home
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack, as Ctrl-C does, so that nothing half-made is left."""
-    import signal
-
-    def end(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
-    for number in heeded:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in heeded:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _say(text: str) -> None:

@@ -20,8 +20,16 @@ WEIGHTY: Final = ("home", "hf_endpoint", "model_hub", "modelscope_endpoint", "mi
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="How much to log.  [SPEECHHUB_LOG_LEVEL, default info]",
 )
-def serve(**options: Any) -> None:
+@click.option(
+    "--gpu", is_flag=True, help="Set up this machine's GPU first, as 'speechhub setup' does; serve from it."
+)
+@click.option("-y", "--yes", is_flag=True, help="With --gpu: do not ask whether to go on.")
+@click.option("--accept-license", is_flag=True, help="With --gpu: accept the licences of the models.")
+def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     """Serve the API until Ctrl-C.
+
+    With --gpu, the engines and models that suit this machine's GPU are installed and fetched, unless they are
+    there, and they are the defaults, unless the settings name others; 'speechhub setup --help' tells more.
 
     Settings also come from speechhub.toml and .env in the current folder, if they are your own or root's and
     no other user can write them; the log says what was read.
@@ -29,6 +37,7 @@ def serve(**options: Any) -> None:
     \b
     speechhub serve
     speechhub serve --host 0.0.0.0 --port 9000
+    speechhub serve --gpu
 
     \b
     Then, from anywhere:
@@ -49,12 +58,37 @@ def serve(**options: Any) -> None:
 
     overrides = {name: value for name, value in options.items() if value is not None}
     reading = read_own(current_folder=True, hint=False, overrides=overrides)
+    if gpu:
+        overrides |= _prepare_gpu(reading, yes=yes, accept_license=accept_license)
+        reading = read_own(current_folder=True, hint=False, overrides=overrides)
+    elif yes or accept_license:
+        raise click.UsageError("--yes and --accept-license go with --gpu.")
     settings = reading.settings
     configure_logging(settings.log_level, settings.log_format, coloured=coloured(sys.stderr))
     log_reading(reading)
     hub = Hub.assemble(settings, hub_named=reading.hub_named)
     hub.check()
     uvloop.run(serve_app(create_app(settings, hub), hub, settings))
+
+
+def _prepare_gpu(reading: "Reading", *, yes: bool, accept_license: bool) -> dict[str, object]:
+    """Set up the GPU; return the settings that make its models the defaults, where the operator has none.
+
+    Raises:
+        ConfigurationError: There is no GPU.
+    """
+    from speechhub.cli._setting_up import Answers, set_up
+    from speechhub.errors import ConfigurationError
+
+    plan = set_up(reading, Answers(yes=yes, accept_license=accept_license))
+    if plan is None:
+        raise ConfigurationError("There is no GPU to serve from. Without --gpu the server uses the CPU.")
+    own = {slot: f"{slot.value}_model" for slot in plan.defaults}
+    return {
+        own[slot]: model
+        for slot, model in plan.defaults.items()
+        if getattr(reading.settings, own[slot]) is None
+    }
 
 
 def log_reading(reading: "Reading") -> None:

@@ -100,7 +100,7 @@ class Hub:
                 error=plugin.error,
             )
         names = gpu_names()
-        devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
+        devices = devices_of(settings, gpus=names, host_memory_bytes=host_memory_bytes())
         placements = place(found.engines, settings, devices)
         store = model_store(settings, hub_named=hub_named)
         damages = DamageLog()
@@ -307,5 +307,6 @@ def _log_waits(progress: PullProgress) -> None:
         log.warning("waiting for a model's files", model=progress.model, reason=progress.waiting)
 
 
-def _host_memory_bytes() -> int:
+def host_memory_bytes() -> int:
+    """Return how much memory this machine has."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,183 @@
+"""The work of ``speechhub setup`` and of ``speechhub serve --gpu``: plan, tell, ask, install, fetch."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from speechhub.cli._weights import Shelf
+    from speechhub.services.machine import Machine
+    from speechhub.services.setup import Plan
+    from speechhub.settings import Reading, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What the command line says already, so that nobody is asked."""
+
+    yes: bool = False
+    accept_license: bool = False
+    engines: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    folder: Path | None = None
+    on_cpu: bool = False
+
+
+def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
+    """Plan, tell, ask, and do it; return the plan, or None where there is no GPU and none is needed.
+
+    Raises:
+        ConfigurationError: The driver is too old for the GPU, or there is no such engine.
+        RequestError: It takes an answer, and nobody can give it.
+        click.Abort: The answer was not yes.
+    """
+    from speechhub.cli._setup_text import plan_text
+    from speechhub.errors import ConfigurationError
+    from speechhub.services.machine import as_with_a_gpu
+    from speechhub.services.setup import make_plan
+
+    machine, shelf = look_here(reading.settings), _shelf(reading)
+    blind = machine.card is None and not answers.on_cpu
+    if blind and machine.driver is not None:
+        raise ConfigurationError(
+            f"There is NVIDIA's driver {machine.driver.version}, but it does not tell of a GPU: "
+            f"{machine.problem} If it was upgraded, start the machine again; nvidia-smi has to show the GPU."
+        )
+    plan = make_plan(
+        as_with_a_gpu(machine) if blind else machine,
+        store=shelf.store,
+        licences=shelf.licences,
+        only=answers.engines,
+        parts=answers.parts,
+        on_cpu=answers.on_cpu,
+    )
+    _check_parts(plan, answers.parts)
+    if blind:
+        click.echo(
+            f"No GPU of NVIDIA's answers here, so nothing is installed. {machine.problem}\n"
+            "On a machine with the smallest that fits, such as this, it would be:\n"
+        )
+    click.echo(plan_text(plan, machine))
+    if blind:
+        click.echo("\nThe same for the CPU, where these models are slow: speechhub setup --cpu")
+        return None
+    if not plan.engines:
+        raise ConfigurationError("No model that is known here fits into this memory; nothing is installed.")
+    if not plan.todo:
+        click.echo("\nAll of it is in place.")
+        return plan
+    if fault := plan.disk_fault(machine.free_bytes):
+        raise ConfigurationError(fault)
+    click.echo()
+    _agree(plan, shelf, answers)
+    carry_out(plan, reading.settings, shelf, answers, _say)
+    return plan
+
+
+def look_here(settings: "Settings") -> "Machine":
+    """Look at this machine; blocks."""
+    from speechhub.environments.driver import read_driver
+    from speechhub.gpu.nvml import NvmlMonitor
+    from speechhub.log import configure_logging
+    from speechhub.services.hub import host_memory_bytes
+    from speechhub.services.machine import look
+
+    configure_logging("critical", settings.log_format)  # the plan tells what is wrong
+    monitor = NvmlMonitor()
+    try:
+        return look(settings, monitor=monitor, driver=read_driver(), host_memory_bytes=host_memory_bytes())
+    finally:
+        monitor.close()
+
+
+def _shelf(reading: "Reading") -> "Shelf":
+    from speechhub.cli._weights import Shelf
+    from speechhub.services.hub import model_store
+    from speechhub.store import Licences
+
+    settings = reading.settings
+    return Shelf(
+        store=model_store(settings, hub_named=reading.hub_named),
+        licences=Licences(settings.licences_file, accepted=settings.accept_licenses),
+    )
+
+
+def _check_parts(plan: "Plan", parts: Sequence[str]) -> None:
+    from speechhub.errors import ConfigurationError
+
+    known = sorted({part.name for step in plan.weights for part in step.model.parts if part.optional})
+    for name in parts:
+        if name not in known:
+            raise ConfigurationError(
+                f"None of these models has an optional part {name!r}; "
+                f"there are: {', '.join(known) or 'none'}."
+            )
+
+
+def _agree(plan: "Plan", shelf: "Shelf", answers: Answers) -> None:
+    """Have the operator accept licences, and say yes; an option is as good as an answer."""
+    from speechhub.cli._terminal import attended
+    from speechhub.cli._weights import Weights
+    from speechhub.cli.pull import asked_to_accept
+    from speechhub.errors import RequestError
+
+    missing = []
+    if not answers.yes:
+        missing.append("--yes to go on without being asked")
+    if plan.to_accept and not answers.accept_license:
+        told = ", ".join(f"{it.licence} for {it.id}: {it.licence_url}" for it in plan.to_accept)
+        missing.append(f"--accept-license once you have read the licence ({told})")
+    if missing and not attended():
+        raise RequestError(
+            f"There is no terminal to ask at, so nothing was installed. Add {' and '.join(missing)}. "
+            "--engine installs one engine alone."
+        )
+    accepted = [
+        model for model in plan.to_accept if answers.accept_license or asked_to_accept(Weights(model=model))
+    ]
+    if not answers.yes:
+        click.confirm("Install and fetch all this?", default=True, abort=True, err=True)
+    shelf.licences.accept(accepted)
+
+
+def carry_out(
+    plan: "Plan", settings: "Settings", shelf: "Shelf", answers: Answers, say: Callable[[str], None]
+) -> None:
+    """Install the engines and fetch the models that are not there."""
+    from speechhub.cli._ending import ended_by_signals
+    from speechhub.cli._weights import Weights
+    from speechhub.cli.pull import fetch
+    from speechhub.environments.find import discover_all
+    from speechhub.environments.install import Wishes, install_engine
+    from speechhub.environments.source import find_source
+    from speechhub.mirrors import MIRRORS
+
+    with ended_by_signals():
+        for step in plan.engines:
+            if step.todo:
+                install_engine(
+                    find_source(step.engine.name, answers.folder),
+                    settings.engines_dir,
+                    mirror=MIRRORS[settings.mirror],
+                    wishes=Wishes(build=step.build, offline=settings.offline),
+                    say=say,
+                )
+                click.echo(f"engine {step.engine.name}: installed")
+        # The plugin that is installed now knows best what its models are.
+        told = {
+            model.id: (model, tuple(engine.search_path))
+            for engine in discover_all(settings.engines_dir).engines
+            for model in engine.spec.models
+        }
+        for wanted in plan.weights:
+            if wanted.todo:
+                model, search_path = told.get(wanted.model.id, (wanted.model, ()))
+                folder = fetch(shelf, Weights(model=model, search_path=search_path), wanted.parts)
+                click.echo(f"model {model.id}: {folder}")
+
+
+def _say(text: str) -> None:
+    click.echo(f"speechhub: {text}", err=True)
