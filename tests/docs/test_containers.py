@@ -212,3 +212,104 @@ def test_the_systemd_unit_confines_the_service():
     assert [line for line in lines if line.startswith(("DeviceAllow", "ReadWritePaths"))] == [
         "DeviceAllow=char-nvidia* rw"
     ]
+
+
+GPU_BASE = re.search(r"^ARG BASE_IMAGE=(\S+)$", CONTAINERFILE, re.MULTILINE)[1]
+
+
+def run_step(name: str) -> str:
+    """Return the one step of the Containerfile that has *name* in it."""
+    [step] = [step for step in re.split(r"\n(?=[A-Z]+ )", CONTAINERFILE) if name in step and "RUN" in step]
+    return step
+
+
+def engines_and_build(tmp_path, *, cuda: bool, **arguments: str) -> list[str]:
+    """Run the Containerfile's own shell for engines on a pretended base; return the calls that it makes."""
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/mirrors.sh").write_text("", "utf-8")
+    (tmp_path / "cuda").mkdir() if cuda else None
+    program = tmp_path / "speechhub"
+    program.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n', "utf-8")
+    program.chmod(0o755)
+    shell = re.sub(r"^RUN (--\S+ )*", "", run_step("speechhub engines install")).replace("\\\n", "")
+    shell = shell.replace("/usr/local/cuda", f"{tmp_path}/cuda").replace("/srv/speechhub", str(tmp_path))
+    shell = shell.replace("command -v hardlink", "false")
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "ENGINES": "", "TORCH_BUILD": "", **arguments}
+    subprocess.run(["sh", "-ec", shell], cwd=tmp_path, env=environ, check=True)
+    calls = tmp_path / "calls"
+    return calls.read_text("utf-8").splitlines() if calls.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("cuda", "arguments", "installed"),
+    [
+        (True, {}, ["qwen-asr --build cu126", "indextts --build cu126"]),
+        (True, {"TORCH_BUILD": "cu130"}, ["qwen-asr --build cu130", "indextts --build cu130"]),
+        (True, {"ENGINES": "qwen-asr"}, ["qwen-asr --build cu126"]),
+        (True, {"ENGINES": "none"}, []),
+        (False, {}, []),
+        (False, {"ENGINES": "echo piper"}, ["echo --build cpu", "piper --build cpu"]),
+    ],
+)
+def test_the_image_for_a_gpu_has_its_engines(cuda, arguments, installed, tmp_path):
+    """By default, in the build that most cards run; the image for the CPU stays without PyTorch."""
+    calls = engines_and_build(tmp_path, cuda=cuda, **arguments)
+
+    assert calls == [f"engines install ./plugins/speechhub-{words}" for words in installed]
+
+
+def test_drivers_of_debian_12_are_let_in():
+    """The base demands CUDA 12.3, which no GeForce's driver before 545 has; compat would break on them."""
+    runtime = CONTAINERFILE.partition("AS runtime")[2]
+
+    assert re.search(r'^ARG REQUIRE_CUDA="cuda>=12\.0"$', runtime, re.MULTILINE)
+    assert re.search(r'^    NVIDIA_REQUIRE_CUDA="\$\{REQUIRE_CUDA\}" \\$', runtime, re.MULTILINE)
+    assert re.search(r"^ && rm -rf .* /usr/local/cuda\*/compat \\$", runtime, re.MULTILINE)
+
+
+def test_a_gpu_is_reserved():
+    """The overlay for GPUs asks for all of them; compose.yaml alone for none."""
+    gpu = composed("compose.yaml", "compose.gpu.yaml", environ={})
+
+    assert gpu["deploy"]["resources"]["reservations"]["devices"] == [
+        {"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}
+    ]
+    assert gpu["build"]["args"]["BASE_IMAGE"] == GPU_BASE
+    assert gpu["build"]["args"]["REQUIRE_CUDA"] == "cuda>=12.0"
+    assert "deploy" not in composed("compose.yaml", environ={})
+
+
+def test_a_gpu_through_cdi():
+    """The other overlay differs in the way that the GPU is named, and in nothing else."""
+    gpu = composed("compose.yaml", "compose.gpu.yaml", environ={})
+    cdi = composed("compose.yaml", "compose.cdi.yaml", environ={})
+
+    assert cdi.pop("devices") == ["nvidia.com/gpu=all"]
+    assert cdi.pop("security_opt") == ["label=disable"]
+    del gpu["deploy"], gpu["security_opt"]
+    assert cdi == gpu
+
+
+@pytest.mark.parametrize("name", ["ENGINES", "TORCH_BUILD", "REQUIRE_CUDA"])
+def test_build_arguments_pass_through_compose(name):
+    """What decides over the image for a GPU can be set in the shell, or in .env."""
+    service = composed("compose.yaml", "compose.gpu.yaml", environ={name: "other"})
+
+    assert service["build"]["args"][name] == "other"
+
+
+def test_other_ways_name_the_gpu():
+    """As a device of CDI's, as a resource of the device plugin's, or as a reservation to uncomment."""
+    deployment = next(it for it in yaml.safe_load_all(KUBERNETES) if it["kind"] == "Deployment")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    uncommented = re.sub(
+        r"^    # ( *(?:deploy|resources|reservations|devices|-|count|capab))",
+        r"    \1",
+        IMAGE,
+        flags=re.MULTILINE,
+    )
+
+    assert "\nAddDevice=nvidia.com/gpu=all\n" in QUADLET
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    reserved = yaml.safe_load(uncommented)["services"]["speechhub"]["deploy"]
+    assert reserved == composed("compose.yaml", "compose.gpu.yaml", environ={})["deploy"]

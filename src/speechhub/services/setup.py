@@ -48,7 +48,7 @@ class WeightsStep:
 
     model: ModelSpec
     parts: tuple[str, ...]
-    """Optional parts that come along."""
+    """Optional parts that come along, or are there."""
     todo: bool
     """Whether anything has to be fetched."""
     must_accept: bool
@@ -228,7 +228,8 @@ def _serves(former: str | None, machine: Machine, choice: Choice) -> bool:
 
 def _weights(model: ModelSpec, parts: Collection[str], store: ModelStore, licences: Licences) -> WeightsStep:
     status = store.status(model)
-    own = tuple(part.name for part in model.parts if part.optional and part.name in parts)
+    optional = [part.name for part in model.parts if part.optional]
+    own = tuple(name for name in optional if name in parts or name in status.parts)
     missing: list[ModelSpec | ModelPart] = []
     if status.state is not ModelState.READY:
         missing += [model, *(part for part in model.parts if not part.optional)]

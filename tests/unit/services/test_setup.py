@@ -167,7 +167,9 @@ def test_parts_that_are_asked_for(plan):
     assert (alone.todo, alone.download_bytes) == (True, 1_840_000_000)
 
     whole = Files(**{"qwen3-asr-0.6b": ("aligner",)})
-    assert not plan(machine(), files=whole, parts=["aligner"]).weights[0].todo
+    for asked in (["aligner"], []):
+        there = plan(machine(), files=whole, parts=asked).weights[0]
+        assert (there.todo, there.parts) == (False, ("aligner",))
 
 
 def test_a_larger_card_may_have_a_larger_model(plan):
