@@ -18,6 +18,10 @@ BROKEN = {
         {"PRELOAD": ["echo-sst"]},
         "preload: there is no model 'echo-sst'. Did you mean echo-stt",
     ),
+    "a model to preload that is not installed": (
+        {"PRELOAD": ["qwen3-asr-0.6b"]},
+        "preload: The model 'qwen3-asr-0.6b' is not installed here. Install its engine: speechhub",
+    ),
     "a voice alias to nothing": (
         {"VOICE_ALIASES": {"narrator": "sinne"}},
         "voice_aliases.narrator: no model has a voice 'sinne'.",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from speechhub.engine import Slot
+from speechhub.environments import known
 from speechhub.environments.known import (
     FILE,
     bare,
@@ -37,10 +38,10 @@ def test_what_is_known_is_what_the_plugin_says():
     import speechhub_whisper
 
     for spec in (speechhub_whisper.ENGINE, speechhub_piper.ENGINE):
-        [known] = [it for it in known_engines() if it.engine == spec.name]
+        [told] = [it for it in known_engines() if it.engine == spec.name]
         left_out = {"capabilities": None, "languages": (), "voices": ()}
-        assert known.models == tuple(replace(it, **left_out) for it in spec.models if it.needs_files)
-        assert (known.slot, known.devices) == (spec.slot, spec.devices)
+        assert told.models == tuple(replace(it, **left_out) for it in spec.models if it.needs_files)
+        assert (told.slot, told.devices) == (spec.slot, spec.devices)
 
 
 def test_the_engines_for_a_gpu():
@@ -76,10 +77,14 @@ def test_the_wheel_carries_the_file():
     assert json.loads(FILE.read_bytes())
 
 
-def test_an_installed_engine_is_not_among_the_others():
+def test_an_installed_engine_is_not_among_the_others(monkeypatch):
     """By the engine's name, whatever distribution brings it."""
     assert "qwen-asr" not in {it.engine for it in not_installed(["qwen-asr", "own"])}
     assert "indextts" in {it.engine for it in not_installed(["qwen-asr", "own"])}
+    other = replace(known_engines()[0], engine="own-name")
+    monkeypatch.setattr(known, "known_engines", lambda: (other,))
+    assert not_installed(["own-name"]) == ()
+    assert not_installed([other.name]) == (other,)
 
 
 @pytest.mark.parametrize(

@@ -409,8 +409,15 @@ def test_a_setting_names_a_model_that_is_not_installed(setting):
 
 def test_what_is_here_is_meant_before_what_is_not():
     """A spelling of an installed model does not lead to another one."""
-    catalog = Catalog(placements(placement("indextts-20")), uninstalled=known_engines())
+    catalog = Catalog(placements(placement("indextts-2")), uninstalled=known_engines())
 
-    with pytest.raises(ModelNotFoundError, match=r"does not exist\. Did you mean 'indextts-20'\?") as caught:
-        catalog.find("IndexTTS20")
-    assert caught.value.meant == "indextts-20"
+    with pytest.raises(ModelNotFoundError, match=r"does not exist\. Did you mean 'indextts-2'\?") as caught:
+        catalog.find("IndexTTS2")
+    assert caught.value.meant == "indextts-2"
+
+
+def test_a_model_for_the_other_task_is_not_meant():
+    """It would be refused as well."""
+    with pytest.raises(ModelNotFoundError) as caught:
+        Catalog(MODELS).model("MOUTH", Slot.STT)
+    assert caught.value.meant == ""

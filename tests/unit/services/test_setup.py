@@ -193,6 +193,9 @@ def test_for_the_cpu(plan):
     assert made.card is None
     assert [(it.build, it.todo) for it in made.engines] == [("cpu", True), ("cu126", False)]
     assert [it.download_bytes for it in made.engines] == [400_000_000, 0]
+    assert [it.disk_bytes for it in made.engines] == [1_200_000_000, 0]
+    newer = plan(machine(builds={"qwen-asr": "cu130", "indextts": "cpu"}), on_cpu=True)
+    assert not any(it.todo for it in newer.engines)
     small = plan(machine(host_memory_bytes=6 * GIB), on_cpu=True)
     assert [it.model.id for it in small.weights] == ["qwen3-asr-0.6b"]
 
