@@ -81,26 +81,25 @@ def look_here(settings: "Settings") -> "Machine":
     """Look at this machine; blocks."""
     from speechhub.environments.driver import read_driver
     from speechhub.gpu.nvml import NvmlMonitor
+    from speechhub.lifecycle.host_memory import available_bytes
     from speechhub.log import configure_logging
-    from speechhub.services.hub import host_memory_bytes
     from speechhub.services.machine import look
 
     configure_logging("critical", settings.log_format)  # the plan tells what is wrong
     monitor = NvmlMonitor()
     try:
-        return look(settings, monitor=monitor, driver=read_driver(), host_memory_bytes=host_memory_bytes())
+        return look(settings, monitor=monitor, driver=read_driver(), host_memory_bytes=available_bytes())
     finally:
         monitor.close()
 
 
 def _shelf(reading: "Reading") -> "Shelf":
     from speechhub.cli._weights import Shelf
-    from speechhub.services.hub import model_store
-    from speechhub.store import Licences
+    from speechhub.store import Licences, open_store
 
     settings = reading.settings
     return Shelf(
-        store=model_store(settings, hub_named=reading.hub_named),
+        store=open_store(settings, hub_named=reading.hub_named),
         licences=Licences(settings.licences_file, accepted=settings.accept_licenses),
     )
 

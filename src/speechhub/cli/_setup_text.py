@@ -27,7 +27,7 @@ def _found(plan: "Plan", machine: "Machine") -> Iterator[str]:
     if plan.card:
         yield f"GPU: {plan.card.name}, {readable(plan.card.total_bytes)}, driver {plan.card.driver}"
     else:
-        yield f"CPU, with {readable(machine.host_memory_bytes)} of memory"
+        yield f"CPU, with {readable(machine.host_memory_bytes)} of memory to spare"
     yield f"Build of PyTorch: {plan.choice.build}, because {plan.choice.reason}"
     if plan.choice.warning:
         yield f"Note: {plan.choice.warning}"

@@ -97,8 +97,7 @@ def open_shelf(names: Sequence[str] = (), *, offline: bool = False) -> Shelf:
     from speechhub.cli._here import open_hub
     from speechhub.cli._settings import read_own
     from speechhub.environments.known import known_engines, known_model
-    from speechhub.services.hub import model_store
-    from speechhub.store import Licences
+    from speechhub.store import Licences, open_store
 
     try:
         hub = open_hub(offline=True) if offline else open_hub()
@@ -108,7 +107,7 @@ def open_shelf(names: Sequence[str] = (), *, offline: bool = False) -> Shelf:
         if not names or not all(known_model(it, known_engines()) and it not in own for it in names):
             raise
         return Shelf(
-            store=model_store(reading.settings, hub_named=reading.hub_named),
+            store=open_store(reading.settings, hub_named=reading.hub_named),
             licences=Licences(reading.settings.licences_file, accepted=reading.settings.accept_licenses),
         )
     return Shelf(store=hub.store, licences=hub.licences, hub=hub, installed=hub.installed)

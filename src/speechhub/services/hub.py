@@ -37,7 +37,7 @@ from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings, hide_process
 from speechhub.settings.home import Damage, DamageLog
 from speechhub.speakable import Normalization
-from speechhub.store import EngineCaches, Licences, ModelStore, PullProgress, ReferenceCache
+from speechhub.store import EngineCaches, Licences, ModelStore, PullProgress, ReferenceCache, open_store
 from speechhub.voices import VoiceLibrary
 
 log = structlog.get_logger()
@@ -100,9 +100,9 @@ class Hub:
                 error=plugin.error,
             )
         names = gpu_names()
-        devices = devices_of(settings, gpus=names, host_memory_bytes=host_memory_bytes())
+        devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
         placements = place(found.engines, settings, devices)
-        store = model_store(settings, hub_named=hub_named)
+        store = open_store(settings, hub_named=hub_named)
         damages = DamageLog()
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses, on_damage=damages.note)
         catalog = Catalog(
@@ -290,23 +290,11 @@ class Hub:
             log.error("preload failed", model=name, error=str(error))
 
 
-def model_store(settings: Settings, *, hub_named: bool) -> ModelStore:
-    """Return the store that the settings describe; see `Hub.assemble`."""
-    return ModelStore(
-        settings.models_dir,
-        hf_endpoint=settings.hf_endpoint,
-        modelscope=settings.modelscope,
-        hub_named=hub_named,
-        offline=settings.offline,
-    )
-
-
 def _log_waits(progress: PullProgress) -> None:
     """Log why a pull gets no further, when it does not."""
     if progress.waiting:
         log.warning("waiting for a model's files", model=progress.model, reason=progress.waiting)
 
 
-def host_memory_bytes() -> int:
-    """Return how much memory this machine has."""
+def _host_memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

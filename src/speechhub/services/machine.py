@@ -36,6 +36,7 @@ class Machine:
     problem: str = ""
     """Why there is no card; empty if there is one."""
     host_memory_bytes: int
+    """What it has to spare."""
     free_bytes: int
     """Disk that is free where `home` is, or would be."""
     builds: Mapping[str, str | None]
@@ -61,7 +62,7 @@ def look(
         settings: Say where things are put.
         monitor: Asks the driver.
         driver: What it said of itself.
-        host_memory_bytes: The machine's memory.
+        host_memory_bytes: Memory that the machine has to spare.
     """
     devices = monitor.devices()
     problem = "" if devices else monitor.problem or "The driver knows of no GPU."

@@ -9,6 +9,7 @@ computed from custom voices, and folders for what they build once.
 from speechhub.store.caches import EngineCaches
 from speechhub.store.file_set import check_part_names
 from speechhub.store.licences import Licences
+from speechhub.store.opening import open_store
 from speechhub.store.preview import Preview
 from speechhub.store.progress import PullProgress
 from speechhub.store.references import ReferenceCache
@@ -25,4 +26,5 @@ __all__ = [
     "PullProgress",
     "ReferenceCache",
     "check_part_names",
+    "open_store",
 ]

@@ -228,7 +228,7 @@ def test_for_the_cpu_all_the_same(run, here, installed, hub):
 
     assert shown.exit_code == 0, shown.output
     assert [it[:2] for it in installed] == [("speechhub-qwen-asr", "cpu"), ("speechhub-indextts", "cpu")]
-    assert shown.stdout.startswith("CPU, with 16 GB of memory\n")
+    assert shown.stdout.startswith("CPU, with 16 GB of memory to spare\n")
 
 
 def test_a_card_that_is_too_small(run, here, installed):
