@@ -20,7 +20,7 @@ class FakeWorker:
     def __init__(self, fleet, placement, epoch):
         self.fleet, self.placement, self.epoch = fleet, placement, epoch
         self.engine = placement.engine.spec
-        self.pid = 1000 + epoch
+        self.pid = 5_000_000 + epoch  # no system has so many
         self.voices = placement.model.voices
         self._exit = asyncio.get_running_loop().create_future()
         self.settles = True

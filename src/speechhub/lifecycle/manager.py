@@ -18,13 +18,14 @@ from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.placement import Placement
-from speechhub.lifecycle.proof import Look, Proof
+from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.lifecycle.sharing import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.states import Phase, PublicState, public_state
 from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.target import TargetState
+from speechhub.lifecycle.vacancy import Look
 from speechhub.lifecycle.visits import Visits
 from speechhub.lifecycle.workers import Workers, WorkerStarter
 from speechhub.pools import Pools
@@ -107,7 +108,13 @@ class Manager:
             may_load=may_load,
             starter=starter,
             standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
-            proof=Proof(look, pool=pools.drivers) if look else None,
+            proof=Proof(
+                look,
+                described_bytes=lambda target: self.placements[target].model.memory_bytes,
+                pool=pools.drivers,
+            )
+            if look
+            else None,
             wanted=self._wanted,
             defaults=defaults or {},
             stop_timeout_s=stop_timeout_s,

@@ -1,0 +1,56 @@
+"""A worker's processes as this system shows them: their ids, in all namespaces, and whether any is left."""
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def own_ids(pid: int, listed: Collection[int], proc: Path = _PROC) -> frozenset[int]:
+    """Return the ids of the worker *pid* and of what it started, as far as they are among *listed*.
+
+    A driver lists processes by the ids of its own namespace, the host's. Where this system knows a process by
+    several ids, it is known by each of them.
+
+    Args:
+        pid: The worker's process, which leads a group of its own.
+        listed: Ids that the driver shows.
+        proc: Where the system shows its processes.
+    """
+    known = {pid, *_namespace_ids(pid, proc)}
+    return frozenset(p for p in listed if p in known or _group(p) == pid)
+
+
+def any_left(pid: int) -> bool:
+    """Return whether the process *pid*, or one of its group, still exists."""
+    return _exists(os.kill, pid) or _exists(os.killpg, pid)
+
+
+def _namespace_ids(pid: int, proc: Path) -> tuple[int, ...]:
+    """Return the ids of a process from the namespace of *proc* inwards. Source: proc_pid_status(5), NSpid."""
+    try:
+        text = (proc / str(pid) / "status").read_text("utf-8", "replace")
+    except OSError:
+        return ()
+    for line in text.splitlines():
+        if line.startswith("NSpid:"):
+            return tuple(int(word) for word in line.split()[1:] if word.isdigit())
+    return ()
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return None
+
+
+def _exists(send: Callable[[int, int], None], pid: int) -> bool:
+    try:
+        send(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
