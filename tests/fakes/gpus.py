@@ -3,6 +3,7 @@
 from speechhub.gpu.values import GpuDevice, GpuSample
 
 MB = 1024 * 1024
+DRIVER = "550.54.15"
 PROBLEM = "The GPU driver does not answer: GPU is lost."
 
 
@@ -43,7 +44,7 @@ class FakeGpus:
                 index=index,
                 uuid=f"GPU-{index}",
                 name="NVIDIA Paper 4000",
-                driver="550.54.15",
+                driver=DRIVER,
                 cuda="12.4",
                 compute_capability="8.6",
                 total_bytes=self.total_bytes,

@@ -62,7 +62,7 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
     from speechhub.cli._here import open_hub
     from speechhub.cli._settings import read_own
     from speechhub.errors import SpeechhubError
-    from speechhub.gpu.names import gpu_names
+    from speechhub.lifecycle.placement import notes
 
     yield OK, "speechhub", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"
     try:
@@ -77,7 +77,9 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
         yield WARN, "settings", text
     yield _disk(hub)
     yield from _damages(hub, fix=fix)
-    yield OK, "GPUs", ", ".join(gpu_names()) or "none; engines run on the CPU"
+    yield _gpus(hub)
+    for engine, note in notes(hub.manager.placements.values()):
+        yield FAIL, f"engine {engine}", note
     for plugin in hub.broken_plugins:
         yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Repair it, or pip uninstall it."
     for found in hub.findings:
@@ -94,6 +96,24 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
                 f"licence of {model.id}",
                 refusal.message if refusal else accepted,
             )
+
+
+def _gpus(hub: "Hub") -> Finding:
+    """Name the GPUs that the driver shows; without any, say what hints at one all the same."""
+    from speechhub.gpu.monitor import NoGpus
+
+    if gpus := hub.monitor.devices():
+        shown = (
+            f"{it.cuda_name} is {it.name}{f' (number {it.driver_index} of nvidia-smi)' if moved else ''}"
+            for it in gpus
+            for moved in [it.index != it.driver_index]
+        )
+        return OK, "GPUs", f"{', '.join(shown)}; driver {gpus[0].driver}"
+    hint = hub.monitor.hint if isinstance(hub.monitor, NoGpus) else None
+    problem = hub.monitor.problem or NoGpus.NONE
+    if hint is not None:
+        return (FAIL if hint.broken else WARN), "GPUs", problem
+    return OK, "GPUs", f"none; engines run on the CPU{'' if problem == NoGpus.NONE else f'. {problem}'}"
 
 
 def _pins(hub: "Hub") -> Iterator[Finding]:

@@ -44,6 +44,7 @@ def list_models(as_json: bool) -> None:
     """  # noqa: D301
     from speechhub.cli._here import open_hub
     from speechhub.cli._tables import print_table, some
+    from speechhub.lifecycle.placement import notes
 
     hub = open_hub()
     if as_json:
@@ -83,6 +84,10 @@ def list_models(as_json: bool) -> None:
         moving,
     )
     _print_below(
+        "Not on their best device:",
+        [f"{engine}: {note}" for engine, note in notes(hub.manager.placements.values())],
+    )
+    _print_below(
         "Other names for them:",
         [f"{model}: {some(sorted(others, key=len), 3)}" for model, others in sorted(names.items())],
     )
@@ -117,6 +122,7 @@ def _described(hub: "Hub") -> list[dict[str, object]]:
                 "task": place.slot.value,
                 "engine": place.engine.spec.name,
                 "device": place.device.name,
+                "device_note": place.device_note,
                 "languages": list(place.model.languages),
                 "files": status.state.value,
                 "path": str(status.path) if status.path else None,

@@ -131,6 +131,9 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
         for m in health["models"]
         if m["failing"]
     ]
+    moved = list(
+        dict.fromkeys(f"{m['id']}: {m['device_note']}" for m in health["models"] if m.get("device_note"))
+    )
     gpus = [
         f"GPU {g['index']} {g['name']}: "
         + (
@@ -143,6 +146,7 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
         for g in health["gpus"]
     ] or [str(health["gpu_problem"])]
     last: list[RenderableType] = [Text("\n".join(failing), style="red"), Text()] if failing else []
+    last += [Text("\n".join(moved), style="yellow"), Text()] if moved else []
     times: list[RenderableType] = [switches, Text()] if health["switches"] else []
     return Group(head, Text(), devices, Text(), models, Text(), *times, *last, Text("\n".join(gpus)))
 

@@ -14,6 +14,7 @@ from speechhub.domain.transcript import Segment, Transcript, Word
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.compute import Compute
 from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.options import (
     EMOTIONS,
@@ -61,6 +62,7 @@ __all__ = [
     "MAX_SILENCE_INTERVAL_MS",
     "Audio",
     "Call",
+    "Compute",
     "ConfigurationError",
     "DeviceMemory",
     "Emotion",

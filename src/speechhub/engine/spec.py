@@ -229,6 +229,10 @@ class EngineSpec:
     """What the engine can do, for every model that says nothing else."""
     devices: tuple[str, ...] = ("cpu",)
     """Kinds of device that it runs on, best first: ``cuda``, ``cpu``."""
+    compute: str = ""
+    """``package.module:function`` that returns a `Compute`: what the engine's environment can compute on, as
+    it is. Called without arguments, in a short-lived process of that environment, on machines with a GPU
+    alone, and again when the environment, the driver or the GPUs change. Empty: on all `devices`."""
     accepts_any_model: bool = False
     """Whether operators may add models of the same family by folder or hub id."""
     api_version: int = 1
@@ -249,6 +253,8 @@ class EngineSpec:
                 raise ConfigurationError(f"{owner!r} is in slot {self.slot} and needs {wanted.__name__}.")
         if not all(self.factory.partition(":")):
             raise ConfigurationError(f"Engine {self.name!r}: factory must read 'package.module:ClassName'.")
+        if self.compute and not all(self.compute.partition(":")):
+            raise ConfigurationError(f"Engine {self.name!r}: compute must read 'package.module:function'.")
 
     def capabilities_of(self, model: ModelSpec) -> SttCapabilities | TtsCapabilities:
         """Return what *model* can do."""

@@ -1,8 +1,11 @@
 """A program that an engine environment's Python runs: it says, as JSON, which engines are installed there.
 
 Run by its path, with the folder of the hub's own `speechhub` package as first argument and, to have the
-engines' code imported too, ``--factories`` as second. Nothing else of the hub becomes importable, and the
-environment needs no speechhub of its own. What plugins print goes to standard error.
+engines' code imported too, ``--factories`` as second. With ``--compute package.module:function`` it calls
+that function instead, and says what it returns: what an engine can compute on here.
+
+Nothing else of the hub becomes importable, and the environment needs no speechhub of its own. What plugins
+print goes to standard error.
 
 Standard library and numpy only.
 """
@@ -55,6 +58,12 @@ def describe(*, factories: bool) -> dict[str, Any]:
     }
 
 
+def compute(function: str) -> Any:
+    """Return the `Compute` that *function*, ``package.module:name``, returns."""
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)()
+
+
 def _fault(factory: str) -> str:
     """Import what *factory* names, as a worker would; return what is wrong, or nothing."""
     from speechhub.errors.origin import import_fault  # noqa: PLC0415  # after preload
@@ -72,7 +81,11 @@ def main(arguments: list[str]) -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
         os.dup2(2, 1)  # stray prints of a plugin must not get into the answer
         preload(Path(arguments[0]))
-        json.dump(describe(factories="--factories" in arguments), answer, default=_plain)
+        if "--compute" in arguments:
+            said = dataclasses.asdict(compute(arguments[arguments.index("--compute") + 1]))
+        else:
+            said = describe(factories="--factories" in arguments)
+        json.dump(said, answer, default=_plain)
 
 
 def _plain(value: object) -> Any:

@@ -1,7 +1,8 @@
 """What everyone else knows of the driver: a protocol, and the monitor of a machine without GPUs."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
+from speechhub.gpu.traces import Trace
 from speechhub.gpu.values import GpuDevice, GpuSample
 
 
@@ -37,7 +38,12 @@ class GpuMonitor(Protocol):
 class NoGpus:
     """The monitor of a machine that has no GPU, or is not to use it."""
 
-    problem: str | None = "There is no GPU here."
+    NONE: Final = "There is no GPU here."
+
+    def __init__(self, problem: str = NONE, *, hint: Trace | None = None) -> None:
+        """Remember why there is none, and what hints at one all the same."""
+        self.problem: str | None = problem
+        self.hint = hint
 
     def devices(self) -> tuple[GpuDevice, ...]:
         """Return nothing."""

@@ -9,8 +9,7 @@ class GpuDevice:
     """A GPU as its driver describes it."""
 
     index: int
-    """Place in the driver's list, by PCI bus; ``cuda:0`` is the same one where there is one GPU, or
-    with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``."""
+    """N of ``cuda:N``: its place among those that CUDA shows, in the order of the PCI bus; see `visible`."""
     uuid: str
     name: str
     driver: str
@@ -20,6 +19,16 @@ class GpuDevice:
     compute_capability: str
     """Such as ``8.6``; empty if the driver does not say."""
     total_bytes: int
+    """0 if the driver does not say."""
+    driver_index: int = 0
+    """Its place in the driver's own list, as nvidia-smi counts; of a slice, that of the whole GPU."""
+    is_slice: bool = False
+    """Whether it is a slice of a GPU (MIG)."""
+
+    @property
+    def cuda_name(self) -> str:
+        """Return ``cuda:0``, ``cuda:1`` …, as engines and settings call it."""
+        return f"cuda:{self.index}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

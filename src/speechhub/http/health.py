@@ -1,5 +1,6 @@
 """What health tells of devices, models and GPUs."""
 
+from speechhub.errors.places import without_places
 from speechhub.gpu.sampler import GpuView
 from speechhub.http.health_schemas import (
     DeviceHealth,
@@ -55,6 +56,7 @@ def model_health(
         waiting=state.waiting,
         busy=state.busy,
         device=placement.device.name,
+        device_note=placement.device_note if operator else without_places(placement.device_note),
         pinned=state.pinned,
         epoch=state.epoch,
         state_s=0.0 if state.since is None else round(now - state.since, 3),

@@ -86,6 +86,8 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Requests in its queue."""
     busy: bool
     device: str
+    device_note: str
+    """Why it is not on a better device, and what the operator can do; empty where it is on its best one."""
     pinned: bool
     """Whether an operator keeps it on its device."""
     epoch: int | None
@@ -163,8 +165,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     event_loop_lag_s: float
     broken_plugins: list[PluginHealth]
     warnings: list[str]
-    """What in the settings cannot work with what is installed, that no engine is installed, and which files
-    below `home` are damaged; empty for callers that may not operate the server."""
+    """What in the settings cannot work with what is installed, that no engine is installed, which engines are
+    not on their best device, and which files below `home` are damaged; empty for callers that may not operate
+    the server."""
 
 
 class EngineWanted(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,6 +57,7 @@ MODEL: Final[Json] = {
     "alias_of": "whisper-base",
     "languages": ["en", "zh"],
     "device": "cpu",
+    "device_note": "",
     "state": "ready",
     "voices": [],
     "capabilities": {"word_timestamps": True},

@@ -33,7 +33,16 @@ REQUESTS: Final = (
 EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
     schemas.CreateSpeech: ("emotion",),
     voice_schemas.Voice: ("consent", "duration_s", "aliases"),
-    schemas.Model: ("task", "alias_of", "languages", "device", "state", "voices", "capabilities"),
+    schemas.Model: (
+        "task",
+        "alias_of",
+        "languages",
+        "device",
+        "device_note",
+        "state",
+        "voices",
+        "capabilities",
+    ),
 }
 """Fields of our own among OpenAI's."""
 

@@ -322,6 +322,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 639-1 codes; empty if unknown."""
     device: str
     """Where it runs."""
+    device_note: str = ""
+    """Why it is not on a better device, and what the operator can do; empty where it is on its best one."""
     state: str
     """``unloaded``, ``loading``, ``ready``, ``draining`` or ``stopping``."""
     voices: tuple[ModelVoice, ...] = ()

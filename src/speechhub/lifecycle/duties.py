@@ -1,6 +1,8 @@
 """What the scheduler wants, begun; and what it does not decide, seen to."""
 
-from collections.abc import Mapping
+from collections.abc import MutableMapping
+
+import structlog
 
 from speechhub.lifecycle.events import (
     Effect,
@@ -11,6 +13,7 @@ from speechhub.lifecycle.events import (
     Grant,
     Load,
     LoadFailed,
+    Move,
     RecycleWanted,
     Refuse,
     Requested,
@@ -26,12 +29,18 @@ from speechhub.lifecycle.states import Phase
 from speechhub.lifecycle.switches import Cause, Step
 from speechhub.lifecycle.workers import Workers
 
+log = structlog.get_logger()
+
 
 class Duties:
     """Between one scheduler's effects and those who carry them out; belongs to a manager."""
 
     def __init__(
-        self, scheduler: Scheduler, workers: Workers, leases: Leases, placements: Mapping[str, Placement]
+        self,
+        scheduler: Scheduler,
+        workers: Workers,
+        leases: Leases,
+        placements: MutableMapping[str, Placement],
     ) -> None:
         self._scheduler = scheduler
         self._workers = workers
@@ -57,6 +66,23 @@ class Duties:
                 self._workers.stop(target, epoch, kill=kill)
             case Verify(target=target, epoch=epoch):
                 self._workers.verify(target, epoch)
+            case Move(target=target, placement=placement):
+                self._move(target, placement)
+
+    def _move(self, target: str, placement: Placement) -> None:
+        """Place a model anew, for everyone who looks at the placements."""
+        before = self._placements[target].device.name
+        self._placements[target] = placement
+        self._workers.standbys.drop(before, target)
+        self._workers.switches.vacant(before)
+        log.warning(
+            "engine falls back to another device",
+            model=target,
+            engine=placement.engine.spec.name,
+            device=placement.device.name,
+            before=before,
+            reason=placement.device_note,
+        )
 
     def look_after(self, event: Event) -> None:
         """See to what stands by and what is measured, after *event* and its effects."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from speechhub.errors import SpeechhubError
+from speechhub.lifecycle.placement import Placement
 
 # ── Events ───────────────────────────────────────────────────────────────────
 
@@ -248,4 +249,13 @@ class Refuse:
     error: SpeechhubError
 
 
-Effect = Fetch | Load | Stop | Verify | Grant | Refuse
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """From now on the target runs somewhere else; it has no worker, and nothing is to be answered."""
+
+    target: str
+    placement: Placement
+    """The new one."""
+
+
+Effect = Fetch | Load | Stop | Verify | Grant | Refuse | Move

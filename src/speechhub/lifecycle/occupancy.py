@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from speechhub.errors import EnginePinnedError, SpeechhubError
@@ -36,7 +36,7 @@ class Occupancy:
     """One device, for the life of the scheduler."""
 
     device: Device
-    targets: Mapping[str, Target]
+    targets: dict[str, Target]
     """Those that are placed here."""
     limits: Limits
     epochs: "itertools.count[int]"
@@ -62,6 +62,15 @@ class Occupancy:
             self.switch_s.add(now - worker.switch_began)  # a first load would count the disk as well
         it.loaded_before = True
         it.breaker.succeed()
+
+    def take_over(self, it: Target, before: "Occupancy") -> None:
+        """Have *it* placed here, which was on the device *before*."""
+        del before.targets[it.name]
+        self.targets[it.name] = it
+        if before.pinned == it.name:
+            before.pinned, self.pinned = None, self.pinned or it.name
+        if before.unasked is not None and before.unasked[0] == it.name:
+            before.unasked = None
 
     def excludes(self, it: Target) -> EnginePinnedError | None:
         """Return why nobody may wait for *it*, if another one is pinned and leaves it no room."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import (
+    Compute,
     EngineSpec,
     HubSource,
     ModelFile,
@@ -16,6 +17,7 @@ from speechhub.engine import (
     TtsCapabilities,
 )
 from speechhub.errors import ConfigurationError
+from speechhub.gpu.values import GpuDevice
 from speechhub.settings import ModelSettings, Settings
 
 
@@ -29,6 +31,8 @@ class Device:
     """Whether it holds one engine at a time."""
     memory_bytes: int = 0
     """What the engines on a shared device may take together; 0 means no limit."""
+    capability: str = ""
+    """Compute capability of a GPU, such as ``8.6``; empty if it is not known."""
 
     @property
     def kind(self) -> str:
@@ -52,6 +56,19 @@ class Placement:
     """The operator's own folder with the model's files."""
     options: Mapping[str, object] = field(default_factory=dict)
     """The operator's options for the engine."""
+    device_note: str = ""
+    """Why it is not on a better device, and what to do about it; empty where it is on its best one."""
+    fallback: Device | None = None
+    """Where it goes if its environment turns out not to be able to compute on `device`; None if nowhere, as
+    where the operator named the device."""
+
+    def fallen_back(self, reason: str) -> "Placement":
+        """Return the placement on `fallback`, which must be there; *reason* is why."""
+        if self.fallback is None:
+            raise ValueError(f"{self.target} has no other device")
+        here, before = self.fallback.name, self.device.name
+        note = f"It runs on {here}, since it could not be loaded on {before}: {reason}"
+        return replace(self, device=self.fallback, fallback=None, device_note=note)
 
     @property
     def target(self) -> str:
@@ -86,16 +103,18 @@ class Placement:
         }
 
 
-def devices_of(settings: Settings, *, gpus: Sequence[str], host_memory_bytes: int) -> tuple[Device, ...]:
+def devices_of(
+    settings: Settings, *, gpus: Sequence[GpuDevice], host_memory_bytes: int
+) -> tuple[Device, ...]:
     """Return the devices of this machine, GPUs first.
 
     Args:
         settings: The operator's wishes.
-        gpus: Names of the GPUs that are there, such as ``cuda:0``.
+        gpus: Those that CUDA shows.
         host_memory_bytes: The machine's memory.
     """
     return (
-        *(Device(name=name, exclusive=True) for name in gpus),
+        *(Device(name=it.cuda_name, exclusive=True, capability=it.compute_capability) for it in gpus),
         Device(
             name="cpu",
             exclusive=settings.cpu_exclusive,
@@ -104,10 +123,24 @@ def devices_of(settings: Settings, *, gpus: Sequence[str], host_memory_bytes: in
     )
 
 
+def wish_for(engine: InstalledEngine, settings: Settings) -> str:
+    """Return the device that the operator wants for an engine; ``auto`` leaves it to us."""
+    return str(settings.engines.get(engine.spec.name, {}).get("device", settings.device))
+
+
 def place(
-    engines: Iterable[InstalledEngine], settings: Settings, devices: Sequence[Device]
+    engines: Iterable[InstalledEngine],
+    settings: Settings,
+    devices: Sequence[Device],
+    computes: Mapping[str, Compute] | None = None,
 ) -> dict[str, Placement]:
     """Return every model that can be served here, by id; engines that need a missing device are left out.
+
+    Args:
+        engines: All that are installed.
+        settings: The operator's wishes.
+        devices: Those of this machine, best first.
+        computes: Engine → what its environment can compute on; one that is not there can use all.
 
     Raises:
         ConfigurationError: Two engines serve one model id, or a setting names what is not there.
@@ -121,8 +154,11 @@ def place(
     placements: dict[str, Placement] = {}
     for engine, model, path in _models(by_name, settings):
         options = dict(settings.engines.get(engine.spec.name, {}))
-        device = _device_for(engine, str(options.pop("device", settings.device)), devices)
-        if device is None:
+        options.pop("device", None)
+        found = _device_for(
+            engine, wish_for(engine, settings), devices, (computes or {}).get(engine.spec.name)
+        )
+        if found is None:
             continue
         other = placements.get(model.id)
         if other is not None:
@@ -131,9 +167,21 @@ def place(
                 f"{engine.distribution}. Uninstall one, or rename the model in the settings."
             )
         placements[model.id] = Placement(
-            engine=engine, model=model, device=device, path=path, options=options
+            engine=engine,
+            model=model,
+            device=found.device,
+            path=path,
+            options=options,
+            device_note=found.note,
+            fallback=found.fallback,
         )
     return placements
+
+
+def notes(placements: Iterable[Placement]) -> list[tuple[str, str]]:
+    """Return each engine that is not on its best device, with why and what to do; each reason once."""
+    found = {(it.engine.spec.name, it.device_note): None for it in placements if it.device_note}
+    return list(found)
 
 
 def _models(
@@ -200,8 +248,21 @@ def _model_of(known: ModelSpec, own: ModelSettings) -> ModelSpec:
     return model
 
 
-def _device_for(engine: InstalledEngine, wish: str, devices: Sequence[Device]) -> Device | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    device: Device
+    note: str = ""
+    fallback: Device | None = None
+
+
+def _device_for(
+    engine: InstalledEngine, wish: str, devices: Sequence[Device], compute: Compute | None
+) -> _Choice | None:
     kinds = engine.spec.devices
+    problems = {
+        device.name: compute.why_not(device.kind, device.capability) if compute else "" for device in devices
+    }
+    fix = f" To change that: {compute.fix}" if compute and compute.fix else ""
     if wish != "auto":
         named = next((device for device in devices if device.name == wish), None)
         if named is None:
@@ -209,5 +270,20 @@ def _device_for(engine: InstalledEngine, wish: str, devices: Sequence[Device]) -
                 f"There is no device {wish!r} on this machine; it has {', '.join(d.name for d in devices)}."
             )
         if named.kind in kinds:
-            return named
-    return next((device for kind in kinds for device in devices if device.kind == kind), None)
+            problem = problems[named.name]
+            note = f"{named.name} was named, and cannot be used: {problem}{fix}" if problem else ""
+            return _Choice(device=named, note=note)
+    possible = [device for kind in kinds for device in devices if device.kind == kind]
+    if not possible:
+        return None
+    best = possible[0]
+    usable = [device for device in possible if not problems[device.name]]
+    if not usable:
+        return _Choice(device=best, note=f"It cannot use {best.name}: {problems[best.name]}{fix}")
+    chosen = usable[0]
+    note = ""
+    if chosen is not best:
+        note = f"It runs on {chosen.name} and not on {best.name}: {problems[best.name]}{fix}"
+    on_gpu = chosen.kind == "cuda"
+    cpu = next((device for device in usable if on_gpu and device.kind == "cpu"), None)
+    return _Choice(device=chosen, note=note, fallback=cpu)

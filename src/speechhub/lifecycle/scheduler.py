@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from speechhub.errors import (
+    EngineDeviceError,
     EngineFailingError,
     QueueFullError,
     RequestTimeoutError,
@@ -30,6 +31,7 @@ from speechhub.lifecycle.events import (
     Freed,
     Loaded,
     LoadFailed,
+    Move,
     NotFreed,
     PinWanted,
     RecycleWanted,
@@ -72,7 +74,8 @@ class Scheduler:
         self._targets = {name: Target(placement=placement) for name, placement in placements.items()}
         self._limits = limits
         epochs = itertools.count(1)
-        devices = {it.placement.device.name: it.placement.device for it in self._targets.values()}
+        places = [it for p in placements.values() for it in (p.device, p.fallback) if it is not None]
+        devices = {device.name: device for device in places}
         self._devices = {
             name: Occupancy(
                 device=device,
@@ -262,19 +265,33 @@ class Scheduler:
             case Loaded() if worker.phase is Phase.LOADING:
                 device.ready(it, worker, now)
             case LoadFailed(error=error) if not verifying:
-                it.files = False  # look at them again before the next try
-                if worker.phase is Phase.LOADING:
-                    it.breaker.fail(error, now)
-                    yield from refuse_all(it, error)
+                if isinstance(error, EngineDeviceError) and it.placement.fallback is not None:
+                    it.leaves_for = it.placement.fallen_back(error.message)  # whoever waits goes on waiting
+                else:
+                    it.files = False  # look at them again before the next try
+                    if worker.phase is Phase.LOADING:
+                        it.breaker.fail(error, now)
+                        yield from refuse_all(it, error)
                 yield from device.vacate(it, worker, now)
+                yield from self._move(it)
             case Exited() if not verifying:
                 yield from device.vacate(it, worker, now)
             case Freed() if worker.verifying:
                 it.worker = None
+                yield from self._move(it)
             case NotFreed(error=error) if worker.verifying:
                 worker.verifying = False
                 for other in device.targets.values():  # nobody knows when the memory comes back
                     yield from refuse_all(other, error)
+
+    def _move(self, it: Target) -> Iterator[Effect]:
+        """Let a target go where it was found to belong, once nothing of its worker is left."""
+        if it.leaves_for is None or it.worker is not None:
+            return
+        before = self._device_of(it)
+        it.placement, it.leaves_for, it.loaded_before = it.leaves_for, None, False
+        self._device_of(it).take_over(it, before)
+        yield Move(target=it.name, placement=it.placement)
 
     def _learn_of_memory(self, event: BatchTooLarge | RecycleWanted) -> None:
         worker = self._targets[event.target].worker

@@ -83,6 +83,8 @@ class Target:
     files: bool = False
     """Whether its files are known to be on disk."""
     fetching: bool = False
+    leaves_for: Placement | None = None
+    """Where it goes as soon as nothing of its worker is left; None if it stays."""
     loaded_before: bool = False
     last_here: float = -math.inf
     """When it had a worker that was ready, last."""

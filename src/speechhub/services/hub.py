@@ -12,16 +12,16 @@ from typing import Self
 import structlog
 
 from speechhub.discovery import BrokenPlugin
+from speechhub.environments.compute import computes
 from speechhub.environments.find import discover_all
 from speechhub.environments.known import not_installed
 from speechhub.errors import ConfigurationError, ExhaustedError, SpeechhubError
 from speechhub.errors.unavailable import EXHAUSTED
+from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
-from speechhub.gpu.names import gpu_names
-from speechhub.gpu.nvml import NvmlMonitor
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
-from speechhub.lifecycle.placement import Placement, devices_of, place
+from speechhub.lifecycle.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.metrics import Looked, Metrics
@@ -99,9 +99,10 @@ class Hub:
                 entry=plugin.entry_point,
                 error=plugin.error,
             )
-        names = gpu_names()
-        devices = devices_of(settings, gpus=names, host_memory_bytes=_host_memory_bytes())
-        placements = place(found.engines, settings, devices)
+        monitor, gpus = find_gpus()
+        devices = devices_of(settings, gpus=gpus, host_memory_bytes=_host_memory_bytes())
+        wanted = [engine for engine in found.engines if wish_for(engine, settings) != "cpu"]
+        placements = place(found.engines, settings, devices, computes(wanted, gpus, settings.computes_file))
         store = open_store(settings, hub_named=hub_named)
         damages = DamageLog()
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses, on_damage=damages.note)
@@ -138,7 +139,6 @@ class Hub:
 
         metrics = Metrics()
         pools = Pools(waited=metrics.pool_waited)
-        monitor: GpuMonitor = NvmlMonitor() if names else NoGpus()
         manager = Manager(
             placements,
             look=monitor.sample,
@@ -271,6 +271,8 @@ class Hub:
         Raises:
             ConfigurationError: An engine does not take one of its options: every request to it would fail.
         """
+        for engine, note in notes(self.manager.placements.values()):
+            log.warning("engine is not on its best device", engine=engine, reason=note)
         for finding in self.findings:
             if finding.exposes:
                 log.warning("open to the network without keys", subject=finding.subject, problem=finding.text)

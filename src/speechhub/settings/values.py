@@ -241,3 +241,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def engines_dir(self) -> Path:
         """Where engines have environments of their own."""
         return self.home / "engines"
+
+    @property
+    def computes_file(self) -> Path:
+        """Where it is kept what engines said that they can compute on; it may be deleted."""
+        return self.engines_dir / ".compute.json"

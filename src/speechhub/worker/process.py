@@ -14,6 +14,7 @@ from typing import Final
 
 from speechhub.environments.read import NO_TELEMETRY
 from speechhub.errors import EngineLoadError
+from speechhub.gpu.visible import ORDER
 from speechhub.settings.secret import is_secret
 from speechhub.worker.output import OutputReader
 
@@ -151,11 +152,13 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
     A secret is what is named like one, or an address with a password in it. Engines need none: the hub
     fetches the files of models. What engines read stays: ``PATH``, ``LD_LIBRARY_PATH``, ``CUDA_*``,
-    ``HF_HOME`` and so on. What keeps libraries from reporting their use is added.
+    ``HF_HOME`` and so on. What keeps libraries from reporting their use is added, and what has CUDA number
+    GPUs as the hub does.
     """
     dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
-    return NO_TELEMETRY | {
+    kept = {
         name: value
         for name, value in environment.items()
         if name not in dropped and not name.startswith("SPEECHHUB_") and not is_secret(name, value)
     }
+    return NO_TELEMETRY | kept | ORDER

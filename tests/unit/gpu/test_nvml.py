@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
-from speechhub.gpu.names import gpu_names
 from speechhub.gpu.nvml import RETRY_S, NvmlMonitor
 
 NOT_SUPPORTED, GPU_IS_LOST = 3, 15
@@ -59,6 +58,7 @@ class Driver:
             "nvmlDeviceGetCudaComputeCapability": (8, 6),
             "nvmlDeviceGetUUID": "GPU-1",
             "nvmlDeviceGetName": "NVIDIA Paper 4000",
+            "nvmlDeviceGetMigMode": [0, 0],
             "nvmlDeviceGetMemoryInfo": SimpleNamespace(used=300, free=700, total=1000),
             "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=25),
             "nvmlDeviceGetTemperature": 55,
@@ -178,11 +178,3 @@ def test_closing_lets_the_driver_go(monitor, driver):
 
     assert monitor.sample(0) is None
     assert (driver.started, driver.stopped) == (1, 1)
-
-
-def test_names_count_the_driver_s_folder(tmp_path):
-    """Each folder of the driver is a GPU; no folder is none."""
-    (tmp_path / "0000:01:00.0").mkdir()
-
-    assert gpu_names(tmp_path) == ("cuda:0",)
-    assert gpu_names(tmp_path / "nothing", wsl_device=tmp_path / "nothing") == ()

@@ -7,6 +7,7 @@ import pytest
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import (
+    Compute,
     EngineSpec,
     HubSource,
     ModelFile,
@@ -16,8 +17,9 @@ from speechhub.engine import (
     SttCapabilities,
 )
 from speechhub.errors import ConfigurationError
-from speechhub.lifecycle.placement import Device, devices_of, place
+from speechhub.lifecycle.placement import Device, devices_of, notes, place
 from speechhub.settings import ModelSettings, Settings
+from tests.fakes.gpus import FakeGpus
 from tests.fakes.placements import placement
 
 GPU0, GPU1 = Device(name="cuda:0", exclusive=True), Device(name="cuda:1", exclusive=True)
@@ -39,9 +41,15 @@ def engine(name, *models, devices=("cpu",), accepts_any_model=False, version=1):
 
 def test_a_machine_has_its_gpus_first_and_a_shared_cpu():
     """GPUs hold one engine each; the CPU shares three quarters of the machine's memory."""
-    devices = devices_of(Settings(), gpus=["cuda:0", "cuda:1"], host_memory_bytes=400)
+    gpus = FakeGpus(count=2).devices()
 
-    assert devices == (GPU0, GPU1, Device(name="cpu", exclusive=False, memory_bytes=300))
+    devices = devices_of(Settings(), gpus=gpus, host_memory_bytes=400)
+
+    assert devices == (
+        replace(GPU0, capability="8.6"),
+        replace(GPU1, capability="8.6"),
+        Device(name="cpu", exclusive=False, memory_bytes=300),
+    )
 
 
 def test_the_operator_sizes_the_cpu_or_keeps_it_for_one():
@@ -85,6 +93,84 @@ def test_the_setting_device_is_for_all_and_an_engine_s_option_for_one():
 
     assert {name: p.device.name for name, p in found.items()} == {"m": "cuda:1", "n": "cpu"}
     assert found["n"].options == {"beam_size": 2}
+
+
+NO_CUDA = Compute(kinds=("cpu",), problem="libcublas.so.12 is missing.", fix="pip install it")
+OLD = Compute(kinds=("cuda", "cpu"), architectures=("sm_75",), fix="install another build")
+
+
+def test_an_engine_that_cannot_use_the_gpu_runs_on_the_cpu():
+    """With the reason and what to do; another engine stays on the GPU, and may fall back to the CPU."""
+    both = ("cuda", "cpu")
+    engines = [engine("a", "m", devices=both), engine("b", "n", devices=both)]
+
+    found = place(engines, Settings(), (GPU0, CPU), {"a": NO_CUDA})
+
+    assert (found["m"].device, found["m"].fallback) == (CPU, None)
+    assert found["m"].device_note == (
+        "It runs on cpu and not on cuda:0: libcublas.so.12 is missing. To change that: pip install it"
+    )
+    assert (found["n"].device, found["n"].fallback, found["n"].device_note) == (GPU0, CPU, "")
+
+
+def test_the_card_that_has_kernels_is_taken():
+    old, new = replace(GPU0, capability="6.1"), replace(GPU1, capability="7.5")
+
+    found = place([engine("e", "m", devices=("cuda", "cpu"))], Settings(), (old, new, CPU), {"e": OLD})
+
+    assert (found["m"].device, found["m"].fallback) == (new, CPU)
+    assert "not on cuda:0" in found["m"].device_note
+    assert "6.1" in found["m"].device_note
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(device="cuda:0"), Settings(engines={"e": {"device": "cuda:0"}})]
+)
+def test_a_device_that_the_operator_names_is_kept(settings):
+    """There the engine says itself what is wrong; nothing falls back in silence."""
+    found = place([engine("e", "m", devices=("cuda", "cpu"))], settings, (GPU0, CPU), {"e": NO_CUDA})
+
+    assert (found["m"].device, found["m"].fallback) == (GPU0, None)
+    assert found["m"].device_note.startswith("cuda:0 was named, and cannot be used: libcublas")
+
+
+def test_a_named_device_that_can_be_used_has_no_fallback():
+    found = place([engine("e", "m", devices=("cuda", "cpu"))], Settings(device="cuda:0"), (GPU0, CPU))
+
+    assert (found["m"].device, found["m"].fallback, found["m"].device_note) == (GPU0, None, "")
+
+
+def test_an_engine_for_gpus_alone_that_cannot_use_one_stays_and_says_so():
+    """Its model is known, so that a request is told what to install."""
+    found = place([engine("e", "m", devices=("cuda",))], Settings(), (GPU0, CPU), {"e": NO_CUDA})
+
+    assert (found["m"].device, found["m"].fallback) == (GPU0, None)
+    assert found["m"].device_note.startswith("It cannot use cuda:0: libcublas")
+
+
+def test_an_engine_that_prefers_the_cpu_does_not_fall_back():
+    found = place([engine("e", "m", devices=("cpu", "cuda"))], Settings(), (GPU0, CPU))
+
+    assert (found["m"].device, found["m"].fallback) == (CPU, None)
+
+
+def test_each_reason_is_told_once_for_an_engine():
+    models = [engine("a", "m", "n", devices=("cuda", "cpu")), engine("b", "o")]
+
+    found = place(models, Settings(), (GPU0, CPU), {"a": NO_CUDA})
+
+    assert notes(found.values()) == [("a", found["m"].device_note)]
+
+
+def test_a_placement_falls_back_once():
+    [placed] = place([engine("e", "m", devices=("cuda", "cpu"))], Settings(), (GPU0, CPU)).values()
+
+    fallen = placed.fallen_back("No kernels.")
+
+    assert (fallen.device, fallen.fallback) == (CPU, None)
+    assert fallen.device_note == "It runs on cpu, since it could not be loaded on cuda:0: No kernels."
+    with pytest.raises(ValueError, match="no other device"):
+        fallen.fallen_back("Again.")
 
 
 def test_a_device_that_an_engine_cannot_use_is_passed_over():

@@ -15,6 +15,7 @@ from speechhub.http.health import device_health, gpu_health, model_health, switc
 from speechhub.http.health_schemas import Health, PluginHealth, Status
 from speechhub.http.openapi import OWN
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.placement import notes
 from speechhub.services.observation import Observation
 
 
@@ -61,6 +62,7 @@ async def get_health(
         ],
         warnings=[
             *(f"{finding.subject}: {finding.text}" for finding in state.findings),
+            *(f"engine {name}: {note}" for name, note in notes(manager.placements.values())),
             *(f"home: {damage.text}" for damage in state.damages.found),
         ]
         if operator

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from speechhub.errors import ModelNotDeletableError
+from speechhub.errors.places import without_places
 from speechhub.http.openapi import OPENAI
 from speechhub.http.schemas import Model, ModelList, ModelVoice
 from speechhub.lifecycle.manager import Manager
@@ -55,7 +56,7 @@ async def delete_model(model_id: FromPath[str], catalog: NamedDependency[Catalog
 def _model(
     catalog: Catalog, listing: Listing, manager: Manager, licences: Licences, started_at: int
 ) -> Model:
-    placement = listing.placement
+    placement = manager.placements[listing.placement.target]  # where it is now
     model = placement.model
     phase = manager.state(placement.target).phase
     return Model(
@@ -66,6 +67,7 @@ def _model(
         alias_of=listing.alias_of,
         languages=model.languages,
         device=placement.device.name,
+        device_note=without_places(placement.device_note),
         state=phase.value if phase else "unloaded",
         capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
         voices=tuple(

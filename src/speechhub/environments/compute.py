@@ -1,0 +1,163 @@
+"""Asks engines' environments, once, what they can compute on; the answers are kept in a file.
+
+An answer holds as long as the environment, the driver, the GPUs, what is visible of them and the system's
+libraries are what they were. What did not answer, or crashed, is asked again at the next start.
+"""
+
+import contextlib
+import hashlib
+import os
+import site
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from speechhub import __version__
+from speechhub.discovery import InstalledEngine
+from speechhub.engine import Compute
+from speechhub.environments.read import PACKAGE, PROGRAM, keyless_environment
+from speechhub.environments.record import state_of
+from speechhub.gpu.values import GpuDevice
+from speechhub.gpu.visible import ORDER, VARIABLE
+
+log = structlog.get_logger()
+
+TIMEOUT_S: Final = 60.0
+"""For one answer: PyTorch alone takes a dozen seconds to import, and more from a cold disk."""
+AT_ONCE: Final = 3
+"""Environments that are asked beside each other; each may take a gigabyte of memory."""
+_LINKER_CACHE: Final = Path("/etc/ld.so.cache")
+"""Changes when the system gets libraries, such as NVIDIA's, from its own packages. Source: ldconfig(8)."""
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, and what it holds for."""
+
+    key: str
+    compute: Compute
+
+
+def computes(
+    engines: Iterable[InstalledEngine],
+    gpus: Sequence[GpuDevice],
+    file: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> dict[str, Compute]:
+    """Return engine → what it can compute on, for those that tell and could use a GPU.
+
+    Without a GPU nothing is asked, and nothing returned. Blocks for as long as the slowest takes.
+
+    Args:
+        engines: Those to ask.
+        gpus: Those that CUDA shows.
+        file: Where answers are kept.
+        environ: The process's environment; by default this one's.
+        timeout_s: How long one may take.
+    """
+    asked = [it for it in engines if it.spec.compute and "cuda" in it.spec.devices] if gpus else []
+    if not asked:
+        return {}
+    environ = os.environ if environ is None else environ
+    kept, found = _read(file), dict[str, _Answer]()
+    keys = {it.spec.name: _key(it, gpus, environ) for it in asked}
+    new = [it for it in asked if it.spec.name not in kept or kept[it.spec.name].key != keys[it.spec.name]]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="compute") as threads:
+        answers = threads.map(lambda it: ask(it, environ=environ, timeout_s=timeout_s), new)
+        fresh = {it.spec.name: answer for it, answer in zip(new, answers, strict=True)}
+    for it in asked:
+        name = it.spec.name
+        compute, lasts = fresh.get(name) or (kept[name].compute, True)
+        found[name] = _Answer(key=keys[name] if lasts else "", compute=compute)
+    if fresh:
+        _write(file, kept | found)
+    return {name: answer.compute for name, answer in found.items()}
+
+
+def ask(
+    engine: InstalledEngine, *, environ: Mapping[str, str], timeout_s: float = TIMEOUT_S
+) -> tuple[Compute, bool]:
+    """Return what an engine can compute on, and whether that is its own answer.
+
+    One that does not answer cannot use CUDA; why is its problem.
+    """
+    command = [str(engine.python), "-P", str(PROGRAM), str(PACKAGE), "--compute", engine.spec.compute]
+    log.info("asking what an engine can compute on", engine=engine.spec.name)
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            timeout=timeout_s,
+            env=keyless_environment(environ) | ORDER,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return _unknown(engine, f"its Python {engine.python} does not start: {error.strerror}"), False
+    except subprocess.TimeoutExpired:
+        return _unknown(engine, f"it did not say within {timeout_s:g} s what it can compute on"), False
+    try:
+        return msgspec.json.decode(done.stdout, type=Compute), True
+    except msgspec.MsgspecError:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        end = f"exit status {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
+        return _unknown(engine, f"asking what it can compute on failed: {last[0] if last else end}"), False
+
+
+def _unknown(engine: InstalledEngine, reason: str) -> Compute:
+    project = engine.distribution.partition(" ")[0]
+    again = (
+        f"speechhub engines install {engine.environment}"
+        if engine.environment
+        else f"{sys.executable} -m pip install --force-reinstall {project}"
+    )
+    log.warning("engine does not say what it can compute on", engine=engine.spec.name, reason=reason)
+    return Compute(kinds=("cpu",), problem=f"{reason[0].upper()}{reason[1:]}.", fix=again)
+
+
+def _key(engine: InstalledEngine, gpus: Sequence[GpuDevice], environ: Mapping[str, str]) -> str:
+    folders = engine.search_path or _own_folders()
+    try:
+        libraries = str(_LINKER_CACHE.stat().st_mtime_ns)
+    except OSError:
+        libraries = ""
+    parts = [
+        state_of(folders, __version__),
+        engine.distribution,
+        engine.spec.compute,
+        libraries,
+        *(environ.get(name, "-") for name in (VARIABLE, "LD_LIBRARY_PATH")),
+        *(f"{it.uuid} {it.compute_capability} {it.driver}" for it in gpus),
+    ]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+
+
+def _own_folders() -> tuple[Path, ...]:
+    """Return where packages beside the hub lie."""
+    names = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    names += [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    return tuple(Path(name) for name in dict.fromkeys(names))
+
+
+def _read(file: Path) -> dict[str, _Answer]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, _Answer])
+    except (OSError, msgspec.MsgspecError):  # it is made anew
+        return {}
+
+
+def _write(file: Path, answers: Mapping[str, _Answer]) -> None:
+    with contextlib.suppress(OSError):  # a read-only home: ask each time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f"{file.name}.{os.getpid()}")
+        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(answers), indent=1))
+        temporary.replace(file)

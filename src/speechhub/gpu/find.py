@@ -1,0 +1,25 @@
+"""Which GPUs this process has: what the driver's library answers decides."""
+
+from pathlib import Path
+
+from speechhub.gpu.monitor import GpuMonitor, NoGpus
+from speechhub.gpu.nvml import nvml_monitor
+from speechhub.gpu.traces import trace
+from speechhub.gpu.values import GpuDevice
+
+
+def find_gpus(root: Path = Path("/")) -> tuple[GpuMonitor, tuple[GpuDevice, ...]]:
+    """Return who watches the GPUs, and those that CUDA shows to engines.
+
+    Args:
+        root: Where the system's files are, which hint at a GPU whose driver does not answer.
+    """
+    monitor = nvml_monitor()
+    if gpus := monitor.devices():
+        return monitor, gpus
+    problem = monitor.problem
+    monitor.close()
+    if problem is None:
+        return NoGpus("CUDA_VISIBLE_DEVICES hides all GPUs, or none of them can be used as a whole."), ()
+    hint = trace(root)
+    return NoGpus(f"{hint.text} ({problem})" if hint else NoGpus.NONE, hint=hint), ()

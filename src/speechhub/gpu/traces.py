@@ -1,0 +1,49 @@
+"""What the system shows of a GPU whose driver does not answer: for messages, and never to decide anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A sign of a GPU that cannot be used."""
+
+    text: str
+    """What it is, and what to do about it."""
+    broken: bool
+    """Whether this system is meant to have the GPU: it was given the device."""
+
+
+def trace(root: Path = Path("/")) -> Trace | None:
+    """Return what hints at a GPU although its driver's library finds none; None if nothing does.
+
+    Args:
+        root: Where the system's files are.
+    """
+    if (root / "dev/dxg").exists():
+        return Trace(
+            text="WSL2 has a GPU (/dev/dxg), and the driver's library does not answer: update the NVIDIA "
+            "driver of Windows, and see that /usr/lib/wsl/lib is there; install no driver inside WSL2.",
+            broken=True,
+        )
+    if (root / "dev/nvidiactl").exists():
+        return Trace(
+            text="/dev/nvidiactl is there, and the driver's library does not answer: see what nvidia-smi "
+            "says. On a host, install the driver again or restart the machine; start a container again.",
+            broken=True,
+        )
+    if _has_entries(root / "proc/driver/nvidia/gpus"):
+        return Trace(
+            text="The host has an NVIDIA GPU, and this system was not given it (there is no /dev/nvidiactl). "
+            "To use it from a container, start that with --gpus all (Docker) or --device nvidia.com/gpu=all "
+            "(Podman).",
+            broken=False,
+        )
+    return None
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False

@@ -1,0 +1,175 @@
+"""A load that shows that an engine cannot use the GPU: once to the CPU, and visibly."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from speechhub.engine import EngineDeviceError, Slot
+from speechhub.errors import EngineLoadError
+from speechhub.lifecycle.events import (
+    Fetched,
+    Freed,
+    Load,
+    LoadFailed,
+    Move,
+    NotFreed,
+    PinWanted,
+    Refuse,
+    Requested,
+    Verify,
+)
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler import Scheduler
+from tests.fakes.placements import CPU, GPU, placement, placements
+from tests.fakes.workers import Fleet
+
+NO_LIBRARY = EngineDeviceError("libcublas.so.12 is missing.")
+STT = replace(placement("stt", device=GPU), fallback=CPU)
+TTS = placement("tts", device=GPU, slot=Slot.TTS)
+MODELS = placements(STT, TTS)
+
+
+class PickyFleet(Fleet):
+    """Its workers load on the CPU alone."""
+
+    def __init__(self, error=NO_LIBRARY):
+        super().__init__()
+        self.error = error
+        self.tries = []
+
+    async def __call__(self, placement, epoch):
+        self.tries.append(placement.device.name)
+        self.load_error = self.error if placement.device.kind == "cuda" else None
+        return await super().__call__(placement, epoch)
+
+
+@pytest.fixture
+async def managed():
+    made = []
+
+    def manage(fleet, models=MODELS):
+        manager = Manager(models, limits=Limits(), fetch=lambda it: None, starter=fleet)
+        made.append(manager)
+        return manager
+
+    yield manage
+    for manager in made:
+        await manager.close(timeout_s=1)
+
+
+async def test_who_waits_is_served_on_the_cpu(managed):
+    """All of them, by one load; the placement says why, and the log warns once."""
+    fleet = PickyFleet()
+    manager = managed(fleet)
+
+    async def use():
+        async with manager.lease("stt") as worker:
+            return worker.placement.device.name
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(use(), use(), use()) == ["cpu"] * 3
+
+    assert fleet.tries == ["cuda:0", "cpu"]
+    placed = manager.placements["stt"]
+    assert placed.device == CPU
+    assert placed.device_note == (
+        "It runs on cpu, since it could not be loaded on cuda:0: libcublas.so.12 is missing."
+    )
+    [warning] = [it for it in logs if it["event"] == "engine falls back to another device"]
+    assert (warning["model"], warning["before"], warning["device"]) == ("stt", "cuda:0", "cpu")
+    assert manager.current_model("cpu") == "stt"
+    assert manager.current_model("cuda:0") is None
+
+
+async def test_another_failure_does_not_fall_back(managed):
+    """Weights that are damaged are so on the CPU, too."""
+    fleet = PickyFleet(EngineLoadError("model.bin is damaged"))
+    manager = managed(fleet)
+
+    with pytest.raises(EngineLoadError, match="damaged"):
+        await manager.switch_to("stt")
+
+    assert fleet.tries == ["cuda:0"]
+    assert manager.placements["stt"].device == GPU
+
+
+async def test_a_model_without_a_fallback_gets_the_error(managed):
+    """As where the operator named the device."""
+    fleet = PickyFleet()
+    manager = managed(fleet, placements(replace(STT, fallback=None), TTS))
+
+    with pytest.raises(EngineDeviceError, match="libcublas"):
+        await manager.switch_to("stt")
+
+    assert fleet.tries == ["cuda:0"]
+
+
+async def test_what_fails_on_the_cpu_too_is_an_error(managed):
+    class Hopeless(PickyFleet):
+        async def __call__(self, placement, epoch):
+            worker = await super().__call__(placement, epoch)
+            self.load_error = NO_LIBRARY
+            return worker
+
+    fleet = Hopeless()
+    manager = managed(fleet)
+
+    with pytest.raises(EngineDeviceError):
+        await manager.switch_to("stt")
+
+    assert fleet.tries == ["cuda:0", "cpu"]
+
+
+def waiting(*targets):
+    """Return a scheduler whose first target is being loaded, and what its load is called."""
+    scheduler = Scheduler(MODELS, Limits())
+    for number, target in enumerate(targets):
+        scheduler.handle(Requested(ticket=number, target=target), 0.0)
+    loads = []
+    for target in dict.fromkeys(targets):
+        loads += [it for it in scheduler.handle(Fetched(target=target), 0.0) if isinstance(it, Load)]
+    return scheduler, loads[0]
+
+
+def test_the_gpu_is_proved_free_before_it_moves():
+    """Nobody is refused, and whoever comes next has the GPU for itself."""
+    scheduler, load = waiting("stt", "tts")
+
+    first = scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
+    second = scheduler.handle(Freed(target="stt", epoch=load.epoch), 2.0)
+
+    assert first == [Verify(target="stt", epoch=load.epoch)]
+    assert [type(it) for it in second] == [Move, Load, Load]
+    assert second[0].placement.device == CPU
+    assert {it.target for it in second[1:]} == {"stt", "tts"}
+    assert scheduler.state("stt").failures == 0
+
+
+def test_memory_that_does_not_come_back_is_told_and_the_move_is_kept():
+    scheduler, load = waiting("stt")
+    scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
+
+    refused = scheduler.handle(NotFreed(target="stt", epoch=load.epoch, error=EngineLoadError("full")), 2.0)
+    again = scheduler.handle(Requested(ticket=9, target="stt"), 3.0)
+    moved = scheduler.handle(Freed(target="stt", epoch=load.epoch), 4.0)
+
+    assert [type(it) for it in refused] == [Refuse]
+    assert again == [Verify(target="stt", epoch=load.epoch)]
+    assert [type(it) for it in moved] == [Move, Load]
+
+
+def test_a_pin_goes_along():
+    """It keeps the model where it is now, and leaves the GPU to others."""
+    scheduler, load = waiting("stt")
+    scheduler.handle(PinWanted(target="stt"), 0.5)
+    scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
+    scheduler.handle(Freed(target="stt", epoch=load.epoch), 2.0)
+
+    effects = scheduler.handle(Requested(ticket=5, target="tts"), 3.0)
+
+    assert scheduler.state("stt").pinned
+    assert not [it for it in effects if isinstance(it, Refuse)]
