@@ -160,8 +160,8 @@ def test_models_as_json(run, own_model, tmp_path):
     models = {it["name"]: it for it in json.loads(run("models", "list", "--json").stdout)}
 
     assert set(models["echo-tts"]) == {
-        "name", "task", "engine", "device", "device_note", "languages", "files", "path", "size_bytes", "parts",
-        "aliases", "pinned", "unpinned",
+        "name", "task", "engine", "device", "device_note", "languages", "files", "path", "size_bytes",
+        "parts", "problems", "aliases", "pinned", "unpinned",
     }  # fmt: skip
     assert (models["echo-tts"]["task"], models["echo-tts"]["files"]) == ("tts", "ready")
     assert "tts-1" in models["echo-tts"]["aliases"]
