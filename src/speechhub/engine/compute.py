@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_ARCHITECTURE: Final = re.compile(r"(?P<kind>sm|compute)_(?P<major>\d+)(?P<minor>\d)(?P<only>[af]?)")
+ARCHITECTURE: Final = re.compile(r"(?P<kind>sm|compute)_(?P<major>\d+)(?P<minor>\d)(?P<only>[af]?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def runs_on(architecture: str, capability: str) -> bool:
     Source: CUDA C++ Programming Guide, "Binary Compatibility", "PTX Compatibility", "Architecture-Specific
     Features".
     """
-    found = _ARCHITECTURE.fullmatch(architecture)
+    found = ARCHITECTURE.fullmatch(architecture)
     major, _, minor = capability.partition(".")
     if found is None or not (major.isdigit() and minor.isdigit()):
         return False

@@ -138,7 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """`response_format` of speech where a request names none; OpenAI's own model names always mean mp3."""
 
     device: str = "auto"
-    """``auto``, ``cpu``, ``cuda:0`` …; auto takes the first GPU where there is one."""
+    """``auto``, ``cpu``, ``cuda:0`` …; auto takes the first GPU that an engine can use, else the CPU."""
     cpu_exclusive: bool = False
     """Whether the CPU, like a GPU, holds one engine at a time."""
     cpu_memory_bytes: Annotated[int, Meta(ge=0)] = 0

@@ -4,10 +4,12 @@ import importlib
 import sys
 import traceback
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from speechhub.engine import (
+    Compute,
     EmotionMode,
     EngineSpec,
     HubSource,
@@ -21,6 +23,7 @@ from speechhub.engine import (
     WheelFile,
 )
 from speechhub.engine.testing import check_stt_engine, check_tts_engine
+from speechhub.engine.testing.compute import compute
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
 
 GOOD_FILE = ModelFile(
@@ -46,10 +49,21 @@ GOOD_MODEL = ModelSpec(
 )
 
 
+ANSWERS = {}
+"""Functions that specs name as theirs."""
+
+
 def stt(**fields):
     """Return the spec of an STT engine that cannot be imported: nothing here needs it to be."""
     given = {"name": "good", "slot": Slot.STT, "factory": "nowhere:Engine", "capabilities": SttCapabilities()}
     return EngineSpec(**{**given, "models": (GOOD_MODEL,), "devices": ("cuda", "cpu"), **fields})
+
+
+def answering(answer):
+    """Return a spec whose environment answers so."""
+    name = f"answer_{len(ANSWERS)}"
+    ANSWERS[name] = globals()[name] = lambda: answer
+    return stt(compute=f"{__name__}:{name}")
 
 
 def with_model(**fields):
@@ -91,6 +105,13 @@ BROKEN = [
     ("devices", "can run nowhere", stt(devices=())),
     ("devices", "'cuda:0' is not a kind", stt(devices=("cuda:0",))),
     ("devices", "Two are called 'cpu'", stt(devices=("cpu", "cpu"))),
+    ("compute", "cannot be imported", stt(compute="nowhere.at.all:compute")),
+    ("compute", "cannot be imported", stt(compute=f"{__name__}:no_such_function")),
+    ("compute", "must return a speechhub.engine.Compute", answering("text")),
+    ("compute", "'tpu', which `devices` of the spec lacks", answering(Compute(kinds=("cuda", "tpu")))),
+    ("compute", "leaves out cuda: say why", answering(Compute(kinds=("cpu",)))),
+    ("compute", "leaves out cuda: say why", answering(Compute(kinds=("cpu",), problem="No GPU."))),
+    ("compute", "the architecture '8.6'", answering(Compute(kinds=("cuda", "cpu"), architectures=("8.6",)))),
     ("capabilities", "'english' of word_languages", able(word_languages=("english",))),
     ("capabilities", "sample_rate is 16", able(sample_rate=16)),
     ("capabilities", "max_batch is 0", able(max_batch=0)),
@@ -158,6 +179,17 @@ def test_every_check_catches_something():
     names = {check.__name__ for check in DESCRIPTION_CHECKS}
 
     assert names == {check for check, _, _ in BROKEN} | {"light_description"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Compute(kinds=("cuda", "cpu"), architectures=("sm_75", "sm_90a", "compute_120")),
+        Compute(kinds=("cpu",), problem="No libcublas.", fix="pip install it"),
+    ],
+)
+def test_good_answers_pass(answer):
+    compute(SimpleNamespace(spec=answering(answer)))
 
 
 @pytest.fixture

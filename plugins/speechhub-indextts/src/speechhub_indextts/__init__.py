@@ -120,6 +120,7 @@ ENGINE = EngineSpec(
     models=(INDEXTTS_2, INDEXTTS_25),
     capabilities=CAPABILITIES,
     devices=("cuda", "cpu"),
+    compute="speechhub_indextts.compute:compute",
     accepts_any_model=True,
 )
 """Named by the entry point in pyproject.toml; this is how the hub knows the engine."""

@@ -70,6 +70,7 @@ ENGINE = EngineSpec(
     models=(QWEN3_ASR_06B, QWEN3_ASR_17B),
     capabilities=CAPABILITIES,
     devices=("cuda", "cpu"),
+    compute="speechhub_qwen_asr.compute:compute",
     accepts_any_model=True,
 )
 """Named by the entry point in pyproject.toml; this is how the hub knows the engine."""

@@ -129,6 +129,7 @@ ENGINE = EngineSpec(
     models=(WHISPER_BASE, WHISPER_TINY_EN),
     capabilities=CAPABILITIES,
     devices=("cuda", "cpu"),
+    compute="speechhub_whisper.compute:compute",
     accepts_any_model=True,
 )
 """Named by the entry point in pyproject.toml; this is how the hub knows the engine."""

@@ -21,12 +21,13 @@ from speechhub.engine import (
 )
 from speechhub_whisper.aside import Aside
 from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut, find_clips
-from speechhub_whisper.decoder import Decoder, Wish
+from speechhub_whisper.compute import device_error
+from speechhub_whisper.decoder import Wish
 from speechhub_whisper.ladder import LADDER
 from speechhub_whisper.languages import UNSPACED, from_whisper, to_whisper
-from speechhub_whisper.model import load_model
 from speechhub_whisper.prompts import fit_prompt
 from speechhub_whisper.settings import WhisperSettings
+from speechhub_whisper.start import start
 from speechhub_whisper.timeline import Timeline
 
 
@@ -36,11 +37,10 @@ class WhisperEngine(SttEngine):
     def load(self, context: LoadContext) -> None:
         """Load the model from its folder and decode once, so that the first request finds all in place."""
         self._settings = context.settings(WhisperSettings)
-        self._model = load_model(context, self._settings.compute_type)
+        self._device = context.device
         self._batch_size = self._settings.batch_size or (4 if context.device == "cpu" else 8)
-        self._decoder = Decoder(self._model, self._settings)
         list(find_clips(np.zeros(SAMPLE_RATE, np.float32), self._settings.vad_threshold))
-        self._decoder.warm_up()
+        self._model, self._decoder = start(context, self._settings)
         self._aside = Aside()
 
     def close(self) -> None:
@@ -118,6 +118,8 @@ class WhisperEngine(SttEngine):
                 raise EngineOutOfMemoryError(
                     "There is not enough GPU memory to transcribe this; a smaller batch_size may help."
                 ) from error
+            if unusable := device_error(error, self._device):
+                raise unusable from error
             raise
         finally:
             self._aside.later(self._model.forget)

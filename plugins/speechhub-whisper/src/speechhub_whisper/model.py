@@ -12,6 +12,7 @@ from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
 from speechhub.engine import EngineLoadError, LoadContext
+from speechhub_whisper.compute import device_error, open_cublas
 from speechhub_whisper.ladder import MIN_LOGPROB, NOTHING, Attempt, climb
 from speechhub_whisper.loops import without_loop
 from speechhub_whisper.work import Work
@@ -179,10 +180,13 @@ def load_model(context: LoadContext, compute_type: str) -> Model:
 
     Raises:
         EngineLoadError: The folder has no CTranslate2 Whisper, or the device cannot run it.
+        EngineDeviceError: This environment cannot compute on the device.
     """
     folder = context.model_dir
     device, _, index = context.device.partition(":")
     _check_files(context.model, folder)
+    if device == "cuda":
+        open_cublas()
     try:
         if compute_type == "auto":
             compute_type = best_compute_type(device, int(index or 0))
@@ -195,7 +199,7 @@ def load_model(context: LoadContext, compute_type: str) -> Model:
             local_files_only=True,
         )
     except Exception as error:  # its native parts raise all kinds
-        raise EngineLoadError(
+        raise device_error(error, context.device) or EngineLoadError(
             f"Whisper cannot load model {context.model!r} on {context.device}: {error}"
         ) from error
 

@@ -21,6 +21,7 @@ from speechhub.engine.spec import (
     SttCapabilities,
     TtsCapabilities,
 )
+from speechhub.engine.testing.compute import compute
 from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.engine.testing.subject import Plan
 from speechhub.errors import InvalidLanguageError
@@ -150,6 +151,7 @@ def light_description(plan: Plan) -> None:
 DESCRIPTION_CHECKS: Final = (
     names,
     devices,
+    compute,
     capabilities,
     languages,
     voices,

@@ -1,0 +1,32 @@
+"""What the PyTorch of this environment can compute on: asked by the hub before it places models."""
+
+from typing import Final
+
+import torch
+
+from speechhub.engine import Compute
+
+INSTALL: Final = "speechhub engines install qwen-asr"
+"""Takes the build of PyTorch that suits the driver and the GPU as they are now."""
+
+
+def compute() -> Compute:
+    """Say what this environment can compute on; see `EngineSpec.compute`."""
+    if torch.version.cuda is None:
+        return _cannot(f"Its PyTorch, {torch.__version__}, is a build without CUDA.")
+    try:
+        available = torch.cuda.is_available()
+        if available:
+            torch.cuda.init()
+    except RuntimeError as error:
+        return _cannot(f"Its PyTorch, {torch.__version__}, cannot use the GPU: {error}.")
+    if not available:
+        return _cannot(
+            f"Its PyTorch, {torch.__version__}, finds no GPU that it can use: the NVIDIA driver may be too "
+            f"old for CUDA {torch.version.cuda}."
+        )
+    return Compute(kinds=("cuda", "cpu"), architectures=tuple(torch.cuda.get_arch_list()), fix=INSTALL)
+
+
+def _cannot(problem: str) -> Compute:
+    return Compute(kinds=("cpu",), problem=problem, fix=INSTALL)

@@ -1,0 +1,143 @@
+"""What CTranslate2 needs to compute on a GPU: whether it is here, where, and what its absence looks like.
+
+Its wheels bring their CUDA code and open NVIDIA's cuBLAS at run time; 4.8.5 needs no cuDNN. A library that
+comes as a wheel does not lie on the loader's path, so it is opened here first: then CTranslate2 finds it by
+its name, without LD_LIBRARY_PATH. Source: dlopen(3), and the names in libctranslate2.so of 4.8.5.
+"""
+
+import ctypes
+import importlib.util
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from speechhub.engine import Compute, EngineDeviceError
+
+CUBLAS: Final = "libcublas.so.12"
+CUBLAS_WHEEL: Final = "nvidia-cublas-cu12>=12.1,<13"
+"""Has `CUBLAS`; what the extra ``cuda`` in pyproject.toml brings, too."""
+_DRIVER: Final = (
+    "install NVIDIA driver 525.60.13 or newer; a container needs NVIDIA_DRIVER_CAPABILITIES=compute,utility."
+)
+"""Source: NVIDIA, CUDA Compatibility, "Minor Version Compatibility", CUDA 12.x."""
+
+
+class Fault(NamedTuple):
+    """What CTranslate2 and CUDA say where an environment, a driver and a GPU do not fit."""
+
+    said: re.Pattern[str]
+    cause: str
+    """What it means; ``{0}`` is the first group of `said`."""
+    wheel: str = ""
+    """Package that mends it."""
+    fix: str = ""
+    """What to do where no package does."""
+
+
+FAULTS: Final = (
+    Fault(
+        re.compile(r"(libcudnn\S*?)(?::| is not found| cannot)", re.IGNORECASE),
+        "This CTranslate2 needs cuDNN, and {0} is not here.",
+        wheel="nvidia-cudnn-cu12>=9,<10",
+    ),
+    Fault(
+        re.compile(r"(libcublas\S*?)(?::| is not found| cannot)", re.IGNORECASE),
+        "NVIDIA's library {0} is not here.",
+        wheel=CUBLAS_WHEEL,
+    ),
+    Fault(
+        re.compile(r"CUDA driver version is insufficient"),
+        "There is no NVIDIA driver here, or it is too old for CUDA 12.",
+        fix=_DRIVER,
+    ),
+    Fault(
+        re.compile(r"no CUDA-capable device|CUDA driver initialization|libcuda\.so\S* "),
+        "CUDA finds no GPU that it can use.",
+        fix=_DRIVER,
+    ),
+    Fault(
+        re.compile(r"no kernel image is available|unsupported toolchain"),
+        "This CTranslate2 has no code for this GPU.",
+        wheel="ctranslate2>=4.8.5,<5",
+    ),
+)
+NOT_SUPPORTED: Final = re.compile(r"CUBLAS_STATUS_NOT_SUPPORTED")
+"""What CTranslate2 says where the GPU lacks an arithmetic, as RTX 50 lacks that of int8 in some versions."""
+
+
+def compute() -> Compute:
+    """Say what this environment can compute on; see `EngineSpec.compute`."""
+    import ctranslate2  # noqa: PLC0415  # the hub's own answers must not depend on it
+
+    if not open_cublas():
+        return _cannot(f"NVIDIA's library {CUBLAS} is not here.", install(CUBLAS_WHEEL))
+    try:
+        if not ctranslate2.get_cuda_device_count():
+            return _cannot("CTranslate2 finds no GPU that it can use.", _DRIVER)
+        ctranslate2.get_supported_compute_types("cuda")
+    except Exception as error:  # noqa: BLE001  # its native parts raise all kinds
+        cause, fix = explain(error) or (f"CTranslate2 cannot use the GPU: {error}.", _DRIVER)
+        return _cannot(cause, fix)
+    return Compute(kinds=("cuda", "cpu"))
+
+
+def open_cublas() -> bool:
+    """Open cuBLAS for CTranslate2, from its wheel if that is installed; return whether it is here."""
+    for name in ("libcublasLt.so.12", CUBLAS):
+        paths = [folder / name for folder in _wheel_folders("cublas")]
+        path = next((path for path in paths if path.exists()), None)
+        try:
+            ctypes.CDLL(str(path or name), mode=ctypes.RTLD_GLOBAL)
+        except OSError:
+            return False
+    _open_cudnn()
+    return True
+
+
+def _open_cudnn() -> None:
+    """Open cuDNN, if its wheel is here, for versions of CTranslate2 that use it; it opens its own parts."""
+    for folder in _wheel_folders("cudnn"):
+        if (folder / "libcudnn.so.9").exists():
+            ctypes.CDLL(str(folder / "libcudnn.so.9"), mode=ctypes.RTLD_GLOBAL)
+            return
+
+
+def device_error(error: Exception, device: str) -> EngineDeviceError | None:
+    """Return what *error* says of this environment and *device*; None if it says nothing of them."""
+    found = explain(error)
+    if found is None:
+        return None
+    cause, fix = found
+    return EngineDeviceError(f"Whisper cannot compute on {device}: {cause} To mend it: {fix} ({error})")
+
+
+def explain(error: Exception) -> tuple[str, str] | None:
+    """Return the cause, and what to do, of an error that `FAULTS` knows; None for any other."""
+    for fault in FAULTS:
+        if found := fault.said.search(str(error)):
+            cause = fault.cause.format(*found.groups())
+            return cause, install(fault.wheel) if fault.wheel else fault.fix
+    return None
+
+
+def install(wheel: str) -> str:
+    """Return the command that installs *wheel* into this environment."""
+    python = shlex.quote(sys.executable)
+    if importlib.util.find_spec("pip") is None:  # engines' own environments have none
+        return f"uv pip install --python {python} {shlex.quote(wheel)}"
+    return f"{python} -m pip install {shlex.quote(wheel)}"
+
+
+def _cannot(problem: str, fix: str) -> Compute:
+    return Compute(kinds=("cpu",), problem=problem, fix=fix)
+
+
+def _wheel_folders(library: str) -> list[Path]:
+    """Return where NVIDIA's wheel of *library* keeps its files; nothing without that wheel."""
+    try:
+        spec = importlib.util.find_spec(f"nvidia.{library}")
+    except ModuleNotFoundError:
+        return []
+    return [Path(root) / "lib" for root in (spec.submodule_search_locations or ())] if spec else []

@@ -1,0 +1,47 @@
+"""Getting a model ready: loaded, and every part of it run once, so that no request meets what is missing."""
+
+from speechhub.engine import EngineDeviceError, EngineLoadError, LoadContext
+from speechhub_whisper.compute import NOT_SUPPORTED, device_error
+from speechhub_whisper.decoder import Decoder
+from speechhub_whisper.model import Model, load_model
+from speechhub_whisper.settings import WhisperSettings
+
+PLAINER = ("float16", "float32")
+"""Arithmetics to go on with where a GPU turns out to lack the best one, best first."""
+
+
+def start(context: LoadContext, settings: WhisperSettings) -> tuple[Model, Decoder]:
+    """Load the model and decode a second of silence with it.
+
+    On a GPU the libraries that CTranslate2 opens at run time are opened by that, and an arithmetic that it
+    promised and the GPU lacks is found out; where the operator names none, plainer ones are tried.
+
+    Raises:
+        EngineLoadError: The folder has no CTranslate2 Whisper, or the device cannot run it.
+        EngineDeviceError: This environment cannot compute on the device.
+    """
+    wanted = settings.compute_type
+    plainer = PLAINER if wanted == "auto" and context.device != "cpu" else ()
+    reason: Exception | None = None
+    for compute_type in (wanted, *plainer):
+        model = load_model(context, compute_type)
+        decoder = Decoder(model, settings)
+        try:
+            decoder.warm_up()
+        except RuntimeError as error:  # CTranslate2 has one kind of error for everything
+            if unusable := device_error(error, context.device):
+                raise unusable from error
+            if not NOT_SUPPORTED.search(str(error)):
+                raise
+            reason = error
+        else:
+            return model, decoder
+    if wanted != "auto":
+        raise EngineLoadError(
+            f"{context.device} does not support compute_type {wanted!r}: leave it out, or take 'float16' or "
+            f"'float32' ({reason})."
+        ) from reason
+    raise EngineDeviceError(
+        f"Whisper cannot compute on {context.device}: cuBLAS supports none of its arithmetics there. Set "
+        f"this engine's device to 'cpu', or take a newer ctranslate2 ({reason})."
+    ) from reason
