@@ -4,6 +4,11 @@ import json
 
 import pytest
 
+from speechhub.engine import Compute
+from speechhub.gpu.nvml import NvmlMonitor
+from speechhub.gpu.traces import Trace
+from tests.fakes.gpus import FakeGpus
+
 BROKEN = {
     "an unknown option": (
         {"ENGINES": {"echo-stt": {"fial": True}}},
@@ -170,3 +175,48 @@ def test_damage_below_home_is_a_failure_until_it_is_fixed(run, tmp_path):
     assert moved.name.startswith("aliases.json.damaged-")
     assert moved.read_bytes() == b"{"
     assert str(moved) in mending.stdout
+
+
+@pytest.mark.parametrize(
+    ("hint", "line"),
+    [
+        (None, "  ok  GPUs: none; engines run on the CPU"),
+        (Trace(text="The host has one.", broken=False), "warn  GPUs: The host has one. ("),
+        (Trace(text="The driver does not answer.", broken=True), "FAIL  GPUs: The driver does not answer. ("),
+    ],
+)
+def test_what_hints_at_a_gpu_without_a_driver(run, monkeypatch, hint, line):
+    """A device that was given to this system and does not answer is to be mended; a folder is a remark."""
+    monkeypatch.setattr("speechhub.gpu.find.nvml_monitor", lambda: NvmlMonitor(lambda: 1 / 0))
+    monkeypatch.setattr("speechhub.gpu.find.trace", lambda root: hint)
+
+    shown = run("doctor")
+
+    assert [it for it in shown.stdout.splitlines() if it.startswith(line)], shown.stdout
+    assert shown.exit_code == (hint is not None and hint.broken)
+
+
+def test_an_engine_that_cannot_use_the_gpu_is_a_failure(run, monkeypatch):
+    """With the command that mends it; the list of models has it, too."""
+    answer = Compute(kinds=("cpu",), problem="No cuBLAS.", fix="pip install it")
+    monkeypatch.setattr("speechhub.services.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
+    monkeypatch.setattr("speechhub.services.hub.computes", lambda *_: {"whisper": answer})
+
+    shown, models = run("doctor"), run("models", "list")
+
+    [line] = [it for it in shown.stdout.splitlines() if it.startswith("FAIL")]
+    assert line.startswith("FAIL  engine whisper: It runs on cpu and not on cuda:0: No cuBLAS.")
+    assert line.endswith("To change that: pip install it")
+    assert "ok  GPUs: cuda:0 is NVIDIA Paper 4000; driver 550.54.15" in shown.stdout
+    assert shown.exit_code == 1
+    assert "Not on their best device:\n  whisper: It runs on cpu" in models.stdout
+
+
+def test_the_cpu_that_the_operator_named_asks_no_engine(run, monkeypatch):
+    asked = []
+    monkeypatch.setenv("SPEECHHUB_DEVICE", "cpu")
+    monkeypatch.setattr("speechhub.services.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
+    monkeypatch.setattr("speechhub.services.hub.computes", lambda engines, *_: asked.extend(engines) or {})
+
+    assert run("doctor").exit_code == 0
+    assert asked == []
