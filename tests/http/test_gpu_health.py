@@ -18,6 +18,7 @@ async def test_gpus_are_told(http, hub):
     metrics = (await http.get("/metrics")).text
     gpu = health["gpus"][0]
     assert (gpu["name"], gpu["used_bytes"], gpu["nearly_full"]) == ("NVIDIA Paper 4000", 950 * MB, True)
+    assert (gpu["index"], gpu["uuid"]) == (0, "GPU-0")
     assert health["gpu_problem"] is None
     assert 'speechhub_vram_bytes{gpu="0",kind="free"} 5.24288e+07' in metrics
 

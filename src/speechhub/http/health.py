@@ -105,6 +105,7 @@ def gpu_health(view: GpuView) -> GpuHealth:
     processes = sample.processes if sample else None
     return GpuHealth(
         index=device.index,
+        uuid=device.uuid,
         name=device.name,
         driver=device.driver,
         cuda=device.cuda,

@@ -110,6 +110,9 @@ class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU, as its driver tells; null is what the driver keeps to itself."""
 
     index: int
+    """N of ``cuda:N``, among those that are visible."""
+    uuid: str
+    """As nvidia-smi and CUDA_VISIBLE_DEVICES know it."""
     name: str
     driver: str
     cuda: str
