@@ -17,7 +17,7 @@ import pytest
 from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 from tests.e2e.server import serving
-from tests.fakes.pretended import FOLDER, MACHINES, SECOND, SLICES, pretend
+from tests.fakes.pretended import FOLDER, MACHINES, SECOND, pretend
 
 CLIP = Path(__file__).parents[2] / "plugins/speechhub-whisper/tests/clips/en.ogg"
 FIX = "-m pip install 'nvidia-cublas-cu12>=12.1,<13'"
@@ -125,10 +125,28 @@ def test_the_gpu_of_the_operator_is_kept_and_a_second_start_asks_nothing(home, t
     assert (len(server.logged(ASKING)), len(again.logged(ASKING))) == (1, 0)
 
 
-def test_a_slice_is_what_health_shows(home, tmp_path):
-    env = pretend(MACHINES["MIG"], tmp_path) | {"CUDA_VISIBLE_DEVICES": SLICES[1]["uuid"]}
+def test_a_load_that_fails_on_the_gpu_is_done_on_the_cpu(home, tmp_path):
+    """The answer of before says that all is well: only the load shows that it is not."""
+    env = pretend(MACHINES["host pids"], tmp_path) | {"SPEECHHUB_STT_MODEL": "whisper-base"}
+    with serving(home, **env):
+        pass
+    file = home / "engines" / ".compute.json"
+    answers = json.loads(file.read_text())
+    answers["whisper"]["compute"] = {"kinds": ["cuda", "cpu"]}
+    file.write_text(json.dumps(answers))
 
     with serving(home, **env) as server:
-        [gpu] = httpx.get(f"{server.url}/health").json()["gpus"]
+        before = httpx.get(f"{server.url}/v1/models/whisper-base").json()
+        answer = transcribe(server.url)
+        after = httpx.get(f"{server.url}/v1/models/whisper-base").json()
+        warnings = httpx.get(f"{server.url}/health").json()["warnings"]
+    file.unlink()
 
-    assert gpu["total_bytes"] == SLICES[1]["total"]
+    assert (before["device"], before["device_note"]) == ("cuda:0", "")
+    assert answer.status_code == 200, answer.text
+    assert "lighthouse" in answer.text
+    assert (after["device"], after["state"]) == ("cpu", "ready")
+    assert "could not be loaded on cuda:0" in after["device_note"]
+    assert len([it for it in warnings if it.startswith("engine whisper: It runs on cpu")]) == 1
+    [moved] = server.logged("engine falls back to another device")
+    assert (moved["model"], moved["before"], moved["device"]) == ("whisper-base", "cuda:0", "cpu")

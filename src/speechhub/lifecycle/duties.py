@@ -73,7 +73,6 @@ class Duties:
         """Place a model anew, for everyone who looks at the placements."""
         before = self._placements[target].device.name
         self._placements[target] = placement
-        self._workers.standbys.drop(before, target)
         self._workers.switches.vacant(before)
         log.warning(
             "engine falls back to another device",

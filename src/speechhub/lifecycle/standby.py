@@ -90,11 +90,9 @@ class Standbys:
             return None
         return worker if worker.ended is None else None
 
-    def drop(self, device: str, target: str | None = None) -> None:
-        """End the worker that stands by on *device*, if one does; with *target*, only one for that model."""
-        standby = self._made.get(device)
-        if standby is not None and target in (None, standby.target):
-            del self._made[device]
+    def drop(self, device: str) -> None:
+        """End the worker that stands by on *device*, if one does."""
+        if (standby := self._made.pop(device, None)) is not None:
             self._end(standby)
 
     async def close(self) -> None:

@@ -67,7 +67,7 @@ def engine(tmp_path):
     )
     python.chmod(0o755)
 
-    def made(function, *, devices=("cuda", "cpu"), environment="e", interpreter=python):
+    def made(function, *, devices=("cuda", "cpu"), environment="e", interpreter=python, version=1):
         spec = EngineSpec(
             name=function or "silent",
             slot=Slot.STT,
@@ -78,7 +78,7 @@ def engine(tmp_path):
         )
         return InstalledEngine(
             spec=spec,
-            distribution="speechhub-e 1",
+            distribution=f"speechhub-e {version}",
             python=Path(interpreter),
             environment=environment,
             search_path=(packages,),
@@ -119,10 +119,10 @@ def test_without_a_gpu_nothing_is_asked(engine, ask, asked, tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.parametrize("change", ["driver", "card", "visible", "libraries", "packages", "system"])
+@pytest.mark.parametrize("change", ["driver", "card", "visible", "libraries", "packages", "plugin", "system"])
 def test_what_an_answer_holds_for(change, engine, ask, asked, tmp_path, monkeypatch):
     ask(engine("good"))
-    how = {}
+    how, version = {}, 1
     if change == "driver":
         other = FakeGpus()
         monkeypatch.setattr("tests.fakes.gpus.DRIVER", "580.1")
@@ -135,10 +135,12 @@ def test_what_an_answer_holds_for(change, engine, ask, asked, tmp_path, monkeypa
         how["environ"] = {"LD_LIBRARY_PATH": "/opt/cuda"}
     elif change == "packages":
         os.utime(tmp_path / "packages", (1, 1))
+    elif change == "plugin":
+        version = 2
     else:
         monkeypatch.setattr("speechhub.environments.compute._LINKER_CACHE", tmp_path / "log")
 
-    ask(engine("good"), **how)
+    ask(engine("good", version=version), **how)
 
     assert len(asked()) == 2
 

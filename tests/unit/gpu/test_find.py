@@ -6,6 +6,7 @@ import pytest
 
 from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import NoGpus
+from tests.fakes.gpus import FakeGpus
 from tests.fakes.pretended import MACHINES, pretend
 from tests.unit.gpu.test_machines import binding  # noqa: F401
 
@@ -66,3 +67,12 @@ def test_a_machine_without_a_gpu_says_just_that(on, tmp_path):
     monitor, gpus = find_gpus(tmp_path)
 
     assert (gpus, monitor.problem, monitor.hint) == ((), "There is no GPU here.", None)
+
+
+def test_a_driver_without_gpus_is_let_go(monkeypatch, tmp_path):
+    driver = FakeGpus(count=0)
+    monkeypatch.setattr("speechhub.gpu.find.nvml_monitor", lambda: driver)
+
+    find_gpus(tmp_path)
+
+    assert driver.closed

@@ -23,7 +23,7 @@ class Driver:
     NVML_TEMPERATURE_GPU = 0
 
     def __init__(self):
-        self.untold = set()
+        self.untold, self.code = set(), NOT_SUPPORTED
         self.lost = False
         self.absent = False
         self.started = 0
@@ -38,7 +38,7 @@ class Driver:
         if self.lost:
             raise NVMLError(GPU_IS_LOST)
         if name in self.untold:
-            raise NVMLError(NOT_SUPPORTED)
+            raise NVMLError(self.code)
         return value
 
     def nvmlInit(self):  # noqa: N802
@@ -101,8 +101,10 @@ def test_a_sample_has_all_that_the_card_tells(monitor):
     assert sample.processes == {7: 100, 8: None}
 
 
-def test_what_a_card_does_not_tell_is_none(monitor, driver):
+@pytest.mark.parametrize("code", [NOT_SUPPORTED, 4, 6, 13, 999])
+def test_what_a_card_does_not_tell_is_none(monitor, driver, code):
     """Laptops tell no power and WSL no processes; the rest of the sample stands."""
+    driver.code = code
     driver.untold = {
         "nvmlDeviceGetPowerUsage",
         "nvmlDeviceGetUtilizationRates",

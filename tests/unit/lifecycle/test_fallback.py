@@ -9,15 +9,19 @@ import structlog
 from speechhub.engine import EngineDeviceError, Slot
 from speechhub.errors import EngineLoadError
 from speechhub.lifecycle.events import (
+    Done,
+    Exited,
     Fetched,
     Freed,
     Load,
+    Loaded,
     LoadFailed,
     Move,
     NotFreed,
     PinWanted,
     Refuse,
     Requested,
+    UnloadWanted,
     Verify,
 )
 from speechhub.lifecycle.limits import Limits
@@ -173,3 +177,31 @@ def test_a_pin_goes_along():
 
     assert scheduler.state("stt").pinned
     assert not [it for it in effects if isinstance(it, Refuse)]
+
+
+def test_the_first_load_on_the_cpu_may_take_as_long_as_a_first_load():
+    """It is one, whatever was loaded on the GPU before: other files are read, and other code compiled."""
+    scheduler, load = waiting("stt")
+    scheduler.handle(Loaded(target="stt", epoch=load.epoch), 1.0)
+    scheduler.handle(Done(ticket=0), 2.0)
+    scheduler.handle(UnloadWanted(target="stt"), 3.0)
+    scheduler.handle(Exited(target="stt", epoch=load.epoch), 4.0)
+    scheduler.handle(Freed(target="stt", epoch=load.epoch), 5.0)
+    [again] = scheduler.handle(Requested(ticket=1, target="stt"), 6.0)
+    scheduler.handle(LoadFailed(target="stt", epoch=again.epoch, error=NO_LIBRARY), 7.0)
+    scheduler.handle(Freed(target="stt", epoch=again.epoch), 8.0)
+
+    assert scheduler.next_wake() == 8.0 + Limits().first_load_timeout_s
+
+
+async def test_a_move_is_no_switch_on_the_gpu(managed):
+    """The next engine there comes to a device that was free, not in place of one that never was ready."""
+    fleet = PickyFleet()
+    manager = managed(fleet)
+    await manager.switch_to("stt")
+    fleet.error = None
+
+    async with asyncio.timeout(20):
+        await manager.switch_to("tts")
+
+    assert manager.switches.recent[-1].direction == ("none", "tts")

@@ -282,3 +282,23 @@ def test_a_card_that_is_full_is_tried_again():
         await turns.proof.freed("cuda:0", ["tts"])
 
     in_virtual_time(scene())
+
+
+def test_a_driver_that_was_silent_after_the_load_leaves_what_was_promised():
+    """What was free then was enough; less may not be."""
+    card = Card("no list")
+    silent = [False]
+
+    async def scene():
+        proof = Proof(lambda index: None if silent[0] else card(index), pool=Here())
+        await proof.before_load("cuda:0")
+        assert await proof.free_bytes("cuda:0") == 3800 * MB
+        silent[0] = True
+        await proof.after_load("cuda:0", "stt", 5_000_001)
+        silent[0] = False
+        card.set_stranger(1, 100 * MB)
+        with pytest.raises(GpuMemoryError, match="3800 MB are needed"):
+            await proof.freed("cuda:0", ["stt"])
+        await proof.freed("cuda:0", ["tts"])
+
+    in_virtual_time(scene())
