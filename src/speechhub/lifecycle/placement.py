@@ -133,6 +133,8 @@ def place(
     settings: Settings,
     devices: Sequence[Device],
     computes: Mapping[str, Compute] | None = None,
+    *,
+    gpu_problem: str = "",
 ) -> dict[str, Placement]:
     """Return every model that can be served here, by id; engines that need a missing device are left out.
 
@@ -141,6 +143,7 @@ def place(
         settings: The operator's wishes.
         devices: Those of this machine, best first.
         computes: Engine → what its environment can compute on; one that is not there can use all.
+        gpu_problem: Why there is no GPU, for whoever named one.
 
     Raises:
         ConfigurationError: Two engines serve one model id, or a setting names what is not there.
@@ -155,9 +158,12 @@ def place(
     for engine, model, path in _models(by_name, settings):
         options = dict(settings.engines.get(engine.spec.name, {}))
         options.pop("device", None)
-        found = _device_for(
-            engine, wish_for(engine, settings), devices, (computes or {}).get(engine.spec.name)
-        )
+        wish = wish_for(engine, settings)
+        if wish != "auto" and all(device.name != wish for device in devices):
+            here = ", ".join(device.name for device in devices)
+            why = f" {gpu_problem}" if gpu_problem and wish.startswith("cuda") else ""
+            raise ConfigurationError(f"There is no device {wish!r} on this machine; it has {here}.{why}")
+        found = _device_for(engine, wish, devices, (computes or {}).get(engine.spec.name))
         if found is None:
             continue
         other = placements.get(model.id)
@@ -264,11 +270,7 @@ def _device_for(
     }
     fix = f" To change that: {compute.fix}" if compute and compute.fix else ""
     if wish != "auto":
-        named = next((device for device in devices if device.name == wish), None)
-        if named is None:
-            raise ConfigurationError(
-                f"There is no device {wish!r} on this machine; it has {', '.join(d.name for d in devices)}."
-            )
+        named = next(device for device in devices if device.name == wish)
         if named.kind in kinds:
             problem = problems[named.name]
             note = f"{named.name} was named, and cannot be used: {problem}{fix}" if problem else ""

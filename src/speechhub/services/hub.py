@@ -102,7 +102,13 @@ class Hub:
         monitor, gpus = find_gpus()
         devices = devices_of(settings, gpus=gpus, host_memory_bytes=_host_memory_bytes())
         wanted = [engine for engine in found.engines if wish_for(engine, settings) != "cpu"]
-        placements = place(found.engines, settings, devices, computes(wanted, gpus, settings.computes_file))
+        placements = place(
+            found.engines,
+            settings,
+            devices,
+            computes(wanted, gpus, settings.computes_file),
+            gpu_problem="" if gpus else monitor.problem or "",
+        )
         store = open_store(settings, hub_named=hub_named)
         damages = DamageLog()
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses, on_damage=damages.note)

@@ -186,6 +186,16 @@ def test_a_device_that_is_not_there_is_an_error():
         place([engine("e", "m")], Settings(device="cuda:3"), (GPU0, CPU))
 
 
+def test_whoever_names_a_gpu_hears_why_there_is_none():
+    """Not those who mistyped the CPU."""
+    engines, problem = [engine("e", "m")], "The container was not given it."
+
+    with pytest.raises(ConfigurationError, match=r"it has cpu\. The container was not given it\.$"):
+        place(engines, Settings(device="cuda:0"), (CPU,), gpu_problem=problem)
+    with pytest.raises(ConfigurationError, match=r"it has cpu\.$"):
+        place(engines, Settings(device="cup"), (CPU,), gpu_problem=problem)
+
+
 def test_options_for_an_engine_that_is_not_there_are_an_error():
     """The message has the setting and what is installed."""
     settings = Settings(engines={"wisper": {}})
