@@ -186,6 +186,18 @@ def test_some_megabytes_more_are_the_drivers_own(more, free):
     assert is_free(Look(200 * MB + more, None), EMPTY, (), 0) is free
 
 
+async def test_a_busy_machine_looks_twice_all_the_same():
+    """The time may be over after the first look, and one look tells nothing."""
+    driver = Driver()
+    proof = await proof_after(driver)
+    proof._deadline_s = 0.0
+    driver.show(EMPTY)
+
+    await proof.freed("cuda:0", ["tts"])
+
+    assert driver.asked == SAMPLES
+
+
 async def test_nothing_loads_before_the_proof():
     """The next engine waits for the memory, and the record of switches says for how long."""
     driver, fleet = Driver(EMPTY), Fleet()
