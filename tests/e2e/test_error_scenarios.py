@@ -75,6 +75,21 @@ def test_an_engine_that_the_kernel_kills_is_started_again(tmp_path):
         assert speak(server).status_code == 200
 
 
+def test_a_device_that_fails_costs_a_process_and_no_request(tmp_path):
+    """What leaves a CUDA context dead: each request is answered, by a new process if need be."""
+    faults = {"device_fault_from": 2}
+    with serving(tmp_path, **echo_env(stt=faults, tts=faults)) as server:
+        heard, said = [transcribe(server) for _ in range(2)], [speak(server) for _ in range(2)]
+
+        assert [answer.status_code for answer in heard + said] == [200] * 4
+        ended = told(server, "worker ended by itself", 2)
+        assert {line["model"] for line in ended} == {"echo-stt", "echo-tts"}
+        assert all("its device serves it no more" in str(line["exit"]) for line in ended)
+        assert len(server.logged("worker lost its device")) == 2
+        assert len(server.logged("engine ready")) == 4
+        assert "device-side assert" not in server.log_text()
+
+
 def test_an_engine_that_fails_is_an_error_without_its_words(tmp_path):
     """An exception in an engine is a 500; its text, which quotes the request, goes nowhere."""
     with serving(tmp_path, **echo_env(tts={"fail": True})) as server:

@@ -10,8 +10,10 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
+
 import speechhub
-from speechhub.engine import SttEngine, Transcript
+from speechhub.engine import Audio, EngineLoadError, SttEngine, Transcript, TtsEngine
 
 
 def transcript(text):
@@ -115,3 +117,72 @@ class Stuck(Probe):
     def transcribe(self, batch, call):
         print("stuck", flush=True)  # noqa: T201  # tells the test that it has begun
         ctypes.PyDLL(None).sleep(3600)
+
+
+class FragileDevice:
+    """A device on which one call of a server's life fails; from then on its process can use it no more."""
+
+    def __init__(self, options):
+        self.options = options
+        self.dead = False
+
+    def use(self, where):
+        """Fail at the place that the options name, once in all processes; and always after that."""
+        if self.dead or where == self.options["fails_in"]:
+            marker = Path(self.options["marker"])
+            if not self.dead:
+                if not marker.exists():
+                    return
+                marker.unlink()
+            self.dead = True
+            raise RuntimeError("CUDA error: device-side assert triggered\nmy pin is 4711")
+
+
+class FragileStt(Probe):
+    """Has a device that fails."""
+
+    def load(self, context):
+        self.device = FragileDevice(context.options)
+        self.device.use("load")
+        try:
+            self.device.use("wrapped load")
+        except RuntimeError:
+            raise EngineLoadError("The weights cannot be used.") from None
+        if context.options["fails_in"] == "every load":
+            raise RuntimeError("CUDA error: device-side assert triggered")
+
+    def transcribe(self, batch, call):
+        self.device.use("transcribe")
+        return [transcript(request.prompt or "fine") for request in batch]
+
+    def stream(self, request, call):
+        self.device.use("stream")
+        yield "fi"
+        self.device.use("second piece")
+        yield "ne"
+        return transcript("fine")
+
+    def memory(self):
+        self.device.use("memory")
+
+    def close(self):
+        (Path(self.device.options["marker"]).with_name("closed")).touch()
+
+
+class FragileTts(TtsEngine):
+    """Has a device that fails."""
+
+    def load(self, context):
+        self.device = FragileDevice(context.options)
+
+    def voices(self):
+        return []
+
+    def synthesize(self, request, call):
+        self.device.use("synthesize")
+        yield Audio(samples=np.zeros(100, np.float32), sample_rate=24_000)
+        self.device.use("second piece")
+        yield Audio(samples=np.zeros(100, np.float32), sample_rate=24_000)
+
+    def memory(self):
+        self.device.use("memory")

@@ -64,6 +64,8 @@ class EngineLoadError(EngineError):
     """An engine could not load its model."""
 
     code = "engine_load_failed"
+    again: bool = False
+    """Whether a new process may well load it: the device failed this one."""
 
 
 class EngineDeviceError(EngineLoadError):

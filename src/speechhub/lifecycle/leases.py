@@ -201,10 +201,12 @@ class Leases:
                 self._post(Done(ticket=request.ticket, finished=finished))
 
     async def _settle(self, target: str, worker: Worker | None) -> None:
-        if worker is not None and worker.ended is None and not await worker.settle(self._cancel_grace_s):
-            log.warning("engine does not stop a cancelled call and is killed", engine=worker.engine.name)
-            worker.kill()
-            await worker.exited
+        if worker is not None and worker.ended is None:
+            settled = await worker.settle(self._cancel_grace_s)
+            if not settled and worker.ended is None:
+                log.warning("engine does not stop a cancelled call and is killed", engine=worker.engine.name)
+                worker.kill()
+                await worker.exited
         if worker is not None and worker.ended is not None:
             self._workers.gone(target, worker.epoch)  # before Done, or a dead worker would be granted
         elif worker is not None:

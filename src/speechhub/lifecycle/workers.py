@@ -235,6 +235,18 @@ class Workers:
                 # It may have died a moment before, standing by: that is no fault of the model's.
                 if proof is not None:
                     await proof.freed(placement.device.name, [placement.target])
+        try:
+            return await self._load_on(None, placement, epoch, began, proof)
+        except EngineLoadError as error:
+            if not error.again:
+                raise
+            log.warning(
+                "engine lost its device while it loaded and is started again",
+                model=placement.target,
+                cause=error.cause,
+            )
+            if proof is not None:
+                await proof.freed(placement.device.name, [placement.target])
         return await self._load_on(None, placement, epoch, began, proof)
 
     async def _load_on(

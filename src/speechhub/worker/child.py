@@ -31,6 +31,7 @@ from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
 from speechhub.engine.spec import Slot
 from speechhub.errors import EngineError, EngineLoadError, EngineProtocolError
 from speechhub.worker import failures
+from speechhub.worker.faults import device_is_lost
 from speechhub.worker.protocol import (
     MAX_PAYLOAD_TO_HUB_BYTES,
     MAX_PAYLOAD_TO_WORKER_BYTES,
@@ -46,6 +47,8 @@ from speechhub.worker.values import from_parts, to_parts
 
 MAX_TRACEBACK_CHARS: Final = 64_000
 """How much of a traceback is sent; its end, which is where the exception was raised, is kept."""
+DEVICE_LOST_STATUS: Final = 4
+"""Exit status of a worker whose device serves it no more."""
 PROGRESS_INTERVAL_S: Final = 0.1
 """At most one PROGRESS frame in so many seconds; engines may report as often as they like."""
 
@@ -66,8 +69,7 @@ def main(*, fd: int, epoch: int, debug: bool) -> NoReturn:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     status = 1
     try:
-        Child(socket.socket(fileno=fd), epoch=epoch, debug=debug).serve()
-        status = 0
+        status = Child(socket.socket(fileno=fd), epoch=epoch, debug=debug).serve()
     except BaseException:  # noqa: BLE001  # the last boundary: say why, then go
         traceback.print_exc()
     for stream in (sys.stdout, sys.stderr):
@@ -95,9 +97,14 @@ class Child:
         self._engine: SttEngine | TtsEngine | None = None
         self._worked_s = 0.0
         """How long the engine has worked on the call that runs, or ran last."""
+        self._lost = ""
+        """The exception that showed that the device serves this process no more; else empty."""
 
-    def serve(self) -> None:
-        """Say HELLO, work until STOP, close the engine."""
+    def serve(self) -> int:
+        """Say HELLO, work until STOP, close the engine; return the exit status of the process.
+
+        A fault of the device ends it earlier, and without `close`: that could hang, or fail once more.
+        """
         self._send(
             Kind.HELLO,
             fields={"pid": os.getpid(), "python": platform.python_version(), "api_version": API_VERSION},
@@ -105,8 +112,11 @@ class Child:
         threading.Thread(target=self._read, name="speechhub-reader", daemon=True).start()
         while self._answer(self._work.get()):
             pass
+        if self._lost:
+            return DEVICE_LOST_STATUS
         if self._engine is not None:
             self._engine.close()
+        return 0
 
     # ── Reader thread ────────────────────────────────────────────────────────
 
@@ -143,7 +153,11 @@ class Child:
     # ── Main thread ──────────────────────────────────────────────────────────
 
     def _answer(self, frame: Frame) -> bool:
-        """Do what *frame* asks and answer it exactly once, whatever the engine does; False at STOP."""
+        """Do what *frame* asks and answer it exactly once, whatever the engine does.
+
+        Returns:
+            Whether to go on: not after STOP, and not on a device that is lost.
+        """
         if frame.kind is Kind.STOP:
             return False
         loading = frame.kind is not Kind.RUN
@@ -157,6 +171,8 @@ class Child:
                     self._run(frame)
         except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
             fields = failures.describe(error, loading=loading)
+            if not loading and device_is_lost(error):  # one that fails to load is stopped by the hub
+                self._lost = failures.name(error)
             self._send(
                 Kind.ERROR,
                 call=frame.call,
@@ -167,7 +183,7 @@ class Child:
             )
         finally:
             self._cancels.pop(frame.call, None)
-        return True
+        return not self._lost
 
     def _prepare(self, frame: Frame) -> None:
         context = from_parts(LoadContext, frame.parts)
@@ -270,13 +286,15 @@ class Child:
 
     def _report(self) -> dict[str, Any]:
         """Return what the hub is told of the engine with each answer."""
+        memory = None
         try:
-            held = self._engine.memory() if self._engine is not None else None
-            memory = None if held is None else [int(held.allocated_bytes), int(held.reserved_bytes)]
-        except Exception:  # noqa: BLE001  # whoever waits for a transcript must not pay for it
+            if self._engine is not None and not self._lost and (held := self._engine.memory()) is not None:
+                memory = [int(held.allocated_bytes), int(held.reserved_bytes)]
+        except Exception as error:  # noqa: BLE001  # whoever waits for a transcript must not pay for it
             traceback.print_exc()
-            memory = None
-        return {"work_s": self._worked_s, "memory": memory}
+            if device_is_lost(error):
+                self._lost = failures.name(error)
+        return {"work_s": self._worked_s, "memory": memory, "lost": self._lost}
 
     def _progress(self, number: int) -> Callable[[float], None]:
         last = -PROGRESS_INTERVAL_S

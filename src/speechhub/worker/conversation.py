@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from speechhub.engine.memory import DeviceMemory
-from speechhub.errors import EngineProtocolError, SpeechhubError
+from speechhub.errors import EngineCrashedError, EngineProtocolError, SpeechhubError
 from speechhub.worker import failures
 from speechhub.worker.channel import Channel
 from speechhub.worker.protocol import Frame, Kind, Parts
@@ -70,7 +70,7 @@ class PendingCall:
             if isinstance(item, SpeechhubError):
                 raise item
             if item.kind is Kind.ERROR:
-                raise failures.rebuild(item.fields, b"".join(item.parts).decode("utf-8", "replace"))
+                raise failures.rebuild(item.fields, _traceback(item))
             if item.kind is not Kind.PROGRESS:
                 return item
             if on_progress is not None:
@@ -89,6 +89,10 @@ class PendingCall:
             self.room.clear()
 
 
+def _traceback(frame: Frame) -> str:
+    return b"".join(frame.parts).decode("utf-8", "replace")
+
+
 def _size_bytes(item: Frame | SpeechhubError) -> int:
     return sum(map(len, item.parts)) if isinstance(item, Frame) else 0
 
@@ -102,6 +106,7 @@ class Conversation:
         *,
         epoch: int,
         on_breach: Callable[[EngineProtocolError], None],
+        on_lost: Callable[[str, str], None],
         on_end_of_file: Callable[[], None],
     ) -> None:
         """Begin to listen.
@@ -110,6 +115,8 @@ class Conversation:
             sock: Connected and non-blocking; closed by `close`.
             epoch: What the worker has to write on its frames.
             on_breach: Called when the worker says what it may not say.
+            on_lost: Called with the reason, and a traceback or nothing, when the worker ends itself because
+                its device serves it no more.
             on_end_of_file: Called when it says nothing any more.
         """
         self.hello: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
@@ -118,7 +125,10 @@ class Conversation:
         """What the worker has to write on its frames."""
         self.report: Report | None = None
         """Of the last RUN; None before the first."""
+        self.lost = False
+        """Whether the worker said that its device serves it no more; it ends itself then."""
         self._on_breach = on_breach
+        self._on_lost = on_lost
         self._on_end_of_file = on_end_of_file
         self._last_number = 0
         self._current: PendingCall | None = None
@@ -220,6 +230,8 @@ class Conversation:
     def _require_open(self) -> None:
         if self._error is not None:
             raise self._error
+        if self.lost:
+            raise EngineCrashedError("The worker ends itself: its device serves it no more.")
 
     def _next_number(self) -> int:
         self._last_number += 1
@@ -246,6 +258,11 @@ class Conversation:
         if call is None or frame.call != call.number:
             return  # late: an engine's own thread can report progress after the end
         last = frame.kind not in (Kind.CHUNK, Kind.PROGRESS)
+        if last and (why := frame.fields.get("lost")):
+            self.lost = True
+            self._on_lost(str(why), _traceback(frame) if frame.kind is Kind.ERROR else "")
+            if frame.kind is Kind.ERROR:
+                return  # the call ends with the process, as in any other crash
         if last:
             self._current = None
             if "work_s" in frame.fields:

@@ -21,6 +21,7 @@ from speechhub.errors import (
     SpeechhubError,
 )
 from speechhub.errors.origin import calls
+from speechhub.worker.faults import device_is_lost
 
 _FRAMES = 3
 """How many of the innermost calls are named; enough to tell an engine's bug from its library's."""
@@ -42,7 +43,7 @@ Source: cudaGetErrorString in CUDA's Runtime API reference, and both libraries' 
 
 def describe(error: BaseException, *, loading: bool = False) -> dict[str, object]:
     """Return *error* as the fields of an ERROR frame."""
-    cause = _cause(error)
+    raised, cause = error, _cause(error)
     if not isinstance(error, SpeechhubError):
         error = _translate(error, loading=loading)
     kind = next(c for c in type(error).__mro__ if getattr(speechhub.errors, c.__name__, None) is c)
@@ -53,6 +54,7 @@ def describe(error: BaseException, *, loading: bool = False) -> dict[str, object
         "param": getattr(error, "param", None),
         "retry_after_s": getattr(error, "retry_after_s", None),
         "cause": cause,
+        "again": loading and device_is_lost(raised),
     }
 
 
@@ -66,6 +68,8 @@ def rebuild(fields: Mapping[str, object], traceback_text: str = "") -> Speechhub
     error.code = _text(fields.get("code"))
     error.cause = _text(fields.get("cause")) or ""
     error.worker_traceback = traceback_text
+    if isinstance(error, EngineLoadError):
+        error.again = fields.get("again") is True
     if isinstance(error, speechhub.errors.RequestError):
         error.param = _text(fields.get("param"))
     if isinstance(error, speechhub.errors.UnavailableError):
@@ -100,6 +104,11 @@ def _cause(error: BaseException) -> str:
             break
         seen.add(id(earlier))
         error = earlier
+    return name(error)
+
+
+def name(error: BaseException) -> str:
+    """Name the class of *error* and where it was raised, without what it says."""
     return f"{type(error).__name__} in {_where(error)}"
 
 

@@ -208,11 +208,16 @@ class Worker:
     async def settle(self, grace_s: float) -> bool:
         """Wait until the engine has answered its last call, which somebody gave up.
 
+        One that ends itself after that answer is waited for as well.
+
         Returns:
-            Whether the worker is free for the next call; if not, kill it.
+            Whether the worker is free for the next call; if not, and it has not ended, kill it.
         """
         if (call := self._conversation.current) is not None:
             await asyncio.wait([call.settled], timeout=grace_s)
+        if self._conversation.lost:
+            await asyncio.wait([self.exited], timeout=grace_s)
+            return False
         return self._conversation.current is None and self.ended is None
 
     async def ping(self, timeout_s: float) -> float:

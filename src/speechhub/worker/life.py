@@ -20,7 +20,7 @@ TERMINATE_S: Final = 0.5
 REAP_S: Final = 10.0
 """How long the kernel may take to end a killed process: a driver can hold it in an uninterruptible wait."""
 END_OF_FILE_S: Final = 1.0
-"""How long a worker whose channel has closed may take to end by itself."""
+"""How long a worker that hung up, or said that it ends, may take to do so."""
 
 
 class Life:
@@ -37,7 +37,11 @@ class Life:
         """
         self.printed = printed
         self.conversation = Conversation(
-            process.sock, epoch=epoch, on_breach=self._broke_protocol, on_end_of_file=self._hung_up
+            process.sock,
+            epoch=epoch,
+            on_breach=self._broke_protocol,
+            on_lost=self._lost_device,
+            on_end_of_file=self._hung_up,
         )
         self._name = name
         self._process = process
@@ -156,6 +160,14 @@ class Life:
         self.printed.log.warning("worker broke the protocol", pid=self.pid, error=wrong.message)
         self._kill()
 
+    def _lost_device(self, why: str, traceback: str) -> None:
+        self._why = f"its device serves it no more: {why}"
+        self.printed.log.warning("worker lost its device", pid=self.pid, cause=why)
+        if traceback:
+            self.printed.log.debug("worker lost its device: traceback", exception=traceback.rstrip())
+        self._hung_up()
+
     def _hung_up(self) -> None:
         # Its exit status, which we hope for, says more than the signal that we would send.
-        self._hung_up_timer = asyncio.get_running_loop().call_later(END_OF_FILE_S, self._kill)
+        if self._hung_up_timer is None:
+            self._hung_up_timer = asyncio.get_running_loop().call_later(END_OF_FILE_S, self._kill)

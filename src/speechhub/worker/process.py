@@ -32,7 +32,9 @@ class WorkerExit:
     requested: bool = False
     """Whether `Worker.stop` or `Worker.kill` was called before."""
     why: str = ""
-    """Why the hub killed it, such as ``it gave no sign of life for 30 s``; empty if it did not."""
+    """Why the hub killed it, such as ``it gave no sign of life for 30 s``, or why it ended itself.
+
+    Empty if neither is known."""
 
     def __str__(self) -> str:
         how = f"was killed by {self.signal}" if self.signal else f"ended with exit code {self.returncode}"

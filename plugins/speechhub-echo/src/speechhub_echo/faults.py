@@ -32,6 +32,8 @@ class FaultSettings:
     """The process ends in the call of this number, counted from 1; 0 is never."""
     crash_signal: int = 0
     """Signal that ends the process; 0 exits with status 3."""
+    device_fault_from: int = 0
+    """Calls from this number on, counted from 1, fail as on a GPU whose context is dead; 0 is never."""
     fail: bool = False
     """Each call raises an exception that quotes its input."""
     out_of_memory_from: int = 0
@@ -82,7 +84,7 @@ class Faults:
         Raises:
             RequestCancelledError: The call was cancelled while it pretended to work.
             MemoryError: `FaultSettings.out_of_memory_from`.
-            RuntimeError: `FaultSettings.fail`.
+            RuntimeError: `FaultSettings.fail`, `FaultSettings.device_fault_from`.
         """
         self._calls += 1
         call.report(0.0)  # whoever watches knows that the work has begun
@@ -94,6 +96,8 @@ class Faults:
             print(f"echo floods {number}")  # noqa: T201
         if self._calls == self._settings.crash_after:
             self._crash()
+        if 0 < self._settings.device_fault_from <= self._calls:
+            raise RuntimeError("CUDA error: device-side assert triggered")
         if 0 < self._settings.out_of_memory_from <= requests:
             raise MemoryError
         if self._settings.fail:
