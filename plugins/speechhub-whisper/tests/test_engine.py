@@ -72,6 +72,50 @@ def test_the_language_is_found_out(transcribe, clip, language, word):
     assert word in transcript.text
 
 
+@pytest.fixture
+def two_languages(clip):
+    """Three English clips and a Spanish one, with pauses: more than Whisper takes in one look."""
+    pause = np.zeros(int(PAUSE_S * 16_000), np.float32)
+    return np.concatenate([part for name in ("en", "en2", "en3", "es") for part in (clip(name), pause)])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_two_languages_come_out_in_both(engine, transcribe, two_languages, streamed):
+    """Each clip is written in its own language, whether clips are decoded together or one by one."""
+    if streamed:
+        pieces = engine.stream(
+            TranscribeRequest(audio=Audio(samples=two_languages, sample_rate=16_000)), Call()
+        )
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                transcript = end.value
+                break
+    else:
+        transcript = transcribe(two_languages)
+
+    assert "Carmen" in transcript.text
+    assert "ciudad" in transcript.text
+    assert "bread" in transcript.text
+    assert (transcript.language, transcript.languages) == ("en", ("en", "es"))
+
+
+def test_languages_of_a_batch_cost_no_encoding(transcribe, two_languages, monkeypatch):
+    """The first clip, all together, and again the one in another language."""
+    calls = []
+    encode = WhisperModel.encode
+    monkeypatch.setattr(WhisperModel, "encode", lambda self, x: calls.append(x.shape) or encode(self, x))
+
+    transcribe(two_languages)
+
+    assert len(calls) == 3
+
+
+def test_only_languages_that_may_be_spoken_are_heard(transcribe, clip):
+    assert transcribe(clip("es"), languages=("fr", "de")).language in {"fr", "de"}
+
+
 def test_the_language_costs_nothing(transcribe, clip, monkeypatch):
     """Finding out the language of a short recording does not encode it twice."""
     calls = []

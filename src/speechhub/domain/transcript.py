@@ -50,11 +50,14 @@ class Transcript:
     text: str
     """The whole text, without leading or trailing space."""
     language: str | None = None
-    """ISO 639-1 code (639-3 where there is none) of the speech; None if the engine cannot tell."""
+    """ISO 639-1 code (639-3 where there is none) of the speech; None if the engine cannot tell. Of several
+    languages the one in which most is said."""
     duration_s: float
     """Length of the recording, in seconds."""
     segments: tuple[Segment, ...] = ()
     """In order of time, without overlap; empty if the engine has no segment times."""
+    languages: tuple[str, ...] = ()
+    """All languages that were heard, `language` first; may be empty where there is but that one."""
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -31,6 +31,9 @@ class TranscribeRequest:
     """TRANSLATE only for engines that declare `translation`."""
     language: str | None = None
     """ISO 639-1 code out of the model's languages; None means detect it."""
+    languages: tuple[str, ...] = ()
+    """Codes of the languages that may be spoken, if `language` is None; empty means any. Where the engine
+    finds another one, the hub has it decode again; an engine that heeds this saves that."""
     prompt: str | None = None
     """Text that the recording continues, or that sets its style and vocabulary; needs `prompt`."""
     hotwords: tuple[str, ...] = ()

@@ -39,6 +39,9 @@ class SttCapabilities:
     """ISO 639-1 codes of the languages whose words can have times; empty means all that the model knows."""
     language_detection: bool = False
     """Whether the spoken language is found out and reported when the request names none."""
+    detects_per_passage: bool = False
+    """Whether it is to find out the language of each passage of a long recording, because that costs nothing
+    or because it translates what is in another one; otherwise the first passage tells it for all."""
     translation: bool = False
     """Whether the engine can translate into English."""
     streaming: bool = False

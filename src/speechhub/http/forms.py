@@ -98,10 +98,12 @@ def job_of(fields: TranscriptionFields, task: Task) -> TranscriptionJob:
     subtitles = fields.response_format in ("srt", "vtt")
     diarized = fields.response_format == "diarized_json"
     hint = fields.languages[0] if len(fields.languages) == 1 else None
+    transcribes = task is Task.TRANSCRIBE
     return TranscriptionJob(
         model=fields.model,
         task=task,
-        language=(fields.language or hint) if task is Task.TRANSCRIBE else None,
+        language=(fields.language or hint) if transcribes else None,
+        languages=fields.languages if transcribes and not (fields.language or hint) else (),
         prompt=fields.prompt,
         hotwords=fields.keywords,
         temperature=fields.temperature,

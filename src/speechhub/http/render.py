@@ -96,7 +96,8 @@ def _warnings(transcript: Transcript) -> list[str] | msgspec.UnsetType:
 
 
 def _languages(transcript: Transcript) -> list[schemas.LanguageCode] | msgspec.UnsetType:
-    return [schemas.LanguageCode(code=transcript.language)] if transcript.language else msgspec.UNSET
+    codes = dict.fromkeys((transcript.language, *transcript.languages))
+    return [schemas.LanguageCode(code=code) for code in codes if code] or msgspec.UNSET
 
 
 def _token_usage(transcript: Transcript) -> schemas.TokenUsage:
@@ -128,6 +129,7 @@ def to_verbose_json(
     return schemas.TranscriptionVerbose(
         task=task,
         language=language_name(transcript.language) if transcript.language else "unknown",
+        languages=_languages(transcript) if len(transcript.languages) > 1 else msgspec.UNSET,
         duration=round(transcript.duration_s, 3),
         text=transcript.text,
         segments=[to_segment(number, segment) for number, segment in enumerate(transcript.segments)]

@@ -49,7 +49,7 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     keywords: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
     """Terms that are likely to occur."""
     languages: Annotated[tuple[LanguageName, ...], Meta(max_length=100)] = ()
-    """Languages that may be spoken; a single one is taken as `language`."""
+    """Languages that may be spoken, where `language` names none; a single one is taken as `language`."""
     include: tuple[Literal["logprobs"], ...] = ()
     """Further details to report."""
     stream: bool = False
@@ -288,7 +288,9 @@ class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
 
     task: str
     language: str
-    """Lower-case English name."""
+    """Lower-case English name; of several languages, the one in which most is said."""
+    languages: list[LanguageCode] | UnsetType = UNSET
+    """All that are spoken, that one first; left out if there are not several."""
     duration: float
     text: str
     segments: list[TranscriptionSegment] | UnsetType = UNSET

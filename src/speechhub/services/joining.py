@@ -73,18 +73,26 @@ class Joiner:
         return rest
 
     def finish(
-        self, *, duration_s: float, language: str | None, warnings: tuple[str, ...] = ()
+        self,
+        *,
+        duration_s: float,
+        language: str | None,
+        languages: tuple[str, ...] = (),
+        warnings: tuple[str, ...] = (),
     ) -> JoinedTranscript:
         """Return the transcript of the whole.
 
         Args:
             duration_s: length of the recording, in seconds.
             language: what is spoken, where that is certain; by default the first passage's.
+            languages: all that are spoken, the one in which most is said first.
             warnings: what is wrong with the recording.
         """
+        language = language or self.language
         return JoinedTranscript(
             text="".join(self._texts),
-            language=language or self.language,
+            language=language,
+            languages=tuple(dict.fromkeys(it for it in (language, *languages) if it)),
             duration_s=duration_s,
             segments=tuple(self._segments),
             warnings=warnings,

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Final
 
 import structlog
 
@@ -15,15 +14,13 @@ from speechhub.lifecycle.runner import Runner
 from speechhub.services.catalog import stt_capabilities
 from speechhub.services.joining import JoinedTranscript, Joiner
 from speechhub.services.reading import Reading
+from speechhub.services.tongues import Found, Tongues
 
 log = structlog.get_logger()
 
-CERTAIN_S: Final = 3.0
-"""A passage of this length, in seconds, tells the language for the rest; a shorter one may be a cough."""
-
 RequestMaker = Callable[..., TranscribeRequest]
-"""Takes ``audio`` and ``language``; everything else is decided. A prompt goes with every passage: engines
-know nothing of earlier passages, and its words can occur in each."""
+"""Takes ``audio``, ``language`` and ``languages``; everything else is decided. A prompt goes with every
+passage: engines know nothing of earlier passages, and its words can occur in each."""
 
 
 class Longform:
@@ -31,6 +28,8 @@ class Longform:
 
     Every call of the engine has its own lease, so that others get their turn in between. Until the language
     is certain, passages go one by one; then as many together as the engine takes.
+
+    What the engine makes of a passage is looked at again where its language is doubtful: see `Tongues`.
     """
 
     def __init__(
@@ -41,6 +40,7 @@ class Longform:
         request: RequestMaker,
         *,
         language: str | None,
+        languages: Sequence[str] = (),
         deadline: float,
     ) -> None:
         self._reading = reading
@@ -48,9 +48,17 @@ class Longform:
         self._runner = runner
         self._model = placement.target
         self._capabilities: SttCapabilities = stt_capabilities(placement)
-        self._languages = placement.model.languages
         self._request = request
-        self._language = language
+        self._tongues = Tongues(
+            named=language,
+            allowed=languages,
+            known=placement.model.languages,
+            each_passage=self._capabilities.detects_per_passage,
+        )
+        self._before: Found | None = None
+        """What was heard in the last passage that is done."""
+        self._doubtful: tuple[Passage, Found] | None = None
+        """A passage that is done as soon as the next one is heard."""
         self._most = self._capabilities.max_batch
         self._joiner = Joiner()
         self.done_s = 0.0
@@ -59,7 +67,7 @@ class Longform:
     @property
     def language(self) -> str | None:
         """The language of the recording, as soon as it is certain."""
-        return self._language
+        return self._tongues.prevailing
 
     async def events(self, *, live: bool) -> AsyncGenerator[str | JoinedTranscript, None]:
         """Yield pieces of text as they become final, which join to the whole; then the transcript.
@@ -73,7 +81,8 @@ class Longform:
             InvalidValueError: The engine refuses a value.
             UnavailableError, EngineError, ModelFilesError: As the runner does.
         """
-        live = live and self._capabilities.streaming
+        # What was sent cannot be taken back, and a language that may not be spoken is decoded again.
+        live = live and self._capabilities.streaming and not self._tongues.allowed
         async with aclosing(self._reading):
             while passages := await self._take(live=live):
                 work = self._streamed(passages[0]) if live else self._together(passages)
@@ -82,45 +91,71 @@ class Longform:
                     async for delta in deltas:
                         if delta:
                             yield delta
+            if self._doubtful is not None:  # the last one
+                yield self._add(*self._doubtful)
             self.done_s = self._reading.duration_s
             warnings = self._reading.warnings
             if warnings:
                 log.warning("recording is damaged", model=self._model, warnings=warnings)
             yield self._joiner.finish(
-                duration_s=self._reading.duration_s, language=self._language, warnings=warnings
+                duration_s=self._reading.duration_s,
+                language=self._tongues.prevailing,
+                languages=self._tongues.all,
+                warnings=warnings,
             )
 
     async def _take(self, *, live: bool) -> list[Passage]:
         if live:
             return await self._reading.take(1, ahead=1)
-        uncertain = self._language is None and self._capabilities.language_detection
+        uncertain = self._tongues.prevailing is None and self._capabilities.language_detection
         return await self._reading.take(1 if uncertain else self._most, ahead=self._most)
 
     async def _streamed(self, passage: Passage) -> AsyncGenerator[str, None]:
+        asked = self._tongues.to_ask(passage.audio.duration_s)
         work = self._runner.stream(
-            self._model, self._request_for(passage), begun=self.done_s > 0, deadline=self._deadline
+            self._model, self._request_for(passage, asked), begun=self.done_s > 0, deadline=self._deadline
         )
         async with aclosing(work) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Transcript):
-                    yield self._add(piece, passage)
+                    yield self._add(passage, self._found(passage, piece, asked))
                 else:
                     yield self._joiner.feed(piece)
 
     async def _together(self, passages: Sequence[Passage]) -> AsyncGenerator[str, None]:
-        transcripts = await self._transcribe(passages)
-        for passage, transcript in zip(passages, transcripts, strict=True):
-            yield self._add(transcript, passage)
+        asked = [self._tongues.to_ask(passage.audio.duration_s) for passage in passages]
+        transcripts = await self._transcribe(passages, asked)
+        for passage, transcript, language in zip(passages, transcripts, asked, strict=True):
+            found = self._found(passage, transcript, language)
+            if self._doubtful is not None:
+                doubtful, self._doubtful = self._doubtful, None
+                yield self._add(doubtful[0], await self._improved(*doubtful, after=found))
+            found = await self._improved(passage, found, after=None)
+            if self._tongues.waits(found, self._before):
+                self._doubtful = passage, found
+            else:
+                yield self._add(passage, found)
 
-    async def _transcribe(self, passages: Sequence[Passage]) -> list[Transcript]:
+    async def _improved(self, passage: Passage, found: Found, *, after: Found | None) -> Found:
+        """Return what is heard in a passage: if that is doubtful, in another language."""
+        language = self._tongues.better(found, self._before, after)
+        if language is None:
+            return found
+        [transcript] = await self._transcribe([passage], [language])
+        return self._found(passage, transcript, language)
+
+    async def _transcribe(
+        self, passages: Sequence[Passage], languages: Sequence[str | None]
+    ) -> list[Transcript]:
         """Transcribe passages in one call; in several where they do not fit together."""
         transcripts: list[Transcript] = []
         while len(transcripts) < len(passages):
             part = passages[len(transcripts) :][: self._most]
+            asked = languages[len(transcripts) :][: self._most]
             try:
                 transcripts += await self._runner.transcribe(
                     self._model,
-                    [self._request_for(passage) for passage in part],
+                    list(map(self._request_for, part, asked)),
                     begun=self.done_s > 0,
                     deadline=self._deadline,
                     on_progress=partial(self._report, part),
@@ -134,18 +169,21 @@ class Longform:
                 )
         return transcripts
 
-    def _request_for(self, passage: Passage) -> TranscribeRequest:
-        return self._request(audio=passage.audio, language=self._language)
+    def _request_for(self, passage: Passage, language: str | None) -> TranscribeRequest:
+        allowed = () if language else self._tongues.allowed
+        return self._request(audio=passage.audio, language=language, languages=allowed)
+
+    def _found(self, passage: Passage, transcript: Transcript, asked: str | None) -> Found:
+        return Found(transcript=transcript, length_s=passage.audio.duration_s, asked=asked)
 
     def _report(self, passages: Sequence[Passage], fraction: float) -> None:
         first, last = passages[0], passages[-1]
         length_s = last.start_s + last.audio.duration_s - first.start_s
         self.done_s = max(self.done_s, first.start_s + fraction * length_s)
 
-    def _add(self, transcript: Transcript, passage: Passage) -> str:
-        delta = self._joiner.add(transcript, passage.start_s)
+    def _add(self, passage: Passage, found: Found) -> str:
+        delta = self._joiner.add(found.transcript, passage.start_s)
         self._report([passage], 1.0)
-        found, certain = transcript.language, passage.audio.duration_s >= CERTAIN_S and transcript.text
-        if self._language is None and certain and (not self._languages or found in self._languages):
-            self._language = found
+        self._tongues.heard(found)
+        self._before = found
         return delta

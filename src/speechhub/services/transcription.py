@@ -10,7 +10,7 @@ from typing import BinaryIO, Final
 from speechhub.codecs.tracks import TrackTaken
 from speechhub.domain.language import language_name, parse_language
 from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
-from speechhub.errors import InvalidValueError, UnsupportedValueError
+from speechhub.errors import InvalidLanguageError, InvalidValueError, UnsupportedValueError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.pools import Pools
@@ -35,6 +35,8 @@ class TranscriptionJob:
     task: Task = Task.TRANSCRIBE
     language: str | None = None
     """ISO code, region and case ignored, or English name; None, empty or ``auto`` means detect it."""
+    languages: tuple[str, ...] = ()
+    """Languages that may be spoken, written like `language`, where that names none; empty means any."""
     prompt: str | None = None
     hotwords: tuple[str, ...] = ()
     temperature: float | None = None
@@ -117,7 +119,9 @@ class TranscriptionService:
                 "operator choose another default model for speech to text."
             )
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
-        work = self._work(recording, replace(job, language=None), deadline, longest_s=DETECTION_S)
+        work = self._work(
+            recording, replace(job, language=None, languages=()), deadline, longest_s=DETECTION_S
+        )
         async with deadline.kept("The detection"), aclosing(work.events(live=False)) as events:
             async for event in events:
                 found = event.language if isinstance(event, JoinedTranscript) else work.language
@@ -169,6 +173,7 @@ class TranscriptionService:
             placement,
             request,
             language=parse_language(job.language),
+            languages=_allowed(job, placement),
             deadline=deadline.at,
         )
 
@@ -226,6 +231,21 @@ class TranscriptionService:
                 f"{', '.join(capabilities.word_languages)}."
             )
         return ""
+
+
+def _allowed(job: TranscriptionJob, placement: Placement) -> tuple[str, ...]:
+    """Return the codes of the languages that may be spoken, those that the model knows.
+
+    Raises:
+        InvalidLanguageError: One is none.
+    """
+    try:
+        codes = dict.fromkeys(code for name in job.languages if (code := parse_language(name)))
+    except InvalidLanguageError as error:
+        error.param = "languages"
+        raise
+    known = placement.model.languages
+    return tuple(code for code in codes if not known or code in known)
 
 
 def _check_words(transcript: Transcript, job: TranscriptionJob, placement: Placement) -> None:

@@ -28,6 +28,14 @@ MODELS = placements(
     placement(
         "live-ears", device=CPU, capabilities=SttCapabilities(**ABLE, longest_input_s=5, streaming=True)
     ),
+    placement(
+        "polyglot-ears",
+        device=CPU,
+        languages=("en", "de", "fr"),
+        capabilities=SttCapabilities(
+            **ABLE, longest_input_s=8, max_batch=3, streaming=True, detects_per_passage=True
+        ),
+    ),
     placement("deaf-ears", device=CPU, capabilities=SttCapabilities(longest_input_s=5, max_batch=4)),
     placement("any-ears", device=CPU, capabilities=SttCapabilities(**ABLE)),
 )

@@ -14,13 +14,13 @@ from speechhub.engine import (
     Voice,
     options_of,
 )
-from speechhub_echo.faults import EchoTtsSettings, FaultSettings
+from speechhub_echo.faults import EchoSttSettings, EchoTtsSettings
 
 STT = EngineSpec(
     name="echo-stt",
     slot=Slot.STT,
     factory="speechhub_echo.stt:EchoStt",
-    options=options_of(FaultSettings),
+    options=options_of(EchoSttSettings),
     description="Hears the same words in the same audio; for tests and for learning",
     models=(ModelSpec(id="echo-stt", licence="Apache-2.0", preference=-1),),
     capabilities=SttCapabilities(
@@ -29,6 +29,7 @@ STT = EngineSpec(
         segment_timestamps=True,
         word_timestamps=True,
         language_detection=True,
+        detects_per_passage=True,
         translation=True,
         streaming=True,
         prompt=True,

@@ -51,6 +51,14 @@ class FaultSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EchoSttSettings(FaultSettings):
+    """What an operator can set for the engine that hears."""
+
+    languages: tuple[str, ...] = ("en",)
+    """Codes of the languages that it hears: of each recording one, chosen by the audio's bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EchoTtsSettings(FaultSettings):
     """What an operator can set for the engine that speaks."""
 

@@ -14,7 +14,7 @@ from speechhub.engine import (
     Transcript,
     Word,
 )
-from speechhub_echo.faults import Faults, FaultSettings
+from speechhub_echo.faults import EchoSttSettings, Faults
 
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and", "runs", "home")
 WORD_S = 0.5
@@ -28,7 +28,9 @@ class EchoStt(SttEngine):
 
     def load(self, context: LoadContext) -> None:
         """Read the options; an engine with weights would load them from `context.model_dir`."""
-        self._faults = Faults(context.settings(FaultSettings))
+        settings = context.settings(EchoSttSettings)
+        self._languages = settings.languages
+        self._faults = Faults(settings)
         self._faults.while_loading()
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
@@ -37,7 +39,7 @@ class EchoStt(SttEngine):
         transcripts = []
         for done, request in enumerate(batch, start=1):
             call.raise_if_cancelled()
-            transcripts.append(_transcript(request, _segments(request)))
+            transcripts.append(self._transcript(request, _segments(request)))
             call.report(done / len(batch))
         return transcripts
 
@@ -50,7 +52,16 @@ class EchoStt(SttEngine):
             # Pieces join to the transcript's text, which begins without a space.
             yield segment.text if segments else segment.text.lstrip()
             segments.append(segment)
-        return _transcript(request, segments)
+        return self._transcript(request, segments)
+
+    def _transcript(self, request: TranscribeRequest, segments: Sequence[Segment]) -> Transcript:
+        heard = self._languages[_checksum(request.audio) % len(self._languages)]
+        return Transcript(
+            text="".join(segment.text for segment in segments).strip(),
+            language=request.language or heard,
+            duration_s=request.audio.duration_s,
+            segments=tuple(segments),
+        )
 
     def memory(self) -> DeviceMemory | None:
         """Say nothing, but for the switch that leaks."""
@@ -59,15 +70,6 @@ class EchoStt(SttEngine):
     def close(self) -> None:
         """Nothing to close here, but for the switch that refuses to."""
         self._faults.while_closing()
-
-
-def _transcript(request: TranscribeRequest, segments: Sequence[Segment]) -> Transcript:
-    return Transcript(
-        text="".join(segment.text for segment in segments).strip(),
-        language=request.language or "en",
-        duration_s=request.audio.duration_s,
-        segments=tuple(segments),
-    )
 
 
 def _segments(request: TranscribeRequest) -> list[Segment]:

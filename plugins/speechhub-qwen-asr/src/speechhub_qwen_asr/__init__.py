@@ -19,6 +19,8 @@ CAPABILITIES = SttCapabilities(
     word_timestamps=True,
     word_languages=ALIGNED,
     language_detection=True,
+    # Told one language, it translates what is said in another.
+    detects_per_passage=True,
     streaming=True,
     prompt=True,
     hotwords=True,

@@ -23,6 +23,7 @@ CAPABILITIES = SttCapabilities(
     segment_timestamps=True,
     word_timestamps=True,
     language_detection=True,
+    detects_per_passage=True,
     translation=True,
     streaming=True,
     prompt=True,

@@ -35,6 +35,11 @@ class Clip:
         """Length in seconds."""
         return self.end_s - self.start_s
 
+    @property
+    def spoken_s(self) -> float:
+        """How much of it is spoken, in seconds; all of it, if nobody looked."""
+        return sum(end_s - start_s for start_s, end_s in self.speech) or self.duration_s
+
     def snap(self, start_s: float, end_s: float) -> tuple[float, float]:
         """Return a word's times without the silence before or after it.
 

@@ -21,6 +21,7 @@ from speechhub_whisper.model import Model
 from speechhub_whisper.rounds import fits, is_made_up
 from speechhub_whisper.sentences import split_into_sentences
 from speechhub_whisper.settings import WhisperSettings
+from speechhub_whisper.tongues import Found, Tongues
 from speechhub_whisper.work import SpentError, Work
 
 FRAMES_PER_S = 100
@@ -93,21 +94,37 @@ class Decoder:
             said += raw.text
 
     def decode_many(
-        self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish
-    ) -> Iterator[Segment]:
-        """Decode clips of at most 30 s together; segments come in order, once all clips are decoded."""
-        offset_s = clips[0].start_s
-        for clip, raw in zip(clips, self._together(samples, clips, wish), strict=True):
-            attempt = _attempt(raw, Work(clip.duration_s))
-            if attempt.is_silence:
-                continue
-            better = None
-            if not (attempt.is_good or (attempt.is_sure_repeat and _fits(raw, clip, offset_s))):
-                better = self._climb_on(samples, clip, wish, attempt)
-            if better is None:
-                yield from self._sentences(_segment(raw, clip, offset_s), wish)
+        self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish, tongues: Tongues
+    ) -> Iterator[tuple[Clip, str, Segment]]:
+        """Decode clips of at most 30 s together; segments come in order, once all clips are decoded.
+
+        Each comes with its clip and its language: all are decoded in that of *wish*, and those that turn out
+        to be in another one once more.
+        """
+        raws, found = self._together(samples, clips, wish, detects=tongues.named is None)
+        for place, (clip, raw) in enumerate(zip(clips, raws, strict=True)):
+            language = tongues.choose(clip, found[place]) if found else wish.language
+            if language == wish.language:
+                segments = self._of_many(samples, clip, raw, wish, clips[0].start_s)
             else:
-                yield from better
+                segments = self.decode_one(samples, clip, replace(wish, language=language))
+            for segment in segments:
+                yield clip, language, segment
+
+    def _of_many(
+        self, samples: NDArray[np.float32], clip: Clip, raw: fw.Segment, wish: Wish, offset_s: float
+    ) -> Iterator[Segment]:
+        """Yield what one clip of a batch has come to, or better if there is."""
+        attempt = _attempt(raw, Work(clip.duration_s))
+        if attempt.is_silence:
+            return
+        better = None
+        if not (attempt.is_good or (attempt.is_sure_repeat and _fits(raw, clip, offset_s))):
+            better = self._climb_on(samples, clip, wish, attempt)
+        if better is None:
+            yield from self._sentences(_segment(raw, clip, offset_s), wish)
+        else:
+            yield from better
 
     def _climb_on(
         self, samples: NDArray[np.float32], clip: Clip, wish: Wish, first: Attempt
@@ -123,10 +140,14 @@ class Decoder:
             return segments
         return None
 
-    def _together(self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish) -> list[fw.Segment]:
-        """Decode clips at temperature 0; return one segment for each."""
+    def _together(
+        self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish, *, detects: bool
+    ) -> tuple[list[fw.Segment], Sequence[Found]]:
+        """Decode clips at temperature 0; return one segment for each, and if asked to its languages."""
         self._model.begin(Work(max(clip.duration_s for clip in clips), wish.stop))
         offset_s = clips[0].start_s
+        self._model.model.detects = detects and self._model.model.is_multilingual
+        self._model.model.found = ()
         raws, _ = self._batched.transcribe(
             cut(samples, Clip(start_s=offset_s, end_s=clips[-1].end_s)),
             language=wish.language,
@@ -142,7 +163,10 @@ class Decoder:
             ],
             batch_size=len(clips),
         )
-        return list(raws)
+        try:
+            return list(raws), self._model.model.found
+        finally:
+            self._model.model.detects = False
 
     def _sentences(self, segment: Segment, wish: Wish) -> Iterator[Segment]:
         if "".join(word.text for word in segment.words).strip() != segment.text.strip():

@@ -29,6 +29,7 @@ from speechhub_whisper.prompts import fit_prompt
 from speechhub_whisper.settings import WhisperSettings
 from speechhub_whisper.start import start
 from speechhub_whisper.timeline import Timeline
+from speechhub_whisper.tongues import Tongues
 
 
 class WhisperEngine(SttEngine):
@@ -75,17 +76,24 @@ class WhisperEngine(SttEngine):
 
     def _decode(
         self, request: TranscribeRequest, call: Call, *, first_group: int
-    ) -> Generator[Segment, None, str | None]:
-        """Yield the segments, tidied; return Whisper's code of the language, None if nobody speaks."""
+    ) -> Generator[Segment, None, Sequence[str]]:
+        """Yield the segments, tidied; return Whisper's codes of the languages, none if nobody speaks."""
         call.raise_if_cancelled()
-        language = self._check_language(request)
+        named = self._check_language(request)
+        allowed = [to_whisper(code) for code in request.languages]
+        tongues = Tongues(
+            named=named, allowed=[it for it in allowed if it in self._model.supported_languages]
+        )
         samples, duration_s = request.audio.samples, request.audio.duration_s
         timeline = Timeline(duration_s)
         prompt, hotwords = fit_prompt(self._model.hf_tokenizer, request.prompt, request.hotwords)
         for group in self._aside.each(self._groups(request, first_group), call):
             call.raise_if_cancelled()
-            first = cut(samples, group[0])
-            language = language or self._aside.run(partial(self._model.detect, first), call)
+            if named is None and (len(group) == 1 or tongues.main is None):
+                found = self._aside.run(partial(self._model.detect, cut(samples, group[0])), call)
+                language = tongues.choose(group[0], found) if len(group) == 1 else tongues.begin(found)
+            else:
+                language = tongues.main or ""
             wish = Wish(
                 language=language,
                 task=request.task.value,
@@ -95,15 +103,20 @@ class WhisperEngine(SttEngine):
                 hotwords=hotwords,
                 stop=call.raise_if_cancelled,
             )
-            spaced = request.task is Task.TRANSLATE or language not in UNSPACED
             with self._one_group():
-                for segment in self._aside.each(self._decode_group(request, group, wish), call):
+                decoded = self._decode_group(request, group, wish, tongues)
+                heard: set[float] = set()
+                for clip, spoken, segment in self._aside.each(decoded, call):
                     call.raise_if_cancelled()
                     if segment.text.strip():
+                        if clip.start_s not in heard:
+                            heard.add(clip.start_s)
+                            tongues.heard(clip, spoken)
+                        spaced = request.task is Task.TRANSLATE or spoken not in UNSPACED
                         placed = timeline.place(_tidy(segment, spaced=spaced))
                         call.report(placed.end_s / duration_s)
                         yield placed
-        return language
+        return tongues.all or ((tongues.main,) if tongues.main else ())
 
     @contextmanager
     def _one_group(self) -> Iterator[None]:
@@ -125,12 +138,13 @@ class WhisperEngine(SttEngine):
             self._aside.later(self._model.forget)
 
     def _decode_group(
-        self, request: TranscribeRequest, group: Sequence[Clip], wish: Wish
-    ) -> Iterator[Segment]:
+        self, request: TranscribeRequest, group: Sequence[Clip], wish: Wish, tongues: Tongues
+    ) -> Iterator[tuple[Clip, str, Segment]]:
         samples = request.audio.samples
         if len(group) == 1:
-            return self._decoder.decode_one(samples, group[0], wish)
-        return self._decoder.decode_many(samples, group, wish)
+            segments = self._decoder.decode_one(samples, group[0], wish)
+            return ((group[0], wish.language, segment) for segment in segments)
+        return self._decoder.decode_many(samples, group, wish, tongues)
 
     def _groups(self, request: TranscribeRequest, first_group: int) -> Iterator[list[Clip]]:
         """Yield the clips to decode together, each group twice as large as the last, up to the limit."""
@@ -173,10 +187,14 @@ def _tidy(segment: Segment, *, spaced: bool) -> Segment:
     return replace(segment, text=space + segment.text.strip(), words=words)
 
 
-def _transcript(request: TranscribeRequest, language: str | None, segments: Sequence[Segment]) -> Transcript:
+def _transcript(
+    request: TranscribeRequest, languages: Sequence[str], segments: Sequence[Segment]
+) -> Transcript:
+    codes = tuple(map(from_whisper, languages))
     return Transcript(
         text="".join(segment.text for segment in segments).strip(),
-        language=from_whisper(language) if language else request.language,
+        language=codes[0] if codes else request.language,
+        languages=codes,
         duration_s=request.audio.duration_s,
         segments=tuple(segments),
     )

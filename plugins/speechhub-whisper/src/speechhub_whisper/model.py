@@ -1,6 +1,7 @@
 """Loading a Whisper model, and what faster-whisper lacks: an end to its work, and to work done twice."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from speechhub.engine import EngineLoadError, LoadContext
 from speechhub_whisper.compute import device_error, open_cublas
 from speechhub_whisper.ladder import MIN_LOGPROB, NOTHING, Attempt, climb
 from speechhub_whisper.loops import without_loop
+from speechhub_whisper.tongues import Found
 from speechhub_whisper.work import Work
 
 MAX_THREADS = 8
@@ -125,19 +127,23 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
         """Let go of what was encoded last; called when a recording is done."""
         self._features = self._encoded = self._work = self.model.work = None
 
-    def detect(self, samples: NDArray[np.float32]) -> str:
-        """Return Whisper's code of the language spoken in *samples*: 16 kHz, of which 30 s are looked at."""
-        if not self.model.is_multilingual:
-            return "en"
+    def detect(self, samples: NDArray[np.float32]) -> list[tuple[str, float]]:
+        """Return how likely each language is spoken in *samples*: 16 kHz, of which 30 s are looked at."""
         # Without the last frame, as transcribe() does it: the features are to be the same.
-        language, _, _ = self.detect_language(features=self.feature_extractor(samples)[..., :-1])
-        return str(language)
+        _, _, found = self.detect_language(features=self.feature_extractor(samples)[..., :-1])
+        return [(str(code), float(probability)) for code, probability in found]
 
 
 class _Bounded:
-    """CTranslate2's Whisper: each call looks first whether anybody waits, and texts end at their budget."""
+    """CTranslate2's Whisper: each call looks first whether anybody waits, and texts end at their budget.
+
+    Asked to, it finds out in what language each clip of a batch is, from what is encoded already.
+    """
 
     work: Work | None = None
+    detects: bool = False
+    found: Sequence[Found] = ()
+    """Of each clip of the last batch that was decoded with `detects`."""
 
     def __init__(self, model: ctranslate2.models.Whisper) -> None:
         self._model = model
@@ -160,6 +166,9 @@ class _Bounded:
         self._look()
         if self.work is not None:
             options["max_length"] = self.work.max_length(len(prompts[0]), options["max_length"])
+        if self.detects:  # one token's work
+            clips = self._model.detect_language(features)
+            self.found = [[(token[2:-2], probability) for token, probability in clip] for clip in clips]
         return self._model.generate(features, prompts, **options)
 
     def _look(self) -> None:

@@ -1,0 +1,71 @@
+"""Which language each clip of a recording is in. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from speechhub_whisper.clips import Clip
+
+Found = Sequence[tuple[str, float]]
+"""Whisper's codes of languages with their probabilities, the likeliest first."""
+
+CERTAIN_S: Final = 3.0
+"""Less speech, in seconds, tells no language: it is taken to be in the one that prevails."""
+SURE: Final = 0.7
+"""Probability from which on a clip is in another language than the one that prevails.
+
+Whisper base gives clips of one language 0.88 and more, and half as much to a clip of 2 s that it takes for
+another one.
+"""
+
+
+class Tongues:
+    """The languages of one recording; lives as long as its call."""
+
+    def __init__(self, *, named: str | None, allowed: Sequence[str] = ()) -> None:
+        """Begin.
+
+        Args:
+            named: The language that was asked for; all clips are in it then.
+            allowed: Languages that may be spoken; empty means all.
+        """
+        self.named = named
+        self._allowed = tuple(allowed)
+        self._first: str | None = None
+        self._spoken_s: dict[str, float] = {}
+
+    @property
+    def main(self) -> str | None:
+        """The language in which most is said so far; None before the first clip."""
+        return self.named or max(self._spoken_s, key=self._spoken_s.__getitem__, default=self._first)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The languages that were heard; the one in which most was said comes first."""
+        return tuple(sorted(self._spoken_s, key=self._spoken_s.__getitem__, reverse=True))
+
+    def begin(self, found: Found) -> str:
+        """Take what the first clip seems to be in, before any was decoded; return it."""
+        self._first, _ = self._likeliest(found)
+        return self._first
+
+    def choose(self, clip: Clip, found: Found) -> str:
+        """Return the language to decode a clip in."""
+        main = self.main
+        if self.named is not None:
+            return self.named
+        language, probability = self._likeliest(found)
+        if main is None or (probability >= SURE and clip.spoken_s >= CERTAIN_S):
+            return language
+        return main
+
+    def heard(self, clip: Clip, language: str) -> None:
+        """Take note that there were words of a language in a clip."""
+        self._spoken_s[language] = self._spoken_s.get(language, 0.0) + clip.spoken_s
+
+    def _likeliest(self, found: Found) -> tuple[str, float]:
+        allowed = [(code, p) for code, p in found if code in self._allowed] if self._allowed else list(found)
+        whole = sum(p for _, p in allowed)
+        if not whole:
+            return (self._allowed or (found[0][0],))[0], 0.0
+        code, probability = allowed[0]
+        return code, probability / whole

@@ -1,0 +1,69 @@
+"""Which language each clip of a recording is in."""
+
+import pytest
+
+from speechhub_whisper.clips import Clip
+from speechhub_whisper.tongues import Tongues
+
+
+def clip(spoken_s):
+    return Clip(start_s=0.0, end_s=20.0, speech=((1.0, 1.0 + spoken_s),))
+
+
+SURE_ES = [("es", 0.9), ("en", 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("spoken_s", "found", "expected"),
+    [
+        (3.0, [("es", 0.7), ("en", 0.3)], "es"),
+        (3.0, [("es", 0.69), ("en", 0.31)], "en"),
+        (2.9, SURE_ES, "en"),
+        (3.0, [("en", 0.4), ("es", 0.3)], "en"),
+    ],
+)
+def test_another_language_must_be_sure(spoken_s, found, expected):
+    """A clip with little speech, or a doubtful one, is in the language that prevails."""
+    tongues = Tongues(named=None)
+    tongues.heard(clip(10.0), "en")
+
+    assert tongues.choose(clip(spoken_s), found) == expected
+
+
+def test_the_first_clip_tells_its_language_in_any_case():
+    assert Tongues(named=None).choose(clip(0.5), [("es", 0.3), ("en", 0.2)]) == "es"
+
+
+def test_what_prevails_is_counted_in_seconds_of_speech():
+    tongues = Tongues(named=None)
+    assert tongues.main is None
+    assert tongues.begin(SURE_ES) == "es"
+    assert tongues.main == "es"
+    for spoken_s, language in ((5.0, "es"), (3.0, "en"), (3.0, "en")):
+        tongues.heard(clip(spoken_s), language)
+
+    assert tongues.main == "en"
+    assert tongues.all == ("en", "es")
+
+
+def test_a_named_language_holds_for_all():
+    tongues = Tongues(named="fr")
+
+    assert tongues.main == "fr"
+    assert tongues.choose(clip(9.0), SURE_ES) == "fr"
+
+
+def test_the_choice_is_between_those_that_may_be_spoken():
+    """And as sure as the others leave it."""
+    tongues = Tongues(named=None, allowed=("fr", "en"))
+    assert tongues.begin([("es", 0.8), ("en", 0.15), ("fr", 0.05)]) == "en"
+    tongues.heard(clip(9.0), "en")
+
+    assert tongues.choose(clip(9.0), [("es", 0.8), ("fr", 0.15), ("en", 0.05)]) == "fr"
+    assert tongues.choose(clip(9.0), [("es", 1.0)]) == "en"
+    assert Tongues(named=None, allowed=("fr", "en")).begin([("es", 1.0)]) == "fr"
+
+
+def test_how_much_is_spoken():
+    assert clip(4.0).spoken_s == 4.0
+    assert Clip(start_s=1.0, end_s=3.0).spoken_s == 2.0
