@@ -1,6 +1,6 @@
 """Transcribes one recording, of whatever length, passage by passage."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -12,6 +12,7 @@ from speechhub.errors import EngineOutOfMemoryError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.services.catalog import stt_capabilities
+from speechhub.services.chinese import LANGUAGES, Convert, ScriptedDeltas, convert_transcript
 from speechhub.services.joining import JoinedTranscript, Joiner
 from speechhub.services.reading import Reading
 from speechhub.services.tongues import Found, Tongues
@@ -41,6 +42,7 @@ class Longform:
         *,
         language: str | None,
         languages: Sequence[str] = (),
+        script: Callable[[], Awaitable[Convert]] | None = None,
         deadline: float,
     ) -> None:
         self._reading = reading
@@ -55,6 +57,9 @@ class Longform:
             known=placement.model.languages,
             each_passage=self._capabilities.detects_per_passage,
         )
+        self._script = script
+        self._convert: Convert | None = None
+        """Writes Chinese in the script that was asked for; None leaves the engine's."""
         self._before: Found | None = None
         """What was heard in the last passage that is done."""
         self._doubtful: tuple[Passage, Found] | None = None
@@ -84,6 +89,7 @@ class Longform:
         # What was sent cannot be taken back, and a language that may not be spoken is decoded again.
         live = live and self._capabilities.streaming and not self._tongues.allowed
         async with aclosing(self._reading):
+            self._convert = await self._script() if self._script is not None else None
             while passages := await self._take(live=live):
                 work = self._streamed(passages[0]) if live else self._together(passages)
                 del passages  # or this audio would stay until the next is there
@@ -115,12 +121,13 @@ class Longform:
         work = self._runner.stream(
             self._model, self._request_for(passage, asked), begun=self.done_s > 0, deadline=self._deadline
         )
+        scripted = ScriptedDeltas(self._convert) if self._convert else None
         async with aclosing(work) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Transcript):
                     yield self._add(passage, self._found(passage, piece, asked))
                 else:
-                    yield self._joiner.feed(piece)
+                    yield self._joiner.feed(scripted.feed(piece) if scripted else piece)
 
     async def _together(self, passages: Sequence[Passage]) -> AsyncGenerator[str, None]:
         asked = [self._tongues.to_ask(passage.audio.duration_s) for passage in passages]
@@ -174,6 +181,8 @@ class Longform:
         return self._request(audio=passage.audio, language=language, languages=allowed)
 
     def _found(self, passage: Passage, transcript: Transcript, asked: str | None) -> Found:
+        if self._convert is not None and (transcript.language or asked) in LANGUAGES:
+            transcript = convert_transcript(transcript, self._convert)
         return Found(transcript=transcript, length_s=passage.audio.duration_s, asked=asked)
 
     def _report(self, passages: Sequence[Passage], fraction: float) -> None:

@@ -9,12 +9,14 @@ from typing import BinaryIO, Final
 
 from speechhub.codecs.tracks import TrackTaken
 from speechhub.domain.language import language_name, parse_language
+from speechhub.domain.script import is_of_hong_kong, parse_script
 from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
 from speechhub.errors import InvalidLanguageError, InvalidValueError, UnsupportedValueError
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.pools import Pools
 from speechhub.services.catalog import Catalog, stt_capabilities
+from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline
 from speechhub.services.joining import JoinedTranscript
 from speechhub.services.longform import Longform
@@ -76,7 +78,9 @@ class TranscriptionService:
         self._runner = runner
         self._max_audio_s = max_audio_s
         self._request_timeout_s = request_timeout_s
-        self._room = ReadingRoom((pools or Pools()).decoding)
+        pools = pools or Pools()
+        self._room = ReadingRoom(pools.decoding)
+        self._scripts = Scripts(pools.files)
 
     async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> JoinedTranscript:
         """Transcribe, or translate, one recording.
@@ -157,6 +161,8 @@ class TranscriptionService:
     ) -> Longform:
         placement = self._catalog.model(job.model, Slot.STT)
         request = self._check(job, placement)
+        tags = (job.language,) if job.language else job.languages
+        script = next((it for it in map(parse_script, tags) if it is not None), None)
         capabilities = stt_capabilities(placement)
         reading = Reading(
             recording,
@@ -172,8 +178,9 @@ class TranscriptionService:
             self._runner,
             placement,
             request,
-            language=parse_language(job.language),
+            language=_named(job, placement),
             languages=_allowed(job, placement),
+            script=partial(self._scripts.get, script) if script is not None else None,
             deadline=deadline.at,
         )
 
@@ -187,7 +194,7 @@ class TranscriptionService:
                 f"Model {model!r} has no timestamps: ask for a format without them, such as plain text.",
                 param="response_format",
             )
-        language = parse_language(job.language)
+        language = _named(job, placement)
         obstacle = self._obstacle_to_words(placement, language)
         if job.words and obstacle:
             raise UnsupportedValueError(obstacle, param="timestamp_granularities")
@@ -231,6 +238,18 @@ class TranscriptionService:
                 f"{', '.join(capabilities.word_languages)}."
             )
         return ""
+
+
+def _named(job: TranscriptionJob, placement: Placement) -> str | None:
+    """Return the code of the language that a job names; None if it names none.
+
+    Raises:
+        InvalidLanguageError: It is none.
+    """
+    code = parse_language(job.language)
+    if code == "zh" and is_of_hong_kong(job.language) and "yue" in placement.model.languages:
+        return "yue"
+    return code
 
 
 def _allowed(job: TranscriptionJob, placement: Placement) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ MODELS = placements(
         ),
     ),
     placement("deaf-ears", device=CPU, capabilities=SttCapabilities(longest_input_s=5, max_batch=4)),
+    placement("cantonese-ears", device=CPU, languages=("zh", "yue"), capabilities=SttCapabilities(**ABLE)),
     placement("any-ears", device=CPU, capabilities=SttCapabilities(**ABLE)),
 )
 
