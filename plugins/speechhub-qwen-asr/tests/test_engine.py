@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from speechhub.engine import Audio, Call, RequestCancelledError, TranscribeRequest
+from speechhub_qwen_asr.engine import NO_END
 
 from .conftest import TEXT, WORDS, tone, transcribe
 
@@ -67,6 +68,53 @@ def test_a_language_is_named_in_full_to_the_model(plain_engine, monkeypatch):
 
     assert calls[0]["language"] == ["Filipino"]
     assert (transcript.text, transcript.language) == (TEXT, "tl")
+
+
+@pytest.mark.parametrize(
+    ("options", "wish", "asked"),
+    [
+        ({"language": "de"}, {}, ["German"]),
+        ({"language": "de"}, {"language": "fr"}, ["French"]),
+        ({"language": "de"}, {"languages": ("fr", "en")}, [None]),
+        ({"languages": ["de", "fr"]}, {}, [None, "German"]),
+        ({"languages": ["de", "en"]}, {}, [None]),
+        ({"languages": ["en"]}, {"languages": ("fr", "de")}, [None, "French"]),
+        ({"languages": ["en"]}, {"language": "fr"}, ["French"]),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_languages_of_the_operator_and_of_the_request(load, monkeypatch, options, wish, asked, streamed):
+    """A request's own come first; outside of those that may be spoken, the first of them is heard."""
+    engine = load("script", **options)
+    calls = spy(monkeypatch, engine)
+
+    if streamed:
+        pieces, transcript = drain(engine.stream(TranscribeRequest(audio=tone(2.0), **wish), Call()))
+        assert "".join(pieces) == transcript.text
+    else:
+        transcript = transcribe(engine, tone(2.0), **wish)
+
+    assert [call["language"] for call in calls][-len(asked) :] == [[it] for it in asked]
+    assert len(calls) == len(asked)
+    assert transcript.language == {"German": "de", "French": "fr", None: "en"}[asked[-1]]
+
+
+@pytest.mark.parametrize(("length_s", "times"), [(0.4, 2), (1.4, 2), (1.6, 1)])
+def test_a_short_clip_that_seems_empty_is_heard_again(plain_engine, monkeypatch, length_s, times):
+    """With silence around it, up to a second."""
+    lengths = []
+
+    class Empty:
+        text, language = "", ""
+
+    def hear(**given):
+        lengths.append([len(samples) / 16_000 for samples, _ in given["audio"]])
+        return [Empty()]
+
+    monkeypatch.setattr(plain_engine._asr, "transcribe", hear)
+
+    assert transcribe(plain_engine, tone(length_s)).text == ""
+    assert lengths == [[max(length_s, 0.5)], [max(length_s, 1.0)]][:times]
 
 
 def test_prompt_and_keywords_become_the_context(plain_engine, monkeypatch):
@@ -146,6 +194,7 @@ def test_a_text_without_an_end_is_cut_at_last(load, monkeypatch, no_loop_guard, 
     transcript = transcribe(load("endless"), language="en")
 
     assert transcript.text == "The quick brown fox." * 3 + "The"
+    assert transcript.warnings == (NO_END,)
     assert "1 texts have no end" in caplog.text
     assert "fox" not in caplog.text
 

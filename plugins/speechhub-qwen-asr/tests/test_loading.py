@@ -63,6 +63,28 @@ def test_a_missing_tensor_is_an_error(folder):
         load(folder)
 
 
+def test_the_layout_of_newer_transformers_is_named(folder):
+    """Users download the -hf repositories, which have other files and other names."""
+    config = json.loads((folder / "config.json").read_text())
+    del config["thinker_config"]
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "preprocessor_config.json").unlink()
+
+    with pytest.raises(EngineLoadError, match=r"layout of transformers .* without -hf"):
+        load(folder)
+
+
+def test_weights_by_other_names_are_refused(folder):
+    """Or random numbers would be served."""
+    tensors = {
+        name.replace("thinker.", "model."): it for name, it in load_file(folder / "model.safetensors").items()
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+    with pytest.raises(EngineLoadError, match=r"not in the layout that qwen-asr reads.*they have 0"):
+        load(folder)
+
+
 def test_a_shard_that_is_not_there_is_named(folder):
     """Weights in several files are complete or refused."""
     (folder / "model.safetensors").rename(folder / "model-1.safetensors")

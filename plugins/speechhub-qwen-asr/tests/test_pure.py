@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechhub_qwen_asr import ENGINE
-from speechhub_qwen_asr.alignment import Unit, place_words, repair
+from speechhub_qwen_asr.alignment import Unit, place_words, repair, spread
 from speechhub_qwen_asr.context import MAX_CHARS, echoes, make_context
 from speechhub_qwen_asr.languages import LANGUAGES, code_of
 from speechhub_qwen_asr.loops import find_loop
 from speechhub_qwen_asr.recognizer import Deltas, budget
 from speechhub_qwen_asr.sentences import split_into_sentences
 from speechhub_qwen_asr.sound import find_sound
+from speechhub_qwen_asr.tags import without_tags
 
 
 def units(*texts):
@@ -92,6 +93,9 @@ def test_segments_are_sentences():
         ([1, 2, *[3] * 24], 3),
         ([1, *[2, 3, 4, 5] * 6], 5),
         ([1, *[2, 3, 4, 5] * 5], None),
+        ([9, 2, *[3, 2] * 12], 3),  # "可是", then "但是" for ever, as users report it
+        ([4, 5, *[6, 5] * 13], 3),  # But, but, but, …
+        ([3, 2] * 11, None),
         ([*[7, 8] * 10], None),
         (list(range(100)), None),
         ([], None),
@@ -154,6 +158,63 @@ def test_deltas_wait_for_whole_characters():
     assert deltas.said == "\u00e4\u00f6"
 
 
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Hello.", "Hello."),
+        ("Hello. language Chinese<asr_text>你好。", "Hello. 你好。"),
+        ("Hello.language Chinese<asr_text>你好。<asr_text>", "Hello.你好。"),
+        ("language None<asr_text>", ""),
+        ("The language is Chinese.", "The language is Chinese."),
+        ("slanguage Dutch<asr_text>x", "slanguage Dutchx"),
+    ],
+)
+def test_marks_are_no_text(text, plain):
+    assert without_tags(text) == plain
+
+
+@pytest.mark.parametrize("tagged", [False, True])
+def test_marks_in_the_middle_never_stream(tagged):
+    """What may be the beginning of one waits, and what is none comes."""
+    text = "My language is this. lang. a < b language Chinese<asr_text>你好<asr_text>!"
+    said = []
+    deltas = Deltas(lambda tokens: "".join(said), tagged=tagged)
+    out = []
+    for char in ("language English<asr_text>" if tagged else "") + text:
+        said.append(char)
+        out.append(deltas.add(0))
+
+    assert "".join(out) == deltas.said == "My language is this. lang. a < b 你好!"
+
+
+def test_many_words_in_a_moment_are_spread():
+    """Over the stretch up to the next word that is well, or the end of the sound; five are left alone."""
+    bunch = [(1.0, 1.0)] * 6
+    good = [(0.2, 0.8), *bunch, (4.0, 4.5)]
+
+    assert spread(good, 9.0) == [good[0], *[(1.0 + k / 2, 1.5 + k / 2) for k in range(6)], good[-1]]
+    assert spread(bunch, 2.2)[-1] == pytest.approx((2.0, 2.2))
+    assert spread(bunch[:5], 2.2) == bunch[:5]
+    assert spread([(k * 0.08, k * 0.08 + 0.08) for k in range(9)], 9.0)[1] == (0.08, 0.16)
+    assert spread([(1.0, 1.0)] * 6, 0.5) == [(1.0, 1.0)] * 6
+
+
+def test_words_of_a_bunch_fill_the_sound():
+    text = " one two three four five six seven"
+    found = place_words(
+        text, [Unit(text=it, start_s=1.0, end_s=1.0) for it in text.split()], 10.0, sound_end_s=4.5
+    )
+
+    assert [word.start_s for word in found] == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+
+
+def test_the_last_word_ends_with_the_sound():
+    [_, last] = place_words(" a b", units("a", "b"), 10.0, sound_end_s=0.29)
+    assert last.end_s == 0.29
+    [_, late] = place_words(" a b", units("a", "b"), 10.0, sound_end_s=0.21)
+    assert late.end_s == 0.3, "a word that begins with the end of the sound keeps its length"
+
+
 def test_languages_are_known_by_code_and_name():
     """Each of the 30 goes there and back; several are known by the first."""
     assert len(LANGUAGES) == 30
@@ -166,6 +227,11 @@ def test_the_budget_grows_with_the_clip():
     """Half a minute has room for the fastest speech, and a blink for a word."""
     assert budget(30.0) == 424
     assert budget(0.1) == 65
+
+
+def test_each_passage_tells_its_language():
+    """The model translates what it is told to be in another one."""
+    assert ENGINE.capabilities.detects_per_passage
 
 
 def test_the_smaller_model_is_the_default():

@@ -58,6 +58,8 @@ class Transcript:
     """In order of time, without overlap; empty if the engine has no segment times."""
     languages: tuple[str, ...] = ()
     """All languages that were heard, `language` first; may be empty where there is but that one."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the client, in ASCII, about what may be wrong; without anything that was said."""
 
     @property
     def words(self) -> tuple[Word, ...]:

@@ -13,10 +13,7 @@ DECIMALS: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedTranscript(Transcript):
-    """What was said in one recording, and what is wrong with the recording."""
-
-    warnings: tuple[str, ...] = ()
-    """Sentences for the client, in ASCII, without anything that was said; empty if nothing is wrong."""
+    """What was said in one recording; its warnings tell what is wrong with the recording, too."""
 
 
 class Joiner:
@@ -34,6 +31,7 @@ class Joiner:
         """Text of that passage."""
         self._held = ""
         """Space at its end: no text ends with a space, so it counts once something follows."""
+        self._warnings: list[str] = []
         self.language: str | None = None
         """Of the first passage that has text."""
 
@@ -58,6 +56,7 @@ class Joiner:
             start_s: where the passage starts in the recording, in seconds.
         """
         text = transcript.text.strip()
+        self._warnings += transcript.warnings
         rest = ""
         if not self._fed:
             rest = self.feed(text)
@@ -95,7 +94,7 @@ class Joiner:
             languages=tuple(dict.fromkeys(it for it in (language, *languages) if it)),
             duration_s=duration_s,
             segments=tuple(self._segments),
-            warnings=warnings,
+            warnings=tuple(dict.fromkeys((*warnings, *self._warnings))),
         )
 
     def _joint_to(self, text: str) -> str:

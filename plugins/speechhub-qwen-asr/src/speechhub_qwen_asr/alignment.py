@@ -12,6 +12,11 @@ SHORTEST_S: Final = 0.08
 """Step of the aligner's times, in seconds; a word of no length gets so much where there is room."""
 
 
+BUNCH: Final = 5
+"""So many words in a row may be short."""
+EPSILON_S: Final = 1e-6
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """A word, or a Chinese character, as the aligner gives it: letters, digits and apostrophes alone."""
@@ -21,7 +26,9 @@ class Unit:
     end_s: float
 
 
-def place_words(text: str, units: Sequence[Unit], duration_s: float) -> tuple[Word, ...]:
+def place_words(
+    text: str, units: Sequence[Unit], duration_s: float, *, sound_end_s: float | None = None
+) -> tuple[Word, ...]:
     """Return words that join to *text* exactly, punctuation and spaces included.
 
     Args:
@@ -29,11 +36,16 @@ def place_words(text: str, units: Sequence[Unit], duration_s: float) -> tuple[Wo
         units: In order; a unit whose letters are not the next ones of the text ends the search, and the rest
             of the text goes to the word before it.
         duration_s: Length of the clip; no time exceeds it.
+        sound_end_s: Where its sound ends: the last word does not last longer.
     """
     spans = list(_find(text, units))
     if not spans:
         return ()
-    times = repair([(unit.start_s, unit.end_s) for unit in units[: len(spans)]], duration_s)
+    times = [(unit.start_s, unit.end_s) for unit in units[: len(spans)]]
+    times = repair(spread(times, sound_end_s or duration_s), duration_s)
+    last_start_s, last_end_s = times[-1]
+    if sound_end_s is not None and sound_end_s - last_start_s >= SHORTEST_S:
+        times[-1] = last_start_s, min(last_end_s, round(sound_end_s, 3))
     starts = [0]
     for (_, end), (following, _) in pairwise(spans):
         starts.append(end + _split_gap(text[end:following]))
@@ -42,6 +54,29 @@ def place_words(text: str, units: Sequence[Unit], duration_s: float) -> tuple[Wo
         Word(text=text[first:last], start_s=start_s, end_s=end_s)
         for first, last, (start_s, end_s) in zip(starts, ends, times, strict=True)
     )
+
+
+def spread(times: Sequence[tuple[float, float]], sound_end_s: float) -> list[tuple[float, float]]:
+    """Return times in which no many words are pressed into a moment: the aligner's way to be at a loss.
+
+    More than `BUNCH` words in a row, all of them shorter than a step, share the stretch up to the next word
+    that is well, or up to where the sound ends.
+    """
+    spaced = list(times)
+    place = 0
+    while place < len(times):
+        last = place
+        while last < len(times) and times[last][1] - times[last][0] < SHORTEST_S - EPSILON_S:
+            last += 1
+        if last - place > BUNCH:
+            start_s = times[place][0]
+            end_s = times[last][0] if last < len(times) else sound_end_s
+            step_s = (end_s - start_s) / (last - place)
+            if step_s > 0:
+                for number in range(last - place):
+                    spaced[place + number] = (start_s + number * step_s, start_s + (number + 1) * step_s)
+        place = max(last, place + 1)
+    return spaced
 
 
 def repair(times: Sequence[tuple[float, float]], duration_s: float) -> list[tuple[float, float]]:

@@ -32,6 +32,8 @@ class Checkpoint:
         wanted = "Qwen3-ForcedAligner" if aligner else "Qwen3-ASR"
         if folder is None or not folder.is_dir():
             raise EngineLoadError(f"The folder of {owner} is not there: {folder}.")
+        if (folder / "config.json").is_file():
+            self._refuse_native(self._json(folder / "config.json"), wanted)
         for name in NEEDED:
             if not (folder / name).is_file():
                 raise EngineLoadError(
@@ -51,6 +53,13 @@ class Checkpoint:
         for path in self._weights():
             self._read_header(path)
 
+    def _refuse_native(self, config: dict[str, Any], wanted: str) -> None:
+        if str(config.get("model_type")).startswith("qwen3_asr") and "thinker_config" not in config:
+            raise EngineLoadError(
+                f"The folder of {self._owner} holds {wanted} in the layout of transformers 5.13 and newer, "
+                "whose repositories end with -hf. Take the one of the same name without -hf."
+            )
+
     def check_complete(self, expected: Iterable[str], *, tied: Collection[str] = ()) -> None:
         """Hold the files against the model that was made from them.
 
@@ -65,6 +74,12 @@ class Checkpoint:
         """
         expected = set(expected)
         missing = sorted(expected - self.tensors - set(tied))
+        if len(expected & self.tensors) * 2 < len(expected):
+            raise EngineLoadError(
+                f"The weights of {self._owner} are not in the layout that qwen-asr reads: of its "
+                f"{len(expected)} tensors they have {len(expected & self.tensors)}. Take the original "
+                "checkpoint, whose repository does not end with -hf."
+            )
         # Files whose tensors go by other names are renamed on loading: then the names say nothing.
         if missing and not self.tensors - expected:
             named = ", ".join(missing[:MAX_NAMED]) + (" …" if len(missing) > MAX_NAMED else "")

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from speechhub_qwen_asr.settings import QwenAsrSettings
 from speechhub_qwen_asr.sound import find_sound
 
 _END = object()
+NO_END: Final = "The text of a passage had no end and was cut off: words may be missing there."
+"""Warning for the client."""
 
 
 class QwenAsrEngine(SttEngine):
@@ -39,6 +41,7 @@ class QwenAsrEngine(SttEngine):
         """Load the model, and the aligner if there is one, and listen once, so that all is in place."""
         settings = context.settings(QwenAsrSettings)
         self._threads = context.threads
+        self._settings = settings
         self._asr: Any = load_model(context, settings)
         self._recognizer = Recognizer(self._asr, repetition_penalty=settings.repetition_penalty)
         silence = np.zeros(int(SHORTEST_S * SAMPLE_RATE), np.float32)
@@ -47,6 +50,7 @@ class QwenAsrEngine(SttEngine):
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe clips of up to 30 s, those together that are decoded alike."""
         transcripts: dict[int, Transcript] = {}
+        batch = [self._with_default(request) for request in batch]
         for temperature in sorted({request.temperature or 0.0 for request in batch}):
             places = [
                 place for place, request in enumerate(batch) if (request.temperature or 0.0) == temperature
@@ -61,6 +65,11 @@ class QwenAsrEngine(SttEngine):
     def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
         """Yield the text token by token; what is out stays, so nothing is decoded twice."""
         call.raise_if_cancelled()
+        request = self._with_default(request)
+        if request.languages:  # another language would have to be taken back
+            [transcript] = self.transcribe([request], call)
+            yield transcript.text
+            return transcript
         if find_sound(request.audio.samples, SAMPLE_RATE) is None:
             return _transcript(request, request.language, ())
         tokens: SimpleQueue[Any] = SimpleQueue()
@@ -116,8 +125,25 @@ class QwenAsrEngine(SttEngine):
             found = self._recognizer.hear([_clip(requests[place]) for place in places], wish)
             call.raise_if_cancelled()
             for place, one in zip(places, found, strict=True):
-                heard[place] = one
+                heard[place] = self._in_one_of(requests[place], one, wish)
         return self._written(requests, heard)
+
+    def _with_default(self, request: TranscribeRequest) -> TranscribeRequest:
+        """Return a request with the operator's languages, if it has none of its own."""
+        if request.language:
+            return replace(request, languages=())
+        if request.languages:
+            return request
+        return replace(request, language=self._settings.language or None, languages=self._settings.languages)
+
+    def _in_one_of(self, request: TranscribeRequest, heard: Heard, wish: Wish) -> Heard:
+        """Decode a clip again that came out in a language that may not be spoken, in the first that may."""
+        allowed = [code for code in request.languages if code in LANGUAGES]
+        if request.language or not allowed or not heard.text or code_of(heard.language) in allowed:
+            return heard
+        clip = replace(_clip(request), language=LANGUAGES[allowed[0]])
+        [again] = self._recognizer.hear([clip], wish)
+        return replace(again, language=LANGUAGES[allowed[0]])
 
     def _written(self, requests: Sequence[TranscribeRequest], heard: Sequence[Heard]) -> list[Transcript]:
         languages = [
@@ -129,7 +155,10 @@ class QwenAsrEngine(SttEngine):
         ]
         words = self._align(requests, texts, languages)
         return [
-            _transcript(request, language, _segments(request, text, words.get(place, ())))
+            replace(
+                _transcript(request, language, _segments(request, text, words.get(place, ()))),
+                warnings=(NO_END,) if heard[place].cut else (),
+            )
             for place, (request, text, language) in enumerate(zip(requests, texts, languages, strict=True))
         ]
 
@@ -155,7 +184,10 @@ class QwenAsrEngine(SttEngine):
                 language=[LANGUAGES[languages[place] or ""]],
             )
             units = [Unit(text=it.text, start_s=it.start_time, end_s=it.end_time) for it in result]
-            words[place] = place_words(texts[place], units, request.audio.duration_s)
+            sound = find_sound(request.audio.samples, SAMPLE_RATE)
+            words[place] = place_words(
+                texts[place], units, request.audio.duration_s, sound_end_s=sound[1] if sound else None
+            )
         return words
 
     def _decode(self, tokens: list[int]) -> str:

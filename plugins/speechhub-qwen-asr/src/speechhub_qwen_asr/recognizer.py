@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 from speechhub_qwen_asr.context import echoes, share_a_word
 from speechhub_qwen_asr.generation import Outcome, Wish, steered
+from speechhub_qwen_asr.tags import certain_part, without_tags
 
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE: Final = 16_000
 SHORTEST_S: Final = 0.5
 """Shorter clips are filled up with silence, in seconds: the encoder fails on 200 samples and fewer."""
+EMPTY_S: Final = 1.5
+"""A clip with sound, shorter than this, in seconds, whose text is empty is decoded once more."""
+FILLED_S: Final = 1.0
+"""To what length, in seconds."""
 TOKENS_PER_S: Final = 12
 """More than anybody says in a second. Speech has 3 to 5 tokens a second; fast Chinese, 8."""
 TOKENS_BESIDE: Final = 64
@@ -40,6 +45,8 @@ class Heard:
     text: str
     language: str
     """The model's own name; empty if it names none."""
+    cut: bool = False
+    """Whether the text has no end and was cut off."""
 
 
 def budget(duration_s: float) -> int:
@@ -59,12 +66,16 @@ class Recognizer:
         heard, outcome = self._decode(clips, wish)
         if outcome.cut and not wish.stopped():
             log.warning("%d texts have no end; kept as far as they go", len(outcome.cut))
+        heard = [replace(one, cut=place in outcome.cut) for place, one in enumerate(heard)]
         if wish.on_token is not None:
             return heard  # it is out already
         for place in sorted(outcome.looped):
             if wish.stopped():
                 break
             heard[place] = self._again(clips[place], wish)
+        for place, clip in enumerate(clips):
+            if not wish.stopped() and not heard[place].text and len(clip.samples) < EMPTY_S * SAMPLE_RATE:
+                heard[place] = self._filled_up(clip, wish)
         for place, clip in enumerate(clips):
             if not wish.stopped() and echoes(heard[place].text, clip.context):
                 heard[place] = self._without_context(clip, heard[place], wish)
@@ -73,6 +84,13 @@ class Recognizer:
     def _again(self, clip: Clip, wish: Wish) -> Heard:
         """Decode a clip once more whose text ran in circles; a second loop stays, cut to one round."""
         [heard], _ = self._decode([clip], replace(wish, repetition_penalty=self._penalty))
+        return heard
+
+    def _filled_up(self, clip: Clip, wish: Wish) -> Heard:
+        """Decode a short clip once more that seems empty, with silence around it."""
+        missing = max(0, int(FILLED_S * SAMPLE_RATE) - len(clip.samples))
+        samples = np.pad(clip.samples, (missing // 2, missing - missing // 2))
+        [heard], _ = self._decode([replace(clip, samples=samples)], wish)
         return heard
 
     def _without_context(self, clip: Clip, heard: Heard, wish: Wish) -> Heard:
@@ -90,7 +108,8 @@ class Recognizer:
                 context=[clip.context for clip in clips],
                 language=[clip.language for clip in clips],
             )
-        return [Heard(text=it.text.strip(), language=it.language or "") for it in results], outcome
+        heard = [Heard(text=without_tags(it.text).strip(), language=it.language or "") for it in results]
+        return heard, outcome
 
 
 class Deltas:
@@ -115,6 +134,7 @@ class Deltas:
         text = self._decode(self._tokens)
         if self._tagged:
             text = text.partition("<asr_text>")[2]
+        text = certain_part(without_tags(text))
         # Half a character decodes to U+FFFD, and a space counts once something follows it.
         text = text.removesuffix("\ufffd").strip()
         if not text.startswith(self.said):

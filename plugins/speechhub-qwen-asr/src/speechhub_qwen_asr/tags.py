@@ -1,0 +1,30 @@
+"""Marks of the model's that are no part of a text: ``language Chinese<asr_text>``. Pure."""
+
+import re
+from typing import Final
+
+_TAG: Final = re.compile(r"(?:\blanguage \w*)?<asr_text>")
+
+
+def _begun(word: str) -> str:
+    """Return a pattern of all beginnings of a word, the empty one and the whole among them."""
+    pattern = ""
+    for char in reversed(word):
+        pattern = f"(?:{re.escape(char)}{pattern})?"
+    return pattern
+
+
+_BEGUN: Final = re.compile(
+    rf"(?:\blanguage(?: \w*)?{_begun('<asr_text>')}|\b{_begun('language')}|{_begun('<asr_text>')})$"
+)
+
+
+def without_tags(text: str) -> str:
+    """Return *text* without the marks, which the model may set in the middle, too."""
+    return _TAG.sub("", text)
+
+
+def certain_part(text: str) -> str:
+    """Return *text* up to where a mark may have begun."""
+    found = _BEGUN.search(text)
+    return text[: found.start()] if found else text
