@@ -1,13 +1,12 @@
 """Tiny checkpoints, and engines that run on them through the real qwen-asr."""
 
-import io
 import warnings
-import wave
 
 import numpy as np
 import pytest
 
 from speechhub.engine import Audio, Call, LoadContext, TranscribeRequest
+from tests.fakes.babble import babble, wav_of
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed here")
 torch.set_num_threads(1)  # with 2 threads on 2 busy cores the same calls take 5 to 40 times as long
@@ -80,15 +79,9 @@ def tone(duration_s=3.0):
     return Audio(samples=samples, sample_rate=16_000)
 
 
-def tone_wav(duration_s=3.0):
-    """Return the same as a file."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(16_000)
-        out.writeframes((tone(duration_s).samples * 32767).astype("<i2").tobytes())
-    return file.getvalue()
+def speech_wav(duration_s=3.0):
+    """Return a file with what a voice detector takes for speech: the hub keeps noises from this engine."""
+    return wav_of(babble(duration_s))
 
 
 def transcribe(engine, audio=None, call=None, **wish):

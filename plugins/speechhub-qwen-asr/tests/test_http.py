@@ -4,14 +4,16 @@ import json
 import shutil
 
 import httpx
+import numpy as np
 import pytest
 import srt
 import webvtt
 from safetensors.torch import load_file, save_file
 
 from tests.e2e.server import serving
+from tests.fakes.babble import wav_of
 
-from .conftest import TEXT, tone_wav
+from .conftest import TEXT, speech_wav
 
 pytestmark = pytest.mark.e2e
 PATIENCE_S = 180
@@ -58,7 +60,7 @@ def http(checkpoints, tmp_path_factory):
 def transcribe(http, audio=None, **form):
     return http.post(
         "/v1/audio/transcriptions",
-        files={"file": ("clip.wav", audio or tone_wav(), "audio/wav")},
+        files={"file": ("clip.wav", audio or speech_wav(), "audio/wav")},
         data={"model": "tiny"} | form,
     )
 
@@ -111,13 +113,22 @@ def test_text_comes_in_events(http):
 def test_a_client_that_leaves_harms_nobody(http):
     """Whoever hangs up in the middle of the text leaves a server that serves the next."""
     body = {
-        "files": {"file": ("clip.wav", tone_wav(), "audio/wav")},
+        "files": {"file": ("clip.wav", speech_wav(), "audio/wav")},
         "data": {"model": "tiny", "stream": "true"},
     }
     with http.stream("POST", "/v1/audio/transcriptions", **body) as answer:
         next(answer.iter_lines())
 
     assert transcribe(http).json()["text"] == TEXT
+
+
+def test_a_noise_is_no_text(http):
+    """The model would hear words in it, so it is not asked."""
+    noise = np.random.default_rng(3).normal(0, 0.1, 32_000).astype(np.float32)
+
+    answer = transcribe(http, wav_of(noise))
+
+    assert (answer.status_code, answer.json()["text"]) == (200, "")
 
 
 def test_no_speech_is_an_empty_text(http):

@@ -19,7 +19,7 @@ from speechhub_qwen_asr import ALIGNER
 from tests.e2e.server import serving
 from tests.e2e.wheels import PLUGINS, plugin_wheel, write_wheel
 
-from .conftest import TEXT, tone_wav
+from .conftest import TEXT, speech_wav
 
 pytestmark = pytest.mark.e2e
 HUB = PLUGINS.parent / ".venv" / "bin" / "python"
@@ -108,7 +108,7 @@ def test_both_serve_in_turn(server, home, transcribe):
     words = {"response_format": "verbose_json", "timestamp_granularities[]": "word"}
     heard = [transcribe("whisper-base", CLIP.read_bytes())]
     pythons = [worker_python(server)]
-    heard.append(transcribe("tiny", tone_wav(), **words))
+    heard.append(transcribe("tiny", speech_wav(), **words))
     pythons.append(worker_python(server))
     heard.append(transcribe("whisper-base", CLIP.read_bytes()))
     pythons.append(worker_python(server))
@@ -128,7 +128,7 @@ def test_word_times_without_the_aligner_are_refused(server, transcribe):
     before = server.logged("engine ready")
 
     answer = transcribe(
-        "without", tone_wav(), response_format="verbose_json", **{"timestamp_granularities[]": "word"}
+        "without", speech_wav(), response_format="verbose_json", **{"timestamp_granularities[]": "word"}
     )
 
     assert answer.status_code == 400

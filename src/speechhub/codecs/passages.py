@@ -67,6 +67,8 @@ class PassageReader:
         self._passages = self._read()
         self.ended = False
         """Whether it is known that no passage follows."""
+        self.uncut = False
+        """Whether the recording is one passage, untouched: no voice detector has listened to it."""
 
     @property
     def duration_s(self) -> float:
@@ -107,7 +109,7 @@ class PassageReader:
     def _read(self) -> Generator[Passage | None]:
         """Yield the passages, and None after each block, where reading may pause."""
         if (yield from self._is_short()):
-            self.ended = True
+            self.ended = self.uncut = True
             audio = Audio(samples=self._tape.cut(0, self._tape.end), sample_rate=self._sample_rate)
             self._tape.forget(self._tape.end)
             yield Passage(audio=audio, start_s=0.0)

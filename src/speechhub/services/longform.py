@@ -91,6 +91,8 @@ class Longform:
         async with aclosing(self._reading):
             self._convert = await self._script() if self._script is not None else None
             while passages := await self._take(live=live):
+                if self._capabilities.invents_words and not await self._reading.may_be_speech(passages[0]):
+                    continue  # it is the whole recording
                 work = self._streamed(passages[0]) if live else self._together(passages)
                 del passages  # or this audio would stay until the next is there
                 async with aclosing(work) as deltas:

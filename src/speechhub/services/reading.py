@@ -17,6 +17,7 @@ from speechhub.codecs.loudness import may_be_quiet, raised
 from speechhub.codecs.passages import Passage, PassageReader
 from speechhub.codecs.plain import quick_wav
 from speechhub.codecs.tracks import TrackTaken, is_first
+from speechhub.codecs.vad import may_be_speech
 from speechhub.domain.audio import Pcm16Audio
 from speechhub.errors import QueueFullError
 from speechhub.pools import Pool
@@ -157,6 +158,12 @@ class Reading:
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with what was read so far, in words for the client; at the end, with all of it."""
         return self._damage.warnings
+
+    async def may_be_speech(self, passage: Passage) -> bool:
+        """Tell whether anybody may speak in a passage; True at once where a voice detector chose it."""
+        if self._whole is None and not self._reader.uncut:
+            return True
+        return await self._room.pool.run(may_be_speech, passage.audio)
 
     async def take(self, most: int, *, ahead: int) -> list[Passage]:
         """Return the next passages, at least one and up to *most*; none at the end.

@@ -1,12 +1,18 @@
 """Voice detection: the model hears speech, in streams of any rate and any blocks."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from speechhub.codecs import vad
 from speechhub.codecs.cuts import SPEECH
-from speechhub.codecs.vad import SAMPLE_RATE, SETTLED, WINDOW_S, WINDOW_SAMPLES, VoiceDetector
+from speechhub.codecs.decode import decode_blocks
+from speechhub.codecs.vad import SAMPLE_RATE, SETTLED, WINDOW_S, WINDOW_SAMPLES, VoiceDetector, may_be_speech
+from speechhub.domain.audio import Audio
 from tests.fakes.babble import babble, talk
+
+CLIPS = Path(__file__).parents[3] / "plugins/speechhub-whisper/tests/clips"
 
 
 def judge(samples, rate=SAMPLE_RATE, block=None):
@@ -112,3 +118,24 @@ def test_digital_silence_is_hardly_listened_to(monkeypatch):
     detector.process(babble(1))
 
     assert sum(judged) == (SETTLED + SAMPLE_RATE // WINDOW_SAMPLES) * WINDOW_SAMPLES
+
+
+def test_a_moment_of_speech_is_found_and_noise_is_none():
+    """Of real speech any third of a second that has sound is enough, in silence of its own."""
+    clip = CLIPS / "en.ogg"
+    with clip.open("rb") as file:
+        speech = np.concatenate(list(decode_blocks(file, sample_rate=16_000, max_duration_s=60)))
+    quiet = np.random.default_rng(1).normal(0, 0.0005, 4_800).astype(np.float32)
+    pieces = [speech[at : at + 4_800] for at in range(0, len(speech) - 4_800, 4_800)]
+    loud = [piece for piece in pieces if np.sqrt(np.mean(piece**2)) > 0.02]
+    noise = np.random.default_rng(2).normal(0, 0.1, 48_000).astype(np.float32)
+    time_s = np.arange(48_000, dtype=np.float32) / 16_000
+    fan = np.convolve(noise, np.full(40, 1 / 40, np.float32), "same") * (1 + 0.3 * np.sin(57 * time_s))
+    hum = (0.1 * np.sin(314 * time_s) + 0.05 * np.sin(942 * time_s)).astype(np.float32)
+
+    def may_be(samples):
+        return may_be_speech(Audio(samples=samples.astype(np.float32), sample_rate=16_000))
+
+    assert len(loud) > 8
+    assert all(may_be(np.concatenate([quiet, piece, quiet])) for piece in loud)
+    assert not any(map(may_be, (noise, fan, hum, quiet)))

@@ -38,6 +38,11 @@ MODELS = placements(
     ),
     placement("deaf-ears", device=CPU, capabilities=SttCapabilities(longest_input_s=5, max_batch=4)),
     placement("cantonese-ears", device=CPU, languages=("zh", "yue"), capabilities=SttCapabilities(**ABLE)),
+    placement(
+        "inventive-ears",
+        device=CPU,
+        capabilities=SttCapabilities(**ABLE, longest_input_s=5, streaming=True, invents_words=True),
+    ),
     placement("any-ears", device=CPU, capabilities=SttCapabilities(**ABLE)),
 )
 

@@ -73,6 +73,33 @@ async def test_a_short_recording_goes_to_the_engine_whole(
     assert isinstance(request.audio, Pcm16Audio) is plain
 
 
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_noise_is_kept_from_engines_that_invent_words(
+    monkeypatch, service, runner, file_of, plain, streamed
+):
+    """It has no text, and the engine is not asked; a word of 0.3 s is heard."""
+    if not plain:
+        monkeypatch.setattr(reading, "quick_wav", lambda *args: None)
+    noise = np.random.default_rng(1).normal(0, 0.1, 32_000).astype(np.float32)
+    word = np.concatenate([noise[:8000] / 100, babble(0.3), noise[:8000] / 100])
+    job, heard = TranscriptionJob(model="inventive-ears"), []
+
+    for samples in (noise, word):
+        if streamed:
+            stream = await service.stream(file_of(samples), job)
+            *_, transcript = [event async for event in stream]
+            await stream.aclose()
+        else:
+            transcript = await service.transcribe(file_of(samples), job)
+        heard.append((transcript.text, transcript.duration_s))
+
+    assert heard == [("", 2.0), ("1.30 seconds.", 1.3)]
+    assert len(runner.requests) == 1
+    await service.transcribe(file_of(noise), JOB)
+    assert len(runner.requests) == 2, "other engines are asked"
+
+
 async def test_engines_without_a_limit_get_five_minutes_whole(service, runner, file_of):
     """Beyond that, recordings are cut for the sake of other requests, and of memory."""
     job = TranscriptionJob(model="any-ears")

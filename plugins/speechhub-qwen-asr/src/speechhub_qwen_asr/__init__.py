@@ -21,6 +21,8 @@ CAPABILITIES = SttCapabilities(
     language_detection=True,
     # Told one language, it translates what is said in another.
     detects_per_passage=True,
+    # A fan or a passing car comes out as a word or two.
+    invents_words=True,
     streaming=True,
     prompt=True,
     hotwords=True,
