@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechhub.errors import EngineError, EngineOutOfMemoryError
+from speechhub.errors import EngineDeviceError, EngineError, EngineOutOfMemoryError
 from speechhub.worker.failures import describe, rebuild
 from speechhub.worker.faults import device_is_lost
 
@@ -124,4 +124,6 @@ def test_a_load_without_memory_or_kernels_is_not_tried_again():
     error = rebuild(describe(RuntimeError("CUDA error: no kernel image is available"), loading=True))
 
     assert not error.again
+    refused = raised(EngineDeviceError("no"), cause=RuntimeError(ASSERT))
+    assert not rebuild(describe(refused, loading=True)).again
     assert type(rebuild(describe(OutOfMemoryError(), loading=True))) is EngineOutOfMemoryError

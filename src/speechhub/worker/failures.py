@@ -54,7 +54,8 @@ def describe(error: BaseException, *, loading: bool = False) -> dict[str, object
         "param": getattr(error, "param", None),
         "retry_after_s": getattr(error, "retry_after_s", None),
         "cause": cause,
-        "again": loading and device_is_lost(raised),
+        # One that says that the environment cannot compute there would say it again.
+        "again": loading and not isinstance(error, EngineDeviceError) and device_is_lost(raised),
     }
 
 
