@@ -251,6 +251,16 @@ async def test_every_mode_reaches_the_engine(speak, runner, anna):
     assert (named.random, listed.random) == (True, False)
     assert (text.mode, text.text, own.mode, own.text) == (EmotionMode.TEXT, "bored", EmotionMode.TEXT, None)
     assert auto is empty is None
+    assert [one.alpha for one in (stored, named, listed, text, own)] == [0.65, 1.0, 1.0, 0.65, 0.65]
+
+
+@pytest.mark.parametrize("alpha", [0, 0.3, 1])
+async def test_the_strength_that_a_client_names_counts(speak, runner, alpha):
+    """Also none, and all."""
+    for emotion in ({"text": "bored"}, {"vector": {"happy": 0.5}}, {"audio": CLIP}):
+        await speak(emotion=emotion | {"alpha": alpha})
+
+    assert [request.emotion.alpha for _, request in runner.requests] == [alpha] * 3
 
 
 async def test_instructions_are_an_emotion_in_words(speak, runner):

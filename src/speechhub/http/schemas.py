@@ -107,8 +107,8 @@ class EmotionFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Weights by name, or all eight in the order of `EmotionVector`."""
     text: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
     """The emotion in words; with mode ``text`` and without it, the words of ``input`` tell."""
-    alpha: Weight = 1.0
-    """How much of the emotion."""
+    alpha: Weight | None = None
+    """How much of the emotion; unset means 0.65 with modes ``audio`` and ``text``, and 1 with ``vector``."""
     random: bool = False
     """Vary how the emotion sounds; with modes ``vector`` and ``text``."""
 

@@ -24,6 +24,9 @@ SHORTEST_CLIP_CHARS: Final = 256
 """A text as long as this is no name; the shortest file with a second of sound is far longer."""
 INSTRUCTIONS_ALPHA: Final = 0.6
 """How much of an emotion that is told in words. Source: IndexTTS-2's README, on text emotion."""
+USUAL_ALPHAS: Final = {EmotionMode.AUDIO: 0.65, EmotionMode.TEXT: 0.65}
+"""How much of an emotion where the request does not say: with all of it a voice is no longer itself. Other
+modes have weights of their own. Source: webui.py of index-tts, which starts at 0.65."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class EmotionWish:
     """A clip, or a custom voice."""
     vector: tuple[float, ...] = ()
     text: str | None = None
-    alpha: float = 1.0
+    alpha: float | None = None
+    """0 to 1; None means `USUAL_ALPHAS`."""
     random: bool = False
 
 
@@ -174,7 +178,7 @@ class Casting:
             audio=audio,
             vector=wish.vector,
             text=wish.text,
-            alpha=wish.alpha,
+            alpha=USUAL_ALPHAS.get(wish.mode, 1.0) if wish.alpha is None else wish.alpha,
             random=wish.random,
         )
 
