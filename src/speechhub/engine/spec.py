@@ -83,6 +83,9 @@ class TtsCapabilities:
     silence_interval: bool = False
     """Whether the engine cuts texts into parts itself and uses `SynthesizeRequest.silence_interval_ms`
     between them. Otherwise the hub, asked for a pause, sends sentence by sentence and puts it in between."""
+    annotations: bool = False
+    """Whether the engine reads words with their pronunciation, ``<行|XING2>`` or ``<read|R EH1 D>``; others
+    get the word alone."""
     normalizes: tuple[TextPart, ...] = ()
     """What the engine does better itself on the way from a written text to a spoken one: the hub leaves it
     alone, unless a request wants otherwise."""

@@ -7,6 +7,8 @@ from typing import Final
 
 import sentencex
 
+from speechhub.speakable.annotations import ANNOTATION
+
 PIECE_CHARS: Final = 1000
 """Texts longer than this are spoken piece by piece: other requests get their turn between two pieces."""
 WIDE_CHARS: Final = 300
@@ -114,7 +116,9 @@ def _sentences(text: str, language: str) -> Iterator[str]:
     """Yield sentences without space around; what has no word, such as ``2.`` or an emoji, goes with one."""
     waiting: list[str] = []
     wordless_chars = 0
-    ended = (part for found in _segments(text, language) for part in _at_missed_ends(found))
+    ended = _joined_inside(
+        text, (part for found in _segments(text, language) for part in _at_missed_ends(found))
+    )
     for found in map(str.strip, ended):
         if not found:
             continue
@@ -126,6 +130,23 @@ def _sentences(text: str, language: str) -> Iterator[str]:
             wordless_chars = 0
     if waiting:
         yield "".join(waiting)
+
+
+def _joined_inside(text: str, parts: Iterator[str]) -> Iterator[str]:
+    """Yield the parts of a text, but for ends inside an annotation, such as that of ``<go|G OW1 . NG>``."""
+    inside = {place for found in ANNOTATION.finditer(text) for place in range(found.start() + 1, found.end())}
+    if not inside:
+        yield from parts
+        return
+    held, end = "", 0
+    for part in parts:
+        held += part
+        end += len(part)
+        if end not in inside:
+            yield held
+            held = ""
+    if held:
+        yield held
 
 
 def _at_missed_ends(text: str) -> Iterator[str]:
@@ -167,11 +188,19 @@ def _parts(sentence: str, limit_chars: int) -> Iterator[str]:
         clauses = [match.end() for match in _CLAUSE_END.finditer(head)]
         space = head.rfind(" ")
         cut = next((end for end in reversed(clauses) if end > limit_chars // 4), 0) or space
-        cut = cut if cut > 0 else _between_characters(sentence, limit_chars)
+        cut = _outside(sentence, cut if cut > 0 else _between_characters(sentence, limit_chars))
         yield sentence[:cut].strip()
         sentence = sentence[cut:].strip()
     if sentence:
         yield sentence
+
+
+def _outside(sentence: str, cut: int) -> int:
+    """Return the place to cut at that is in no annotation: before the one at *cut*, or behind the first."""
+    for found in ANNOTATION.finditer(sentence):
+        if found.start() < cut < found.end():
+            return found.start() or found.end()
+    return cut
 
 
 def _between_characters(text: str, cut: int) -> int:

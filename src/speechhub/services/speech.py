@@ -183,7 +183,7 @@ class SpeechService:
         own = tts_capabilities(placement).normalizes
         if mode is Normalization.AUTO and TextPart.MARKUP in own:
             mode = Normalization.NONE
-        reading = partial(read, job.text, mode)
+        reading = partial(read, job.text, mode, annotations=tts_capabilities(placement).annotations)
         if mode is Normalization.NONE or is_plain(job.text):
             return list(reading())
         return await self._pools.encoding.run(lambda: list(reading()))

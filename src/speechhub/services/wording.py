@@ -6,6 +6,7 @@ from dataclasses import replace
 from speechhub.domain.voice import Voice
 from speechhub.engine import TextPart
 from speechhub.speakable import Line
+from speechhub.speakable.annotations import Annotations
 from speechhub.speakable.wording import in_words
 
 
@@ -32,4 +33,9 @@ def spoken_language(
 
 def worded(lines: Sequence[Line], language: str | None, reads: Collection[TextPart]) -> Sequence[Line]:
     """Return *lines* in the words that a person reads; the engine's own *reads* stay as they are written."""
-    return [replace(line, text=in_words(line.text, language, reads)) for line in lines]
+    return [replace(line, text=_in_words(line.text, language, reads)) for line in lines]
+
+
+def _in_words(text: str, language: str | None, reads: Collection[str]) -> str:
+    hidden = Annotations()
+    return hidden.show(in_words(hidden.hide(text), language, reads))

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from speechhub.speakable.addresses import shortened
+from speechhub.speakable.annotations import Annotations, words_alone
 from speechhub.speakable.blocks import blocks
 from speechhub.speakable.ellipses import with_pauses
 from speechhub.speakable.emoji import without_emoji
@@ -41,16 +42,27 @@ def is_plain(text: str) -> bool:
     return text.isascii() and not LINE_ENDS.search(text) and not _STRUCTURE.search(text)
 
 
-def read(text: str, mode: Normalization = Normalization.AUTO) -> Iterator[Line]:
+def read(text: str, mode: Normalization = Normalization.AUTO, *, annotations: bool = False) -> Iterator[Line]:
     """Yield what a person would say for *text*, line by line; nothing where there is nothing to say.
 
     Args:
         text: As a client sent it.
         mode: What is taken for markup.
+        annotations: Whether words keep the pronunciations that the text gives.
     """
     if mode is Normalization.NONE:
         yield Line(text=text)
         return
+    if not annotations:
+        for line in _read(words_alone(text), mode):
+            yield replace(line, text=words_alone(line.text))  # SSML escapes what it does not mean as a tag
+        return
+    hidden = Annotations()
+    for line in _read(hidden.hide(text), mode):
+        yield replace(line, text=hidden.show(line.text))
+
+
+def _read(text: str, mode: Normalization) -> Iterator[Line]:
     if not text.strip():
         return
     if is_plain(text):
