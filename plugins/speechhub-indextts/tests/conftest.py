@@ -19,13 +19,14 @@ torch.set_num_threads(1)  # with 2 threads on 2 busy cores the same calls take 5
 pytest.importorskip("pynini", reason="the packages of IndexTTS are not installed here")
 
 from speechhub_indextts.engine import IndexTtsEngine  # noqa: E402  # it needs the two above
+from speechhub_indextts.grammars import Grammar  # noqa: E402
 from speechhub_indextts.packages import quiet  # noqa: E402
 
 from .tiny_checkpoint import build_2, build_25, build_shared  # noqa: E402
 
 SAMPLE_RATE = 22_050
-QUICK = {"normalization": False, "num_beams": 1, "diffusion_steps": 2, "segment_tokens": 60}
-"""No grammars, which take a minute to build, and little computing."""
+QUICK = {"normalization": False, "num_beams": 1, "diffusion_steps": 2, "segment_tokens": 60, "retry": False}
+"""No grammars, which take a minute to build, and little computing; noise is always wrong."""
 TEXT = "The first sentence is short. Here is the second one, a little longer. And this ends it."
 
 
@@ -64,6 +65,22 @@ def load(checkpoints):
         return engine
 
     return loaded
+
+
+@pytest.fixture(scope="session")
+def grammar_of_chinese(tmp_path_factory):
+    """Lend the grammar of Chinese, which the engine's preparation builds in ten seconds, into `folder`."""
+    from indextts25.utils import nemo_tn
+
+    folder = tmp_path_factory.mktemp("grammars")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nemo_tn, "_CACHE_DIR", "")  # and put back
+        patch.setattr(nemo_tn.get_text_normalizer(), "_cache", {})
+        options = QUICK | {"normalization": True, "grammars": ("zh",), "grammar_dir": str(folder)}
+        IndexTtsEngine().prepare(LoadContext(model="any", model_dir=None, options=options))
+        grammar = Grammar("zh", active=True)
+        grammar.folder = folder
+        yield grammar
 
 
 @pytest.fixture(scope="session", params=["2.5", "2"])

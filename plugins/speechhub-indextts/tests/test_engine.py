@@ -18,6 +18,7 @@ from speechhub.engine import (
     InvalidValueError,
     LoadContext,
     RequestCancelledError,
+    SynthesizeRequest,
 )
 from speechhub_indextts.engine import IndexTtsEngine
 from speechhub_indextts.grammars import grammar_folder
@@ -200,19 +201,64 @@ def test_without_its_emotion_model_words_are_refused(load, checkpoints, tmp_path
     engine.close()
 
 
-def test_numbers_are_put_into_words(tmp_path, monkeypatch):
+def test_numbers_are_put_into_words(grammar_of_chinese):
     """By a grammar that is built once, into a folder of ours; both generations share it."""
+    assert grammar_of_chinese.normalize("我有25元。") == "我有二十五元。"
+    assert [path.suffix for path in grammar_of_chinese.folder.iterdir()] == [".pkl"]
+
+
+def test_texts_come_ready_to_the_packages(load):
+    """Without normalization digits stay and no grammar is built; pronunciations are whole."""
     from indextts25.utils import nemo_tn
 
-    monkeypatch.setattr(nemo_tn, "_CACHE_DIR", "")  # and put back
-    monkeypatch.setattr(nemo_tn.get_text_normalizer(), "_cache", {})
-    grammars = tmp_path / "grammars"
-    options = QUICK | {"normalization": True, "grammars": ("zh",), "grammar_dir": str(grammars)}
-    engine = IndexTtsEngine()
-    engine.prepare(LoadContext(model="any", model_dir=None, options=options))
+    def texts(engine, text, language=None, **options):
+        request = SynthesizeRequest(text=text, voice="", reference=reference(), language=language)
+        return [segment.text for segment in engine._generation.segments(engine._line(request))]
 
-    assert nemo_tn.normalize_text("我有25元。", "zh") == "我有二十五元。"
-    assert [path.suffix for path in grammars.iterdir()] == [".pkl"]
+    newer, older = load("2.5", segment_tokens=40), load("2")
+
+    assert texts(newer, "I <read|R EH1 D . IH0> 5.") == [
+        "i <|SPECIAL_TOKEN_1|>R EH1 D . IH0<|SPECIAL_TOKEN_1|> 5."
+    ]
+    assert texts(newer, "<行|xing2>\N{FULLWIDTH DIGIT FIVE}個") == [
+        "<|SPECIAL_TOKEN_2|>XING2<|SPECIAL_TOKEN_2|>5个"
+    ]
+    assert texts(newer, "<今日|きょう>は東京で<read|R EH1 D>", "ja") == [
+        " きょう は 東京 で <|SPECIAL_TOKEN_1|>R EH1 D<|SPECIAL_TOKEN_1|>"
+    ]
+    long = texts(newer, "<going|G OW1 . IH0 NG>" * 12 + ".")
+    assert len(long) > 1
+    assert all(part.count("<|SPECIAL_TOKEN_1|>") % 2 == 0 for part in long)
+    assert texts(newer, "%5") == ["%5"]
+    assert texts(newer, "---") == []
+    assert nemo_tn.get_text_normalizer()._cache == {}
+    said = "".join(texts(older, "銀<行|hang2>, we'll <read|R EH1 D> ju3 it"))
+    assert "HANG2" in said.replace(" ", "")
+    assert "WILLREADJV3IT" in said.replace(" ", "")
+    assert texts(older, "a") == [" A."]
+    for engine in (newer, older):
+        engine.close()
+
+
+def test_digits_that_the_older_model_cannot_say_are_warned_of(load, caplog):
+    """Where the operator turned normalization off; the text itself is not logged."""
+    engine = load("2")
+
+    assert np.any(speak(engine, "My secret is 42."))
+
+    assert "it cannot say these 2" in caplog.text
+    assert "secret" not in caplog.text
+    engine.close()
+
+
+def test_long_segments_of_the_newer_model_are_warned_of(load, caplog):
+    """What is longer than half a minute is pressed into it."""
+    load("2.5", segment_tokens=120).close()
+    assert "segment_tokens" not in caplog.text
+
+    load("2.5", segment_tokens=121).close()
+
+    assert "segment_tokens is 121" in caplog.text
 
 
 def test_weights_that_hold_code_are_refused(checkpoints, load, tmp_path):

@@ -32,6 +32,7 @@ CAPABILITIES = TtsCapabilities(
     emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
     seed=True,
     silence_interval=True,
+    annotations=True,
     # By NeMo's grammars, for the languages that the models know best.
     normalizes=(
         TextPart.NUMBERS,

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import soundfile
@@ -31,10 +31,11 @@ from speechhub_indextts.checkpoint import read_checkpoint
 from speechhub_indextts.emotion import normalized
 from speechhub_indextts.features import Features, FeatureStore, fingerprint
 from speechhub_indextts.feeling import FeelingReader
-from speechhub_indextts.generation import SAMPLE_RATE, Line, free_cached
+from speechhub_indextts.generation import SAMPLE_RATE, Line, Segment, free_cached
 from speechhub_indextts.grammars import prepare_grammars
 from speechhub_indextts.model import load_generation, place, set_threads
 from speechhub_indextts.packages import quiet, torch
+from speechhub_indextts.quality import fault_s, with_short_silences
 from speechhub_indextts.settings import IndexTtsSettings
 from speechhub_indextts.sound import after_pause, faded
 from speechhub_indextts.text import has_speech
@@ -107,7 +108,8 @@ class IndexTtsEngine(TtsEngine):
         buzz = np.sum([np.sin(phase * overtone) / overtone for overtone in range(1, 6)], axis=0)
         audio = Audio(samples=(0.2 * buzz).astype(np.float32), sample_rate=SAMPLE_RATE)
         reference = Reference(audio=audio, digest="warm-up")
-        for _ in self.synthesize(SynthesizeRequest(text=WARM_UP, voice="", reference=reference), Call()):
+        request = SynthesizeRequest(text=WARM_UP, voice="", reference=reference, seed=0)
+        for _ in self.synthesize(request, Call()):
             pass
 
     def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
@@ -123,7 +125,7 @@ class IndexTtsEngine(TtsEngine):
         try:
             line = self._line(request)
             _seed(request.seed)  # not before: w2v-bert draws random numbers, and is not always asked
-            for samples in _undisturbed(self._generation.segments(line)):
+            for samples in self._spoken(line, retry=self._settings.retry and request.seed is None):
                 call.raise_if_cancelled()
                 whole = faded(samples, SAMPLE_RATE)
                 if not first:
@@ -135,6 +137,31 @@ class IndexTtsEngine(TtsEngine):
         finally:
             self._generation.on_step = lambda: None
             free_cached(self._placement.device)
+
+    def _spoken(self, line: Line, *, retry: bool) -> Iterator[NDArray[np.float32]]:
+        """Yield the speech of segments; only while one is spoken, gradients and warnings are off."""
+        with quiet():
+            segments = self._generation.segments(line)
+        emotion = random.getstate()
+        longest_s = self._settings.longest_silence_ms / 1000
+        for segment in segments:
+            samples = self._attempt(line, segment, emotion)
+            if retry and (wrong_s := self._fault_s(samples, line, segment)) > 0:
+                log.warning("a segment came out wrong by %.1f s: it is spoken once more", wrong_s)
+                again = self._attempt(line, segment, emotion)
+                samples = again if self._fault_s(again, line, segment) < wrong_s else samples
+            if longest_s:
+                samples = with_short_silences(samples, SAMPLE_RATE, longest_s=longest_s)
+            if len(samples):
+                yield samples
+
+    def _attempt(self, line: Line, segment: Segment, emotion: Any) -> NDArray[np.float32]:
+        random.setstate(emotion)  # one row of the tables for all of the line
+        with torch.no_grad(), quiet():
+            return self._generation.speak(line, segment)
+
+    def _fault_s(self, samples: NDArray[np.float32], line: Line, segment: Segment) -> float:
+        return fault_s(samples, segment.text, sample_rate=SAMPLE_RATE, speed=line.speed)
 
     def _line(self, request: SynthesizeRequest) -> Line:
         if request.reference is None:
@@ -185,20 +212,6 @@ class IndexTtsEngine(TtsEngine):
                     path.unlink()
 
         return self._features.get(reference, kind, compute)
-
-
-def _undisturbed(segments: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Yield segments; around each of them, and only there, gradients and warnings are off."""
-    try:
-        while True:
-            with torch.no_grad(), quiet():
-                samples = next(segments, None)
-            if samples is None:
-                return
-            yield samples
-    finally:
-        with torch.no_grad():  # a package stopped inside its own no_grad puts back what it found: ours
-            getattr(segments, "close", lambda: None)()
 
 
 def _seed(seed: int | None) -> None:

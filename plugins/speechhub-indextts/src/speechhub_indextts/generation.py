@@ -1,7 +1,7 @@
 """What the two generations have in common: from tensors of a voice to samples, segment by segment."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,16 @@ class Line:
     """Eight weights, ready for the model; empty if none were given."""
     random: bool = False
     speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """What is spoken in one go."""
+
+    text: str
+    """As the model gets it: in words, and without what it cannot say."""
+    tokens: tuple[str, ...] = ()
+    """For IndexTTS-2, which cuts tokens and not texts."""
 
 
 class Generation(ABC):
@@ -82,8 +92,16 @@ class Generation(ABC):
         }
 
     @abstractmethod
-    def segments(self, line: Line) -> Iterator[NDArray[np.float32]]:
-        """Yield the speech of one segment of the text after the other; float32, shape (n,), in [-1, 1]."""
+    def segments(self, line: Line) -> Sequence[Segment]:
+        """Return what is to be spoken, in the order of the text; nothing where there is nothing to say."""
+
+    @abstractmethod
+    def speak(self, line: Line, segment: Segment) -> NDArray[np.float32]:
+        """Return the speech of one segment of the line that was last cut.
+
+        Returns:
+            float32, shape (n,), in [-1, 1]; empty where the model said nothing.
+        """
 
     @abstractmethod
     def _analyse_speaker(self, recording: Path) -> Features: ...

@@ -1,23 +1,31 @@
 """IndexTTS-2, through indextts2-inference."""
 
+import logging
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhub_indextts.annotations import inlined
+from speechhub_indextts.contractions import expanded
 from speechhub_indextts.features import Features
-from speechhub_indextts.generation import Generation, Line
+from speechhub_indextts.front import Front
+from speechhub_indextts.generation import Generation, Line, Segment
 from speechhub_indextts.layout import HUB
 from speechhub_indextts.packages import infer_v2, torch, use_hub_cache
+from speechhub_indextts.pinyin import PINYIN, corrected
 from speechhub_indextts.placement import Placement
 from speechhub_indextts.settings import IndexTtsSettings
+from speechhub_indextts.text import either_language, has_speech
+
+log = logging.getLogger(__name__)
 
 SPEAKER: Final = ("spk_cond_emb", "style", "prompt_condition", "ref_mel")
 FEELING: Final = "emo_cond_emb"
-NORMALIZED: Final = ("zh", "en")
 MAX_TRIES: Final = 3
 """How often a segment is tried of which the model says nothing at all: what follows crashes on that."""
 
@@ -44,8 +52,7 @@ class Generation2(Generation):
         use_hub_cache(view / HUB)
         package = infer_v2()
         package.QwenEmotion = lambda _: None  # ours is loaded when it is needed, and where there is room
-        front = package.TextNormalizer
-        front._get_nemo_normalizer = lambda _, language: normalizers[language]  # noqa: SLF001
+        package.TextNormalizer.load = lambda _: None  # its own grammars; ours are used instead
         tts = package.IndexTTS2(
             model_dir=str(view),
             device="cpu" if placement.by_stages else placement.device,
@@ -59,35 +66,64 @@ class Generation2(Generation):
         flow.inference = self._with_options
         infer_flow = sys.modules["indextts.s2mel.modules.flow_matching"]
         infer_flow.tqdm = lambda steps: steps  # type: ignore[attr-defined]  # a bar for each segment
+        tts.tokenizer.normalizer = None  # texts come ready, and cut
+        self._front = Front(settings, normalizers)
+        self._tokenize, self._cut = tts.tokenizer.tokenize, tts.tokenizer.split_segments
+        tts.tokenizer.split_segments = lambda tokens, *_, **__: [tokens]
         super().__init__(tts, settings, placement)
 
-    def segments(self, line: Line) -> Iterator[NDArray[np.float32]]:
-        """Yield the speech of one segment of the text after the other."""
+    def segments(self, line: Line) -> Sequence[Segment]:
+        """Return what is to be spoken, in the order of the text."""
+        text = self._spoken(line)
+        if not has_speech(text):
+            return ()
+        limit = self._settings.segment_tokens or self.segment_tokens
+        cut = self._cut(self._tokenize(text), limit, quick_streaming_tokens=limit // 2)
+        return [Segment(text="".join(tokens).replace("\u2581", " "), tokens=tuple(tokens)) for tokens in cut]
+
+    def speak(self, line: Line, segment: Segment) -> NDArray[np.float32]:
+        """Return the speech of one segment."""
         tts = self._tts
         tts.cache_spk_audio_prompt = line.key
         tts.cache_spk_cond, tts.cache_s2mel_style, tts.cache_s2mel_prompt, tts.cache_mel = (
             line.speaker[name] for name in SPEAKER
         )
         tts.cache_emo_audio_prompt, tts.cache_emo_cond = line.feeling_key, line.feeling[FEELING]
-        tts.normalizer.preferred_language = line.language if line.language in NORMALIZED else None
-        tokens = self._settings.segment_tokens or self.segment_tokens
-        for chunk in tts.infer_generator(
+        tts.tokenizer.tokenize = lambda _: list(segment.tokens)
+        chunks = tts.infer_generator(
             line.key,
-            line.text,
+            segment.text,
             None,
             emo_audio_prompt=line.feeling_key,
             emo_alpha=line.alpha,
             emo_vector=list(line.vector) or None,
             use_random=line.random,
             interval_silence=0,
-            max_text_tokens_per_segment=tokens,
             stream_return=True,
-            quick_streaming_tokens=tokens // 2,
             **self._sampling,
-        ):
-            # Without silence it yields a list of all that was said so far, after each segment.
-            if isinstance(chunk, torch.Tensor):
-                yield np.clip(chunk.reshape(-1).to(torch.float32).numpy(), -1.0, 1.0)
+        )
+        try:
+            # Behind the first it yields silence, or all that was said so far.
+            samples: NDArray[np.float32] = next(chunks).reshape(-1).to(torch.float32).numpy()
+            return np.clip(samples, -1.0, 1.0)
+        finally:
+            chunks.close()
+
+    def _spoken(self, line: Line) -> str:
+        """Return the text of a line as the tokenizer takes it."""
+        normalizer = self._tts.normalizer
+        language = either_language(line.text, line.language, self._settings.language)
+        text = expanded(inlined(line.text))
+        if language == "zh":
+            text = PINYIN.sub(lambda found: corrected(found[0]), text)
+        text = normalizer.apply_glossary_terms(text, lang=language)
+        text = self._front.spoken(text, language)
+        if not self._settings.normalization and (digits := sum(map(str.isdigit, PINYIN.sub("", text)))):
+            log.warning("normalization is off, and IndexTTS-2 has no digits: it cannot say these %d", digits)
+        signs = normalizer.zh_char_rep_map if language == "zh" else normalizer.char_rep_map
+        text = re.sub("|".join(map(re.escape, signs)), lambda found: signs[found[0]], text)
+        # The tokenizer takes a single character as it is, though it has no small letters.
+        return f"{text.strip()}." if len(text.strip()) == 1 and has_speech(text) else text
 
     @property
     def _visitors(self) -> tuple[Any, ...]:

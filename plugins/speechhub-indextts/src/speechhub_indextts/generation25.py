@@ -1,39 +1,65 @@
 """IndexTTS-2.5, through indextts25-inference."""
 
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhub_indextts.annotations import ANNOTATION
 from speechhub_indextts.features import Features
-from speechhub_indextts.generation import Generation, Line
+from speechhub_indextts.front import Front
+from speechhub_indextts.generation import Generation, Line, Segment
+from speechhub_indextts.kept import Kept
 from speechhub_indextts.packages import indextts25, torch
 from speechhub_indextts.placement import Placement
 from speechhub_indextts.settings import IndexTtsSettings
-from speechhub_indextts.text import detect_language
+from speechhub_indextts.text import detect_language, has_speech
+
+log = logging.getLogger(__name__)
 
 SPEAKER: Final = ("spk_cond_emb", "style", "prompt_condition", "ref_mel")
 FEELING: Final = "emo_cond_emb"
+FULL: Final = 32_767.0
+"""Full scale of the package's samples."""
+MOST_TOKENS: Final = 120
+"""From here on a segment may last longer than half a minute."""
 
 
 class Generation25(Generation):
-    """Drives ``IndexTTS25.stream``; what it knows of voices is put where the package looks for it."""
+    """Drives ``infer_generator``; what it knows of voices is put where the package looks for it."""
 
     segment_tokens = 60
     most_codes = 750
     half = torch.bfloat16
 
-    def __init__(self, view: Path, marks: Path, settings: IndexTtsSettings, placement: Placement) -> None:
+    def __init__(
+        self,
+        view: Path,
+        marks: Path,
+        normalizers: Mapping[str, Any],
+        settings: IndexTtsSettings,
+        placement: Placement,
+    ) -> None:
         """Load the model from a folder that `lay_out` filled.
 
         Args:
             view: That folder.
             marks: Folder for empty files: the package knows voices by the names and times of files.
+            normalizers: What puts numbers into words, by language.
             settings: The operator's options.
             placement: Where its models go.
         """
+        if settings.segment_tokens > MOST_TOKENS:
+            log.warning(
+                "segment_tokens is %d: IndexTTS-2.5 speaks half a minute at most, and presses what is longer "
+                "into it; leave it at %d or less",
+                settings.segment_tokens,
+                MOST_TOKENS,
+            )
         from indextts25 import IndexTTS25  # noqa: PLC0415  # packages.py comes first
 
         self._api: Any = IndexTTS25(
@@ -42,10 +68,24 @@ class Generation25(Generation):
             fp16=placement.half,
         )
         self._marks = marks
-        super().__init__(self._api._tts, settings, placement)  # noqa: SLF001  # its API has no vectors
+        self._front = Front(settings, normalizers)
+        tts = self._api._tts  # noqa: SLF001  # its API has no vectors
+        self._prepare, self._cut = tts._prepare_text, tts.split_text_by_tokens  # noqa: SLF001
+        tts._prepare_text = lambda text, *_, **__: text  # noqa: SLF001  # texts come ready, and cut
+        tts.split_text_by_tokens = lambda text, *_, **__: [text]
+        super().__init__(tts, settings, placement)
 
-    def segments(self, line: Line) -> Iterator[NDArray[np.float32]]:
-        """Yield the speech of one segment of the text after the other."""
+    def segments(self, line: Line) -> Sequence[Segment]:
+        """Return what is to be spoken, in the order of the text."""
+        language = self._language(line)
+        text = self._spoken(line, language)
+        if not has_speech(text):
+            return ()
+        limit = self._settings.segment_tokens or self.segment_tokens
+        return [Segment(text=part) for part in self._cut(text, limit, f"<|{language}|> ")]
+
+    def speak(self, line: Line, segment: Segment) -> NDArray[np.float32]:
+        """Return the speech of one segment."""
         tts = self._tts
         voice, feeling = self._mark(line.key), self._mark(line.feeling_key)
         tts._spk_cache = {_key(voice): tuple(line.speaker[name] for name in SPEAKER)}  # noqa: SLF001
@@ -53,19 +93,49 @@ class Generation25(Generation):
         sampling: dict[str, Any] = dict(self._sampling)
         if line.vector:
             sampling |= {"emo_vector": list(line.vector), "use_random": line.random}
-        for chunk in self._api.stream(
-            line.text,
-            voice=voice,
-            lang=line.language or detect_language(line.text, self._settings.language),
-            speed=1 / line.speed,  # theirs is how long it takes
-            emotion=feeling,
-            emotion_strength=line.alpha,
-            segment_tokens=self._settings.segment_tokens or self.segment_tokens,
+        # Not its API's `stream`, which cannot be told to leave numbers alone.
+        chunks = tts.infer_generator(
+            spk_audio_prompt=voice,
+            text=segment.text,
+            output_path=None,
+            lang=self._language(line),
+            duration_factor=1 / line.speed,  # how long it takes
+            emo_audio_prompt=feeling,
+            emo_alpha=line.alpha,
+            interval_silence=0,
+            stream_return=True,
+            text_normalization=False,
             diffusion_steps=self._settings.diffusion_steps,
             inference_cfg_rate=self._settings.inference_cfg_rate,
             **sampling,
-        ):
-            yield np.clip(chunk.audio, -1.0, 1.0)
+        )
+        try:
+            for chunk in chunks:
+                samples: NDArray[np.float32] = chunk.reshape(-1).to(torch.float32).numpy() / np.float32(FULL)
+                return np.clip(samples, -1.0, 1.0)
+        finally:
+            chunks.close()
+        return np.zeros(0, np.float32)  # the model stopped at once
+
+    def _language(self, line: Line) -> str:
+        return line.language or detect_language(line.text, self._settings.language)
+
+    def _spoken(self, line: Line, language: str) -> str:
+        """Return the text of a line as the tokenizer takes it."""
+        signs = self._tts.text_process
+        kept = Kept(line.text)
+        # Before all else: grammars read tones as numbers, and the Japanese dictionary takes marks apart.
+        text = kept.matches(ANNOTATION, line.text, indextts25.infer_v2_5.apply_pronunciation_annotations)
+        if self._settings.normalization and language in ("zh", "en"):
+            text = signs.apply_glossary_terms(text, lang=language)
+
+        def clean(text: str) -> str:
+            """Do to signs what the package does before NeMo's turn: a colon waits, for the sake of times."""
+            return str(signs.clean_pattern.sub(lambda sign: _sign(sign[0], signs.char_rep_map), text))
+
+        text = self._front.spoken(text, language, clean=clean if language != "es" else str)
+        prepared = kept.restored(str(self._prepare(text, language, text_normalization=False)))
+        return re.sub(" {2,}", " ", prepared) if language == "ja" else prepared  # it sets words apart
 
     def _analyse_speaker(self, recording: Path) -> Features:
         tts = self._tts
@@ -84,6 +154,10 @@ class Generation25(Generation):
         if not path.exists():  # touching it again would make it another voice
             path.touch()
         return str(path)
+
+
+def _sign(sign: str, replacements: Mapping[str, str]) -> str:
+    return sign if sign in ":\uff1a" else replacements[sign]
 
 
 def _key(path: str) -> Any:

@@ -37,7 +37,7 @@ class Grammar:
 
 
 def prepare_grammars(settings: IndexTtsSettings, work_dir: Path | None) -> dict[str, Any]:
-    """Make ready the grammars that the operator wants ready; return those that IndexTTS-2 uses.
+    """Make ready the grammars that the operator wants ready; return all that there are, by language.
 
     Args:
         settings: The operator's options.
@@ -53,7 +53,7 @@ def prepare_grammars(settings: IndexTtsSettings, work_dir: Path | None) -> dict[
         for language in settings.grammars:
             if _normalizers()._get_normalizer(language) is None:  # noqa: SLF001
                 log.warning("no grammar for %s: its numbers are spoken as they are written", language)
-    return {language: Grammar(language, active=settings.normalization) for language in ("zh", "en")}
+    return {language: Grammar(language, active=settings.normalization) for language in ("zh", "en", "es")}
 
 
 def grammar_folder(settings: IndexTtsSettings, work_dir: Path | None) -> Path:

@@ -91,7 +91,7 @@ def load_generation(
     try:
         with quiet():
             if checkpoint.generation is Number.V25:
-                return Generation25(view, marks, settings, placement)
+                return Generation25(view, marks, normalizers, settings, placement)
             return Generation2(view, normalizers, settings, placement)
     except Exception as error:  # transformers, torch and the packages raise all kinds
         raise _broken(checkpoint, error) from error

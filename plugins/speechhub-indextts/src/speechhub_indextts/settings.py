@@ -20,6 +20,7 @@ RANGES: Final = {
     "inference_cfg_rate": (0.0, 2.0),
     "segment_tokens": (0, 300),
     "silence_ms": (0, 5000),
+    "longest_silence_ms": (0, 60_000),
     "kept_voices": (1, 64),
 }
 """Least and largest value of each number. What goes beyond breaks the models, or never ends."""
@@ -39,6 +40,9 @@ class IndexTtsSettings:
     """Folder with that model; empty is ``qwen0.6bemo4-merge`` in the model's own."""
     language: str = "en"
     """Language of texts in Latin script that do not give themselves away; IndexTTS-2.5 must be told one."""
+    simplify: bool = True
+    """Whether Chinese is put into simplified characters, and wide letters and digits into usual ones: the
+    models were taught no others."""
     normalization: bool = True
     """Whether numbers, dates and amounts are put into words."""
     grammars: tuple[str, ...] = ("en", "zh")
@@ -49,6 +53,10 @@ class IndexTtsSettings:
     """Tokens that are spoken in one go; 0 is 120 for IndexTTS-2 and 60 for IndexTTS-2.5."""
     silence_ms: int = 200
     """Pause between two segments where the request names none, in milliseconds."""
+    retry: bool = True
+    """Whether a segment that came out wrong is spoken once more, unless the request names a seed."""
+    longest_silence_ms: int = 1000
+    """Longer silences inside a segment are shortened; 0 leaves them, in milliseconds."""
     kept_voices: int = 8
     """How many analysed recordings stay in memory."""
     temperature: float = 0.8

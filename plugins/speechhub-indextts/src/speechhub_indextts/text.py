@@ -3,6 +3,10 @@
 import re
 from typing import Final
 
+from speechhub_indextts.pinyin import is_pinyin
+
+_NAMED: Final = frozenset("%&@$€£¥=+#°‰")
+"""Signs that the grammars have words for."""
 _KANA: Final = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
 _HAN: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _ARABIC: Final = re.compile(r"[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufeff]")
@@ -20,8 +24,25 @@ _ENGLISH: Final = (
 
 
 def has_speech(text: str) -> bool:
-    """Return whether a text holds a letter or a digit; punctuation and emoji say nothing."""
-    return any(character.isalnum() for character in text)
+    """Return whether a text holds a letter, a digit or a sign with a name; other signs say nothing."""
+    return any(character.isalnum() or character in _NAMED for character in text)
+
+
+def either_language(text: str, wanted: str | None, usual: str) -> str:
+    """Return the language of a text, out of the two that IndexTTS-2 speaks.
+
+    Args:
+        text: What is to be spoken.
+        wanted: What the request says.
+        usual: The answer for a text without letters, such as ``5``; what is not Chinese counts as English.
+    """
+    if wanted in ("zh", "en"):
+        return wanted
+    if _HAN.search(text):
+        return "zh"
+    if _LATIN.search(text):
+        return "zh" if is_pinyin(text) else "en"
+    return "zh" if usual == "zh" else "en"
 
 
 def detect_language(text: str, latin: str) -> str:

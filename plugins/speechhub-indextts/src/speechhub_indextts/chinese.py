@@ -1,0 +1,30 @@
+"""Chinese in the characters that IndexTTS was taught: simplified ones, and letters and digits of usual width.
+
+Upstream's normalizer does the same on the way; NeMo's grammars, which the packages use instead, do not.
+"""
+
+import functools
+import importlib
+import re
+from typing import Any, Final
+
+_KANA: Final = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
+_WIDE: Final = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＄]|(?<=[0-9０-９])[．：／－](?=[0-9０-９])|－(?=[0-9０-９])")  # noqa: RUF001
+_OFFSET: Final = 0xFEE0
+"""From a character of usual width to the wide one. Source: The Unicode Standard, section 18.5."""
+
+
+def usual_width(text: str) -> str:
+    """Return *text* with letters, digits and signs of numbers in usual width; other punctuation stays."""
+    return _WIDE.sub(lambda found: chr(ord(found[0]) - _OFFSET), text)
+
+
+def simplified(text: str) -> str:
+    """Return *text* in simplified characters, unless it is Japanese."""
+    return text if text.isascii() or _KANA.search(text) else str(_converter().convert(text))
+
+
+@functools.cache
+def _converter() -> Any:
+    # Of the engine's environment alone, and needed by few texts.
+    return importlib.import_module("opencc").OpenCC("t2s")
