@@ -64,7 +64,9 @@ async def test_answers_have_the_fields_of_openai_and_no_others(http, speaker):
         "consent": form["consent"],
         "duration_s": 1.5,
         "aliases": [],
+        "warnings": made.headers["x-recording-warnings"].split(" | "),
     }
+    assert [warning.split()[1] for warning in described.json()["warnings"]] == ["begins", "ends"]
 
 
 async def test_fields_that_have_no_effect_are_told(http, speaker):

@@ -56,6 +56,8 @@ def add_voice(name: str, recording: Path, consent: str, statement: str) -> None:
     )
     made = library.add(name, read, consent=consent, statement=statement.strip())
     click.echo(f"{made.id}  {made.name}, {made.duration_s:.1f} s")
+    for warning in made.warnings:
+        click.echo(f"Warning: {warning}", err=True)
 
 
 @voices.command("list", short_help="List the custom voices.")
@@ -81,6 +83,7 @@ def list_voices(as_json: bool) -> None:
                     "aliases": sorted(alias for alias, meant in aliases.items() if meant == voice.id),
                     "consent": voice.consent or None,
                     "statement": voice.statement or None,
+                    "warnings": voice.warnings,
                 }
                 for voice in library.voices()
             ]

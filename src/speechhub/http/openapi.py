@@ -198,6 +198,11 @@ def _complete(operation: Json) -> None:
                 "schema": {"type": "string"},
                 "description": "What is wrong with the recording; ` | ` stands between sentences.",
             }
+        case "createVoice":
+            success["headers"]["x-recording-warnings"] = {
+                "schema": {"type": "string"},
+                "description": "What could be better about it; ` | ` stands between sentences.",
+            }
         case "createSpeech":
             operation["requestBody"]["content"]["application/json"]["examples"] = SPEECH_REQUESTS
             success["content"] = _speech_content()

@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterable, Collection
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -85,7 +85,11 @@ async def transcript_events(
 
 def warning_headers(transcript: Transcript) -> dict[str, str]:
     """Return the header that says what is wrong with the recording; none if nothing is."""
-    warnings = transcript.warnings if isinstance(transcript, JoinedTranscript) else ()
+    return recording_headers(transcript.warnings if isinstance(transcript, JoinedTranscript) else ())
+
+
+def recording_headers(warnings: Sequence[str]) -> dict[str, str]:
+    """Return the header that holds *warnings* about a recording; none if there are none."""
     said = WARNINGS_SEPARATOR.join(warnings)[:MAX_WARNINGS_CHARS]
     return {WARNINGS_HEADER: said.encode("ascii", "replace").decode()} if said else {}
 

@@ -41,6 +41,8 @@ class Voice(msgspec.Struct, frozen=True, kw_only=True):
     """Length of the recording."""
     aliases: tuple[str, ...] = ()
     """Names that stand for it."""
+    warnings: tuple[str, ...] = ()
+    """What could be better about the recording, and what to do."""
 
 
 class VoiceDeleted(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from typing import BinaryIO, Final
 
+import structlog
+
 from speechhub.domain.language import parse_language
 from speechhub.errors import InvalidValueError, MissingValueError, UnsupportedValueError
 from speechhub.errors.excerpt import quoted
@@ -10,6 +12,8 @@ from speechhub.store import ReferenceCache
 from speechhub.voices import Consent, CustomVoice, VoiceLibrary
 from speechhub.voices.recording import Recording, read_recording
 from speechhub.voices.records import checked_label, checked_name
+
+log = structlog.get_logger()
 
 MAX_PAGE: Final = 100
 """Longest page of a list. Source: OpenAI's openapi.yaml, listVoiceConsents."""
@@ -69,7 +73,10 @@ class VoiceService:
             raise MissingValueError("consent", "Send the id that POST /v1/audio/voice_consents gave.")
         await self.pools.disk.run(self.library.consent, consent)
         recording = await self.read(sample.read(), param="audio_sample")
-        return await self.pools.disk.run(self.library.add, checked, recording, consent=consent)
+        made = await self.pools.disk.run(self.library.add, checked, recording, consent=consent)
+        if made.warnings:
+            log.warning("the recording of a voice could be better", voice=made.id, warnings=made.warnings)
+        return made
 
     async def remove(self, name: str) -> CustomVoice:
         """Delete a voice, and what engines computed from it; return what it was.

@@ -39,6 +39,7 @@ from speechhub.settings.home import (
     silent,
 )
 from speechhub.voices import folder
+from speechhub.voices.condition import flaws, without_lead
 from speechhub.voices.entries import (
     CONSENT_JSON,
     MAX_ENTRY_BYTES,
@@ -206,7 +207,8 @@ class VoiceLibrary:
     def add(self, name: str, recording: Recording, *, consent: str = "", statement: str = "") -> CustomVoice:
         """Keep a voice; the same recording under the same name and consent, once more, is the voice it was.
 
-        So a client that repeats a request whose answer was lost gets its answer.
+        So a client that repeats a request whose answer was lost gets its answer. Silence before the first
+        sound is cut off.
 
         Args:
             name: 1 to `MAX_NAME_CHARS` characters.
@@ -221,6 +223,7 @@ class VoiceLibrary:
             VoiceDamagedError: The same voice is there, and its recording is damaged.
             InvalidValueError, MissingValueError: The name will not do.
         """
+        recording = without_lead(recording)
         made = CustomVoice(
             id=VOICE_PREFIX + secrets.token_hex(12),
             name=checked_name(name),
@@ -229,6 +232,7 @@ class VoiceLibrary:
             statement=statement,
             sha256=recording.digest,
             duration_s=round(recording.duration_s, 3),
+            warnings=flaws(recording),
         )
         with self._writing() as staging:
             if consent:

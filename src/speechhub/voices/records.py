@@ -39,6 +39,8 @@ class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of the recording, `Recording.digest`."""
     duration_s: float
     """Length of the recording, in seconds."""
+    warnings: tuple[str, ...] = ()
+    """What could be better about the recording, as `flaws` says it."""
 
     def __post_init__(self) -> None:
         _check_form("id", self.id, VOICE_ID)

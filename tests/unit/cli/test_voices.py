@@ -27,6 +27,7 @@ def test_the_life_of_a_voice(run, clip, tmp_path):
     assert told["duration_s"] == 1.5
     assert [it.exit_code for it in (added, aliased, listed, heard, removed)] == [0] * 5, added.output
     assert added.stdout.startswith("voice_")
+    assert added.stderr.count("Warning: It ") == len(told["warnings"]) == 2  # the tone fills it
     for word in ("anna", "1.5 s", "alloy", "she agreed"):
         assert word in listed.stdout
     assert (tmp_path / "out.wav").read_bytes()[:4] == b"RIFF"

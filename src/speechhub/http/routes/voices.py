@@ -14,6 +14,7 @@ from speechhub.http.disconnect import while_connected
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import Form, read_form
 from speechhub.http.openapi import OPENAI, OWN, VOICE_FORM
+from speechhub.http.render import recording_headers
 from speechhub.http.schemas import AudioModel, AudioModelList
 from speechhub.http.voice_schemas import CreatedVoice, SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
 from speechhub.services.catalog import Catalog
@@ -85,6 +86,8 @@ async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceServic
             consent=form.text("consent"),
         ),
     )
+    if made.warnings:  # in a header, because OpenAI's object has no such field
+        request.scope["state"]["headers"] |= recording_headers(made.warnings)
     return CreatedVoice(id=made.id, created_at=made.created_at, name=made.name)
 
 
@@ -140,4 +143,5 @@ def _voice(voice: CustomVoice, aliases: dict[str, str]) -> Voice:
         consent=voice.consent or None,
         duration_s=voice.duration_s,
         aliases=tuple(sorted(alias for alias, meant in aliases.items() if meant == voice.id)),
+        warnings=voice.warnings,
     )
