@@ -138,7 +138,8 @@ def test_traditional_characters_become_simplified():
     assert mine.spoken("乾隆皇帝喝乾了", "zh") == "乾隆皇帝喝干了"
     assert mine.spoken("The word 電腦.", "en") == "The word 电脑."
     assert mine.spoken("東京都", "ja") == "東京都"
-    assert simplified("気象庁は東京です。") == "気象庁は東京です。"
+    assert simplified("気象廳は東京です。", "en") == "気象廳は東京です。"
+    assert simplified("鮮の味", "zh") == "鲜の味"
     assert front({}, simplify=False).spoken("繁體１", "zh") == "繁體１"
 
 
@@ -269,6 +270,60 @@ def test_signs_that_have_names_are_speech():
     assert not has_speech("-")
     assert is_pinyin("ni3 hao3")
     assert not is_pinyin("")
+
+
+REWRITTEN = [
+    ("zh", "5m/s", "5米每秒"),
+    ("zh", "5m/s²", "5米每二次方秒"),
+    ("zh", "5kB/s", "5千字节每秒"),
+    ("zh", "5KB/s", "5千字节每秒"),
+    ("zh", "5 MB/s", "5兆字节每秒"),
+    ("zh", "5GB/s", "5吉字节每秒"),
+    ("zh", "5r/min", "5转每分钟"),
+    ("zh", "5rpm", "5转每分钟"),
+    ("zh", "1+2-3×4÷5=6", "1加2减3乘4除以5等于6"),
+    ("zh", "800-123-4567", "八零零，幺二三，四五六七"),
+    ("zh", "2024/13/01", "2024/13/01"),
+    ("zh", "F-35和A-B", "F-35和A-B"),
+    ("zh", "公元前5年", "公元前五年"),
+    ("zh", "公元前100年", "公元前一百年"),
+    ("zh", "12月至3月", "十二月至3月"),
+    ("zh", "1,23", "1,23"),
+    ("zh", "CNY5，RMB5，HKD5，L5", "CNY5，RMB5，HKD5，L 5"),
+    ("en", "60 km/h", "60 kilometers per hour"),
+    ("en", "60kph", "60 kilometers per hour"),
+    ("en", "60 mph", "60 miles per hour"),
+    ("en", "5m/s", "5 meters per second"),
+    ("en", "5kB/s", "5 kilobytes per second"),
+    ("en", "5KB/s", "5 kilobytes per second"),
+    ("en", "5MB/s", "5 megabytes per second"),
+    ("en", "5GB/s", "5 gigabytes per second"),
+    ("en", "5rpm", "5 revolutions per minute"),
+    ("en", "24/7", "24 7"),
+    ("en", "pages 1990–1995", "pages 1990 to 1995"),
+    ("en", "3-4 eggs, 10-3=7, 2024-10-01, 555-1234", "3 to 4 eggs, 10-3=7, 2024-10-01, 555-1234"),
+    ("en", "No. 5, no. 5", "number 5, no. 5"),
+    ("en", "wan2.2 and MP3", "wan 2.2 and MP3"),
+]
+
+
+@pytest.mark.parametrize(("language", "written", "form"), REWRITTEN)
+def test_a_grammar_gets_forms_that_it_reads_right(language, written, form):
+    """And leaves alone what only looks like them."""
+    assert readable(written, language) == form
+
+
+@pytest.mark.parametrize("sign", "%&@$€£¥=+#°‰")
+def test_each_sign_that_has_a_name_is_speech(sign):
+    """Alone, too."""
+    assert has_speech(sign)
+
+
+@pytest.mark.parametrize("word", ["what", "where", "who", "how", "there", "here", "it", "he", "she", "That"])
+def test_what_is_no_owner_is(word):
+    """Or has, before what tells so."""
+    assert expanded(f"{word}'s it") == f"{word} is it"
+    assert expanded(f"{word}'s gone") == f"{word} has gone"
 
 
 def test_other_languages_are_left_to_the_model():

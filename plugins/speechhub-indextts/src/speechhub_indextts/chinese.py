@@ -19,9 +19,16 @@ def usual_width(text: str) -> str:
     return _WIDE.sub(lambda found: chr(ord(found[0]) - _OFFSET), text)
 
 
-def simplified(text: str) -> str:
-    """Return *text* in simplified characters, unless it is Japanese."""
-    return text if text.isascii() or _KANA.search(text) else str(_converter().convert(text))
+def simplified(text: str, language: str) -> str:
+    """Return *text* in simplified characters, unless it is Japanese.
+
+    Args:
+        text: What is to be spoken.
+        language: ISO 639-1 code; Chinese inside other languages is told by the lack of kana.
+    """
+    if text.isascii() or language == "ja" or (language != "zh" and _KANA.search(text)):
+        return text
+    return str(_converter().convert(text))
 
 
 @functools.cache

@@ -42,9 +42,7 @@ class Front:
             clean: What the package does before it puts numbers into words.
         """
         if self._settings.simplify:
-            text = usual_width(text)
-            if language != "ja":
-                text = simplified(text)
+            text = simplified(usual_width(text), language)
         if not self._settings.normalization or language not in self._grammars:
             return text
         kept = Kept(text)
