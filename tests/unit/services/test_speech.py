@@ -53,6 +53,7 @@ MODELS = placements(
     mouth("quick", native_speed=True),
     mouth("cutter", silence_interval=True),
     mouth("reader", normalizes=(TextPart.MARKUP,)),
+    mouth("teacher", ("en",), annotations=True),
     mouth("slow", streaming=False, longest_input_chars=None),
     mouth("counter", ("en",), normalizes=(TextPart.NUMBERS, TextPart.COMMON_ABBREVIATIONS)),
 )
@@ -456,6 +457,22 @@ async def test_text_as_it_was_sent_keeps_its_numbers(hear, runner):
     await hear("It is 5 km.", language="en", text_normalization=Normalization.NONE)
 
     assert runner.texts == ["It is 5 km."]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("teacher", "I <read|R EH1 D> <break|B R EY1 K>, five kilometers."),
+        ("mouth", "I read break, 5 km."),
+        ("counter", "I read break, five kilometers."),
+    ],
+)
+async def test_pronunciations_reach_engines_that_read_them(service, model, said):
+    """Others get the words."""
+    text = "I <read|R EH1 D> <break|B R EY1 K>, 5 km."
+    [piece] = await service.preview(SpeechJob(text=text, model=model, format=SpeechFormat.PCM))
+
+    assert piece.text == said
 
 
 async def test_the_preview_is_what_the_engine_gets(service, hear, runner):

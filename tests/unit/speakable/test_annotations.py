@@ -78,20 +78,21 @@ def test_a_text_that_is_to_stay_stays():
 
 def test_they_are_not_put_into_words():
     """The text around them is."""
-    lines = worded([Line(text="3 <going|G OW1 . IH0 NG> 5")], "en", ())
+    lines = worded([Line(text="3 <Dr. No|D AA1 K . N OW1> 5")], "en", ())
 
-    assert [line.text for line in lines] == ["three <going|G OW1 . IH0 NG> five"]
+    assert [line.text for line in lines] == ["three <Dr. No|D AA1 K . N OW1> five"]
 
 
-@pytest.mark.parametrize("limit_chars", [1, 10, 21, 30, 60])
+@pytest.mark.parametrize("limit_chars", [1, 10, 21, 35, 60, 1000])
 def test_no_piece_ends_inside_one(limit_chars):
     """Neither at a full stop, nor at a space, nor between two characters; and nothing is lost."""
-    one = "<going|G OW1 . IH0 NG>"
-    text = f"Keep {one}{one}. Do {one} . Yes, {one}银<行|HANG2>"
+    one = "<Yahoo! Go|Y AA1 . G OW1>"
+    text = f"Keep {one}{one}. 好<好。3|HAO3>。3 Do {one} . Yes, {one}银<行|HANG2>"
 
     found = list(split_text(text, limit_chars=limit_chars, each_alone=True))
 
-    assert sum(len(ANNOTATION.findall(piece)) for piece in found) == 5
+    assert max(map(len, found)) <= max(limit_chars, len(one))
+    assert sum(len(ANNOTATION.findall(piece)) for piece in found) == 6
     assert "".join("".join(found).split()) == "".join(text.split())
 
 
