@@ -189,6 +189,11 @@ def _complete(operation: Json) -> None:
     if name in SAMPLE_FORMS:
         operation["requestBody"] = _sample_form(*SAMPLE_FORMS[name])
     _complete_parameters(operation)
+    if name == "createVoice":
+        success["headers"]["x-recording-warnings"] = {
+            "schema": {"type": "string"},
+            "description": "What could be better about it; ` | ` stands between sentences.",
+        }
     match name:
         case "createTranscription" | "createTranslation":
             leave_out = ONLY_TRANSCRIPTIONS if name == "createTranslation" else ()
@@ -197,11 +202,6 @@ def _complete(operation: Json) -> None:
             success["headers"]["x-recording-warnings"] = {
                 "schema": {"type": "string"},
                 "description": "What is wrong with the recording; ` | ` stands between sentences.",
-            }
-        case "createVoice":
-            success["headers"]["x-recording-warnings"] = {
-                "schema": {"type": "string"},
-                "description": "What could be better about it; ` | ` stands between sentences.",
             }
         case "createSpeech":
             operation["requestBody"]["content"]["application/json"]["examples"] = SPEECH_REQUESTS

@@ -73,6 +73,7 @@ VOICE: Final[Json] = CREATED_VOICE | {
     "consent": "cons_8c2e4a6f1b3d5e7f9a0b1c2d",
     "duration_s": 9.84,
     "aliases": ["alloy"],
+    "warnings": [],
 }
 CONSENT: Final[Json] = {
     "id": "cons_8c2e4a6f1b3d5e7f9a0b1c2d",

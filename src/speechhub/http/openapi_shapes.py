@@ -32,7 +32,7 @@ REQUESTS: Final = (
 
 EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
     schemas.CreateSpeech: ("emotion",),
-    voice_schemas.Voice: ("consent", "duration_s", "aliases"),
+    voice_schemas.Voice: ("consent", "duration_s", "aliases", "warnings"),
     schemas.Model: (
         "task",
         "alias_of",
