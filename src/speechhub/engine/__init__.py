@@ -14,7 +14,10 @@ from speechhub.domain.transcript import Segment, Transcript, Word
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.cards import Float32Cards, card_key
 from speechhub.engine.compute import Compute
+from speechhub.engine.cuda import CUDA_ARITHMETIC, CudaArithmetic, arithmetic_of
+from speechhub.engine.cuda_faults import explain_cuda
 from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.options import (
     EMOTIONS,
@@ -57,6 +60,7 @@ API_VERSION = 1
 
 __all__ = [
     "API_VERSION",
+    "CUDA_ARITHMETIC",
     "EMOTIONS",
     "MAX_SEED",
     "MAX_SILENCE_INTERVAL_MS",
@@ -64,6 +68,7 @@ __all__ = [
     "Call",
     "Compute",
     "ConfigurationError",
+    "CudaArithmetic",
     "DeviceMemory",
     "Emotion",
     "EmotionMode",
@@ -73,6 +78,7 @@ __all__ = [
     "EngineOption",
     "EngineOutOfMemoryError",
     "EngineSpec",
+    "Float32Cards",
     "HubSource",
     "InvalidValueError",
     "LoadContext",
@@ -96,6 +102,9 @@ __all__ = [
     "Voice",
     "WheelFile",
     "Word",
+    "arithmetic_of",
+    "card_key",
+    "explain_cuda",
     "forbid_code_in_weights",
     "options_of",
 ]
