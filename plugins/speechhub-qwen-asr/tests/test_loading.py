@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from speechhub.engine import ConfigurationError, EngineLoadError, LoadContext
+from speechhub.engine import ConfigurationError, EngineDeviceError, EngineLoadError, LoadContext
 from speechhub_qwen_asr import ALIGNER, devices
 from speechhub_qwen_asr.engine import QwenAsrEngine
 
@@ -142,7 +142,7 @@ def test_broken_json_is_an_error(folder):
 
 def test_no_gpu_is_an_error_not_a_crash(checkpoints):
     """A device that is not there is named."""
-    with pytest.raises(EngineLoadError, match="cuda:7"):
+    with pytest.raises(EngineDeviceError, match=r"cuda:7\. Install .* speechhub engines install qwen-asr"):
         QwenAsrEngine().load(
             LoadContext(
                 model="mine", model_dir=checkpoints("script"), device="cuda:7", options={"dtype": "float32"}

@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from speechhub.engine import DeviceMemory
+from speechhub.engine import DeviceMemory, arithmetic_of
 
 AT_WORK_BYTES: Final = 1_100_000_000
 """What decoding and aligning take beside the weights: a batch of 4 clips of 30 s, and CUDA itself."""
@@ -21,7 +21,8 @@ def choose_dtype(wanted: str, device: str) -> torch.dtype:
         assert isinstance(chosen, torch.dtype)  # noqa: S101  # the settings know no others
         return chosen
     if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        half = arithmetic_of(torch.cuda.get_device_capability(device)).half
+        return torch.bfloat16 if half == "bfloat16" else torch.float16
     return torch.bfloat16 if _cpu_flags() & _CPU_FLAGS else torch.float32
 
 
@@ -33,6 +34,7 @@ def choose_attention(wanted: str, device: str, dtype: torch.dtype) -> str:
         device.startswith("cuda")
         and dtype is not torch.float32
         and importlib.util.find_spec("flash_attn") is not None
+        and arithmetic_of(torch.cuda.get_device_capability(device)).flash_attention
     )
     return "flash_attention_2" if can else "sdpa"
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, Final
 
-import numpy as np
-
 from speechhub.engine import (
     Call,
     DeviceMemory,
+    Float32Cards,
     LoadContext,
     Segment,
     SttEngine,
@@ -21,10 +20,12 @@ from speechhub.engine import (
 )
 from speechhub_qwen_asr.alignment import Unit, place_words
 from speechhub_qwen_asr.context import make_context
+from speechhub_qwen_asr.ears import Ears
+from speechhub_qwen_asr.fitting import explained, fit
 from speechhub_qwen_asr.generation import Wish
 from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, UNSPACED, code_of
 from speechhub_qwen_asr.model import held_memory, load_model, set_threads
-from speechhub_qwen_asr.recognizer import SAMPLE_RATE, SHORTEST_S, Clip, Deltas, Heard, Recognizer
+from speechhub_qwen_asr.recognizer import SAMPLE_RATE, Clip, Deltas, Heard, Recognizer
 from speechhub_qwen_asr.sentences import split_into_sentences
 from speechhub_qwen_asr.settings import QwenAsrSettings
 from speechhub_qwen_asr.sound import find_sound
@@ -39,13 +40,15 @@ class QwenAsrEngine(SttEngine):
 
     def load(self, context: LoadContext) -> None:
         """Load the model, and the aligner if there is one, and listen once, so that all is in place."""
-        settings = context.settings(QwenAsrSettings)
         self._threads = context.threads
-        self._settings = settings
-        self._asr: Any = load_model(context, settings)
-        self._recognizer = Recognizer(self._asr, repetition_penalty=settings.repetition_penalty)
-        silence = np.zeros(int(SHORTEST_S * SAMPLE_RATE), np.float32)
-        self._recognizer.hear([Clip(samples=silence, language="English")], Wish())
+        cards = Float32Cards(context.work_dir)
+        fitting = fit(context, context.settings(QwenAsrSettings), cards)
+        self._settings = settings = fitting.settings
+        with explained(context.device):
+            self._asr: Any = load_model(context, settings)
+            recognizer = Recognizer(self._asr, repetition_penalty=settings.repetition_penalty)
+            self._recognizer = Ears(self._asr, recognizer, fitting, cards)
+            self._recognizer.warm_up()
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe clips of up to 30 s, those together that are decoded alike."""

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from speechhub.engine import DeviceMemory, EngineLoadError, LoadContext, forbid_code_in_weights
+from speechhub.engine import DeviceMemory, EngineLoadError, LoadContext, explain_cuda, forbid_code_in_weights
 from speechhub_qwen_asr import ALIGNER
 from speechhub_qwen_asr.settings import QwenAsrSettings
 
@@ -18,10 +18,11 @@ try:
     from speechhub_qwen_asr import devices
     from speechhub_qwen_asr.checkpoint import Checkpoint
     from speechhub_qwen_asr.hooks import keep_encoder_windows, score_last_position_only
-except ImportError as error:
-    raise EngineLoadError(
-        f"The engine qwen-asr lacks {error.name or error}: it needs what its engine-requirements.txt lists, "
-        "in an environment of its own. See docs/engines/qwen3-asr.md."
+except (ImportError, OSError) as error:
+    lacking = getattr(error, "name", None) or error
+    raise explain_cuda(error, engine="qwen-asr", device="the GPU") or EngineLoadError(
+        f"The engine qwen-asr lacks {lacking}: it needs what its engine-requirements.txt lists, in an "
+        "environment of its own. See docs/engines/qwen3-asr.md."
     ) from error
 
 # The weights are safetensors; whatever else transformers might find beside them is data, too.
