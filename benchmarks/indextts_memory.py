@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from speechhub.engine import EngineLoadError
-from speechhub_indextts import placement
 from speechhub_indextts.checkpoint import Generation
+from speechhub_indextts.economy import HALF_BYTES, PACES, WASTE, Effort, at_work_bytes
 from speechhub_indextts.packages import indextts25, infer_v2, quiet, torch, transformers
 from speechhub_indextts.placement import Sizes, plan
 from speechhub_indextts.sizes import sizes_of
@@ -26,7 +26,9 @@ from speechhub_indextts.sizes import sizes_of
 REFERENCE_S, SEGMENT_S = 15, 30
 FRAMES_PER_S = 22_050 / 256
 BEAMS, PREFIX_TOKENS = 3, 34 + 122
-CARDS_GB = (4, 6, 8, 12)
+CARDS_GB = (4, 6, 8, 12, 24)
+GENERATIONS = {"Pascal": (6, 1), "Turing": (7, 5), "Ampere": (8, 6), "Ada": (8, 9)}
+"""Cards by their compute capability."""
 USABLE = 0.93
 """Of a card's memory, what is left by its driver and a desktop. An assumption."""
 
@@ -160,7 +162,7 @@ def at_work(generation: Generation) -> dict[str, int]:
         with Peak(listener) as listening:
             listener(torch.empty(1, REFERENCE_S * 50, 160), output_hidden_states=True)
     positions = PREFIX_TOKENS + SEGMENT_S * CODES_PER_S[generation]
-    cache = 24 * 2 * 1280 * positions * BEAMS * placement.HALF_BYTES
+    cache = 24 * 2 * 1280 * positions * BEAMS * HALF_BYTES
     scores = 4 * BEAMS * 8194 * 4
     return {
         "GPT: keys and values of 3 beams": cache + cache // 24 + scores,
@@ -189,15 +191,32 @@ def main() -> None:
         print(f"\nIndexTTS-{generation}\nmillions of parameters:")
         print(json.dumps({name: round(getattr(found, name) / 1e6, 1) for name in Sizes.__dataclass_fields__}))
         print("at work, GB:", json.dumps({name: round(size / 1e9, 2) for name, size in work.items()}))
-        for card in CARDS_GB:
-            for dtype in ("half", "float32"):
-                try:
-                    it = plan(found, device="cuda:0", memory_bytes=int(card * USABLE * 2**30), dtype=dtype)
-                    needed = f"{it.needed_bytes / 1e9:.2f} GB"
-                    said = f"{needed}, analysis {it.analysis}, emotion model {it.feeling_device}"
-                except EngineLoadError as error:
-                    said = str(error)
-                print(f"{card} GB, {dtype}: {said}")
+        largest = max(size for name, size in work.items() if name != "w2v-bert")
+        summed = at_work_bytes(PACES[generation.value], Effort(), half=True) / WASTE
+        print(f"largest while speaking: {largest / 1e9:.3f} GB here, {summed / 1e9:.3f} GB in the plan's sum")
+        for name, capability in GENERATIONS.items():
+            for card in CARDS_GB:
+                print(f"{card} GB, {name}: {_plan(found, generation, card, capability)}")
+
+
+def _plan(found: Sizes, generation: Generation, card: int, capability: tuple[int, int]) -> str:
+    """Return a card's plan in a line, or why there is none."""
+    try:
+        it = plan(
+            found,
+            device="cuda:0",
+            memory_bytes=int(card * USABLE * 2**30),
+            generation=generation.value,
+            capability=capability,
+        )
+    except EngineLoadError as error:
+        return str(error)
+    arithmetic = it.half_name if it.half else "float32"
+    steps = f", {', '.join(it.steps)}" if it.steps else ""
+    return (
+        f"{it.needed_bytes / 1e9:.2f} GB, GPT in {arithmetic}, analysis {it.analysis}, "
+        f"emotion model {it.feeling_device}{steps}"
+    )
 
 
 if __name__ == "__main__":

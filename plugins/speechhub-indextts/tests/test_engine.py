@@ -21,6 +21,7 @@ from speechhub.engine import (
     SynthesizeRequest,
 )
 from speechhub_indextts.engine import IndexTtsEngine
+from speechhub_indextts.gpu import Gpu
 from speechhub_indextts.grammars import grammar_folder
 from speechhub_indextts.packages import torch
 from speechhub_indextts.placement import Placement
@@ -321,13 +322,16 @@ def test_japanese_is_spoken(load):
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
-def test_too_little_memory_is_told_before_anything_is_loaded(checkpoints, generation):
+def test_too_little_memory_is_told_before_anything_is_loaded(checkpoints, generation, monkeypatch):
     """The sum is that of the checkpoint's own sizes, as the packages' classes have them."""
-    context = LoadContext(
-        model="any", model_dir=checkpoints(generation), device="cuda:0", options=QUICK, memory_bytes=10**9
-    )
+    gpu = Gpu(capability=(7, 5), memory_bytes=600_000_000, runtime_bytes=400_000_000)
+    monkeypatch.setattr("speechhub_indextts.model.meet", lambda _: gpu)
+    monkeypatch.setattr("speechhub_indextts.loading.key_of", lambda _: "a card")
+    context = LoadContext(model="any", model_dir=checkpoints(generation), device="cuda:0", options=QUICK)
 
-    with pytest.raises(EngineLoadError, match=r"cuda:0 has 1\.00 GB free, and this model needs 1\.\d\d GB"):
+    with pytest.raises(
+        EngineLoadError, match=r"cuda:0 has 0\.60 GB free, .* needs 0\.\d\d GB there: CUDA 0\.40"
+    ):
         IndexTtsEngine().load(context)
 
 

@@ -109,7 +109,8 @@ def test_latin_text_that_tells_nothing_is_in_the_operators_language():
 )
 def test_a_card_gets_the_best_plan_that_fits(sizes, card, analysis, feeling, needed):
     """The table of docs/engines/indextts.md."""
-    placement = plan(sizes, device="cuda:0", memory_bytes=gigabytes(card))
+    generation = "2" if sizes is V2 else "2.5"
+    placement = plan(sizes, device="cuda:0", memory_bytes=gigabytes(card), generation=generation)
 
     assert (placement.half, placement.analysis, placement.feeling_device) == (True, analysis, feeling)
     assert placement.needed_bytes / 1e9 == pytest.approx(needed, abs=0.02)

@@ -32,7 +32,9 @@ from speechhub_indextts.emotion import normalized
 from speechhub_indextts.features import Features, FeatureStore, fingerprint
 from speechhub_indextts.feeling import FeelingReader
 from speechhub_indextts.generation import SAMPLE_RATE, Line, Segment, free_cached
+from speechhub_indextts.gpu import explained, spared
 from speechhub_indextts.grammars import prepare_grammars
+from speechhub_indextts.loading import load_soundly
 from speechhub_indextts.model import load_generation, place, set_threads
 from speechhub_indextts.packages import quiet, torch
 from speechhub_indextts.quality import fault_s, with_short_silences
@@ -57,11 +59,16 @@ class IndexTtsEngine(TtsEngine):
         prepare_grammars(context.settings(IndexTtsSettings), context.work_dir)
 
     def load(self, context: LoadContext) -> None:
-        """Load the model; on a GPU, speak once, so that all is in place."""
-        self._settings = settings = context.settings(IndexTtsSettings)
+        """Load the model; on a GPU, speak once, so that all is in place and can be seen to work."""
         set_threads(context.threads)
+        with explained(context.device):
+            load_soundly(self, context, context.settings(IndexTtsSettings))
+
+    def bring_up(self, context: LoadContext, settings: IndexTtsSettings) -> None:
+        """Load the model with these options, without a word."""
         checkpoint = read_checkpoint(context.model_dir, context.model)
         self._placement = place(checkpoint, context, settings)
+        self._settings = settings = spared(settings, self._placement, checkpoint.generation.value)
         normalizers = prepare_grammars(settings, context.work_dir)
         self._folder = tempfile.TemporaryDirectory(prefix="speechhub-indextts-")
         try:
@@ -80,13 +87,21 @@ class IndexTtsEngine(TtsEngine):
         folder = (
             Path(settings.emotion_model).expanduser() if settings.emotion_model else checkpoint.emotion_model
         )
-        self._reader = FeelingReader(folder, self._placement.feeling_device)
-        if context.device != "cpu":
-            self.warm_up()
+        self._reader = FeelingReader(folder, self._placement.feeling_device, self._placement.feeling_half)
+
+    def take_down(self) -> None:
+        """Let the model go again, to be brought up otherwise."""
+        del self._generation, self._features, self._reader
+        self._folder.cleanup()
 
     def close(self) -> None:
         """Delete the folder of links."""
         self._folder.cleanup()
+
+    @property
+    def is_half(self) -> bool:
+        """Whether any model speaks in half precision."""
+        return self._placement.half or self._placement.effort.vocoder_half
 
     def memory(self) -> DeviceMemory | None:
         """Return what PyTorch holds on the GPU; None on the CPU."""
@@ -103,14 +118,19 @@ class IndexTtsEngine(TtsEngine):
         return ()
 
     def warm_up(self) -> None:
-        """Speak once, in the voice of a buzz."""
+        """Speak once, in the voice of a buzz.
+
+        Raises:
+            NotNumbersError: A model computed something that is no number.
+        """
         phase = np.arange(2 * SAMPLE_RATE, dtype=np.float64) * (2 * np.pi * 150 / SAMPLE_RATE)
         buzz = np.sum([np.sin(phase * overtone) / overtone for overtone in range(1, 6)], axis=0)
         audio = Audio(samples=(0.2 * buzz).astype(np.float32), sample_rate=SAMPLE_RATE)
         reference = Reference(audio=audio, digest="warm-up")
         request = SynthesizeRequest(text=WARM_UP, voice="", reference=reference, seed=0)
-        for _ in self.synthesize(request, Call()):
-            pass
+        with self._generation.watched():
+            for _ in self.synthesize(request, Call()):
+                pass
 
     def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
         """Yield the speech of one segment of the text after the other, with pauses between them."""

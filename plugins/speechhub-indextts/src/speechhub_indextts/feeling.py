@@ -23,9 +23,17 @@ MAX_DESCRIPTION_CHARS: Final = 1000
 class FeelingReader:
     """Loads its model when it is asked first; lives as long as the engine."""
 
-    def __init__(self, folder: Path | None, device: str) -> None:
+    def __init__(self, folder: Path | None, device: str, half: str = "float16") -> None:
+        """Load nothing yet.
+
+        Args:
+            folder: The model's; None if it was left out.
+            device: Where it runs.
+            half: The arithmetic of 16 bits that suits the device.
+        """
         self._folder = folder
         self._device = device
+        self._half = half
         self._model: Any = None
         self._tokenizer: Any = None
 
@@ -69,7 +77,7 @@ class FeelingReader:
                 param="emotion.text",
             )
         # 16 bits are slow on a CPU, and it is small.
-        dtype = torch.float32 if self._device == "cpu" else torch.float16
+        dtype = torch.float32 if self._device == "cpu" else getattr(torch, self._half)
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(self._folder)
         self._model = transformers.AutoModelForCausalLM.from_pretrained(
             self._folder, dtype=dtype, use_safetensors=True

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -14,6 +14,7 @@ from speechhub_indextts.features import Features
 from speechhub_indextts.packages import torch
 from speechhub_indextts.placement import Placement
 from speechhub_indextts.settings import IndexTtsSettings
+from speechhub_indextts.soundness import halve_vocoder, watched
 
 SAMPLE_RATE: Final = 22_050
 TENSORS: Final = ("semantic_mean", "semantic_std")
@@ -59,7 +60,8 @@ class Generation(ABC):
     """Tokens that are spoken in one go, where the operator names no number."""
     most_codes: ClassVar[int]
     """Codes of a segment of half a minute."""
-    half: ClassVar[torch.dtype]
+    half: torch.dtype
+    """Half precision of the GPT."""
 
     def __init__(self, tts: Any, settings: IndexTtsSettings, placement: Placement) -> None:
         """Take over what the package loaded.
@@ -77,6 +79,8 @@ class Generation(ABC):
         tts.gpt.requires_grad_(requires_grad=False)
         if placement.by_stages:
             self._settle()
+        if placement.effort.vocoder_half:
+            halve_vocoder(tts.bigvgan)
         for module in (
             tts.gpt.inference_model,
             tts.s2mel.models["cfm"].estimator,
@@ -84,6 +88,10 @@ class Generation(ABC):
             tts.semantic_model,
         ):
             module.register_forward_pre_hook(lambda *_: self.on_step())
+
+    def watched(self) -> AbstractContextManager[None]:
+        """Return a context in which a model that computes no numbers raises `NotNumbersError`."""
+        return watched(self._tts)
 
     @property
     def _sampling(self) -> dict[str, float]:

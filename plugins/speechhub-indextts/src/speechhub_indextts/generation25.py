@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +35,6 @@ class Generation25(Generation):
 
     segment_tokens = 60
     most_codes = 750
-    half = torch.bfloat16
 
     def __init__(
         self,
@@ -62,11 +62,15 @@ class Generation25(Generation):
             )
         from indextts25 import IndexTTS25  # noqa: PLC0415  # packages.py comes first
 
-        self._api: Any = IndexTTS25(
-            model_dir=view,
-            device="cpu" if placement.by_stages else placement.device,
-            fp16=placement.half,
-        )
+        self.half = getattr(torch, placement.half_name)
+        with _gpt_in(self.half):
+            self._api: Any = IndexTTS25(
+                model_dir=view,
+                device="cpu" if placement.by_stages else placement.device,
+                fp16=placement.half,
+            )
+        if self._api._tts.dtype is not None:  # noqa: SLF001  # it has half precision, and calls it bfloat16
+            self._api._tts.dtype = self.half  # noqa: SLF001
         self._marks = marks
         self._front = Front(settings, normalizers)
         tts = self._api._tts  # noqa: SLF001  # its API has no vectors
@@ -158,6 +162,17 @@ class Generation25(Generation):
 
 def _sign(sign: str, replacements: Mapping[str, str]) -> str:
     return sign if sign in ":\uff1a" else replacements[sign]
+
+
+@contextmanager
+def _gpt_in(half: torch.dtype) -> Iterator[None]:
+    """Have the package's only half precision, bfloat16, be another one for its GPT."""
+    kind = indextts25.infer_v2_5.UnifiedVoice
+    kind.bfloat16 = lambda gpt: gpt.to(half)
+    try:
+        yield
+    finally:
+        del kind.bfloat16
 
 
 def _key(path: str) -> Any:

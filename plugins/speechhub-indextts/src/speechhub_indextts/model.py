@@ -11,6 +11,7 @@ from speechhub_indextts.checkpoint import Generation as Number
 from speechhub_indextts.generation import Generation
 from speechhub_indextts.generation2 import Generation2
 from speechhub_indextts.generation25 import Generation25
+from speechhub_indextts.gpu import Gpu, meet, wanted_effort
 from speechhub_indextts.layout import lay_out
 from speechhub_indextts.packages import quiet, torch
 from speechhub_indextts.placement import Placement, Sizes, plan
@@ -35,7 +36,9 @@ def place(checkpoint: Checkpoint, context: LoadContext, settings: IndexTtsSettin
         EngineLoadError: They do not fit.
     """
     sizes = Sizes(gpt=0, acoustic=0, vocoder=0, listener=0, speaker=0, feeling=0)
+    gpu = Gpu(capability=(0, 0), memory_bytes=0, runtime_bytes=0)
     if context.device != "cpu":
+        gpu = meet(context)
         try:
             with quiet():
                 sizes = sizes_of(
@@ -50,18 +53,24 @@ def place(checkpoint: Checkpoint, context: LoadContext, settings: IndexTtsSettin
     placement = plan(
         sizes,
         device=context.device,
-        memory_bytes=context.memory_bytes,
+        memory_bytes=gpu.memory_bytes,
+        generation=checkpoint.generation.value,
+        capability=gpu.capability,
+        runtime_bytes=gpu.runtime_bytes,
+        effort=wanted_effort(settings, checkpoint.generation.value),
         dtype=settings.dtype,
         analysis=settings.analysis,
         feeling_device=settings.emotion_device,
     )
     log.info(
-        "placed: analysis %s, GPT in half precision %s, emotion model on %s, %.2f GB at most",
+        "placed: analysis %s, GPT in %s, emotion model on %s, %.2f GB at most",
         placement.analysis,
-        placement.half,
+        placement.half_name if placement.half else "float32",
         placement.feeling_device,
         placement.needed_bytes / 1e9,
     )
+    if placement.steps:
+        log.warning("for lack of memory on %s: %s", context.device, ", ".join(placement.steps))
     return placement
 
 

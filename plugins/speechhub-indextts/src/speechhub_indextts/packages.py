@@ -13,7 +13,7 @@ os.environ["TQDM_DISABLE"] = "1"  # a bar for each segment would become lines in
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["INDEXTTS_LOG_LEVEL"] = "ERROR"  # warnings quote the text
 
-from speechhub.engine import EngineLoadError, forbid_code_in_weights
+from speechhub.engine import EngineLoadError, explain_cuda, forbid_code_in_weights
 from speechhub_indextts.standins import leave_out_nemo_audio, torchaudio_stand_in
 
 try:
@@ -25,10 +25,11 @@ try:
     logging.getLogger("indextts25").setLevel(logging.ERROR)  # as above
     with warnings.catch_warnings(action="ignore"):
         import indextts25.infer_v2_5
-except ImportError as error:
-    raise EngineLoadError(
-        f"The engine indextts lacks {error.name or error}: it needs what its engine-requirements.txt lists, "
-        "in an environment of its own. See docs/engines/indextts.md."
+except (ImportError, OSError) as error:
+    lacking = getattr(error, "name", None) or error
+    raise explain_cuda(error, engine="indextts", device="the GPU") or EngineLoadError(
+        f"The engine indextts lacks {lacking}: it needs what its engine-requirements.txt lists, in an "
+        "environment of its own. See docs/engines/indextts.md."
     ) from error
 
 # Half of the files are .pth, which the packages read by torch.load without saying how.

@@ -1,22 +1,27 @@
 """Where the models of one checkpoint go: a sum, and the best plan that fits it. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
-from speechhub.engine import EngineLoadError
+from speechhub.engine import EngineLoadError, arithmetic_of
+from speechhub_indextts.economy import (
+    FLOAT32_BYTES,
+    HALF_BYTES,
+    PACES,
+    STEPS,
+    Effort,
+    Pace,
+    at_work_bytes,
+    lessened,
+)
 
-FLOAT32_BYTES: Final = 4
-HALF_BYTES: Final = 2
 RUNTIME_BYTES: Final = 500_000_000
-"""CUDA itself: context, kernels, cuBLAS's workspace."""
-SPEAKING_BYTES: Final = 750_000_000
-"""What speaking takes beside the weights, at most: half a minute after a reference of 15 s. The GPT's keys
-and values take 0.64 GB in half precision, and so does the vocoder after it. Computed by
-benchmarks/indextts_memory.py, and rounded up for what CUDA's allocator wastes."""
-SPEAKING_FLOAT32_BYTES: Final = 1_450_000_000
-"""The same with a GPT in float32, whose keys and values take twice as much."""
+"""CUDA itself, where it cannot be measured: context, kernels, workspace. Others saw 0.29 to 0.67 GB."""
+MARGIN_BYTES: Final = 100_000_000
+"""Left alone for what CUDA's libraries load later."""
 ANALYSING_BYTES: Final = 350_000_000
-"""The same for a recording of 15 s in w2v-bert, which takes 0.29 GB."""
+"""What a recording of 15 s takes in w2v-bert beside the weights: 0.29 GB, and what is wasted."""
 READING_BYTES: Final = 100_000_000
 """The same for the emotion model and a description of 1000 characters."""
 
@@ -51,6 +56,13 @@ class Placement:
     feeling_device: str
     needed_bytes: int = 0
     """On the device, at most."""
+    half_name: str = "float16"
+    """Half precision of the GPT, as PyTorch names it: IndexTTS-2 was made for float16."""
+    feeling_half: str = "float16"
+    """Half precision of the emotion model, which was made for bfloat16."""
+    effort: Effort = Effort()  # noqa: RUF009  # frozen
+    steps: tuple[str, ...] = ()
+    """What was given up for lack of memory, for people."""
 
     @property
     def by_stages(self) -> bool:
@@ -68,11 +80,63 @@ class Placement:
         return self.device if self.analysis == "device" else "cpu"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A way to run a checkpoint, and what it takes."""
+
+    sizes: Sizes
+    pace: Pace
+    runtime_bytes: int
+    half: bool
+    analysis: str
+    effort: Effort = Effort()  # noqa: RUF009  # frozen
+
+    def parts_bytes(self) -> dict[str, int]:
+        """Return what stays on the device while it speaks, by name."""
+        sizes = self.sizes
+        parts = {
+            "CUDA": self.runtime_bytes,
+            "GPT": sizes.gpt * (HALF_BYTES if self.half else FLOAT32_BYTES),
+            "acoustic model": sizes.acoustic * FLOAT32_BYTES,
+            "vocoder": sizes.vocoder * (HALF_BYTES if self.effort.vocoder_half else FLOAT32_BYTES),
+        }
+        if self.analysis == "device":
+            parts["analysis of voices"] = (sizes.listener + sizes.speaker) * FLOAT32_BYTES
+        return parts
+
+    def peak_bytes(self) -> int:
+        """Return what it takes on the device at most, without the emotion model."""
+        resident = sum(self.parts_bytes().values())
+        analysers = (self.sizes.listener + self.sizes.speaker) * FLOAT32_BYTES
+        visiting = analysers if self.analysis == "staged" else 0
+        listening = 0 if self.analysis == "cpu" else visiting + ANALYSING_BYTES
+        return resident + max(at_work_bytes(self.pace, self.effort, half=self.half), listening)
+
+    def lessened(self) -> Iterator[tuple[tuple[str, ...], "Need"]]:
+        """Yield this with nothing given up, then with one step after the other that saves memory."""
+        steps: tuple[str, ...] = ()
+        need = self
+        yield steps, need
+        for name, change in STEPS:
+            less = need.with_effort(lessened(need.effort, change))
+            if less.peak_bytes() < need.peak_bytes():
+                steps, need = (*steps, name), less
+                yield steps, need
+
+    def with_effort(self, effort: Effort) -> "Need":
+        """Return this with another effort."""
+        return replace(self, effort=effort)
+
+
 def plan(
     sizes: Sizes,
     *,
     device: str,
     memory_bytes: int | None,
+    generation: str = "2",
+    capability: tuple[int, int] = (8, 0),
+    runtime_bytes: int = RUNTIME_BYTES,
+    effort: Effort = Effort(),  # noqa: B008  # frozen
     dtype: str = "auto",
     analysis: str = "auto",
     feeling_device: str = "auto",
@@ -82,71 +146,85 @@ def plan(
     Args:
         sizes: Of the checkpoint.
         device: ``cpu`` or ``cuda:0`` …
-        memory_bytes: What may be taken there; None if nobody knows, and then everything goes there.
-        dtype: The operator's wish for the GPT; ``auto`` is half on a GPU.
+        memory_bytes: What may be taken there, CUDA's own part included; None if nobody knows, and then
+            everything goes there.
+        generation: ``2`` or ``2.5``.
+        capability: The GPU's compute capability.
+        runtime_bytes: What CUDA itself takes, measured at load.
+        effort: How the operator wants texts to be spoken.
+        dtype: The operator's wish for the GPT; ``auto`` is half on a GPU, or float32 where that is faster
+            and fits.
         analysis: The operator's wish for w2v-bert; ``auto`` is the first of ``device``, ``staged`` and
             ``cpu`` that fits.
         feeling_device: The operator's wish for the emotion model; ``auto`` is the device if there is room.
 
     Raises:
-        EngineLoadError: It does not fit, whatever is done; the message does the sum.
+        EngineLoadError: It does not fit, whatever is given up; the message does the sum.
     """
     if device == "cpu":
-        return Placement(device="cpu", half=False, analysis="device", feeling_device="cpu")
-    half = dtype != "float32"
+        return Placement(device="cpu", half=False, analysis="device", feeling_device="cpu", effort=effort)
+    row = arithmetic_of(capability)
+    room = None if memory_bytes is None else memory_bytes - MARGIN_BYTES
+    names = ("float16" if generation == "2" else row.half, row.half)
+    halves = [dtype != "float32"]
+    if dtype == "auto" and row.prefers_float32:
+        halves = [False, True]
     choices = ("device", "staged", "cpu") if analysis == "auto" else (analysis,)
-    for choice in choices:
-        needed = peak_bytes(sizes, half=half, analysis=choice)
-        if memory_bytes is not None and needed > memory_bytes:
-            continue
-        with_feeling = needed + FLOAT32_BYTES // 2 * sizes.feeling + READING_BYTES
-        there = feeling_device == "auto" and sizes.feeling and with_feeling <= (memory_bytes or with_feeling)
-        if feeling_device not in ("auto", "cpu"):
-            there = True
-        return Placement(
-            device=device,
-            half=half,
-            analysis=choice,
-            feeling_device=(device if feeling_device == "auto" else feeling_device) if there else "cpu",
-            needed_bytes=with_feeling if there else needed,
-        )
-    raise EngineLoadError(
-        _refusal(sizes, half=half, analysis=choices[-1], device=device, free=memory_bytes or 0)
+    need = None
+    for half in halves:
+        for choice in choices:
+            need = Need(
+                sizes=sizes,
+                pace=PACES[generation],
+                runtime_bytes=runtime_bytes,
+                half=half,
+                analysis=choice,
+                effort=effort,
+            )
+            # Only the last resort gives up what is heard.
+            last = half is halves[-1] and choice == choices[-1]
+            for steps, less in need.lessened() if last else [((), need)]:
+                need = less
+                if room is None or less.peak_bytes() <= room:
+                    return _placed(less, steps, device, room, feeling_device, names)
+    assert need is not None  # noqa: S101  # there is always a choice
+    raise EngineLoadError(_refusal(need, device=device, free=memory_bytes or 0))
+
+
+def _placed(
+    need: Need,
+    steps: tuple[str, ...],
+    device: str,
+    room: int | None,
+    feeling_device: str,
+    names: tuple[str, str],
+) -> Placement:
+    needed, sizes = need.peak_bytes(), need.sizes
+    with_feeling = needed + FLOAT32_BYTES // 2 * sizes.feeling + READING_BYTES
+    there = feeling_device == "auto" and sizes.feeling > 0 and with_feeling <= (room or with_feeling)
+    if feeling_device not in ("auto", "cpu"):
+        there = True
+    return Placement(
+        device=device,
+        half=need.half,
+        analysis=need.analysis,
+        feeling_device=(device if feeling_device == "auto" else feeling_device) if there else "cpu",
+        needed_bytes=with_feeling if there else needed,
+        half_name=names[0],
+        feeling_half=names[1],
+        effort=need.effort,
+        steps=steps,
     )
 
 
-def parts_bytes(sizes: Sizes, *, half: bool, analysis: str) -> dict[str, int]:
-    """Return what stays on the device while it speaks, by name."""
-    parts = {
-        "CUDA": RUNTIME_BYTES,
-        "GPT": sizes.gpt * (HALF_BYTES if half else FLOAT32_BYTES),
-        "acoustic model": sizes.acoustic * FLOAT32_BYTES,
-        "vocoder": sizes.vocoder * FLOAT32_BYTES,
-    }
-    if analysis == "device":
-        parts["analysis of voices"] = (sizes.listener + sizes.speaker) * FLOAT32_BYTES
-    return parts
-
-
-def peak_bytes(sizes: Sizes, *, half: bool, analysis: str) -> int:
-    """Return what a placement takes on the device at most, without the emotion model."""
-    resident = sum(parts_bytes(sizes, half=half, analysis=analysis).values())
-    visiting = (sizes.listener + sizes.speaker) * FLOAT32_BYTES if analysis == "staged" else 0
-    listening = 0 if analysis == "cpu" else visiting + ANALYSING_BYTES
-    return resident + max(_speaking_bytes(half=half), listening)
-
-
-def _speaking_bytes(*, half: bool) -> int:
-    return SPEAKING_BYTES if half else SPEAKING_FLOAT32_BYTES
-
-
-def _refusal(sizes: Sizes, *, half: bool, analysis: str, device: str, free: int) -> str:
-    parts = parts_bytes(sizes, half=half, analysis=analysis) | {"at work": _speaking_bytes(half=half)}
-    parts["at work"] += peak_bytes(sizes, half=half, analysis=analysis) - sum(parts.values())
-    total = sum(parts.values())
+def _refusal(need: Need, *, device: str, free: int) -> str:
+    parts = need.parts_bytes()
+    parts["at work"] = need.peak_bytes() - sum(parts.values())
+    parts["margin"] = MARGIN_BYTES
     terms = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in parts.items())
-    advice = "" if half else ' Engine option dtype = "half" halves the GPT.'
+    advice = "" if need.half else ' Engine option dtype = "half" halves the GPT.'
     return (
-        f"{device} has {free / 1e9:.2f} GB free, and this model needs {total / 1e9:.2f} GB there: {terms}."
+        f"{device} has {free / 1e9:.2f} GB free, and this model, with all given up that can be, needs "
+        f"{sum(parts.values()) / 1e9:.2f} GB there: {terms}."
         f'{advice} It also runs on the CPU: [engines.indextts] device = "cpu".'
     )

@@ -1,0 +1,93 @@
+"""What speaking takes beside the weights, and what can be given up to take less. Pure.
+
+The figures are computed by benchmarks/indextts_memory.py, which prints them beside these sums.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+HALF_BYTES: Final = 2
+FLOAT32_BYTES: Final = 4
+WASTE: Final = 1.18
+"""By how much CUDA's allocator takes more than is asked of it, with what cuDNN works in. An assumption."""
+PREFIX_TOKENS: Final = 34 + 122
+"""Positions of the GPT before the first code: voice, emotion and text."""
+CACHE_BYTES: Final = 24 * 2 * 1280
+"""Numbers that the GPT keeps for a position and a beam: keys and values of 24 layers."""
+SCORES_BYTES: Final = 4 * 8194 * FLOAT32_BYTES
+"""Scores of all codes, for a beam."""
+VOCODER_S_BYTES: Final = 21_200_000
+"""What the vocoder takes for a second of speech in float32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What differs between the generations."""
+
+    codes_per_s: int
+    """Codes of the GPT for a second of speech."""
+    flow_bytes: int
+    """What the acoustic model takes after a reference of 15 s, without any speech."""
+    flow_s_bytes: int
+    """What a second of speech adds."""
+    segment_tokens: int
+    """Tokens of a segment that lasts up to 30 s."""
+
+
+PACES: Final = {
+    "2": Pace(codes_per_s=50, flow_bytes=240_000_000, flow_s_bytes=8_780_000, segment_tokens=120),
+    "2.5": Pace(codes_per_s=25, flow_bytes=122_000_000, flow_s_bytes=8_270_000, segment_tokens=60),
+}
+LONGEST_S: Final = 30.0
+"""How long a segment lasts at most, where the operator says nothing, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How a text is spoken, as far as it takes memory."""
+
+    segment_s: float = LONGEST_S
+    """How long a segment may last."""
+    beams: int = 3
+    """Candidates that the search keeps."""
+    vocoder_half: bool = False
+    """Whether the vocoder computes in 16 bits."""
+
+
+STEPS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
+    ("segments of 15 s", {"segment_s": 15.0}),
+    ("one beam", {"beams": 1}),
+    ("vocoder in half precision", {"vocoder_half": True}),
+    ("segments of 8 s", {"segment_s": 8.0}),
+)
+"""What is given up, in this order, which costs least first: shorter segments cost some flow of speech, fewer
+beams some certainty, half precision in the vocoder some clearness. A step that saves nothing is left out."""
+
+
+def at_work_bytes(pace: Pace, effort: Effort, *, half: bool) -> int:
+    """Return what the largest of the three models at work takes beside its weights.
+
+    They work one after the other: the GPT, the acoustic model, the vocoder.
+
+    Args:
+        pace: Of the generation.
+        effort: How the text is spoken.
+        half: Whether the GPT is in half precision.
+    """
+    width = HALF_BYTES if half else FLOAT32_BYTES
+    positions = PREFIX_TOKENS + effort.segment_s * pace.codes_per_s
+    cache = CACHE_BYTES * positions * effort.beams * width
+    gpt = cache * 25 / 24 + SCORES_BYTES * effort.beams  # one layer more, while its keys are put in order
+    flow = pace.flow_bytes + pace.flow_s_bytes * effort.segment_s
+    vocoder = VOCODER_S_BYTES * effort.segment_s / (2 if effort.vocoder_half else 1)
+    return int(WASTE * max(gpt, flow, vocoder))
+
+
+def lessened(effort: Effort, change: Mapping[str, Any]) -> Effort:
+    """Return *effort* with one step's change, as far as that is less than what it has."""
+    less = {
+        name: value if isinstance(value, bool) else min(value, getattr(effort, name))
+        for name, value in change.items()
+    }
+    return replace(effort, **less)

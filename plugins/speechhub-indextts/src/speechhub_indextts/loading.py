@@ -1,0 +1,77 @@
+"""Loading with a look at what comes out: half precision that goes wrong on a card is given up for float32."""
+
+import gc
+import logging
+from dataclasses import replace
+from typing import Final, Protocol
+
+from speechhub.engine import EngineLoadError, Float32Cards, LoadContext
+from speechhub_indextts.generation import free_cached
+from speechhub_indextts.gpu import key_of
+from speechhub_indextts.settings import IndexTtsSettings
+from speechhub_indextts.soundness import NotNumbersError
+
+log = logging.getLogger(__name__)
+
+DAMAGED: Final = (
+    "its weights are damaged, or the device is. Pull the model again; on a GPU, try another driver."
+)
+
+
+class Loadable(Protocol):
+    """As much of the engine as is needed."""
+
+    @property
+    def is_half(self) -> bool:
+        """Whether any model speaks in half precision."""
+        ...
+
+    def bring_up(self, context: LoadContext, settings: IndexTtsSettings) -> None:
+        """Load the model with these options."""
+        ...
+
+    def take_down(self) -> None:
+        """Let it go again."""
+        ...
+
+    def warm_up(self) -> None:
+        """Speak once."""
+        ...
+
+
+def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSettings) -> None:
+    """Load the model; on a GPU, have it speak once, and once more in float32 if that goes wrong.
+
+    Raises:
+        EngineLoadError: It does not compute numbers on this device, or float32 does not fit there.
+    """
+    if context.device == "cpu":
+        engine.bring_up(context, settings)
+        return
+    cards, key = Float32Cards(context.work_dir), key_of(context)
+    if settings.dtype == "auto" and key in cards:
+        log.warning("half precision went wrong on this GPU before: float32")
+        settings = replace(settings, dtype="float32")
+    engine.bring_up(context, settings)
+    try:
+        engine.warm_up()
+    except NotNumbersError as error:
+        if not engine.is_half:
+            raise EngineLoadError(f"The {error} computes no numbers, in float32 either: {DAMAGED}") from error
+        model = str(error)
+    else:
+        return
+    log.warning("the %s computes no numbers in half precision here: once more in float32", model)
+    engine.take_down()
+    gc.collect()
+    free_cached(context.device)
+    try:
+        engine.bring_up(context, replace(settings, dtype="float32"))
+        engine.warm_up()
+    except NotNumbersError as error:
+        raise EngineLoadError(f"The {error} computes no numbers, whatever is tried: {DAMAGED}") from error
+    except EngineLoadError as error:
+        raise EngineLoadError(
+            f"The {model} computes no numbers in half precision on this GPU, and in float32: {error.message}"
+        ) from error
+    cards.add(key)
