@@ -18,6 +18,7 @@ from speechhub.engine.cards import Float32Cards, card_key
 from speechhub.engine.compute import Compute
 from speechhub.engine.cuda import CUDA_ARITHMETIC, CudaArithmetic, arithmetic_of
 from speechhub.engine.cuda_faults import explain_cuda
+from speechhub.engine.held import Held, Stamp, may_hold, stamp_of
 from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.options import (
     EMOTIONS,
@@ -79,6 +80,7 @@ __all__ = [
     "EngineOutOfMemoryError",
     "EngineSpec",
     "Float32Cards",
+    "Held",
     "HubSource",
     "InvalidValueError",
     "LoadContext",
@@ -89,6 +91,7 @@ __all__ = [
     "RequestCancelledError",
     "Segment",
     "Slot",
+    "Stamp",
     "SttCapabilities",
     "SttEngine",
     "SynthesizeRequest",
@@ -106,5 +109,7 @@ __all__ = [
     "card_key",
     "explain_cuda",
     "forbid_code_in_weights",
+    "may_hold",
     "options_of",
+    "stamp_of",
 ]

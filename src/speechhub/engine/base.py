@@ -29,8 +29,12 @@ class _Engine(ABC):
         """Do what `load` will need and no device does: late imports, tables. Optional, and often not called.
 
         A process that stands by for its turn is told to prepare, while another engine has the device: what
-        takes memory there, as making a CUDA context does, belongs into `load`. The host has asked the kernel
+        takes memory there, as making a CUDA context does, belongs into `load`. With PyTorch even
+        ``pin_memory()`` and ``torch.cuda.get_device_capability()`` do that. The host has asked the kernel
         to read `context.model_dir` ahead; it is None where the files are not known yet.
+
+        Up to `context.host_memory_bytes`, weights may wait in the host's memory, so that `load` only has to
+        copy them; `Held` keeps them, and tells `load` if they are not the right ones any more.
 
         Raises:
             EngineLoadError: It cannot be done; `load` will say it again.

@@ -67,6 +67,9 @@ class LoadContext:
     memory_bytes: int | None = None
     """Memory of the device that this engine may take: what the driver shows free as the load begins, when no
     other engine is there. None on the CPU, where the driver does not tell, and in `prepare`."""
+    host_memory_bytes: int | None = None
+    """Memory of the host that `prepare` may put weights into, for `load` to copy onto the device and let go.
+    None where that would not help or the machine has none to spare, and in `load`."""
 
     def settings(self, kind: type[SettingsT]) -> SettingsT:
         """Read `options` into a dataclass of the engine's own, whose fields all have defaults.

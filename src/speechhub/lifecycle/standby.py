@@ -1,8 +1,8 @@
-"""Workers that stand by: started, imports done, files read ahead, and nothing taken of any device."""
+"""Workers that stand by: imports done, weights in the host's memory if it has room, nothing on any device."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import structlog
@@ -15,21 +15,40 @@ log = structlog.get_logger()
 
 Mode = Literal["auto", "on", "off"]
 RESERVE_BYTES: Final = 2 * 1024**3
-"""What ``auto`` leaves to the rest of the machine, beyond what the model itself is said to take."""
+"""What ``auto`` leaves to the rest of the machine, beyond what the model itself is said to take; what weights
+in the host's memory leave to it in any mode."""
+SHORT_BYTES: Final = 1024**3
+"""When the machine has less to spare than this, weights that wait are given up."""
+LOOK_EVERY_S: Final = 2.0
+"""Between two looks at what the machine has to spare, while somebody stands by."""
+LIBRARIES_BYTES: Final = 1024**3
+"""What an engine's process takes before it has weights. PyTorch with transformers takes 0.6 GB here."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Standby:
-    target: str
+    placement: Placement
+    context: LoadContext
+    """What it was told; with `LoadContext.host_memory_bytes`, its engine may hold weights."""
     task: asyncio.Task[Worker]
     """Starts the process and prepares it; its result stands by."""
+
+    @property
+    def target(self) -> str:
+        return self.placement.target
+
+    @property
+    def promised_bytes(self) -> int:
+        """What it may yet take of the host's memory; what it has taken is seen there."""
+        return 0 if self.task.done() else self.context.host_memory_bytes or 0
 
 
 class Standbys:
     """At most one prepared worker for each exclusive device; belongs to a manager and ends with it.
 
     One that stands by never counts as holding its device. One that dies, or cannot be made, is forgotten:
-    the next load starts cold, and says what is wrong if it is still wrong then.
+    the next load starts cold, and says what is wrong if it is still wrong then. So is one when the machine's
+    memory gets short.
     """
 
     def __init__(
@@ -38,6 +57,7 @@ class Standbys:
         *,
         mode: Mode,
         available_bytes: Callable[[], int],
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """Keep none yet.
 
@@ -45,10 +65,13 @@ class Standbys:
             start: Starts a worker's process; it gets the number 0.
             mode: ``auto`` prepares where the machine has memory to spare, ``on`` always, ``off`` never.
             available_bytes: How much it has to spare.
+            look_every_s: Seconds between two looks at that, while somebody stands by.
         """
         self._start = start
         self._mode = mode
         self._available_bytes = available_bytes
+        self._look_every_s = look_every_s
+        self._watch: asyncio.Task[None] | None = None
         self._made: dict[str, _Standby] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -68,9 +91,7 @@ class Standbys:
         if self.target(device) == placement.target or not self._allowed(placement):
             return
         self.drop(device)
-        task = asyncio.create_task(self._prepare(placement, context), name=f"speechhub-standby-{device}")
-        task.add_done_callback(_look)
-        self._made[device] = _Standby(target=placement.target, task=task)
+        self._begin(placement, replace(context, host_memory_bytes=self._for_weights(placement)))
 
     async def take(self, placement: Placement) -> Worker | None:
         """Hand over the worker that stands by for *placement*; None if none does, or it has died.
@@ -99,12 +120,63 @@ class Standbys:
         """End all; return when they are reaped."""
         for device in list(self._made):
             self.drop(device)
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     def _allowed(self, placement: Placement) -> bool:
         if self._mode != "auto":
             return self._mode == "on"
-        return self._available_bytes() >= placement.model.memory_bytes + RESERVE_BYTES
+        return self._spare_bytes() >= placement.model.memory_bytes + RESERVE_BYTES
+
+    def _spare_bytes(self) -> int:
+        """Return what the machine has to spare, without what others that are being prepared may yet take."""
+        return self._available_bytes() - sum(standby.promised_bytes for standby in self._made.values())
+
+    def _for_weights(self, placement: Placement) -> int | None:
+        """Return how much of the host's memory weights may wait in; None if they may not.
+
+        On a CPU they would wait in the very memory that they are to be in, beside the page cache, which has
+        them already.
+        """
+        if placement.device.kind == "cpu":
+            return None
+        left = self._spare_bytes() - RESERVE_BYTES - LIBRARIES_BYTES
+        if placement.model.memory_bytes:
+            # Twice: there they can have 32 bits. Not all there is: other devices have standbys, too.
+            left = min(left, 2 * placement.model.memory_bytes)
+        return left if left > 0 else None
+
+    def _begin(self, placement: Placement, context: LoadContext) -> None:
+        device = placement.device.name
+        task = asyncio.create_task(self._prepare(placement, context), name=f"speechhub-standby-{device}")
+        task.add_done_callback(_look)
+        self._made[device] = _Standby(placement=placement, context=context, task=task)
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._look_at_memory(), name="speechhub-standby-memory")
+
+    async def _look_at_memory(self) -> None:
+        """Give up what waits when memory gets short; end when nothing does."""
+        while self._made:
+            await asyncio.sleep(self._look_every_s)
+            for device, standby in list(self._made.items()):
+                holds = standby.context.host_memory_bytes is not None
+                if not _usable(standby) or not (holds or self._mode == "auto"):
+                    continue
+                if (spare_bytes := self._available_bytes()) >= SHORT_BYTES:
+                    break
+                log.warning(
+                    "memory is short: a worker that stands by is ended",
+                    model=standby.target,
+                    device=device,
+                    available_mb=spare_bytes // 1024**2,
+                )
+                self.drop(device)
+                await asyncio.gather(*self._ending, return_exceptions=True)
+                if self._mode == "on" and device not in self._made:  # without weights, as it was promised
+                    self._begin(standby.placement, replace(standby.context, host_memory_bytes=None))
 
     async def _prepare(self, placement: Placement, context: LoadContext) -> Worker:
         say = log.bind(model=placement.target, device=placement.device.name)

@@ -44,6 +44,7 @@ from speechhub.worker.protocol import (
 from speechhub.worker.readahead import read_ahead
 from speechhub.worker.splitting import split
 from speechhub.worker.values import from_parts, to_parts
+from speechhub.worker.victim import be_first_victim, be_like_others
 
 MAX_TRACEBACK_CHARS: Final = 64_000
 """How much of a traceback is sent; its end, which is where the exception was raised, is kept."""
@@ -94,6 +95,8 @@ class Child:
         self._made: SttEngine | TtsEngine | None = None
         """The engine, imported and made, before it has a model."""
         self._import_s = 0.0
+        self._victim: str | None = None
+        """What `be_like_others` wants."""
         self._engine: SttEngine | TtsEngine | None = None
         self._worked_s = 0.0
         """How long the engine has worked on the call that runs, or ran last."""
@@ -187,6 +190,7 @@ class Child:
 
     def _prepare(self, frame: Frame) -> None:
         context = from_parts(LoadContext, frame.parts)
+        self._victim = be_first_victim()
         engine = self._make(frame)
         if context.model_dir is not None:
             read_ahead(context.model_dir)
@@ -197,6 +201,7 @@ class Child:
         context = from_parts(LoadContext, frame.parts)
         if self._made is not None:
             self._import_s = 0.0  # it took no time of this load's
+            be_like_others(self._victim)
         engine = self._made or self._make(frame)
         started = time.monotonic()
         engine.load(context)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from speechhub.engine import Slot
+from speechhub.engine import LoadContext, Slot
 from speechhub.errors import EngineLoadError
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.standby import RESERVE_BYTES, Standbys
+from speechhub.lifecycle.placement import Device
+from speechhub.lifecycle.standby import LIBRARIES_BYTES, RESERVE_BYTES, SHORT_BYTES, Standbys
 from speechhub.lifecycle.states import Phase
 from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import Fleet
@@ -21,6 +22,7 @@ MODELS = placements(
     placement("other", device=GPU, slot=Slot.TTS),
     placement("small", device=CPU),
 )
+CONTEXT = LoadContext(model="tts", model_dir=None, device="cuda:0")
 DEFAULTS = {Slot.STT: "stt", Slot.TTS: "tts"}
 
 
@@ -210,11 +212,101 @@ async def test_auto_needs_memory_to_spare(fleet, mode, spare, expected):
     """The model's own need, and a reserve for the rest of the machine."""
     standbys = Standbys(fleet, mode=mode, available_bytes=lambda: RESERVE_BYTES + spare)
 
-    standbys.prepare(MODELS["tts"], None)
+    standbys.prepare(MODELS["tts"], CONTEXT)
 
     assert (standbys.target("cuda:0") == "tts") is expected
     await standbys.close()
     assert not fleet.alive
+
+
+async def told(fleet, model, spare_bytes, *, mode="on"):
+    """Return how much of the host's memory a worker that stands by is told that weights may take."""
+    standbys = Standbys(
+        fleet, mode=mode, available_bytes=lambda: RESERVE_BYTES + LIBRARIES_BYTES + spare_bytes
+    )
+    standbys.prepare(model, CONTEXT)
+    await standbys.settle()
+    await standbys.close()
+    return fleet.started[-1].context_of_prepare.host_memory_bytes
+
+
+@pytest.mark.parametrize("mode", ["on", "auto"])
+@pytest.mark.parametrize(
+    ("memory_bytes", "spare_bytes", "expected"),
+    [(10, 7, 7), (10, 20, 20), (10, 21, 20), (0, 1000, 1000), (10, 0, None), (10, -5, None)],
+)
+async def test_weights_wait_where_the_host_has_room(fleet, mode, memory_bytes, spare_bytes, expected):
+    """What is left after the reserve and the libraries; at most twice what the model takes on its device."""
+    assert await told(fleet, placement("tts", memory_bytes=memory_bytes), spare_bytes, mode=mode) == expected
+
+
+async def test_weights_of_a_cpu_engine_do_not_wait(fleet):
+    """They would be in the host's memory twice."""
+    exclusive = Device(name="cpu", exclusive=True)
+
+    assert await told(fleet, placement("tts", device=exclusive), 1000) is None
+
+
+async def test_two_devices_are_not_promised_the_same_memory(fleet):
+    """What the first may still take is not the second's; what it took, the machine shows."""
+    fleet.prepare_gate.clear()
+    spare = RESERVE_BYTES + LIBRARIES_BYTES + 25
+    standbys = Standbys(fleet, mode="on", available_bytes=lambda: spare)
+    gpus = [Device(name=f"cuda:{index}", exclusive=True) for index in range(3)]
+    standbys.prepare(placement("a", device=gpus[0]), CONTEXT)
+    standbys.prepare(placement("b", device=gpus[1]), CONTEXT)
+    fleet.prepare_gate.set()
+    await standbys.settle()
+    standbys.prepare(placement("c", device=gpus[2]), CONTEXT)
+    await standbys.settle()
+
+    assert [worker.context_of_prepare.host_memory_bytes for worker in fleet.started] == [20, 5, 20]
+    await standbys.close()
+
+
+@pytest.mark.parametrize(("mode", "left"), [("auto", []), ("on", [None])])
+async def test_worker_that_stands_by_goes_when_memory_gets_short(fleet, mode, left):
+    """All of it; where a worker must stand by in any case, another one comes that holds no weights."""
+    spare = 10 * RESERVE_BYTES
+    standbys = Standbys(fleet, mode=mode, available_bytes=lambda: spare, look_every_s=0)
+    standbys.prepare(MODELS["tts"], CONTEXT)
+    await standbys.settle()
+    [first] = fleet.started
+    assert first.context_of_prepare.host_memory_bytes
+
+    spare = SHORT_BYTES
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert first in fleet.alive, "as little is not too little"
+    spare = SHORT_BYTES - 1
+    await settled(lambda: first not in fleet.alive)
+    await settled(lambda: len(fleet.started) == 1 + len(left))
+    await standbys.settle()
+
+    assert [worker.context_of_prepare.host_memory_bytes for worker in fleet.alive] == left
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(fleet.started) == 1 + len(left), "and that one stays"
+    await standbys.close()
+    assert not fleet.alive
+
+
+async def test_memory_is_not_looked_at_when_nobody_stands_by(fleet):
+    """The look ends with the last, and begins again with the next."""
+    looks = 0
+
+    def available():
+        nonlocal looks
+        looks += 1
+        return 10 * RESERVE_BYTES
+
+    standbys = Standbys(fleet, mode="auto", available_bytes=available, look_every_s=0)
+    for _ in range(2):
+        standbys.prepare(MODELS["tts"], CONTEXT)
+        await settled(lambda seen=looks: looks > seen + 5)
+        standbys.drop("cuda:0")
+        await settled(lambda: not fleet.alive and standbys._watch.done())
+    await standbys.close()
 
 
 def write(root, files):

@@ -11,6 +11,7 @@ from speechhub.engine import (
     Call,
     DeviceMemory,
     Float32Cards,
+    Held,
     LoadContext,
     Segment,
     SttEngine,
@@ -24,7 +25,8 @@ from speechhub_qwen_asr.ears import Ears
 from speechhub_qwen_asr.fitting import explained, fit
 from speechhub_qwen_asr.generation import Wish
 from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, UNSPACED, code_of
-from speechhub_qwen_asr.model import held_memory, load_model, set_threads
+from speechhub_qwen_asr.model import Loaded, held_memory, load_model, set_threads
+from speechhub_qwen_asr.prepared import prepare_model, stamp_of_model
 from speechhub_qwen_asr.recognizer import SAMPLE_RATE, Clip, Deltas, Heard, Recognizer
 from speechhub_qwen_asr.sentences import split_into_sentences
 from speechhub_qwen_asr.settings import QwenAsrSettings
@@ -38,14 +40,22 @@ NO_END: Final = "The text of a passage had no end and was cut off: words may be 
 class QwenAsrEngine(SttEngine):
     """Qwen3-ASR on PyTorch."""
 
+    def __init__(self) -> None:
+        self._held: Held[Loaded] = Held()
+
+    def prepare(self, context: LoadContext) -> None:
+        """Read the weights into the host's memory, if there is room; the imports are done already."""
+        prepare_model(context, context.settings(QwenAsrSettings), self._held)
+
     def load(self, context: LoadContext) -> None:
         """Load the model, and the aligner if there is one, and listen once, so that all is in place."""
         self._threads = context.threads
         cards = Float32Cards(context.work_dir)
         fitting = fit(context, context.settings(QwenAsrSettings), cards)
         self._settings = settings = fitting.settings
+        held = self._held.take(stamp_of_model(context, settings))
         with explained(context.device):
-            self._asr: Any = load_model(context, settings)
+            self._asr: Any = load_model(context, settings, held)
             recognizer = Recognizer(self._asr, repetition_penalty=settings.repetition_penalty)
             self._recognizer = Ears(self._asr, recognizer, fitting, cards)
             self._recognizer.warm_up()

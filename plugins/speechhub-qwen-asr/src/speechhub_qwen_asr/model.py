@@ -1,6 +1,7 @@
 """Loading: from a folder to a model that is ready to listen."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ try:
     from speechhub_qwen_asr import devices
     from speechhub_qwen_asr.checkpoint import Checkpoint
     from speechhub_qwen_asr.hooks import keep_encoder_windows, score_last_position_only
+    from speechhub_qwen_asr.suiting import suit
 except (ImportError, OSError) as error:
     lacking = getattr(error, "name", None) or error
     raise explain_cuda(error, engine="qwen-asr", device="the GPU") or EngineLoadError(
@@ -32,18 +34,97 @@ MAX_THREADS = 8
 """Most CPU threads to take unasked."""
 
 
-def load_model(context: LoadContext, settings: QwenAsrSettings) -> Any:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model in the host's memory, ready but for its device."""
+
+    asr: Any
+    """A ``Qwen3ASRModel`` with its hooks; with the aligner, if there is one."""
+    weights_bytes: int
+    """Of model and aligner together, in their files."""
+
+
+class Folders:
+    """The files of a model, and of its aligner if there is one: looked at, and not read yet."""
+
+    def __init__(self, context: LoadContext, settings: QwenAsrSettings) -> None:
+        """Look at them.
+
+        Raises:
+            EngineLoadError: A folder holds no such model, or not all of it.
+        """
+        self.model = Checkpoint(context.model_dir, f"model {context.model!r}")
+        folder = aligner_folder(context, settings)
+        self.aligner = Checkpoint(folder, "the aligner", aligner=True) if folder else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all weights."""
+        return self.model.size_bytes + (self.aligner.size_bytes if self.aligner else 0)
+
+
+def load_model(context: LoadContext, settings: QwenAsrSettings, held: Loaded | None = None) -> Any:
     """Return a ``Qwen3ASRModel`` with its hooks, on its device; the aligner too, if there is one.
+
+    Args:
+        context: Of `load`.
+        settings: The operator's options.
+        held: What `read_model` made in `prepare`; None reads it now.
 
     Raises:
         EngineLoadError: A folder holds no such model, or not all of it, or the device cannot run it.
     """
     set_threads(context.threads)
-    checkpoint = Checkpoint(context.model_dir, f"model {context.model!r}")
-    folder = _aligner_folder(context, settings)
-    aligner = Checkpoint(folder, "the aligner", aligner=True) if folder else None
+    device = context.device
+    if held is None:
+        folders = Folders(context, settings)
+        aligner_device = _aligner_device(folders.size_bytes, folders.aligner, device, settings)
+        keywords = _keywords(device, settings), _keywords(aligner_device, settings)
+        asr = read_model(context, folders, *keywords).asr
+    else:
+        asr = held.asr
+        aligner_device = _aligner_device(held.weights_bytes, asr.forced_aligner, device, settings)
+        keywords = _keywords(device, settings), _keywords(aligner_device, settings)
     try:
-        asr, aligner_device = _load(checkpoint, aligner, context.device, settings)
+        asr.model.to(device)
+        suit(asr.model, **keywords[0])
+        asr.device, asr.dtype = asr.model.device, asr.model.dtype
+        if asr.forced_aligner is not None:
+            asr.forced_aligner.model.to(aligner_device)
+            suit(asr.forced_aligner.model, **keywords[1])
+            asr.forced_aligner.device = asr.forced_aligner.model.device
+    except (RuntimeError, AssertionError) as error:
+        raise EngineLoadError(f"Device {device} cannot be used: {error}") from error
+    return asr
+
+
+def read_model(
+    context: LoadContext, folders: Folders, keywords: dict[str, Any], aligner_keywords: dict[str, Any]
+) -> Loaded:
+    """Read all weights into the host's memory.
+
+    Args:
+        context: Of `prepare` or of `load`.
+        folders: Where they are.
+        keywords: For ``from_pretrained`` of the model: arithmetic and attention.
+        aligner_keywords: The same for the aligner.
+
+    Raises:
+        EngineLoadError: They are damaged, or incomplete.
+    """
+    checkpoint, aligner = folders.model, folders.aligner
+    try:
+        # Without device_map, which needs accelerate: the weights pass through the host's memory once.
+        asr = Qwen3ASRModel.from_pretrained(
+            str(checkpoint.folder),
+            forced_aligner=str(aligner.folder) if aligner else None,
+            forced_aligner_kwargs=aligner_keywords,
+            **keywords,
+        )
+        models = [asr.model.thinker, *([asr.forced_aligner.model.thinker] if aligner else [])]
+        for thinker in models:
+            keep_encoder_windows(thinker.audio_tower)
+        score_last_position_only(asr.model.thinker.lm_head)
     except Exception as error:  # transformers and torch raise all kinds
         raise EngineLoadError(
             f"Qwen3-ASR cannot load model {context.model!r} on {context.device}: "
@@ -52,15 +133,7 @@ def load_model(context: LoadContext, settings: QwenAsrSettings) -> Any:
     _check(checkpoint, asr.model)
     if aligner is not None:
         _check(aligner, asr.forced_aligner.model)
-    try:
-        asr.model.to(context.device)
-        asr.device = asr.model.device
-        if aligner is not None:
-            asr.forced_aligner.model.to(aligner_device)
-            asr.forced_aligner.device = asr.forced_aligner.model.device
-    except (RuntimeError, AssertionError) as error:
-        raise EngineLoadError(f"Device {context.device} cannot be used: {error}") from error
-    return asr
+    return Loaded(asr=asr, weights_bytes=folders.size_bytes)
 
 
 def held_memory(asr: Any) -> DeviceMemory | None:
@@ -69,7 +142,7 @@ def held_memory(asr: Any) -> DeviceMemory | None:
     return devices.held_memory(str(part.device) for part in parts if part is not None)
 
 
-def _aligner_folder(context: LoadContext, settings: QwenAsrSettings) -> Path | None:
+def aligner_folder(context: LoadContext, settings: QwenAsrSettings) -> Path | None:
     """Return where the aligner is: where the operator says, or with the model; None if there is none."""
     if settings.aligner:
         return Path(settings.aligner).expanduser()
@@ -82,27 +155,15 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads or min(MAX_THREADS, len(os.sched_getaffinity(0))))
 
 
-def _load(
-    checkpoint: Checkpoint, aligner: Checkpoint | None, device: str, settings: QwenAsrSettings
-) -> tuple[Any, str]:
-    aligner_device = devices.choose_aligner_device(
+def _aligner_device(
+    weights_bytes: int, aligner: object | None, device: str, settings: QwenAsrSettings
+) -> str:
+    return devices.choose_aligner_device(
         settings.aligner_device,
         device,
-        free_bytes=devices.free_bytes(device) if aligner else 0,
-        weights_bytes=checkpoint.size_bytes + (aligner.size_bytes if aligner else 0),
+        free_bytes=devices.free_bytes(device) if aligner is not None else 0,
+        weights_bytes=weights_bytes,
     )
-    # Without device_map, which needs accelerate: the weights pass through the host's memory once.
-    asr = Qwen3ASRModel.from_pretrained(
-        str(checkpoint.folder),
-        forced_aligner=str(aligner.folder) if aligner else None,
-        forced_aligner_kwargs=_keywords(aligner_device, settings),
-        **_keywords(device, settings),
-    )
-    models = [asr.model.thinker, *([asr.forced_aligner.model.thinker] if aligner else [])]
-    for thinker in models:
-        keep_encoder_windows(thinker.audio_tower)
-    score_last_position_only(asr.model.thinker.lm_head)
-    return asr, aligner_device
 
 
 def _keywords(device: str, settings: QwenAsrSettings) -> dict[str, Any]:
