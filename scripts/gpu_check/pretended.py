@@ -4,7 +4,7 @@ Imported in an engine's environment, where `PRETENDED_CARD` names the folder of 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +14,27 @@ from unittest.mock import patch
 import torch
 from torch.overrides import TorchFunctionMode
 
-from speechhub.engine import LoadContext
+from speechhub.engine import (
+    Audio,
+    Call,
+    DeviceMemory,
+    LoadContext,
+    SynthesizeRequest,
+    TranscribeRequest,
+    Transcript,
+)
 
 CONTEXT_BYTES: Final = 300_000_000
 """What a CUDA context is pretended to take."""
+WORK_BYTES: Final = 100_000_000
+"""What work is pretended to take while it lasts."""
 LOOK_EVERY: Final = 64
 """Steps of PyTorch between two looks at whether memory is left."""
 FOLDER: Final = "PRETENDED_CARD"
 """Environment variable: the folder in which each process has a file with its bytes, `total` the card's."""
+
+NO_WORK: Final = "PRETENDED_CARD_NO_WORK"
+"""Environment variable: engines leave out their warm-up."""
 
 
 class TouchedError(AssertionError):
@@ -42,7 +55,8 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
         self._file = folder / str(os.getpid())
         self._steps = 0
         self.held_bytes = 0
-        """What this process holds; never less than it was, as nobody tells when a copy is let go."""
+        """What this process holds: of what goes there, only weights are counted, while they are loaded."""
+        self.loading = False
         self.forbidden = False
         """Whether it is another engine's turn."""
 
@@ -69,8 +83,8 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
             kwargs["copy"] = True
             kwargs.pop("non_blocking", None)
         made = func(*args, **kwargs)
-        if isinstance(made, torch.Tensor) and made.device.type == "cpu":
-            self.take(made.element_size() * made.nelement())
+        if isinstance(made, torch.Tensor):
+            self.take(made.element_size() * made.nelement() if self.loading else 0)
         return made
 
     def take(self, size_bytes: int) -> None:
@@ -87,6 +101,26 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
             self.held_bytes -= size_bytes
             raise torch.OutOfMemoryError("CUDA out of memory (pretended).")
         self._write()
+
+    @contextmanager
+    def weights(self) -> Iterator[None]:
+        """Count what goes to the card."""
+        self.loading = True
+        try:
+            yield
+        finally:
+            self.loading = False
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Take memory for work; PyTorch fails in it if the card has none left."""
+        self.held_bytes += WORK_BYTES
+        self._write()
+        try:
+            yield
+        finally:
+            self.held_bytes -= WORK_BYTES
+            self._write()
 
     def free_bytes(self) -> int:
         """Return what the card has left."""
@@ -162,6 +196,21 @@ def on_pretended_card(kind: Any) -> Any:
         def prepare(self, context: LoadContext) -> None:
             with self._card.another_s_turn():
                 super().prepare(context)
+
+        def load(self, context: LoadContext) -> None:
+            with self._card.weights():
+                super().load(context)
+
+        def memory(self) -> DeviceMemory:
+            return DeviceMemory(allocated_bytes=self._card.held_bytes, reserved_bytes=self._card.held_bytes)
+
+        def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
+            with self._card.work():
+                return super().transcribe(batch, call)  # type: ignore[no-any-return]  # as above
+
+        def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
+            with self._card.work():
+                yield from super().synthesize(request, call)
 
     Pretended.__name__ = Pretended.__qualname__ = f"Pretended{kind.__name__}"
     return Pretended

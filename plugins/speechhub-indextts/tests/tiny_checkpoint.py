@@ -176,10 +176,15 @@ def tiny_config(*, newer: bool) -> dict[str, Any]:
     }
 
 
-def build_shared(out: Path) -> Path:
-    """Write what both generations take from other repositories, and the emotion model."""
+def build_shared(out: Path, **w2v_bert: int) -> Path:
+    """Write what both generations take from other repositories, and the emotion model.
+
+    Args:
+        out: Folder to make.
+        w2v_bert: What differs in a larger w2v-bert.
+    """
     torch.manual_seed(1)
-    _write_w2v_bert(out / "hf_cache" / "w2v-bert-2.0")
+    _write_w2v_bert(out / "hf_cache" / "w2v-bert-2.0", w2v_bert)
     package = indextts25.infer_v2_5
     campplus = out / "hf_cache" / "campplus"
     campplus.mkdir()
@@ -189,44 +194,58 @@ def build_shared(out: Path) -> Path:
     return out
 
 
-def build_25(out: Path, shared: Path) -> Path:
-    """Write a checkpoint of IndexTTS-2.5."""
+def build_25(
+    out: Path,
+    shared: Path,
+    *,
+    config: Any = None,
+    bigvgan: dict[str, Any] = BIGVGAN,
+    codes: int = CODES_PER_SEGMENT,
+) -> Path:
+    """Write a checkpoint of IndexTTS-2.5, tiny if no other *config* is given."""
     package = indextts25.infer_v2_5
-    config = OmegaConf.create(tiny_config(newer=True))
+    config = OmegaConf.create(config or tiny_config(newer=True))
     torch.manual_seed(0)
     gpt, s2mel = package.UnifiedVoice(**config.gpt), package.MyModel(config.s2mel)
     codec = package.EnhancedCodec(**config.semantic_codec)
     out.mkdir()
-    _write_common(out, shared, config, gpt, s2mel)
+    _write_common(out, shared, config, gpt, s2mel, codes)
     torch.save({"model": codec.state_dict()}, out / "codec.pth")
     _write_tiktoken(out / config.dataset.bpe_model)
-    _write_vocoder(out, package.BigVGAN)
+    _write_vocoder(out, package.BigVGAN, bigvgan)
     return out
 
 
-def build_2(out: Path, shared: Path) -> Path:
-    """Write a checkpoint of IndexTTS-2."""
+def build_2(
+    out: Path,
+    shared: Path,
+    *,
+    config: Any = None,
+    bigvgan: dict[str, Any] = BIGVGAN,
+    codes: int = CODES_PER_SEGMENT,
+) -> Path:
+    """Write a checkpoint of IndexTTS-2, tiny if no other *config* is given."""
     package = infer_v2()
-    config = OmegaConf.create(tiny_config(newer=False))
+    config = OmegaConf.create(config or tiny_config(newer=False))
     torch.manual_seed(0)
     gpt, s2mel = package.UnifiedVoice(**config.gpt), package.MyModel(config.s2mel, use_gpt_latent=True)
     codec = package.build_semantic_codec(config.semantic_codec)
     out.mkdir()
-    _write_common(out, shared, config, gpt, s2mel)
+    _write_common(out, shared, config, gpt, s2mel, codes)
     _write_sentencepiece(out / config.dataset.bpe_model)
-    _write_vocoder(out, package.bigvgan.BigVGAN)
+    _write_vocoder(out, package.bigvgan.BigVGAN, bigvgan)
     folder = out / "hf_cache" / "maskgct" / "semantic_codec"
     folder.mkdir(parents=True)
     save_model(codec, str(folder / "model.safetensors"))
     return out
 
 
-def _write_common(out: Path, shared: Path, config: Any, gpt: Any, s2mel: Any) -> None:
+def _write_common(out: Path, shared: Path, config: Any, gpt: Any, s2mel: Any, codes: int) -> None:
     (out / "hf_cache").mkdir()
     for name in ("hf_cache/w2v-bert-2.0", "hf_cache/campplus", "qwen0.6bemo4-merge"):
         (out / name).symlink_to(shared / name)
     OmegaConf.save(config, out / "config.yaml")
-    _say_so_many_codes(gpt, CODES_PER_SEGMENT)
+    _say_so_many_codes(gpt, codes)
     torch.save(gpt.state_dict(), out / config.gpt_checkpoint)
     torch.save(
         {"net": {name: it.state_dict() for name, it in s2mel.models.items()}}, out / config.s2mel_checkpoint
@@ -237,20 +256,20 @@ def _write_common(out: Path, shared: Path, config: Any, gpt: Any, s2mel: Any) ->
     torch.save(5 * torch.randn(rows, config.gpt.model_dim), out / config.emo_matrix)
 
 
-def _write_vocoder(out: Path, kind: Any) -> None:
+def _write_vocoder(out: Path, kind: Any, bigvgan: dict[str, Any]) -> None:
     folder = out / "hf_cache" / "bigvgan"
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(BIGVGAN))
+    (folder / "config.json").write_text(json.dumps(bigvgan))
     from indextts25.s2mel.modules.bigvgan.env import AttrDict
 
-    torch.save({"generator": kind(AttrDict(BIGVGAN)).state_dict()}, folder / "bigvgan_generator.pt")
+    torch.save({"generator": kind(AttrDict(bigvgan)).state_dict()}, folder / "bigvgan_generator.pt")
 
 
 def _say_so_many_codes(gpt: Any, codes: int) -> None:
     """Have the GPT stop after so many codes: random weights stop at once, or never.
 
-    One channel carries "far enough" from the table of positions to the row of the stop token, past the one
-    layer there is. The start token, which the codebook does not have, never wins. That layer looks at all
+    One channel carries "far enough" from the table of positions to the row of the stop token, past all
+    layers. The start token, which the codebook does not have, never wins. The layers look at all
     positions alike; those of the text are damped, so that voice and emotion, which are few, matter as much.
     """
     width = gpt.model_dim
@@ -266,28 +285,27 @@ def _say_so_many_codes(gpt: Any, codes: int) -> None:
         head = gpt.mel_head
         head.weight.normal_(0, 3 / width**0.5)
         head.weight[:, 0] = 0
-        head.weight[STOP] = 0
-        head.weight[STOP, 0] = 12.0
+        head.weight[gpt.stop_mel_token] = 0
+        head.weight[gpt.stop_mel_token, 0] = 12.0
         head.bias.zero_()
-        head.bias[START] = -1e4
-        layer = gpt.gpt.h[0]
-        layer.attn.c_attn.weight[:, : 2 * width] = 0
-        layer.attn.c_attn.weight[:, 2 * width :].normal_(0, width**-0.5)
-        layer.attn.c_proj.weight.normal_(0, 60 * width**-0.5)
-        layer.attn.c_proj.weight[:, 0] = 0
-        layer.mlp.c_proj.weight[:, 0] = 0
+        head.bias[gpt.start_mel_token] = -1e4
+        for layer in gpt.gpt.h:
+            layer.attn.c_attn.weight[:, : 2 * width] = 0
+            layer.attn.c_attn.weight[:, 2 * width :].normal_(0, width**-0.5)
+            layer.attn.c_proj.weight.normal_(0, 60 / len(gpt.gpt.h) * width**-0.5)
+            layer.attn.c_proj.weight[:, 0] = 0
+            layer.mlp.c_proj.weight[:, 0] = 0
         gpt.emovec_layer.weight.mul_(50)
 
 
-def _write_w2v_bert(out: Path) -> None:
+def _write_w2v_bert(out: Path, larger: dict[str, int]) -> None:
     """Write 17 layers of the published width, but with almost no feed-forward; in 16 bits, 250 MB."""
     out.mkdir(parents=True)
     config = Wav2Vec2BertConfig(
         hidden_size=1024,
         num_hidden_layers=17,
         num_attention_heads=16,
-        intermediate_size=8,
-        conv_depthwise_kernel_size=3,
+        **{"intermediate_size": 8, "conv_depthwise_kernel_size": 3} | larger,
         add_adapter=False,
         feature_projection_input_dim=160,
         apply_spec_augment=False,

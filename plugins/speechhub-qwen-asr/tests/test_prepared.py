@@ -56,7 +56,8 @@ def test_load_takes_what_was_prepared(card, folder, monkeypatch):
     assert card.held_bytes == 0
     monkeypatch.setattr(model, "read_model", None)  # nothing is read again
 
-    engine.load(context(folder))
+    with card.weights():
+        engine.load(context(folder))
 
     assert card.held_bytes > folder.joinpath("model.safetensors").stat().st_size
     words = [word for it in transcribe(engine, word_timestamps=True).segments for word in it.words]

@@ -17,7 +17,8 @@ SCALE = 8.0
 """Of the scores of a script's tokens: so sure of itself that sampling walks the chain as well."""
 
 
-def tiny_config(hidden: int, *, tie: bool, aligner_classes: int = 0):
+def tiny_config(hidden: int, *, tie: bool, aligner_classes: int = 0, audio=None, text=None):
+    """Return a config; *audio* and *text* are what differs in a larger one."""
     from qwen_asr.core.transformers_backend import Qwen3ASRConfig
 
     thinker = {
@@ -39,7 +40,8 @@ def tiny_config(hidden: int, *, tie: bool, aligner_classes: int = 0):
             "n_window_infer": 800,
             "conv_chunksize": 500,
             "max_source_positions": 1500,
-        },
+        }
+        | (audio or {}),
         "text_config": {
             "vocab_size": VOCAB_ROWS,
             "hidden_size": hidden,
@@ -58,7 +60,8 @@ def tiny_config(hidden: int, *, tie: bool, aligner_classes: int = 0):
                 "interleaved": True,
                 "mrope_interleaved": True,
             },
-        },
+        }
+        | (text or {}),
     }
     extra = {}
     if aligner_classes:
@@ -114,6 +117,7 @@ def build_script(
     text_tokens: tuple[str, ...] = ("The", " quick", " brown", " fox", "."),
     endless: bool = False,
     hidden: int = 64,
+    config=None,
 ) -> Path:
     """Make weights under which greedy decoding walks a fixed chain of tokens and ends.
 
@@ -124,6 +128,7 @@ def build_script(
     Args:
         endless: The last token leads back to the first of the text, and only a little less to the end:
             decoding runs in circles, unless repetitions are punished.
+        config: Of another size, with a head of its own; None is a tiny one.
     """
     from qwen_asr.core.transformers_backend import Qwen3ASRForConditionalGeneration
     from transformers import AutoTokenizer
@@ -132,7 +137,8 @@ def build_script(
     head = ("language", f" {language}", "<asr_text>")
     words = [w for w in (*head, *text_tokens) if w not in REAL_IDS]
     write_tokenizer(out, [w for w in words if len(w.encode()) > 1] + ["system", "user", "assistant"])
-    config = tiny_config(hidden, tie=False)
+    config = config or tiny_config(hidden, tie=False)
+    hidden = config.thinker_config.text_config.hidden_size
     config.save_pretrained(out)
     tokenizer = AutoTokenizer.from_pretrained(out, fix_mistral_regex=True)
 
@@ -161,21 +167,25 @@ def build_script(
     return out
 
 
-def build_aligner(out: Path, *, seed: int = 0, hidden: int = 32, classes: int = 5000) -> Path:
+def build_aligner(
+    out: Path, *, seed: int = 0, hidden: int = 32, classes: int = 5000, config=None, dtype=torch.float32
+) -> Path:
     """Make an aligner whose slot number i (1, 2, ...) gets class 2*i, whatever the audio and its length.
 
     Word k starts at 0.16*(2k+1) s and ends at 0.16*(2k+2) s.
 
     Layer 0 attends uniformly (zero q/k) and carries two flags: "is <timestamp>" and "is <|audio_start|>"
     (once per prompt). Over T visible tokens their means are i/T and 1/T; class c = 2*c' gets the logit
-    2*c'*(i/T) - c'^2*(1/T), whose maximum over c' lies at i. Exact when loaded in float32.
+    2*c'*(i/T) - c'^2*(1/T), whose maximum over c' lies at i. Exact when loaded in float32. A *config* of
+    another size may be given, and a *dtype* for the file.
     """
     from qwen_asr.core.transformers_backend import Qwen3ASRForConditionalGeneration
 
     out.mkdir(parents=True, exist_ok=True)
     write_tokenizer(out, ["system", "user"])
     torch.manual_seed(seed)
-    model = Qwen3ASRForConditionalGeneration(tiny_config(hidden, tie=False, aligner_classes=classes)).eval()
+    config = config or tiny_config(hidden, tie=False, aligner_classes=classes)
+    model = Qwen3ASRForConditionalGeneration(config).eval()
     with torch.no_grad():
         _damp(model, 0.0)
         thinker = model.thinker
@@ -198,5 +208,5 @@ def build_aligner(out: Path, *, seed: int = 0, hidden: int = 32, classes: int = 
         head.zero_()
         head[:, 3] = 2 * c
         head[:, 4] = -(c**2)
-    _save(model, out, aligner_classes=classes, dtype=torch.float32)
+    _save(model, out, aligner_classes=classes, dtype=dtype)
     return out

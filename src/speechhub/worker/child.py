@@ -43,6 +43,7 @@ from speechhub.worker.protocol import (
 )
 from speechhub.worker.readahead import read_ahead
 from speechhub.worker.splitting import split
+from speechhub.worker.trimming import trim
 from speechhub.worker.values import from_parts, to_parts
 from speechhub.worker.victim import be_first_victim, be_like_others
 
@@ -199,12 +200,15 @@ class Child:
 
     def _load(self, frame: Frame) -> None:
         context = from_parts(LoadContext, frame.parts)
-        if self._made is not None:
+        stood_by = self._made is not None
+        if stood_by:
             self._import_s = 0.0  # it took no time of this load's
             be_like_others(self._victim)
         engine = self._made or self._make(frame)
         started = time.monotonic()
         engine.load(context)
+        if stood_by:
+            trim()
         voices = list(engine.voices()) if isinstance(engine, TtsEngine) else []
         self._engine = engine
         self._ready(frame, load_s=time.monotonic() - started, voices=voices)

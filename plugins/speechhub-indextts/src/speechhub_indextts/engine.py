@@ -20,12 +20,14 @@ from speechhub.engine import (
     Emotion,
     EmotionMode,
     EngineOutOfMemoryError,
+    Held,
     InvalidValueError,
     LoadContext,
     Reference,
     SynthesizeRequest,
     TtsEngine,
     Voice,
+    stamp_of,
 )
 from speechhub_indextts.checkpoint import read_checkpoint
 from speechhub_indextts.emotion import normalized
@@ -35,8 +37,9 @@ from speechhub_indextts.generation import SAMPLE_RATE, Line, Segment, free_cache
 from speechhub_indextts.gpu import explained, spared
 from speechhub_indextts.grammars import prepare_grammars
 from speechhub_indextts.loading import load_soundly
-from speechhub_indextts.model import load_generation, place, set_threads
+from speechhub_indextts.model import load_generation, measure, place, set_threads
 from speechhub_indextts.packages import quiet, torch
+from speechhub_indextts.prepared import PREFIX, Ready, prepare_generation
 from speechhub_indextts.quality import fault_s, with_short_silences
 from speechhub_indextts.settings import IndexTtsSettings
 from speechhub_indextts.sound import after_pause, faded
@@ -54,9 +57,14 @@ WARM_UP: Final = "Hello."
 class IndexTtsEngine(TtsEngine):
     """IndexTTS-2 or 2.5 on PyTorch."""
 
+    def __init__(self) -> None:
+        self._held: Held[Ready] = Held()
+
     def prepare(self, context: LoadContext) -> None:
-        """Make ready the grammars; the imports are done when this module is."""
-        prepare_grammars(context.settings(IndexTtsSettings), context.work_dir)
+        """Make ready the grammars, and the models if there is room; the imports are done already."""
+        settings = context.settings(IndexTtsSettings)
+        normalizers = prepare_grammars(settings, context.work_dir)
+        prepare_generation(context, settings, normalizers, self._held)
 
     def load(self, context: LoadContext) -> None:
         """Load the model; on a GPU, speak once, so that all is in place and can be seen to work."""
@@ -67,14 +75,20 @@ class IndexTtsEngine(TtsEngine):
     def bring_up(self, context: LoadContext, settings: IndexTtsSettings) -> None:
         """Load the model with these options, without a word."""
         checkpoint = read_checkpoint(context.model_dir, context.model)
-        self._placement = place(checkpoint, context, settings)
+        ready = self._held.take(stamp_of(context))
+        sizes = ready.sizes if ready else measure(checkpoint, context)
+        self._placement = place(checkpoint, sizes, context, settings)
         self._settings = settings = spared(settings, self._placement, checkpoint.generation.value)
-        normalizers = prepare_grammars(settings, context.work_dir)
-        self._folder = tempfile.TemporaryDirectory(prefix="speechhub-indextts-")
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
+        folder = Path(self._folder.name)
         try:
-            self._generation = load_generation(
-                checkpoint, Path(self._folder.name), settings, self._placement, normalizers
-            )
+            if ready:
+                self._generation = ready.generation
+                with quiet():
+                    self._generation.move(self._placement, settings, folder)
+            else:
+                normalizers = prepare_grammars(settings, context.work_dir)
+                self._generation = load_generation(checkpoint, folder, settings, self._placement, normalizers)
         except BaseException:
             self._folder.cleanup()
             raise
@@ -84,10 +98,10 @@ class IndexTtsEngine(TtsEngine):
             kept=settings.kept_voices,
             device=context.device,
         )
-        folder = (
+        reader = (
             Path(settings.emotion_model).expanduser() if settings.emotion_model else checkpoint.emotion_model
         )
-        self._reader = FeelingReader(folder, self._placement.feeling_device, self._placement.feeling_half)
+        self._reader = FeelingReader(reader, self._placement.feeling_device, self._placement.feeling_half)
 
     def take_down(self) -> None:
         """Let the model go again, to be brought up otherwise."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhub.engine import EngineLoadError
 from speechhub_indextts.features import Features
 from speechhub_indextts.packages import torch
 from speechhub_indextts.placement import Placement
@@ -93,6 +94,31 @@ class Generation(ABC):
         """Return a context in which a model that computes no numbers raises `NotNumbersError`."""
         return watched(self._tts)
 
+    def move(self, placement: Placement, settings: IndexTtsSettings, folder: Path) -> None:
+        """Take what was loaded into the host's memory to where it is to be after all.
+
+        Args:
+            placement: Where its models go.
+            settings: The operator's options, as they are now.
+            folder: An empty folder that stays for as long as the model, in place of the one that it was
+                loaded with.
+
+        Raises:
+            EngineLoadError: The device cannot be used.
+        """
+        self._placement, self._settings = placement, settings
+        self.half = getattr(torch, placement.half_name)
+        self._use(folder)
+        try:
+            self._settle()
+            if placement.effort.vocoder_half:
+                halve_vocoder(self._tts.bigvgan)
+        except (RuntimeError, AssertionError) as error:
+            raise EngineLoadError(f"Device {placement.device} cannot be used: {error}") from error
+
+    def _use(self, folder: Path) -> None:  # noqa: B027  # only one of them has anything
+        """Keep in *folder* what has to be in files."""
+
     @property
     def _sampling(self) -> dict[str, float]:
         return self._settings.sampling() | {
@@ -168,8 +194,9 @@ class Generation(ABC):
         """Take what was loaded into the host's memory to where it is to be."""
         tts, placement = self._tts, self._placement
         if placement.half:
-            tts.gpt.to(self.half)
             tts.dtype = self.half
+            # One tensor after the other, turned on the device: a CPU takes seconds for it.
+            tts.gpt._apply(lambda it: _halved(it.to(placement.device), self.half))  # noqa: SLF001
         for module in (tts.gpt, tts.s2mel, tts.bigvgan, tts.semantic_codec):
             module.to(placement.device)
         transformer = tts.s2mel.models["cfm"].estimator.transformer
@@ -180,6 +207,10 @@ class Generation(ABC):
             setattr(tts, name, tuple(table.to(placement.device) for table in getattr(tts, name)))
         self._gather(self._visitors, placement.rest_device)
         tts.device = placement.device
+
+
+def _halved(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
 def free_cached(device: str) -> None:

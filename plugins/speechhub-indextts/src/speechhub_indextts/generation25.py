@@ -153,6 +153,10 @@ class Generation25(Generation):
         tts._emo_cache = {}  # noqa: SLF001
         return {FEELING: tensor}
 
+    def _use(self, folder: Path) -> None:
+        self._marks = folder / "marks"
+        self._marks.mkdir()
+
     def _mark(self, digest: str) -> str:
         path = self._marks / digest
         if not path.exists():  # touching it again would make it another voice

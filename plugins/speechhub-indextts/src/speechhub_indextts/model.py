@@ -29,27 +29,38 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads or min(MAX_THREADS, len(os.sched_getaffinity(0))))
 
 
-def place(checkpoint: Checkpoint, context: LoadContext, settings: IndexTtsSettings) -> Placement:
-    """Return where the checkpoint's models go on the context's device.
+def measure(checkpoint: Checkpoint, context: LoadContext) -> Sizes:
+    """Return how many parameters the checkpoint's models have; on a CPU, where nobody asks, none.
+
+    Raises:
+        EngineLoadError: Its config makes no models.
+    """
+    if context.device == "cpu":
+        return Sizes(gpt=0, acoustic=0, vocoder=0, listener=0, speaker=0, feeling=0)
+    try:
+        with quiet():
+            return sizes_of(
+                checkpoint.generation,
+                checkpoint.config,
+                bigvgan=read_json(checkpoint.folder / BIGVGAN / "config.json"),
+                w2v_bert=read_json(checkpoint.folder / W2V_BERT / "config.json"),
+                feeling=checkpoint.emotion_model,
+            )
+    except Exception as error:  # what the packages raise on a wrong config is theirs
+        raise _broken(checkpoint, error) from error
+
+
+def place(
+    checkpoint: Checkpoint, sizes: Sizes, context: LoadContext, settings: IndexTtsSettings
+) -> Placement:
+    """Return where a checkpoint's models, of such sizes, go on the context's device.
 
     Raises:
         EngineLoadError: They do not fit.
     """
-    sizes = Sizes(gpt=0, acoustic=0, vocoder=0, listener=0, speaker=0, feeling=0)
     gpu = Gpu(capability=(0, 0), memory_bytes=0, runtime_bytes=0)
     if context.device != "cpu":
         gpu = meet(context)
-        try:
-            with quiet():
-                sizes = sizes_of(
-                    checkpoint.generation,
-                    checkpoint.config,
-                    bigvgan=read_json(checkpoint.folder / BIGVGAN / "config.json"),
-                    w2v_bert=read_json(checkpoint.folder / W2V_BERT / "config.json"),
-                    feeling=checkpoint.emotion_model,
-                )
-        except Exception as error:  # what the packages raise on a wrong config is theirs
-            raise _broken(checkpoint, error) from error
     placement = plan(
         sizes,
         device=context.device,

@@ -1,0 +1,66 @@
+"""Models in the host's memory, while another engine has the device.
+
+The packages build them on the CPU, as they do where a card is small; the device is not asked anything before
+it is our turn, because that makes a CUDA context. So they wait in 32 bits, and `load` turns what is to be in
+half precision into that on the card.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from speechhub.engine import Held, LoadContext, may_hold, stamp_of
+from speechhub_indextts.checkpoint import read_checkpoint
+from speechhub_indextts.generation import Generation
+from speechhub_indextts.model import load_generation, measure, set_threads
+from speechhub_indextts.placement import FLOAT32_BYTES, Placement, Sizes
+from speechhub_indextts.settings import IndexTtsSettings
+
+WAITING: Final = Placement(device="cpu", half=False, analysis="device", feeling_device="cpu")
+PREFIX: Final = "speechhub-indextts-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """What waits."""
+
+    generation: Generation
+    """On the CPU, and without a folder: a worker that stands by ends without a word, and would leave it."""
+    sizes: Sizes
+
+
+def prepare_generation(
+    context: LoadContext, settings: IndexTtsSettings, normalizers: dict[str, Any], held: Held[Ready]
+) -> None:
+    """Build all models on the CPU, if there is room for them.
+
+    Args:
+        context: Of `prepare`.
+        settings: The operator's options.
+        normalizers: From `prepare_grammars`.
+        held: Where they wait.
+
+    Raises:
+        EngineLoadError: A file is damaged, or missing.
+    """
+    if context.model_dir is None or not context.host_memory_bytes:
+        return
+    stamp = stamp_of(context)
+    checkpoint = read_checkpoint(context.model_dir, context.model)
+    sizes = measure(checkpoint, context)
+    if not may_hold(context, needed_bytes(sizes)):
+        return
+    set_threads(context.threads)
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name:
+        generation = load_generation(checkpoint, Path(name), settings, WAITING, normalizers)
+    held.keep(stamp, Ready(generation=generation, sizes=sizes))
+
+
+def needed_bytes(sizes: Sizes) -> int:
+    """Return how much of the host's memory the models take, or their building, if that is more.
+
+    The GPT comes first, and its file is read as a whole beside it. The emotion model comes when it is asked.
+    """
+    resting = sizes.gpt + sizes.acoustic + sizes.vocoder + sizes.listener + sizes.speaker
+    return FLOAT32_BYTES * max(resting, 2 * sizes.gpt)

@@ -1,0 +1,187 @@
+"""What all steps work with: the card, the manager, its workers, and somebody who watches."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gpu_check.cards import Card
+from gpu_check.subjects import DEVICE, HERE, Subject
+from gpu_check.watcher import Watcher
+from speechhub.engine import Slot
+from speechhub.gpu.values import GpuSample
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.manager import Manager, start_worker
+from speechhub.lifecycle.placement import Placement
+from speechhub.lifecycle.switches import Switch
+from speechhub.worker.host import Worker
+
+TWIN: Final = "-twin"
+"""Ends the name of a model's second self: a turn needs two."""
+TOLERANCE_BYTES: Final = 64 * 1024**2
+"""As for the manager's proof: drivers' own use of a GPU swings by some megabytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was asked for."""
+
+    size: str
+    """``full`` or ``tiny``."""
+    device: str
+    rounds: int
+    """Turns to and fro, cold and with standby."""
+    calls: int
+    """For the look at leaks."""
+    pretended: bool
+    cold_cache: bool
+    """Whether to measure a turn whose files are not in the page cache, too."""
+
+
+class Bench:
+    """Lives as long as the check."""
+
+    def __init__(self, card: Card, subjects: Sequence[Subject], plan: Plan, folder: Path) -> None:
+        """Start nothing yet.
+
+        Args:
+            card: That is checked.
+            subjects: At least two models, the first of which is turned to most.
+            plan: What was asked for.
+            folder: That may be written to.
+        """
+        self.card = card
+        self.subjects = {it.target: it for it in subjects}
+        self.plan = plan
+        self.workers: list[Worker] = []
+        """All that were ever started."""
+        look = card.sample
+        self.watcher = Watcher(look, lambda: [it.pid for it in self.workers])
+        placements = {name: it.placement for name, it in self.subjects.items()}
+        defaults = {it.placement.slot: it.target for it in reversed(subjects)}
+        patience_s = 300.0  # steps have limits of their own
+        self.manager = Manager(
+            placements,
+            limits=Limits(switch_timeout_s=patience_s, first_load_timeout_s=patience_s, idle_unload_s=0),
+            fetch=lambda placement: placement.path,
+            work_dir=lambda _: folder,
+            starter=self._start,
+            threads=0 if plan.size == "full" else 1,
+            standby="off",
+            defaults={slot: defaults.get(slot) for slot in Slot},
+            look=card.sample,
+        )
+
+    async def _start(self, placement: Placement, epoch: int) -> Worker:
+        worker = await start_worker(placement, epoch)
+        self.workers.append(worker)
+        return worker
+
+    def now(self) -> GpuSample:
+        """Look at the card.
+
+        Raises:
+            AssertionError: The driver does not answer.
+        """
+        if (sample := self.card.sample(0)) is None:
+            raise AssertionError("the driver does not answer")
+        return sample
+
+    async def work(self, target: str, *, seconds: float = 5.0) -> float:
+        """Have a model work once, whatever is on the card; return its seconds of sound for each second."""
+        subject = self.subjects[target]
+        async with self.manager.lease(target) as worker:
+            began = loop_s()
+            sound_s = await subject.work(worker, seconds=seconds)
+            return (loop_s() - began) / sound_s
+
+    async def turn(self, target: str, *, standby: bool) -> Switch:
+        """Make a model ready, with a worker that stands by, or without; the other one is on the card."""
+        workers = self.manager._workers  # noqa: SLF001  # nobody else wants to say when
+        if standby:
+            workers.standbys._mode = "on"  # noqa: SLF001
+            there = self.manager.current_model(DEVICE.name)
+            if there is None:
+                raise AssertionError("nobody stands by for a card that is free")
+            workers._last_two[DEVICE.name] = [target, there]  # noqa: SLF001
+            workers._have_next_stand_by(self.subjects[there].placement)  # noqa: SLF001
+            await self.manager.standbys_settled()
+            workers.standbys._mode = "off"  # noqa: SLF001
+        await self.manager.switch_to(target)
+        switch = self.manager.switches.recent[-1]
+        if switch.target != target or switch.standby is not standby:
+            raise AssertionError(f"the turn to {target} came {'without' if standby else 'from'} a standby")
+        return switch
+
+    @property
+    def distinct(self) -> list[str]:
+        """All models but the one that is there for there to be two; in a tiny check, the first alone."""
+        found = [name for name in self.subjects if not name.endswith(TWIN)]
+        return found[:1] if self.plan.size == "tiny" else found
+
+    def worker(self, target: str) -> Worker:
+        """Return the worker that has a model."""
+        epoch = self.manager.state(target).epoch
+        found = self.manager._workers.get(epoch) if epoch is not None else None  # noqa: SLF001
+        if found is None:
+            raise AssertionError(f"{target} is not loaded")
+        return found
+
+    async def empty(self) -> int:
+        """End all workers; return what is taken of the card then."""
+        for target in self.subjects:
+            await self.manager.unload(target)
+        await self.manager.standbys_settled()
+        return self.now().used_bytes
+
+    @contextlib.asynccontextmanager
+    async def stranger(self) -> "AsyncIterator[Stranger]":
+        """Run a process that is none of ours and uses the card, in the first engine's environment."""
+        python = next(iter(self.subjects.values())).placement.engine.python
+        process = await asyncio.create_subprocess_exec(
+            str(sys.executable if self.plan.pretended else python),
+            str(HERE / "stranger.py"),
+            self.plan.device,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=None if not self.plan.pretended else dict(self.card.environment),
+        )
+        try:
+            yield Stranger(process)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def close(self) -> None:
+        """End everything."""
+        await self.manager.close(timeout_s=5)
+
+
+class Stranger:
+    """Takes and gives memory of the card."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def hold(self, size_bytes: int) -> None:
+        """Hold so much, beside a CUDA context, in place of what was held.
+
+        Raises:
+            AssertionError: It could not.
+        """
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None  # noqa: PT018  # both are pipes
+        stdin.write(f"{size_bytes}\n".encode())
+        await stdin.drain()
+        answer = (await stdout.readline()).decode().strip()
+        if answer != "ok":
+            raise AssertionError(f"a stranger could not take {size_bytes} bytes: {answer or 'it ended'}")
+
+
+def loop_s() -> float:
+    """Return the time of the event loop's clock, in seconds."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,309 @@
+"""What is checked, step by step. Each step raises AssertionError for what is not as it must be."""
+
+import asyncio
+import os
+import signal
+import statistics
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from gpu_check.bench import TOLERANCE_BYTES, Bench, loop_s
+from gpu_check.subjects import DEVICE
+from speechhub.engine import EngineOutOfMemoryError
+from speechhub.errors import SpeechhubError
+from speechhub.lifecycle.switches import Step as Phase
+from speechhub.lifecycle.switches import Switch
+
+SHARE: Final = 0.25
+"""Of a cold turn that a turn with standby may take, at full size."""
+GIVE_BACK_S: Final = 10.0
+SMALL_BYTES: Final = 4_000_000_000
+"""What a card of 4 GB has."""
+DESKTOP_BYTES: Final = 280_000_000
+"""What its driver and a desktop keep of it: 7 %."""
+LEAK_BYTES: Final = 1_000_000
+"""Growth from call to call that is none of a leak's."""
+LONG_S: Final = 30.0
+
+Values = dict[str, Any]
+
+
+class CannotTryError(Exception):
+    """This card, or this run, lacks something for a step."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to be checked."""
+
+    name: str
+    limit_s: float
+    run: Callable[[Bench], Awaitable[Values]]
+
+
+async def context(bench: Bench) -> Values:
+    """How much a CUDA context takes, and that it comes back."""
+    before = bench.now().used_bytes
+    async with bench.stranger() as stranger:
+        await stranger.hold(0)
+        taken = bench.now().used_bytes - before
+    await _comes_back(bench, before)
+    _must(taken > 0, "a process with a CUDA context takes no memory")
+    return {"context_bytes": taken}
+
+
+async def load(bench: Bench) -> Values:
+    """Load each model cold; have it work; end it. Time by phase, memory at each moment."""
+    base = await bench.empty()
+    found: Values = {}
+    for target in bench.distinct:
+        bench.watcher.reset()
+        switch = await bench.turn(target, standby=False)
+        loaded, load_peak = bench.now().used_bytes - base, bench.watcher.most_bytes - base
+        bench.watcher.reset()
+        seconds = LONG_S if bench.plan.size == "full" else 2.0
+        rates = [await bench.work(target, seconds=seconds) for _ in range(2)]
+        peak = bench.watcher.most_bytes - base
+        began = loop_s()
+        await bench.manager.unload(target)
+        await _comes_back(bench, base)
+        found[target] = {
+            **_phases(switch),
+            "loaded_bytes": loaded,
+            "peak_in_load_bytes": max(load_peak, loaded),
+            "peak_at_work_bytes": max(peak, loaded),
+            "given_back_s": loop_s() - began,
+            "seconds_for_each_second": rates[-1],
+            "first_call": rates[0],
+        }
+        _must(loaded > 0, f"{target} is loaded and takes no memory of the card")
+    _must_be_alone(bench)
+    return found
+
+
+async def turns(bench: Bench) -> Values:
+    """Turn to and fro, cold and with a worker that stands by; at most one of ours is ever on the card."""
+    first, second, *_ = bench.subjects
+    await bench.manager.switch_to(first)
+    bench.watcher.reset()
+    cold: dict[str, list[Switch]] = {first: [], second: []}
+    warm: dict[str, list[Switch]] = {first: [], second: []}
+    for _ in range(bench.plan.rounds):
+        for kind, standby in ((cold, False), (warm, True)):
+            for target in (second, first):
+                kind[target].append(await bench.turn(target, standby=standby))
+    found: Values = {"page_cache": "warm"}
+    for target in (first, second):
+        found[target] = {
+            "cold_s": _median(cold[target]),
+            "standby_s": _median(warm[target]),
+            "share": _median(warm[target]) / _median(cold[target]),
+            "cold": _steps(cold[target]),
+            "standby": _steps(warm[target]),
+        }
+    if bench.plan.cold_cache:
+        for target in (second, first):
+            found[target]["dropped_bytes"] = _drop_from_cache(bench.subjects[target].folder)
+            found[target]["cold_from_disk_s"] = (await bench.turn(target, standby=False)).total_s
+    found["most_at_once"] = bench.watcher.most_at_once
+    found["samples"] = bench.watcher.samples
+    _must_be_alone(bench)
+    if bench.plan.size == "full":
+        slow = [target for target in (first, second) if found[target]["share"] > SHARE]
+        _must(not slow, f"a turn with standby takes more than {SHARE} of a cold one: {', '.join(slow)}")
+    return found
+
+
+async def kill(bench: Bench) -> Values:
+    """Kill -9 an engine at work, and one that loads; the next request is served."""
+    first, second, *_ = bench.subjects
+    if bench.manager.current_model(DEVICE.name) == second:  # whichever is there
+        first, second = second, first
+    await bench.manager.switch_to(first)
+    bench.watcher.reset()
+    worker = bench.worker(first)
+    working = asyncio.create_task(bench.work(first, seconds=LONG_S))
+    await asyncio.sleep(0.05)
+    os.killpg(worker.pid, signal.SIGKILL)
+    _must(isinstance(await _outcome(working), SpeechhubError), "work of a killed engine came to an end")
+    began = loop_s()
+    await bench.work(first)
+    found = {"back_after_work_s": loop_s() - began}
+    loading = asyncio.create_task(bench.manager.switch_to(second))
+    while (coming := bench.manager.state(second).epoch) is None or not _loads(bench, coming):  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+    os.killpg(bench.worker(second).pid, signal.SIGKILL)
+    failed = isinstance(await _outcome(loading), SpeechhubError)
+    began = loop_s()
+    await _served(bench, second)
+    _must_be_alone(bench)
+    return found | {"load_failed": failed, "back_after_load_s": loop_s() - began}
+
+
+async def memory(bench: Bench) -> Values:
+    """Let the card run full; the engine says so, or makes do, and works again when there is room."""
+    found: Values = {}
+    for target in _here_first(bench):
+        await bench.manager.switch_to(target)
+        async with bench.stranger() as stranger:
+            await stranger.hold(0)
+            # What is left is less than a call needs; what the engine has reserved it may still use.
+            await stranger.hold(max(bench.now().free_bytes - 30_000_000, 0))
+            outcome = await _outcome(asyncio.create_task(bench.work(target, seconds=LONG_S)))
+        _must(
+            outcome is None or isinstance(outcome, EngineOutOfMemoryError),
+            f"{target}, out of memory: {type(outcome).__name__}: {outcome}",
+        )
+        await _served(bench, target)
+        found[target] = "made do" if outcome is None else "said so"
+    return found
+
+
+async def stranger(bench: Bench) -> Values:
+    """Somebody else takes memory, and gives it, between turns; nobody is refused while there is enough."""
+    first, second, *_ = bench.subjects
+    waits = []
+    sizes = ((0, first), (300_000_000, second), (150_000_000, first), (450_000_000, second))
+    async with bench.stranger() as other:
+        for size, target in sizes[:2] if bench.plan.size == "tiny" else sizes:
+            await other.hold(size)
+            began = loop_s()
+            await bench.work(target, seconds=2.0)
+            waits.append(loop_s() - began)
+    began = loop_s()
+    await bench.work(target, seconds=2.0)  # the stranger is gone altogether
+    return {"longest_s": max(waits), "after_s": loop_s() - began}
+
+
+async def leak(bench: Bench) -> Values:
+    """Call each engine again and again: what it holds stays the same."""
+    found: Values = {}
+    for target in _here_first(bench):
+        held = []
+        for _ in range(bench.plan.calls):
+            await bench.work(target, seconds=2.0)
+            report = bench.worker(target).report
+            if report is not None and report.memory is not None:
+                held.append(report.memory.allocated_bytes)
+        _must(len(held) == bench.plan.calls, f"{target} does not tell what it holds")
+        half = len(held) // 2
+        grown = (statistics.median(held[half:]) - statistics.median(held[:half])) / max(half, 1)
+        found[target] = {"calls": len(held), "grown_for_each_call_bytes": grown}
+        _must(grown < LEAK_BYTES, f"{target} holds {grown:.0f} bytes more after each call")
+    return found
+
+
+async def small(bench: Bench) -> Values:
+    """Let the card be one of 4 GB, a stranger holding the rest: each model does its work there."""
+    base = await bench.empty()
+    total = bench.now().total_bytes
+    if total < SMALL_BYTES:
+        raise CannotTryError("the card is smaller")
+    found: Values = {}
+    async with bench.stranger() as other:
+        await other.hold(0)
+        await other.hold(max(bench.now().free_bytes - (SMALL_BYTES - DESKTOP_BYTES), 0))
+        found["free_bytes"] = bench.now().free_bytes
+        for target in bench.distinct:
+            bench.watcher.reset()
+            rate = await bench.work(target, seconds=LONG_S if bench.plan.size == "full" else 2.0)
+            left = total - bench.watcher.most_bytes
+            found[target] = {"seconds_for_each_second": rate, "left_at_peak_bytes": left}
+        await bench.empty()
+    await _comes_back(bench, base)
+    return found
+
+
+STEPS: Final = {
+    step.name: step
+    for step in (
+        Step(name="context", limit_s=60, run=context),
+        Step(name="load", limit_s=240, run=load),
+        Step(name="turns", limit_s=600, run=turns),
+        Step(name="kill", limit_s=180, run=kill),
+        Step(name="memory", limit_s=180, run=memory),
+        Step(name="stranger", limit_s=180, run=stranger),
+        Step(name="leak", limit_s=240, run=leak),
+        Step(name="small", limit_s=240, run=small),
+    )
+}
+
+
+def _must(condition: bool, problem: str) -> None:  # reads like an assertion
+    if not condition:
+        raise AssertionError(problem)
+
+
+def _must_be_alone(bench: Bench) -> None:
+    watcher = bench.watcher
+    _must(watcher.silent < max(watcher.samples // 2, 1), "the driver was silent most of the time")
+    _must(watcher.most_at_once <= 1, f"{watcher.most_at_once} of our processes were on the card at once")
+
+
+async def _comes_back(bench: Bench, before: int) -> None:
+    """Wait until no more is taken of the card than *before*."""
+    end = loop_s() + GIVE_BACK_S
+    while (taken := bench.now().used_bytes - before) > TOLERANCE_BYTES:
+        _must(loop_s() < end, f"{taken / 1e6:.0f} MB did not come back within {GIVE_BACK_S:.0f} s")
+        await asyncio.sleep(0.02)
+
+
+async def _outcome(task: "asyncio.Task[Any]") -> Exception | None:
+    try:
+        await task
+    except Exception as error:  # noqa: BLE001  # what it was is looked at
+        return error
+    return None
+
+
+async def _served(bench: Bench, target: str) -> None:
+    """Work once; a failure before may have the model left alone for a moment."""
+    for _ in range(20):
+        error = await _outcome(asyncio.create_task(bench.work(target)))
+        if error is None:
+            return
+        retry_s = getattr(error, "retry_after_s", None)
+        _must(retry_s is not None, f"{target} does not serve again: {type(error).__name__}: {error}")
+        await asyncio.sleep(min(float(retry_s or 1), 2.0))
+    raise AssertionError(f"{target} does not serve again")
+
+
+def _here_first(bench: Bench) -> list[str]:
+    """Return the models that tell something new, the one that is on the card first."""
+    here = bench.manager.current_model(DEVICE.name)
+    if bench.plan.size == "tiny" and here is not None:
+        return [here]
+    return sorted(bench.distinct, key=lambda target: target != here)
+
+
+def _loads(bench: Bench, epoch: int) -> bool:
+    return bench.manager._workers.get(epoch) is not None  # noqa: SLF001  # when to kill it
+
+
+def _median(switches: list[Switch]) -> float:
+    return statistics.median(switch.total_s for switch in switches)
+
+
+def _phases(switch: Switch) -> Mapping[str, float]:
+    return {f"{phase}_s": switch.steps_s[phase] for phase in (Phase.START, Phase.IMPORT, Phase.LOAD)}
+
+
+def _steps(switches: list[Switch]) -> dict[str, float]:
+    return {f"{step}_s": statistics.median(it.steps_s[step] for it in switches) for step in Phase}
+
+
+def _drop_from_cache(folder: Path) -> int:
+    """Have the kernel forget what it has of the files; return how much that was, at most."""
+    dropped = 0
+    for path in folder.rglob("*"):
+        if path.is_file():
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                os.fdatasync(fd)  # what is not on the disk yet is not forgotten
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(fd)
+            dropped += path.stat().st_size
+    return dropped
