@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from speechhub.gpu.nvml import NvmlMonitor
 from speechhub.gpu.values import GpuDevice, GpuSample
 
-PRETENDED_BYTES: Final = 8_000_000_000
+PRETENDED_BYTES: Final = 12_000_000_000
 """How much memory the pretended card has."""
 BASE_BYTES: Final = 200_000_000
 """What a desktop is pretended to hold of it."""

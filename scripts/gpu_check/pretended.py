@@ -174,6 +174,10 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
             "empty_cache": lambda: None,
             "synchronize": lambda *_: None,
             "init": touch(None),
+            "get_rng_state": lambda *_: torch.get_rng_state(),
+            "set_rng_state": lambda *_: None,
+            "manual_seed_all": lambda _: None,
+            "seed_all": lambda: None,
             "set_device": touch(None),
         }
         with ExitStack() as stack:

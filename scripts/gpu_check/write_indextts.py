@@ -19,7 +19,7 @@ import torch  # noqa: E402 - the path comes first
 
 from speechhub_indextts.checkpoint import Generation  # noqa: E402
 from speechhub_indextts.packages import quiet  # noqa: E402
-from tests import tiny_checkpoint  # type: ignore[attr-defined]  # noqa: E402
+from tests import tiny_checkpoint  # noqa: E402
 
 CODES: Final = 120
 """Of a segment at full size: 2.4 s of IndexTTS-2's, 4.8 s of 2.5's."""
