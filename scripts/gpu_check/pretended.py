@@ -28,6 +28,8 @@ CONTEXT_BYTES: Final = 300_000_000
 """What a CUDA context is pretended to take."""
 WORK_BYTES: Final = 100_000_000
 """What work is pretended to take while it lasts."""
+TOLD_BYTES: Final = 50_000_000
+"""Growth that is told to others at once; all of it is in the end. Telling of each tensor takes long."""
 LOOK_EVERY: Final = 64
 """Steps of PyTorch between two looks at whether memory is left."""
 FOLDER: Final = "PRETENDED_CARD"
@@ -54,6 +56,7 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
         self._folder = folder
         self._file = folder / str(os.getpid())
         self._steps = 0
+        self._told_bytes = 0
         self.held_bytes = 0
         """What this process holds: of what goes there, only weights are counted, while they are loaded."""
         self.loading = False
@@ -97,6 +100,8 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
         if self.forbidden:
             raise TouchedError("The card was used while another engine had it.")
         self.held_bytes = (self.held_bytes or CONTEXT_BYTES) + size_bytes
+        if size_bytes and self.held_bytes - self._told_bytes < TOLD_BYTES:
+            return
         if sum(_held(self._folder, but=self._file.name)) + self.held_bytes > _total(self._folder):
             self.held_bytes -= size_bytes
             raise torch.OutOfMemoryError("CUDA out of memory (pretended).")
@@ -108,6 +113,7 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
         self.loading = True
         try:
             yield
+            self.take(0)
         finally:
             self.loading = False
 
@@ -128,6 +134,7 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
         return max(_total(self._folder) - sum(_held(self._folder)), 0)
 
     def _write(self) -> None:
+        self._told_bytes = self.held_bytes
         new = self._file.with_suffix(".new")
         new.write_text(str(self.held_bytes))
         new.replace(self._file)

@@ -9,6 +9,7 @@ import pytest
 import speechhub_echo
 from speechhub.engine import (
     Audio,
+    EngineLoadError,
     EngineSpec,
     ModelFile,
     ModelSpec,
@@ -374,6 +375,13 @@ class OnePromptForAll(GoodStt):
         if len({request.prompt for request in batch}) > 1:
             raise ValueError("one prompt for all")
         return super().transcribe(batch, call)
+
+
+@breaks("standing_by", "no table")
+class CannotPrepare(GoodStt):
+    def prepare(self, context):
+        if context.host_memory_bytes:
+            raise EngineLoadError("no table")
 
 
 @breaks("held_memory", "returned a int")

@@ -9,6 +9,7 @@ from speechhub.engine import (
     Audio,
     DeviceMemory,
     EmotionMode,
+    EngineLoadError,
     EngineSpec,
     InvalidValueError,
     ModelSpec,
@@ -260,6 +261,12 @@ class ProgressInPercent(GoodTts):
     def synthesize(self, request, call):
         yield from super().synthesize(request, call)
         call.report(100)
+
+
+@breaks("standing_by", "no table")
+class CannotPrepare(GoodTts):
+    def prepare(self, context):
+        raise EngineLoadError("no table")
 
 
 @breaks("held_memory", "more bytes in use than taken")

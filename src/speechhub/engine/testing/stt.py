@@ -29,6 +29,7 @@ from speechhub.engine.testing.subject import (
     held_memory,
     load,
     plan_for,
+    standing_by,
 )
 from speechhub.engine.testing.transcript import check_transcript
 from speechhub.errors import RequestCancelledError
@@ -207,6 +208,7 @@ def cancellation_in_time(subject: SttSubject) -> None:
 
 _BEHAVIOUR: Final = (
     transcript,
+    standing_by,
     held_memory,
     quiet_recordings,
     longest_recording,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from speechhub.errors.origin import import_fault
 EngineT = TypeVar("EngineT", SttEngine, TtsEngine)
 SubjectT = TypeVar("SubjectT", bound="Subject[Any]")
 
+MUCH_BYTES: Final = 64 * 1024**3
+"""More of the host's memory than any engine wants."""
 ModelDir = Path | Callable[[ModelSpec], Path] | None
 """A folder with a model's files, or what finds it."""
 
@@ -50,16 +52,22 @@ class Plan:
             AssertionError: The factory is no such engine, or files are needed and nobody said where they are.
         """
         engine = self._make(kind)
-        engine.load(
-            LoadContext(
-                model=self.model.id,
-                model_dir=self._folder(),
-                device=self.device,
-                options=dict(self.options),
-                cache_dir=self.cache_dir,
-            )
-        )
+        engine.load(self._context())
         return engine
+
+    def prepare(self, kind: type[EngineT], *, host_memory_bytes: int | None) -> None:
+        """Make another engine and have it prepare, as a worker does that stands by; it is never loaded."""
+        self._make(kind).prepare(self._context(host_memory_bytes=host_memory_bytes))
+
+    def _context(self, *, host_memory_bytes: int | None = None) -> LoadContext:
+        return LoadContext(
+            model=self.model.id,
+            model_dir=self._folder(),
+            device=self.device,
+            options=dict(self.options),
+            cache_dir=self.cache_dir,
+            host_memory_bytes=host_memory_bytes,
+        )
 
     def _make(self, kind: type[EngineT]) -> EngineT:
         made: object = self.bare_class
@@ -201,6 +209,12 @@ def examine(
             subject.engine.close()
         raise
     run_checks(name, [closing], subject, limit_s=limit_s)
+
+
+def standing_by(subject: "Subject[Any]") -> None:
+    """A process that stands by can prepare for the model, whether its weights may wait there or not."""
+    for room in (None, MUCH_BYTES):
+        subject.plan.prepare(type(subject.engine), host_memory_bytes=room)
 
 
 def held_memory(subject: "Subject[Any]") -> None:

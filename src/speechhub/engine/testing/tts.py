@@ -33,6 +33,7 @@ from speechhub.engine.testing.subject import (
     held_memory,
     load,
     plan_for,
+    standing_by,
 )
 from speechhub.errors import InvalidValueError
 
@@ -230,6 +231,7 @@ def cancellation_in_time(subject: TtsSubject) -> None:
 _BEHAVIOUR: Final = (
     promised_voices,
     speech,
+    standing_by,
     held_memory,
     every_voice,
     declared_options,
