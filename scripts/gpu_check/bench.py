@@ -91,7 +91,7 @@ class Bench:
         return sample
 
     async def work(self, target: str, *, seconds: float = 5.0) -> float:
-        """Have a model work once, whatever is on the card; return its seconds of sound for each second."""
+        """Have a model work once, whatever is on the card; return the time for each second of sound."""
         subject = self.subjects[target]
         async with self.manager.lease(target) as worker:
             began = loop_s()

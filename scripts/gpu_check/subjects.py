@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from gpu_check.words import WORDS
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Audio, EngineSpec, Reference, Slot, SynthesizeRequest, TranscribeRequest
 from speechhub.environments.find import discover_all
@@ -19,7 +20,7 @@ from speechhub.worker.host import Worker
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
 DEVICE: Final = Device(name="cuda:0", exclusive=True)
-SAID: Final = {"tiny": "The quick brown fox.", "full": " ".join(f"w{place}" for place in range(96))}
+SAID: Final = {"tiny": "The quick brown fox.", "full": " ".join(WORDS)}
 """What the made-up Qwen3-ASR says, whatever it hears."""
 SENTENCE: Final = "The first sentence is short. Here is the second one, a little longer. And this ends it."
 

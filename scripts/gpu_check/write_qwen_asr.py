@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "plugins" / "speechhub-qwen-asr"))
+sys.path[:0] = [str(ROOT / "plugins" / "speechhub-qwen-asr"), str(ROOT / "scripts")]
 
 import torch  # noqa: E402 - the path comes first
 from tests.tiny_checkpoint import build_aligner, build_script, tiny_config  # type: ignore[import-not-found]  # noqa: E402
+
+from gpu_check.words import WORDS  # noqa: E402
 
 TEXT_MODEL: Final[dict[str, Any]] = {
     "hidden_size": 1024,
@@ -48,11 +50,10 @@ def main(folder: Path, device: str, size: str) -> None:
         build_script(folder)
         build_aligner(folder / "aligner")
         return
-    words = tuple(f" w{place}" for place in range(96))  # about as many as are said in 30 s
     torch.set_default_dtype(torch.bfloat16)
     with torch.device(device):
         config = tiny_config(1024, tie=False, audio=encoder(896, 18, 14), text=TEXT_MODEL)
-        build_script(folder, text_tokens=words, config=config)
+        build_script(folder, text_tokens=tuple(f" {word}" for word in WORDS), config=config)
         aligner = tiny_config(
             1024, tie=False, aligner_classes=5000, audio=encoder(1024, 24, 16), text=TEXT_MODEL
         )

@@ -37,7 +37,7 @@ from speechhub_indextts.generation import SAMPLE_RATE, Line, Segment, free_cache
 from speechhub_indextts.gpu import explained, spared
 from speechhub_indextts.grammars import prepare_grammars
 from speechhub_indextts.loading import load_soundly
-from speechhub_indextts.model import load_generation, measure, place, set_threads
+from speechhub_indextts.model import load_generation, place, set_threads
 from speechhub_indextts.packages import quiet, torch
 from speechhub_indextts.prepared import PREFIX, Ready, prepare_generation
 from speechhub_indextts.quality import fault_s, with_short_silences
@@ -76,8 +76,7 @@ class IndexTtsEngine(TtsEngine):
         """Load the model with these options, without a word."""
         checkpoint = read_checkpoint(context.model_dir, context.model)
         ready = self._held.take(stamp_of(context))
-        sizes = ready.sizes if ready else measure(checkpoint, context)
-        self._placement = place(checkpoint, sizes, context, settings)
+        self._placement = place(checkpoint, context, settings, ready.sizes if ready else None)
         self._settings = settings = spared(settings, self._placement, checkpoint.generation.value)
         self._folder = tempfile.TemporaryDirectory(prefix=PREFIX)
         folder = Path(self._folder.name)

@@ -51,13 +51,20 @@ def measure(checkpoint: Checkpoint, context: LoadContext) -> Sizes:
 
 
 def place(
-    checkpoint: Checkpoint, sizes: Sizes, context: LoadContext, settings: IndexTtsSettings
+    checkpoint: Checkpoint, context: LoadContext, settings: IndexTtsSettings, sizes: Sizes | None = None
 ) -> Placement:
-    """Return where a checkpoint's models, of such sizes, go on the context's device.
+    """Return where the checkpoint's models go on the context's device.
+
+    Args:
+        checkpoint: Where its files are.
+        context: Of `load`.
+        settings: The operator's options.
+        sizes: From `measure`, where that is known.
 
     Raises:
         EngineLoadError: They do not fit.
     """
+    sizes = sizes or measure(checkpoint, context)
     gpu = Gpu(capability=(0, 0), memory_bytes=0, runtime_bytes=0)
     if context.device != "cpu":
         gpu = meet(context)
