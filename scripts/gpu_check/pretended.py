@@ -72,7 +72,7 @@ class Card(TorchFunctionMode):  # type: ignore[misc]  # torch is not installed w
         if self.held_bytes and self._steps % LOOK_EVERY == 0:
             self.take(0)
         name = getattr(func, "__name__", "")
-        if name == "_parse_to":
+        if name == "_parse_to" or func is torch.device:  # it is only spoken of
             return func(*args, **kwargs)
         there = any(map(_is_card, args)) or _is_card(kwargs.get("device"))
         if name == "cuda" and args and isinstance(args[0], torch.Tensor):
