@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from speechhub.engine import Held, LoadContext, may_hold, stamp_of
 from speechhub_indextts.checkpoint import read_checkpoint
+from speechhub_indextts.economy import FLOAT32_BYTES
 from speechhub_indextts.generation import Generation
 from speechhub_indextts.model import load_generation, measure, set_threads
-from speechhub_indextts.placement import FLOAT32_BYTES, Placement, Sizes
+from speechhub_indextts.placement import Placement, Sizes
 from speechhub_indextts.settings import IndexTtsSettings
 
 WAITING: Final = Placement(device="cpu", half=False, analysis="device", feeling_device="cpu")
