@@ -63,6 +63,7 @@ ALLOWED: Final[Mapping[str, str]] = {
     "Containerfile: docker.io/nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04": _REGISTRY,
     "compose.yaml: docker.io/library/debian:bookworm-slim": _REGISTRY,
     "compose.gpu.yaml: docker.io/nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04": _REGISTRY,
+    "compose.cdi.yaml: docker.io/nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04": _REGISTRY,
     "model qwen3-asr-0.6b: Qwen/Qwen3-ASR-0.6B@main": _NO_HUB,
     "model qwen3-asr-1.7b: Qwen/Qwen3-ASR-1.7B@main": _NO_HUB,
     **{

@@ -15,7 +15,14 @@ import audit  # noqa: E402
 
 COPIED = (
     *("requirements", "scripts", "plugins", "src/speechhub", "deploy", ".ci"),
-    *("Containerfile", "noxfile.py", "compose.yaml", "compose.gpu.yaml", "compose.image.yaml"),
+    *(
+        "Containerfile",
+        "noxfile.py",
+        "compose.yaml",
+        "compose.gpu.yaml",
+        "compose.cdi.yaml",
+        "compose.image.yaml",
+    ),
 )
 QWEN = "plugins/speechhub-qwen-asr/src/speechhub_qwen_asr"
 WHISPER = "plugins/speechhub-whisper/src/speechhub_whisper/__init__.py"

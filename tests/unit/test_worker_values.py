@@ -18,11 +18,13 @@ from speechhub.domain.audio import Pcm16Audio
 from speechhub.engine import (
     Audio,
     Call,
+    CudaArithmetic,
     EngineSpec,
     LoadContext,
     ModelSpec,
     Segment,
     Slot,
+    Stamp,
     SttCapabilities,
     TranscribeRequest,
     Transcript,
@@ -33,7 +35,7 @@ from speechhub.engine import (
 from speechhub.errors import EngineError, EngineProtocolError
 from speechhub.worker.values import from_parts, pack, to_parts, unpack
 
-LOCAL = {Call}
+LOCAL = {Call, CudaArithmetic, Stamp}
 """Values that never leave their process."""
 PUBLIC = [
     value

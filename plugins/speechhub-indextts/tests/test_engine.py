@@ -217,6 +217,7 @@ def test_texts_come_ready_to_the_packages(load):
         return [segment.text for segment in engine._generation.segments(engine._line(request))]
 
     newer, older = load("2.5", segment_tokens=40), load("2")
+    before = set(nemo_tn.get_text_normalizer()._cache)  # other tests have theirs
 
     assert texts(newer, "I <read|R EH1 D . IH0> 5.") == [
         "i <|SPECIAL_TOKEN_1|>R EH1 D . IH0<|SPECIAL_TOKEN_1|> 5."
@@ -232,7 +233,7 @@ def test_texts_come_ready_to_the_packages(load):
     assert all(part.count("<|SPECIAL_TOKEN_1|>") % 2 == 0 for part in long)
     assert texts(newer, "%5") == ["%5"]
     assert texts(newer, "---") == []
-    assert nemo_tn.get_text_normalizer()._cache == {}
+    assert set(nemo_tn.get_text_normalizer()._cache) == before
     said = "".join(texts(older, "銀<行|hang2>, we'll <read|R EH1 D> ju3 it"))
     assert "HANG2" in said.replace(" ", "")
     assert "WILLREADJV3IT" in said.replace(" ", "")

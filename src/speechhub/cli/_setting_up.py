@@ -80,13 +80,13 @@ def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
 def look_here(settings: "Settings") -> "Machine":
     """Look at this machine; blocks."""
     from speechhub.environments.driver import read_driver
-    from speechhub.gpu.nvml import NvmlMonitor
+    from speechhub.gpu.find import find_gpus
     from speechhub.lifecycle.host_memory import available_bytes
     from speechhub.log import configure_logging
     from speechhub.services.machine import look
 
     configure_logging("critical", settings.log_format)  # the plan tells what is wrong
-    monitor = NvmlMonitor()
+    monitor, _ = find_gpus()
     try:
         return look(settings, monitor=monitor, driver=read_driver(), host_memory_bytes=available_bytes())
     finally:

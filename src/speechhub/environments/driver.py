@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from speechhub.environments.builds import Capability, Card, Driver
-from speechhub.gpu.nvml import NvmlMonitor
+from speechhub.gpu.nvml import nvml_monitor
 from speechhub.gpu.values import GpuDevice
 
 VERSION_FILE: Final = Path("/proc/driver/nvidia/version")
@@ -32,7 +32,7 @@ class Asked(Protocol):
 
 def read_driver(
     *,
-    monitor: Callable[[], Asked] = NvmlMonitor,
+    monitor: Callable[[], Asked] = nvml_monitor,
     version_file: Path = VERSION_FILE,
     nodes: Sequence[Path] = NODES,
 ) -> Driver | None:

@@ -331,5 +331,5 @@ def test_looking_at_this_machine(run, monkeypatch, tmp_path):
     shown = run("setup", "--yes")
 
     assert shown.exit_code == 0, shown.output
-    assert "The GPU driver does not answer: no library." in shown.stdout
+    assert "There is no GPU here." in shown.stdout
     assert not Path(tmp_path / "home").exists()

@@ -121,7 +121,7 @@ def test_the_order_is_that_of_an_installation():
     assert [place.url for place in found if place.kind == "packages"] == ["http://own/simple/pip/"]
 
 
-def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys):
+def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys, logging_put_back):
     """Each place has a line with its latency, and no password; a kind that nobody serves is a failure."""
     from speechhub.cli import main
 
