@@ -100,12 +100,12 @@ class Bench:
 
     async def turn(self, target: str, *, standby: bool) -> Switch:
         """Make a model ready, with a worker that stands by, or without; the other one is on the card."""
-        workers = self.manager._workers  # noqa: SLF001  # nobody else wants to say when
+        workers = self.manager._workers  # noqa: SLF001  # only this program says when
         if standby:
             workers.standbys._mode = "on"  # noqa: SLF001
             there = self.manager.current_model(DEVICE.name)
             if there is None:
-                raise AssertionError("nobody stands by for a card that is free")
+                raise AssertionError("no worker stands by for a card that is free")
             workers._last_two[DEVICE.name] = [target, there]  # noqa: SLF001
             workers._have_next_stand_by(self.subjects[there].placement)  # noqa: SLF001
             await self.manager.standbys_settled()

@@ -165,7 +165,7 @@ async def memory(bench: Bench) -> Values:
 
 
 async def stranger(bench: Bench) -> Values:
-    """Somebody else takes memory, and gives it, between turns; nobody is refused while there is enough."""
+    """A stranger takes memory, and gives it, between turns; no request is refused while there is enough."""
     first, second, *_ = bench.subjects
     waits = []
     sizes = ((0, first), (300_000_000, second), (150_000_000, first), (450_000_000, second))

@@ -316,7 +316,7 @@ def test_a_model_that_never_computes_numbers_is_damaged(work_dir, dtype, said):
     assert not list(work_dir.iterdir())
 
 
-def test_on_the_cpu_nobody_speaks_at_load():
+def test_on_the_cpu_nothing_is_spoken_at_load():
     """It takes long there, and float32 is what it computes in."""
     engine = Speaker(fails=("auto",))
     load_soundly(engine, LoadContext(model="indextts-2", model_dir=None), IndexTtsSettings())

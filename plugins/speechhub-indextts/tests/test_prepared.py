@@ -129,6 +129,6 @@ def test_files_that_changed_are_read(waiting, checkpoints, name):
 
 
 def test_missing_files_are_told_in_preparation(tmp_path):
-    """The hub then has nobody stand by, and the load says it again."""
+    """The hub then has no worker stand by, and the load says it again."""
     with pytest.raises(EngineLoadError, match=r"config\.yaml"):
         IndexTtsEngine().prepare(context(tmp_path, room=ROOM))

@@ -442,7 +442,7 @@ def test_the_warm_up_sounds_like_speech():
 
 
 def test_free_memory_counts_what_the_allocator_keeps(monkeypatch):
-    """On the CPU nobody asks."""
+    """On the CPU nothing is asked."""
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 70)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 50)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (100, 1000))

@@ -157,7 +157,7 @@ def test_another_device_or_option_reads_anew(waiting, then):
 
 
 def test_broken_files_are_told_in_preparation(folder):
-    """The hub then has nobody stand by, and the load says it again."""
+    """The hub then has no worker stand by, and the load says it again."""
     (folder / "config.json").write_text("{")
 
     with pytest.raises(EngineLoadError, match=r"config\.json"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What the command line says already, so that nobody is asked."""
+    """What the command line says already, and is not asked."""
 
     yes: bool = False
     accept_license: bool = False
@@ -31,7 +31,7 @@ def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
 
     Raises:
         ConfigurationError: The driver is too old for the GPU, or there is no such engine.
-        RequestError: It takes an answer, and nobody can give it.
+        RequestError: It takes an answer, and there is no terminal to give it.
         click.Abort: The answer was not yes.
     """
     from speechhub.cli._setup_text import plan_text

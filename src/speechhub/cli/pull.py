@@ -120,7 +120,7 @@ def own_parts(one: "Weights", among: Sequence["Weights"], parts: Sequence[str]) 
 def agree_to_licences(
     shelf: "Shelf", wanted: Sequence["Weights"], parts: dict[str, tuple[str, ...]], *, accept: bool
 ) -> None:
-    """Tell the licences; accept those with conditions if the operator does, whom a terminal asks.
+    """Tell the licences; accept those with conditions if the operator does, who is asked at a terminal.
 
     Raises:
         LicenceNotAcceptedError: One is not accepted.

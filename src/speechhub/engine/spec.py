@@ -43,7 +43,7 @@ class SttCapabilities:
     """Whether it is to find out the language of each passage of a long recording, because that costs nothing
     or because it translates what is in another one; otherwise the first passage tells it for all."""
     invents_words: bool = False
-    """Whether it writes words where nobody speaks, so that the hub keeps from it what holds no speech."""
+    """Whether it writes words where there is no speech, so that the hub keeps such recordings from it."""
     translation: bool = False
     """Whether the engine can translate into English."""
     streaming: bool = False

@@ -7,7 +7,7 @@ from typing import Final
 
 VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 ORDER: Final[dict[str, str]] = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-"""What whoever uses CUDA for us must have in its environment, so that it counts GPUs as the driver does."""
+"""Variables of each process that uses CUDA for us, so that it counts GPUs as the driver does."""
 _NUMBER: Final = re.compile(r"[+-]?\d+")
 
 

@@ -143,7 +143,7 @@ def place(
         settings: The operator's wishes.
         devices: Those of this machine, best first.
         computes: Engine → what its environment can compute on; one that is not there can use all.
-        gpu_problem: Why there is no GPU, for whoever named one.
+        gpu_problem: Why there is no GPU, for an operator who named one.
 
     Raises:
         ConfigurationError: Two engines serve one model id, or a setting names what is not there.

@@ -266,7 +266,7 @@ class Scheduler:
                 device.ready(it, worker, now)
             case LoadFailed(error=error) if not verifying:
                 if isinstance(error, EngineDeviceError) and it.placement.fallback is not None:
-                    it.leaves_for = it.placement.fallen_back(error.message)  # whoever waits goes on waiting
+                    it.leaves_for = it.placement.fallen_back(error.message)  # its requests go on waiting
                 else:
                     it.files = False  # look at them again before the next try
                     if worker.phase is Phase.LOADING:

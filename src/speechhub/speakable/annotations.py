@@ -31,7 +31,7 @@ def words_alone(text: str) -> str:
 
 
 class Annotations:
-    """Hides the annotations of one text behind letters of scripts that nobody speaks."""
+    """Hides the annotations of one text behind letters of scripts that no engine speaks."""
 
     def __init__(self) -> None:
         self._hidden: list[str] = []

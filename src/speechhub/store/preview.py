@@ -60,7 +60,7 @@ def preview(
         missing: What is not in place.
         hub: Where to ask.
         search_path: Further site-packages folders whose wheels may carry the files.
-        offline: Whether to ask nobody.
+        offline: Whether to ask no hub.
         unreachable: Why the hub could not be reached a moment ago; it is not asked then.
     """
     for one in missing:

@@ -299,7 +299,7 @@ class Child:
         try:
             if self._engine is not None and not self._lost and (held := self._engine.memory()) is not None:
                 memory = [int(held.allocated_bytes), int(held.reserved_bytes)]
-        except Exception as error:  # noqa: BLE001  # whoever waits for a transcript must not pay for it
+        except Exception as error:  # noqa: BLE001  # a request must not pay for it
             traceback.print_exc()
             if device_is_lost(error):
                 self._lost = failures.name(error)

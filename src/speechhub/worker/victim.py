@@ -1,4 +1,4 @@
-"""Whom the kernel kills first when the machine's memory runs out: a worker that only stands by.
+"""The process that the kernel kills first when the machine's memory runs out: a worker that only stands by.
 
 Standard library only: it runs in the worker.
 """

@@ -30,7 +30,7 @@ def set_threads(threads: int) -> None:
 
 
 def measure(checkpoint: Checkpoint, context: LoadContext) -> Sizes:
-    """Return how many parameters the checkpoint's models have; on a CPU, where nobody asks, none.
+    """Return how many parameters the checkpoint's models have; none on a CPU, where no plan needs them.
 
     Raises:
         EngineLoadError: Its config makes no models.

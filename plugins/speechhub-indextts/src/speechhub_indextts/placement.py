@@ -146,7 +146,7 @@ def plan(
     Args:
         sizes: Of the checkpoint.
         device: ``cpu`` or ``cuda:0`` …
-        memory_bytes: What may be taken there, CUDA's own part included; None if nobody knows, and then
+        memory_bytes: What may be taken there, CUDA's own part included; None if it is not known, and then
             everything goes there.
         generation: ``2`` or ``2.5``.
         capability: The GPU's compute capability.

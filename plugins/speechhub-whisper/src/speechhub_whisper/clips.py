@@ -37,7 +37,7 @@ class Clip:
 
     @property
     def spoken_s(self) -> float:
-        """How much of it is spoken, in seconds; all of it, if nobody looked."""
+        """How much of it is spoken, in seconds; all of it, if no detector looked."""
         return sum(end_s - start_s for start_s, end_s in self.speech) or self.duration_s
 
     def snap(self, start_s: float, end_s: float) -> tuple[float, float]:

@@ -77,7 +77,7 @@ class WhisperEngine(SttEngine):
     def _decode(
         self, request: TranscribeRequest, call: Call, *, first_group: int
     ) -> Generator[Segment, None, Sequence[str]]:
-        """Yield the segments, tidied; return Whisper's codes of the languages, none if nobody speaks."""
+        """Yield the segments, tidied; return Whisper's codes of the languages, none if there is no speech."""
         call.raise_if_cancelled()
         named = self._check_language(request)
         allowed = [to_whisper(code) for code in request.languages]
