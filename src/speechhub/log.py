@@ -3,11 +3,12 @@
 Personal data never goes in: no transcript, no input text, no audio, no key.
 """
 
+import contextlib
 import logging
 import reprlib
 import sys
 from itertools import islice
-from typing import Final, Literal
+from typing import Final, Literal, TextIO
 
 import structlog
 
@@ -27,12 +28,16 @@ def configure_logging(
 ) -> None:
     """Send structlog's and the standard library's records to standard error in one form.
 
+    A line that cannot be written is lost, and the work that it tells of goes on: the reader of a pipe may
+    have left, a disk may be full, a terminal may be gone.
+
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``.
         style: ``console`` for people, ``json`` for machines; ``auto`` looks whether a person watches.
         coloured: Whether ``console`` has colours; by default if standard error is a terminal.
     """
-    console = style == "console" or (style == "auto" and sys.stderr.isatty())
+    output = _Output(sys.stderr)
+    console = style == "console" or (style == "auto" and output.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -43,7 +48,7 @@ def configure_logging(
     renderer: list[structlog.typing.Processor] = (
         [
             structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty() if coloured is None else coloured,
+                colors=output.isatty() if coloured is None else coloured,
                 pad_event_to=0,
                 exception_formatter=structlog.dev.plain_traceback,
             )
@@ -59,10 +64,10 @@ def configure_logging(
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(output),  # type: ignore[arg-type]  # writes and flushes alone,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -73,6 +78,30 @@ def configure_logging(
     root.handlers[:] = [handler]
     # Libraries talk at INFO about what our own lines already say.
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+
+
+class _Output:
+    """A stream that lines may be lost on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write *text* if that can be done."""
+        with contextlib.suppress(OSError, ValueError):  # a ValueError is a stream that was closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Have what was written leave, if that can be done."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return whether a terminal shows it."""
+        with contextlib.suppress(OSError, ValueError):
+            return self._stream.isatty()
+        return False
 
 
 def _bounded(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

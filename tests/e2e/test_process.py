@@ -39,6 +39,44 @@ def test_a_signal_ends_everything(tmp_path, number):
         assert not alive(worker)
 
 
+@pytest.mark.parametrize("redirection", ["2>&${pipe}", "2>/dev/full", "2>&-", "<&- >&- 2>&-"])
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, redirection):
+    """The log's reader has left, its disk is full, or it was closed: requests are answered, SIGTERM ends."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    pipe, unread = os.pipe()
+    os.close(pipe)
+    command = [sys.executable, "-m", "speechhub", "serve", "--port", str(port)]
+    with subprocess.Popen(
+        ["bash", "-c", f'exec "$@" {redirection.replace("${pipe}", str(unread))}', "bash", *command],
+        env=os.environ | ECHO | {"SPEECHHUB_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        pass_fds=[unread],
+    ) as process:
+        os.close(unread)
+        try:
+            until(lambda: ready(port) or process.poll() is not None, "the server is ready")
+            answer = speak(f"http://127.0.0.1:{port}")
+            workers = children(process.pid)
+            process.terminate()
+            status = process.wait(30)
+        finally:
+            process.kill()
+
+    assert answer.status_code == 200
+    assert status == 0
+    assert workers
+    assert not any(map(alive, workers))
+
+
+def ready(port):
+    """Return whether a server answers on *port* that it is ready."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health").json()["status"] == "ok"
+    except httpx.HTTPError:
+        return False
+
+
 def test_running_work_is_finished_before_the_end(tmp_path):
     """A request that runs when SIGTERM comes gets its answer."""
     with serving(tmp_path, **echo_env(stt={"work_s": 1.0})) as server:

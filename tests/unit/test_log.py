@@ -1,11 +1,38 @@
 """What is logged, and what never is."""
 
+import errno
+import io
 import logging
 
 import pytest
 import structlog
 
 from speechhub.log import configure_logging
+
+
+class Failing(io.StringIO):
+    """A stream whose every operation fails with one error."""
+
+    def __init__(self, error):
+        super().__init__()
+        self._error = error
+
+    def write(self, text):
+        raise self._error
+
+    def flush(self):
+        raise self._error
+
+    def isatty(self):
+        raise self._error
+
+
+UNWRITABLE = {
+    "no reader": lambda: Failing(BrokenPipeError(errno.EPIPE, "Broken pipe")),
+    "full": lambda: Failing(OSError(errno.ENOSPC, "No space left on device")),
+    "gone": lambda: Failing(OSError(errno.EIO, "Input/output error")),
+    "closed": lambda: Failing(ValueError("I/O operation on closed file")),
+}
 
 
 def fail(spoken):
@@ -51,6 +78,17 @@ def test_lines_are_bounded(logging_put_back, capsys, style, by):
     assert "long" in said
     assert len(said) < 1_000_000
     assert "(10000000 characters)" in said or by == "logging"
+
+
+@pytest.mark.parametrize("style", ["console", "json"])
+@pytest.mark.parametrize("lost", UNWRITABLE)
+def test_a_line_that_cannot_be_written_is_lost(logging_put_back, monkeypatch, style, lost):
+    """What is logged never fails the work that it tells of."""
+    monkeypatch.setattr("sys.stderr", UNWRITABLE[lost]())
+    configure_logging("info", style)
+
+    structlog.get_logger().info("stopping")
+    logging.getLogger("library").warning("stopping")
 
 
 @pytest.mark.parametrize("style", ["console", "json"])

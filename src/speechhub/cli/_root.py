@@ -1,9 +1,11 @@
 """The outcome of a command: one line for what went wrong, and an exit status."""
 
 import errno
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -40,6 +42,7 @@ class RootGroup(click.Group):
         **extra: Any,
     ) -> Any:
         """Run the command that *args* name, and end the process with its exit status."""
+        _open_standard_streams()
         extra.setdefault("color", colour_wish())
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode, **extra)
@@ -73,6 +76,16 @@ class RootGroup(click.Group):
             # It can come while asyncio ends, between the making of a coroutine and its start.
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             raise _Interrupted("interrupted") from error
+
+
+def _open_standard_streams() -> None:
+    """Open those of the three that were closed, as ``2>&-`` does, on /dev/null.
+
+    The next file or socket would get the number of one, and receive what programs print there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # takes the lowest free number
 
 
 def tell_error(message: str) -> None:
