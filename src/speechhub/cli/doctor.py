@@ -108,7 +108,9 @@ def _gpus(hub: "Hub") -> Finding:
             for it in gpus
             for moved in [it.index != it.driver_index]
         )
-        return OK, "GPUs", f"{', '.join(shown)}; driver {gpus[0].driver}"
+        found = f"{', '.join(shown)}; driver {gpus[0].driver}"
+        lost = hub.monitor.problem  # of another card
+        return (WARN, "GPUs", f"{found}. {lost}") if lost else (OK, "GPUs", found)
     hint = hub.monitor.hint if isinstance(hub.monitor, NoGpus) else None
     problem = hub.monitor.problem or NoGpus.NONE
     if hint is not None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
-from speechhub.gpu.nvml import nvml_monitor
-from speechhub.gpu.traces import trace
+from speechhub.gpu.nvml import DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND, nvml_monitor
+from speechhub.gpu.traces import Trace, trace
 from speechhub.gpu.values import GpuDevice
 
 
@@ -21,5 +21,9 @@ def find_gpus(root: Path = Path("/")) -> tuple[GpuMonitor, tuple[GpuDevice, ...]
     monitor.close()
     if problem is None:
         return NoGpus("CUDA_VISIBLE_DEVICES hides all GPUs, or none of them can be used as a whole."), ()
-    hint = trace(root)
-    return NoGpus(f"{hint.text} ({problem})" if hint else NoGpus.NONE, hint=hint), ()
+    if hint := trace(root):
+        return NoGpus(f"{hint.text} ({problem})", hint=hint), ()
+    if monitor.failure == LIBRARY_NOT_FOUND:
+        return NoGpus(), ()
+    # Without the kernel's module there may be no GPU at all: the library comes with many packages and images.
+    return NoGpus(problem, hint=Trace(text=problem, broken=monitor.failure != DRIVER_NOT_LOADED)), ()

@@ -9,7 +9,7 @@ from speechhub.gpu.values import GpuDevice, GpuSample
 class GpuMonitor(Protocol):
     """Asks the driver; lives as long as the server.
 
-    Every method may block for milliseconds (a sick driver: for longer), so never call one on the event loop.
+    Every method may block for milliseconds (a sick driver: for seconds), so never call one on the event loop.
     All may be called from any thread, at any time, also after `close`. None of them raises: a GPU that
     cannot be asked is an answer.
     """

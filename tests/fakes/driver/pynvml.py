@@ -7,13 +7,17 @@ asks NVML, has these cards. The file is read at every question, so that a test c
      "cards": [{"uuid": "GPU-…", "name": "…", "capability": [8, 6], "total": 4e9, "used": 2e8,
                 "processes": {"4711": 3e8}, "memory": "told", "slices": [{"uuid": "MIG-…", …}]}]}
 
-``error`` is an nvmlReturn_t that the start fails with. ``processes`` is null where the driver has no list,
-and a size is null where it does not tell it; ``memory`` is ``forbidden`` for what a container may not see; a
-card with ``slices`` is cut (MIG). Standard library only.
+``error`` is an nvmlReturn_t that the start fails with. ``hangs`` names the functions that never return,
+``fails`` those that fail, with their nvmlReturn_t, for all cards, or within a card's own ``fails`` for that
+one; a name with lone surrogates stands for bytes that are no UTF-8. ``processes`` is null where the driver
+has no list, and a size is null where it does not tell it; ``memory`` is ``forbidden`` for what a container
+may not see; a card with ``slices`` is cut (MIG). Standard library only.
 """
 
+import functools
 import json
 import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,6 +49,25 @@ def _state():
         raise NVMLError(LIBRARY_NOT_FOUND) from None
 
 
+def _as_told(function):
+    """Have *function* hang or fail where the file says so."""
+
+    @functools.wraps(function)
+    def answer(*arguments):
+        state, name = _state(), function.__name__
+        while name in state.get("hangs", ()):
+            time.sleep(0.05)
+            state = _state()
+        handle = arguments[0] if arguments else None
+        number = handle[0] if isinstance(handle, tuple) else handle
+        card = state["cards"][number] if isinstance(number, int) and number < len(state["cards"]) else {}
+        if error := state.get("fails", {}).get(name) or card.get("fails", {}).get(name):
+            raise NVMLError(error)
+        return function(*arguments)
+
+    return answer
+
+
 def _at(handle):
     """Return what the file says of a card, (3,), or of a slice, (3, 0)."""
     cards = _state()["cards"]
@@ -52,6 +75,7 @@ def _at(handle):
     return card["slices"][handle[1]] if len(handle) > 1 else card
 
 
+@_as_told
 def nvmlInit():  # noqa: N802
     if error := _state().get("error"):
         raise NVMLError(error)
@@ -60,55 +84,70 @@ def nvmlInit():  # noqa: N802
             file.write("nvmlInit\n")
 
 
+@_as_told
 def nvmlShutdown():  # noqa: N802
     pass
 
 
+@_as_told
 def nvmlSystemGetDriverVersion():  # noqa: N802
     return _state().get("driver", "550.54.15")
 
 
+@_as_told
 def nvmlSystemGetCudaDriverVersion_v2():  # noqa: N802
     return _state().get("cuda", 12040)
 
 
+@_as_told
 def nvmlDeviceGetCount():  # noqa: N802
     return len(_state()["cards"])
 
 
+@_as_told
 def nvmlDeviceGetHandleByIndex(index):  # noqa: N802
     if index >= nvmlDeviceGetCount():
         raise NVMLError(NOT_FOUND)
     return (index,)
 
 
+@_as_told
 def nvmlDeviceGetUUID(handle):  # noqa: N802
     return _at(handle)["uuid"]
 
 
+@_as_told
 def nvmlDeviceGetName(handle):  # noqa: N802
-    return _at(handle).get("name", "NVIDIA Pretended")
+    name = _at(handle).get("name", "NVIDIA Pretended")
+    return name.encode(
+        "utf-8", "surrogateescape"
+    ).decode()  # the real binding decodes, and fails at what is no UTF-8
 
 
+@_as_told
 def nvmlDeviceGetMigMode(handle):  # noqa: N802
     cut = "slices" in _at(handle)
     return [int(cut), int(cut)]
 
 
+@_as_told
 def nvmlDeviceGetMaxMigDeviceCount(handle):  # noqa: N802
     return 7
 
 
+@_as_told
 def nvmlDeviceGetMigDeviceHandleByIndex(handle, number):  # noqa: N802
     if number >= len(_at(handle).get("slices", ())):
         raise NVMLError(NOT_FOUND)
     return (*handle, number)
 
 
+@_as_told
 def nvmlDeviceGetCudaComputeCapability(handle):  # noqa: N802
     return tuple(_at(handle).get("capability", (8, 6)))
 
 
+@_as_told
 def nvmlDeviceGetMemoryInfo(handle):  # noqa: N802
     it = _at(handle)
     if it.get("memory") == "forbidden":
@@ -118,20 +157,24 @@ def nvmlDeviceGetMemoryInfo(handle):  # noqa: N802
     )
 
 
+@_as_told
 def nvmlDeviceGetUtilizationRates(handle):  # noqa: N802
     if len(handle) > 1:
         raise NVMLError(NOT_SUPPORTED)
     return SimpleNamespace(gpu=0)
 
 
+@_as_told
 def nvmlDeviceGetTemperature(handle, sensor):  # noqa: N802
     raise NVMLError(NOT_SUPPORTED)
 
 
+@_as_told
 def nvmlDeviceGetPowerUsage(handle):  # noqa: N802
     raise NVMLError(NOT_SUPPORTED)
 
 
+@_as_told
 def nvmlDeviceGetComputeRunningProcesses(handle):  # noqa: N802
     held = _at(handle).get("processes", {})
     if held is None:
@@ -139,6 +182,7 @@ def nvmlDeviceGetComputeRunningProcesses(handle):  # noqa: N802
     return [SimpleNamespace(pid=int(pid), usedGpuMemory=size) for pid, size in held.items()]
 
 
+@_as_told
 def nvmlDeviceGetGraphicsRunningProcesses(handle):  # noqa: N802
     if _at(handle).get("processes", {}) is None:
         raise NVMLError(NOT_SUPPORTED)

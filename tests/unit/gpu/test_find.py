@@ -69,6 +69,18 @@ def test_a_machine_without_a_gpu_says_just_that(on, tmp_path):
     assert (gpus, monitor.problem, monitor.hint) == ((), "There is no GPU here.", None)
 
 
+@pytest.mark.parametrize(("code", "broken"), [(9, False), (18, True), (999, True)])
+def test_a_driver_that_does_not_answer_is_told_although_nothing_hints_at_a_gpu(on, tmp_path, code, broken):
+    """Without the kernel's module, there may be none."""
+    on({"error": code, "cards": []})
+
+    monitor, gpus = find_gpus(tmp_path)
+
+    assert gpus == ()
+    assert monitor.problem.startswith("The GPU driver does not answer: ")
+    assert monitor.hint.broken is broken
+
+
 def test_a_driver_without_gpus_is_let_go(monkeypatch, tmp_path):
     driver = FakeGpus(count=0)
     monkeypatch.setattr("speechhub.gpu.find.nvml_monitor", lambda: driver)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 
 from speechhub.gpu.nvml import NvmlMonitor, nvml_monitor
 from speechhub.gpu.traces import trace
+from tests.e2e.server import until
 from tests.fakes.pretended import CARD, FOLDER, MACHINES, SECOND, SLICES, pretend
 
 
@@ -19,6 +21,13 @@ def binding():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def pretended(machine):
+    """Have the driver of the test say something else from now on."""
+    state = Path(os.environ["PRETENDED_DRIVER"])
+    (new := state.with_suffix(".new")).write_text(json.dumps(machine))
+    new.replace(state)
 
 
 @pytest.fixture
@@ -164,3 +173,131 @@ def test_nothing_hints_at_a_gpu(tmp_path):
 
     assert trace(tmp_path) is None
     assert trace(Path("/nothing/there")) is None
+
+
+# ── Drivers and cards that are not well ──────────────────────────────────────
+
+
+def test_a_name_that_is_no_text_hides_no_card(on):
+    """The real binding decodes names, and fails at some."""
+    [device] = on({"cards": [CARD | {"name": "NVIDIA \udcff"}]}).devices()
+
+    assert device.name == "NVIDIA \N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("code", [2, 7, 8, 20, 21, 25, 27, 999])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "nvmlDeviceGetName",
+        "nvmlDeviceGetUUID",
+        "nvmlDeviceGetMigMode",
+        "nvmlDeviceGetCudaComputeCapability",
+        "nvmlSystemGetDriverVersion",
+        "nvmlSystemGetCudaDriverVersion_v2",
+        "nvmlDeviceGetComputeRunningProcesses",
+    ],
+)
+def test_one_thing_that_is_not_told_hides_no_card(on, question, code):
+    monitor = on({"cards": [CARD], "fails": {question: code}})
+
+    assert len(monitor.devices()) == 1
+    assert monitor.sample(0).used_bytes == CARD["used"]
+    assert monitor.problem is None
+
+
+def test_a_lost_card_takes_no_other_one_along(on):
+    """Where it was lost before the start, and where it is later; what is told names it."""
+    lost = {"fails": {"nvmlDeviceGetHandleByIndex": 15, "nvmlDeviceGetMemoryInfo": 15}}
+    monitor = on({"cards": [CARD | lost, SECOND]})
+
+    [device] = monitor.devices()
+    seen = monitor.sample(0), monitor.problem
+    pretended({"cards": [CARD, SECOND | lost]})
+    gone = [monitor.sample(0), monitor.sample(0), monitor.problem]
+    pretended({"cards": [CARD, SECOND]})
+    back = monitor.sample(0), monitor.sample(0)
+
+    assert (device.uuid, device.driver_index) == (SECOND["uuid"], 1)
+    assert seen[0].total_bytes == SECOND["total"]
+    assert "number 0 of nvidia-smi" in seen[1]
+    assert gone[:2] == [None, None]
+    assert "for cuda:0" in gone[2]
+    assert back[1].total_bytes == SECOND["total"]
+    assert monitor.problem is None
+
+
+def test_with_two_cards_one_of_which_is_lost_later_nothing_is_told_again_and_again(on):
+    monitor = on(MACHINES["two cards"])
+    monitor.devices()
+    lost = {"fails": {"nvmlDeviceGetHandleByIndex": 15, "nvmlDeviceGetMemoryInfo": 15}}
+
+    pretended({"cards": [CARD | lost, SECOND]})
+    with capture_logs() as logs:
+        seen = [(monitor.sample(0), monitor.sample(1).total_bytes) for _ in range(5)]
+
+    assert seen == [(None, SECOND["total"])] * 5
+    assert [it["event"] for it in logs].count("gpu driver answers again") == 0
+    assert len(logs) <= 3
+
+
+def test_a_card_that_a_container_was_not_given_is_no_problem(on):
+    """The driver counts it, and does not hand it out."""
+    monitor = on({"cards": [CARD | {"fails": {"nvmlDeviceGetHandleByIndex": 4}}, SECOND]})
+
+    assert [it.uuid for it in monitor.devices()] == [SECOND["uuid"]]
+    assert monitor.problem is None
+
+
+def test_where_no_card_can_be_had_the_reason_is_told(on):
+    monitor = on({"cards": [CARD | {"fails": {"nvmlDeviceGetHandleByIndex": 4}}]})
+
+    assert monitor.devices() == ()
+    assert "was not given the GPU's device" in monitor.problem
+
+
+def test_a_device_that_the_system_took_back_is_told_and_comes_back(on):
+    """Every question fails with "Unknown Error" then, and handles of before stay worthless."""
+    monitor = on(MACHINES["host pids"])
+    monitor.devices()
+
+    pretended(MACHINES["host pids"] | {"fails": {"nvmlDeviceGetMemoryInfo": 999}})
+    lost, problem = monitor.sample(0), monitor.problem
+    pretended(MACHINES["host pids"])
+
+    assert lost is None
+    assert "start the container again" in problem
+    assert monitor.sample(0) is not None
+    assert monitor.problem is None
+
+
+@pytest.mark.parametrize("hangs", ["nvmlInit", "nvmlDeviceGetName"])
+def test_a_driver_that_hangs_is_waited_for_only_so_long(on, monkeypatch, hangs):
+    """The start of the server asks it; so do `doctor` and the setup."""
+    monkeypatch.setattr("speechhub.gpu.nvml.START_S", 0.2)
+    monitor = on(MACHINES["host pids"] | {"hangs": [hangs]})
+
+    found, problem = monitor.devices(), monitor.problem
+    pretended(MACHINES["host pids"])
+    until(monitor.devices, "it answers again")
+
+    assert found == ()
+    assert "it hangs" in problem
+    assert monitor.problem is None
+    monitor.close()
+
+
+def test_a_driver_that_hangs_later_holds_nobody_up(on, monkeypatch):
+    """Neither the other askers, who get no answer at once, nor the end."""
+    monkeypatch.setattr("speechhub.gpu.nvml.ANSWER_S", 0.2)
+    monitor = on(MACHINES["host pids"])
+    monitor.devices()
+
+    pretended(MACHINES["host pids"] | {"hangs": ["nvmlDeviceGetMemoryInfo"]})
+    samples = [monitor.sample(0) for _ in range(100)]
+    problem = monitor.problem
+    monitor.close()
+    pretended(MACHINES["host pids"])
+
+    assert samples == [None] * 100
+    assert "it hangs" in problem
