@@ -1,11 +1,15 @@
 """Which exceptions say that a device serves its process no more."""
 
+import numpy as np
 import pytest
 
+from speechhub.domain.audio import Audio
+from speechhub.engine import SynthesizeRequest, TranscribeRequest
 from speechhub.errors import EngineDeviceError, EngineError, EngineOutOfMemoryError
 from speechhub.worker.failures import describe, rebuild
 from speechhub.worker.faults import device_is_lost
 
+SILENCE = Audio(samples=np.zeros(160, np.float32), sample_rate=16_000)
 ASSERT = "CUDA error: device-side assert triggered"
 
 
@@ -58,6 +62,20 @@ def raised(error, *, cause=None, context=None):
         type("DeviceError", (AcceleratorError,), {})("something new"),
         Fail("[ONNXRuntimeError] : 1 : FAIL : CUDA failure 700"),
         Fail("CUDNN failure 8"),
+        Fail(
+            "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running Conv. "
+            "Name:'a' Status Message: CUDNN failure 4: CUDNN_STATUS_INTERNAL_ERROR ; GPU=0"
+        ),
+        RuntimeError(
+            "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript (most "
+            "recent call last):\nRuntimeError: CUDA error: an illegal memory access was encountered"
+        ),
+        RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( handle, opa)`"),
+        RuntimeError("cuda runtime error (59) : device-side assert triggered at /pytorch/aten/x.cu:110"),
+        RuntimeError("trivial_device_copy D->H failed: cudaErrorLaunchFailure: unspecified launch failure"),
+        RuntimeError("cuMemcpyDtoH failed: an illegal memory access was encountered"),
+        RuntimeError("CUDA error: uncorrectable ECC error encountered"),
+        RuntimeError("CUDA error: the launch timed out and was terminated"),
     ],
     ids=str,
 )
@@ -77,7 +95,15 @@ def test_what_libraries_say_of_a_dead_context_is_known(error):
         RuntimeError("CUDA error: no CUDA-capable device is detected"),
         RuntimeError("CUDA error: invalid device ordinal"),
         RuntimeError("Expected all tensors to be on the same device, but found cuda:0 and cpu"),
+        RuntimeError("CUDA error: invalid configuration argument"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         ValueError(f"cannot digest {ASSERT!r}"),
+        RuntimeError(f"cannot digest {ASSERT!r}"),
+        RuntimeError(f"cannot digest: {ASSERT}"),
+        RuntimeError(f"no phonemes for\n{ASSERT}"),
+        RuntimeError("cannot digest 'see CUBLAS_STATUS_EXECUTION_FAILED'"),
+        Fail(f"the text {ASSERT} is too odd"),
         KeyError(ASSERT),
         AssertionError("Torch not compiled with CUDA enabled"),
         EngineError("The engine failed."),
@@ -127,3 +153,36 @@ def test_a_load_without_memory_or_kernels_is_not_tried_again():
     refused = raised(EngineDeviceError("no"), cause=RuntimeError(ASSERT))
     assert not rebuild(describe(refused, loading=True)).again
     assert type(rebuild(describe(OutOfMemoryError(), loading=True))) is EngineOutOfMemoryError
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        SynthesizeRequest(text="Read this: CUDA   error: device-side assert triggered.", voice="a"),
+        SynthesizeRequest(text="CUBLAS_STATUS_EXECUTION_FAILED, it says", voice="cuda error"),
+        [TranscribeRequest(audio=SILENCE, prompt="Cuda Error and cublas_status_execution_failed")],
+    ],
+    ids=["text", "constant", "prompt"],
+)
+@pytest.mark.parametrize("error", [RuntimeError(ASSERT), RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED: no")])
+def test_words_of_the_request_count_for_nothing(request_, error):
+    """An engine may raise the text alone, as it is."""
+    spoken = str(error).partition(":")[0].casefold() in str(request_).casefold().replace("   ", " ")
+
+    assert device_is_lost(error, request_) is not spoken
+    assert device_is_lost(error)
+    assert device_is_lost(AcceleratorError(ASSERT), request_)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might",
+        "CUDA failed with error out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_memory_that_ran_out_is_told_by_each_library_in_its_own_words(said):
+    assert type(rebuild(describe(RuntimeError(said)))) is EngineOutOfMemoryError
+    assert type(rebuild(describe(AcceleratorError(said)))) is EngineOutOfMemoryError
+    assert type(rebuild(describe(RuntimeError(f"cannot say {said!r}")))) is EngineError

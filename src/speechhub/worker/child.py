@@ -101,6 +101,8 @@ class Child:
         self._engine: SttEngine | TtsEngine | None = None
         self._worked_s = 0.0
         """How long the engine has worked on the call that runs, or ran last."""
+        self._asked: object = None
+        """What the call that runs, or ran last, is to do."""
         self._lost = ""
         """The exception that showed that the device serves this process no more; else empty."""
 
@@ -175,7 +177,8 @@ class Child:
                     self._run(frame)
         except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
             fields = failures.describe(error, loading=loading)
-            if not loading and device_is_lost(error):  # one that fails to load is stopped by the hub
+            # One that fails to load is stopped by the hub.
+            if not loading and device_is_lost(error, self._asked):
                 self._lost = failures.name(error)
             self._send(
                 Kind.ERROR,
@@ -242,7 +245,7 @@ class Child:
         result: Parts = ()
         match frame.fields["op"], self._engine:
             case "transcribe", SttEngine() as engine:
-                batch = from_parts(list[TranscribeRequest], frame.parts)
+                batch = self._asked = from_parts(list[TranscribeRequest], frame.parts)
                 with self._working():
                     transcripts = engine.transcribe(batch, call)
                 if len(transcripts) != len(batch):
@@ -251,9 +254,11 @@ class Child:
                     )
                 result = to_parts(list(transcripts), list[Transcript])
             case "stream", SttEngine() as engine:
-                result = self._stream(engine, from_parts(TranscribeRequest, frame.parts), call, frame.call)
+                request = self._asked = from_parts(TranscribeRequest, frame.parts)
+                result = self._stream(engine, request, call, frame.call)
             case "synthesize", TtsEngine() as engine:
-                self._synthesize(engine, from_parts(SynthesizeRequest, frame.parts), call, frame.call)
+                wish = self._asked = from_parts(SynthesizeRequest, frame.parts)
+                self._synthesize(engine, wish, call, frame.call)
             case op, engine:
                 raise EngineProtocolError(f"The worker has no engine for {op!r} ({type(engine).__name__}).")
         self._send(Kind.RESULT, call=frame.call, fields=self._report(), parts=result)

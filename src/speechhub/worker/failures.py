@@ -21,7 +21,7 @@ from speechhub.errors import (
     SpeechhubError,
 )
 from speechhub.errors.origin import calls
-from speechhub.worker.faults import device_is_lost
+from speechhub.worker.faults import device_is_lost, memory_ran_out
 
 _FRAMES = 3
 """How many of the innermost calls are named; enough to tell an engine's bug from its library's."""
@@ -82,7 +82,8 @@ def rebuild(fields: Mapping[str, object], traceback_text: str = "") -> Speechhub
 def _translate(error: BaseException, *, loading: bool) -> EngineError:
     where = _where(error)
     # torch.cuda.OutOfMemoryError and its like, by name: this module must not import torch.
-    if isinstance(error, MemoryError) or any(c.__name__ == "OutOfMemoryError" for c in type(error).__mro__):
+    named = any(c.__name__ == "OutOfMemoryError" for c in type(error).__mro__)
+    if named or isinstance(error, MemoryError) or memory_ran_out(error):
         return EngineOutOfMemoryError(f"The engine ran out of memory ({type(error).__name__} in {where}).")
     if loading:
         said = str(error).strip()
