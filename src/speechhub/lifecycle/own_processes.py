@@ -1,6 +1,7 @@
 """A worker's processes as this system shows them: their ids, in all namespaces, and whether any is left."""
 
 import os
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -27,6 +28,29 @@ def any_left(pid: int) -> bool:
     return _exists(os.kill, pid) or _exists(os.killpg, pid)
 
 
+def uptime_s() -> float:
+    """Return the seconds since the system started, as start times of processes count them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def has_begun_after(pid: int, moment: float, proc: Path = _PROC) -> bool:
+    """Return whether a process *pid* exists that began after *moment*: then the number was given anew.
+
+    A number is not given anew while it is that of a group with members, so that nothing of the group of
+    before is left then either. Source: proc_pid_stat(5), starttime; setpgid(2).
+
+    Args:
+        pid: Its id.
+        moment: A time of `uptime_s`.
+        proc: Where the system shows its processes.
+    """
+    try:
+        words = (proc / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        return int(words[19]) / os.sysconf("SC_CLK_TCK") > moment
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 def _namespace_ids(pid: int, proc: Path) -> tuple[int, ...]:
     """Return the ids of a process from the namespace of *proc* inwards. Source: proc_pid_status(5), NSpid."""
     try:
@@ -51,6 +75,6 @@ def _exists(send: Callable[[int, int], None], pid: int) -> bool:
         send(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # another user's, which none of ours can become
+        return False
     return True

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from speechhub.errors import GpuMemoryError
-from speechhub.lifecycle.own_processes import any_left, own_ids
+from speechhub.lifecycle.own_processes import any_left, has_begun_after, own_ids, uptime_s
 from speechhub.lifecycle.vacancy import (
     Look,
     Need,
     Resident,
     complaint,
+    is_exact,
     is_free,
     resident_of,
     strangers,
@@ -58,7 +60,6 @@ class Proof:
         self._before: dict[str, Look] = {}
         """Device → its look just before the engine that is on it loaded."""
         self._measured: dict[str, int] = {}
-        self._promised: dict[str, int] = {}
         self._residents: dict[str, Resident] = {}
 
     async def before_load(self, device: str) -> None:
@@ -86,15 +87,16 @@ class Proof:
         if baseline is None:
             return
         look = await self._ask(device, self._deadline_s)
+        seen_at = uptime_s()
         if look is None:
-            self._residents[device] = Resident(pid=pid)
-            if before is not None:
-                self._promised[target] = before.free_bytes
+            self._residents[device] = Resident(pid=pid, seen_at=seen_at)
             return
-        self._residents[device] = resident_of(pid, look, before, own_ids(pid, look.processes or ()))
-        self._measured[target] = taken_bytes(
-            look, before or baseline, self._residents[device], self._need(target).believable_bytes(baseline)
-        )
+        resident = resident_of(pid, look, before, own_ids(pid, look.processes or ()))
+        resident = self._residents[device] = replace(resident, seen_at=seen_at)
+        before, most_bytes = before or baseline, self._need(target).believable_bytes(baseline)
+        # A figure that strangers may have any part in is none: it would refuse what there is room for.
+        if most_bytes is not None or is_exact(look, before, resident):
+            self._measured[target] = taken_bytes(look, before, resident, most_bytes)
 
     async def freed(self, device: str, wanted: Iterable[str]) -> None:
         """Return when *device* has its memory back from the engine that left, and room for who comes.
@@ -136,7 +138,7 @@ class Proof:
                 return
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-        if look is None or enough < SAMPLES or (resident is not None and any_left(resident.pid)):
+        if look is None or enough < SAMPLES or (resident is not None and _is_there(resident)):
             raise GpuMemoryError(complaint(device, look, baseline, resident, need_bytes))
         log.warning(
             "others hold more of the gpu than before",
@@ -154,7 +156,6 @@ class Proof:
         return Need(
             measured_bytes=self._measured.get(target),
             described_bytes=self._described_bytes(target) or None,
-            promised_bytes=self._promised.get(target),
         )
 
     async def _ask(self, device: str, timeout_s: float) -> Look | None:
@@ -164,3 +165,8 @@ class Proof:
                 return await self._pool.run(self._look, index)
         except TimeoutError:  # a sick driver blocks
             return None
+
+
+def _is_there(resident: Resident) -> bool:
+    """Return whether anything is left of an engine that ended; another process may have its number by now."""
+    return not has_begun_after(resident.pid, resident.seen_at) and any_left(resident.pid)

@@ -281,8 +281,22 @@ class Scheduler:
                 yield from self._move(it)
             case NotFreed(error=error) if worker.verifying:
                 worker.verifying = False
-                for other in device.targets.values():  # nobody knows when the memory comes back
-                    yield from refuse_all(other, error)
+                yield from self._not_freed(it, error)
+
+    def _not_freed(self, it: Target, error: SpeechhubError) -> Iterator[Effect]:
+        """Send away who waits for a device whose memory is not proved free: nobody knows when it will be.
+
+        A target that leaves it needs nothing of it, and may leave it because its driver is gone. The proof is
+        owed to one that stays.
+        """
+        device = self._device_of(it)
+        if it.leaves_for is not None:
+            worker, it.worker = it.worker, None
+            yield from self._move(it)
+            if heir := next(iter(device.targets.values()), None):
+                heir.worker = worker
+        for other in device.targets.values():
+            yield from refuse_all(other, error)
 
     def _move(self, it: Target) -> Iterator[Effect]:
         """Let a target go where it was found to belong, once nothing of its worker is left."""

@@ -1,5 +1,6 @@
 """Whether a GPU has its memory back, as far as looks at it tell. Pure."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -38,6 +39,8 @@ class Resident:
     """Its ids in the driver's list; in a container they may be the host's."""
     certain: bool = True
     """Whether `shown` are its own; otherwise they are all that came while it loaded."""
+    seen_at: float = math.inf
+    """When it was seen, in seconds since the system started: a process that began later is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +51,12 @@ class Need:
     """What it took when it was last there."""
     described_bytes: int | None = None
     """What its spec says."""
-    promised_bytes: int | None = None
-    """What was free when it was last loaded, and so was enough."""
 
     def best_bytes(self, baseline: Look) -> int:
         """Return the best figure there is, on a GPU that is like *baseline* without engines; 0 for none."""
         if self.measured_bytes is not None:
             return self.measured_bytes
-        return self.believable_bytes(baseline) or self.promised_bytes or 0
+        return self.believable_bytes(baseline) or 0
 
     def believable_bytes(self, baseline: Look) -> int | None:
         """Return what the spec says; None where that is more than the GPU has free without engines.
@@ -93,10 +94,16 @@ def taken_bytes(look: Look, before: Look, resident: Resident, most_bytes: int | 
     """
     now, then = _unexplained(look, but=resident.shown), _unexplained(before)
     if resident.shown and now is not None and then is not None:
-        taken, exact = max(now - then, 0), resident.certain
+        taken = max(now - then, 0)
     else:
-        taken, exact = max(look.used_bytes - before.used_bytes, 0), False
-    return taken if exact or most_bytes is None else min(taken, most_bytes)
+        taken = max(look.used_bytes - before.used_bytes, 0)
+    return taken if most_bytes is None or is_exact(look, before, resident) else min(taken, most_bytes)
+
+
+def is_exact(look: Look, before: Look, resident: Resident) -> bool:
+    """Return whether `taken_bytes` is what the engine takes, with nothing of strangers in it."""
+    told = _unexplained(look, but=resident.shown) is not None and _unexplained(before) is not None
+    return bool(resident.shown) and resident.certain and told
 
 
 def is_free(look: Look, baseline: Look, resident: Resident | None, need_bytes: int) -> bool:

@@ -27,6 +27,7 @@ from speechhub.lifecycle.events import (
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler import Scheduler
+from tests.fakes.gpus import FakeGpus
 from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import Fleet
 
@@ -54,8 +55,8 @@ class PickyFleet(Fleet):
 async def managed():
     made = []
 
-    def manage(fleet, models=MODELS):
-        manager = Manager(models, limits=Limits(), fetch=lambda it: None, starter=fleet)
+    def manage(fleet, models=MODELS, look=None):
+        manager = Manager(models, limits=Limits(), fetch=lambda it: None, starter=fleet, look=look)
         made.append(manager)
         return manager
 
@@ -153,17 +154,38 @@ def test_the_gpu_is_proved_free_before_it_moves():
     assert scheduler.state("stt").failures == 0
 
 
-def test_memory_that_does_not_come_back_is_told_and_the_move_is_kept():
-    scheduler, load = waiting("stt")
+def test_it_moves_although_the_memory_does_not_come_back():
+    """A driver that is gone makes the load fail, and proves nothing any more: the CPU needs no proof."""
+    scheduler, load = waiting("stt", "tts")
     scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
 
-    refused = scheduler.handle(NotFreed(target="stt", epoch=load.epoch, error=EngineLoadError("full")), 2.0)
-    again = scheduler.handle(Requested(ticket=9, target="stt"), 3.0)
-    moved = scheduler.handle(Freed(target="stt", epoch=load.epoch), 4.0)
+    effects = scheduler.handle(NotFreed(target="stt", epoch=load.epoch, error=EngineLoadError("full")), 2.0)
 
-    assert [type(it) for it in refused] == [Refuse]
-    assert again == [Verify(target="stt", epoch=load.epoch)]
-    assert [type(it) for it in moved] == [Move, Load]
+    assert [(type(it), it.target) for it in effects if not isinstance(it, Refuse)] == [
+        (Move, "stt"),
+        (Load, "stt"),
+    ]
+    assert [it.ticket for it in effects if isinstance(it, Refuse)] == [1]
+    # Whoever comes next on the GPU is not loaded blindly.
+    verify = Verify(target="tts", epoch=load.epoch)
+    assert scheduler.handle(Requested(ticket=9, target="tts"), 3.0) == [verify]
+    [next_load] = scheduler.handle(Freed(target="tts", epoch=load.epoch), 4.0)
+    assert isinstance(next_load, Load)
+    assert scheduler.state("stt").phase is not None
+
+
+async def test_with_a_driver_that_is_gone_all_are_served_on_the_cpu(managed):
+    """As in a container whose device the system took back while it served."""
+    fleet, gpus = PickyFleet(error=None), FakeGpus()
+    manager = managed(fleet, look=gpus.sample)
+    await manager.switch_to("stt")
+    await manager.unload("stt")
+    gpus.lost, fleet.error = True, NO_LIBRARY
+
+    async with asyncio.timeout(30):
+        await manager.switch_to("stt")
+
+    assert manager.placements["stt"].device == CPU
 
 
 def test_a_pin_goes_along():

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from speechhub.lifecycle.own_processes import any_left, own_ids
+from speechhub.lifecycle.own_processes import any_left, has_begun_after, own_ids, uptime_s
 from speechhub.lifecycle.vacancy import Need, Resident, is_free, resident_of, strangers, taken_bytes
 from tests.unit.lifecycle.test_proof import MB, Look
 
@@ -14,19 +14,18 @@ EMPTY = Look(200 * MB, {})
 
 
 @pytest.mark.parametrize(
-    ("measured", "described", "promised", "best"),
+    ("measured", "described", "best"),
     [
-        (1, 2, 3, 1),
-        (0, 2, 3, 0),
-        (None, 2, 3, 2),
-        (None, None, 3, 3),
-        (None, 3800 * MB, 3, 3800 * MB),
-        (None, 3800 * MB + 1, 3, 3),  # this card never had so much
-        (None, None, None, 0),
+        (1, 2, 1),
+        (0, 2, 0),
+        (None, 2, 2),
+        (None, 3800 * MB, 3800 * MB),
+        (None, 3800 * MB + 1, 0),  # this card never had so much
+        (None, None, 0),
     ],
 )
-def test_a_need_is_the_best_figure_there_is(measured, described, promised, best):
-    need = Need(measured_bytes=measured, described_bytes=described, promised_bytes=promised)
+def test_a_need_is_the_best_figure_there_is(measured, described, best):
+    need = Need(measured_bytes=measured, described_bytes=described)
 
     assert need.best_bytes(EMPTY) == best
 
@@ -94,3 +93,29 @@ def test_a_group_is_ours_and_is_left_until_the_last_has_ended():
     finally:
         child.communicate(b"\n")
     assert not any_left(child.pid)
+
+
+def test_a_number_that_was_given_anew_is_known_by_when_its_process_began(tmp_path):
+    before = uptime_s()
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        assert has_begun_after(child.pid, before - 0.1)
+        assert not has_begun_after(child.pid, uptime_s() + 0.1)
+    finally:
+        child.communicate(b"\n")
+    assert not has_begun_after(child.pid, 0.0)
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "stat").write_text("7 (a) b (c")
+    assert not has_begun_after(7, 0.0, tmp_path)
+
+
+def test_another_users_process_is_none_of_ours(monkeypatch):
+    """Its number was given anew; we may not even signal it."""
+
+    def forbidden(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    monkeypatch.setattr(os, "killpg", forbidden)
+
+    assert not any_left(4711)
