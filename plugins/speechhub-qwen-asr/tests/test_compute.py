@@ -32,6 +32,7 @@ def test_a_build_without_cuda(cuda, monkeypatch):
 
     assert (answer.kinds, answer.fix) == (("cpu",), "speechhub engines install qwen-asr")
     assert "a build without CUDA" in answer.problem
+    assert not answer.may_pass
     assert torch.__version__ in answer.problem
 
 
@@ -42,6 +43,7 @@ def test_a_driver_that_is_too_old(cuda, monkeypatch):
 
     assert answer.kinds == ("cpu",)
     assert "too old for CUDA 12.6" in answer.problem
+    assert answer.may_pass
 
 
 def test_a_driver_that_fails(cuda, monkeypatch):
@@ -54,6 +56,7 @@ def test_a_driver_that_fails(cuda, monkeypatch):
 
     assert answer.kinds == ("cpu",)
     assert "CUDA unknown error" in answer.problem
+    assert answer.may_pass
 
 
 def test_this_environment_answers():

@@ -282,3 +282,27 @@ def test_a_library_that_is_missed_at_work_is_told_as_at_load(engine, clip, monke
 
     with pytest.raises(EngineDeviceError, match="nvidia-cublas-cu12"):
         engine.transcribe([request], Call())
+
+
+def test_a_gpu_that_is_not_found_may_be_later_and_a_library_may_not(opened, cards, monkeypatch):
+    """The card may be another program's for a while; a library comes by being installed."""
+
+    def busy():
+        raise RuntimeError("CUDA failed with error all CUDA-capable devices are busy or unavailable")
+
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 0)
+    none = compute.compute()
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", busy)
+    taken = compute.compute()
+    opened.here.clear()
+    missing = compute.compute()
+
+    assert [it.kinds for it in (none, taken, missing)] == [("cpu",)] * 3
+    assert [it.may_pass for it in (none, taken, missing)] == [True, True, False]
+
+
+def test_a_cudnn_that_cannot_be_opened_is_no_reason_against_the_gpu(opened, cards, wheels):
+    """CTranslate2 4.8.5 does without."""
+    wheels(cudnn=["libcudnn.so.9"])
+
+    assert compute.compute() == Compute(kinds=("cuda", "cpu"))

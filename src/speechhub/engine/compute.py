@@ -23,6 +23,9 @@ class Compute:
     """Why it cannot use CUDA, in a sentence; empty where it can."""
     fix: str = ""
     """The command that makes it so, or what to do where no command does."""
+    may_pass: bool = False
+    """Whether the problem may pass although nothing is installed, as where CUDA finds no GPU while another
+    program has it for itself, or after the machine slept: then the next start asks again."""
 
     def why_not(self, kind: str, capability: str) -> str:
         """Return why a device cannot be used; empty if it can.

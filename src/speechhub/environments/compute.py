@@ -1,16 +1,19 @@
 """Asks engines' environments, once, what they can compute on; the answers are kept in a file.
 
 An answer holds as long as the environment, the driver, the GPUs, what is visible of them and the system's
-libraries are what they were. What did not answer, or crashed, is asked again at the next start.
+libraries are what they were. What did not answer, or crashed, or says that it may pass, is asked again at the
+next start.
 """
 
 import contextlib
 import hashlib
 import os
+import signal
 import site
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,6 +36,9 @@ TIMEOUT_S: Final = 60.0
 """For one answer: PyTorch alone takes a dozen seconds to import, and more from a cold disk."""
 AT_ONCE: Final = 3
 """Environments that are asked beside each other; each may take a gigabyte of memory."""
+_KILLED_S: Final = 2.0
+"""How long a killed process is waited for."""
+_LAST_BYTES: Final = 4096
 _LINKER_CACHE: Final = Path("/etc/ld.so.cache")
 """Changes when the system gets libraries, such as NVIDIA's, from its own packages. Source: ldconfig(8)."""
 
@@ -85,32 +91,49 @@ def computes(
 def ask(
     engine: InstalledEngine, *, environ: Mapping[str, str], timeout_s: float = TIMEOUT_S
 ) -> tuple[Compute, bool]:
-    """Return what an engine can compute on, and whether that is its own answer.
+    """Return what an engine can compute on, and whether that holds for the next start, too.
 
     One that does not answer cannot use CUDA; why is its problem.
     """
     command = [str(engine.python), "-P", str(PROGRAM), str(PACKAGE), "--compute", engine.spec.compute]
     log.info("asking what an engine can compute on", engine=engine.spec.name)
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            check=False,
-            timeout=timeout_s,
-            env=keyless_environment(environ) | ORDER,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        answer, printed, status = _run(command, keyless_environment(environ) | ORDER, timeout_s)
     except OSError as error:
         return _unknown(engine, f"its Python {engine.python} does not start: {error.strerror}"), False
-    except subprocess.TimeoutExpired:
-        return _unknown(engine, f"it did not say within {timeout_s:g} s what it can compute on"), False
     try:
-        return msgspec.json.decode(done.stdout, type=Compute), True
-    except msgspec.MsgspecError:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        end = f"exit status {done.returncode}" if done.returncode >= 0 else f"signal {-done.returncode}"
-        return _unknown(engine, f"asking what it can compute on failed: {last[0] if last else end}"), False
+        found = msgspec.json.decode(answer, type=Compute)
+    except msgspec.MsgspecError as error:
+        if status is None:
+            return _unknown(engine, f"it did not say within {timeout_s:g} s what it can compute on"), False
+        end = f"exit status {status}" if status > 0 else f"signal {-status}" if status else str(error)
+        return _unknown(engine, f"asking what it can compute on failed: {printed or end}"), False
+    return found, not found.may_pass
+
+
+def _run(command: Sequence[str], env: Mapping[str, str], timeout_s: float) -> tuple[bytes, str, int | None]:
+    """Return what a command wrote, its last line on standard error, and its status; None if it took too long.
+
+    It is waited for, and nothing else: what it leaves behind may hold its outputs open. A process that a
+    driver has in the kernel's hands cannot even be killed; it is left to itself then.
+    """
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as printed:
+        process = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=answer, stderr=printed, start_new_session=True
+        )
+        status: int | None = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = process.wait(timeout_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_KILLED_S)
+        printed.seek(max(0, printed.seek(0, os.SEEK_END) - _LAST_BYTES))
+        lines = printed.read().decode("utf-8", "replace").strip().splitlines()
+        answer.seek(0)
+        return answer.read(), lines[-1] if lines else "", status
 
 
 def _unknown(engine: InstalledEngine, reason: str) -> Compute:
@@ -134,6 +157,7 @@ def _key(engine: InstalledEngine, gpus: Sequence[GpuDevice], environ: Mapping[st
         state_of(folders, __version__),
         engine.distribution,
         engine.spec.compute,
+        str(engine.python),  # the fix names it
         libraries,
         *(environ.get(name, "-") for name in (VARIABLE, "LD_LIBRARY_PATH")),
         *(f"{it.uuid} {it.compute_capability} {it.driver}" for it in gpus),
@@ -159,5 +183,8 @@ def _write(file: Path, answers: Mapping[str, _Answer]) -> None:
     with contextlib.suppress(OSError):  # a read-only home: ask each time
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(f"{file.name}.{os.getpid()}")
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(answers), indent=1))
-        temporary.replace(file)
+        try:
+            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(answers), indent=1))
+            temporary.replace(file)
+        finally:
+            temporary.unlink(missing_ok=True)

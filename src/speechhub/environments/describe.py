@@ -78,14 +78,18 @@ def _fault(factory: str) -> str:
 
 def main(arguments: list[str]) -> None:
     """Describe this environment on standard output."""
+    asked = "--compute" in arguments
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
         os.dup2(2, 1)  # stray prints of a plugin must not get into the answer
         preload(Path(arguments[0]))
-        if "--compute" in arguments:
+        if asked:
             said = dataclasses.asdict(compute(arguments[arguments.index("--compute") + 1]))
         else:
             said = describe(factories="--factories" in arguments)
         json.dump(said, answer, default=_plain)
+    if asked:  # libraries of CUDA's hang and crash in their exit handlers
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _plain(value: object) -> Any:

@@ -2,7 +2,9 @@
 
 import os
 import shlex
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Compute, EngineSpec, Slot, SttCapabilities
 from speechhub.environments.compute import computes
+from tests.e2e.server import alive, until
 from tests.fakes.gpus import FakeGpus
 
 GPUS = FakeGpus().devices()
@@ -42,6 +45,31 @@ def fails():
 def hangs():
     note()
     time.sleep(60)
+
+def passing():
+    note()
+    return Compute(kinds=("cpu",), problem="CUDA finds no GPU.", fix="wait", may_pass=True)
+
+def leaves_a_child():
+    import subprocess
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    with open({log!r}, "a") as file:
+        file.write(str(child.pid) + "\\n")
+    return good()
+
+def hangs_at_the_end():
+    import atexit, threading
+    atexit.register(time.sleep, 60)
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    return good()
+
+def wrong():
+    return Compute(kinds="cuda")
+
+def wordy():
+    for _ in range(20_000):
+        print("x" * 100, file=sys.stderr)
+    return good()
 
 def odd():
     note()
@@ -151,6 +179,7 @@ def test_what_an_answer_holds_for(change, engine, ask, asked, tmp_path, monkeypa
         ("crashes", "failed: signal 11"),
         ("fails", "RuntimeError: broken driver"),
         ("odd", "asdict"),
+        ("wrong", "Expected `array`"),
         ("missing", "no attribute 'missing'"),
     ],
 )
@@ -200,3 +229,59 @@ def test_a_home_that_cannot_be_written_costs_a_question(engine, ask, asked, tmp_
 
     assert ask(engine("good"))["good"].kinds == ("cuda", "cpu")
     assert len(asked()) == 1
+
+
+def test_what_may_pass_is_asked_again(engine, ask, asked):
+    """The GPU was another program's, or the machine had slept: that must not keep an engine on the CPU."""
+    first = ask(engine("passing"))["passing"]
+    ask(engine("passing"))
+
+    assert (first.kinds, first.problem) == (("cpu",), "CUDA finds no GPU.")
+    assert len(asked()) == 2
+
+
+@pytest.mark.parametrize("function", ["leaves_a_child", "hangs_at_the_end", "wordy"])
+def test_only_the_answer_is_waited_for(function, engine, ask):
+    """Neither what it started, nor its end, nor all that it prints."""
+    began = time.monotonic()
+
+    assert ask(engine(function), timeout_s=50.0)[function].kinds == ("cuda", "cpu")
+    assert time.monotonic() - began < 40
+
+
+def test_what_it_started_is_ended(engine, ask, asked):
+    ask(engine("leaves_a_child"))
+
+    child = int(asked()[0])
+    until(lambda: not alive(child), "it has ended")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it still runs, as it should
+def test_one_that_cannot_even_be_killed_is_left_to_itself(engine, ask, monkeypatch):
+    """As where a driver hangs: the process is in the kernel's hands."""
+    monkeypatch.setattr("speechhub.environments.compute._KILLED_S", 0.1)
+    killed = []
+    monkeypatch.setattr("os.killpg", lambda pid, number: killed.append(pid))
+
+    answer = ask(engine("hangs"), timeout_s=0.2)["hangs"]
+    monkeypatch.undo()
+    os.killpg(killed[0], signal.SIGKILL)
+
+    assert "within 0.2 s" in answer.problem
+
+
+def test_a_home_that_moved_is_asked_again(engine, ask, asked, tmp_path):
+    """The command that helps names the environment's Python."""
+    ask(engine("bad"))
+    (moved := tmp_path / "moved").symlink_to(tmp_path / "python")
+
+    ask(engine("bad", interpreter=moved))
+
+    assert len(asked()) == 2
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(engine, ask, tmp_path):
+    (tmp_path / "home" / "c.json").mkdir(parents=True)
+
+    assert ask(engine("good"))["good"].kinds == ("cuda", "cpu")
+    assert [it.name for it in (tmp_path / "home").iterdir()] == ["c.json"]

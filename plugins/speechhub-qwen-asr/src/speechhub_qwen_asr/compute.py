@@ -19,14 +19,15 @@ def compute() -> Compute:
         if available:
             torch.cuda.init()
     except RuntimeError as error:
-        return _cannot(f"Its PyTorch, {torch.__version__}, cannot use the GPU: {error}.")
+        return _cannot(f"Its PyTorch, {torch.__version__}, cannot use the GPU: {error}.", may_pass=True)
     if not available:
         return _cannot(
             f"Its PyTorch, {torch.__version__}, finds no GPU that it can use: the NVIDIA driver may be too "
-            f"old for CUDA {torch.version.cuda}."
+            f"old for CUDA {torch.version.cuda}.",
+            may_pass=True,
         )
     return Compute(kinds=("cuda", "cpu"), architectures=tuple(torch.cuda.get_arch_list()), fix=INSTALL)
 
 
-def _cannot(problem: str) -> Compute:
-    return Compute(kinds=("cpu",), problem=problem, fix=INSTALL)
+def _cannot(problem: str, *, may_pass: bool = False) -> Compute:
+    return Compute(kinds=("cpu",), problem=problem, fix=INSTALL, may_pass=may_pass)

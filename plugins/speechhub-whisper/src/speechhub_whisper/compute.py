@@ -5,6 +5,7 @@ comes as a wheel does not lie on the loader's path, so it is opened here first: 
 its name, without LD_LIBRARY_PATH. Source: dlopen(3), and the names in libctranslate2.so of 4.8.5.
 """
 
+import contextlib
 import ctypes
 import importlib.util
 import re
@@ -75,11 +76,11 @@ def compute() -> Compute:
         return _cannot(f"NVIDIA's library {CUBLAS} is not here.", install(CUBLAS_WHEEL))
     try:
         if not ctranslate2.get_cuda_device_count():
-            return _cannot("CTranslate2 finds no GPU that it can use.", _DRIVER)
+            return _cannot("CTranslate2 finds no GPU that it can use.", _DRIVER, may_pass=True)
         ctranslate2.get_supported_compute_types("cuda")
     except Exception as error:  # noqa: BLE001  # its native parts raise all kinds
         cause, fix = explain(error) or (f"CTranslate2 cannot use the GPU: {error}.", _DRIVER)
-        return _cannot(cause, fix)
+        return _cannot(cause, fix, may_pass=True)
     return Compute(kinds=("cuda", "cpu"))
 
 
@@ -100,7 +101,8 @@ def _open_cudnn() -> None:
     """Open cuDNN, if its wheel is here, for versions of CTranslate2 that use it; it opens its own parts."""
     for folder in _wheel_folders("cudnn"):
         if (folder / "libcudnn.so.9").exists():
-            ctypes.CDLL(str(folder / "libcudnn.so.9"), mode=ctypes.RTLD_GLOBAL)
+            with contextlib.suppress(OSError):  # one that is damaged is missed by who needs it
+                ctypes.CDLL(str(folder / "libcudnn.so.9"), mode=ctypes.RTLD_GLOBAL)
             return
 
 
@@ -130,8 +132,8 @@ def install(wheel: str) -> str:
     return f"{python} -m pip install {shlex.quote(wheel)}"
 
 
-def _cannot(problem: str, fix: str) -> Compute:
-    return Compute(kinds=("cpu",), problem=problem, fix=fix)
+def _cannot(problem: str, fix: str, *, may_pass: bool = False) -> Compute:
+    return Compute(kinds=("cpu",), problem=problem, fix=fix, may_pass=may_pass)
 
 
 def _wheel_folders(library: str) -> list[Path]:
