@@ -153,6 +153,10 @@ class FragileStt(Probe):
 
     def transcribe(self, batch, call):
         self.device.use("transcribe")
+        broken = Path(self.device.options["marker"]).with_name("broken")
+        if broken.exists():
+            broken.write_text(f"{broken.read_text()}x")
+            raise RuntimeError("CUDA error: unspecified launch failure")
         return [transcript(request.prompt or "fine") for request in batch]
 
     def stream(self, request, call):

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from speechhub.engine import EngineSpec, LoadContext, Slot, SttCapabilities, SynthesizeRequest
-from speechhub.errors import EngineCrashedError, EngineLoadError
+from speechhub.errors import EngineCrashedError, EngineFailingError, EngineLoadError
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.runner import LocalRunner
@@ -188,6 +188,42 @@ async def test_a_load_that_loses_its_device_twice_is_an_error(serve, request_of)
 
     assert len(started) == 2
     assert all(worker.ended is not None for worker in started)
+
+
+async def test_a_device_that_fails_at_every_call_is_left_alone_for_a_while(serve, request_of, tmp_path):
+    """Two requests are tried twice each; then requests are refused at once, until work is done again."""
+    runner, started = serve("nothing")
+    (broken := tmp_path / "broken").touch()
+
+    for _ in range(2):
+        with pytest.raises(EngineCrashedError):
+            await ask(runner, "transcribe", request_of)
+    with pytest.raises(EngineFailingError, match="failed at every request") as refusal:
+        await ask(runner, "transcribe", request_of)
+    tried = len(broken.read_text())
+    await asyncio.sleep(refusal.value.retry_after_s + 0.05)
+    with pytest.raises(EngineFailingError):  # one more try, and no second one of the same request
+        await ask(runner, "transcribe", request_of)
+    again = len(broken.read_text())
+    broken.unlink()
+    await asyncio.sleep(2.05)
+    answers = [await ask(runner, "transcribe", request_of) for _ in range(2)]
+
+    assert (tried, again) == (4, 5)
+    assert answers == ["fine", "fine"]
+    assert len(started) == 6
+
+
+async def test_a_request_that_makes_kernels_fail_stops_nobody_else(serve, request_of, tmp_path):
+    runner, _ = serve("nothing")
+    broken = tmp_path / "broken"
+
+    for _ in range(4):
+        broken.touch()
+        with pytest.raises(EngineCrashedError):
+            await ask(runner, "transcribe", request_of)
+        broken.unlink()
+        assert await ask(runner, "transcribe", request_of) == "fine"
 
 
 async def test_nothing_more_is_asked_of_a_worker_that_lost_its_device(fragile, request_of):

@@ -87,6 +87,8 @@ class EngineCrashedError(EngineError):
     """The worker process ended while it served a request."""
 
     code = "engine_crashed"
+    device_lost: bool = False
+    """Whether it ended because its device served it no more."""
 
 
 class EngineProtocolError(EngineError):

@@ -4,6 +4,7 @@ import errno
 from typing import Final
 
 from speechhub.errors.base import SpeechhubError
+from speechhub.errors.failures import EngineCrashedError
 
 
 class UnavailableError(SpeechhubError):
@@ -62,13 +63,14 @@ class GpuMemoryError(UnavailableError):
 
 
 class EngineFailingError(UnavailableError):
-    """The engine could not load its model a moment ago, and is not tried again yet."""
+    """The engine could not load its model, or lost its device at every call, and is not tried again yet."""
 
     code = "engine_failing"
     _public = ""
 
     def __init__(self, model: str, cause: SpeechhubError | None, *, retry_after_s: float) -> None:
-        said = f"Model {model!r} could not be loaded a moment ago and is tried again later."
+        what = "failed at every request" if isinstance(cause, EngineCrashedError) else "could not be loaded"
+        said = f"Model {model!r} {what} a moment ago and is tried again later."
         super().__init__(said + (f" It said: {cause.message}" if cause else ""), retry_after_s=retry_after_s)
         self._public = said + (f" It said: {cause.public}" if cause else "")
 

@@ -70,6 +70,14 @@ class RecycleWanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceLost:
+    """The target's worker lost its device at its work, and ends itself."""
+
+    target: str
+    error: SpeechhubError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """The target's files are on disk, complete."""
 
@@ -168,6 +176,7 @@ Event = (
     | Done
     | BatchTooLarge
     | RecycleWanted
+    | DeviceLost
     | Fetched
     | FetchFailed
     | Loaded

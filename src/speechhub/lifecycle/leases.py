@@ -19,6 +19,7 @@ from speechhub.errors import (
 from speechhub.lifecycle.events import (
     BatchTooLarge,
     Cancelled,
+    DeviceLost,
     Done,
     Event,
     Grant,
@@ -97,6 +98,7 @@ class Leases:
         except (RequestCancelledError, EngineCrashedError) as error:
             if self.closing:  # it did not end by itself
                 raise ShuttingDownError from error
+            self._ended(request.target, error)
             raise
         except EngineError as error:
             if isinstance(error, EngineOutOfMemoryError):
@@ -167,6 +169,7 @@ class Leases:
             )
         except (RequestCancelledError, EngineCrashedError) as why:
             error = ShuttingDownError() if self.closing else why
+            self._ended(target, error)
         except SpeechhubError as why:
             error = why
         finally:
@@ -174,6 +177,11 @@ class Leases:
                 if not part.answer.done():
                     part.answer.set_exception(error)
             await self._give_back(requests, worker, finished=finished)
+
+    def _ended(self, target: str, error: SpeechhubError) -> None:
+        """Take note of a device that was lost: one that is lost at every call is not tried for ever."""
+        if isinstance(error, EngineCrashedError) and error.device_lost:
+            self._post(DeviceLost(target=target, error=error))
 
     def _there(self, worker: Worker | None, target: str) -> Worker:
         if worker is None:  # as if it had ended a moment later

@@ -14,7 +14,7 @@ from speechhub.lifecycle.placement import Device
 from speechhub.lifecycle.policy import Line, Scene
 from speechhub.lifecycle.room import Tenant, has_room, victims_for
 from speechhub.lifecycle.states import Phase
-from speechhub.lifecycle.target import Job, Target, Ticket, WorkerState
+from speechhub.lifecycle.target import MOST_LOSSES, Job, Target, Ticket, WorkerState
 
 FIRST_SWITCH_GUESS_S = 5.0
 """What a switch costs, before the first one is measured."""
@@ -61,7 +61,8 @@ class Occupancy:
         if worker.switch_began is not None and it.loaded_before:
             self.switch_s.add(now - worker.switch_began)  # a first load would count the disk as well
         it.loaded_before = True
-        it.breaker.succeed()
+        if it.losses < MOST_LOSSES:  # else only work that is done shows that it works
+            it.breaker.succeed()
 
     def take_over(self, it: Target, before: "Occupancy") -> None:
         """Have *it* placed here, which was on the device *before*."""

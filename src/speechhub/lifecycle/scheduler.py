@@ -22,6 +22,7 @@ from speechhub.errors import (
 from speechhub.lifecycle.events import (
     BatchTooLarge,
     Cancelled,
+    DeviceLost,
     Done,
     Effect,
     Event,
@@ -47,7 +48,7 @@ from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.occupancy import Occupancy, refuse_all
 from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.states import Phase
-from speechhub.lifecycle.target import Target, TargetState, Ticket
+from speechhub.lifecycle.target import MOST_LOSSES, Target, TargetState, Ticket
 
 
 def _ticket(event: Requested, *, order: int, now: float) -> Ticket:
@@ -158,6 +159,8 @@ class Scheduler:
                 self._done(ticket, now, finished=finished)
             case BatchTooLarge() | RecycleWanted():
                 self._learn_of_memory(event)
+            case DeviceLost(target=name, error=error):
+                yield from self._device_lost(self._targets[name], error, now)
             case Fetched() | FetchFailed():
                 yield from self._fetched(event)
             case Loaded() | LoadFailed() | Exited() | Freed() | NotFreed():
@@ -306,6 +309,14 @@ class Scheduler:
         it.placement, it.leaves_for, it.loaded_before = it.leaves_for, None, False
         self._device_of(it).take_over(it, before)
         yield Move(target=it.name, placement=it.placement)
+
+    def _device_lost(self, it: Target, error: SpeechhubError, now: float) -> Iterator[Effect]:
+        """Leave a target alone for a while whose device is lost at every call, whoever calls."""
+        it.losses += 1
+        if it.losses >= MOST_LOSSES:
+            it.breaker.fail(error, now)
+            pause_s = it.breaker.until - now
+            yield from refuse_all(it, EngineFailingError(it.name, error, retry_after_s=pause_s))
 
     def _learn_of_memory(self, event: BatchTooLarge | RecycleWanted) -> None:
         worker = self._targets[event.target].worker

@@ -12,6 +12,9 @@ from speechhub.lifecycle.states import MOVES, Phase
 
 PATIENCE_CALLS: Final = 50
 """Calls that a worker which should be replaced may still get while somebody waits for it all the time."""
+MOST_LOSSES: Final = 4
+"""How often in a row a device may be lost, with no work done in between: two requests, each tried twice, so
+that one request which makes kernels fail stops nobody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,8 @@ class Target:
     """When it had a worker that was ready, last."""
     service: ServiceTimes = field(default_factory=ServiceTimes)
     breaker: Breaker = field(default_factory=Breaker)
+    losses: int = 0
+    """How often its worker lost its device since work was last done."""
 
     @property
     def name(self) -> str:
@@ -131,6 +136,8 @@ class Target:
         if not job.tickets:
             if job.finished:
                 self.service.note(now - job.began, job.size)
+                self.losses = 0
+                self.breaker.succeed()
             worker.job, worker.idle_since = None, now
 
     def is_due_for_recycling(self) -> bool:

@@ -52,6 +52,7 @@ class Life:
         self._heartbeat: asyncio.Task[None] | None = None
         self._requested = False
         self._why = ""
+        self._device_lost = False
 
     @classmethod
     async def begin(cls, engine: EngineSpec, *, epoch: int, python: Path | None, debug: bool) -> Self:
@@ -144,7 +145,9 @@ class Life:
             name = signal.Signals(-returncode).name if -returncode in set(signal.Signals) else None
             end = WorkerExit(returncode=returncode, signal=name, requested=self._requested, why=self._why)
             self._exit.set_result(end)
-            self.conversation.end(EngineCrashedError(f"The worker of engine {self._name!r} {end}."))
+            crash = EngineCrashedError(f"The worker of engine {self._name!r} {end}.")
+            crash.device_lost = self._device_lost
+            self.conversation.end(crash)
             # The line that names the model, at level error, is for those who know it.
             log = self.printed.log.debug if end.requested else self.printed.log.info
             log("worker ended", pid=self.pid, returncode=returncode, signal=name, requested=end.requested)
@@ -161,7 +164,7 @@ class Life:
         self._kill()
 
     def _lost_device(self, why: str, traceback: str) -> None:
-        self._why = f"its device serves it no more: {why}"
+        self._why, self._device_lost = f"its device serves it no more: {why}", True
         self.printed.log.warning("worker lost its device", pid=self.pid, cause=why)
         if traceback:
             self.printed.log.debug("worker lost its device: traceback", exception=traceback.rstrip())
