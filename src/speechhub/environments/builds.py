@@ -96,7 +96,7 @@ class Driver:
     @property
     def major(self) -> int:
         """The number that builds are compared with; 0 if it cannot be read."""
-        found = re.match(r"\d+", self.version)
+        found = re.search(r"\d+", self.version)
         return int(found[0]) if found else 0
 
 
@@ -114,14 +114,14 @@ class Choice:
 def choose_build(driver: Driver | None, torch: Release = PINNED) -> Choice:
     """Return the build of PyTorch *torch* for a machine.
 
-    With several cards it serves all of them if one build can, and otherwise the first.
+    With several cards it serves all of them if one build can, and otherwise the first that any can serve.
 
     Args:
         driver: NVIDIA's; None if there is none.
         torch: The PyTorch that is to be installed.
 
     Raises:
-        ConfigurationError: No build serves the first card with this driver; the message says what does.
+        ConfigurationError: No build serves any card with this driver; the message says what does.
     """
     if driver is None:
         return Choice(build="cpu", reason="this machine has no NVIDIA driver that answers")
@@ -134,8 +134,9 @@ def choose_build(driver: Driver | None, torch: Release = PINNED) -> Choice:
     cards = [card for card in driver.cards if card.capability is not None]
     if not cards:
         return _by_driver_alone(driver, able, known, torch)
-    fitting = [build for build in able if _serves(build, cards[0])]
-    if not fitting:
+    choices = ([build for build in able if _serves(build, card)] for card in cards)
+    fitting = next(filter(None, choices), None)
+    if fitting is None:
         raise ConfigurationError(_refusal(driver, cards[0], known, torch))
     build = max(fitting, key=lambda it: all(_serves(it, card) for card in cards))
     missed = [str(card) for card in cards if not _serves(build, card)]

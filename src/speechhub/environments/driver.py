@@ -18,6 +18,11 @@ NODES: Final = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 """Without one of them no process can reach a GPU: NVIDIA's on Linux, and Windows' on WSL2."""
 
 
+_OLDEST: Final = {"12.": "525", "13.": "580"}
+"""CUDA version that a driver runs → the oldest driver that does, where it does not tell its own version.
+Source: NVIDIA, "CUDA Compatibility"."""
+
+
 class Asked(Protocol):
     """As much of a `GpuMonitor` as is needed."""
 
@@ -55,12 +60,19 @@ def read_driver(
         asked.close()
     if devices:
         cards = tuple(Card(name=it.name, capability=_capability(it.compute_capability)) for it in devices)
-        return Driver(version=devices[0].driver, cards=cards)
+        version = devices[0].driver or _version_of(version_file) or _OLDEST.get(devices[0].cuda[:3], "")
+        return Driver(version=version, cards=cards)
+    version = _version_of(version_file)
+    return Driver(version=version, cards=()) if version else None
+
+
+def _version_of(file: Path) -> str:
+    """Return the version that the kernel's page tells; empty if there is none."""
     try:
-        found = re.search(r"\b\d{3,}\.\d[\d.]*", version_file.read_text("utf-8"))
+        found = re.search(r"\b\d{3,}\.\d[\d.]*", file.read_text("utf-8", "replace"))
     except OSError:
-        return None
-    return Driver(version=found[0], cards=()) if found else None
+        return ""
+    return found[0] if found else ""
 
 
 def _capability(text: str) -> Capability | None:

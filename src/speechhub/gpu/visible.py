@@ -8,7 +8,7 @@ from typing import Final
 VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 ORDER: Final[dict[str, str]] = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """Variables of each process that uses CUDA for us, so that it counts GPUs as the driver does."""
-_NUMBER: Final = re.compile(r"[+-]?\d+")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}(?![0-9])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """environments.builds: the build of PyTorch for each generation of cards and each age of driver."""
 
+from dataclasses import replace
+
 import pytest
 
 from speechhub.environments import install
@@ -299,3 +301,35 @@ def test_a_driver_that_tells_nothing(tmp_path, node, text):
         page.write_text(text)
 
     assert read_driver(monitor=Monitor, version_file=page, nodes=[node]) is None
+
+
+@pytest.mark.parametrize(
+    ("page", "cuda", "version"),
+    [("580.65.06", "13.0", "580.65.06"), (None, "13.0", "580"), (None, "12.4", "525"), (None, "", "")],
+)
+def test_a_driver_that_does_not_tell_its_version(tmp_path, node, page, cuda, version):
+    """The kernel's page does, or the CUDA that it runs says how old it can be."""
+    file = tmp_path / "version"
+    if page:
+        file.write_text(KERNELS_PAGE.format(page).replace("Kernel", "Open Kernel"))
+    shown = replace(device("", "8.6"), cuda=cuda)
+
+    found = read_driver(monitor=lambda: Monitor(shown), version_file=file, nodes=[node])
+
+    assert found.version == version
+    assert found.cards == (Card(name="a card", capability=(8, 6)),)
+
+
+def test_a_first_card_that_no_build_serves_takes_no_other_along():
+    """Engines take the first one that they can use, which is the second here."""
+    both = driver("570.86", Card(name="new", capability=(12, 0)), Card(name="old", capability=(8, 6)))
+
+    choice = choose_build(both)
+
+    assert choice.build == "cu126"
+    assert "no code for new (compute capability 12.0)" in choice.warning
+
+
+@pytest.mark.parametrize("version", ["535.183.01-open", " 535.1", "r535"])
+def test_versions_as_packagers_write_them(version):
+    assert Driver(version=version, cards=()).major == 535

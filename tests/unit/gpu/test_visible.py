@@ -26,6 +26,8 @@ def shown(cards, wish):
         ("", ""),
         ("-1", ""),
         ("NoDevFiles", ""),
+        ("9" * 5000, ""),
+        ("\N{ARABIC-INDIC DIGIT ONE}", ""),
         ("0,-1,1", "a"),
         ("0,3,1", "a"),  # the first that is none ends the list
         ("3,0", ""),
