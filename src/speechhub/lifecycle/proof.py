@@ -14,11 +14,11 @@ from speechhub.lifecycle.vacancy import (
     Need,
     Resident,
     complaint,
-    is_exact,
     is_free,
     resident_of,
     strangers,
     taken_bytes,
+    told_bytes,
 )
 from speechhub.pools import Pool, Pools
 
@@ -95,7 +95,7 @@ class Proof:
         resident = self._residents[device] = replace(resident, seen_at=seen_at)
         before, most_bytes = before or baseline, self._need(target).believable_bytes(baseline)
         # A figure that strangers may have any part in is none: it would refuse what there is room for.
-        if most_bytes is not None or is_exact(look, before, resident):
+        if most_bytes is not None or told_bytes(look, resident) is not None:
             self._measured[target] = taken_bytes(look, before, resident, most_bytes)
 
     async def freed(self, device: str, wanted: Iterable[str]) -> None:

@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 TOLERANCE_BYTES: Final = 64 * 1024**2
 """Drivers' own use of a GPU swings by some megabytes."""
+UNTOLD_BYTES: Final = 2 * TOLERANCE_BYTES
+"""What a process may take beyond what the driver tells of it."""
 _MB: Final = 1024**2
 
 
@@ -97,13 +99,22 @@ def taken_bytes(look: Look, before: Look, resident: Resident, most_bytes: int | 
         taken = max(now - then, 0)
     else:
         taken = max(look.used_bytes - before.used_bytes, 0)
-    return taken if most_bytes is None or is_exact(look, before, resident) else min(taken, most_bytes)
+    if (own_bytes := told_bytes(look, resident)) is not None:
+        most_bytes = max(own_bytes, own_bytes + UNTOLD_BYTES if most_bytes is None else most_bytes)
+        return min(max(taken, own_bytes), most_bytes)
+    return taken if most_bytes is None else min(taken, most_bytes)
 
 
-def is_exact(look: Look, before: Look, resident: Resident) -> bool:
-    """Return whether `taken_bytes` is what the engine takes, with nothing of strangers in it."""
-    told = _unexplained(look, but=resident.shown) is not None and _unexplained(before) is not None
-    return bool(resident.shown) and resident.certain and told
+def told_bytes(look: Look, resident: Resident) -> int | None:
+    """Return what the driver says that an engine has; None where it does not tell, or not certainly of it.
+
+    It bounds a difference of two looks, in which a process of others is that one of them does not show.
+    """
+    if not (resident.certain and resident.shown):
+        return None
+    sizes = [(look.processes or {}).get(pid) for pid in resident.shown]
+    told = [size for size in sizes if size is not None]
+    return sum(told) if len(told) == len(sizes) else None
 
 
 def is_free(look: Look, baseline: Look, resident: Resident | None, need_bytes: int) -> bool:

@@ -218,6 +218,31 @@ def test_a_stranger_that_grows_for_an_hour_refuses_nobody(telling):
     )
 
 
+def test_a_driver_that_forgets_processes_now_and_then_refuses_nobody():
+    """A list without a stranger, beside one with it, makes its memory nobody's, and no need of ours."""
+
+    class Forgetful(Card):
+        def __call__(self, index):
+            look = super().__call__(index)
+            return Look(look.used_bytes, self.ours) if self.ours else look
+
+    card = Forgetful("own ids")
+
+    async def scene():
+        turns = Turns(card)
+        card.set_stranger(1, 1500 * MB)
+        await turns.load("stt")
+        await turns.switch("tts")
+        card.set_stranger(2, 500 * MB)
+        for target in ("stt", "tts", "stt"):
+            await turns.switch(target)
+        return turns
+
+    turns = in_virtual_time(scene())
+
+    assert turns.refused == 0
+
+
 def test_a_stranger_is_named_with_what_it_took():
     """The 120 MB that a browser takes cost one wait, and no request."""
     card = Card("no list")

@@ -45,6 +45,8 @@ def test_an_engine_is_known_by_its_own_ids_or_by_what_came_with_it():
         ({7: 600 * MB, 8: 1000 * MB}, True, 900 * MB, 1000 * MB),
         ({7: 600 * MB, 8: 1000 * MB}, False, None, 1000 * MB),
         ({7: 600 * MB, 8: 1000 * MB}, False, 900 * MB, 900 * MB),
+        ({8: 1000 * MB}, True, 900 * MB, 1000 * MB),  # the stranger is missing in this look
+        ({8: 1000 * MB}, True, None, 1128 * MB),
         ({7: None, 8: None}, True, None, 1500 * MB),
         ({7: None, 8: None}, True, 900 * MB, 900 * MB),
         (None, True, 900 * MB, 900 * MB),
