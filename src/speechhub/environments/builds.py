@@ -24,6 +24,8 @@ NEWEST: Final = (2, 14)
 """The newest PyTorch that the table was checked against."""
 PINNED: Final = (2, 13)
 """What a choice is made for where no version is named: the one that the plugins of this repository pin."""
+ON_CPU: Final = "use the CPU: speechhub engines install NAME --build cpu"
+"""What is left where no build serves a card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +191,7 @@ def _by_driver_alone(driver: Driver, able: list[Build], known: list[Build], torc
         oldest = min(build.oldest_driver for build in known)
         raise ConfigurationError(
             f"The NVIDIA driver {driver.version} is too old for PyTorch {_shown(torch)}: it needs {oldest} "
-            "or newer. Upgrade the driver, or install with --build cpu."
+            f"or newer. Upgrade the driver; or {ON_CPU}."
         )
     return Choice(
         build=able[0].name,
@@ -208,12 +210,13 @@ def _refusal(driver: Driver, card: Card, known: list[Build], torch: Release) -> 
         if driver.major >= build.oldest_driver and _serves(build, card) and not build.exists_in(torch):
             version = _shown(build.last or NEWEST)
             advice.append(
-                f"take another PyTorch, which the engine was not tested with: --torch {version}.0 "
-                f"--build {build.name}"
+                "take another PyTorch, which the engine was not tested with: speechhub engines install NAME "
+                f"--torch {version}.0 --build {build.name}"
             )
             break
-    advice.append("install with --build cpu")
-    return f"{said} Either {', or '.join(advice)}."
+    advice.append(ON_CPU)
+    told = "; or ".join(advice)
+    return f"{said} {told[0].upper()}{told[1:]}."
 
 
 def _shown(release: Release) -> str:

@@ -1,7 +1,8 @@
 """NVIDIA's driver on this machine, asked for what a choice of PyTorch's build needs.
 
-Its library (NVML) counts, which tells the cards. The kernel's own page in ``/proc`` is also there in
-containers that may use no GPU, and is not there on WSL2.
+Its library (NVML) decides, as it does for the placement of models, so that a card which one of them sees is
+never missing to the other. The kernel's own page in ``/proc`` is also there in containers that may use no
+GPU, and is not there on WSL2; it counts only where the library does not answer and a device is there.
 """
 
 import re
@@ -15,7 +16,7 @@ from speechhub.gpu.values import GpuDevice
 
 VERSION_FILE: Final = Path("/proc/driver/nvidia/version")
 NODES: Final = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
-"""Without one of them no process can reach a GPU: NVIDIA's on Linux, and Windows' on WSL2."""
+"""Signs that this system is meant to have the GPU: NVIDIA's device on Linux, and Windows' on WSL2."""
 
 
 _OLDEST: Final = {"12.": "525", "13.": "580"}
@@ -49,10 +50,8 @@ def read_driver(
     Args:
         monitor: Makes what asks the driver's library.
         version_file: The kernel's page about the driver.
-        nodes: Devices of which one must be there.
+        nodes: Devices of which one must be there for that page to count.
     """
-    if not any(node.exists() for node in nodes):
-        return None
     asked = monitor()
     try:
         devices = asked.devices()
@@ -62,6 +61,8 @@ def read_driver(
         cards = tuple(Card(name=it.name, capability=_capability(it.compute_capability)) for it in devices)
         version = devices[0].driver or _version_of(version_file) or _OLDEST.get(devices[0].cuda[:3], "")
         return Driver(version=version, cards=cards)
+    if not any(node.exists() for node in nodes):
+        return None
     version = _version_of(version_file)
     return Driver(version=version, cards=()) if version else None
 

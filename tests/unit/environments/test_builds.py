@@ -78,12 +78,12 @@ def test_without_a_driver_it_is_the_build_for_the_cpu():
         (
             "570.26",
             BLACKWELL,
-            r"upgrade NVIDIA's driver to 580 or newer, or .*--torch 2\.11\.0 --build cu128",
+            r"driver to 580 or newer; or take .* install NAME --torch 2\.11\.0 --build cu128; or ",
         ),
-        ("470.57", TURING, "upgrade NVIDIA's driver to 525 or newer, or install with --build cpu"),
-        ("470.57", BLACKWELL, "upgrade NVIDIA's driver to 580 or newer, or install with --build cpu"),
-        ("470.57", KEPLER, r"serves K80 \(compute capability 3\.7\) .* Either install with --build cpu"),
-        ("580.65", THOR, r"Either install with --build cpu"),
+        ("470.57", TURING, "Upgrade NVIDIA's driver to 525 or newer; or use the CPU"),
+        ("470.57", BLACKWELL, "Upgrade NVIDIA's driver to 580 or newer; or use the CPU"),
+        ("470.57", KEPLER, r"serves K80 \(compute capability 3\.7\) .* Use the CPU"),
+        ("580.65", THOR, r"Use the CPU"),
         ("470.57", UNTOLD, "470.57 is too old for PyTorch 2.13: it needs 525 or newer"),
     ],
 )
@@ -93,7 +93,7 @@ def test_where_nothing_fits_the_way_out_is_named(version, card, says):
         choose_build(driver(version, card))
 
     assert version in raised.value.message
-    assert "--build cpu" in raised.value.message
+    assert raised.value.message.endswith("se the CPU: speechhub engines install NAME --build cpu.")
 
 
 @pytest.mark.parametrize(
@@ -279,10 +279,18 @@ def test_a_page_of_the_kernel_alone_is_no_gpu(tmp_path):
     page = tmp_path / "version"
     page.write_text(KERNELS_PAGE.format("580.65.06"))
 
-    def never():
-        raise AssertionError("nothing is to be asked")
+    assert read_driver(monitor=Monitor, version_file=page, nodes=[tmp_path / "no"]) is None
 
-    assert read_driver(monitor=never, version_file=page, nodes=[tmp_path / "no"]) is None
+
+def test_the_library_needs_no_device_that_we_know(tmp_path):
+    """What decides where models run decides which build they get, whatever the devices are called."""
+    found = read_driver(
+        monitor=lambda: Monitor(device("580.65", "8.7")),
+        version_file=tmp_path / "none",
+        nodes=[tmp_path / "no"],
+    )
+
+    assert found == driver("580.65", Card(name="a card", capability=(8, 7)))
 
 
 def test_a_library_that_does_not_answer(tmp_path, node):

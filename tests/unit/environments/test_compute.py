@@ -87,7 +87,7 @@ def asked(tmp_path):
 def engine(tmp_path):
     """Return a maker of engines whose environment has the plugin above."""
     packages = tmp_path / "packages"
-    packages.mkdir()
+    (packages / "__pycache__").mkdir(parents=True)  # else the first import would change the environment
     (packages / "plugin.py").write_text(PLUGIN.format(log=str(tmp_path / "log")))
     python = tmp_path / "python"
     python.write_text(

@@ -153,7 +153,7 @@ def test_an_environment_that_does_not_serve_is_made_anew(plan, gpu, build, todo)
 
 def test_no_build_serves_the_card(plan):
     """The driver is too old: what to do is told before anything is asked."""
-    with pytest.raises(ConfigurationError, match="upgrade NVIDIA's driver to 580"):
+    with pytest.raises(ConfigurationError, match="Upgrade NVIDIA's driver to 580"):
         plan(machine(card(capability="12.0")))
 
 
