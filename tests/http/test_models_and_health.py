@@ -49,16 +49,16 @@ async def test_unknown_model(client, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "engine", "model"),
+    ("name", "engine", "model", "does"),
     [
-        ("qwen3-asr-0.6b", "qwen-asr", "qwen3-asr-0.6b"),
-        ("Qwen/Qwen3-ASR-0.6B", "qwen-asr", "qwen3-asr-0.6b"),
-        ("indextts-2", "indextts", "indextts-2 --accept-license"),
-        ("indextts2", "indextts", "indextts-2 --accept-license"),
+        ("qwen3-asr-0.6b", "qwen-asr", "qwen3-asr-0.6b", "transcribe"),
+        ("Qwen/Qwen3-ASR-0.6B", "qwen-asr", "qwen3-asr-0.6b", "transcribe"),
+        ("indextts-2", "indextts", "indextts-2 --accept-license", "speak"),
+        ("indextts2", "indextts", "indextts-2 --accept-license", "speak"),
     ],
 )
-async def test_a_model_that_is_not_installed(client, http, name, engine, model):
-    """Each of the ways to ask for it says which commands bring it."""
+async def test_a_model_that_is_not_installed(client, http, name, engine, model, does):
+    """Each way to ask for it says which commands bring it, but for the work that it cannot do."""
     with pytest.raises(openai.NotFoundError) as caught:
         await client.models.retrieve(name)
     spoken = await http.post("/v1/audio/speech", json={"model": name, "input": "Hello", "voice": "alloy"})
@@ -66,7 +66,11 @@ async def test_a_model_that_is_not_installed(client, http, name, engine, model):
     heard = await http.post("/v1/audio/transcriptions", data={"model": name}, files=file)
     switched = await http.post("/v1/engines/load", json={"model": name})
 
-    for answer in (caught.value.response, spoken, heard, switched):
+    able, unable = (spoken, heard) if does == "speak" else (heard, spoken)
+    refused = unable.json()["error"]
+    assert (unable.status_code, refused["code"], refused["param"]) == (404, "model_not_found", "model")
+    assert refused["message"].startswith(f"The model '{name}' can {does}, but cannot ")
+    for answer in (caught.value.response, able, switched):
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["param"]) == (404, "model_not_found", "model")
         assert f"speechhub engines install {engine}." in error["message"]

@@ -164,7 +164,7 @@ class Catalog:
         """Return what a client means by *name*; None or empty means the default of *slot*.
 
         Raises:
-            WrongTaskError: The model is here, but in the other slot.
+            WrongTaskError: The model is here, or is known, but in the other slot.
             ModelNotFoundError: There is no such model, or no engine for the slot at all.
         """
         target = self._target(name) if name else self.defaults[slot]
@@ -175,7 +175,7 @@ class Catalog:
             known = [p.target for p in self._placements.values() if p.slot is slot]
             if placement is not None:
                 raise WrongTaskError(name or "", does=DOES[placement.slot], wanted=DOES[slot], able=known)
-            raise self._missing(name or "", known)
+            raise self._missing(name or "", known, slot)
         return placement
 
     def find(self, name: str) -> Listing:
@@ -193,14 +193,20 @@ class Catalog:
             alias_of=None if composed(target) == composed(name) else target,
         )
 
-    def _missing(self, name: str, known: Collection[str] = ()) -> ModelNotFoundError:
-        """Return the error for a name that no model has; it says how to get the model, if that is known."""
-        if exact := known_model(name, self._uninstalled):
-            return ModelNotInstalledError(name, meant=name, advice=exact.advice)
+    def _missing(
+        self, name: str, known: Collection[str] = (), slot: Slot | None = None
+    ) -> ModelNotFoundError:
+        """Return the error for a name that no model has; it says how to get the model, if that is known.
+
+        A model that does not work in *slot* would be refused once it is installed, so it is refused now.
+        """
+        exact = known_model(name, self._uninstalled)
         candidates = [target for target in self._placements if not known or target in known]
         meant = next((it for it in candidates if bare(name) in spellings(self._placements[it].model)), "")
-        if not meant and (close := near_model(name, self._uninstalled)):
-            return ModelNotInstalledError(name, meant=close.model.id, advice=close.advice)
+        if (exact or not meant) and (found := exact or near_model(name, self._uninstalled)):
+            if slot and found.engine.slot is not slot:
+                return WrongTaskError(name, does=DOES[found.engine.slot], wanted=DOES[slot], able=known)
+            return ModelNotInstalledError(name, meant=name if exact else found.model.id, advice=found.advice)
         return ModelNotFoundError(name, known=known, meant=meant)
 
     def _advice(self, name: str) -> str:
