@@ -43,9 +43,9 @@ class LicenceNotAcceptedError(SpeechhubError):
     def __init__(self, model: str, licence: str, licence_url: str = "") -> None:
         where = f" ({licence_url})" if licence_url else ""
         super().__init__(
-            f"The licence of model {model!r} has conditions, and whoever runs this server has not accepted "
-            f"it: {licence}{where}. To accept it: speechhub models pull {model} --accept-license, or "
-            f"SPEECHHUB_ACCEPT_LICENSES={model}."
+            f"The licence of model {model!r} has conditions, and the operator of this server has not "
+            f"accepted it: {licence}{where}. To accept it: speechhub models pull {model} --accept-license, "
+            f"or SPEECHHUB_ACCEPT_LICENSES={model}."
         )
 
     @property

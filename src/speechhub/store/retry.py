@@ -92,6 +92,12 @@ def _judge(error: Exception) -> StalledError:
 
     if isinstance(error, StalledError):
         return error
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return StalledError(
+            "its address, from SPEECHHUB_HF_ENDPOINT, SPEECHHUB_MODELSCOPE_ENDPOINT or HF_ENDPOINT, has to "
+            "begin with https:// or http://",
+            passes=False,
+        )
     final = {
         GatedRepoError: "it wants you to accept its terms on its page and to set HF_TOKEN",
         RevisionNotFoundError: "there is no such revision",
@@ -111,8 +117,8 @@ def _judge(error: Exception) -> StalledError:
     passing = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
     reason = f"{type(error).__name__}: {error}"
     if isinstance(error, httpx.TransportError) and (through := hint(_asked(error))):
-        reason = f"{reason.rstrip('.')}.{through}".rstrip(".")
-    return StalledError(reason, passes=isinstance(error, passing))
+        reason = f"{reason.rstrip('.')}.{through}"
+    return StalledError(reason.rstrip("."), passes=isinstance(error, passing))
 
 
 def _asked(error: Any) -> str:

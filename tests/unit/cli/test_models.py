@@ -352,7 +352,7 @@ def test_nothing_speaks_before_its_licence_is_accepted(run, bound, tmp_path):
     run("models", "pull", "echo-clone", "--accept-license")
 
     assert refused.exit_code == 1
-    assert "whoever runs this server has not accepted it" in refused.stderr
+    assert "the operator of this server has not accepted it" in refused.stderr
     assert run(*words).exit_code == 0
 
 

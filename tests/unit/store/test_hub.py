@@ -160,6 +160,25 @@ def test_a_wrong_file_is_refused(hub, make_store, model, tmp_path):
     assert not (tmp_path / "models" / "toy").exists()
 
 
+def test_an_address_without_a_scheme_is_no_address(make_store, model, naps):
+    """The variables that may hold it are named, and it is not tried again."""
+    with pytest.raises(ModelFilesError) as caught:
+        make_store(endpoint="hf-mirror.com").resolve(model)
+
+    told = str(caught.value)
+    assert "the hub hf-mirror.com failed to list owner/toy: its address, from SPEECHHUB_HF_ENDPOINT, " in told
+    assert "HF_ENDPOINT, has to begin with https:// or http://. What helps: " in told
+    assert naps == []
+
+
+def test_an_error_s_own_period_ends_one_sentence(hub, make_store, model, naps):
+    """It is not followed by another one."""
+    hub.gone = True
+
+    with pytest.raises(ModelFilesError, match=r"without sending a response\. What helps: "):
+        make_store(endpoint=hub.address).resolve(model)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
