@@ -154,6 +154,18 @@ def test_ctrl_c_at_a_question_is_130(terminal):
     assert it.shown.endswith("interrupted\r\n")
 
 
+def test_ctrl_d_at_a_question_leaves_its_line(terminal):
+    """The error has a line of its own."""
+    with terminal("models", "remove", "echo-stt") as it:
+        it.until("[y/N]")
+        it.press(b"\x04")
+        status = it.ended()
+
+    assert status == 1
+    assert "[y/N]: \r\n" in it.shown
+    assert "The question was not answered with y" in it.shown.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("number", "status", "last"),
     [(signal.SIGINT, 130, "\x1b[?25h\r\ninterrupted\r\n"), (signal.SIGTERM, 143, "\x1b[?25h")],

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 def print_preview(shelf: "Shelf", wanted: Sequence["Weights"], parts: Mapping[str, Sequence[str]]) -> None:
     """Print each model's files with their sizes, where they come from, and licences; fetch nothing."""
     from speechhub.cli._tables import readable
+    from speechhub.cli._typed import as_typed
 
     total_bytes, sure, faults, unreachable = 0, True, list[str](), ""
     for one in wanted:
         accepted = shelf.licences.allow(one.model)
-        click.echo("\n".join(_head(one, accepted=accepted)))
+        click.echo(as_typed("\n".join(_head(one, accepted=accepted))))
         previews = (
             shelf.store.preview(
                 one.model, search_path=one.search_path, extras=parts[one.name], unreachable=unreachable

@@ -90,8 +90,10 @@ def _open_standard_streams() -> None:
 
 def tell_error(message: str) -> None:
     """Print what went wrong, on one line of standard error."""
+    from speechhub.cli._typed import as_typed
+
     mark = click.style("error:", fg="red", bold=True)
-    click.echo(f"{mark} {' '.join(message.split())}", err=True, color=colour_wish())
+    click.echo(f"{mark} {as_typed(' '.join(message.split()))}", err=True, color=colour_wish())
 
 
 def _fail(message: str, status: int = FAILED) -> int:
@@ -109,8 +111,11 @@ def _wrong_call(error: click.ClickException) -> str:
 
 def _aborted(error: click.Abort) -> int:
     """Tell Ctrl-C at a question from an answer that is not yes."""
-    if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+    reason = error.__cause__ or error.__context__
+    if isinstance(reason, KeyboardInterrupt):
         return _interrupted()
+    if isinstance(reason, EOFError) and sys.stderr.isatty():  # Ctrl-D leaves the line of the question
+        click.echo(err=True)
     return _fail("The question was not answered with y, so the command stopped there.")
 
 

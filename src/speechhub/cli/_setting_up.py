@@ -35,6 +35,7 @@ def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
         click.Abort: The answer was not yes.
     """
     from speechhub.cli._setup_text import plan_text
+    from speechhub.cli._typed import as_typed
     from speechhub.errors import ConfigurationError
     from speechhub.services.machine import as_with_a_gpu
     from speechhub.services.setup import make_plan
@@ -57,15 +58,18 @@ def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
     _check_parts(plan, answers.parts)
     if blind:
         click.echo(
-            f"No GPU of NVIDIA's answers here, so nothing is installed. {machine.problem}\n"
-            "On a machine with the smallest that fits, such as this, it would be:\n"
+            f"Nothing is installed, because no NVIDIA GPU answers here: {machine.problem}\n"
+            "On a machine with the smallest GPU that everything fits on, it would be this:\n"
         )
-    click.echo(plan_text(plan, machine))
+    click.echo(as_typed(plan_text(plan, machine)))
     if blind:
-        click.echo("\nThe same for the CPU, where these models are slow: speechhub setup --cpu")
+        click.echo(as_typed("\nThe same for the CPU, where these models are slow: speechhub setup --cpu"))
         return None
     if not plan.engines:
-        raise ConfigurationError("No model that is known here fits into this memory; nothing is installed.")
+        raise ConfigurationError(
+            "No model that is known here fits into this memory; nothing is installed. Whisper and Piper need "
+            "no GPU: start the server without --gpu, and they serve from the CPU."
+        )
     if not plan.todo:
         click.echo("\nAll of it is in place.")
         return plan

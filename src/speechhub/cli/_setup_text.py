@@ -19,7 +19,8 @@ def plan_text(plan: "Plan", machine: "Machine") -> str:
     rows = [HEAD, *map(_engine_row, plan.engines), *map(_weights_row, plan.weights)]
     if plan.todo:
         rows.append(("together", _about(plan.download_bytes), _about(plan.disk_bytes), "", ""))
-    lines = [*_found(plan, machine), "", *_aligned(rows), "", f"Free disk: {readable(machine.free_bytes)}"]
+    table = [*_aligned(rows), ""] if len(rows) > 1 else []
+    lines = [*_found(plan, machine), "", *table, f"Free disk: {readable(machine.free_bytes)}"]
     return "\n".join([*lines, *_licences(plan), *_others(plan)])
 
 
@@ -88,14 +89,14 @@ def _weights_row(step: "WeightsStep") -> Sequence[str]:
     cost = _about(step.download_bytes)
     return (
         f"model {step.model.id}{parts}",
-        *((cost, cost) if step.todo else ("in place", "")),
+        *((cost, cost) if step.todo and step.download_bytes else ("in place", "")),
         readable(step.model.memory_bytes),
         licence,
     )
 
 
 def _about(size_bytes: int) -> str:
-    return f"about {readable(size_bytes)}"
+    return f"about {readable(size_bytes)}" if size_bytes else "nothing"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:

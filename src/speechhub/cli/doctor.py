@@ -43,12 +43,15 @@ def doctor(mirrors: bool, fix: bool, as_json: bool) -> None:
     """  # noqa: D301
     import json
 
+    from speechhub.cli._typed import as_typed
+
     colours = {OK: "green", WARN: "yellow", FAIL: "red"}
     found = []
     for verdict, subject, finding in _places() if mirrors else _findings(fix=fix):
         found.append({"verdict": verdict.lower(), "subject": subject, "finding": finding})
         if not as_json:
-            click.echo(f"{click.style(f'{verdict:>4}', fg=colours[verdict])}  {subject}: {finding}")
+            mark = click.style(f"{verdict:>4}", fg=colours[verdict])
+            click.echo(f"{mark}  {subject}: {as_typed(finding)}")
     failed = any(it["verdict"] == FAIL.lower() for it in found)
     if as_json:
         click.echo(json.dumps({"ok": not failed, "findings": found}, indent=2, ensure_ascii=False))

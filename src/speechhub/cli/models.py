@@ -35,7 +35,7 @@ def list_models(as_json: bool) -> None:
       ready     in place, with the space they take, where they came from, and optional parts
       wheel     in installed packages; the first use puts them in place, without a network
       hub       to be downloaded, by the first use or by 'speechhub models pull'
-      missing   nowhere to be had as things are set; the line below the table says what helps
+      missing   no place has them, as things are set; the line below the table says what helps
 
     Below the table stands which of these models you pinned, and of which the next pull may bring other files.
 
@@ -106,8 +106,10 @@ def _others(hub: "Hub") -> list[str]:
 
 def _print_below(title: str, lines: list[str]) -> None:
     """Print what the table has no room for; nothing if there is nothing."""
+    from speechhub.cli._typed import as_typed
+
     if lines:
-        click.echo("\n".join([f"\n{title}", *(f"  {line}" for line in lines)]))
+        click.echo(as_typed("\n".join([f"\n{title}", *(f"  {line}" for line in lines)])))
 
 
 def _described(hub: "Hub") -> list[dict[str, object]]:

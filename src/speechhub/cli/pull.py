@@ -57,6 +57,7 @@ def pull_models(
     speechhub models pull --accept-license my-model
     SPEECHHUB_MIRROR=china speechhub models pull my-model
     """  # noqa: D301
+    from speechhub.cli._typed import as_typed
     from speechhub.cli._weights import open_shelf
 
     if not names and not defaults:
@@ -81,7 +82,7 @@ def pull_models(
             for line in shelf.store.pin(one.model) or ["the engine itself fixes its files; no pin is needed"]:
                 click.echo(f"{one.name}: {line}")
     for engine in dict.fromkeys(one.engine for one in wanted if one.engine):
-        click.echo(f"The engine is not installed yet: speechhub engines install {engine}", err=True)
+        click.echo(as_typed(f"The engine is not installed yet: speechhub engines install {engine}"), err=True)
 
 
 def _wanted(shelf: "Shelf", names: Sequence[str], *, defaults: bool) -> list["Weights"]:

@@ -47,6 +47,7 @@ def setup(
     """  # noqa: D301
     from speechhub.cli._setting_up import Answers, set_up
     from speechhub.cli._settings import read_own
+    from speechhub.cli._typed import as_typed
 
     answers = Answers(
         yes=yes,
@@ -58,4 +59,4 @@ def setup(
     )
     plan = set_up(read_own(), answers)
     if plan is not None:
-        click.echo("Now serve: speechhub serve. A server that is running has to be started again.")
+        click.echo(as_typed("Now serve: speechhub serve. A server that is running has to be started again."))

@@ -1,6 +1,7 @@
 """``speechhub setup``: what it says, when it asks, and what it does."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -201,7 +202,7 @@ def test_without_a_gpu_nothing_is_installed(run, here, installed, hub, home):
 
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.startswith(
-        "No GPU of NVIDIA's answers here, so nothing is installed. The GPU driver "
+        "Nothing is installed, because no NVIDIA GPU answers here: The GPU driver "
     )
     assert "\nGPU: NVIDIA GeForce GTX 1650, 4.3 GB, driver 580\n" in shown.stdout
     assert "\nmodel indextts-2                about 8.9 GB  about 8.9 GB  3.9 GB  bili" in shown.stdout
@@ -242,7 +243,19 @@ def test_a_card_that_is_too_small(run, here, installed):
 
     assert (shown.exit_code, installed) == (1, [])
     assert "Left out: qwen3-asr-0.6b takes 2.9 GB, more than there is.\n" in shown.stdout
-    assert "nothing is installed" in shown.stderr
+    assert "memory  licence" not in shown.stdout  # no table without a row
+    assert "nothing is installed. Whisper and Piper need no GPU: start the server without" in shown.stderr
+
+
+def test_what_lies_in_a_package_costs_nothing(run, here, installed):
+    """Whisper's weights come with its package."""
+    here |= {"card": None, "driver": None}
+
+    shown = run("setup", "--engine", "whisper")
+
+    assert shown.exit_code == 0, shown.output
+    assert re.search(r"^model whisper-base +in place ", shown.stdout, re.MULTILINE)
+    assert "about 0 B" not in shown.stdout
 
 
 def test_too_little_disk(run, here, installed, hub):
