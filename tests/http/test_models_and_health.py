@@ -74,6 +74,8 @@ async def test_a_model_that_is_not_installed(client, http, name, engine, model, 
         error = answer.json()["error"]
         assert (answer.status_code, error["code"], error["param"]) == (404, "model_not_found", "model")
         assert f"speechhub engines install {engine}." in error["message"]
+        meant = model.split()[0]
+        assert (f"Did you mean '{meant}'? It is not installed here." in error["message"]) == (name != meant)
         assert f"speechhub models pull {model}." in error["message"]
 
 

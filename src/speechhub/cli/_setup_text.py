@@ -27,6 +27,11 @@ def plan_text(plan: "Plan", machine: "Machine") -> str:
 def _found(plan: "Plan", machine: "Machine") -> Iterator[str]:
     if plan.card:
         yield f"GPU: {plan.card.name}, {readable(plan.card.total_bytes)}, driver {plan.card.driver}"
+        if other := machine.larger_card:
+            yield (
+                f"Another GPU is larger: {other.name}, {readable(other.total_bytes)}. To use it, set "
+                f"CUDA_VISIBLE_DEVICES={other.uuid} for this command and for the server."
+            )
     else:
         yield f"CPU, with {readable(machine.host_memory_bytes)} of memory to spare"
     yield f"Build of PyTorch: {plan.choice.build}, because {plan.choice.reason}"

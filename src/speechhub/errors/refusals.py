@@ -79,7 +79,7 @@ class ModelNotInstalledError(ModelNotFoundError):
 
     def __init__(self, model: str, *, meant: str, advice: str) -> None:
         """Say that *model*, by which the model *meant* is meant, needs its engine, and give *advice*."""
-        other = "" if meant == model else f" does not exist. {meant!r} does, but it"
+        other = "" if meant == model else f" does not exist. Did you mean {meant!r}? It"
         RequestError.__init__(
             self, f"The model {quoted(model)}{other} is not installed here. {advice}", param="model"
         )

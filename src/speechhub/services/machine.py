@@ -1,7 +1,7 @@
 """The machine, as far as it decides what can be served from it."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,8 @@ class Machine:
 
     card: GpuDevice | None
     """The GPU that engines use first."""
+    larger_card: GpuDevice | None = None
+    """Another GPU, with more memory than the first."""
     driver: Driver | None
     problem: str = ""
     """Why there is no card; empty if there is one."""
@@ -48,6 +50,7 @@ def as_with_a_gpu(machine: Machine) -> Machine:
     return replace(
         machine,
         card=EXAMPLE,
+        larger_card=None,
         driver=Driver(version=EXAMPLE.driver, cards=(Card(name=EXAMPLE.name, capability=(7, 5)),)),
         problem="",
     )
@@ -76,12 +79,19 @@ def look(
         builds[engine.spec.name] = record.build if record else None
     return Machine(
         card=devices[0] if devices else None,
+        larger_card=_larger(devices),
         driver=driver,
         problem=problem,
         host_memory_bytes=host_memory_bytes,
         free_bytes=shutil.disk_usage(_existing(settings.home)).free,
         builds=builds,
     )
+
+
+def _larger(devices: Sequence[GpuDevice]) -> GpuDevice | None:
+    """Return the GPU with most memory, unless it is the first; None if no other has more."""
+    most = max(devices, key=lambda it: it.total_bytes, default=None)  # the first of those alike
+    return None if most is None or most == devices[0] else most
 
 
 def _existing(folder: Path) -> Path:

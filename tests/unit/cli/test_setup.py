@@ -247,6 +247,22 @@ def test_a_card_that_is_too_small(run, here, installed):
     assert "nothing is installed. Whisper and Piper need no GPU: start the server without" in shown.stderr
 
 
+def test_a_larger_card_is_named(run, here, installed):
+    """Engines take the first card; how to have them take the other is told."""
+    here["larger_card"] = GpuDevice(
+        index=1, uuid="GPU-2", name="RTX 3050", driver="550.1", cuda="12.4", compute_capability="8.6",
+        total_bytes=8 * 1024**3,
+    )  # fmt: skip
+
+    shown = run("setup")
+
+    assert (
+        "Another GPU is larger: RTX 3050, 8.6 GB. To use it, set CUDA_VISIBLE_DEVICES=GPU-2 for"
+        in shown.stdout
+    )
+    assert "Another GPU" not in run("setup", "--cpu").stdout
+
+
 def test_what_lies_in_a_package_costs_nothing(run, here, installed):
     """Whisper's weights come with its package."""
     here |= {"card": None, "driver": None}

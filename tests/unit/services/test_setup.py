@@ -236,6 +236,24 @@ def test_looking_at_a_machine_without_a_gpu(tmp_path):
     assert found.builds["echo-stt"] is None  # beside the hub
 
 
+@pytest.mark.parametrize(
+    ("sizes_gib", "larger"), [([4], None), ([4, 8, 8], 1), ([8, 4], None), ([8, 8], None), ([4, 6, 8], 2)]
+)
+def test_looking_at_a_machine_with_several_cards(tmp_path, sizes_gib, larger):
+    """The first one counts; the largest is named if it is another one, and has more memory."""
+    cards = tuple(
+        replace(card(), index=n, uuid=f"GPU-{n}", total_bytes=size * GIB) for n, size in enumerate(sizes_gib)
+    )
+
+    monitor = NoGpus()
+    monitor.devices = lambda: cards
+
+    found = look(Settings(home=tmp_path), monitor=monitor, driver=None, host_memory_bytes=GIB)
+
+    assert found.card == cards[0]
+    assert found.larger_card == (None if larger is None else cards[larger])
+
+
 def test_part_sizes_are_known():
     """Each part that the engines for a GPU can take has a size, or the sums are too small."""
     models = [
