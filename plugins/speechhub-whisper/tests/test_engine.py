@@ -10,6 +10,8 @@ from faster_whisper import WhisperModel
 from speechhub.engine import (
     Audio,
     Call,
+    ConfigurationError,
+    LoadContext,
     RequestCancelledError,
     Task,
     TranscribeRequest,
@@ -17,8 +19,18 @@ from speechhub.engine import (
 )
 from speechhub_whisper import decoder
 from speechhub_whisper.decoder import Decoder
+from speechhub_whisper.settings import WhisperSettings
 
 from .conftest import ENGLISH, LONG, PAUSE_S, word_error_rate
+
+
+def drain(stream):
+    """Return the transcript of a stream."""
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            return end.value
 
 
 def check_times(transcript):
@@ -86,12 +98,7 @@ def test_two_languages_come_out_in_both(engine, transcribe, two_languages, strea
         pieces = engine.stream(
             TranscribeRequest(audio=Audio(samples=two_languages, sample_rate=16_000)), Call()
         )
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as end:
-                transcript = end.value
-                break
+        transcript = drain(pieces)
     else:
         transcript = transcribe(two_languages)
 
@@ -114,6 +121,42 @@ def test_languages_of_a_batch_cost_no_encoding(transcribe, two_languages, monkey
 
 def test_only_languages_that_may_be_spoken_are_heard(transcribe, clip):
     assert transcribe(clip("es"), languages=("fr", "de")).language in {"fr", "de"}
+
+
+@pytest.mark.parametrize(
+    ("options", "wish", "expected"),
+    [
+        ({"language": "fr"}, {}, {"fr"}),
+        ({"language": "fr"}, {"language": "es"}, {"es"}),
+        ({"language": "fr"}, {"languages": ("es", "de")}, {"es"}),
+        ({"languages": ["fr", "de"]}, {}, {"fr", "de"}),
+        ({"languages": ["en", "es"]}, {}, {"es"}),
+        ({"languages": ["fr", "de"]}, {"languages": ("en", "es")}, {"es"}),
+        ({"languages": ["fr", "de"]}, {"language": "es"}, {"es"}),
+        ({"language": "yue"}, {}, {"es"}),  # the larger models know it; this one goes on as without
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_languages_of_the_operator_and_of_the_request(
+    engine, model_dir, clip, monkeypatch, options, wish, expected, streamed
+):
+    """A request's own come first; without them, those of the server are heard."""
+    context = LoadContext(model="whisper-base", model_dir=model_dir, options=options)
+    monkeypatch.setattr(engine, "_settings", context.settings(WhisperSettings))
+    request = TranscribeRequest(audio=Audio(samples=clip("es"), sample_rate=16_000), **wish)
+
+    transcript = (
+        drain(engine.stream(request, Call())) if streamed else engine.transcribe([request], Call())[0]
+    )
+
+    assert {transcript.language} == set(transcript.languages)
+    assert transcript.language in expected
+    assert transcript.text
+
+
+def test_languages_that_no_whisper_knows_are_refused():
+    with pytest.raises(ConfigurationError, match=r"of whisper have codes out of en, .*, not 'German'\."):
+        WhisperSettings(languages=("de", "German"))
 
 
 def test_the_language_costs_nothing(transcribe, clip, monkeypatch):
@@ -264,7 +307,8 @@ def test_temperatures_are_taken(transcribe, clip, temperature):
     assert all(segment.temperature >= temperature for segment in transcript.segments)
 
 
-def test_an_unknown_language_is_refused(transcribe, clip):
-    """A language that Whisper does not know is the request's mistake."""
-    with pytest.raises(UnsupportedValueError, match="'tlh'"):
-        transcribe(clip("en"), language="tlh")
+@pytest.mark.parametrize("language", ["tlh", "yue"])
+def test_an_unknown_language_is_refused(transcribe, clip, language):
+    """A language that this Whisper does not know is the request's mistake."""
+    with pytest.raises(UnsupportedValueError, match=repr(language)):
+        transcribe(clip("en"), language=language)

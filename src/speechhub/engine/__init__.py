@@ -44,6 +44,7 @@ from speechhub.engine.spec import (
     TtsCapabilities,
     WheelFile,
 )
+from speechhub.engine.spoken import SpokenLanguages
 from speechhub.engine.weights import forbid_code_in_weights
 from speechhub.errors import (
     ConfigurationError,
@@ -91,6 +92,7 @@ __all__ = [
     "RequestCancelledError",
     "Segment",
     "Slot",
+    "SpokenLanguages",
     "Stamp",
     "SttCapabilities",
     "SttEngine",

@@ -63,7 +63,7 @@ class QwenAsrEngine(SttEngine):
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe clips of up to 30 s, those together that are decoded alike."""
         transcripts: dict[int, Transcript] = {}
-        batch = [self._with_default(request) for request in batch]
+        batch = [self._settings.fill_in(request, LANGUAGES) for request in batch]
         for temperature in sorted({request.temperature or 0.0 for request in batch}):
             places = [
                 place for place, request in enumerate(batch) if (request.temperature or 0.0) == temperature
@@ -78,7 +78,7 @@ class QwenAsrEngine(SttEngine):
     def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
         """Yield the text token by token; what is out stays, so nothing is decoded twice."""
         call.raise_if_cancelled()
-        request = self._with_default(request)
+        request = self._settings.fill_in(request, LANGUAGES)
         if request.languages:  # another language would have to be taken back
             [transcript] = self.transcribe([request], call)
             yield transcript.text
@@ -140,14 +140,6 @@ class QwenAsrEngine(SttEngine):
             for place, one in zip(places, found, strict=True):
                 heard[place] = self._in_one_of(requests[place], one, wish)
         return self._written(requests, heard)
-
-    def _with_default(self, request: TranscribeRequest) -> TranscribeRequest:
-        """Return a request with the operator's languages, if it has none of its own."""
-        if request.language:
-            return replace(request, languages=())
-        if request.languages:
-            return request
-        return replace(request, language=self._settings.language or None, languages=self._settings.languages)
 
     def _in_one_of(self, request: TranscribeRequest, heard: Heard, wish: Wish) -> Heard:
         """Decode a clip again that came out in a language that may not be spoken, in the first that may."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from speechhub.engine import ConfigurationError
+from speechhub.engine import ConfigurationError, SpokenLanguages
 from speechhub_qwen_asr.languages import LANGUAGES
 
 DTYPES: Final = ("auto", "float32", "bfloat16", "float16")
@@ -11,7 +11,7 @@ ATTENTION: Final = ("auto", "sdpa", "eager", "flash_attention_2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QwenAsrSettings:
+class QwenAsrSettings(SpokenLanguages):
     """Options of the engine; docs/engines/qwen3-asr.md explains them."""
 
     dtype: str = "auto"
@@ -25,19 +25,8 @@ class QwenAsrSettings:
     repetition_penalty: float = 1.2
     """Used when a text runs in circles and is decoded once more; 1 decodes it the same way."""
 
-    language: str = ""
-    """ISO code of the language that is spoken where a request names none; empty has the model find out."""
-    languages: tuple[str, ...] = ()
-    """Codes of the languages that may be spoken where a request names none; what comes out in another one is
-    decoded again in the first. Empty allows all."""
-
     def __post_init__(self) -> None:
-        for code in (*((self.language,) if self.language else ()), *self.languages):
-            if code not in LANGUAGES:
-                raise ConfigurationError(
-                    f"Engine options language and languages of qwen-asr have codes out of "
-                    f"{', '.join(LANGUAGES)}, not {code!r}."
-                )
+        self.check_languages("qwen-asr", LANGUAGES)
         for name, value, known in (
             ("dtype", self.dtype, DTYPES),
             ("attention", self.attention, ATTENTION),

@@ -51,7 +51,7 @@ class WhisperEngine(SttEngine):
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe one recording after the other; pieces of a long one are decoded together."""
         transcripts = []
-        for position, request in enumerate(batch):
+        for position, request in enumerate(map(self._filled_in, batch)):
             part = replace(call, report=_part_of(call, position, len(batch)))
             pieces = self._decode(request, part, first_group=self._batch_size)
             segments = []
@@ -64,6 +64,7 @@ class WhisperEngine(SttEngine):
 
     def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
         """Yield the text segment by segment."""
+        request = self._filled_in(request)
         pieces = self._decode(request, call, first_group=1)
         segments: list[Segment] = []
         try:
@@ -158,6 +159,10 @@ class WhisperEngine(SttEngine):
         while group := list(islice(clips, size)):
             yield group
             size = min(2 * size, limit)
+
+    def _filled_in(self, request: TranscribeRequest) -> TranscribeRequest:
+        """Return a request with the operator's languages, those that the model knows."""
+        return self._settings.fill_in(request, [*map(from_whisper, self._model.supported_languages)])
 
     def _check_language(self, request: TranscribeRequest) -> str | None:
         """Return Whisper's code of the wanted language; None means detect it."""

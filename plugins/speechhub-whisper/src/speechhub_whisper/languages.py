@@ -14,7 +14,10 @@ LANGUAGES: Final = tuple(_CODES.split())
 Source: LANGUAGES in openai/whisper's tokenizer.py.
 """
 
-UNSPACED: Final = frozenset({"zh", "ja", "th", "lo", "my", "km", "bo", "yue"})
+CANTONESE: Final = "yue"
+"""Known to large-v3 and what was made of it, and to no other Whisper."""
+
+UNSPACED: Final = frozenset({"zh", "ja", "th", "lo", "my", "km", "bo", CANTONESE})
 """Languages that are written without spaces between words."""
 
 _TO_WHISPER: Final = {"jv": "jw"}

@@ -45,6 +45,12 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
         """The first token that stands for no text."""
         return int(self.hf_tokenizer.token_to_id("<|endoftext|>"))
 
+    @property
+    def supported_languages(self) -> list[str]:
+        """Whisper's codes of the languages in its vocabulary; faster-whisper adds Cantonese to all."""
+        codes: list[str] = super().supported_languages
+        return [code for code in codes if self.hf_tokenizer.token_to_id(f"<|{code}|>") is not None]
+
     def begin(self, work: Work) -> None:
         """Decode within the bounds of *work* until other work begins, or the recording is forgotten."""
         self._work = self.model.work = work

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from speechhub.engine import ConfigurationError
+from speechhub.engine import ConfigurationError, SpokenLanguages
+from speechhub_whisper.languages import CANTONESE, LANGUAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WhisperSettings:
+class WhisperSettings(SpokenLanguages):
     """Options of the engine; README.md says how the defaults were chosen."""
 
     compute_type: str = "auto"
@@ -23,6 +24,7 @@ class WhisperSettings:
     """Whether one 30 s window is told what the last one said."""
 
     def __post_init__(self) -> None:
+        self.check_languages("whisper", (*LANGUAGES, CANTONESE))
         if self.beam_size < 1 or self.batch_size < 0 or not 0 < self.vad_threshold < 1:
             raise ConfigurationError(
                 "Engine options of whisper: beam_size must be at least 1, batch_size at least 0, "
