@@ -16,7 +16,7 @@ with warnings.catch_warnings():
 
 from speechhub_qwen_asr.engine import QwenAsrEngine  # noqa: E402  # it needs the two above
 
-from .tiny_checkpoint import build_aligner, build_asr, build_script  # noqa: E402
+from .tiny_checkpoint import build_aligner, build_asr, build_polyglot, build_script  # noqa: E402
 
 CHINESE = ("你", "好", "，", "吗", "？")  # noqa: RUF001  # full-width, as the model writes them
 TEXT = "The quick brown fox."
@@ -33,6 +33,13 @@ def checkpoints(tmp_path_factory):
         "silent": lambda out: build_script(out, language="None", text_tokens=()),
         "chinese": lambda out: build_script(out, language="Chinese", text_tokens=CHINESE),
         "endless": lambda out: build_script(out, endless=True),
+        "polyglot": lambda out: build_polyglot(
+            out,
+            {
+                "English": ([babble(10, seed=91)], ("The", " quick", " brown", " fox", ".")),
+                "Chinese": ([high_babble(10, seed=92)], CHINESE),
+            },
+        ),
         "aligner": build_aligner,
     }
 
@@ -77,6 +84,11 @@ def tone(duration_s=3.0):
     samples = (0.3 * np.sin(2 * np.pi * 220 * time_s)).astype(np.float32)
     samples.setflags(write=False)  # as a worker hands them over
     return Audio(samples=samples, sample_rate=16_000)
+
+
+def high_babble(duration_s, seed=1):
+    """Return speech without words in a voice higher than that of `babble`: by two thirds of an octave."""
+    return babble(duration_s * 1.6, rate=10_000, seed=seed)
 
 
 def speech_wav(duration_s=3.0):

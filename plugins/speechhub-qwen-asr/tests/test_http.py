@@ -11,9 +11,9 @@ import webvtt
 from safetensors.torch import load_file, save_file
 
 from tests.e2e.server import serving
-from tests.fakes.babble import wav_of
+from tests.fakes.babble import babble, wav_of
 
-from .conftest import TEXT, speech_wav
+from .conftest import CHINESE, TEXT, high_babble, speech_wav
 
 pytestmark = pytest.mark.e2e
 PATIENCE_S = 180
@@ -36,6 +36,7 @@ def http(checkpoints, tmp_path_factory):
         "cut": cut,
         "lacking": lacking,
         "wrong": checkpoints("aligner"),
+        "polyglot": checkpoints("polyglot"),
     }
     models = {
         name: {"engine": "qwen-asr", "path": str(path), "languages": ["en", "de", "zh"]}
@@ -57,12 +58,25 @@ def http(checkpoints, tmp_path_factory):
         yield client
 
 
+@pytest.fixture(scope="module")
+def two_voices():
+    """Four passages, the second and the fourth in the other voice."""
+    pause = np.zeros(int(5.5 * 16_000), np.float32)
+    turns = [babble(9, seed=1), high_babble(7, seed=2), babble(9, seed=3), high_babble(7, seed=4)]
+    return wav_of(np.concatenate([part for turn in turns for part in (turn, pause)]))
+
+
 def transcribe(http, audio=None, **form):
     return http.post(
         "/v1/audio/transcriptions",
         files={"file": ("clip.wav", audio or speech_wav(), "audio/wav")},
         data={"model": "tiny"} | form,
     )
+
+
+def events_of(answer):
+    lines = answer.text.splitlines()
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
 
 
 def test_the_transcript_is_exact(http):
@@ -98,16 +112,30 @@ def test_subtitles_have_the_aligners_times(http):
 
 def test_text_comes_in_events(http):
     """Each token is an event, and the last one has the whole text."""
-    events = [
-        json.loads(line.removeprefix("data: "))
-        for line in transcribe(http, stream="true").text.splitlines()
-        if line.startswith("data: {")
-    ]
+    events = events_of(transcribe(http, stream="true"))
 
     deltas = [event["delta"] for event in events if event["type"] == "transcript.text.delta"]
     assert deltas == ["The", " quick", " brown", " fox", "."]
     assert events[-1]["type"] == "transcript.text.done"
     assert events[-1]["text"] == TEXT
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_recording_in_two_languages_comes_out_in_both(http, two_voices, streamed):
+    """Each passage is heard in its own; told that of the first, the model would translate the others."""
+    answer = transcribe(http, two_voices, model="polyglot", stream=str(streamed).lower())
+    done = events_of(answer)[-1] if streamed else answer.json()
+
+    assert done["text"] == (TEXT + "".join(CHINESE)) * 2
+    assert done["languages"] == [{"code": "en"}, {"code": "zh"}]
+
+
+def test_a_named_language_holds_for_every_passage(http, two_voices):
+    """And the model writes in it, whatever is spoken."""
+    answer = transcribe(http, two_voices, model="polyglot", language="en").json()
+
+    assert answer["text"] == " ".join([TEXT] * 4)
+    assert answer["languages"] == [{"code": "en"}]
 
 
 def test_a_client_that_leaves_harms_nobody(http):

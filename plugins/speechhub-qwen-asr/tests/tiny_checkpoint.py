@@ -2,7 +2,8 @@
 
 No downloads: tokenizer, configs, feature extractor and weights are made here, in the layout of the published
 checkpoints. `build_asr` has random weights: noise that depends on the audio. `build_script` always says one
-text, and all its layers run. `build_aligner` gives word k the times 0.16 (2k + 1) to 0.16 (2k + 2) s.
+text, and all its layers run. `build_polyglot` tells two kinds of sound apart and has a language and a text
+for each. `build_aligner` gives word k the times 0.16 (2k + 1) to 0.16 (2k + 2) s.
 """
 
 import json
@@ -165,6 +166,95 @@ def build_script(
             head_weight[one(text_tokens[0]), last] = SCALE
     _save(model, out)
     return out
+
+
+def build_polyglot(out: Path, heard: dict[str, tuple[list, tuple[str, ...]]], *, hidden: int = 64) -> Path:
+    """Make weights that know two sounds by ear, and name and write each in a language of its own.
+
+    The encoder is random; its last layer is fitted, by least squares, so that an audio token says which sound
+    it is of. The decoder walks a chain of tokens as in `build_script`, and the chain forks twice: after
+    "language" by the sound, and after "<asr_text>" by the language in the prompt, its own or one that was
+    named. Told the wrong language, it thus writes that one's text, as the published weights translate.
+
+    Args:
+        heard: Two languages, each with recordings (float32, shape (n_samples,), 16 kHz) and the tokens of its
+            text.
+    """
+    from qwen_asr.core.transformers_backend import Qwen3ASRForConditionalGeneration
+    from transformers import AutoTokenizer
+
+    out.mkdir(parents=True, exist_ok=True)
+    texts = [token for _, text in heard.values() for token in text]
+    words = ["language", *(f" {language}" for language in heard), *texts]
+    write_tokenizer(out, [word for word in words if len(word.encode()) > 1] + ["system", "user", "assistant"])
+    config = tiny_config(hidden, tie=False)
+    config.save_pretrained(out)
+    tokenizer = AutoTokenizer.from_pretrained(out, fix_mistral_regex=True)
+    newline, asr_text, end = ("\n", "<asr_text>", "<|im_end|>")
+    places = {token: place for place, token in enumerate((newline, *words, asr_text))}
+    sound_in, named_in, sound, named, one = range(len(places), len(places) + 5)
+    torch.manual_seed(0)
+    model = Qwen3ASRForConditionalGeneration(config).eval()
+    thinker = model.thinker
+    _fit_ears(out, thinker.audio_tower, [recordings for recordings, _ in heard.values()], sound_in, one)
+    with torch.no_grad():
+        _damp(model, 0.0)
+        embedding, head = thinker.model.embed_tokens.weight.zero_(), thinker.lm_head.weight.zero_()
+        ids = {token: tokenizer.encode(token, add_special_tokens=False)[0] for token in (*places, end)}
+        for token, place in places.items():
+            embedding[ids[token], place] = 1
+
+        def follows(before: str, after: str) -> None:
+            head[ids[after], places[before]] = SCALE
+
+        follows(newline, "language")
+        for sign, (language, (_, text)) in zip((1, -1), heard.items(), strict=True):
+            embedding[ids[f" {language}"], named_in] = 4 * sign
+            follows("language", f" {language}")
+            head[ids[f" {language}"], sound] = sign * SCALE
+            follows(f" {language}", asr_text)
+            follows(asr_text, text[0])
+            head[ids[text[0]], named] = sign * SCALE
+            for before, after in pairwise((*text, end)):
+                follows(before, after)
+        # Layer 0 attends to all alike: its value is the mean of what the tokens say of sound and language.
+        # Both stay below 1, or they would outweigh the chain: one in 30 to 400 tokens names the language.
+        attention = thinker.model.layers[0].self_attn
+        for linear in (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj):
+            linear.weight.zero_()
+        attention.v_proj.weight[0, sound_in] = attention.v_proj.weight[1, named_in] = 1
+        attention.o_proj.weight[sound, 0] = 0.1
+        attention.o_proj.weight[named, 1] = 3
+    _save(model, out)
+    return out
+
+
+def _fit_ears(folder: Path, tower, sounds: list[list], sound: int, one: int) -> None:
+    """Have each audio token say 1 for the first of two sounds and -1 for the second, and 1 for certain."""
+    from transformers import WhisperFeatureExtractor
+
+    extractor, caught, said = WhisperFeatureExtractor.from_pretrained(folder), [], []
+    with torch.no_grad():
+        for name, parameter in tower.named_parameters():
+            if parameter.dim() > 1 and not name.startswith("proj"):
+                parameter.normal_(0, 0.3)
+        hook = tower.proj2.register_forward_pre_hook(lambda _, args: caught.append(args[0]))
+        for sign, recordings in zip((1.0, -1.0), sounds, strict=True):
+            for samples in recordings:
+                mel = extractor(samples, sampling_rate=16_000, truncation=False, return_tensors="pt")
+                features = mel.input_features[0][:, : len(samples) // 160]
+                tower(features, feature_lens=torch.tensor([features.shape[1]]))
+                said += [sign] * len(caught[-1])
+        hook.remove()
+        known = torch.cat(caught).double()
+        known = torch.cat([known, torch.ones(len(known), 1)], dim=1)
+        wanted = torch.tensor(said, dtype=torch.double)
+        fitted = torch.linalg.lstsq(known, wanted[:, None], driver="gelsd").solution[:, 0].float()
+        tower.proj2.weight.zero_()
+        tower.proj2.bias.zero_()
+        tower.proj2.weight[sound] = fitted[:-1]
+        tower.proj2.bias[sound] = fitted[-1]
+        tower.proj2.bias[one] = 1
 
 
 def build_aligner(
