@@ -19,9 +19,10 @@ from speechhub.engine import (
 )
 from speechhub_whisper import decoder
 from speechhub_whisper.decoder import Decoder
+from speechhub_whisper.model import Model
 from speechhub_whisper.settings import WhisperSettings
 
-from .conftest import ENGLISH, LONG, PAUSE_S, word_error_rate
+from .conftest import ENGLISH, ENGLISH_2, LONG, PAUSE_S, word_error_rate
 
 
 def drain(stream):
@@ -106,6 +107,42 @@ def test_two_languages_come_out_in_both(engine, transcribe, two_languages, strea
     assert "ciudad" in transcript.text
     assert "bread" in transcript.text
     assert (transcript.language, transcript.languages) == ("en", ("en", "es"))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("names", "heard"),
+    [
+        (("en", "es"), ("lighthouse", "Carmen", "ciudad")),
+        (("es", "en"), ("Carmen", "ciudad", "lighthouse")),
+        (("en2", "es", "en3"), ("bread", "ciudad", "news")),
+    ],
+)
+def test_two_languages_in_one_clip_come_out_in_both(engine, clip, names, heard, streamed):
+    """A clip whose language is doubtful is cut where it changes, at a pause."""
+    pause = np.zeros(16_000, np.float32)
+    samples = np.concatenate([part for name in names for part in (clip(name), pause)])
+    request = TranscribeRequest(audio=Audio(samples=samples, sample_rate=16_000), word_timestamps=True)
+
+    transcript = (
+        drain(engine.stream(request, Call())) if streamed else engine.transcribe([request], Call())[0]
+    )
+
+    assert [word for word in heard if word in transcript.text] == list(heard)
+    assert transcript.languages == ("en", "es")
+    check_times(transcript)
+
+
+def test_one_language_costs_no_look_for_others(transcribe, clip, monkeypatch):
+    """What is sure of its language is not listened to part by part, and comes out as it did."""
+    pause = np.zeros(16_000, np.float32)
+    samples = np.concatenate([clip("en"), pause, clip("en2")])
+    monkeypatch.setattr(Model, "probe", lambda *_: pytest.fail("looked for other languages"))
+
+    transcript = transcribe(samples)
+
+    assert word_error_rate(f"{ENGLISH} {ENGLISH_2}", transcript.text) < 0.1
+    assert transcript.languages == ("en",)
 
 
 def test_languages_of_a_batch_cost_no_encoding(transcribe, two_languages, monkeypatch):

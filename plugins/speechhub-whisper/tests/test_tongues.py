@@ -64,6 +64,62 @@ def test_the_choice_is_between_those_that_may_be_spoken():
     assert Tongues(named=None, allowed=("fr", "en")).begin([("es", 1.0)]) == "fr"
 
 
+@pytest.mark.parametrize(
+    ("found", "mixed"),
+    [
+        ([("en", 0.96), ("es", 0.04)], False),
+        ([("en", 0.94), ("es", 0.06)], True),
+        ([("en", 0.6), ("la", 0.4)], False),  # Latin is not spoken here
+        ((), False),
+    ],
+)
+def test_a_clip_that_is_sure_of_its_language_is_not_mixed(found, mixed):
+    assert Tongues(named=None, allowed=("en", "es")).may_be_mixed(found) is mixed
+    assert not Tongues(named="en").may_be_mixed(found)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([(4, "en", 0.9), (4, "es", 0.9)], [(0, 1, "en"), (1, 2, "es")]),
+        ([(4, "en", 0.9), (4, "en", 0.9), (4, "es", 0.9)], [(0, 2, "en"), (2, 3, "es")]),
+        ([(4, "en", 0.9), (1, "es", 0.9), (4, "es", 0.6), (4, "es", 0.9)], [(0, 3, "en"), (3, 4, "es")]),
+        ([(1, "fr", 0.9), (4, "en", 0.9), (4, "es", 0.9)], [(0, 2, "en"), (2, 3, "es")]),
+        ([(4, "en", 0.9), (4, "en", 0.9)], []),
+        ([(4, "en", 0.9), (4, "es", 0.6)], []),
+        ([(4, "en", 0.6), (4, "es", 0.6)], []),
+        ([(4, "en", 0.9), (2.9, "es", 0.9)], []),
+    ],
+)
+def test_the_parts_of_a_clip_go_together_by_language(parts, expected):
+    """What is short or doubtful goes with the part before it, and at the start with the one after."""
+    clips = [
+        Clip(
+            start_s=20.0 * place,
+            end_s=20.0 * place + spoken_s,
+            speech=((20.0 * place, 20.0 * place + spoken_s),),
+        )
+        for place, (spoken_s, _, _) in enumerate(parts)
+    ]
+    found = {
+        clip: [(code, sure), ("la", 1 - sure)] for clip, (_, code, sure) in zip(clips, parts, strict=True)
+    }
+
+    runs = Tongues(named=None).apart(clips, found.__getitem__)
+
+    assert [(clip.start_s / 20, len(clip.speech), language) for clip, language in runs] == [
+        (first, end - first, language) for first, end, language in expected
+    ]
+    assert [clip.end_s for clip, _ in runs] == [clips[end - 1].end_s for _, end, _ in expected]
+
+
+def test_a_clip_has_parts_between_its_pauses():
+    clip = Clip(start_s=1.0, end_s=9.0, speech=((1.0, 3.0), (3.0, 4.0), (4.05, 5.0), (5.2, 9.0)))
+
+    assert [(it.start_s, it.end_s, len(it.speech)) for it in clip.parts()] == [(1.0, 5.0, 3), (5.2, 9.0, 1)]
+    assert Clip(start_s=1.0, end_s=3.0).parts() == [Clip(start_s=1.0, end_s=3.0)]
+
+
 def test_how_much_is_spoken():
     assert clip(4.0).spoken_s == 4.0
     assert Clip(start_s=1.0, end_s=3.0).spoken_s == 2.0

@@ -17,6 +17,8 @@ MIN_SILENCE_MS = 160
 """Shortest silence to cut at. Source: faster_whisper's BatchedInferencePipeline."""
 PAD_MS = 200
 """Kept around speech, so that soft beginnings and ends survive."""
+BREATH_S = 0.1
+"""Shortest silence between two stretches with their `PAD_MS`, in seconds, at which a language may change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,20 @@ class Clip:
     def spoken_s(self) -> float:
         """How much of it is spoken, in seconds; all of it, if no detector looked."""
         return sum(end_s - start_s for start_s, end_s in self.speech) or self.duration_s
+
+    def parts(self) -> "list[Clip]":
+        """Return the clip cut at its pauses of half a second and more; whole if it has none."""
+        parts: list[list[tuple[float, float]]] = []
+        for start_s, end_s in self.speech:
+            if parts and start_s - parts[-1][-1][1] < BREATH_S:
+                parts[-1].append((start_s, end_s))
+            else:
+                parts.append([(start_s, end_s)])
+        return [Clip(start_s=it[0][0], end_s=it[-1][1], speech=tuple(it)) for it in parts] or [self]
+
+    def with_next(self, clip: "Clip") -> "Clip":
+        """Return this clip and the next one as one."""
+        return Clip(start_s=self.start_s, end_s=clip.end_s, speech=self.speech + clip.speech)
 
     def snap(self, start_s: float, end_s: float) -> tuple[float, float]:
         """Return a word's times without the silence before or after it.

@@ -93,23 +93,47 @@ class Decoder:
                 yield _segment(raw, clip, clip.start_s)
             said += raw.text
 
+    def decode_apart(
+        self, samples: NDArray[np.float32], clip: Clip, found: Found, wish: Wish, tongues: Tongues
+    ) -> Iterator[tuple[Clip, str, Segment]]:
+        """Decode one clip; where its language changes at a pause, each part in its own.
+
+        Segments come with the part of the clip, and its language.
+
+        Args:
+            found: The languages of the clip; empty if one was named.
+        """
+        for part, language in self._in_languages(samples, clip, found, tongues) or [(clip, wish.language)]:
+            for segment in self.decode_one(samples, part, replace(wish, language=language)):
+                yield part, language, segment
+
+    def _in_languages(
+        self, samples: NDArray[np.float32], clip: Clip, found: Found, tongues: Tongues
+    ) -> list[tuple[Clip, str]]:
+        """Return the parts of a clip in several languages; none if it is in one."""
+        if not tongues.may_be_mixed(found):
+            return []
+        return tongues.apart(clip.parts(), lambda part: self._model.probe(cut(samples, part)))
+
     def decode_many(
         self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish, tongues: Tongues
     ) -> Iterator[tuple[Clip, str, Segment]]:
         """Decode clips of at most 30 s together; segments come in order, once all clips are decoded.
 
         Each comes with its clip and its language: all are decoded in that of *wish*, and those that turn out
-        to be in another one once more.
+        to be in another one, or in several, once more.
         """
         raws, found = self._together(samples, clips, wish, detects=tongues.named is None)
         for place, (clip, raw) in enumerate(zip(clips, raws, strict=True)):
             language = tongues.choose(clip, found[place]) if found else wish.language
-            if language == wish.language:
-                segments = self._of_many(samples, clip, raw, wish, clips[0].start_s)
+            parts = self._in_languages(samples, clip, found[place], tongues) if found else []
+            if parts or language != wish.language:
+                for part, spoken in parts or [(clip, language)]:
+                    for segment in self.decode_one(samples, part, replace(wish, language=spoken)):
+                        yield part, spoken, segment
             else:
-                segments = self.decode_one(samples, clip, replace(wish, language=language))
-            for segment in segments:
-                yield clip, language, segment
+                for segment in self._of_many(samples, clip, raw, wish, clips[0].start_s):
+                    yield clip, language, segment
 
     def _of_many(
         self, samples: NDArray[np.float32], clip: Clip, raw: fw.Segment, wish: Wish, offset_s: float

@@ -29,7 +29,7 @@ from speechhub_whisper.prompts import fit_prompt
 from speechhub_whisper.settings import WhisperSettings
 from speechhub_whisper.start import start
 from speechhub_whisper.timeline import Timeline
-from speechhub_whisper.tongues import Tongues
+from speechhub_whisper.tongues import Found, Tongues
 
 
 class WhisperEngine(SttEngine):
@@ -90,6 +90,7 @@ class WhisperEngine(SttEngine):
         prompt, hotwords = fit_prompt(self._model.hf_tokenizer, request.prompt, request.hotwords)
         for group in self._aside.each(self._groups(request, first_group), call):
             call.raise_if_cancelled()
+            found: Found = ()
             if named is None and (len(group) == 1 or tongues.main is None):
                 found = self._aside.run(partial(self._model.detect, cut(samples, group[0])), call)
                 language = tongues.choose(group[0], found) if len(group) == 1 else tongues.begin(found)
@@ -105,7 +106,7 @@ class WhisperEngine(SttEngine):
                 stop=call.raise_if_cancelled,
             )
             with self._one_group():
-                decoded = self._decode_group(request, group, wish, tongues)
+                decoded = self._decode_group(request, group, found, wish, tongues)
                 heard: set[float] = set()
                 for clip, spoken, segment in self._aside.each(decoded, call):
                     call.raise_if_cancelled()
@@ -139,12 +140,11 @@ class WhisperEngine(SttEngine):
             self._aside.later(self._model.forget)
 
     def _decode_group(
-        self, request: TranscribeRequest, group: Sequence[Clip], wish: Wish, tongues: Tongues
+        self, request: TranscribeRequest, group: Sequence[Clip], found: Found, wish: Wish, tongues: Tongues
     ) -> Iterator[tuple[Clip, str, Segment]]:
         samples = request.audio.samples
         if len(group) == 1:
-            segments = self._decoder.decode_one(samples, group[0], wish)
-            return ((group[0], wish.language, segment) for segment in segments)
+            return self._decoder.decode_apart(samples, group[0], found, wish, tongues)
         return self._decoder.decode_many(samples, group, wish, tongues)
 
     def _groups(self, request: TranscribeRequest, first_group: int) -> Iterator[list[Clip]]:

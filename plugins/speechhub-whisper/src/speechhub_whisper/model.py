@@ -13,6 +13,7 @@ from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
 from speechhub.engine import EngineLoadError, LoadContext
+from speechhub_whisper.clips import SAMPLE_RATE
 from speechhub_whisper.compute import device_error, open_cublas
 from speechhub_whisper.ladder import MIN_LOGPROB, NOTHING, Attempt, climb
 from speechhub_whisper.loops import without_loop
@@ -21,6 +22,9 @@ from speechhub_whisper.work import Work
 
 MAX_THREADS = 8
 """Most CPU threads to take unasked; CTranslate2 alone takes 4, whatever the machine."""
+
+PROBE_PADDING = 2 * SAMPLE_RATE
+"""Samples of silence after a stretch whose language is looked for: without any, it is less sure."""
 
 
 class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
@@ -138,6 +142,15 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
         # Without the last frame, as transcribe() does it: the features are to be the same.
         _, _, found = self.detect_language(features=self.feature_extractor(samples)[..., :-1])
         return [(str(code), float(probability)) for code, probability in found]
+
+    def probe(self, samples: NDArray[np.float32]) -> list[tuple[str, float]]:
+        """Do as `detect`, a little less exactly, at a cost that goes by the length: for 5 s, a fifth."""
+        features = self.feature_extractor(samples, padding=PROBE_PADDING)
+        features = features[..., : self.feature_extractor.nb_max_frames]
+        # Past this class's own encode(), which is to keep the features of the clip.
+        encoded = self.model.encode(fw.get_ctranslate2_storage(features[None]))
+        [found] = self.model.detect_language(encoded)
+        return [(token[2:-2], probability) for token, probability in found]
 
 
 class _Bounded:

@@ -1,6 +1,6 @@
 """Which language each clip of a recording is in. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from speechhub_whisper.clips import Clip
@@ -15,6 +15,13 @@ SURE: Final = 0.7
 
 Whisper base gives clips of one language 0.88 and more, and half as much to a clip of 2 s that it takes for
 another one.
+"""
+
+UNMIXED: Final = 0.95
+"""Probability from which on a clip is in one language from end to end.
+
+Whisper base gives 0.98 and more to English with English, and up to 0.94 to English with another language; a
+clip of Spanish alone may stay below, and is looked at for nothing.
 """
 
 
@@ -58,9 +65,38 @@ class Tongues:
             return language
         return main
 
+    def may_be_mixed(self, found: Found) -> bool:
+        """Tell whether a clip, by its languages, may change from one to another."""
+        return self.named is None and bool(found) and self._likeliest(found)[1] < UNMIXED
+
+    def apart(self, parts: Sequence[Clip], probe: Callable[[Clip], Found]) -> list[tuple[Clip, str]]:
+        """Return the parts of a clip, joined where they are in one language; none if all are.
+
+        A part with little speech, or whose language is not sure, goes with the part before it, and at the
+        start with the one after it.
+
+        Args:
+            probe: Returns the languages of a part.
+        """
+        if sum(part.spoken_s >= CERTAIN_S for part in parts) < 2:  # noqa: PLR2004  # several take two
+            return []
+        runs: list[tuple[Clip, str | None]] = []
+        for part in parts:
+            sure = self._sure(probe(part)) if part.spoken_s >= CERTAIN_S else None
+            if runs and (sure is None or runs[-1][1] in (sure, None)):
+                before, spoken = runs.pop()
+                runs.append((before.with_next(part), sure or spoken))
+            else:
+                runs.append((part, sure))
+        return [(clip, language or "") for clip, language in runs] if len(runs) > 1 else []
+
     def heard(self, clip: Clip, language: str) -> None:
         """Take note that there were words of a language in a clip."""
         self._spoken_s[language] = self._spoken_s.get(language, 0.0) + clip.spoken_s
+
+    def _sure(self, found: Found) -> str | None:
+        language, probability = self._likeliest(found)
+        return language if probability >= SURE else None
 
     def _likeliest(self, found: Found) -> tuple[str, float]:
         allowed = [(code, p) for code, p in found if code in self._allowed] if self._allowed else list(found)
