@@ -91,7 +91,8 @@ def engine(tmp_path):
     (packages / "plugin.py").write_text(PLUGIN.format(log=str(tmp_path / "log")))
     python = tmp_path / "python"
     python.write_text(
-        f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(packages))} exec {shlex.quote(sys.executable)} "$@"\n'
+        "#!/bin/sh\nexport PYTHONDONTWRITEBYTECODE=1\n"  # the folder it would come into is part of the key
+        f'PYTHONPATH={shlex.quote(str(packages))} exec {shlex.quote(sys.executable)} "$@"\n'
     )
     python.chmod(0o755)
 
