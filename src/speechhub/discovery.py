@@ -30,6 +30,8 @@ class InstalledEngine:
     """Name of that environment, if it is one of the engine's own; empty for the hub's."""
     search_path: tuple[Path, ...] = ()
     """Site-packages folders of that environment; empty for the hub's, where they are `sys.path`."""
+    prebuilt: Path | None = None
+    """Where what the engine built when it was installed lies, if it did; None in the hub's environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

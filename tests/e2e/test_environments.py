@@ -1,90 +1,27 @@
 """Engines are really installed, by pip, from wheels that the tests make: no network is touched."""
 
-import fcntl
 import json
-import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import httpx
-import numpy as np
 import pytest
 
 from speechhub.environments import read
 from speechhub.environments.check import check_environment
-from speechhub.environments.find import discover_environments
 from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.record import RECORD_NAME, read_record
 from speechhub.worker.host import Worker
+from tests.e2e.installation import DEADLINE_S
 from tests.e2e.server import serving, until
 from tests.e2e.wheels import plugin_wheel, write_wheel
 from tests.http.conftest import wav
 
 pytestmark = pytest.mark.unhurried
-
-DEADLINE_S = 120
-"""For a whole installation, on a slow and busy machine."""
-
-
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory):
-    """A folder that pip finds numpy in: this environment's own, by way of a link."""
-    folder = tmp_path_factory.mktemp("wheels")
-    packages, installed = folder / "packages", Path(np.__file__).parent.parent
-    packages.mkdir()
-    for name in ("numpy", "numpy.libs"):
-        if (installed / name).exists():
-            (packages / name).symlink_to(installed / name)
-    write_wheel(folder, "numpy", "2.0.0", {"numpy_is_elsewhere.pth": f"{packages}\n"})
-    plugin_wheel(folder, "echo")
-    return folder
-
-
-class Installation:
-    """``speechhub engines`` on a home of its own, with no package index."""
-
-    def __init__(self, home, wheels):
-        self.home = home
-        self.engines_dir = home / "engines"
-        self.wheels = wheels
-        dropped = ("PIP_", "UV_", "SPEECHHUB_", "COLUMNS")
-        self.environ = {k: v for k, v in os.environ.items() if not k.startswith(dropped)} | {
-            "SPEECHHUB_HOME": str(home),
-            "SPEECHHUB_OFFLINE": "true",
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_FIND_LINKS": str(wheels),
-        }
-
-    def start(self, *words, **environ):
-        return subprocess.Popen(
-            [sys.executable, "-m", "speechhub", "engines", *map(str, words)],
-            env=self.environ | environ,
-            cwd=self.home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def __call__(self, *words, **environ):
-        with self.start(*words, **environ) as process:
-            output, _ = process.communicate(timeout=DEADLINE_S)
-        return process.returncode, output
-
-    def engines(self):
-        return {engine.spec.name: engine for engine in discover_environments(self.engines_dir).engines}
-
-    def folders(self):
-        return {path.name for path in self.engines_dir.glob("*/env-*")}
-
-
-@pytest.fixture
-def engines(tmp_path, wheels):
-    return Installation(tmp_path, wheels)
 
 
 @pytest.mark.anyio
@@ -295,15 +232,6 @@ def hanging(engines, deaf, version="2.0"):
     return process
 
 
-def unlocked(engines):
-    with (engines.engines_dir / ".locks" / "echo").open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
-
-
 def test_a_killed_upgrade_breaks_nothing(engines, wheels, deaf):
     """After kill -9 in the middle the old engine is there, works, and can be upgraded."""
     assert engines("install", "echo", "--from", wheels)[0] == 0
@@ -315,7 +243,7 @@ def test_a_killed_upgrade_breaks_nothing(engines, wheels, deaf):
 
     assert engines.engines()["echo-stt"] == before
     assert engines("check")[0] == 0
-    until(lambda: unlocked(engines), "the pip that was left has ended", DEADLINE_S)
+    until(lambda: engines.unlocked("echo"), "the pip that was left has ended", DEADLINE_S)
     assert len(engines.folders()) == 2
 
     assert engines("install", "echo", "--from", wheels)[0] == 0
@@ -329,7 +257,7 @@ def test_a_killed_first_installation_is_no_engine(engines, wheels, deaf):
         process.send_signal(signal.SIGKILL)
         deaf.close()
         process.communicate(timeout=DEADLINE_S)
-    until(lambda: unlocked(engines), "the pip that was left has ended", DEADLINE_S)
+    until(lambda: engines.unlocked("echo"), "the pip that was left has ended", DEADLINE_S)
 
     assert engines.engines() == {}
     assert not (engines.engines_dir / "echo" / RECORD_NAME).exists()
@@ -349,7 +277,7 @@ def test_a_signal_cleans_up(engines, deaf, number):
 
     assert process.returncode != 0
     assert engines.folders() == set()
-    assert unlocked(engines)
+    assert engines.unlocked("echo")
 
 
 def test_an_environment_whose_packages_changed_is_told(engines, wheels):

@@ -146,6 +146,7 @@ def install(
     ENGINE is a name, such as qwen-asr or qwen-asr==1.2, or the path of a plugin's folder or wheel.
     An engine that is there stays until the new one is complete and has proved that it can be imported;
     a failed or interrupted installation changes nothing.
+    Some engines then build what their first load would else spend minutes on: Ctrl-C leaves them installed.
     A server that is running goes on with what it has, and takes the new one when it is started again.
     With --editable, the author of an engine changes its code and says 'speechhub engines unload ENGINE':
     the next request runs the new code. After a change of the spec, the server must be started again.

@@ -64,6 +64,11 @@ class LoadContext:
     """Folder of the engine's own that outlives the process, shared by its models; None if there is none. Only
     the server's user can write there: it is the place for what is built once and read back as a pickle, and
     for nothing that belongs to a voice. Several workers may use it: rename finished files into place."""
+    prebuilt_dir: Path | None = None
+    """Folder with what `EngineSpec.prebuild` built when the engine was installed; None if there is none, as
+    beside the hub or where that failed. Only root and the server's user can write there; read alone, since in
+    a container the server's user cannot. It may be older than the engine's packages: have the names of files
+    say what they fit, and build into `work_dir` what is missing."""
     memory_bytes: int | None = None
     """Memory of the device that this engine may take: what the driver shows free as the load begins, when no
     other engine is there. None on the CPU, where the driver does not tell, and in `prepare`."""

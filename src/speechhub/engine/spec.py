@@ -241,6 +241,11 @@ class EngineSpec:
     """``package.module:function`` that returns a `Compute`: what the engine's environment can compute on, as
     it is. Called without arguments, in a short-lived process of that environment, on machines with a GPU
     alone, and again when the environment, the driver or the GPUs change. Empty: on all `devices`."""
+    prebuild: str = ""
+    """``package.module:function`` that builds what takes long, is the same for every model and would else be
+    built by the first load. Called once with an empty folder, a `Path`, in a process of the engine's own
+    environment, at the end of ``speechhub engines install``; loads find what it left there in
+    `LoadContext.prebuilt_dir`. Without it, or where it fails, loads build what they need. Empty: nothing."""
     accepts_any_model: bool = False
     """Whether operators may add models of the same family by folder or hub id."""
     api_version: int = 1
@@ -261,8 +266,12 @@ class EngineSpec:
                 raise ConfigurationError(f"{owner!r} is in slot {self.slot} and needs {wanted.__name__}.")
         if not all(self.factory.partition(":")):
             raise ConfigurationError(f"Engine {self.name!r}: factory must read 'package.module:ClassName'.")
-        if self.compute and not all(self.compute.partition(":")):
-            raise ConfigurationError(f"Engine {self.name!r}: compute must read 'package.module:function'.")
+        for field in ("compute", "prebuild"):
+            function = getattr(self, field)
+            if function and not all(function.partition(":")):
+                raise ConfigurationError(
+                    f"Engine {self.name!r}: {field} must read 'package.module:function'."
+                )
 
     def capabilities_of(self, model: ModelSpec) -> SttCapabilities | TtsCapabilities:
         """Return what *model* can do."""

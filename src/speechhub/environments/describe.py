@@ -2,7 +2,8 @@
 
 Run by its path, with the folder of the hub's own `speechhub` package as first argument and, to have the
 engines' code imported too, ``--factories`` as second. With ``--compute package.module:function`` it calls
-that function instead, and says what it returns: what an engine can compute on here.
+that function instead, and says what it returns: what an engine can compute on here. With ``--prebuild
+package.module:function FOLDER`` it has that function build into a folder, and says nothing.
 
 Nothing else of the hub becomes importable, and the environment needs no speechhub of its own. What plugins
 print goes to standard error.
@@ -10,17 +11,23 @@ print goes to standard error.
 Standard library and numpy only.
 """
 
+import contextlib
+import ctypes
 import dataclasses
 import importlib
 import importlib.util
 import json
 import os
 import platform
+import signal
 import site
 import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
+
+PR_SET_PDEATHSIG = 1
+"""Source: linux/prctl.h."""
 
 
 def preload(folder: Path) -> None:
@@ -58,10 +65,16 @@ def describe(*, factories: bool) -> dict[str, Any]:
     }
 
 
-def compute(function: str) -> Any:
-    """Return the `Compute` that *function*, ``package.module:name``, returns."""
+def call(function: str, *arguments: object) -> Any:
+    """Return what *function*, ``package.module:name``, returns."""
     module, _, name = function.partition(":")
-    return getattr(importlib.import_module(module), name)()
+    return getattr(importlib.import_module(module), name)(*arguments)
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process with the installation that waits for it, however that ends."""
+    with contextlib.suppress(AttributeError):  # other systems than Linux
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _fault(factory: str) -> str:
@@ -82,10 +95,15 @@ def main(arguments: list[str]) -> None:
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answer:
         os.dup2(2, 1)  # stray prints of a plugin must not get into the answer
         preload(Path(arguments[0]))
-        if asked:
-            said = dataclasses.asdict(compute(arguments[arguments.index("--compute") + 1]))
-        else:
-            said = describe(factories="--factories" in arguments)
+        match arguments[1:]:
+            case ["--compute", function]:
+                said = dataclasses.asdict(call(function))
+            case ["--prebuild", function, folder]:
+                end_with_parent()
+                call(function, Path(folder))
+                return
+            case options:
+                said = describe(factories="--factories" in options)
         json.dump(said, answer, default=_plain)
     if asked:  # libraries of CUDA's hang and crash in their exit handlers
         sys.stdout.flush()

@@ -15,6 +15,7 @@ import msgspec
 from speechhub import __version__, discovery
 from speechhub.discovery import BrokenPlugin, Discovery, InstalledEngine
 from speechhub.environments.folders import EnvironmentHome, homes
+from speechhub.environments.prebuild import prebuilt_of
 from speechhub.environments.read import DescriptionError, describe
 from speechhub.environments.record import Record, read_record, spec_of, state_of, write_record
 from speechhub.errors import ConfigurationError
@@ -85,12 +86,14 @@ def _holds(folder: Path, record: Record) -> bool:
 
 def _engines(home: EnvironmentHome, record: Record) -> Iterable[InstalledEngine]:
     for engine in record.description.engines:
+        spec = spec_of(engine.spec)
         yield InstalledEngine(
-            spec=spec_of(engine.spec),
+            spec=spec,
             distribution=engine.distribution,
             python=home.python(record),
             environment=home.name,
             search_path=record.description.folders,
+            prebuilt=prebuilt_of(home.folder(record), spec.name),
         )
 
 

@@ -22,6 +22,7 @@ from speechhub.environments.pins import (
     parse_pins,
     pins_of,
 )
+from speechhub.environments.prebuild import prebuild
 from speechhub.environments.read import DescriptionError, describe
 from speechhub.environments.record import FREEZE_NAME, Description, Record, state_of, write_record
 from speechhub.environments.source import Source, build_lock
@@ -51,6 +52,7 @@ def install_engine(
     """Install *source* into an environment of its own; replaces the one that is there only when all is done.
 
     The former environment stays on disk until the next installation, for a server that runs from it.
+    What the engine builds once is built last: by then all is done, whatever becomes of that.
 
     Raises:
         InstallError: It did not work; nothing has changed.
@@ -69,6 +71,7 @@ def install_engine(
                 home.path.rmdir()
             raise
         write_record(home.path, record)
+        prebuild(home, record, say)
     return record
 
 

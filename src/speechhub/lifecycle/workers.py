@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from speechhub.engine import LoadContext, Slot, Voice
+from speechhub.environments.prebuild import prebuilt_dir
 from speechhub.errors import EngineLoadError, GpuMemoryError, SpeechhubError
 from speechhub.lifecycle.events import (
     Event,
@@ -104,6 +105,7 @@ class Workers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._folders: dict[str, Path | None] = {}
         self._work_dirs: dict[str, Path | None] = {}
+        self._prebuilt: dict[str, Path | None] = {}
         self._voices: dict[str, tuple[Voice, ...]] = {}
         self._last_two: dict[str, list[str]] = {}
         """Device → the last two models that were ready there, the newest last."""
@@ -176,6 +178,7 @@ class Workers:
         try:
             placement = self._placements[target]
             self._folders[target] = await self._pools.files.run(self._fetch, placement)
+            self._prebuilt[target] = await self._pools.files.run(prebuilt_dir, placement.engine)
             if self._work_dir:
                 self._work_dirs[target] = await self._pools.files.run(self._work_dir, placement)
         except SpeechhubError as error:
@@ -280,6 +283,7 @@ class Workers:
             model=placement.target,
             model_dir=self._folders.get(placement.target),
             work_dir=self._work_dirs.get(placement.target),
+            prebuilt_dir=self._prebuilt.get(placement.target),
             device=placement.device.name,
             threads=self._threads,
             options=placement.options,

@@ -176,7 +176,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     switch_timeout_s: Seconds = 30.0
     """Longest switch from one engine to another on a device."""
     first_load_timeout_s: Seconds = 120.0
-    """Longest first load of a model, when nothing of it is in the page cache."""
+    """Longest first load of a model, when nothing of it is in the page cache. What its engine builds once
+    and its installation did not is part of it."""
     stop_timeout_s: Seconds = 2.0
     """How long a worker may take to stop when asked, before it is killed."""
     standby: Literal["auto", "on", "off"] = "auto"

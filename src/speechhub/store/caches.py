@@ -32,7 +32,7 @@ class EngineCaches:
             # Few engines need one, and those say so: the root of a container is read-only.
             log.debug("there is no folder for what an engine builds", folder=str(folder), error=str(error))
             return None
-        if not stat.S_ISDIR(found.st_mode) or _others_write(found) or not os.access(folder, os.W_OK):
+        if not stat.S_ISDIR(found.st_mode) or others_write(found) or not os.access(folder, os.W_OK):
             log.warning(
                 "an engine's folder is not used, since another user can write there",
                 engine=engine,
@@ -43,9 +43,15 @@ class EngineCaches:
         return folder
 
 
-def _others_write(found: os.stat_result) -> bool:
-    """Tell whether a user beside ours may change what is there; our own group counts as ours."""
-    if found.st_uid != os.geteuid():
+def others_write(found: os.stat_result, *, beside_root: bool = False) -> bool:
+    """Tell whether a user beside ours may change what is there; our own group counts as ours.
+
+    Args:
+        found: Of the file or folder.
+        beside_root: Whether what root wrote is as good as ours: root may have installed it.
+    """
+    root = {0} if beside_root else set()
+    if found.st_uid not in {os.geteuid(), *root}:
         return True
-    by_group = bool(found.st_mode & stat.S_IWGRP) and found.st_gid != os.getegid()
+    by_group = bool(found.st_mode & stat.S_IWGRP) and found.st_gid not in {os.getegid(), *root}
     return by_group or bool(found.st_mode & stat.S_IWOTH)

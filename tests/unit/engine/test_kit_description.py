@@ -105,6 +105,8 @@ BROKEN = [
     ("devices", "can run nowhere", stt(devices=())),
     ("devices", "'cuda:0' is not a kind", stt(devices=("cuda:0",))),
     ("devices", "Two are called 'cpu'", stt(devices=("cpu", "cpu"))),
+    ("prebuild", "cannot be imported", stt(prebuild="nowhere.at.all:prebuild")),
+    ("prebuild", "is no function", stt(prebuild=f"{__name__}:ANSWERS")),
     ("compute", "cannot be imported", stt(compute="nowhere.at.all:compute")),
     ("compute", "cannot be imported", stt(compute=f"{__name__}:no_such_function")),
     ("compute", "must return a speechhub.engine.Compute", answering("text")),

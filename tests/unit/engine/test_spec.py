@@ -39,6 +39,14 @@ def test_the_factory_is_a_module_and_a_class(factory):
         spec(factory=factory)
 
 
+@pytest.mark.parametrize("field", ["compute", "prebuild"])
+def test_a_function_is_a_module_and_a_name(field):
+    """As above, for what the engine's environment is asked or told to do."""
+    for half in ("package.module", "package.module:", ":function"):
+        with pytest.raises(ConfigurationError, match=f"{field} must read"):
+            spec(**{field: half})
+
+
 def test_a_model_can_differ_from_its_engine():
     """A model's own capabilities win; the engine's count for all others."""
     own = SttCapabilities(translation=True)

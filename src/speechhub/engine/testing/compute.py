@@ -1,6 +1,7 @@
-"""What a plugin tells of its environment, against its promises."""
+"""What a plugin does in its environment beside its work, against its promises."""
 
 import importlib
+from typing import Any
 
 from speechhub.engine.compute import ARCHITECTURE, Compute
 from speechhub.engine.testing.promise import promise, promise_type
@@ -12,13 +13,7 @@ def compute(plan: Plan) -> None:
     spec = plan.spec
     if not spec.compute:
         return
-    name, _, function = spec.compute.partition(":")
-    try:
-        asked = getattr(importlib.import_module(name), function)
-    except (ImportError, AttributeError) as error:
-        raise AssertionError(
-            f"compute is {spec.compute!r}, which cannot be imported: {error}. Name a function of the plugin."
-        ) from error
+    asked = _named("compute", spec.compute)
     answer = promise_type(asked(), Compute, f"{spec.compute} must return a speechhub.engine.Compute.")
     for kind in answer.kinds:
         promise(kind in spec.devices, f"{spec.compute} names {kind!r}, which `devices` of the spec lacks.")
@@ -32,3 +27,25 @@ def compute(plan: Plan) -> None:
             ARCHITECTURE.fullmatch(architecture) is not None,
             f"{spec.compute} names the architecture {architecture!r}; write it as sm_86 or compute_90.",
         )
+
+
+def prebuild(plan: Plan) -> None:
+    """A function that builds what takes long exists; it is not called, because it may take minutes."""
+    if plan.spec.prebuild:
+        named = _named("prebuild", plan.spec.prebuild)
+        promise(callable(named), f"prebuild is {plan.spec.prebuild!r}, which is no function.")
+
+
+def _named(field: str, function: str) -> Any:
+    """Return what a field of the spec names.
+
+    Raises:
+        AssertionError: It cannot be imported.
+    """
+    name, _, attribute = function.partition(":")
+    try:
+        return getattr(importlib.import_module(name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise AssertionError(
+            f"{field} is {function!r}, which cannot be imported: {error}. Name a function of the plugin."
+        ) from error

@@ -21,7 +21,7 @@ from speechhub.engine.spec import (
     SttCapabilities,
     TtsCapabilities,
 )
-from speechhub.engine.testing.compute import compute
+from speechhub.engine.testing.compute import compute, prebuild
 from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.engine.testing.subject import Plan
 from speechhub.errors import InvalidLanguageError
@@ -152,6 +152,7 @@ DESCRIPTION_CHECKS: Final = (
     names,
     devices,
     compute,
+    prebuild,
     capabilities,
     languages,
     voices,
