@@ -19,8 +19,9 @@ torch.set_num_threads(1)  # with 2 threads on 2 busy cores the same calls take 5
 pytest.importorskip("pynini", reason="the packages of IndexTTS are not installed here")
 
 from speechhub_indextts.engine import IndexTtsEngine  # noqa: E402  # it needs the two above
-from speechhub_indextts.grammars import Grammar  # noqa: E402
+from speechhub_indextts.grammars import Grammar, Shelf, prebuild  # noqa: E402
 from speechhub_indextts.packages import quiet  # noqa: E402
+from speechhub_indextts.settings import IndexTtsSettings  # noqa: E402
 
 from .tiny_checkpoint import build_2, build_25, build_shared  # noqa: E402
 
@@ -51,7 +52,7 @@ def checkpoints(tmp_path_factory):
 def load(checkpoints):
     """Load an engine of a generation on its tiny checkpoint."""
 
-    def loaded(generation, *, model_dir=None, cache_dir=None, **options):
+    def loaded(generation, *, model_dir=None, cache_dir=None, prebuilt_dir=None, **options):
         engine = IndexTtsEngine()
         engine.load(
             LoadContext(
@@ -60,6 +61,7 @@ def load(checkpoints):
                 threads=1,
                 options=QUICK | options,
                 cache_dir=cache_dir,
+                prebuilt_dir=prebuilt_dir,
             )
         )
         return engine
@@ -69,16 +71,15 @@ def load(checkpoints):
 
 @pytest.fixture(scope="session")
 def grammar_of_chinese(tmp_path_factory):
-    """Lend the grammar of Chinese, which the engine's preparation builds in ten seconds, into `folder`."""
+    """Lend the grammar of Chinese, as an installation builds it, in ten seconds, into `folder`."""
     from indextts25.utils import nemo_tn
 
     folder = tmp_path_factory.mktemp("grammars")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nemo_tn, "_CACHE_DIR", "")  # and put back
         patch.setattr(nemo_tn.get_text_normalizer(), "_cache", {})
-        options = QUICK | {"normalization": True, "grammars": ("zh",), "grammar_dir": str(folder)}
-        IndexTtsEngine().prepare(LoadContext(model="any", model_dir=None, options=options))
-        grammar = Grammar("zh", active=True)
+        prebuild(folder, ["zh"])
+        grammar = Grammar("zh", Shelf(IndexTtsSettings(), work_dir=None, prebuilt_dir=folder))
         grammar.folder = folder
         yield grammar
 

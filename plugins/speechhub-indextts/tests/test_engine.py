@@ -22,10 +22,8 @@ from speechhub.engine import (
 )
 from speechhub_indextts.engine import IndexTtsEngine
 from speechhub_indextts.gpu import Gpu
-from speechhub_indextts.grammars import grammar_folder
 from speechhub_indextts.packages import torch
 from speechhub_indextts.placement import Placement
-from speechhub_indextts.settings import IndexTtsSettings
 
 from .conftest import QUICK, TEXT, pieces, reference, speak
 
@@ -202,12 +200,6 @@ def test_without_its_emotion_model_words_are_refused(load, checkpoints, tmp_path
     engine.close()
 
 
-def test_numbers_are_put_into_words(grammar_of_chinese):
-    """By a grammar that is built once, into a folder of ours; both generations share it."""
-    assert grammar_of_chinese.normalize("我有25元。") == "我有二十五元。"
-    assert [path.suffix for path in grammar_of_chinese.folder.iterdir()] == [".pkl"]
-
-
 def test_texts_come_ready_to_the_packages(load):
     """Without normalization digits stay and no grammar is built; pronunciations are whole."""
     from indextts25.utils import nemo_tn
@@ -288,30 +280,6 @@ def test_a_library_that_asks_for_pickles_gets_data(tmp_path):
 
     with pytest.raises(pickle.UnpicklingError):
         torch.load(tmp_path / "file.pth", weights_only=False)
-
-
-def test_grammars_lie_in_the_engines_own_folder(tmp_path):
-    """Not in the user's cache, which containers keep beside models."""
-    assert grammar_folder(IndexTtsSettings(), tmp_path) == tmp_path / "grammars"
-
-
-def test_without_a_folder_grammars_are_not_kept():
-    """They go to one that is new, private, and gone with the process."""
-    folder = grammar_folder(IndexTtsSettings(), None)
-
-    assert folder.stat().st_mode & 0o077 == 0
-    assert not list(folder.iterdir())
-
-
-@pytest.mark.parametrize("open_to_all", ["folder", "file"])
-def test_grammars_that_others_can_write_are_refused(tmp_path, open_to_all):
-    """They are pickles: a user who can change one runs code in the worker."""
-    kept = tmp_path / "zh.pkl"
-    kept.touch(mode=0o600)
-    (tmp_path if open_to_all == "folder" else kept).chmod(0o777)
-
-    with pytest.raises(EngineLoadError, match=r"grammar_dir .* chmod go-w"):
-        grammar_folder(IndexTtsSettings(grammar_dir=str(tmp_path)), None)
 
 
 def test_japanese_is_spoken(load):

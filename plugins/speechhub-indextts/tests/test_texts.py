@@ -11,7 +11,7 @@ from speechhub_indextts.annotations import ANNOTATION, inlined
 from speechhub_indextts.chinese import simplified, usual_width
 from speechhub_indextts.contractions import expanded
 from speechhub_indextts.front import Front
-from speechhub_indextts.grammars import Grammar
+from speechhub_indextts.grammars import Grammar, Shelf
 from speechhub_indextts.kept import Kept
 from speechhub_indextts.packages import quiet
 from speechhub_indextts.pinyin import PINYIN, corrected, is_pinyin
@@ -97,9 +97,8 @@ def grammar_of_english(tmp_path_factory):
     if found is None:
         pytest.skip("no grammar of English is cached here, and building one takes half a minute")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nemo_tn, "_CACHE_DIR", str(found.parent))
         patch.setattr(nemo_tn.get_text_normalizer(), "_cache", {})
-        yield Grammar("en", active=True)
+        yield Grammar("en", Shelf(IndexTtsSettings(), work_dir=None, prebuilt_dir=found.parent))
 
 
 def front(grammars, **options):

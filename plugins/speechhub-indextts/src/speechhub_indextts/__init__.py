@@ -122,6 +122,7 @@ ENGINE = EngineSpec(
     capabilities=CAPABILITIES,
     devices=("cuda", "cpu"),
     compute="speechhub_indextts.compute:compute",
+    prebuild="speechhub_indextts.grammars:prebuild",
     accepts_any_model=True,
 )
 """Named by the entry point in pyproject.toml; this is how the hub knows the engine."""

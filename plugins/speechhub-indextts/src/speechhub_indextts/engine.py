@@ -63,7 +63,7 @@ class IndexTtsEngine(TtsEngine):
     def prepare(self, context: LoadContext) -> None:
         """Make ready the grammars, and the models if there is room; the imports are done already."""
         settings = context.settings(IndexTtsSettings)
-        normalizers = prepare_grammars(settings, context.work_dir)
+        normalizers = prepare_grammars(context, settings)
         prepare_generation(context, settings, normalizers, self._held)
 
     def load(self, context: LoadContext) -> None:
@@ -86,7 +86,7 @@ class IndexTtsEngine(TtsEngine):
                 with quiet():
                     self._generation.move(self._placement, settings, folder)
             else:
-                normalizers = prepare_grammars(settings, context.work_dir)
+                normalizers = prepare_grammars(context, settings)
                 self._generation = load_generation(checkpoint, folder, settings, self._placement, normalizers)
         except BaseException:
             self._folder.cleanup()
