@@ -32,12 +32,12 @@ def home(tmp_path_factory):
     return tmp_path_factory.mktemp("home")
 
 
-def transcribe(url):
+def transcribe(url, model="whisper-base"):
     with CLIP.open("rb") as file:
         return httpx.post(
             f"{url}/v1/audio/transcriptions",
             files={"file": file},
-            data={"model": "whisper-base", "language": "en"},
+            data={"model": model, "language": "en"},
             timeout=60,
         )
 
@@ -125,6 +125,50 @@ def test_the_gpu_of_the_operator_is_kept_and_a_second_start_asks_nothing(home, t
     assert (len(server.logged(ASKING)), len(again.logged(ASKING))) == (1, 0)
 
 
+PICKY = """
+from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities
+
+SPEC = EngineSpec(
+    name="picky", slot=Slot.STT, factory="speechhub_echo.stt:EchoStt", capabilities=SttCapabilities(),
+    devices=("cuda", "cpu"), models=(ModelSpec(id="picky-ears", languages=("en",)),),
+)
+"""
+"""An engine that loads on the GPU, and needs cuBLAS first when it works."""
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_call_that_cannot_compute_on_the_gpu_is_answered_by_the_cpu(named, tmp_path):
+    """Once, and everybody hears why; an operator who named the device gets the error, and it stays there."""
+    (tmp_path / "picky.py").write_text(PICKY)
+    info = tmp_path / "picky-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: picky\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[speechhub.stt]\npicky = picky:SPEC\n")
+    env = pretend(MACHINES["host pids"], tmp_path) | {
+        "SPEECHHUB_STT_MODEL": "picky-ears",
+        "SPEECHHUB_ENGINES": json.dumps({"picky": {"unusable_on": "cuda"}}),
+    }
+    env["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
+    env |= {"SPEECHHUB_DEVICE": "cuda:0"} if named else {}
+    (tmp_path / "home").mkdir()
+
+    with serving(tmp_path / "home", **env) as server:
+        answers = [transcribe(server.url, "picky-ears") for _ in range(2)]
+        health = httpx.get(f"{server.url}/health").json()
+        model = httpx.get(f"{server.url}/v1/models/picky-ears").json()
+        moves = server.logged("engine falls back to another device")
+
+    if named:
+        assert {it.json()["error"]["code"] for it in answers} == {"engine_device_unusable"}
+        assert "libcublas.so.12" in answers[0].json()["error"]["message"]
+        assert (model["device"], moves) == ("cuda:0", [])
+        return
+    assert [it.status_code for it in answers] == [200] * 2
+    assert (model["device"], model["state"], len(moves)) == ("cpu", "ready", 1)
+    assert "cannot compute on cuda:0" in model["device_note"]
+    assert len([it for it in health["warnings"] if it.startswith("engine picky: It runs on cpu")]) == 1
+
+
 def test_a_load_that_fails_on_the_gpu_is_done_on_the_cpu(home, tmp_path):
     """The answer of before says that all is well: only the load shows that it is not."""
     env = pretend(MACHINES["host pids"], tmp_path) | {"SPEECHHUB_STT_MODEL": "whisper-base"}
@@ -146,7 +190,7 @@ def test_a_load_that_fails_on_the_gpu_is_done_on_the_cpu(home, tmp_path):
     assert answer.status_code == 200, answer.text
     assert "lighthouse" in answer.text
     assert (after["device"], after["state"]) == ("cpu", "ready")
-    assert "could not be loaded on cuda:0" in after["device_note"]
+    assert "cannot compute on cuda:0" in after["device_note"]
     assert len([it for it in warnings if it.startswith("engine whisper: It runs on cpu")]) == 1
     [moved] = server.logged("engine falls back to another device")
     assert (moved["model"], moved["before"], moved["device"]) == ("whisper-base", "cuda:0", "cpu")

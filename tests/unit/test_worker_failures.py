@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import speechhub.errors
-from speechhub.engine import EngineDeviceError
+from speechhub.engine import EngineDeviceError, SynthesizeRequest
 from speechhub.errors import (
     EngineError,
     EngineLoadError,
@@ -31,8 +31,8 @@ def raised(error):
         return caught
 
 
-def crossed(error, *, loading=False):
-    return rebuild(describe(raised(error), loading=loading))
+def crossed(error, *, loading=False, request=None):
+    return rebuild(describe(raised(error), loading=loading, request=request))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -107,13 +107,19 @@ def test_a_device_that_cannot_be_used_is_no_other_failure_to_load(loading):
     ],
 )
 def test_what_libraries_say_of_a_device_that_cannot_be_used(said):
-    """An engine that maps nothing itself falls back to the CPU, too; at work the words stay secret."""
+    """An engine that maps nothing itself falls back to the CPU, too; at work the other words stay secret."""
     received = crossed(RuntimeError(said), loading=True)
+    at_work = crossed(RuntimeError(f"{said} Dear Ann, I left him."))
 
     assert type(received) is EngineDeviceError
     assert said in received.message
     assert "speechhub doctor" in received.message
-    assert type(crossed(RuntimeError(said))) is EngineError
+    assert type(at_work) is EngineDeviceError
+    assert "Ann" not in at_work.message
+    assert type(crossed(ValueError(said))) is EngineError  # it may quote a text that speaks of CUDA
+    assert type(crossed(RuntimeError(f"cannot say {said!r}"))) is EngineError
+    asked = SynthesizeRequest(text=f"Read   this: {said.upper()}", voice="a")
+    assert type(crossed(RuntimeError(f"cannot say {said}"), request=asked)) is EngineError
 
 
 @pytest.mark.parametrize("loading", [True, False])

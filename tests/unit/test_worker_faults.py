@@ -186,3 +186,10 @@ def test_memory_that_ran_out_is_told_by_each_library_in_its_own_words(said):
     assert type(rebuild(describe(RuntimeError(said)))) is EngineOutOfMemoryError
     assert type(rebuild(describe(AcceleratorError(said)))) is EngineOutOfMemoryError
     assert type(rebuild(describe(RuntimeError(f"cannot say {said!r}")))) is EngineError
+
+
+def test_what_every_process_would_meet_is_no_lost_device():
+    """CTranslate2's words for a driver that is too old for its kernels: the model moves instead."""
+    assert not device_is_lost(
+        RuntimeError("CUDA failed with error the provided PTX was compiled with an unsupported toolchain.")
+    )

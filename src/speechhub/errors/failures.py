@@ -65,7 +65,7 @@ class EngineLoadError(EngineError):
 
     code = "engine_load_failed"
     again: bool = False
-    """Whether a new process may well load it: the device failed this one."""
+    """Whether it may well succeed if tried again: in a new process, or where the model moves to."""
 
 
 class EngineDeviceError(EngineLoadError):

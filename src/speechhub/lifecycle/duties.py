@@ -74,6 +74,8 @@ class Duties:
         before = self._placements[target].device.name
         self._placements[target] = placement
         self._workers.switches.vacant(before)
+        if self._workers.standbys.target(before) == target:
+            self._workers.standbys.drop(before)
         log.warning(
             "engine falls back to another device",
             model=target,

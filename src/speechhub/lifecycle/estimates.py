@@ -85,6 +85,14 @@ class Succession:
                 row[name] = share + SUCCESSION_WEIGHT * ((name == target) - share)
         self.last = target
 
+    def forget(self, target: str) -> None:
+        """Forget a target that is asked for elsewhere from now on."""
+        if self.last == target:
+            self.last = None
+        self.shares.pop(target, None)
+        for row in self.shares.values():
+            row.pop(target, None)
+
     def after(self, target: str) -> dict[str, float]:
         """Return for each target how likely it is to be asked for after *target*; 0 to 1."""
         return self.shares.get(target, {})

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from speechhub.errors import SpeechhubError
+from speechhub.errors import EngineDeviceError, SpeechhubError
 from speechhub.lifecycle.placement import Placement
 
 # ── Events ───────────────────────────────────────────────────────────────────
@@ -17,7 +17,7 @@ class Requested:
     ticket: int
     target: str
     front: bool = False
-    """Goes before all others: it was already at the head once, and its worker crashed."""
+    """Goes before all others: it was already at the head once, and its worker crashed or moves."""
     presence: bool = False
     """Only wants the engine to be ready, not to use it."""
     size: float = 0.0
@@ -75,6 +75,15 @@ class DeviceLost:
 
     target: str
     error: SpeechhubError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceUnusable:
+    """A call that has not ended yet showed that the worker's environment cannot compute on its device."""
+
+    target: str
+    epoch: int
+    error: EngineDeviceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +186,7 @@ Event = (
     | BatchTooLarge
     | RecycleWanted
     | DeviceLost
+    | DeviceUnusable
     | Fetched
     | FetchFailed
     | Loaded

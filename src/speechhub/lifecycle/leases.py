@@ -10,6 +10,7 @@ import structlog
 
 from speechhub.errors import (
     EngineCrashedError,
+    EngineDeviceError,
     EngineError,
     EngineOutOfMemoryError,
     RequestCancelledError,
@@ -20,6 +21,7 @@ from speechhub.lifecycle.events import (
     BatchTooLarge,
     Cancelled,
     DeviceLost,
+    DeviceUnusable,
     Done,
     Event,
     Grant,
@@ -103,6 +105,8 @@ class Leases:
         except EngineError as error:
             if isinstance(error, EngineOutOfMemoryError):
                 self._too_large(request.target, worker, 1)
+            if isinstance(error, EngineDeviceError):
+                self._unusable(request.target, worker, error)
             engine_failed(self._placements[request.target], error)
             raise
         finally:
@@ -172,6 +176,8 @@ class Leases:
             self._ended(target, error)
         except SpeechhubError as why:
             error = why
+            if isinstance(why, EngineDeviceError):
+                self._unusable(target, worker, why)
         finally:
             for part in parts:
                 if not part.answer.done():
@@ -196,6 +202,13 @@ class Leases:
             self._post(BatchTooLarge(target=target, epoch=worker.epoch, recordings=recordings))
         else:
             self._post(RecycleWanted(target=target, epoch=worker.epoch, urgent=True))
+
+    def _unusable(self, target: str, worker: Worker | None, error: EngineDeviceError) -> None:
+        """Take note that a call met a device that it cannot use: on another one it may be tried again."""
+        if worker is None:
+            return
+        error.again = self._placements[target].fallback is not None
+        self._post(DeviceUnusable(target=target, epoch=worker.epoch, error=error))
 
     async def _give_back(
         self, requests: Sequence[Requested], worker: Worker | None, *, finished: bool

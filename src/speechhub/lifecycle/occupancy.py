@@ -70,6 +70,9 @@ class Occupancy:
         self.targets[it.name] = it
         if before.pinned == it.name:
             before.pinned, self.pinned = None, self.pinned or it.name
+        if before.unasked is not None and before.unasked[0] == it.name:
+            before.unasked = None
+        before.succession.forget(it.name)
 
     def excludes(self, it: Target) -> EnginePinnedError | None:
         """Return why nobody may wait for *it*, if another one is pinned and leaves it no room."""

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from speechhub.engine import Audio, SynthesizeRequest, TranscribeRequest, Transcript, Voice
-from speechhub.errors import EngineCrashedError
+from speechhub.errors import EngineCrashedError, EngineDeviceError, SpeechhubError
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.sharing import Part
 from speechhub.lifecycle.timing import timed
@@ -20,8 +20,46 @@ from speechhub.worker.host import Worker
 log = structlog.get_logger()
 T = TypeVar("T")
 
-ATTEMPTS = 2
-"""Work whose worker crashed is tried once more, before all others; a second crash is its own fault."""
+RETRIED = (EngineCrashedError, EngineDeviceError)
+"""What a worker fails with where another one may do the work; see `_Attempts`."""
+
+
+class _Attempts:
+    """How often one request was tried, for its life; each further attempt goes before all others.
+
+    It is tried once more if its worker crashed, since a second crash is its own fault; and once more if the
+    model moves to another device, because it cannot compute on the one where it was.
+    """
+
+    def __init__(self, model: str, metrics: Metrics) -> None:
+        self._model = model
+        self._metrics = metrics
+        self._crashed = self._moved = False
+
+    @property
+    def front(self) -> bool:
+        """Whether the next attempt is not the first one."""
+        return self._crashed or self._moved
+
+    def failed(self, error: SpeechhubError, *, began: bool = False) -> None:
+        """Return if the request is to be tried again; *began* says that a part of the answer was given.
+
+        Raises:
+            SpeechhubError: *error*, if it is not.
+        """
+        if isinstance(error, EngineDeviceError):
+            if began or self._moved or not error.again:
+                raise error
+            self._moved = True
+            return
+        if self._crashed and not began:
+            self._metrics.poisoned()
+            log.error("gave up a request that crashed its worker twice", model=self._model)
+        else:
+            log.warning("a request's worker crashed", model=self._model)
+        if self._crashed or began:
+            raise error
+        self._crashed = True
 
 
 class Runner(Protocol):
@@ -81,16 +119,15 @@ class LocalRunner:
         on_progress: Callable[[float], None] | None = None,
     ) -> list[Transcript]:
         """Return one transcript for each request, in order; see `Runner`."""
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts = _Attempts(model, self._metrics)
+        while True:
             part = Part(recordings=batch, on_progress=on_progress)
             try:
                 heard = await self._manager.transcribe(
-                    model, part, front=attempt > 1, begun=begun, deadline=deadline
+                    model, part, front=attempts.front, begun=begun, deadline=deadline
                 )
-            except EngineCrashedError:
-                self._crashed(model, last=attempt == ATTEMPTS)
-                if attempt == ATTEMPTS:
-                    raise
+            except RETRIED as error:
+                attempts.failed(error)
             except asyncio.CancelledError:
                 if part.begun:
                     self._metrics.cancelled("running")
@@ -98,7 +135,6 @@ class LocalRunner:
             else:
                 self._metrics.ran(model, audio_s=part.audio_s, took_s=heard.took_s)
                 return heard.transcripts
-        raise AssertionError("unreachable")
 
     def stream(
         self, model: str, request: TranscribeRequest, *, begun: bool = False, deadline: float = math.inf
@@ -130,30 +166,21 @@ class LocalRunner:
         model: str,
         audio_s: Callable[[T], float],
     ) -> AsyncGenerator[T, None]:
-        """Yield what *work* yields on a worker; on a second one if the first crashes before it has begun."""
-        for attempt in range(1, ATTEMPTS + 1):
-            began = False
+        """Yield what *work* yields on a worker; on another one if the first fails before it has begun."""
+        attempts, began = _Attempts(model, self._metrics), False
+        while True:
             try:
                 async with (
-                    lease(front=attempt > 1) as worker,
+                    lease(front=attempts.front) as worker,
                     aclosing(timed(work(worker), self._metrics, model, audio_s)) as pieces,
                 ):
                     async for piece in pieces:
                         began = True
                         yield piece
-            except EngineCrashedError:
-                self._crashed(model, last=attempt == ATTEMPTS and not began)
-                if began or attempt == ATTEMPTS:
-                    raise
+            except RETRIED as error:
+                attempts.failed(error, began=began)
             else:
                 return
-
-    def _crashed(self, model: str, *, last: bool) -> None:
-        if last:
-            self._metrics.poisoned()
-            log.error("gave up a request that crashed its worker twice", model=model)
-        else:
-            log.warning("a request's worker crashed", model=model)
 
     async def voices(self, model: str) -> Sequence[Voice]:
         """Return the model's voices; see `Runner`."""

@@ -19,10 +19,12 @@ from speechhub.errors import (
     SpeechhubError,
     SwitchTimeoutError,
 )
+from speechhub.lifecycle.estimates import ServiceTimes
 from speechhub.lifecycle.events import (
     BatchTooLarge,
     Cancelled,
     DeviceLost,
+    DeviceUnusable,
     Done,
     Effect,
     Event,
@@ -161,6 +163,8 @@ class Scheduler:
                 self._learn_of_memory(event)
             case DeviceLost(target=name, error=error):
                 yield from self._device_lost(self._targets[name], error, now)
+            case DeviceUnusable():
+                yield from self._leave(event, now)
             case Fetched() | FetchFailed():
                 yield from self._fetched(event)
             case Loaded() | LoadFailed() | Exited() | Freed() | NotFreed():
@@ -279,6 +283,7 @@ class Scheduler:
                 yield from self._move(it)
             case Exited() if not verifying:
                 yield from device.vacate(it, worker, now)
+                yield from self._move(it)
             case Freed() if worker.verifying:
                 it.worker = None
                 yield from self._move(it)
@@ -301,12 +306,22 @@ class Scheduler:
         for other in device.targets.values():
             yield from refuse_all(other, error)
 
+    def _leave(self, event: DeviceUnusable, now: float) -> Iterator[Effect]:
+        """Have a target leave a device that it cannot use, once the running call has ended."""
+        it = self._targets[event.target]
+        worker = it.worker
+        if worker is None or worker.epoch != event.epoch or it.placement.fallback is None:
+            return
+        it.leaves_for = it.placement.fallen_back(event.error.message)  # who waits goes along
+        yield from self._device_of(it).retire(it, now)
+
     def _move(self, it: Target) -> Iterator[Effect]:
         """Let a target go where it was found to belong, once nothing of its worker is left."""
         if it.leaves_for is None or it.worker is not None:
             return
         before = self._device_of(it)
         it.placement, it.leaves_for, it.loaded_before = it.leaves_for, None, False
+        it.service, it.losses = ServiceTimes(), 0  # what was learnt of the other device
         self._device_of(it).take_over(it, before)
         yield Move(target=it.name, placement=it.placement)
 

@@ -10,6 +10,7 @@ import structlog
 from speechhub.engine import TranscribeRequest, Transcript
 from speechhub.errors import (
     EngineCrashedError,
+    EngineDeviceError,
     EngineOutOfMemoryError,
     RequestCancelledError,
     SpeechhubError,
@@ -18,8 +19,8 @@ from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
 
-_ENDS: Final = (EngineCrashedError, RequestCancelledError)
-"""Errors after which there is no worker to go on with; nobody asked it to give up."""
+_ENDS: Final = (EngineCrashedError, EngineDeviceError, RequestCancelledError)
+"""Errors that end a call for all its parts: its worker is gone, or can compute for none of them."""
 
 TooLarge = Callable[[int], None]
 """Is told that a call with so many recordings ran out of memory."""
@@ -67,6 +68,7 @@ async def transcribe_together(worker: Worker, parts: Sequence[Part], *, too_larg
     Raises:
         EngineCrashedError, RequestCancelledError: The worker died, or was told to stop; parts that have no
             answer are left without.
+        EngineDeviceError: The worker cannot compute on its device; likewise.
     """
     call = asyncio.ensure_future(_answer(worker, parts, too_large))
 

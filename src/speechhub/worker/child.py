@@ -29,7 +29,7 @@ from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
 from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
 from speechhub.engine.spec import Slot
-from speechhub.errors import EngineError, EngineLoadError, EngineProtocolError
+from speechhub.errors import EngineDeviceError, EngineError, EngineLoadError, EngineProtocolError
 from speechhub.worker import failures
 from speechhub.worker.faults import device_is_lost
 from speechhub.worker.protocol import (
@@ -176,9 +176,10 @@ class Child:
                 case _:
                     self._run(frame)
         except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
-            fields = failures.describe(error, loading=loading)
-            # One that fails to load is stopped by the hub.
-            if not loading and device_is_lost(error, self._asked):
+            fields = failures.describe(error, loading=loading, request=self._asked)
+            # One that fails to load is stopped by the hub; so is one whose environment cannot compute there.
+            unusable = fields["kind"] == EngineDeviceError.__name__
+            if not loading and not unusable and device_is_lost(error, self._asked):
                 self._lost = failures.name(error)
             self._send(
                 Kind.ERROR,

@@ -21,7 +21,7 @@ from speechhub.errors import (
     SpeechhubError,
 )
 from speechhub.errors.origin import calls
-from speechhub.worker.faults import device_is_lost, memory_ran_out
+from speechhub.worker.faults import device_is_lost, memory_ran_out, own_words, words
 
 _FRAMES = 3
 """How many of the innermost calls are named; enough to tell an engine's bug from its library's."""
@@ -32,8 +32,8 @@ _UNUSABLE: Final = re.compile(
     r"|no kernel image is available"
     r"|no CUDA-capable device is detected"
     r"|PTX was compiled with an unsupported toolchain"
-    r"|libcu(?:blas|dnn|dart|fft|rand|sparse|solver)\S* (?:is not found|cannot be loaded)"
-    r"|libcu(?:blas|dnn|dart|fft|rand|sparse|solver)\S*: cannot open shared object file"
+    r"|libcu(?:blas|dnn|dart|fft|rand|sparse|solver)[\w.]* (?:is not found|cannot be loaded)"
+    r"|libcu(?:blas|dnn|dart|fft|rand|sparse|solver)[\w.]*: cannot open shared object file"
     r"|Found no NVIDIA driver"
     r"|not compiled with CUDA enabled"
 )
@@ -41,11 +41,17 @@ _UNUSABLE: Final = re.compile(
 Source: cudaGetErrorString in CUDA's Runtime API reference, and both libraries' sources."""
 
 
-def describe(error: BaseException, *, loading: bool = False) -> dict[str, object]:
-    """Return *error* as the fields of an ERROR frame."""
+def describe(error: BaseException, *, loading: bool = False, request: object = None) -> dict[str, object]:
+    """Return *error* as the fields of an ERROR frame.
+
+    Args:
+        error: What was raised.
+        loading: Whether a model was loading, so that no user text can be in it.
+        request: What was asked for, if something was; its words count for nothing.
+    """
     raised, cause = error, _cause(error)
     if not isinstance(error, SpeechhubError):
-        error = _translate(error, loading=loading)
+        error = _translate(error, loading=loading, request=request)
     kind = next(c for c in type(error).__mro__ if getattr(speechhub.errors, c.__name__, None) is c)
     return {
         "kind": kind.__name__,
@@ -79,19 +85,23 @@ def rebuild(fields: Mapping[str, object], traceback_text: str = "") -> Speechhub
     return error
 
 
-def _translate(error: BaseException, *, loading: bool) -> EngineError:
+def _translate(error: BaseException, *, loading: bool, request: object) -> EngineError:
     where = _where(error)
     # torch.cuda.OutOfMemoryError and its like, by name: this module must not import torch.
     named = any(c.__name__ == "OutOfMemoryError" for c in type(error).__mro__)
     if named or isinstance(error, MemoryError) or memory_ran_out(error):
         return EngineOutOfMemoryError(f"The engine ran out of memory ({type(error).__name__} in {where}).")
+    said = words(error).strip()
     if loading:
-        said = str(error).strip()
-        if _UNUSABLE.search(said):
-            return EngineDeviceError(
-                f"{type(error).__name__}: {said} (in {where}). The engine's environment cannot compute on "
-                "this device; 'speechhub doctor' says what to install."
-            )
+        told = said if _UNUSABLE.search(said) else ""
+    else:  # the rest can quote what a user said
+        told = own_words(_UNUSABLE, error, request)
+    if told:
+        return EngineDeviceError(
+            f"{type(error).__name__}: {told} (in {where}). The engine's environment cannot compute on "
+            "this device; 'speechhub doctor' says what to install."
+        )
+    if loading:
         return EngineLoadError(f"{type(error).__name__}{f': {said}' if said else ''} (in {where})")
     return EngineError(f"The engine failed with {type(error).__name__} in {where}.")
 

@@ -54,6 +54,7 @@ _NO_FAULT: Final = re.compile(
     | driver\ version\ is\ insufficient
     | no\ cuda-capable\ device
     | invalid\ device\ (?:ordinal|function)
+    | unsupported\ toolchain
     | invalid\ configuration\ argument
     | too\ many\ resources\ requested\ for\ launch
     | (?:cublas|cudnn|cusparse|cusolver)_status_
@@ -85,13 +86,28 @@ def device_is_lost(error: BaseException, request: object = None) -> bool:
         error: What an engine raised.
         request: What it was asked for, if it was asked for anything.
     """
-    asked = " ".join(_plain(text) for text in _texts(request))
+    asked = _asked(request)
     return any(_is_fault(one, asked) for one in _chain(error))
 
 
 def memory_ran_out(error: BaseException) -> bool:
     """Tell whether *error* is a library's word for a GPU without memory to spare."""
-    return _is_native(error) and bool(_MEMORY.match(_words(error)))
+    return _is_native(error) and bool(_MEMORY.match(words(error)))
+
+
+def own_words(pattern: re.Pattern[str], error: BaseException, request: object) -> str:
+    """Return what *pattern* finds in a library's words; empty if it finds nothing, or what a user said.
+
+    Args:
+        pattern: Words of a library's.
+        error: What an engine raised.
+        request: What it was asked for.
+    """
+    if not _is_native(error):
+        return ""
+    asked = _asked(request)
+    found = (it[0] for it in pattern.finditer(_QUOTED.sub("", words(error))))
+    return next((it for it in found if _plain(it) not in asked), "")
 
 
 def _is_native(error: BaseException) -> bool:
@@ -103,7 +119,7 @@ def _is_native(error: BaseException) -> bool:
 def _is_fault(error: BaseException, asked: str) -> bool:
     if not _is_native(error):
         return False
-    said = _words(error)
+    said = words(error)
     if _NO_FAULT.search(said):
         return False
     if _ACCELERATOR_ERROR in {c.__name__ for c in type(error).__mro__}:
@@ -113,6 +129,10 @@ def _is_fault(error: BaseException, asked: str) -> bool:
     found = [begins] if begins else []
     found += _CONSTANTS.finditer(_QUOTED.sub("", said))
     return any(_plain(one[0]) not in asked for one in found)
+
+
+def _asked(request: object) -> str:
+    return " ".join(_plain(text) for text in _texts(request))
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -148,7 +168,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             found += link.exceptions
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
+    """Return what *error* says; nothing if it cannot even do that."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001  # a class of a library can fail even at this

@@ -82,7 +82,7 @@ async def test_who_waits_is_served_on_the_cpu(managed):
     placed = manager.placements["stt"]
     assert placed.device == CPU
     assert placed.device_note == (
-        "It runs on cpu, since it could not be loaded on cuda:0: libcublas.so.12 is missing."
+        "It runs on cpu, since it cannot compute on cuda:0: libcublas.so.12 is missing."
     )
     [warning] = [it for it in logs if it["event"] == "engine falls back to another device"]
     assert (warning["model"], warning["before"], warning["device"]) == ("stt", "cuda:0", "cpu")

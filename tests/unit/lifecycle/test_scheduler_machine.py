@@ -5,6 +5,7 @@ what remains of processes, descriptors and memory is tested with real workers.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -12,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from speechhub.engine import Slot, SttCapabilities
 from speechhub.errors import (
+    EngineDeviceError,
     EngineFailingError,
     EngineLoadError,
     EnginePinnedError,
@@ -24,6 +26,7 @@ from speechhub.lifecycle.batches import MAX_RATIO
 from speechhub.lifecycle.events import (
     BatchTooLarge,
     Cancelled,
+    DeviceUnusable,
     Done,
     Exited,
     Fetch,
@@ -34,6 +37,7 @@ from speechhub.lifecycle.events import (
     Load,
     Loaded,
     LoadFailed,
+    Move,
     NotFreed,
     PinWanted,
     RecycleWanted,
@@ -53,7 +57,7 @@ from speechhub.lifecycle.states import Phase, PublicState, public_state
 from tests.fakes.placements import CPU, GPU, placement, placements
 
 MODELS = placements(
-    placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=3)),
+    replace(placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=3)), fallback=CPU),
     placement("tts", device=GPU, slot=Slot.TTS),
     placement("a", device=CPU, memory_bytes=60, capabilities=SttCapabilities(max_batch=2)),
     placement("b", device=CPU, memory_bytes=60),
@@ -70,6 +74,8 @@ class SchedulerMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.now = 0.0
+        self.placed = dict(MODELS)
+        self.leaving = set()  # targets whose device turned out to be of no use to them
         self.tickets = 0
         self.waiting = {}  # ticket → target
         self.lines = {target: [] for target in MODELS}  # tickets in the order in which they are to be served
@@ -104,7 +110,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         )
         self.scheduler = Scheduler(MODELS, limits)
 
-    def handle(self, event):  # noqa: C901  # one arm for each effect
+    def handle(self, event):  # noqa: C901, PLR0915  # one arm for each effect
         self.effects = self.scheduler.handle(event, self.now)
         for effect in self.effects:
             match effect:
@@ -113,16 +119,19 @@ class SchedulerMachine(RuleBasedStateMachine):
                     self.fetching.add(target)
                 case Load(target=target, epoch=epoch):
                     assert target not in self.alive.values(), "the same model twice"
-                    assert MODELS[target].device is CPU or not self.unproved, "a blind load"
+                    assert target not in self.leaving, "loaded where it cannot compute"
+                    assert self.placed[target].device is CPU or not self.unproved, "a blind load"
                     assert self.now >= self.failures.get(target, (0, 0.0))[1], "tried again too early"
                     assert self.fits_the_pin(target)
                     self.alive[epoch] = self.loading[epoch] = target
                 case Stop(target=target, epoch=epoch, kill=kill):
                     assert epoch in self.alive, "a stale epoch was stopped"
                     wanted = epoch in self.ready and epoch not in self.served and self.lines[target]
+                    wanted = wanted and target not in self.leaving
                     assert not wanted or epoch in self.sent_away, "a visit that served nobody"
-                    if self.pins.get(MODELS[target].device.name) == target:
+                    if self.pins.get(self.placed[target].device.name) == target:
                         recycled = epoch in self.sent_away or self.calls[epoch] >= RECYCLE_CALLS
+                        recycled = recycled or target in self.leaving
                         assert recycled or epoch in self.loading, "a pin was broken"
                     if kill:  # its load took too long
                         self.fail(target)
@@ -140,11 +149,20 @@ class SchedulerMachine(RuleBasedStateMachine):
                     assert self.lines[target][: len(tickets)] == [*tickets], "somebody overtook"
                     del self.lines[target][: len(tickets)]
                     self.served.add(epoch)
+                    assert target not in self.leaving, "granted where it cannot compute"
                     self.check_batch(tickets, target, epoch)
                     if tickets[0] not in self.presence:
                         assert epoch not in self.running.values(), "two at once"
                         self.running |= dict.fromkeys(tickets, epoch)
                         self.calls[epoch] += 1
+                case Move(target=target, placement=placed):
+                    assert target not in [*self.alive.values(), *self.unproved.values()]
+                    assert placed == self.placed[target].fallen_back("no cuBLAS")
+                    self.leaving.remove(target)  # so it happens once
+                    if self.pins.get(GPU.name) == target:
+                        del self.pins[GPU.name]
+                        self.pins.setdefault(CPU.name, target)
+                    self.placed[target] = placed
                 case Refuse(ticket=ticket, error=error):
                     target = self.waiting.pop(ticket)
                     self.lines[target].remove(ticket)
@@ -155,7 +173,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             return
         assert all(self.recordings[ticket] for ticket in tickets), "one of them wanted the engine for itself"
         lengths = [length for ticket in tickets for length in self.recordings[ticket]]
-        assert len(lengths) <= min(MODELS[target].max_batch, self.most.get(epoch, 99))
+        assert len(lengths) <= min(self.placed[target].max_batch, self.most.get(epoch, 99))
         assert sum(lengths) <= BUDGET_S
         assert max(lengths) <= MAX_RATIO * min(lengths)
 
@@ -169,12 +187,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         if isinstance(error, RequestTimeoutError):
             assert self.deadlines[ticket] <= self.now
         if isinstance(error, EnginePinnedError):
-            assert self.pins[MODELS[target].device.name] != target
+            assert self.pins[self.placed[target].device.name] != target
 
     def fits_the_pin(self, target):
-        pinned = self.pins.get(MODELS[target].device.name, target)
-        both = MODELS[target].model.memory_bytes + MODELS[pinned].model.memory_bytes
-        return pinned == target or (MODELS[target].device is CPU and both <= CPU.memory_bytes)
+        pinned = self.pins.get(self.placed[target].device.name, target)
+        both = self.placed[target].model.memory_bytes + self.placed[pinned].model.memory_bytes
+        return pinned == target or (self.placed[target].device is CPU and both <= CPU.memory_bytes)
 
     def fail(self, target):
         count = self.failures.get(target, (0, 0.0))[0] + 1
@@ -220,7 +238,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             effect
         ) in self.effects:  # who else waits may be let in, but nothing is begun or ended for this one
             assert not isinstance(effect, Load | Stop) or effect.target != target
-            assert not isinstance(effect, Load | Stop) or MODELS[effect.target].device is CPU
+            assert not isinstance(effect, Load | Stop) or self.placed[effect.target].device is CPU
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), finished=st.booleans())
@@ -235,6 +253,17 @@ class SchedulerMachine(RuleBasedStateMachine):
         epoch = data.draw(st.sampled_from(sorted(set(self.running.values()))))
         self.most[epoch] = 1
         self.handle(BatchTooLarge(target=self.alive[epoch], epoch=epoch, recordings=2))
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def call_cannot_compute(self, data):
+        """What runs fails, and whoever waits goes along; a model without another place stays."""
+        epoch = data.draw(st.sampled_from(sorted(set(self.running.values()))))
+        target = self.alive[epoch]
+        if self.placed[target].fallback is not None:
+            self.leaving.add(target)
+        self.handle(DeviceUnusable(target=target, epoch=epoch, error=EngineDeviceError("no cuBLAS")))
+        assert not any(isinstance(it, Refuse) for it in self.effects)
 
     @precondition(lambda self: self.ready)
     @rule(data=st.data(), urgent=st.booleans())
@@ -255,8 +284,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.loading)
-    @rule(data=st.data(), good=st.booleans())
-    def loaded(self, data, good):
+    @rule(data=st.data(), good=st.booleans(), error=st.sampled_from([EngineLoadError, EngineDeviceError]))
+    def loaded(self, data, good, error):
         epoch = data.draw(st.sampled_from(sorted(self.loading)))
         target = self.loading.pop(epoch)
         if good:
@@ -267,9 +296,12 @@ class SchedulerMachine(RuleBasedStateMachine):
             granted = [effect.tickets[0] for effect in self.effects[:1] if isinstance(effect, Grant)]
             assert granted == first, "who waited for the load comes before anything else"
         else:
-            self.fail(target)
+            if error is EngineDeviceError and self.placed[target].fallback is not None:
+                self.leaving.add(target)
+            else:
+                self.fail(target)
             self.dead(epoch)
-            self.handle(LoadFailed(target=target, epoch=epoch, error=EngineLoadError("x")))
+            self.handle(LoadFailed(target=target, epoch=epoch, error=error("no cuBLAS")))
 
     @precondition(lambda self: self.stopping)
     @rule(data=st.data())
@@ -298,7 +330,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def dead(self, epoch):
         target = self.alive.pop(epoch)
         self.ready.discard(epoch)
-        if MODELS[target].device is GPU:
+        if self.placed[target].device is GPU:
             self.unproved[epoch] = target
         return target
 
@@ -310,16 +342,17 @@ class SchedulerMachine(RuleBasedStateMachine):
         if good:
             del self.unproved[epoch]
             self.handle(Freed(target=target, epoch=epoch))
+            assert target not in self.leaving, "nothing holds it there any more"
         else:
             self.handle(NotFreed(target=target, epoch=epoch, error=UnavailableError("held")))
-            assert not any(MODELS[name].device is GPU for name in self.waiting.values())
+            assert not any(self.placed[name].device is GPU for name in self.waiting.values())
 
     @rule(model=TARGETS)
     def pin(self, model):
-        self.pins[MODELS[model].device.name] = model
+        self.pins[self.placed[model].device.name] = model
         self.handle(PinWanted(target=model))
-        if MODELS[model].device is GPU:
-            assert not any(t != model and MODELS[t].device is GPU for t in self.waiting.values())
+        if self.placed[model].device is GPU:
+            assert not any(t != model and self.placed[t].device is GPU for t in self.waiting.values())
 
     @rule(device=st.sampled_from([GPU.name, CPU.name]))
     def unpin(self, device):
@@ -341,6 +374,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         if epoch not in self.alive:
             self.handle(Exited(target=model, epoch=epoch))
             self.handle(Loaded(target=model, epoch=epoch))
+            self.handle(DeviceUnusable(target=model, epoch=epoch, error=EngineDeviceError("old")))
             if epoch not in self.unproved:
                 self.handle(Freed(target=model, epoch=epoch))
                 self.handle(NotFreed(target=model, epoch=epoch, error=UnavailableError("held")))
@@ -354,7 +388,10 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def exclusive_device_holds_one_worker(self):
         assert (
-            sum(MODELS[target].device is GPU for target in [*self.alive.values(), *self.unproved.values()])
+            sum(
+                self.placed[target].device is GPU
+                for target in [*self.alive.values(), *self.unproved.values()]
+            )
             <= 1
         )
 
@@ -367,18 +404,18 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @invariant()
     def shared_device_keeps_its_memory_limit(self):
-        here = [MODELS[target].model.memory_bytes for target in self.alive.values()]
-        shared = [b for b, t in zip(here, self.alive.values(), strict=True) if MODELS[t].device is CPU]
+        here = [self.placed[target].model.memory_bytes for target in self.alive.values()]
+        shared = [b for b, t in zip(here, self.alive.values(), strict=True) if self.placed[t].device is CPU]
         assert len(shared) <= 1 or sum(shared) <= CPU.memory_bytes
 
     @invariant()
     def users_see_what_is_ready(self):
         for state in self.scheduler.states():
-            shown = public_state(state.phase, MODELS[state.target].slot)
+            shown = public_state(state.phase, self.placed[state.target].slot)
             there = [epoch for epoch, target in self.alive.items() if target == state.target]
             serves = there and there[0] in self.ready - self.stopping
             if serves and state.phase is not Phase.DRAINING:
-                assert shown is PublicState(MODELS[state.target].slot.upper())
+                assert shown is PublicState(self.placed[state.target].slot.upper())
             else:
                 assert shown in (PublicState.NONE, PublicState.LOADING, PublicState.UNLOADING)
             assert (shown is PublicState.NONE) == (not there and state.target not in self.unproved.values())

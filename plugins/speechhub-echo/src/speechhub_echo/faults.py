@@ -34,6 +34,8 @@ class FaultSettings:
     """Signal that ends the process; 0 exits with status 3."""
     device_fault_from: int = 0
     """Calls from this number on, counted from 1, fail as on a GPU whose context is dead; 0 is never."""
+    unusable_on: str = ""
+    """Calls on devices of this kind, such as ``cuda``, fail as where a library of CUDA's is missing."""
     fail: bool = False
     """Each call raises an exception that quotes its input."""
     out_of_memory_from: int = 0
@@ -69,8 +71,9 @@ class EchoTtsSettings(FaultSettings):
 class Faults:
     """Misbehaves as its settings say; lives as long as its engine."""
 
-    def __init__(self, settings: FaultSettings) -> None:
+    def __init__(self, settings: FaultSettings, device: str) -> None:
         self._settings = settings
+        self._kind = device.partition(":")[0]
         self._calls = 0
         self._memory = b""
         self._grandchild: subprocess.Popen[bytes] | None = None
@@ -92,7 +95,7 @@ class Faults:
         Raises:
             RequestCancelledError: The call was cancelled while it pretended to work.
             MemoryError: `FaultSettings.out_of_memory_from`.
-            RuntimeError: `FaultSettings.fail`, `FaultSettings.device_fault_from`.
+            RuntimeError: `FaultSettings.fail`, `device_fault_from`, `unusable_on`.
         """
         self._calls += 1
         call.report(0.0)  # whoever watches knows that the work has begun
@@ -106,6 +109,8 @@ class Faults:
             self._crash()
         if 0 < self._settings.device_fault_from <= self._calls:
             raise RuntimeError("CUDA error: device-side assert triggered")
+        if self._settings.unusable_on == self._kind:
+            raise RuntimeError("Library libcublas.so.12 is not found or cannot be loaded")
         if 0 < self._settings.out_of_memory_from <= requests:
             raise MemoryError
         if self._settings.fail:

@@ -30,7 +30,7 @@ class EchoStt(SttEngine):
         """Read the options; an engine with weights would load them from `context.model_dir`."""
         settings = context.settings(EchoSttSettings)
         self._languages = settings.languages
-        self._faults = Faults(settings)
+        self._faults = Faults(settings, context.device)
         self._faults.while_loading()
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:

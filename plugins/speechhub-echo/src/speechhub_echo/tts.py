@@ -43,7 +43,7 @@ class EchoTts(TtsEngine):
         settings = context.settings(EchoTtsSettings)
         self._sample_rate = settings.sample_rate
         self._cache_dir = context.cache_dir
-        self._faults = Faults(settings)
+        self._faults = Faults(settings, context.device)
         self._faults.while_loading()
 
     def voices(self) -> Sequence[Voice]:
