@@ -3,10 +3,12 @@
 # ruff: noqa: RUF001  # full-width signs are the point
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from speechhub.engine import EngineLoadError
 from speechhub_indextts.annotations import ANNOTATION, inlined
 from speechhub_indextts.chinese import simplified, usual_width
 from speechhub_indextts.contractions import expanded
@@ -328,3 +330,12 @@ def test_what_is_no_owner_is(word):
 def test_other_languages_are_left_to_the_model():
     """There are rules for Chinese and English."""
     assert readable("3-4 km/h", "ja") == "3-4 km/h"
+
+
+def test_opencc_is_missed_when_a_model_is_loaded(monkeypatch):
+    """Not at the first Chinese text; without the option it is not needed."""
+    monkeypatch.setitem(sys.modules, "opencc", None)
+
+    with pytest.raises(EngineLoadError, match="speechhub engines install indextts"):
+        front({})
+    assert front({}, simplify=False).spoken("軟體", "zh") == "軟體"

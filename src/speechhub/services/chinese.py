@@ -1,6 +1,7 @@
 """Chinese text in the script that a client asked for."""
 
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Final
 
 from speechhub.domain.script import ChineseScript
 from speechhub.engine import Segment, Transcript, Word
+from speechhub.errors import ConfigurationError
 from speechhub.pools import Pool
 
 LANGUAGES: Final = frozenset({"zh", "yue"})
@@ -16,6 +18,11 @@ _MARKS: Final = r"\s，。！？；：、…,.!?;:"  # noqa: RUF001
 _CLAUSE: Final = re.compile(f"[^{_MARKS}]*[{_MARKS}]|[^{_MARKS}]+")
 """Words and phrases that OpenCC knows do not reach beyond one, so that each can be converted for itself."""
 _END: Final = re.compile(f"[{_MARKS}]")
+
+INSTALL_OPENCC: Final = (
+    f"Install it: {sys.executable} -m pip install --force-reinstall 'opencc>=1.4.2,<2'. "
+    "Then start the server again."
+)
 
 Convert = Callable[[str], str]
 
@@ -39,8 +46,13 @@ class Scripts:
 
 
 def _load(script: ChineseScript) -> Convert:
-    import opencc  # noqa: PLC0415  # memory that most servers never need
-
+    try:
+        import opencc  # noqa: PLC0415  # memory that most servers never need
+    except (ImportError, OSError) as error:  # no wheel for this machine, or one that is damaged
+        raise ConfigurationError(
+            f"Chinese cannot be written in the script that was asked for: the package opencc does not work "
+            f"here ({error}). {INSTALL_OPENCC}"
+        ) from error
     return opencc.OpenCC(script.value).convert
 
 

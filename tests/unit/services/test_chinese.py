@@ -1,9 +1,12 @@
 """Chinese transcripts in the script that a client asked for."""
 
+import sys
+
 import pytest
 
 from speechhub.domain.script import ChineseScript
 from speechhub.engine import Segment, Transcript, Word
+from speechhub.errors import ConfigurationError
 from speechhub.services.chinese import ScriptedDeltas, _load, convert, convert_transcript
 from speechhub.services.transcription import TranscriptionJob
 from tests.fakes.babble import talk
@@ -153,3 +156,11 @@ async def test_hong_kong_speaks_cantonese_where_the_model_knows_it(service, chin
     [(_, request)] = chinese_ears.requests
     assert request.language == whole.language == "yue"
     assert whole.text == "軟件的頭髮。"
+
+
+def test_a_server_without_opencc_says_what_to_install(monkeypatch):
+    """To its operator: a package that does not import is none of the client's business."""
+    monkeypatch.setitem(sys.modules, "opencc", None)
+
+    with pytest.raises(ConfigurationError, match=r"-m pip install --force-reinstall 'opencc"):
+        _load(ChineseScript.TAIWAN)

@@ -8,6 +8,8 @@ import importlib
 import re
 from typing import Any, Final
 
+from speechhub.engine import EngineLoadError
+
 _KANA: Final = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
 _WIDE: Final = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＄]|(?<=[0-9０-９])[．：／－](?=[0-9０-９])|－(?=[0-9０-９])")  # noqa: RUF001
 _OFFSET: Final = 0xFEE0
@@ -31,7 +33,23 @@ def simplified(text: str, language: str) -> str:
     return str(_converter().convert(text))
 
 
+def require_opencc() -> None:
+    """Look whether `simplified` will work, while a model is loaded and not at the first text that needs it.
+
+    Raises:
+        EngineLoadError: OpenCC is not here, or cannot be imported.
+    """
+    try:
+        importlib.import_module("opencc")
+    except (ImportError, OSError) as error:
+        raise EngineLoadError(
+            f"The engine indextts lacks the package opencc, by which it reads traditional Chinese ({error}). "
+            "Install it again: speechhub engines install indextts. Or do without it: [engines.indextts] "
+            "simplify = false."
+        ) from error
+
+
 @functools.cache
 def _converter() -> Any:
-    # Of the engine's environment alone, and needed by few texts.
+    # Of the engine's environment alone; its tables take memory, and are needed by few texts.
     return importlib.import_module("opencc").OpenCC("t2s")

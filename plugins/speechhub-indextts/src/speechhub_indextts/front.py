@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from speechhub_indextts.chinese import simplified, usual_width
+from speechhub_indextts.chinese import require_opencc, simplified, usual_width
 from speechhub_indextts.kept import Kept
 from speechhub_indextts.pinyin import PINYIN
 from speechhub_indextts.settings import IndexTtsSettings
@@ -29,7 +29,12 @@ class Front:
         Args:
             settings: The operator's options.
             grammars: NeMo's, or what stands for them, by ISO 639-1 code.
+
+        Raises:
+            EngineLoadError: A package that texts need is not here.
         """
+        if settings.simplify:
+            require_opencc()
         self._settings = settings
         self._grammars = grammars
 
