@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from speechhub.environments.known import KnownEngine
     from speechhub.services.hub import Hub
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+"""Files by which docker and podman mark a container."""
 Finding = tuple[str, str, str]
 """Verdict, what was looked at, what was found and what to do."""
 
@@ -81,6 +86,7 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
     yield _disk(hub)
     yield from _damages(hub, fix=fix)
     yield _gpus(hub)
+    yield from _gpu_engines(hub)
     for engine, note in notes(hub.manager.placements.values()):
         yield FAIL, f"engine {engine}", note
     for plugin in hub.broken_plugins:
@@ -119,6 +125,34 @@ def _gpus(hub: "Hub") -> Finding:
     if hint is not None:
         return (FAIL if hint.broken else WARN), "GPUs", problem
     return OK, "GPUs", f"none; engines run on the CPU{'' if problem == NoGpus.NONE else f'. {problem}'}"
+
+
+def _gpu_engines(hub: "Hub") -> Iterator[Finding]:
+    """Say how to use a GPU that none of the engines is for that need one most."""
+    import os
+    from pathlib import Path
+
+    from speechhub.environments.known import KnownEngine, known_engines
+
+    if not hub.monitor.devices() or hub.settings.device == "cpu":
+        return
+    best: dict[str, KnownEngine] = {}
+    for engine in known_engines():
+        if engine.devices[0] == "cuda":
+            best[engine.slot] = max(best.get(engine.slot, engine), engine, key=_preference)
+    if not best or any(engine.engine in hub.installed for engine in best.values()):
+        return
+    names = ", ".join(engine.name for engine in best.values())
+    boxed = any(Path(mark).exists() for mark in CONTAINER_MARKS) or "KUBERNETES_SERVICE_HOST" in os.environ
+    if boxed and not os.access(_there(hub.settings.engines_dir), os.W_OK):
+        how = f"build the image with --build-arg ENGINES='{names.replace(',', '')}'"
+    else:
+        how = "speechhub setup shows what they cost, asks, and installs them"
+    yield WARN, "GPU engines", f"those that use a GPU best are not installed: {names}; {how}"
+
+
+def _preference(engine: "KnownEngine") -> int:
+    return max((model.preference for model in engine.models), default=0)
 
 
 def _pins(hub: "Hub") -> Iterator[Finding]:
@@ -188,6 +222,13 @@ def _places() -> Iterator[Finding]:
             yield OK, kind, f"would come from {url}"
 
 
+def _there(folder: "Path") -> "Path":
+    """Return *folder*, or the first of those that it lies in that exists."""
+    import os
+
+    return next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+
+
 def _disk(hub: "Hub") -> Finding:
     import os
     import shutil
@@ -195,7 +236,7 @@ def _disk(hub: "Hub") -> Finding:
     from speechhub.cli._tables import readable
 
     home = hub.settings.home
-    parent = next(folder for folder in (home, *home.parents) if os.path.lexists(folder))
+    parent = _there(home)
     if not (parent.is_dir() and os.access(parent, os.W_OK)):
         return FAIL, "disk", f"cannot write to {parent}: set SPEECHHUB_HOME to a folder of your own"
     free_bytes = shutil.disk_usage(parent).free

@@ -41,6 +41,11 @@ class KnownEngine:
         """What ``speechhub engines install`` calls it."""
         return environment_name(self.distribution)
 
+    @property
+    def advice(self) -> str:
+        """Say which command installs it, where the server runs."""
+        return f"Install it: speechhub engines install {self.name}. Then start the server again."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownModel:

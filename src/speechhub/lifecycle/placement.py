@@ -135,6 +135,7 @@ def place(
     computes: Mapping[str, Compute] | None = None,
     *,
     gpu_problem: str = "",
+    uninstalled: Mapping[str, str] | None = None,
 ) -> dict[str, Placement]:
     """Return every model that can be served here, by id; engines that need a missing device are left out.
 
@@ -144,6 +145,7 @@ def place(
         devices: Those of this machine, best first.
         computes: Engine → what its environment can compute on; one that is not there can use all.
         gpu_problem: Why there is no GPU, for an operator who named one.
+        uninstalled: Engines that are known and not installed → what to do about that.
 
     Raises:
         ConfigurationError: Two engines serve one model id, or a setting names what is not there.
@@ -151,11 +153,9 @@ def place(
     by_name = {engine.spec.name: engine for engine in engines}
     for name in settings.engines:
         if name not in by_name:
-            raise ConfigurationError(
-                f"Setting engines.{name}: no such engine; installed: {', '.join(sorted(by_name)) or 'none'}."
-            )
+            raise ConfigurationError(f"Setting engines.{name}: {_lacking(name, by_name, uninstalled)}")
     placements: dict[str, Placement] = {}
-    for engine, model, path in _models(by_name, settings):
+    for engine, model, path in _models(by_name, settings, uninstalled):
         options = dict(settings.engines.get(engine.spec.name, {}))
         options.pop("device", None)
         wish = wish_for(engine, settings)
@@ -190,8 +190,16 @@ def notes(placements: Iterable[Placement]) -> list[tuple[str, str]]:
     return list(found)
 
 
+def _lacking(name: str, engines: Iterable[str], uninstalled: Mapping[str, str] | None) -> str:
+    """Say that a setting names an engine that is not here, and what to do about it."""
+    advice = (uninstalled or {}).get(name)
+    if advice:
+        return f"the engine {name!r} is not installed. {advice}"
+    return f"there is no engine {name!r}; installed: {', '.join(sorted(engines)) or 'none'}."
+
+
 def _models(
-    engines: Mapping[str, InstalledEngine], settings: Settings
+    engines: Mapping[str, InstalledEngine], settings: Settings, uninstalled: Mapping[str, str] | None
 ) -> Iterable[tuple[InstalledEngine, ModelSpec, Path | None]]:
     for engine in engines.values():
         for model in engine.spec.models:
@@ -202,10 +210,7 @@ def _models(
             raise ConfigurationError("Setting models: a model needs a name; one stands there without.")
         wanted = engines.get(own.engine)
         if wanted is None:
-            raise ConfigurationError(
-                f"Setting models.{name}: there is no engine {own.engine!r}; "
-                f"installed: {', '.join(sorted(engines)) or 'none'}."
-            )
+            raise ConfigurationError(f"Setting models.{name}: {_lacking(own.engine, engines, uninstalled)}")
         known = {model.id: model for model in wanted.spec.models}.get(name)
         if known is None and not wanted.spec.accepts_any_model:
             raise ConfigurationError(

@@ -102,12 +102,14 @@ class Hub:
         monitor, gpus = find_gpus()
         devices = devices_of(settings, gpus=gpus, host_memory_bytes=_host_memory_bytes())
         wanted = [engine for engine in found.engines if wish_for(engine, settings) != "cpu"]
+        uninstalled = not_installed([engine.spec.name for engine in found.engines])
         placements = place(
             found.engines,
             settings,
             devices,
             computes(wanted, gpus, settings.computes_file),
             gpu_problem="" if gpus else monitor.problem or "",
+            uninstalled={it.engine: it.advice for it in uninstalled},
         )
         store = open_store(settings, hub_named=hub_named)
         damages = DamageLog()
@@ -120,7 +122,7 @@ class Hub:
             aliases=settings.aliases,
             voice_aliases=settings.voice_aliases,
             parts=lambda placement: store.parts(placement.model, local=placement.path),
-            uninstalled=not_installed([engine.spec.name for engine in found.engines]),
+            uninstalled=uninstalled,
         )
 
         library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices, on_damage=damages.note)

@@ -1,6 +1,8 @@
 """``doctor``: each setting that cannot work is named before a request meets it."""
 
 import json
+import os
+import sys
 
 import pytest
 
@@ -42,6 +44,18 @@ BROKEN = {
         "there is no folder /nowhere/weights",
     ),
     "a model of an unknown engine": ({"MODELS": {"m": {"engine": "ecko"}}}, "models.m"),
+    "an option of an engine that is not installed": (
+        {"ENGINES": {"qwen-asr": {"dtype": "float32"}}},
+        "the engine 'qwen-asr' is not installed. Install it: speechhub engines install qwen-asr. Then",
+    ),
+    "a model of an engine that is not installed": (
+        {"MODELS": {"m": {"engine": "indextts", "path": "/srv/m"}}},
+        "models.m: the engine 'indextts' is not installed. Install it: speechhub engines install indextts.",
+    ),
+    "a default that is not installed": (
+        {"STT_MODEL": "qwen3-asr-0.6b"},
+        "Its engine is not installed: speechhub engines install qwen-asr",
+    ),
     "a sample's key": (
         {"API_KEYS": "good-one,change-me"},
         "settings: Setting SPEECHHUB_API_KEYS in the environment: key 2 is 'change-me', a placeholder",
@@ -212,11 +226,49 @@ def test_an_engine_that_cannot_use_the_gpu_is_a_failure(run, monkeypatch):
     assert "Not on their best device:\n  whisper: It runs on cpu" in models.stdout
 
 
+@pytest.mark.parametrize(
+    ("marks", "writable", "told"),
+    [
+        ((), True, "speechhub setup"),
+        (("/",), False, "--build-arg ENGINES='indextts qwen-asr'"),
+        (("/",), True, "setup"),
+    ],
+)
+def test_a_gpu_without_its_engines_is_a_hint(run, monkeypatch, tmp_path, marks, writable, told):
+    """Once, and no failure; where the image decides what is installed, its build argument."""
+    monkeypatch.setattr("speechhub.services.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
+    monkeypatch.setattr("speechhub.services.hub.computes", lambda *_: {})
+    monkeypatch.setattr(sys.modules["speechhub.cli.doctor"], "CONTAINER_MARKS", marks)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    (tmp_path / "home" / "engines").mkdir(parents=True)
+    if not writable:
+        allowed = os.access
+        monkeypatch.setattr(
+            os,
+            "access",
+            lambda path, mode: mode != os.W_OK or (path.name != "engines" and allowed(path, mode)),
+        )
+
+    shown = run("doctor")
+
+    [line] = [it for it in shown.stdout.splitlines() if "GPU engines" in it]
+    assert line.startswith("warn  GPU engines: those that use a GPU best are not installed: ")
+    assert told in line
+    assert shown.exit_code == 0
+
+
+def test_nothing_is_said_of_engines_for_a_gpu_where_there_is_none(run, settings):
+    assert "GPU engines" not in run("doctor").stdout
+
+
 def test_the_cpu_that_the_operator_named_asks_no_engine(run, monkeypatch):
     asked = []
     monkeypatch.setenv("SPEECHHUB_DEVICE", "cpu")
     monkeypatch.setattr("speechhub.services.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
     monkeypatch.setattr("speechhub.services.hub.computes", lambda engines, *_: asked.extend(engines) or {})
 
-    assert run("doctor").exit_code == 0
+    shown = run("doctor")
+
+    assert shown.exit_code == 0
     assert asked == []
+    assert "GPU engines" not in shown.stdout
