@@ -22,6 +22,7 @@ class FakeWorker:
         self.engine = placement.engine.spec
         self.pid = 5_000_000 + epoch  # no system has so many
         self.voices = placement.model.voices
+        self.remarks = fleet.remarks
         self._exit = asyncio.get_running_loop().create_future()
         self.settles = True
         self.prepared = False
@@ -106,6 +107,7 @@ class Fleet:
         self.calls, self.cancelled = [], []
         self.hear = transcript_of
         self.load_error = self.prepare_error = None
+        self.remarks = ()
         self.started = []
         self.alive = set()
         self.loaded = set()

@@ -57,3 +57,16 @@ async def test_a_model_is_told_where_it_is_now(ask, hub):
     placed["ears"] = replace(placed["ears"], device=replace(placed["ears"].device, name="cuda:5"))
 
     assert (await ask("client", "/v1/models/ears"))["device"] == "cuda:5"
+
+
+async def test_what_was_given_up_at_load_is_told_with_the_model(ask, hub, fleet):
+    """Beside why it is not elsewhere, and without paths for clients."""
+    fleet.remarks = ("For lack of memory: one beam; see /home/alice/log.",)
+    await hub.manager.switch_to("mouth")
+
+    told = {it["id"]: it["device_note"] for it in (await ask("operator", "/health"))["models"]}["mouth"]
+    public = (await ask("client", "/v1/models/mouth"))["device_note"]
+
+    assert told == fleet.remarks[0]
+    assert public.startswith("For lack of memory: one beam")
+    assert "alice" not in public

@@ -446,3 +446,12 @@ async def test_an_engine_that_cannot_tell_its_memory_still_answers(
 
     assert transcript.text == "fine"
     assert worker.report.memory is None
+
+
+async def test_what_an_engine_says_of_its_load_comes_to_the_hub(make_worker, probe, foreign_python):
+    """Within limits, and nothing by default."""
+    silent = await make_worker()
+    modest = await make_worker(probe("Modest"), python=foreign_python)
+
+    assert silent.remarks == ()
+    assert modest.remarks == ("For lack of memory: one beam.", "x" * 300)

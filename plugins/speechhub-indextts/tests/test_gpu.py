@@ -277,22 +277,25 @@ def work_dir(monkeypatch, tmp_path, card):
 def test_half_precision_that_works_stays(work_dir):
     """It is loaded once."""
     engine = Speaker(fails=())
-    load_soundly(engine, context(work_dir), IndexTtsSettings())
+    remark = load_soundly(engine, context(work_dir), IndexTtsSettings())
 
-    assert engine.loads == ["auto"]
+    assert (engine.loads, remark) == (["auto"], "")
     assert list(work_dir.iterdir()) == []
 
 
 def test_half_precision_that_goes_wrong_becomes_float32(work_dir, caplog):
     """Once; the next load begins with it, unless the operator wants it otherwise."""
     first, second, third = (Speaker(fails=("auto",)) for _ in range(3))
-    load_soundly(first, context(work_dir), IndexTtsSettings())
-    load_soundly(second, context(work_dir), IndexTtsSettings())
-    load_soundly(third, context(work_dir), IndexTtsSettings(dtype="half"))
+    remarks = [
+        load_soundly(first, context(work_dir), IndexTtsSettings()),
+        load_soundly(second, context(work_dir), IndexTtsSettings()),
+        load_soundly(third, context(work_dir), IndexTtsSettings(dtype="half")),
+    ]
 
     assert first.loads == ["auto", "down", "float32"]
     assert second.loads == ["float32"]
     assert third.loads == ["half"]
+    assert remarks == [loading.IN_FLOAT32, loading.IN_FLOAT32, ""]
     assert "the GPT computes no numbers in half precision here" in caplog.text
     assert "before: float32" in caplog.text
 

@@ -40,6 +40,14 @@ class _Engine(ABC):
             EngineLoadError: It cannot be done; `load` will say it again.
         """
 
+    def remarks(self) -> Sequence[str]:
+        """Return what operators should know of how the model was loaded on this device, a sentence each.
+
+        Such as what had to be given up for lack of memory. Called once after `load`; the host shows it with
+        the model, in `device_note`, until the model is loaded again. Clients read it, too: name no paths.
+        """
+        return ()
+
     def memory(self) -> DeviceMemory | None:
         """Return what the engine holds of its device now; None if its libraries do not tell.
 

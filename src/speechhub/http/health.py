@@ -48,7 +48,7 @@ def model_health(
 
     Only an *operator* is told the paths in what a load failed with.
     """
-    placement = manager.placements[state.target]
+    placement, note = manager.placements[state.target], manager.device_note(state.target)
     memory = manager.visits.memory(state.target, state.epoch)
     return ModelHealth(
         id=state.target,
@@ -56,7 +56,7 @@ def model_health(
         waiting=state.waiting,
         busy=state.busy,
         device=placement.device.name,
-        device_note=placement.device_note if operator else without_places(placement.device_note),
+        device_note=note if operator else without_places(note),
         pinned=state.pinned,
         epoch=state.epoch,
         state_s=0.0 if state.since is None else round(now - state.since, 3),

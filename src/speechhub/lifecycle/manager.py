@@ -170,6 +170,11 @@ class Manager:
         """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""
         return self._workers.voices(target) or self.placements[target].model.voices
 
+    def device_note(self, target: str) -> str:
+        """Return why a model is not on a better device, and what its engine said of its last load there."""
+        note = self.placements[target].device_note
+        return " ".join(filter(None, (note, *self._workers.remarks(target))))
+
     def wait_s(self, target: str) -> float:
         """Return how long a request that comes now for *target* will wait, in seconds, as predicted."""
         return self._scheduler.wait_s(target, asyncio.get_running_loop().time())

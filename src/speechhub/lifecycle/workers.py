@@ -107,6 +107,7 @@ class Workers:
         self._work_dirs: dict[str, Path | None] = {}
         self._prebuilt: dict[str, Path | None] = {}
         self._voices: dict[str, tuple[Voice, ...]] = {}
+        self._remarks: dict[str, tuple[str, ...]] = {}
         self._last_two: dict[str, list[str]] = {}
         """Device → the last two models that were ready there, the newest last."""
 
@@ -117,6 +118,10 @@ class Workers:
     def voices(self, target: str) -> tuple[Voice, ...]:
         """Return the voices of a model as its engine told them; empty until it was loaded."""
         return self._voices.get(target, ())
+
+    def remarks(self, target: str) -> tuple[str, ...]:
+        """Return what the engine of a model said of its last load; empty until it was loaded."""
+        return self._remarks.get(target, ())
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run *work* in a task that `close` waits for."""
@@ -198,6 +203,7 @@ class Workers:
             model=target, engine=placement.engine.spec.name, device=placement.device.name, epoch=epoch
         )
         began = self._load_began[epoch] = _now()
+        self._remarks.pop(target, None)
         say.info("engine loading")
         result = Result.FAILED
         try:
@@ -213,6 +219,7 @@ class Workers:
         else:
             result = Result.READY
             self._voices[target] = tuple(worker.voices)
+            self._remarks[target] = tuple(worker.remarks)
             say.info("engine ready", pid=worker.pid, load_s=_since(began))
             self._post(Loaded(target=target, epoch=epoch))
         finally:

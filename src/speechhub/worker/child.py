@@ -47,6 +47,8 @@ from speechhub.worker.trimming import trim
 from speechhub.worker.values import from_parts, to_parts
 from speechhub.worker.victim import be_first_victim, be_like_others
 
+MAX_REMARK_CHARS: Final = 300
+"""Longest sentence that an engine may say of its load."""
 MAX_TRACEBACK_CHARS: Final = 64_000
 """How much of a traceback is sent; its end, which is where the exception was raised, is kept."""
 DEVICE_LOST_STATUS: Final = 4
@@ -200,7 +202,7 @@ class Child:
         if context.model_dir is not None:
             read_ahead(context.model_dir)
         engine.prepare(context)
-        self._ready(frame, load_s=0.0, voices=[])
+        self._ready(frame, load_s=0.0, voices=[], remarks=[])
 
     def _load(self, frame: Frame) -> None:
         context = from_parts(LoadContext, frame.parts)
@@ -215,7 +217,8 @@ class Child:
             trim()
         voices = list(engine.voices()) if isinstance(engine, TtsEngine) else []
         self._engine = engine
-        self._ready(frame, load_s=time.monotonic() - started, voices=voices)
+        remarks = [str(remark)[:MAX_REMARK_CHARS] for remark in engine.remarks()]
+        self._ready(frame, load_s=time.monotonic() - started, voices=voices, remarks=remarks)
 
     def _make(self, frame: Frame) -> SttEngine | TtsEngine:
         """Import the factory, and have it make the engine."""
@@ -231,11 +234,11 @@ class Child:
         self._made, self._import_s = engine, time.monotonic() - started
         return engine
 
-    def _ready(self, frame: Frame, *, load_s: float, voices: list[Voice]) -> None:
+    def _ready(self, frame: Frame, *, load_s: float, voices: list[Voice], remarks: list[str]) -> None:
         self._send(
             Kind.READY,
             call=frame.call,
-            fields={"import_s": self._import_s, "load_s": load_s},
+            fields={"import_s": self._import_s, "load_s": load_s, "remarks": remarks},
             parts=to_parts(voices, list[Voice]),
         )
 

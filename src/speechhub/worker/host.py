@@ -35,6 +35,8 @@ class Worker:
         """Number of the worker, never used twice; 0 for one that stands by, see `adopt`."""
         self.voices: tuple[Voice, ...] = ()
         """The voices of a TTS model, once it is loaded."""
+        self.remarks: tuple[str, ...] = ()
+        """What the engine says of how it was loaded, once it is."""
         self.import_s = 0.0
         """How much of the last `prepare` or `load` was the engine's imports, in seconds."""
         self.load_s = 0.0
@@ -151,6 +153,8 @@ class Worker:
                 ) from error
             self.import_s = number_field(ready, "import_s")
             self.load_s = number_field(ready, "load_s")
+            remarks = ready.fields.get("remarks")
+            self.remarks = tuple(map(str, remarks)) if isinstance(remarks, list) else ()
             return tuple(self._conversation.read(list[Voice], ready))
 
     async def _shake_hands(self) -> None:

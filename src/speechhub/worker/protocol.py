@@ -39,7 +39,7 @@ class Kind(StrEnum):
     LOAD = "load"
     """→ Do what PREPARE does, unless it was asked for, and load the model. Its epoch is the worker's own."""
     READY = "ready"
-    """← Answer to PREPARE or LOAD: import_s and load_s, and the voices as payload."""
+    """← Answer to PREPARE or LOAD: import_s, load_s and remarks, and the voices as payload."""
     RUN = "run"
     """→ One call: op ``transcribe``, ``stream`` or ``synthesize``; requests as payload."""
     CHUNK = "chunk"

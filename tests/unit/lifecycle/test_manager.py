@@ -419,3 +419,16 @@ async def test_nothing_is_left_of_three_hundred_switches(fleet, monkeypatch):
     assert len(asyncio.all_tasks()) == tasks
     assert not manager._leases._waiters
     assert not manager._workers._running
+
+
+async def test_what_an_engine_says_of_its_load_is_told_until_the_next(manager, fleet):
+    """Beside why it is not on a better device."""
+    before = manager.device_note("stt")
+    fleet.remarks = ("For lack of memory: one beam.",)
+    await manager.switch_to("stt")
+    told = manager.device_note("stt")
+    fleet.remarks = ()
+    await manager.unload("stt")
+    await manager.switch_to("stt")
+
+    assert (before, told, manager.device_note("stt")) == ("", "For lack of memory: one beam.", "")

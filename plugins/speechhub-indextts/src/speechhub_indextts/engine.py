@@ -70,7 +70,13 @@ class IndexTtsEngine(TtsEngine):
         """Load the model; on a GPU, speak once, so that all is in place and can be seen to work."""
         set_threads(context.threads)
         with explained(context.device):
-            load_soundly(self, context, context.settings(IndexTtsSettings))
+            self._precision = load_soundly(self, context, context.settings(IndexTtsSettings))
+
+    def remarks(self) -> Sequence[str]:
+        """Say what was given up on this device."""
+        given_up = ", ".join(self._placement.steps)
+        memory = f"For lack of memory on {self._placement.device}: {given_up}." if given_up else ""
+        return [remark for remark in (memory, self._precision) if remark]
 
     def bring_up(self, context: LoadContext, settings: IndexTtsSettings) -> None:
         """Load the model with these options, without a word."""

@@ -39,17 +39,26 @@ class Loadable(Protocol):
         ...
 
 
-def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSettings) -> None:
+IN_FLOAT32: Final = "Half precision goes wrong on this GPU: it speaks in float32."
+"""Remark for operators."""
+
+
+def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSettings) -> str:
     """Load the model; on a GPU, have it speak once, and once more in float32 if that goes wrong.
+
+    Returns:
+        What operators should know of its arithmetic; nothing if all is as it should be.
 
     Raises:
         EngineLoadError: It does not compute numbers on this device, or float32 does not fit there.
     """
     if context.device == "cpu":
         engine.bring_up(context, settings)
-        return
+        return ""
     cards, key = Float32Cards(context.work_dir), key_of(context)
+    remark = ""
     if settings.dtype == "auto" and key in cards:
+        remark = IN_FLOAT32
         log.warning("half precision went wrong on this GPU before: float32")
         settings = replace(settings, dtype="float32")
     engine.bring_up(context, settings)
@@ -60,7 +69,7 @@ def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSetti
             raise EngineLoadError(f"The {error} computes no numbers, in float32 either: {DAMAGED}") from error
         model = str(error)
     else:
-        return
+        return remark
     log.warning("the %s computes no numbers in half precision here: once more in float32", model)
     engine.take_down()
     gc.collect()
@@ -75,3 +84,4 @@ def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSetti
             f"The {model} computes no numbers in half precision on this GPU, and in float32: {error.message}"
         ) from error
     cards.add(key)
+    return IN_FLOAT32

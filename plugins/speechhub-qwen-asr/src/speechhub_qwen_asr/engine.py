@@ -52,6 +52,7 @@ class QwenAsrEngine(SttEngine):
         self._threads = context.threads
         cards = Float32Cards(context.work_dir)
         fitting = fit(context, context.settings(QwenAsrSettings), cards)
+        self._reasons = fitting.reasons
         self._settings = settings = fitting.settings
         held = self._held.take(stamp_of_model(context, settings))
         with explained(context.device):
@@ -59,6 +60,10 @@ class QwenAsrEngine(SttEngine):
             recognizer = Recognizer(self._asr, repetition_penalty=settings.repetition_penalty)
             self._recognizer = Ears(self._asr, recognizer, fitting, cards)
             self._recognizer.warm_up()
+
+    def remarks(self) -> Sequence[str]:
+        """Say in what it computes, and what was given up, on this GPU."""
+        return [f"{reason[0].upper()}{reason[1:]}." for reason in self._reasons]
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe clips of up to 30 s, those together that are decoded alike."""

@@ -29,6 +29,8 @@ class Fitting:
     """The operator's, with everything decided that was left to us."""
     clips: int = MAX_CLIPS
     """How many go together."""
+    reasons: tuple[str, ...] = ()
+    """Why it does not run as it would on a better GPU."""
     key: str = ""
     """What the card and the model are remembered by; empty on the CPU."""
 
@@ -75,7 +77,7 @@ def fit(context: LoadContext, settings: QwenAsrSettings, cards: Float32Cards) ->
     if where == "auto":
         where = context.device if suited.aligner_on_gpu else "cpu"
     decided = replace(settings, dtype=suited.dtype, attention=suited.attention, aligner_device=where)
-    return Fitting(settings=decided, clips=suited.clips, key=key)
+    return Fitting(settings=decided, clips=suited.clips, reasons=suited.reasons, key=key)
 
 
 def meet(context: LoadContext) -> Gpu:

@@ -67,7 +67,7 @@ def _model(
         alias_of=listing.alias_of,
         languages=model.languages,
         device=placement.device.name,
-        device_note=without_places(placement.device_note),
+        device_note=without_places(manager.device_note(placement.target)),
         state=phase.value if phase else "unloaded",
         capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
         voices=tuple(
