@@ -92,10 +92,9 @@ def _translate(error: BaseException, *, loading: bool, request: object) -> Engin
     if named or isinstance(error, MemoryError) or memory_ran_out(error):
         return EngineOutOfMemoryError(f"The engine ran out of memory ({type(error).__name__} in {where}).")
     said = words(error).strip()
-    if loading:
-        told = said if _UNUSABLE.search(said) else ""
-    else:  # the rest can quote what a user said
-        told = own_words(_UNUSABLE, error, request)
+    told = own_words(_UNUSABLE, error, request)  # the rest can quote what a user said
+    if loading and _UNUSABLE.search(said):
+        told = said
     if told:
         return EngineDeviceError(
             f"{type(error).__name__}: {told} (in {where}). The engine's environment cannot compute on "
