@@ -57,6 +57,8 @@ def main(arguments: list[str]) -> int:
     for version in check_pythons.others():
         beside[f"python {version}"] = [sys.executable, "scripts/check_pythons.py", version]
     beside["tests"] = [*nox, "tests", "--", "tests/unit", "tests/http", SLOWEST]
+    # In the environments of the engines with torch, whose steps are over by now.
+    beside["gpu check"] = [sys.executable, "scripts/check_gpu_pair.py"]
     beside["unhurried"] = [*nox, "tests", "--", "tests/e2e", "-m", "unhurried", SLOWEST]
     beside |= {name: [*nox, f"plugin(dist={name!r})"] for name in others}
     last = {

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from gpu_check.cards import Card
-from gpu_check.subjects import DEVICE, HERE, Subject
+from gpu_check.subjects import HERE, Subject
+from gpu_check.timed import warm_up_s
 from gpu_check.watcher import Watcher
 from speechhub.engine import Slot
 from speechhub.gpu.values import GpuSample
@@ -21,6 +22,8 @@ from speechhub.worker.host import Worker
 
 TWIN: Final = "-twin"
 """Ends the name of a model's second self: a turn needs two."""
+END_S: Final = 5.0
+"""For a process that was killed, and for the manager at the end."""
 TOLERANCE_BYTES: Final = 64 * 1024**2
 """As for the manager's proof: drivers' own use of a GPU swings by some megabytes."""
 
@@ -31,7 +34,6 @@ class Plan:
 
     size: str
     """``full`` or ``tiny``."""
-    device: str
     rounds: int
     """Turns to and fro, cold and with standby."""
     calls: int
@@ -55,11 +57,13 @@ class Bench:
         """
         self.card = card
         self.subjects = {it.target: it for it in subjects}
+        self.device = subjects[0].placement.device
+        """That all models take turns on."""
         self.plan = plan
+        self._folder = folder
         self.workers: list[Worker] = []
         """All that were ever started."""
-        look = card.sample
-        self.watcher = Watcher(look, lambda: [it.pid for it in self.workers])
+        self.watcher = Watcher(card.sample, lambda: [it.pid for it in self.workers])
         placements = {name: it.placement for name, it in self.subjects.items()}
         defaults = {it.placement.slot: it.target for it in reversed(subjects)}
         patience_s = 300.0  # steps have limits of their own
@@ -67,26 +71,32 @@ class Bench:
             placements,
             limits=Limits(switch_timeout_s=patience_s, first_load_timeout_s=patience_s, idle_unload_s=0),
             fetch=lambda placement: placement.path,
-            work_dir=lambda _: folder,
+            work_dir=lambda placement: self._work_dir(placement.target),
             starter=self._start,
             threads=0 if plan.size == "full" else 1,
             standby="off",
             defaults={slot: defaults.get(slot) for slot in Slot},
-            look=card.sample,
+            look=lambda _: card.sample(),
         )
+
+    def _work_dir(self, target: str) -> Path:
+        """Return the folder of one model: what it notes of a card must not be taken for another's."""
+        folder = self._folder / target
+        folder.mkdir(exist_ok=True)
+        return folder
 
     async def _start(self, placement: Placement, epoch: int) -> Worker:
         worker = await start_worker(placement, epoch)
         self.workers.append(worker)
         return worker
 
-    def now(self) -> GpuSample:
+    async def now(self) -> GpuSample:
         """Look at the card.
 
         Raises:
             AssertionError: The driver does not answer.
         """
-        if (sample := self.card.sample(0)) is None:
+        if (sample := await asyncio.to_thread(self.card.sample)) is None:
             raise AssertionError("the driver does not answer")
         return sample
 
@@ -98,15 +108,19 @@ class Bench:
             sound_s = await subject.work(worker, seconds=seconds)
             return (loop_s() - began) / sound_s
 
+    def warm_up_s(self, target: str) -> float | None:
+        """Return how long the warm-up in the last load of a model took; None if it was left out."""
+        return warm_up_s(self._work_dir(target))
+
     async def turn(self, target: str, *, standby: bool) -> Switch:
         """Make a model ready, with a worker that stands by, or without; the other one is on the card."""
         workers = self.manager._workers  # noqa: SLF001  # only this program says when
         if standby:
             workers.standbys._mode = "on"  # noqa: SLF001
-            there = self.manager.current_model(DEVICE.name)
+            there = self.manager.current_model(self.device.name)
             if there is None:
                 raise AssertionError("no worker stands by for a card that is free")
-            workers._last_two[DEVICE.name] = [target, there]  # noqa: SLF001
+            workers._last_two[self.device.name] = [target, there]  # noqa: SLF001
             workers._have_next_stand_by(self.subjects[there].placement)  # noqa: SLF001
             await self.manager.standbys_settled()
             workers.standbys._mode = "off"  # noqa: SLF001
@@ -118,9 +132,8 @@ class Bench:
 
     @property
     def distinct(self) -> list[str]:
-        """All models but the one that is there for there to be two; in a tiny check, the first alone."""
-        found = [name for name in self.subjects if not name.endswith(TWIN)]
-        return found[:1] if self.plan.size == "tiny" else found
+        """All models but the one that is there for there to be two."""
+        return [name for name in self.subjects if not name.endswith(TWIN)]
 
     def worker(self, target: str) -> Worker:
         """Return the worker that has a model."""
@@ -135,7 +148,7 @@ class Bench:
         for target in self.subjects:
             await self.manager.unload(target)
         await self.manager.standbys_settled()
-        return self.now().used_bytes
+        return (await self.now()).used_bytes
 
     @contextlib.asynccontextmanager
     async def stranger(self) -> "AsyncIterator[Stranger]":
@@ -144,21 +157,23 @@ class Bench:
         process = await asyncio.create_subprocess_exec(
             str(sys.executable if self.plan.pretended else python),
             str(HERE / "stranger.py"),
-            self.plan.device,
+            self.device.name,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=None if not self.plan.pretended else dict(self.card.environment),
+            start_new_session=True,  # Ctrl-C is for us
         )
         try:
             yield Stranger(process)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            with contextlib.suppress(TimeoutError):  # a broken driver may keep it
+                await asyncio.wait_for(process.wait(), END_S)
 
     async def close(self) -> None:
         """End everything."""
-        await self.manager.close(timeout_s=5)
+        await self.manager.close(timeout_s=END_S)
 
 
 class Stranger:
@@ -175,8 +190,9 @@ class Stranger:
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: PT018  # both are pipes
-        stdin.write(f"{size_bytes}\n".encode())
-        await stdin.drain()
+        with contextlib.suppress(ConnectionError):  # it says nothing then
+            stdin.write(f"{size_bytes}\n".encode())
+            await stdin.drain()
         answer = (await stdout.readline()).decode().strip()
         if answer != "ok":
             raise AssertionError(f"a stranger could not take {size_bytes} bytes: {answer or 'it ended'}")

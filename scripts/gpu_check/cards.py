@@ -1,10 +1,12 @@
 """The card that is checked: a real one through NVML, or a folder that stands for one."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from speechhub.gpu.nvml import NvmlMonitor
+from speechhub.gpu.nvml import nvml_monitor
+from speechhub.gpu.traces import trace
 from speechhub.gpu.values import GpuDevice, GpuSample
 
 PRETENDED_BYTES: Final = 12_000_000_000
@@ -25,31 +27,42 @@ class Card(Protocol):
         """Describe it; None if the driver does not answer."""
         ...
 
-    def sample(self, index: int = 0) -> GpuSample | None:
+    def sample(self) -> GpuSample | None:
         """Look at it; None if the driver does not answer."""
         ...
 
 
 class RealCard:
-    """One of NVML's."""
+    """One of those that the driver has and CUDA shows, as the hub sees them."""
 
     def __init__(self, index: int) -> None:
         self._index = index
-        self._monitor = NvmlMonitor()
+        self._monitor = nvml_monitor()
+        self._devices = self._monitor.devices()
         self.environment: Mapping[str, str] = {}
 
     @property
-    def problem(self) -> str | None:
-        """Why the driver does not answer."""
-        return self._monitor.problem
+    def problem(self) -> str:
+        """Why it cannot be checked, and what to do next."""
+        if there := ", ".join(f"{it.name} (--device cuda:{it.index})" for it in self._devices):
+            return f"The driver shows {there}."
+        if self._monitor.problem is None:
+            return "CUDA_VISIBLE_DEVICES hides all GPUs, or none of them can be used as a whole."
+        if hint := trace():
+            return f"{hint.text} ({self._monitor.problem})"
+        return (
+            f"{self._monitor.problem} nvidia-smi fails, too, where the driver is missing, or a container was "
+            "not given the GPU; if it shows the card, the Python of this program lacks nvidia-ml-py, which "
+            f"scripts/serve installs: {sys.executable}"
+        )
 
     def device(self) -> GpuDevice | None:
         """Describe it."""
-        return next((it for it in self._monitor.devices() if it.index == self._index), None)
+        return next((it for it in self._devices if it.index == self._index), None)
 
-    def sample(self, index: int | None = None) -> GpuSample | None:
+    def sample(self) -> GpuSample | None:
         """Look at it."""
-        return self._monitor.sample(self._index if index is None else index)
+        return self._monitor.sample(self._index)
 
 
 class PretendedCard:
@@ -74,9 +87,8 @@ class PretendedCard:
             total_bytes=PRETENDED_BYTES,
         )
 
-    def sample(self, index: int = 0) -> GpuSample:
+    def sample(self) -> GpuSample:
         """Look at it: a process that has ended holds nothing any more."""
-        assert index == 0, "there is one"  # of this program's own
         processes: dict[int, int | None] = {}
         for file in self._folder.iterdir():
             if file.name.isdigit() and Path("/proc", file.name, "exe").exists():

@@ -35,9 +35,6 @@ LOOK_EVERY: Final = 64
 FOLDER: Final = "PRETENDED_CARD"
 """Environment variable: the folder in which each process has a file with its bytes, `total` the card's."""
 
-NO_WORK: Final = "PRETENDED_CARD_NO_WORK"
-"""Environment variable: engines leave out their warm-up."""
-
 
 class TouchedError(AssertionError):
     """The card was used by a process whose turn it was not."""

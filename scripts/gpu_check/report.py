@@ -51,7 +51,7 @@ class Report:
         try:
             before = json.loads(path.read_text("utf-8"))
             alike = before["format"] == FORMAT and all(
-                before[name] == self._about[name] for name in ("card", "size", "engines")
+                before[name] == self._about[name] for name in ("card", "size", "engines", "models")
             )
             steps = [Outcome(**step) for step in before["steps"]] if alike else []
         except (OSError, ValueError, KeyError, TypeError):
@@ -63,8 +63,11 @@ class Report:
         """Write the file, in one go."""
         content = {"format": FORMAT, **self._about, "steps": [asdict(it) for it in self._steps.values()]}
         new = path.with_name(f"{path.name}.new")
-        new.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        new.replace(path)
+        try:
+            new.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)  # half of one, if the disk is full
 
     def has_held(self, name: str) -> bool:
         """Whether a step held."""
@@ -83,6 +86,7 @@ class Report:
             f"| {it.name} | {it.mark} | {it.took_s:.1f} | {it.problem or summary(it.values)} |"
             for it in self._steps.values()
         ]
+        lines += ["", f"Warm-up of the engines: {self._about['warm_up']}."]
         return "\n".join(lines)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from gpu_check.bench import TOLERANCE_BYTES, Bench, loop_s
-from gpu_check.subjects import DEVICE
 from speechhub.engine import EngineOutOfMemoryError
 from speechhub.errors import SpeechhubError
 from speechhub.lifecycle.switches import Step as Phase
@@ -45,10 +44,10 @@ class Step:
 
 async def context(bench: Bench) -> Values:
     """How much a CUDA context takes, and that it comes back."""
-    before = bench.now().used_bytes
+    before = (await bench.now()).used_bytes
     async with bench.stranger() as stranger:
         await stranger.hold(0)
-        taken = bench.now().used_bytes - before
+        taken = (await bench.now()).used_bytes - before
     await _comes_back(bench, before)
     _must(taken > 0, "a process with a CUDA context takes no memory")
     return {"context_bytes": taken}
@@ -61,7 +60,8 @@ async def load(bench: Bench) -> Values:
     for target in bench.distinct:
         bench.watcher.reset()
         switch = await bench.turn(target, standby=False)
-        loaded, load_peak = bench.now().used_bytes - base, bench.watcher.most_bytes - base
+        warm_up = _warm_up([bench.warm_up_s(target)])
+        loaded, load_peak = (await bench.now()).used_bytes - base, bench.watcher.most_bytes - base
         bench.watcher.reset()
         seconds = LONG_S if bench.plan.size == "full" else 2.0
         began = loop_s()
@@ -78,6 +78,7 @@ async def load(bench: Bench) -> Values:
             "peak_in_load_bytes": max(load_peak, loaded),
             "peak_at_work_bytes": max(peak, loaded),
             "given_back_s": loop_s() - began,
+            **warm_up,
             "first_and_long_call_s": long_s,
             "seconds_for_each_second": rate,
         }
@@ -93,16 +94,19 @@ async def turns(bench: Bench) -> Values:
     bench.watcher.reset()
     cold: dict[str, list[Switch]] = {first: [], second: []}
     warm: dict[str, list[Switch]] = {first: [], second: []}
+    warm_ups: dict[str, list[float | None]] = {first: [], second: []}
     for _ in range(bench.plan.rounds):
         for kind, standby in ((cold, False), (warm, True)):
             for target in (second, first):
                 kind[target].append(await bench.turn(target, standby=standby))
+                warm_ups[target].append(bench.warm_up_s(target))
     found: Values = {"page_cache": "warm"}
     for target in (first, second):
         found[target] = {
             "cold_s": _median(cold[target]),
             "standby_s": _median(warm[target]),
             "share": _median(warm[target]) / _median(cold[target]),
+            **_warm_up(warm_ups[target]),
             "cold": _steps(cold[target]),
             "standby": _steps(warm[target]),
         }
@@ -122,7 +126,7 @@ async def turns(bench: Bench) -> Values:
 async def kill(bench: Bench) -> Values:
     """Kill -9 an engine at work, and one that loads; the next request is served."""
     first, second, *_ = bench.subjects
-    if bench.manager.current_model(DEVICE.name) == second:  # whichever is there
+    if bench.manager.current_model(bench.device.name) == second:  # whichever is there
         first, second = second, first
     await bench.manager.switch_to(first)
     bench.watcher.reset()
@@ -135,8 +139,7 @@ async def kill(bench: Bench) -> Values:
     await bench.work(first)
     found = {"back_after_work_s": loop_s() - began}
     loading = asyncio.create_task(bench.manager.switch_to(second))
-    while (coming := bench.manager.state(second).epoch) is None or not _loads(bench, coming):  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+    await _takes_memory(bench, second, loading)
     os.killpg(bench.worker(second).pid, signal.SIGKILL)
     failed = isinstance(await _outcome(loading), SpeechhubError)
     began = loop_s()
@@ -153,7 +156,7 @@ async def memory(bench: Bench) -> Values:
         async with bench.stranger() as stranger:
             await stranger.hold(0)
             # What is left is less than a call needs; what the engine has reserved it may still use.
-            await stranger.hold(max(bench.now().free_bytes - 30_000_000, 0))
+            await stranger.hold(max((await bench.now()).free_bytes - 30_000_000, 0))
             outcome = await _outcome(asyncio.create_task(bench.work(target, seconds=LONG_S)))
         _must(
             outcome is None or isinstance(outcome, EngineOutOfMemoryError),
@@ -201,14 +204,14 @@ async def leak(bench: Bench) -> Values:
 async def small(bench: Bench) -> Values:
     """Let the card be one of 4 GB, a stranger holding the rest: each model does its work there."""
     base = await bench.empty()
-    total = bench.now().total_bytes
+    total = (await bench.now()).total_bytes
     if total < SMALL_BYTES:
         raise CannotTryError("the card is smaller")
     found: Values = {}
     async with bench.stranger() as other:
         await other.hold(0)
-        await other.hold(max(bench.now().free_bytes - (SMALL_BYTES - DESKTOP_BYTES), 0))
-        found["free_bytes"] = bench.now().free_bytes
+        await other.hold(max((await bench.now()).free_bytes - (SMALL_BYTES - DESKTOP_BYTES), 0))
+        found["free_bytes"] = (await bench.now()).free_bytes
         for target in bench.distinct:
             bench.watcher.reset()
             rate = await bench.work(target, seconds=LONG_S if bench.plan.size == "full" else 2.0)
@@ -248,7 +251,7 @@ def _must_be_alone(bench: Bench) -> None:
 async def _comes_back(bench: Bench, before: int) -> None:
     """Wait until no more is taken of the card than *before*."""
     end = loop_s() + GIVE_BACK_S
-    while (taken := bench.now().used_bytes - before) > TOLERANCE_BYTES:
+    while (taken := (await bench.now()).used_bytes - before) > TOLERANCE_BYTES:
         _must(loop_s() < end, f"{taken / 1e6:.0f} MB did not come back within {GIVE_BACK_S:.0f} s")
         await asyncio.sleep(0.02)
 
@@ -275,14 +278,23 @@ async def _served(bench: Bench, target: str) -> None:
 
 def _here_first(bench: Bench) -> list[str]:
     """Return the models that tell something new, the one that is on the card first."""
-    here = bench.manager.current_model(DEVICE.name)
-    if bench.plan.size == "tiny" and here is not None:
-        return [here]
+    here = bench.manager.current_model(bench.device.name)
+    if here is not None and len(bench.distinct) == 1:
+        return [here]  # its twin, perhaps, which spares a turn
     return sorted(bench.distinct, key=lambda target: target != here)
 
 
-def _loads(bench: Bench, epoch: int) -> bool:
-    return bench.manager._workers.get(epoch) is not None  # noqa: SLF001  # when to kill it
+async def _takes_memory(bench: Bench, target: str, loading: "asyncio.Task[Any]") -> None:
+    """Wait until a model that comes has begun to take memory of the card, or is there."""
+    free_of_all: int | None = None
+    while not loading.done():
+        epoch = bench.manager.state(target).epoch
+        if epoch is not None and bench.manager._workers.get(epoch) is not None:  # noqa: SLF001
+            taken = (await bench.now()).used_bytes
+            free_of_all = taken if free_of_all is None else min(free_of_all, taken)
+            if taken - free_of_all > TOLERANCE_BYTES:
+                return
+        await asyncio.sleep(0.005)
 
 
 def _median(switches: list[Switch]) -> float:
@@ -291,6 +303,12 @@ def _median(switches: list[Switch]) -> float:
 
 def _phases(switch: Switch) -> Mapping[str, float]:
     return {f"{phase}_s": switch.steps_s[phase] for phase in (Phase.START, Phase.IMPORT, Phase.LOAD)}
+
+
+def _warm_up(taken_s: list[float | None]) -> dict[str, float]:
+    """Return the median of warm-ups, which are part of a load; nothing where they were left out."""
+    known = [it for it in taken_s if it is not None]
+    return {"warm_up_s": statistics.median(known)} if known else {}
 
 
 def _steps(switches: list[Switch]) -> dict[str, float]:

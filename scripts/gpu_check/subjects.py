@@ -1,10 +1,16 @@
 """The engines that are checked: where they run, what they load, what they are asked."""
 
 import json
+import os
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,16 +19,27 @@ import numpy as np
 from gpu_check.words import WORDS
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Audio, EngineSpec, Reference, Slot, SynthesizeRequest, TranscribeRequest
+from speechhub.engine.cuda_faults import explain_cuda
 from speechhub.environments.find import discover_all
+from speechhub.gpu.visible import ORDER
 from speechhub.lifecycle.placement import Device, Placement
 from speechhub.worker.host import Worker
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
-DEVICE: Final = Device(name="cuda:0", exclusive=True)
 SAID: Final = {"tiny": "The quick brown fox.", "full": " ".join(WORDS)}
 """What the made-up Qwen3-ASR says, whatever it hears."""
 SENTENCE: Final = "The first sentence is short. Here is the second one, a little longer. And this ends it."
+
+
+SPARE_BYTES: Final = 1_000_000_000
+"""With less on the disk, that is why a checkpoint could not be written."""
+SHORT_LIMIT_S: Final = 120.0
+"""For a look into an environment: the first import of PyTorch from a slow disk takes a minute."""
+
+
+class CannotStartError(Exception):
+    """Nothing can be tried; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +48,7 @@ class Kind:
 
     spec: EngineSpec
     module: str
-    """Short name of its modules here: ``write_…``, ``pretended_…``."""
+    """Short name of its modules here: ``write_…``, ``engine_…``."""
     models: Mapping[str, str]
     """Models that are checked → what their checkpoint is called."""
     options: Mapping[str, object] = field(default_factory=dict)
@@ -90,6 +107,7 @@ def voice() -> Reference:
     return Reference(audio=Audio(samples=samples.astype(np.float32), sample_rate=22_050), digest="voice")
 
 
+@cache
 def kinds() -> dict[str, Kind]:
     """Return the engines that can be checked, by name; their descriptions need nothing heavy."""
     for folder in ROOT.glob("plugins/*/src"):
@@ -115,6 +133,11 @@ def pythons(wanted: Mapping[str, Path], engines_dir: Path) -> dict[str, Path]:
     return {name: wanted.get(name) or found.get(name) or Path(sys.executable) for name in kinds()}
 
 
+def temporary() -> dict[str, str]:
+    """Return variables by which a program leaves nothing behind: PyTorch makes a folder and keeps it."""
+    return {"TMPDIR": tempfile.gettempdir()}
+
+
 def wrapped(python: Path, folder: Path, environment: Mapping[str, str]) -> Path:
     """Return a program that is *python*, with *environment*: a worker inherits nothing of the sort.
 
@@ -124,13 +147,15 @@ def wrapped(python: Path, folder: Path, environment: Mapping[str, str]) -> Path:
         environment: Variables and their values.
     """
     program = folder / f"python-{len(list(folder.iterdir()))}"
-    lines = [f"export {name}='{value}'" for name, value in environment.items()]
-    program.write_text("\n".join(["#!/bin/sh", *lines, f"exec '{python}' \"$@\"", ""]))
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    program.write_text("\n".join(["#!/bin/sh", *lines, f'exec {shlex.quote(str(python))} "$@"', ""]))
     program.chmod(0o755)
     return program
 
 
-def subject(kind: Kind, model: str, *, python: Path, folder: Path, size: str, pretended: bool) -> Subject:
+def subject(
+    kind: Kind, model: str, *, python: Path, folder: Path, size: str, device: str, pretended: bool
+) -> Subject:
     """Return a model of an engine, ready to be placed.
 
     Args:
@@ -139,11 +164,11 @@ def subject(kind: Kind, model: str, *, python: Path, folder: Path, size: str, pr
         python: From `wrapped`.
         folder: With its checkpoint.
         size: ``full`` or ``tiny``.
-        pretended: Whether the card is.
+        device: Such as ``cuda:0``.
+        pretended: Whether it is.
     """
-    spec = kind.spec
-    if pretended:
-        spec = replace(spec, factory=f"gpu_check.pretended_{kind.module}:PretendedEngine")
+    made = "PretendedEngine" if pretended else "TimedEngine"
+    spec = replace(kind.spec, factory=f"gpu_check.engine_{kind.module}:{made}")
     described = next((it for it in spec.models if it.id == model), spec.models[0])
     options: dict[str, object] = dict(kind.options)
     if size == "tiny":
@@ -153,27 +178,55 @@ def subject(kind: Kind, model: str, *, python: Path, folder: Path, size: str, pr
         options |= {"num_beams": 1, "diffusion_steps": 2} if kind.module == "indextts" else {}
     engine = InstalledEngine(spec=spec, distribution=f"speechhub-{spec.name}", python=python)
     placement = Placement(
-        engine=engine, model=replace(described, id=model), device=DEVICE, path=folder, options=options
+        engine=engine,
+        model=replace(described, id=model),
+        device=Device(name=device, exclusive=True),
+        path=folder,
+        options=options,
     )
     return Subject(placement=placement, folder=folder, size=size)
 
 
-def write(kind: Kind, model: str, *, python: Path, folder: Path, device: str, size: str) -> None:
+def write(
+    kind: Kind, model: str, *, python: Path, folder: Path, device: str, size: str, limit_s: float
+) -> None:
     """Write a checkpoint in the engine's environment.
 
     Raises:
-        AssertionError: That failed; the message is the last it said.
+        CannotStartError: That failed, or took longer than *limit_s* seconds.
     """
-    name = kind.models[model]
     program = HERE / f"write_{kind.module}.py"
-    done = subprocess.run(
-        [str(python), "-W", "ignore", str(program), str(folder), device, size, name],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise AssertionError((done.stderr.strip().splitlines() or ["no message"])[-1])
+    said = _run(python, "-W", "ignore", program, folder, device, size, kind.models[model], limit_s=limit_s)
+    free_bytes = shutil.disk_usage(folder.parent).free
+    if said.failed and free_bytes < SPARE_BYTES:
+        raise CannotStartError(
+            f"The checkpoint of {model} cannot be written: {said.last}. {free_bytes / 1e9:.1f} GB are free in"
+            f" {folder.parent}; TMPDIR, or --checkpoints FOLDER, chooses a place with 14 GB."
+        )
+    if said.failed:
+        raise CannotStartError(
+            f"The checkpoint of {model} cannot be written: {_explained(said.last, kind, device)}"
+        )
+
+
+def try_card(kind: Kind, python: Path, device: str) -> None:
+    """Have the engine's PyTorch compute on the card.
+
+    Raises:
+        CannotStartError: It cannot; the message says what to do.
+    """
+    code = "import sys, torch; (torch.ones(2, device=sys.argv[1]) + 1).sum().item()"
+    said = _run(python, "-W", "ignore", "-c", code, device, limit_s=SHORT_LIMIT_S)
+    if said.failed:
+        name = kind.spec.name
+        raise CannotStartError(
+            f"PyTorch of {name} cannot compute on {device}: {_explained(said.last, kind, device)}"
+        )
+
+
+def _explained(said: str, kind: Kind, device: str) -> str:
+    found = explain_cuda(RuntimeError(said), engine=kind.spec.name, device=device)
+    return found.message if found else said
 
 
 def size_bytes(folder: Path) -> int:
@@ -191,5 +244,42 @@ def versions(python: Path) -> dict[str, Any]:
         "    except m.PackageNotFoundError: pass\n"
         "print(json.dumps(found))"
     )
-    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=False)
-    return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+    said = _run(python, "-c", code, limit_s=SHORT_LIMIT_S)
+    return {} if said.failed else dict(json.loads(said.out))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What a program said."""
+
+    failed: bool
+    out: str
+    last: str
+    """Last line of its errors, or what else went wrong."""
+
+
+def _run(python: Path, *words: object, limit_s: float) -> _Said:
+    """Run a program that ends when we do, whatever way that is."""
+    try:
+        # A session of its own: Ctrl-C is for us, and what it starts is ended with it.
+        process = subprocess.Popen(
+            [str(python), *map(str, words)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | ORDER | temporary(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        return _Said(failed=True, out="", last=f"{python}: {error.strerror}")
+    try:
+        out, errors = process.communicate(timeout=max(limit_s, 0))
+    except subprocess.TimeoutExpired:
+        return _Said(failed=True, out="", last=f"not done after {limit_s:.0f} s")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    last = (errors.strip().splitlines() or [f"exit status {process.returncode}, no message"])[-1]
+    return _Said(failed=process.returncode != 0, out=out, last=last)

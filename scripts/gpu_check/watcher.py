@@ -8,6 +8,8 @@ from typing import Final
 from speechhub.gpu.values import GpuSample
 
 EVERY_S: Final = 0.02
+PATIENCE_S: Final = 5.0
+"""For a look that a broken driver does not let end."""
 
 
 class Watcher:
@@ -33,7 +35,7 @@ class Watcher:
     def stop(self) -> None:
         """End it."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(PATIENCE_S)
 
     def reset(self) -> None:
         """Forget what was seen."""
