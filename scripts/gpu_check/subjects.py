@@ -260,6 +260,9 @@ class _Said:
 
 def _run(python: Path, *words: object, limit_s: float) -> _Said:
     """Run a program that ends when we do, whatever way that is."""
+    # Ctrl-C waits until the process is known: before, it could not be ended.
+    came: list[object] = []
+    before = signal.signal(signal.SIGINT, lambda *_: came.append(None))
     try:
         # A session of its own: Ctrl-C is for us, and what it starts is ended with it.
         process = subprocess.Popen(
@@ -272,8 +275,12 @@ def _run(python: Path, *words: object, limit_s: float) -> _Said:
             start_new_session=True,
         )
     except OSError as error:
+        signal.signal(signal.SIGINT, before)
         return _Said(failed=True, out="", last=f"{python}: {error.strerror}")
     try:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            raise KeyboardInterrupt
         out, errors = process.communicate(timeout=max(limit_s, 0))
     except subprocess.TimeoutExpired:
         return _Said(failed=True, out="", last=f"not done after {limit_s:.0f} s")

@@ -21,7 +21,7 @@ import check_gpu_pair  # noqa: E402
 from gpu_check.bench import Bench, Plan  # noqa: E402
 from gpu_check.cards import PretendedCard  # noqa: E402
 from gpu_check.options import options  # noqa: E402
-from gpu_check.subjects import CannotStartError, kinds, subject, write  # noqa: E402
+from gpu_check.subjects import CannotStartError, kinds, subject, try_card, write  # noqa: E402
 
 PATIENCE_S = 120
 TORCH = """#!/bin/sh
@@ -151,6 +151,25 @@ def test_program_that_is_stopped_leaves_nothing_behind(tmp_path, number):
     assert code == 130
     assert "Stopped. With --resume" in words
     assert "Traceback" not in words
+
+
+def test_ctrl_c_while_a_program_is_being_started_ends_it(tmp_path, monkeypatch):
+    """It runs before its id is known; the interrupt waits for that."""
+    python = engine(tmp_path, ones="sleep 1000 & wait")
+    started = []
+
+    def interrupted(*words, **how):
+        started.append(popen(*words, **how))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        try_card(kinds()["qwen-asr"], python, "cuda:0")
+
+    assert started[0].returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
