@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -142,25 +143,52 @@ class Installer:
 
     def _run(self, command: Sequence[str], environ: Mapping[str, str]) -> bool:
         """Run *command* to its end; it writes to our standard error, and ends with us if we can help it."""
-        with subprocess.Popen(
-            list(command),
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno(),
-            stderr=sys.stderr.fileno(),
-            process_group=0,
-            pass_fds=() if self.lock is None else (self.lock,),
-        ) as process:
-            try:
-                return process.wait() == 0
-            finally:
+        process = None
+        try:
+            with _signals_wait():
+                process = subprocess.Popen(
+                    list(command),
+                    env=dict(environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=sys.stderr.fileno(),
+                    stderr=sys.stderr.fileno(),
+                    process_group=0,
+                    pass_fds=() if self.lock is None else (self.lock,),
+                )
+            return process.wait() == 0
+        finally:
+            if process is not None:
                 interrupted = process.returncode is None
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # an installation has nothing to save
+                process.wait()  # or it hides the cursor once more
                 if interrupted and sys.stderr.isatty():
-                    process.wait()  # or it hides the cursor once more
                     sys.stderr.write(SHOW_CURSOR)
                     sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Hand signals that come meanwhile on at the end: a process that is half started is known to no one yet.
+
+    Ctrl-C in that moment left an installer behind that held the environment's lock.
+    """
+    came: list[int] = []
+    ours = (
+        {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        if threading.current_thread() is threading.main_thread()
+        else {}
+    )
+    waiting = {number: handler for number, handler in ours.items() if callable(handler)}
+    for number in waiting:
+        signal.signal(number, lambda arrived, _frame: came.append(arrived))
+    try:
+        yield
+    finally:
+        for number, handler in waiting.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
 
 
 def find_uv() -> str | None:

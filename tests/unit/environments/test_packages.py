@@ -1,6 +1,7 @@
 """Installers take nothing from the current folder, which may be anybody's."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -126,3 +127,22 @@ def test_a_plugin_that_describes_itself_sees_no_secret():
     assert keyless_environment(environ) == NO_TELEMETRY | {"PATH": "/bin"}
     kept = {"PATH", "AWS_SECRET_ACCESS_KEY", "PIP_INDEX_URL"}
     assert set(clean_environment(environ)) == NO_TELEMETRY.keys() | kept
+
+
+def test_a_signal_that_comes_at_the_start_ends_the_installer(monkeypatch):
+    """It comes after the process has begun, and before the one who begins it knows its id."""
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *words, **options):
+            super().__init__(*words, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        installer()._run(["sleep", "60"], os.environ)
+
+    assert [it.returncode for it in started] == [-signal.SIGKILL]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
