@@ -165,7 +165,7 @@ def test_a_call_that_cannot_compute_on_the_gpu_is_answered_by_the_cpu(named, tmp
         return
     assert [it.status_code for it in answers] == [200] * 2
     assert (model["device"], model["state"], len(moves)) == ("cpu", "ready", 1)
-    assert "cannot compute on cuda:0" in model["device_note"]
+    assert "no longer on cuda:0" in model["device_note"]
     assert len([it for it in health["warnings"] if it.startswith("engine picky: It runs on cpu")]) == 1
 
 
@@ -190,7 +190,7 @@ def test_a_load_that_fails_on_the_gpu_is_done_on_the_cpu(home, tmp_path):
     assert answer.status_code == 200, answer.text
     assert "lighthouse" in answer.text
     assert (after["device"], after["state"]) == ("cpu", "ready")
-    assert "cannot compute on cuda:0" in after["device_note"]
+    assert "no longer on cuda:0" in after["device_note"]
     assert len([it for it in warnings if it.startswith("engine whisper: It runs on cpu")]) == 1
     [moved] = server.logged("engine falls back to another device")
     assert (moved["model"], moved["before"], moved["device"]) == ("whisper-base", "cuda:0", "cpu")

@@ -67,7 +67,7 @@ class Placement:
         if self.fallback is None:
             raise ValueError(f"{self.target} has no other device")
         here, before = self.fallback.name, self.device.name
-        note = f"It runs on {here}, since it cannot compute on {before}: {reason}"
+        note = f"It runs on {here} and no longer on {before}: {reason}"
         return replace(self, device=self.fallback, fallback=None, device_note=note)
 
     @property

@@ -98,7 +98,7 @@ def _translate(error: BaseException, *, loading: bool, request: object) -> Engin
     if told:
         return EngineDeviceError(
             f"{type(error).__name__}: {told} (in {where}). The engine's environment cannot compute on "
-            "this device; 'speechhub doctor' says what to install."
+            "this device. Run 'speechhub doctor'; if it finds nothing, install the engine again."
         )
     if loading:
         return EngineLoadError(f"{type(error).__name__}{f': {said}' if said else ''} (in {where})")

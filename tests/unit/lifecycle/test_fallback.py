@@ -81,9 +81,7 @@ async def test_who_waits_is_served_on_the_cpu(managed):
     assert fleet.tries == ["cuda:0", "cpu"]
     placed = manager.placements["stt"]
     assert placed.device == CPU
-    assert placed.device_note == (
-        "It runs on cpu, since it cannot compute on cuda:0: libcublas.so.12 is missing."
-    )
+    assert placed.device_note == ("It runs on cpu and no longer on cuda:0: libcublas.so.12 is missing.")
     [warning] = [it for it in logs if it["event"] == "engine falls back to another device"]
     assert (warning["model"], warning["before"], warning["device"]) == ("stt", "cuda:0", "cpu")
     assert manager.current_model("cpu") == "stt"

@@ -113,7 +113,7 @@ async def test_a_call_is_done_on_the_cpu_and_the_next_one_goes_there(served):
     assert fleet.places == ["cuda:0", "cpu"]
     placed = manager.placements["stt"]
     assert (placed.device, placed.fallback) == (CPU, None)
-    assert placed.device_note == f"It runs on cpu, since it cannot compute on cuda:0: {NO_LIBRARY}"
+    assert placed.device_note == f"It runs on cpu and no longer on cuda:0: {NO_LIBRARY}"
     [warning] = [it for it in logs if it["event"] == "engine falls back to another device"]
     assert (warning["model"], warning["before"], warning["device"]) == ("stt", "cuda:0", "cpu")
     assert manager.states()[0].failures == 0

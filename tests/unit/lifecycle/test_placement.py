@@ -168,7 +168,7 @@ def test_a_placement_falls_back_once():
     fallen = placed.fallen_back("No kernels.")
 
     assert (fallen.device, fallen.fallback) == (CPU, None)
-    assert fallen.device_note == "It runs on cpu, since it cannot compute on cuda:0: No kernels."
+    assert fallen.device_note == "It runs on cpu and no longer on cuda:0: No kernels."
     with pytest.raises(ValueError, match="no other device"):
         fallen.fallen_back("Again.")
 

@@ -112,7 +112,7 @@ def device_error(error: Exception, device: str) -> EngineDeviceError | None:
     if found is None:
         return None
     cause, fix = found
-    return EngineDeviceError(f"Whisper cannot compute on {device}: {cause} To mend it: {fix} ({error})")
+    return EngineDeviceError(f"Whisper cannot compute on {device}: {cause} To fix it: {fix} ({error})")
 
 
 def explain(error: Exception) -> tuple[str, str] | None:
