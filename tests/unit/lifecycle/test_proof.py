@@ -1,6 +1,7 @@
-"""Proof that a GPU has its memory back: drivers that lag, lie, fall silent, and show strangers."""
+"""Proof that a GPU has its memory back: drivers that lag, lie, fall silent, show strangers. Virtual time."""
 
 import asyncio
+import functools
 import os
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.proof import SAMPLES, Proof
 from speechhub.lifecycle.vacancy import TOLERANCE_BYTES, is_free
 from tests.fakes.placements import GPU, placement, placements
+from tests.fakes.virtual_time import POOLS, Here, in_virtual_time
 from tests.fakes.workers import Fleet
 
 MB = 1024 * 1024
@@ -54,9 +56,19 @@ HIDDEN = Look(2200 * MB, None)
 """As on WSL: no process is shown."""
 
 
-async def proof_after(driver, loaded=LOADED, deadline_s=5.0):
+def virtually(scene):
+    """Run a test of a coroutine function in virtual time."""
+
+    @functools.wraps(scene)
+    def test(*args, **kwargs):
+        in_virtual_time(scene(*args, **kwargs))
+
+    return test
+
+
+async def proof_after(driver, loaded=LOADED):
     """Return a proof that has seen an engine come."""
-    proof = Proof(driver, deadline_s=deadline_s)
+    proof = Proof(driver, pool=Here())
     driver.show(EMPTY)
     await proof.before_load("cuda:0")
     driver.show(loaded)
@@ -66,6 +78,7 @@ async def proof_after(driver, loaded=LOADED, deadline_s=5.0):
 
 
 @pytest.mark.parametrize("loaded", [LOADED, HIDDEN])
+@virtually
 async def test_memory_that_comes_back_late_is_waited_for(loaded):
     driver = Driver()
     proof = await proof_after(driver, loaded)
@@ -76,6 +89,7 @@ async def test_memory_that_comes_back_late_is_waited_for(loaded):
     assert driver.asked == 3 + SAMPLES
 
 
+@virtually
 async def test_one_good_look_is_not_enough():
     """Between the end of one process and the start of another there can be a gap."""
     driver = Driver()
@@ -87,19 +101,21 @@ async def test_one_good_look_is_not_enough():
     assert driver.asked == 2 + SAMPLES
 
 
+@virtually
 async def test_process_that_is_still_there_holds_the_device():
     """Whatever the totals say: they lie, or lag behind the list."""
     driver = Driver()
-    proof = await proof_after(driver, deadline_s=0.1)
+    proof = await proof_after(driver)
     driver.show(Look(200 * MB, {ME: None}))
 
     with pytest.raises(GpuMemoryError, match=f"process {ME} .*ours, which has ended and is still there"):
         await proof.freed("cuda:0", [])
 
 
+@virtually
 async def test_strangers_are_named_with_what_they_hold():
     driver = Driver()
-    proof = await proof_after(driver, deadline_s=0.1)
+    proof = await proof_after(driver)
     driver.show(Look(3900 * MB, {4711: 3000 * MB, 4712: None}))
 
     with pytest.raises(GpuMemoryError) as caught:
@@ -109,6 +125,7 @@ async def test_strangers_are_named_with_what_they_hold():
     assert caught.value.retry_after_s > 0
 
 
+@virtually
 async def test_stranger_who_leaves_room_is_no_obstacle():
     """Its memory was never ours; what the next engine took the last time is free."""
     driver = Driver()
@@ -118,34 +135,38 @@ async def test_stranger_who_leaves_room_is_no_obstacle():
     await proof.freed("cuda:0", ["stt"])
 
 
+@virtually
 async def test_stranger_who_leaves_no_room_is_one():
     driver = Driver()
-    proof = await proof_after(driver, deadline_s=0.1)
+    proof = await proof_after(driver)
     driver.show(Look(2300 * MB, {4711: 2100 * MB}))
 
     with pytest.raises(GpuMemoryError, match="2000 MB are needed"):
         await proof.freed("cuda:0", ["stt"])
 
 
+@virtually
 async def test_memory_of_nobody_is_not_free():
     """A driver that has taken a process off its list can still hold its memory."""
     driver = Driver()
-    proof = await proof_after(driver, deadline_s=0.1)
+    proof = await proof_after(driver)
     driver.show(Look(2200 * MB, {}))
 
     with pytest.raises(GpuMemoryError, match="no process that the driver shows"):
         await proof.freed("cuda:0", ["stt"])
 
 
+@virtually
 async def test_driver_that_falls_silent_proves_nothing():
     driver = Driver()
-    proof = await proof_after(driver, deadline_s=0.1)
+    proof = await proof_after(driver)
     driver.show(None)
 
     with pytest.raises(GpuMemoryError, match="does not answer"):
         await proof.freed("cuda:0", [])
 
 
+@virtually
 async def test_driver_that_comes_back_is_believed():
     driver = Driver()
     proof = await proof_after(driver)
@@ -154,10 +175,11 @@ async def test_driver_that_comes_back_is_believed():
     await proof.freed("cuda:0", [])
 
 
+@virtually
 async def test_driver_that_never_answered_is_not_waited_for():
     """There is nothing to compare with: the end of the process must do."""
     driver = Driver(None)
-    proof = Proof(driver, deadline_s=0.1)
+    proof = Proof(driver, pool=Here())
     await proof.before_load("cuda:0")
 
     await proof.freed("cuda:0", ["stt"])
@@ -165,10 +187,11 @@ async def test_driver_that_never_answered_is_not_waited_for():
     assert driver.asked == 1
 
 
+@virtually
 async def test_stranger_who_was_there_at_first_hides_nobody_later():
     """When it has left, what it took is not ours to use up: the deadline must pass."""
     driver = Driver()
-    proof = Proof(driver, deadline_s=0.1)
+    proof = Proof(driver, pool=Here())
     driver.show(Look(1200 * MB, None))
     await proof.before_load("cuda:0")
     driver.show(EMPTY)
@@ -186,6 +209,7 @@ def test_some_megabytes_more_are_the_drivers_own(more, free):
     assert is_free(Look(200 * MB + more, None), EMPTY, (), 0) is free
 
 
+@virtually
 async def test_a_busy_machine_looks_twice_all_the_same():
     """The time may be over after the first look, and one look tells nothing."""
     driver = Driver()
@@ -198,10 +222,19 @@ async def test_a_busy_machine_looks_twice_all_the_same():
     assert driver.asked == SAMPLES
 
 
+def managed(fleet, driver):
+    return Manager(
+        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver, pools=POOLS
+    )
+
+
+@virtually
 async def test_nothing_loads_before_the_proof():
     """The next engine waits for the memory, and the record of switches says for how long."""
     driver, fleet = Driver(EMPTY), Fleet()
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver)
+    manager = Manager(
+        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver, pools=POOLS
+    )
     await manager.switch_to("stt")
     started = len(fleet.started)
     driver.show(LOADED)
@@ -218,11 +251,13 @@ async def test_nothing_loads_before_the_proof():
     await manager.close(timeout_s=1)
 
 
-async def test_who_waits_for_memory_that_does_not_come_back_is_refused(monkeypatch):
+@virtually
+async def test_who_waits_for_memory_that_does_not_come_back_is_refused():
     """And whoever asks when it is there again is served."""
-    monkeypatch.setattr(Proof.__init__, "__kwdefaults__", {"deadline_s": 0.1})
     driver, fleet = Driver(EMPTY), Fleet()
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver)
+    manager = Manager(
+        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver, pools=POOLS
+    )
     await manager.switch_to("stt")
     driver.show(Look(TOTAL, {4711: None}))
     with pytest.raises(GpuMemoryError, match="4711"):

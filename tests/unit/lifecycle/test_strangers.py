@@ -9,7 +9,6 @@ import random
 import subprocess
 import sys
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -22,7 +21,7 @@ from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.proof import Proof
 from tests.fakes.placements import GPU, placement, placements
-from tests.fakes.virtual_time import VirtualTimeLoop
+from tests.fakes.virtual_time import POOLS, Here, in_virtual_time
 from tests.fakes.workers import Fleet
 
 MB = 1024**2
@@ -71,22 +70,6 @@ class Card:
         else:
             processes = {pid: None if "no sizes" in self.telling else size for pid, size in held.items()}
         return Look(TOTAL - self.free_bytes, processes)
-
-
-class Here:
-    """Runs what is asked of a pool at once: threads know no virtual time."""
-
-    async def run(self, job, /, *args, **kwargs):
-        await asyncio.sleep(0)
-        return job(*args, **kwargs)
-
-
-POOLS = SimpleNamespace(drivers=Here(), files=Here(), disk=Here())
-
-
-def in_virtual_time(work):
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(work)
 
 
 class Turns:
