@@ -207,7 +207,7 @@ def _refusal(driver: Driver, card: Card, known: list[Build], torch: Release) -> 
     if drivers := [build.oldest_driver for build in known if _serves(build, card)]:
         advice.append(f"upgrade NVIDIA's driver to {min(drivers)} or newer")
     for build in BUILDS:
-        if driver.major >= build.oldest_driver and _serves(build, card) and not build.exists_in(torch):
+        if driver.major >= build.oldest_driver and _serves(build, card):
             version = _shown(build.last or NEWEST)
             advice.append(
                 "take another PyTorch, which the engine was not tested with: speechhub engines install NAME "

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,7 @@ from speechhub.engine.cuda_faults import CUDA_FAULTS
         ((6, 2), "float16", True, False, False),
         ((6, 1), "float16", True, False, False),
         ((6, 0), "float16", False, False, False),
+        ((5, 3), "float16", True, False, False),
         ((5, 2), "float16", True, False, False),
         ((5, 0), "float16", True, False, False),
     ],
@@ -152,6 +154,29 @@ MESSAGES = [
         EngineDeviceError,
         "lacks libcublasLt.so.13",
     ),
+    *(
+        (f"{name}: cannot open shared object file", {}, EngineDeviceError, f"lacks {name}, a library")
+        for name in (
+            "libcudart.so.13",
+            "libcufft.so.12",
+            "libcurand.so.10",
+            "libcusparse.so.12",
+            "libcusolver.so.12",
+            "libcupti.so.13",
+        )
+    ),
+    (
+        "Library libcudnn_cnn.so.9 is not found. Library libcudnn.so.9 is not found",
+        {},
+        EngineDeviceError,
+        "lacks libcudnn_cnn.so.9, a library",
+    ),
+    *(
+        ("no kernel image is available", {"capability": capability}, EngineDeviceError, f"--build {build}.")
+        for capability, build in (((7, 5), "cu130"), ((7, 2), "cu126"))
+    ),
+    ("\nCUDA out of memory.\nTried", {}, EngineOutOfMemoryError, "(RuntimeError: "),
+    ("CUDA out of memory.", {}, EngineOutOfMemoryError, "(RuntimeError: CUDA out of memory)"),
     ("libnvJitLink.so.13 cannot be loaded", {}, EngineDeviceError, "lacks libnvJitLink.so.13"),
     ("libnvrtc.so.13: cannot open shared object file", {}, EngineDeviceError, "lacks libnvrtc.so.13"),
 ]
@@ -160,7 +185,8 @@ MESSAGES = [
 @pytest.mark.parametrize(("said", "known", "kind", "shown"), MESSAGES)
 def test_cudas_messages_have_a_cause_and_a_next_step(said, known, kind, shown):
     """As they come, and as the cause of what a library or an engine made of them."""
-    for error in (RuntimeError(said), _from(RuntimeError(said))):
+    fault = RuntimeError(said)
+    for error in (fault, _behind(fault, cause=True), _behind(fault, cause=False)):
         found = explain_cuda(error, engine="qwen-asr", device="cuda:0", **known)
 
         assert type(found) is kind
@@ -169,14 +195,11 @@ def test_cudas_messages_have_a_cause_and_a_next_step(said, known, kind, shown):
         assert "\n" not in found.message
 
 
-def _from(cause):
-    try:
-        try:
-            raise cause
-        except RuntimeError as error:
-            raise ValueError("cannot load") from error
-    except ValueError as error:
-        return error
+def _behind(fault, *, cause):
+    """Return an error that *fault* led to, as its cause or as what was being handled."""
+    error = ValueError("cannot load")
+    error.__cause__, error.__context__ = (fault, None) if cause else (None, fault)
+    return error
 
 
 def test_each_fault_has_an_example():
@@ -216,8 +239,36 @@ def test_a_card_is_remembered(tmp_path):
     assert KEY in first
     assert KEY in again
     assert "another" in again
-    assert card_key(card="GTX 1650", model="m", library="torch 2.14.0+cu126") not in again
+    for other in ({"card": "GTX 1660"}, {"model": "n"}, {"library": "torch 2.14.0+cu126"}):
+        assert (
+            card_key(**{"card": "GTX 1650", "model": "m", "library": "torch 2.13.0+cu126"} | other)
+            not in again
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["float32.json"]
+
+
+def test_cards_stay_known_when_their_file_goes(tmp_path):
+    """An operator may delete it while an engine runs; what is in it is sorted."""
+    cards = Float32Cards(tmp_path)
+    for key in ("c", "b", "a"):
+        (tmp_path / "float32.json").unlink(missing_ok=True)
+        cards.add(key)
+
+    assert json.loads((tmp_path / "float32.json").read_text()) == ["a", "b", "c"]
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    """What cannot be finished leaves the old one, and nothing beside it."""
+    Float32Cards(tmp_path).add("old")
+
+    def full(_, __):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "replace", full)
+    Float32Cards(tmp_path).add("new")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["float32.json"]
+    assert "new" not in Float32Cards(tmp_path)
 
 
 def test_without_a_folder_it_is_remembered_for_this_process():

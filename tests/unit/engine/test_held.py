@@ -9,13 +9,16 @@ from speechhub.engine import Held, LoadContext, may_hold, stamp_of
 
 @pytest.fixture
 def folder(tmp_path):
-    """A model's folder, with a folder in it, a link upwards, and a link to nowhere."""
+    """A model's folder, with a folder in it, and links: upwards, to a cache, to nowhere."""
     made = tmp_path / "model"
     (made / "part").mkdir(parents=True)
     (made / "a.bin").write_bytes(b"a")
     (made / "part" / "b.bin").write_bytes(b"b")
     (made / "part" / "up").symlink_to(made)
     (made / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "d.bin").write_bytes(b"d")
+    (made / "linked").symlink_to(tmp_path / "cache")
     return made
 
 
@@ -52,7 +55,7 @@ def replace(path):
 
 
 @pytest.mark.parametrize("change", [rewrite, grow, replace, lambda path: path.unlink()])
-@pytest.mark.parametrize("name", ["a.bin", "part/b.bin"])
+@pytest.mark.parametrize("name", ["a.bin", "part/b.bin", "linked/d.bin"])
 def test_changed_files_are_no_longer_those(folder, change, name):
     """By time, by size, by being another file under the name, by being gone; and what was held is let go."""
     held = Held()
@@ -70,6 +73,22 @@ def test_what_was_made_for_something_else_is_not_given(folder, how):
     held.keep(stamp_of(context(folder)), "weights")
 
     assert held.take(stamp_of(context(folder, **how))) is None
+
+
+def test_each_file_counts_once_and_under_its_name(folder):
+    """A link upwards is not followed, and a file that has another name is another one."""
+    before = stamp_of(context(folder))
+    assert len(before.files) == 3
+
+    (folder / "a.bin").rename(folder / "c.bin")
+
+    assert before != stamp_of(context(folder))
+
+
+@pytest.mark.parametrize(("one", "other"), [({"a": 1, "b": 2}, {"b": 2, "a": 1})])
+def test_the_order_of_options_does_not_count(one, other):
+    assert stamp_of(context(None, options=one)) == stamp_of(context(None, options=other))
+    assert stamp_of(context(None, options={"a": 1})) != stamp_of(context(None, options={"a": "1"}))
 
 
 def test_other_folders_count(folder, tmp_path):

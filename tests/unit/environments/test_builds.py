@@ -13,7 +13,7 @@ from speechhub.environments.builds import (
     fault_of,
     release_of,
 )
-from speechhub.environments.driver import read_driver
+from speechhub.environments.driver import NODES, read_driver
 from speechhub.errors import ConfigurationError
 from speechhub.gpu.values import GpuDevice
 
@@ -55,6 +55,7 @@ def driver(version, *cards):
         ("600.10", Card(name="GB20x", capability=(12, 1)), "cu130"),
         ("600.10", Card(name="to come", capability=(13, 0)), "cu130"),
         ("600.10", Card(name="B300", capability=(10, 3)), "cu130"),
+        ("580.65.06", Card(name="GB10x", capability=(12, 0)), "cu130"),
     ],
 )
 def test_driver_and_generation_decide(version, card, build):
@@ -114,9 +115,17 @@ def test_the_release_counts(torch, version, card, build):
 
 
 def test_an_old_card_and_a_pytorch_to_come():
-    """The last release that has the code is named."""
+    """The last release that has the code is named, and one of them."""
     with pytest.raises(ConfigurationError, match=r"--torch 2\.14\.0 --build cu126"):
         choose_build(driver("580.65", PASCAL), (2, 15))
+
+
+def test_a_new_card_and_an_old_pytorch():
+    """One build is named, the preferred one, and the newest release that was looked at."""
+    with pytest.raises(ConfigurationError, match=r"--torch 2\.14\.0 --build cu130, or install") as raised:
+        choose_build(driver("580.65", BLACKWELL), (2, 6))
+
+    assert "cu132" not in raised.value.message
 
 
 def test_a_pytorch_from_before_the_table():
@@ -168,11 +177,17 @@ def test_a_driver_that_does_not_tell_the_generation(cards):
         ("cu118", "580.65", PASCAL, ""),
         ("cpu", "580.65", PASCAL, ""),
         ("cu130", "580.65", UNTOLD, ""),
+        ("cu130", "driver", TURING, "cu130 needs NVIDIA's driver 580 or newer, and this is driver"),
     ],
 )
 def test_what_speaks_against_a_build_that_was_asked_for(name, version, card, fault):
     """It is installed all the same; what is not known here has no fault."""
     assert fault_of(name, driver(version, card)) == fault
+
+
+def test_the_first_card_speaks_against_a_build():
+    """The others are for engines on other devices."""
+    assert fault_of("cu130", driver("580.65", TURING, PASCAL)) == ""
 
 
 def test_without_a_driver_nothing_speaks_against_a_build():
@@ -256,7 +271,9 @@ def node(tmp_path):
     return path
 
 
-KERNELS_PAGE = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  {}  Wed Nov 30\nGCC version: 12.2.0\n"
+KERNELS_PAGE = (
+    "NVRM version: NVIDIA UNIX x86_64 Kernel Module (x86 64.0)  {}  Wed Nov 30\nGCC version: 12.2.0\n"
+)
 
 
 def test_the_drivers_library_tells_the_cards(tmp_path, node):
@@ -272,6 +289,16 @@ def test_the_drivers_library_tells_the_cards(tmp_path, node):
         cards=(Card(name="a card", capability=(12, 0)), Card(name="a card", capability=None)),
     )
     assert monitor.closed
+
+
+def test_the_first_card_tells_the_driver(tmp_path, node):
+    monitor = Monitor(device("580.65", "8.6"), device("570.26", "8.6"))
+
+    assert read_driver(monitor=lambda: monitor, nodes=[node]).version == "580.65"
+
+
+def test_nodes_of_linux_and_of_wsl_are_looked_for():
+    assert [str(path) for path in NODES] == ["/dev/nvidiactl", "/dev/dxg"]
 
 
 def test_a_page_of_the_kernel_alone_is_no_gpu(tmp_path):
