@@ -239,6 +239,8 @@ def test_what_is_kept_comes_back_where_it_was():
         ("Let's go. She's got it.", "Let us go. She has got it."),
         ("John's book, the dogs' food, rock 'n' roll", "John's book, the dogs' food, rock 'n' roll"),
         ("I'd say ain't", "I'd say ain't"),
+        ("we\u02bcll, we\uff07ll", "we will, we will"),
+        ("\u2019em, dogs\u2019 and it's", "\u2019em, dogs\u2019 and it is"),
         ("他说 we'll 走", "他说 we will 走"),
     ],
 )
@@ -325,6 +327,13 @@ def test_what_is_no_owner_is(word):
     """Or has, before what tells so."""
     assert expanded(f"{word}'s it") == f"{word} is it"
     assert expanded(f"{word}'s gone") == f"{word} has gone"
+
+
+@pytest.mark.parametrize(
+    "word", ["been", "got", "had", "become", "gone", "done", "taken", "made", "happened"]
+)
+def test_before_these_it_has(word):
+    assert expanded(f"it's {word}") == f"it has {word}"
 
 
 def test_other_languages_are_left_to_the_model():
