@@ -140,6 +140,8 @@ def test_traditional_characters_become_simplified():
     assert mine.spoken("The word 電腦.", "en") == "The word 电脑."
     assert mine.spoken("東京都", "ja") == "東京都"
     assert simplified("気象廳は東京です。", "en") == "気象廳は東京です。"
+    for kana in "カㇰｱ":
+        assert simplified(f"廳{kana}", "en") == f"廳{kana}"
     assert simplified("鮮の味", "zh") == "鲜の味"
     assert front({}, simplify=False).spoken("繁體１", "zh") == "繁體１"
 
@@ -149,7 +151,8 @@ def test_wide_letters_and_digits_get_their_usual_width():
     assert usual_width("ＡＢｃ１２３，好！（是）") == "ABc123，好！（是）"
     assert usual_width("１２：３０") == "12:30"
     assert usual_width("１．５％，＄３") == "1.5%，$3"
-    assert usual_width("－５度") == "-5度"
+    assert usual_width("－５度，１／２，１－２") == "-5度，1/2，1-2"
+    assert usual_width("１：好") == "1：好"
     assert usual_width("他说：１") == "他说：1"
 
 
@@ -239,6 +242,8 @@ def test_what_is_kept_comes_back_where_it_was():
         ("Let's go. She's got it.", "Let us go. She has got it."),
         ("John's book, the dogs' food, rock 'n' roll", "John's book, the dogs' food, rock 'n' roll"),
         ("I'd say ain't", "I'd say ain't"),
+        ("CAN'T, I'M. Can't. It's BEEN", "CAN NOT, I AM. Can not. It has BEEN"),
+        ("an outlet's and somewhat's", "an outlet's and somewhat's"),
         ("we\u02bcll, we\uff07ll", "we will, we will"),
         ("\u2019em, dogs\u2019 and it's", "\u2019em, dogs\u2019 and it is"),
         ("他说 we'll 走", "他说 we will 走"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from speechhub.engine import EngineLoadError
 
 _KANA: Final = re.compile(r"[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
-_WIDE: Final = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＄]|(?<=[0-9０-９])[．：／－](?=[0-9０-９])|－(?=[0-9０-９])")  # noqa: RUF001
+_WIDE: Final = re.compile(r"[０-９Ａ-Ｚａ-ｚ％＄]|(?<=[0-9０-９])[．：／](?=[0-9０-９])|－(?=[0-9０-９])")  # noqa: RUF001
 _OFFSET: Final = 0xFEE0
 """From a character of usual width to the wide one. Source: The Unicode Standard, section 18.5."""
 

@@ -44,5 +44,5 @@ def _is(found: re.Match[str]) -> str:
 
 
 def _like(model: str, word: str) -> str:
-    """Return *word* in capitals if *model* is in them; a single capital begins a sentence."""
-    return word.upper() if (model.isupper() and len(model) > 1) or (model == "N") else word
+    """Return *word* in capitals if *model* is in them."""
+    return word.upper() if model.isupper() else word
