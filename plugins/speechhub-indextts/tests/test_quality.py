@@ -76,6 +76,27 @@ def test_long_silences_are_shortened():
     assert with_short_silences(sound(0.001), RATE, longest_s=1.0).size == 22
 
 
+@pytest.mark.parametrize(
+    ("speech", "level", "silent"),
+    [(0.212, 0.0034, True), (0.212, 0.0053, False), (0.002, 0.0015, True), (0.002, 0.002, False)],
+)
+def test_silence_is_told_by_its_level(speech, level, silent):
+    """34 dB below a voice, and -55 dBFS in any case; a voice may speak for a fifth of the time."""
+    loud, soft = (np.resize(np.array([it, -it], np.float32), RATE) for it in (speech, level))
+    samples = joined(loud[: 10 * FRAME], soft[: 40 * FRAME])
+
+    assert silences(samples, RATE) == ([(10, 50)] if silent else [])
+
+
+def test_a_pause_counts_as_long_as_it_was_meant_to_be():
+    """Before the speech is made slower again."""
+    pausing = joined(sound(0.5), silence(1.4), sound(0.5))
+
+    assert fault_s(pausing, "十个字十个字十个字十", sample_rate=RATE, speed=2.0) == pytest.approx(
+        1.3, abs=0.05
+    )
+
+
 class Attempts:
     """A generation that says what it is told to, one after the other."""
 
