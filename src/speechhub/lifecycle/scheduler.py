@@ -292,7 +292,7 @@ class Scheduler:
                 yield from self._not_freed(it, error)
 
     def _not_freed(self, it: Target, error: SpeechhubError) -> Iterator[Effect]:
-        """Send away who waits for a device whose memory is not proved free: nobody knows when it will be.
+        """Send away who waits for a device whose memory is not proved free, which may never be.
 
         A target that leaves it needs nothing of it, and may leave it because its driver is gone. The proof is
         owed to one that stays.
@@ -326,7 +326,7 @@ class Scheduler:
         yield Move(target=it.name, placement=it.placement)
 
     def _device_lost(self, it: Target, error: SpeechhubError, now: float) -> Iterator[Effect]:
-        """Leave a target alone for a while whose device is lost at every call, whoever calls."""
+        """Leave a target alone for a while whose device is lost at every call, of any client."""
         it.losses += 1
         if it.losses >= MOST_LOSSES:
             it.breaker.fail(error, now)

@@ -45,7 +45,7 @@ _CONSTANTS: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""Names out of CUDA's headers: nobody says them, so that they count anywhere but in quotation marks."""
+"""Names out of CUDA's headers: people do not say them, so that they count anywhere but in quotation marks."""
 _QUOTED: Final = re.compile(r"(?<!\w)(['\"]).*\1", re.DOTALL)
 _NO_FAULT: Final = re.compile(
     r"""

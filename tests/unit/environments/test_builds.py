@@ -122,7 +122,7 @@ def test_an_old_card_and_a_pytorch_to_come():
 
 def test_a_new_card_and_an_old_pytorch():
     """One build is named, the preferred one, and the newest release that was looked at."""
-    with pytest.raises(ConfigurationError, match=r"--torch 2\.14\.0 --build cu130, or install") as raised:
+    with pytest.raises(ConfigurationError, match=r"--torch 2\.14\.0 --build cu130; or use") as raised:
         choose_build(driver("580.65", BLACKWELL), (2, 6))
 
     assert "cu132" not in raised.value.message
