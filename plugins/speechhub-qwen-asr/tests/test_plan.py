@@ -1,12 +1,7 @@
-"""How a GPU is suited: wishes, edges, and what a card is remembered by; see test_gpu.py for the table."""
+"""How a GPU is suited: wishes and edges; see test_gpu.py for the table."""
 
 import pytest
-import torch
 
-from speechhub.engine import Float32Cards, LoadContext
-from speechhub_qwen_asr import fitting
-from speechhub_qwen_asr.fitting import fit
-from speechhub_qwen_asr.settings import QwenAsrSettings
 from speechhub_qwen_asr.suited import CLIP_BYTES, MARGIN_BYTES, Gpu, suit_gpu
 
 GB = 10**9
@@ -40,24 +35,3 @@ def test_the_aligner_stays_away_where_it_is_wished_to():
 def test_a_clip_takes_what_the_page_says():
     """docs/engines/qwen3-asr.md has the sum."""
     assert suited(AMPERE, aligner_bytes=0).needed_bytes == GB + 4 * 165_000_000
-
-
-@pytest.fixture
-def meet(monkeypatch):
-    monkeypatch.setattr(fitting, "meet", lambda _: Gpu(name="a card", capability=AMPERE, free_bytes=9 * GB))
-
-
-def test_a_card_is_remembered_by_name_model_and_library(meet):
-    found = fit(
-        LoadContext(model="mine", model_dir=None, device="cuda:0"), QwenAsrSettings(), Float32Cards(None)
-    )
-
-    assert found.key == f"a card | mine | torch {torch.__version__}"
-
-
-def test_an_operators_wishes_reach_the_plan(meet):
-    settings = QwenAsrSettings(dtype="float16", attention="eager")
-
-    found = fit(LoadContext(model="mine", model_dir=None, device="cuda:0"), settings, Float32Cards(None))
-
-    assert (found.settings.dtype, found.settings.attention) == ("float16", "eager")

@@ -13,7 +13,7 @@ from speechhub_qwen_asr.loops import find_loop
 from speechhub_qwen_asr.recognizer import Deltas, budget
 from speechhub_qwen_asr.sentences import split_into_sentences
 from speechhub_qwen_asr.sound import find_sound
-from speechhub_qwen_asr.tags import without_tags
+from speechhub_qwen_asr.tags import certain_part, without_tags
 
 
 def units(*texts):
@@ -97,6 +97,12 @@ def test_segments_are_sentences():
         ([4, 5, *[6, 5] * 13], 3),  # But, but, but, …
         ([3, 2] * 11, None),
         ([*[7, 8] * 10], None),
+        ([7] * 23, None),
+        ([2, 3, 4, 5] * 6, 4),
+        ([5, *[2, 3, 4, 5] * 6], 4),
+        ([*range(90, 100), *[1, 2, 3, 4, 5] * 5], None),
+        ([*range(40)] * 6, 40),
+        ([*range(41)] * 6, None),
         (list(range(100)), None),
         ([], None),
     ],
@@ -165,12 +171,22 @@ def test_deltas_wait_for_whole_characters():
         ("Hello. language Chinese<asr_text>你好。", "Hello. 你好。"),
         ("Hello.language Chinese<asr_text>你好。<asr_text>", "Hello.你好。"),
         ("language None<asr_text>", ""),
+        ("language <asr_text>Hm.", "Hm."),
         ("The language is Chinese.", "The language is Chinese."),
         ("slanguage Dutch<asr_text>x", "slanguage Dutchx"),
     ],
 )
 def test_marks_are_no_text(text, plain):
     assert without_tags(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "certain"),
+    [("A lang", "A "), ("A slang", "A slang"), ("A language Du", "A "), ("slanguage Du", "slanguage Du")],
+)
+def test_a_mark_begins_a_word(text, certain):
+    """What ends in the same letters need not wait."""
+    assert certain_part(text) == certain
 
 
 @pytest.mark.parametrize("tagged", [False, True])
