@@ -167,24 +167,6 @@ def test_bfloat16_and_eager_attention_work(checkpoints):
     assert transcribe(engine).text == TEXT
 
 
-@pytest.mark.parametrize(
-    ("wanted", "device", "free_gb", "expected"),
-    [
-        ("auto", "cpu", 0, "cpu"),
-        ("auto", "cuda:0", 3.5, "cpu"),  # what a GPU of 4 GB has
-        ("auto", "cuda:0", 7.5, "cuda:0"),
-        ("cpu", "cuda:0", 7.5, "cpu"),
-    ],
-)
-def test_the_aligner_goes_where_there_is_room(wanted, device, free_gb, expected):
-    """Beside the 0.6B model, whose weights are 1.9 GB as the aligner's, on a GPU that holds both."""
-    chosen = devices.choose_aligner_device(
-        wanted, device, free_bytes=int(free_gb * 1e9), weights_bytes=3_720_000_000
-    )
-
-    assert chosen == expected
-
-
 def test_what_is_held_is_told_of_gpus_alone(monkeypatch):
     """Model and aligner may share one, and then it counts once; of the CPU's memory PyTorch has no books."""
     monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:0": 5, "cuda:1": 7}.__getitem__)

@@ -92,7 +92,7 @@ def test_prepared_weights_suit_the_device(card, folder, monkeypatch):
 def waiting(monkeypatch, folder):
     """Prepare, with nothing read; return what `load` would get, if it was told *then*."""
     asr = SimpleNamespace(forced_aligner=None, model=SimpleNamespace(parameters=list))
-    monkeypatch.setattr(prepared, "read_model", lambda *_: SimpleNamespace(asr=asr))
+    monkeypatch.setattr(prepared, "read_model", lambda *_: asr)
 
     def prepare(then=None, change=lambda: None, **now):
         held = Held()

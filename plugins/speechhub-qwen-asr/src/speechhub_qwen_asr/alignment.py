@@ -75,7 +75,7 @@ def spread(times: Sequence[tuple[float, float]], sound_end_s: float) -> list[tup
             if step_s > 0:
                 for number in range(last - place):
                     spaced[place + number] = (start_s + number * step_s, start_s + (number + 1) * step_s)
-        place = max(last, place + 1)
+        place = last + 1
     return spaced
 
 

@@ -1,4 +1,7 @@
-"""What suits a device: arithmetic, attention, and where the aligner goes."""
+"""What suits a device: arithmetic and attention, where `fit` has not decided them.
+
+That is the CPU, and a GPU that has the aligner of a model on the CPU.
+"""
 
 import importlib.util
 from collections.abc import Iterable
@@ -9,8 +12,6 @@ import torch
 
 from speechhub.engine import DeviceMemory, arithmetic_of
 
-AT_WORK_BYTES: Final = 1_100_000_000
-"""What decoding and aligning take beside the weights: a batch of 4 clips of 30 s, and CUDA itself."""
 _CPU_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16"})
 
 
@@ -37,27 +38,6 @@ def choose_attention(wanted: str, device: str, dtype: torch.dtype) -> str:
         and arithmetic_of(torch.cuda.get_device_capability(device)).flash_attention
     )
     return "flash_attention_2" if can else "sdpa"
-
-
-def choose_aligner_device(wanted: str, device: str, *, free_bytes: int, weights_bytes: int) -> str:
-    """Return where the aligner runs: beside the model if both fit.
-
-    Args:
-        wanted: The operator's wish; ``auto`` leaves it to us.
-        device: Of the model.
-        free_bytes: Free on that device before anything is loaded.
-        weights_bytes: Of model and aligner together.
-    """
-    if wanted != "auto":
-        return wanted
-    if device == "cpu" or free_bytes < weights_bytes + AT_WORK_BYTES:
-        return "cpu"
-    return device
-
-
-def free_bytes(device: str) -> int:
-    """Return the free memory of a GPU; 0 for the CPU, where nobody asks."""
-    return int(torch.cuda.mem_get_info(device)[0]) if device.startswith("cuda") else 0
 
 
 def held_memory(devices: Iterable[str]) -> DeviceMemory | None:

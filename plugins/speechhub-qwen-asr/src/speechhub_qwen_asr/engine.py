@@ -25,7 +25,7 @@ from speechhub_qwen_asr.ears import Ears
 from speechhub_qwen_asr.fitting import explained, fit
 from speechhub_qwen_asr.generation import Wish
 from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, UNSPACED, code_of
-from speechhub_qwen_asr.model import Loaded, held_memory, load_model, set_threads
+from speechhub_qwen_asr.model import held_memory, load_model, set_threads
 from speechhub_qwen_asr.prepared import prepare_model, stamp_of_model
 from speechhub_qwen_asr.recognizer import SAMPLE_RATE, Clip, Deltas, Heard, Recognizer
 from speechhub_qwen_asr.sentences import split_into_sentences
@@ -41,7 +41,7 @@ class QwenAsrEngine(SttEngine):
     """Qwen3-ASR on PyTorch."""
 
     def __init__(self) -> None:
-        self._held: Held[Loaded] = Held()
+        self._held: Held[Any] = Held()
 
     def prepare(self, context: LoadContext) -> None:
         """Read the weights into the host's memory, if there is room; the imports are done already."""

@@ -1,7 +1,6 @@
 """Loading: from a folder to a model that is ready to listen."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +33,6 @@ MAX_THREADS = 8
 """Most CPU threads to take unasked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A model in the host's memory, ready but for its device."""
-
-    asr: Any
-    """A ``Qwen3ASRModel`` with its hooks; with the aligner, if there is one."""
-    weights_bytes: int
-    """Of model and aligner together, in their files."""
-
-
 class Folders:
     """The files of a model, and of its aligner if there is one: looked at, and not read yet."""
 
@@ -63,12 +52,12 @@ class Folders:
         return self.model.size_bytes + (self.aligner.size_bytes if self.aligner else 0)
 
 
-def load_model(context: LoadContext, settings: QwenAsrSettings, held: Loaded | None = None) -> Any:
+def load_model(context: LoadContext, settings: QwenAsrSettings, held: Any = None) -> Any:
     """Return a ``Qwen3ASRModel`` with its hooks, on its device; the aligner too, if there is one.
 
     Args:
         context: Of `load`.
-        settings: The operator's options.
+        settings: The operator's options; on a GPU, as `fit` decided.
         held: What `read_model` made in `prepare`; None reads it now.
 
     Raises:
@@ -76,15 +65,9 @@ def load_model(context: LoadContext, settings: QwenAsrSettings, held: Loaded | N
     """
     set_threads(context.threads)
     device = context.device
-    if held is None:
-        folders = Folders(context, settings)
-        aligner_device = _aligner_device(folders.size_bytes, folders.aligner, device, settings)
-        keywords = _keywords(device, settings), _keywords(aligner_device, settings)
-        asr = read_model(context, folders, *keywords).asr
-    else:
-        asr = held.asr
-        aligner_device = _aligner_device(held.weights_bytes, asr.forced_aligner, device, settings)
-        keywords = _keywords(device, settings), _keywords(aligner_device, settings)
+    aligner_device = "cpu" if settings.aligner_device == "auto" else settings.aligner_device
+    keywords = _keywords(device, settings), _keywords(aligner_device, settings)
+    asr = read_model(context, Folders(context, settings), *keywords) if held is None else held
     try:
         asr.model.to(device)
         suit(asr.model, **keywords[0])
@@ -100,8 +83,8 @@ def load_model(context: LoadContext, settings: QwenAsrSettings, held: Loaded | N
 
 def read_model(
     context: LoadContext, folders: Folders, keywords: dict[str, Any], aligner_keywords: dict[str, Any]
-) -> Loaded:
-    """Read all weights into the host's memory.
+) -> Any:
+    """Return a ``Qwen3ASRModel`` with its hooks, in the host's memory; with the aligner, if there is one.
 
     Args:
         context: Of `prepare` or of `load`.
@@ -133,7 +116,7 @@ def read_model(
     _check(checkpoint, asr.model)
     if aligner is not None:
         _check(aligner, asr.forced_aligner.model)
-    return Loaded(asr=asr, weights_bytes=folders.size_bytes)
+    return asr
 
 
 def held_memory(asr: Any) -> DeviceMemory | None:
@@ -153,17 +136,6 @@ def aligner_folder(context: LoadContext, settings: QwenAsrSettings) -> Path | No
 def set_threads(threads: int) -> None:
     """Have PyTorch use so many CPU threads in the thread that calls; 0 is all cores, up to a limit."""
     torch.set_num_threads(threads or min(MAX_THREADS, len(os.sched_getaffinity(0))))
-
-
-def _aligner_device(
-    weights_bytes: int, aligner: object | None, device: str, settings: QwenAsrSettings
-) -> str:
-    return devices.choose_aligner_device(
-        settings.aligner_device,
-        device,
-        free_bytes=devices.free_bytes(device) if aligner is not None else 0,
-        weights_bytes=weights_bytes,
-    )
 
 
 def _keywords(device: str, settings: QwenAsrSettings) -> dict[str, Any]:

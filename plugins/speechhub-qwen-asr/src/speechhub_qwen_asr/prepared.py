@@ -10,13 +10,13 @@ from typing import Any, Final
 import torch
 
 from speechhub.engine import Held, LoadContext, Stamp, may_hold, stamp_of
-from speechhub_qwen_asr.model import Folders, Loaded, aligner_folder, read_model, set_threads
+from speechhub_qwen_asr.model import Folders, aligner_folder, read_model, set_threads
 from speechhub_qwen_asr.settings import QwenAsrSettings
 
 PAGE: Final = 4096
 
 
-def prepare_model(context: LoadContext, settings: QwenAsrSettings, held: Held[Loaded]) -> None:
+def prepare_model(context: LoadContext, settings: QwenAsrSettings, held: Held[Any]) -> None:
     """Put the weights into *held*, if there is room for them.
 
     Raises:
@@ -34,11 +34,11 @@ def prepare_model(context: LoadContext, settings: QwenAsrSettings, held: Held[Lo
         "use_safetensors": True,
         "attn_implementation": "sdpa" if settings.attention == "auto" else settings.attention,
     }
-    loaded = read_model(context, folders, keywords, keywords)
-    aligner = loaded.asr.forced_aligner
-    for model in (loaded.asr.model, *([aligner.model] if aligner is not None else [])):
+    asr = read_model(context, folders, keywords, keywords)
+    aligner = asr.forced_aligner
+    for model in (asr.model, *([aligner.model] if aligner is not None else [])):
         touch(model)
-    held.keep(stamp, loaded)
+    held.keep(stamp, asr)
 
 
 def stamp_of_model(context: LoadContext, settings: QwenAsrSettings) -> Stamp:
