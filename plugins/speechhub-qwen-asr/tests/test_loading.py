@@ -184,3 +184,13 @@ def test_attention_and_arithmetic_suit_the_device():
     assert devices.choose_attention("eager", "cuda:0", torch.float16) == "eager"
     assert devices.choose_dtype("float16", "cpu") is torch.float16
     assert devices.choose_dtype("auto", "cpu") in {torch.bfloat16, torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("flag", "dtype"),
+    [("avx512_bf16", torch.bfloat16), ("amx_bf16", torch.bfloat16), ("avx2", torch.float32)],
+)
+def test_cpus_with_16_bits_take_them(monkeypatch, flag, dtype):
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: {"sse2", flag})
+
+    assert devices.choose_dtype("auto", "cpu") is dtype

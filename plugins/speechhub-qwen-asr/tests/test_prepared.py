@@ -162,3 +162,27 @@ def test_broken_files_are_told_in_preparation(folder):
 
     with pytest.raises(EngineLoadError, match=r"config\.json"):
         QwenAsrEngine().prepare(context(folder, room=ROOM))
+
+
+@pytest.mark.parametrize(
+    ("options", "read"),
+    [
+        ({}, ("auto", "sdpa")),
+        ({"dtype": "float16", "attention": "eager"}, (torch.float16, "eager")),
+    ],
+)
+def test_weights_are_read_as_wished(waiting, monkeypatch, options, read):
+    """What is left to us is decided in `load`: until then they are as their files have them."""
+    seen, made = [], prepared.read_model
+    monkeypatch.setattr(prepared, "read_model", lambda *args: seen.append(args[2]) or made(*args))
+    waiting(**options)
+
+    assert seen == [{"dtype": read[0], "use_safetensors": True, "attn_implementation": read[1]}]
+
+
+def test_without_a_folder_nothing_waits():
+    """The load then says what is wrong."""
+    held = Held()
+    prepared.prepare_model(context(None, room=ROOM), QwenAsrSettings(), held)
+
+    assert held._kept is None
