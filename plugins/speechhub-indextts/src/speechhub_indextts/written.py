@@ -85,7 +85,7 @@ def _score(found: re.Match[str]) -> str:
 
 
 def _unit(units: dict[str, str], form: str) -> Rule:
-    names = "|".join(sorted(map(re.escape, units), key=len, reverse=True))
+    names = "|".join(map(re.escape, units))
     pattern = re.compile(rf"(?:(?<=\d)\s*|(?<![A-Za-z0-9/.-]))({names})(?![A-Za-z0-9/²])")
     return pattern, lambda found: form.format(units[found[1]])
 
@@ -101,10 +101,10 @@ CHINESE: Final[tuple[Rule, ...]] = (
         ),
         _telephone,
     ),
-    (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\d)"), _dotted),
+    (re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}"), _dotted),
     (re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])"), lambda found: found[0].replace(",", "")),
     (re.compile(rf"(?<![\d.:]){_NUMBER}(?:\s*[-+×÷]\s*{_NUMBER})+\s*=(?:\s*-?{_NUMBER})?"), _sum),  # noqa: RUF001
-    (re.compile(r"(比分(?:是|为)?\s*)(\d+)\s*[-:：]\s*(\d+)(?!\d)"), _score),  # noqa: RUF001
+    (re.compile(r"(比分(?:是|为)?\s*)(\d+)\s*[-:：]\s*(\d+)"), _score),  # noqa: RUF001
     (
         re.compile(
             rf"(?<![\dA-Za-z.:/-])({_WITH_UNIT})\s*[-–—~～]\s*({_WITH_UNIT})"  # noqa: RUF001
