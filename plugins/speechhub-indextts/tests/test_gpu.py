@@ -1,9 +1,8 @@
-"""Arithmetic and memory on pretended GPUs, and half precision that goes wrong; there is no GPU here."""
+"""Arithmetic and memory on pretended GPUs; there is no GPU here."""
 
 import dataclasses
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,16 +12,13 @@ from speechhub.engine import (
     EngineOutOfMemoryError,
     LoadContext,
 )
-from speechhub_indextts import loading
 from speechhub_indextts.checkpoint import Generation as Number
 from speechhub_indextts.economy import PACES, STEPS, Effort, at_work_bytes
 from speechhub_indextts.engine import IndexTtsEngine
-from speechhub_indextts.gpu import Gpu, explained, meet, spared, wanted_effort
-from speechhub_indextts.loading import load_soundly
+from speechhub_indextts.gpu import Gpu, explained, key_of, meet, spared, wanted_effort
 from speechhub_indextts.packages import torch
 from speechhub_indextts.placement import MARGIN_BYTES, RUNTIME_BYTES, Placement, Sizes, plan
 from speechhub_indextts.settings import IndexTtsSettings
-from speechhub_indextts.soundness import NotNumbersError, halve_vocoder, watched
 
 GB = 10**9
 V2 = Sizes(
@@ -72,6 +68,7 @@ def test_a_card_that_is_slow_in_16_bits_and_has_no_room_for_float32():
 
     assert (roomy.half, roomy.analysis) == (False, "cpu")
     assert (tight.half, tight.analysis) == (True, "device")
+    assert planned(24, capability=(6, 1), dtype="half").half
 
 
 FIFTEEN, BEAM, VOCODER, EIGHT = (name for name, _ in STEPS)
@@ -149,6 +146,20 @@ def test_a_margin_is_left():
     assert (exact.steps, less.steps) == ((), ("segments of 15 s",))
 
 
+def test_the_emotion_model_goes_where_it_fits_or_is_wanted():
+    """To the last byte; one that was left out takes nothing."""
+    whole, without = planned(24), plan(dataclasses.replace(V2, feeling=0), device="cuda:0", memory_bytes=None)
+    exact, less = (
+        plan(V2, device="cuda:0", memory_bytes=whole.needed_bytes + MARGIN_BYTES - taken) for taken in (0, 1)
+    )
+
+    assert (exact.feeling_device, less.feeling_device) == ("cuda:0", "cpu")
+    assert (without.feeling_device, without.needed_bytes) == ("cpu", less.needed_bytes)
+    for wish in ("cuda:0", "cuda:1"):
+        assert planned(4, feeling_device=wish).feeling_device == wish
+        assert planned(4, feeling_device=wish).needed_bytes > planned(4).needed_bytes
+
+
 def test_what_an_operator_wants_counts():
     """More beams and longer segments take more, and shorter ones are never made longer."""
     pace = PACES["2"]
@@ -159,6 +170,7 @@ def test_what_an_operator_wants_counts():
     short = wanted_effort(IndexTtsSettings(max_mel_tokens=500), "2")
     assert planned(3.5, effort=short).effort.segment_s == 10
     assert planned(24).effort == wanted_effort(IndexTtsSettings(), "2")
+    assert wanted_effort(IndexTtsSettings(max_mel_tokens=500), "2.5").segment_s == 20
 
 
 def test_what_is_given_up_becomes_options():
@@ -172,12 +184,14 @@ def test_what_is_given_up_becomes_options():
     assert (found.num_beams, found.segment_tokens, found.max_mel_tokens) == (1, 60, 750)
     found = spared(IndexTtsSettings(segment_tokens=20, max_mel_tokens=200), tight, "2.5")
     assert (found.segment_tokens, found.max_mel_tokens) == (20, 200)
+    found = spared(IndexTtsSettings(), tight, "2.5")
+    assert (found.segment_tokens, found.max_mel_tokens) == (30, 375)
     settings = IndexTtsSettings()
     assert spared(settings, dataclasses.replace(tight, steps=()), "2") is settings
 
 
-def context(tmp_path=None, **fields):
-    return LoadContext(model="indextts-2", model_dir=None, device="cuda:0", work_dir=tmp_path, **fields)
+def context(**fields):
+    return LoadContext(model="indextts-2", model_dir=None, device="cuda:0", **fields)
 
 
 @pytest.fixture
@@ -185,15 +199,15 @@ def card(monkeypatch):
     """Pretend a GPU whose tensors are on the CPU."""
 
     def pretend(capability=(7, 5), free=3_400_000_000):
-        ones = torch.ones
+        ones, emptied = torch.ones, []
 
         def on_the_cpu(*size, device):
             assert device == "cuda:0"
             return ones(*size)
 
         monkeypatch.setattr(torch, "ones", on_the_cpu)
-        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 4 * GB))
+        monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(free))
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (sum(emptied[:1]), 4 * GB))
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a card")
 
@@ -213,10 +227,19 @@ def test_the_context_of_cuda_is_measured(card):
     assert meet(context(memory_bytes=3_300_000_000)).runtime_bytes == 0
 
 
+def test_a_card_is_remembered_with_model_and_library(card):
+    """Another of any of them gets another chance."""
+    card()
+
+    assert key_of(context()) == f"a card | indextts-2 | torch {torch.__version__}"
+
+
 @pytest.mark.parametrize(
     ("said", "kind", "shown"),
     [
         ("no kernel image is available", EngineDeviceError, "engines install indextts --build cu126"),
+        ("no kernel image is available", EngineDeviceError, "a card (compute capability 6.1)"),
+        ("Torch not compiled with CUDA enabled", EngineDeviceError, "cannot use cuda:0."),
         ("CUDA out of memory", EngineOutOfMemoryError, '[engines.indextts] device = "cpu"'),
         ("Torch not compiled with CUDA enabled", EngineDeviceError, "engines install indextts."),
     ],
@@ -229,6 +252,20 @@ def test_cudas_errors_are_explained(card, said, kind, shown):
         raise RuntimeError(said)
 
     assert shown in raised.value.message
+    assert isinstance(raised.value.__cause__, RuntimeError)
+
+
+def test_a_context_that_cannot_be_made_is_explained(card, monkeypatch):
+    """When the card is met, which is the first that is asked of it."""
+    card()
+    monkeypatch.setattr(torch, "ones", fail_of_memory)
+
+    with pytest.raises(EngineOutOfMemoryError):
+        meet(context())
+
+
+def fail_of_memory(*_size, **_options):
+    raise RuntimeError("CUDA out of memory")
 
 
 def test_other_errors_pass():
@@ -243,170 +280,6 @@ def test_a_gpu_that_is_not_there_is_explained(checkpoints):
 
     with pytest.raises(EngineDeviceError, match=r"cannot use cuda:0\. Install .* engines install indextts"):
         engine.load(LoadContext(model="indextts-2", model_dir=checkpoints("2"), device="cuda:0"))
-
-
-class Speaker:
-    """An engine that computes no numbers with some of its options."""
-
-    def __init__(self, *, fails, refuses=False):
-        self.fails, self.refuses = fails, refuses
-        self.loads = []
-        self.is_half = False
-
-    def bring_up(self, _context, settings):
-        if self.refuses and settings.dtype == "float32":
-            raise EngineLoadError("cuda:0 has 3.40 GB free")
-        self.loads.append(settings.dtype)
-        self.is_half = settings.dtype != "float32"
-
-    def take_down(self):
-        self.loads.append("down")
-
-    def warm_up(self):
-        if self.loads[-1] in self.fails:
-            raise NotNumbersError("GPT")
-
-
-@pytest.fixture
-def work_dir(monkeypatch, tmp_path, card):
-    card()
-    monkeypatch.setattr(loading, "free_cached", lambda _: None)
-    return tmp_path
-
-
-def test_half_precision_that_works_stays(work_dir):
-    """It is loaded once."""
-    engine = Speaker(fails=())
-    remark = load_soundly(engine, context(work_dir), IndexTtsSettings())
-
-    assert (engine.loads, remark) == (["auto"], "")
-    assert list(work_dir.iterdir()) == []
-
-
-def test_half_precision_that_goes_wrong_becomes_float32(work_dir, caplog):
-    """Once; the next load begins with it, unless the operator wants it otherwise."""
-    first, second, third = (Speaker(fails=("auto",)) for _ in range(3))
-    remarks = [
-        load_soundly(first, context(work_dir), IndexTtsSettings()),
-        load_soundly(second, context(work_dir), IndexTtsSettings()),
-        load_soundly(third, context(work_dir), IndexTtsSettings(dtype="half")),
-    ]
-
-    assert first.loads == ["auto", "down", "float32"]
-    assert second.loads == ["float32"]
-    assert third.loads == ["half"]
-    assert remarks == [loading.IN_FLOAT32, loading.IN_FLOAT32, ""]
-    assert "the GPT computes no numbers in half precision here" in caplog.text
-    assert "before: float32" in caplog.text
-
-
-def test_no_room_for_float32(work_dir):
-    """The message says both, and nothing is remembered."""
-    engine = Speaker(fails=("auto",), refuses=True)
-
-    with pytest.raises(EngineLoadError, match=r"no numbers in half .* and in float32: cuda:0 has 3\.40 GB"):
-        load_soundly(engine, context(work_dir), IndexTtsSettings())
-    assert not list(work_dir.iterdir())
-
-
-@pytest.mark.parametrize(("dtype", "said"), [("auto", "whatever is tried"), ("float32", "in float32 either")])
-def test_a_model_that_never_computes_numbers_is_damaged(work_dir, dtype, said):
-    """Nothing is remembered of the card."""
-    engine = Speaker(fails=("auto", "float32"))
-
-    with pytest.raises(EngineLoadError, match=said):
-        load_soundly(engine, context(work_dir), IndexTtsSettings(dtype=dtype))
-    assert not list(work_dir.iterdir())
-
-
-def test_on_the_cpu_nothing_is_spoken_at_load():
-    """It takes long there, and float32 is what it computes in."""
-    engine = Speaker(fails=("auto",))
-    load_soundly(engine, LoadContext(model="indextts-2", model_dir=None), IndexTtsSettings())
-
-    assert engine.loads == ["auto"]
-
-
-@pytest.mark.parametrize("generation", ["2", "2.5"])
-def test_real_models_are_looked_at(load, generation):
-    """Scores that are no numbers are found before they are drawn from, and samples before they are heard."""
-    engine = load(generation)
-    engine.warm_up()
-
-    tts = engine._generation._tts
-    for module, name in ((tts.bigvgan, "vocoder"), (tts.gpt.inference_model, "GPT")):
-        parameter = next(it for it in module.parameters() if it.dim() > 1)
-        parameter.data[:] = float("nan")
-        with pytest.raises(NotNumbersError, match=name):
-            engine.warm_up()
-    assert not tts.bigvgan._forward_hooks
-    engine.close()
-
-
-def test_a_look_takes_whatever_models_return():
-    """A tensor, or what has scores."""
-    gpt = torch.nn.Identity()
-    tts = SimpleNamespace(gpt=SimpleNamespace(inference_model=gpt), bigvgan=torch.nn.Identity())
-
-    with watched(tts):
-        gpt(SimpleNamespace(logits=torch.zeros(2)))
-        with pytest.raises(NotNumbersError, match="GPT"):
-            gpt(SimpleNamespace(logits=torch.tensor([1.0, float("inf")])))
-    gpt(SimpleNamespace(logits=torch.tensor([float("nan")])))
-
-
-@pytest.mark.parametrize("generation", ["2", "2.5"])
-def test_a_vocoder_in_half_precision_says_nearly_the_same(load, generation):
-    """Between spectrogram and samples in float32."""
-    engine = load(generation)
-    vocoder = engine._generation._tts.bigvgan
-    mel = torch.randn(1, vocoder.h.num_mels if hasattr(vocoder, "h") else 80, 20)
-    with torch.no_grad():
-        wanted = vocoder(mel)
-        halve_vocoder(vocoder)
-        heard = vocoder(mel)
-
-    assert heard.dtype is torch.float32
-    assert next(vocoder.parameters()).dtype is torch.float16
-    assert torch.allclose(heard, wanted, atol=0.02)
-    engine.close()
-
-
-@pytest.mark.parametrize("effort", [Effort(), Effort(vocoder_half=True)])
-@pytest.mark.parametrize("generation", ["2", "2.5"])
-def test_a_plan_with_half_precision_is_carried_out(load, generation, effort, monkeypatch):
-    """By stages, as on a small GPU, but all of it on the CPU."""
-    placement = Placement(
-        device="cpu", half=True, half_name="float16", analysis="cpu", feeling_device="cpu", effort=effort
-    )
-    monkeypatch.setattr("speechhub_indextts.engine.place", lambda *_: placement)
-    monkeypatch.setattr(Placement, "by_stages", True)
-
-    engine = load(generation)
-    tts = engine._generation._tts
-
-    assert tts.dtype is torch.float16
-    assert next(tts.gpt.parameters()).dtype is torch.float16
-    assert next(tts.bigvgan.parameters()).dtype is (torch.float16 if effort.vocoder_half else torch.float32)
-    assert engine.is_half
-    engine.close()
-
-
-def test_the_newer_generation_takes_the_half_that_suits_the_card():
-    """Its package knows bfloat16 alone."""
-    from speechhub_indextts.generation25 import _gpt_in
-    from speechhub_indextts.packages import indextts25
-
-    kind = indextts25.infer_v2_5.UnifiedVoice
-    gpt = kind.__new__(kind)
-    torch.nn.Module.__init__(gpt)
-    gpt.layer = torch.nn.Linear(1, 1)
-
-    with _gpt_in(torch.float16):
-        gpt.bfloat16()
-    assert gpt.layer.weight.dtype is torch.float16
-    gpt.bfloat16()
-    assert gpt.layer.weight.dtype is torch.bfloat16
 
 
 def test_generations_have_a_pace():

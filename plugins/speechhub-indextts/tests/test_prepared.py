@@ -82,7 +82,12 @@ def test_load_takes_what_was_prepared(card, checkpoints, load, generation, monke
 @pytest.fixture
 def waiting(monkeypatch, checkpoints):
     """Prepare, with nothing built; return whether `load` would get it, if it was told *then*."""
-    monkeypatch.setattr(prepared, "load_generation", lambda *_: SimpleNamespace())
+
+    def built(_checkpoint, _folder, settings, *_):
+        assert settings.num_beams == QUICK["num_beams"], "the operator's options"
+        return SimpleNamespace()
+
+    monkeypatch.setattr(prepared, "load_generation", built)
     sizes = Sizes(gpt=100, acoustic=30, vocoder=30, listener=50, speaker=10, feeling=1000)
     monkeypatch.setattr(prepared, "measure", lambda *_: sizes)
     folder = checkpoints("2.5")

@@ -126,6 +126,9 @@ def test_what_does_not_fit_is_refused_with_the_sum():
     terms = [float(word) for word in said.partition("there: ")[2].partition(". It")[0].split() if "." in word]
     assert "cuda:0 has 3.00 GB free" in said
     assert f"needs {sum(terms):.2f} GB" in said
+    assert "needs 3.34 GB" in said, "with all given up"
+    for part in ("CUDA 0.50", "vocoder 0.22", "at work 0.37", "margin 0.10"):
+        assert part in said
     assert "CPU" in said
 
 
@@ -133,6 +136,7 @@ def test_the_operator_decides_if_it_fits():
     """Visiting models rest in the host's memory; float32 needs more; the CPU needs no sum."""
     staged = plan(V2, device="cuda:0", memory_bytes=None, analysis="staged", feeling_device="cpu")
     assert (staged.analysis_device, staged.rest_device, staged.by_stages) == ("cuda:0", "cpu", True)
+    assert plan(V2, device="cuda:0", memory_bytes=None, analysis="cpu").analysis_device == "cpu"
     with pytest.raises(EngineLoadError, match="halves the GPT"):
         plan(V2, device="cuda:0", memory_bytes=gigabytes(4), dtype="float32")
     here = plan(V2, device="cpu", memory_bytes=None)

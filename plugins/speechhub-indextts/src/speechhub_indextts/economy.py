@@ -4,7 +4,7 @@ The figures are computed by benchmarks/indextts_memory.py, which prints them bes
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 HALF_BYTES: Final = 2
@@ -15,8 +15,6 @@ PREFIX_TOKENS: Final = 34 + 122
 """Positions of the GPT before the first code: voice, emotion and text."""
 CACHE_BYTES: Final = 24 * 2 * 1280
 """Numbers that the GPT keeps for a position and a beam: keys and values of 24 layers."""
-SCORES_BYTES: Final = 4 * 8194 * FLOAT32_BYTES
-"""Scores of all codes, for a beam."""
 VOCODER_S_BYTES: Final = 21_200_000
 """What the vocoder takes for a second of speech in float32."""
 
@@ -78,16 +76,7 @@ def at_work_bytes(pace: Pace, effort: Effort, *, half: bool) -> int:
     width = HALF_BYTES if half else FLOAT32_BYTES
     positions = PREFIX_TOKENS + effort.segment_s * pace.codes_per_s
     cache = CACHE_BYTES * positions * effort.beams * width
-    gpt = cache * 25 / 24 + SCORES_BYTES * effort.beams  # one layer more, while its keys are put in order
+    gpt = cache * 25 / 24  # one layer more, while its keys are put in order
     flow = pace.flow_bytes + pace.flow_s_bytes * effort.segment_s
     vocoder = VOCODER_S_BYTES * effort.segment_s / (2 if effort.vocoder_half else 1)
     return int(WASTE * max(gpt, flow, vocoder))
-
-
-def lessened(effort: Effort, change: Mapping[str, Any]) -> Effort:
-    """Return *effort* with one step's change, as far as that is less than what it has."""
-    less = {
-        name: value if isinstance(value, bool) else min(value, getattr(effort, name))
-        for name, value in change.items()
-    }
-    return replace(effort, **less)

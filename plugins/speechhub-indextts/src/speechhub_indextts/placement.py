@@ -13,7 +13,6 @@ from speechhub_indextts.economy import (
     Effort,
     Pace,
     at_work_bytes,
-    lessened,
 )
 
 RUNTIME_BYTES: Final = 500_000_000
@@ -118,14 +117,10 @@ class Need:
         need = self
         yield steps, need
         for name, change in STEPS:
-            less = need.with_effort(lessened(need.effort, change))
+            less = replace(need, effort=replace(need.effort, **change))
             if less.peak_bytes() < need.peak_bytes():
                 steps, need = (*steps, name), less
                 yield steps, need
-
-    def with_effort(self, effort: Effort) -> "Need":
-        """Return this with another effort."""
-        return replace(self, effort=effort)
 
 
 def plan(
@@ -162,7 +157,7 @@ def plan(
         EngineLoadError: It does not fit, whatever is given up; the message does the sum.
     """
     if device == "cpu":
-        return Placement(device="cpu", half=False, analysis="device", feeling_device="cpu", effort=effort)
+        return Placement(device="cpu", half=False, analysis="device", feeling_device="cpu")
     row = arithmetic_of(capability)
     room = None if memory_bytes is None else memory_bytes - MARGIN_BYTES
     names = ("float16" if generation == "2" else row.half, row.half)
