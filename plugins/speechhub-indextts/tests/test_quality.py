@@ -42,6 +42,8 @@ def joined(*parts):
         (sound(0.5), "OK.", 0.0),
         (np.zeros(0, np.float32), "十个字十个字十个字十", 0.6),
         (sound(0.7), "<|SPECIAL_TOKEN_1|>HANG2<|SPECIAL_TOKEN_1|>", 0.0),
+        (sound(7.5), "\uff21" * 10, 0.5),
+        (sound(3.0), "。。。", 2.0),
         (sound(2.5), "<|SPECIAL_TOKEN_1|>HANG2<|SPECIAL_TOKEN_1|>", 0.5),
     ],
 )
@@ -71,6 +73,15 @@ def test_long_silences_are_shortened():
     assert with_short_silences(sound(1.0), RATE, longest_s=1.0) is not None
     kept = joined(silence(0.3), sound(1.0), silence(0.3))
     assert with_short_silences(kept, RATE, longest_s=1.0) is kept
+    pauses = joined(silence(0.25), sound(1.0), silence(0.35), sound(1.0), silence(0.25))
+    shorter = with_short_silences(pauses, RATE, longest_s=0.2)
+    assert [(stop - start) * 0.02 for start, stop in silences(shorter, RATE)] == pytest.approx(
+        [0.1, 0.2, 0.1], abs=0.021
+    )
+    fading = np.linspace(1e-4, 0, round(0.609 * RATE), dtype=np.float32)
+    start, end = joined(silence(0.6), sound(1.0)), joined(sound(1.0), fading)
+    np.testing.assert_array_equal(with_short_silences(start, RATE, longest_s=1.0), start[-len(sound(1.1)) :])
+    np.testing.assert_array_equal(with_short_silences(end, RATE, longest_s=1.0), end[: len(sound(1.1))])
     dead = silence(3.0)
     assert with_short_silences(dead, RATE, longest_s=1.0) is dead
     assert with_short_silences(sound(0.001), RATE, longest_s=1.0).size == 22

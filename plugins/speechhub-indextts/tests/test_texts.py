@@ -191,7 +191,7 @@ def test_pinyin_keeps_its_tones():
 
 
 @pytest.mark.parametrize(
-    "name", ["wan2.2", "wan22", "beta1", "voice2", "A4", "E3", "mp3", "3a", "v1", "wan6"]
+    "name", ["wan2.2", "wan22", "beta1", "voice2", "A4", "E3", "mp3", "3a", "v1", "wan6", "2.wan4"]
 )
 def test_names_are_no_pinyin(name):
     """Though some look like it."""
@@ -199,7 +199,29 @@ def test_names_are_no_pinyin(name):
 
 
 @pytest.mark.parametrize(
-    "syllable", ["ni3", "HAO3", "xuan4", "jve2", "lü4", "er2", "a5", "zhong1guo2", "xiong2"]
+    "syllable",
+    [
+        "ni3",
+        "HAO3",
+        "xuan4",
+        "jve2",
+        "lü4",
+        "er2",
+        "a5",
+        "zhong1guo2",
+        "xiong2",
+        "kuai4",
+        "liao3",
+        "tian1",
+        "liang3",
+        "ng2",
+        "lai2",
+        "hei1",
+        "gou3",
+        "jia1",
+        "jiu3",
+        "jie2",
+    ],
 )
 def test_syllables_are_pinyin(syllable):
     """In small letters or large, alone or in a row."""
@@ -208,14 +230,18 @@ def test_syllables_are_pinyin(syllable):
 
 def test_pinyin_is_spelled_as_the_model_does():
     """With a v for what sounds like ü."""
-    assert [corrected(one) for one in ("ju3", "xün2", "que4", "juan1", "jiu3", "lü4", "zhu1")] == [
+    assert [
+        corrected(one) for one in ("ju3", "xün2", "xun2", "que4", "juan1", "jiu3", "LÜ4", "zhu1", "juo1")
+    ] == [
         "JV3",
+        "XVN2",
         "XVN2",
         "QVE4",
         "JVAN1",
         "JIU3",
         "LV4",
         "ZHU1",
+        "JUO1",
     ]
 
 
@@ -230,6 +256,8 @@ def test_annotations_are_found_and_inlined():
     ]
     assert inlined("银<行|HANG2>，<重庆|CHONG2 QING4>") == "银 HANG2 ， CHONG2 QING4 "
     assert inlined("I <read|R EH1 D> it, <今日|きょう>") == "I read it, 今日"
+    assert inlined("<行| HANG2 ><行|HANG2 x>") == " HANG2 行"
+    assert not ANNOTATION.search("<a\nb|c> <a|b\nc>")
     assert inlined("a < b, c | d > e") == "a  b, c  e"
 
 
@@ -291,7 +319,7 @@ def test_signs_that_have_names_are_speech():
     assert has_speech("%")
     assert not has_speech("-")
     assert is_pinyin("ni3 hao3")
-    assert not is_pinyin("")
+    assert not any(map(is_pinyin, ("", "ni3 hello", "wan2.2 hao3")))
 
 
 @pytest.mark.parametrize("sign", "%&@$€£¥=+#°‰")

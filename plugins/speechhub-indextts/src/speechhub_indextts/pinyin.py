@@ -5,7 +5,7 @@ from typing import Final
 
 _SYLLABLE: Final = (
     r"(?:(?:[bpmfdtnlgkhjqxzcsryw]|[zcs]h)?"
-    r"(?:[aeiouüv]|[ae]i|u[aio]|ao|ou|i[aue]|[uüv]e|[uüv]ang?|uai|[aeiuvü]n|[aeio]ng|ia[no]|i[ao]ng|iong)"
+    r"(?:[aeiouüv]|[ae]i|u[aio]|ao|ou|i[aue]|[uüv]e|[uüv]ang?|uai|[aeiuvü]n|[aeio]ng|ia[no]|i[ao]ng)"
     r"|ng|er)[1-5]"
 )
 """Source: PINYIN_TONE_PATTERN in indextts2-inference."""
@@ -14,7 +14,7 @@ SYLLABLES: Final = re.compile(rf"{_SYLLABLE}(?:\s*{_SYLLABLE})*", re.IGNORECASE)
 PINYIN: Final = re.compile(rf"(?<![A-Za-z0-9.])(?![AEIOUiuvüVÜ]\d)(?i:{_SYLLABLE})+(?![A-Za-z0-9]|\.\d)")
 """In running text: neither ``wan2.2``, ``wan22`` and ``beta1``, nor ``A4``, which are names."""
 _WORD: Final = re.compile(r"[A-Za-zü][A-Za-zü0-9.]*")
-_FRONTED: Final = re.compile(r"([jqx])[uü](?=[1-5]|(?:e|n|an)[1-5])", re.IGNORECASE)
+_FRONTED: Final = re.compile(r"([jqx])u(?=[1-5]|(?:e|n|an)[1-5])", re.IGNORECASE)
 
 
 def corrected(pinyin: str) -> str:
@@ -25,4 +25,4 @@ def corrected(pinyin: str) -> str:
 def is_pinyin(text: str) -> bool:
     """Tell whether most words of a text in Latin script are pinyin."""
     words = _WORD.findall(text)
-    return bool(words) and 2 * sum(PINYIN.fullmatch(word) is not None for word in words) > len(words)
+    return 2 * sum(PINYIN.fullmatch(word) is not None for word in words) > len(words)
