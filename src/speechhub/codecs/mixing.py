@@ -44,6 +44,9 @@ FAINT: Final = 1e-4
 """A band with less than this part of the other's power says nothing."""
 OPPOSED: Final = -0.5
 """Correlation from which down two channels have opposite polarity."""
+EQUAL: Final = 0.9
+"""Part of the most power from which on channels are equal: the first of them keeps its polarity. Rounding,
+which is another on each kind of processor, would turn that of the whole recording."""
 LEAST_WEIGHT: Final = 0.1
 """What a channel that FFmpeg leaves out, such as the one for bass, counts as being worth keeping."""
 
@@ -114,7 +117,8 @@ class Mixer:
         flat = spectra.reshape(len(spectra), -1)
         together = flat @ flat.T
         power = np.diagonal(together)
-        first = int((power * self._worth).argmax())
+        worth = power * self._worth
+        first = int((worth > EQUAL * worth.max()).argmax())
         alike = together[first] / (np.sqrt(power * power[first]) + 1e-30)
         signs = np.where(alike < OPPOSED, -1.0, 1.0)
         aligned = tuple((self._weights * signs / self._weights.sum()).tolist())
