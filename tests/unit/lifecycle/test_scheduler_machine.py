@@ -344,6 +344,10 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.handle(Freed(target=target, epoch=epoch))
             assert target not in self.leaving, "nothing holds it there any more"
         else:
+            if target in self.leaving:  # another one owes the proof
+                del self.unproved[epoch]
+                stay = [it for it in self.placed if it != target and self.placed[it].device is GPU]
+                self.unproved |= dict.fromkeys([epoch] if stay else [], stay[0] if stay else "")
             self.handle(NotFreed(target=target, epoch=epoch, error=UnavailableError("held")))
             assert not any(self.placed[name].device is GPU for name in self.waiting.values())
 
@@ -374,7 +378,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         if epoch not in self.alive:
             self.handle(Exited(target=model, epoch=epoch))
             self.handle(Loaded(target=model, epoch=epoch))
-            self.handle(DeviceUnusable(target=model, epoch=epoch, error=EngineDeviceError("old")))
+            if self.unproved.get(epoch) == model and self.placed[model].fallback is not None:
+                self.leaving.add(model)
+            self.handle(DeviceUnusable(target=model, epoch=epoch, error=EngineDeviceError("no cuBLAS")))
             if epoch not in self.unproved:
                 self.handle(Freed(target=model, epoch=epoch))
                 self.handle(NotFreed(target=model, epoch=epoch, error=UnavailableError("held")))
