@@ -199,3 +199,15 @@ def test_what_every_process_would_meet_is_no_lost_device():
     assert not device_is_lost(
         RuntimeError("CUDA failed with error the provided PTX was compiled with an unsupported toolchain.")
     )
+
+
+@pytest.mark.parametrize(
+    "library",
+    ["CUDA", "CUDA driver", "HIP", "cuBLAS", "cublasLt", "cuDNN", "cuFFT", "cuSPARSE", "cuSOLVER", "cuRAND"],
+)
+@pytest.mark.parametrize("how", ["error: 7", "failed with status 7"])
+def test_each_library_that_computes_there_can_tell(library, how):
+    """At the beginning of what it says; Python's own errors tell nothing of a device."""
+    assert device_is_lost(RuntimeError(f"{library} {how}"))
+    assert not device_is_lost(LookupError(f"{library} {how}"))
+    assert not device_is_lost(type("OwnError", (LookupError,), {})(f"{library} {how}"))
