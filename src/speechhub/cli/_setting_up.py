@@ -67,8 +67,8 @@ def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
         return None
     if not plan.engines:
         raise ConfigurationError(
-            "No model that is known here fits into this memory; nothing is installed. Whisper and Piper need "
-            "no GPU: start the server without --gpu, and they serve from the CPU."
+            "No model that is known here fits into this memory; nothing is installed. The engines that come "
+            "with speechhub need no GPU: start the server without --gpu, and they serve from the CPU."
         )
     if not plan.todo:
         click.echo("\nAll of it is in place.")

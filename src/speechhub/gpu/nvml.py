@@ -314,9 +314,8 @@ def _told(nvml: Any, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _text(value: str | bytes) -> str:
-    return (
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    )  # older bindings give bytes
+    # Older bindings give bytes, and so do damaged names.
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _pynvml() -> Any:

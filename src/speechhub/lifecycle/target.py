@@ -14,7 +14,7 @@ PATIENCE_CALLS: Final = 50
 """Calls that a worker which should be replaced may still get while somebody waits for it all the time."""
 MOST_LOSSES: Final = 4
 """How often in a row a device may be lost, with no work done in between: two requests, each tried twice, so
-that one request which makes kernels fail stops nobody else."""
+that one request which makes kernels fail stops no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -244,7 +244,7 @@ def test_a_card_that_is_too_small(run, here, installed):
     assert (shown.exit_code, installed) == (1, [])
     assert "Left out: qwen3-asr-0.6b takes 2.9 GB, more than there is.\n" in shown.stdout
     assert "memory  licence" not in shown.stdout  # no table without a row
-    assert "nothing is installed. Whisper and Piper need no GPU: start the server without" in shown.stderr
+    assert "nothing is installed. The engines that come with speechhub need no GPU: start the" in shown.stderr
 
 
 def test_a_larger_card_is_named(run, here, installed):

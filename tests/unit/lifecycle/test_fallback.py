@@ -164,7 +164,7 @@ def test_it_moves_although_the_memory_does_not_come_back():
         (Load, "stt"),
     ]
     assert [it.ticket for it in effects if isinstance(it, Refuse)] == [1]
-    # Whoever comes next on the GPU is not loaded blindly.
+    # The next engine on the GPU is not loaded blindly.
     verify = Verify(target="tts", epoch=load.epoch)
     assert scheduler.handle(Requested(ticket=9, target="tts"), 3.0) == [verify]
     [next_load] = scheduler.handle(Freed(target="tts", epoch=load.epoch), 4.0)

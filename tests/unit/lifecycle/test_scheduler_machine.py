@@ -257,7 +257,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def call_cannot_compute(self, data):
-        """What runs fails, and whoever waits goes along; a model without another place stays."""
+        """What runs fails, and the requests that wait go along; a model without another place stays."""
         epoch = data.draw(st.sampled_from(sorted(set(self.running.values()))))
         target = self.alive[epoch]
         if self.placed[target].fallback is not None:

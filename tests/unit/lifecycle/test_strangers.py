@@ -202,7 +202,7 @@ def test_a_stranger_that_grows_for_an_hour_refuses_nobody(telling):
 
 
 def test_a_driver_that_forgets_processes_now_and_then_refuses_nobody():
-    """A list without a stranger, beside one with it, makes its memory nobody's, and no need of ours."""
+    """A list without a stranger, beside one with it, makes its memory a stranger's, and no need of ours."""
 
     class Forgetful(Card):
         def __call__(self, index):
