@@ -29,8 +29,8 @@ from speechhub.lifecycle.events import (
     Verify,
 )
 from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.placement import Device, Placement
 from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.placement import Device, Placement
 
 GPU = Device(name="cuda:0", exclusive=True)
 

@@ -16,8 +16,8 @@ from speechhub.engine import Slot
 from speechhub.gpu.values import GpuSample
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.switches import Switch
+from speechhub.placement import Placement
 from speechhub.worker.host import Worker
 
 TWIN: Final = "-twin"

@@ -22,7 +22,7 @@ from speechhub.engine import Audio, EngineSpec, Reference, Slot, SynthesizeReque
 from speechhub.engine.cuda_faults import explain_cuda
 from speechhub.environments.find import discover_all
 from speechhub.gpu.visible import ORDER
-from speechhub.lifecycle.placement import Device, Placement
+from speechhub.placement import Device, Placement
 from speechhub.worker.host import Worker
 
 HERE: Final = Path(__file__).resolve().parent

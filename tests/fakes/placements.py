@@ -4,7 +4,7 @@ from pathlib import Path
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import EngineSpec, ModelPart, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
-from speechhub.lifecycle.placement import Device, Placement
+from speechhub.placement import Device, Placement
 
 GPU = Device(name="cuda:0", exclusive=True)
 CPU = Device(name="cpu", exclusive=False, memory_bytes=100)

@@ -70,7 +70,7 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
     from speechhub.cli._here import open_hub
     from speechhub.cli._settings import read_own
     from speechhub.errors import SpeechhubError
-    from speechhub.lifecycle.placement import notes
+    from speechhub.placement import notes
 
     yield OK, "speechhub", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"
     try:

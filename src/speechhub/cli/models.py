@@ -10,7 +10,7 @@ from speechhub.cli.pull import pull_models
 
 if TYPE_CHECKING:
     from speechhub.cli._weights import Shelf, Weights
-    from speechhub.lifecycle.placement import Placement
+    from speechhub.placement import Placement
     from speechhub.services.hub import Hub
     from speechhub.store import ModelStatus
 
@@ -44,7 +44,7 @@ def list_models(as_json: bool) -> None:
     """  # noqa: D301
     from speechhub.cli._here import open_hub
     from speechhub.cli._tables import print_table, some
-    from speechhub.lifecycle.placement import notes
+    from speechhub.placement import notes
 
     hub = open_hub()
     if as_json:

@@ -12,9 +12,9 @@ from speechhub.http.health_schemas import (
     SwitchTimes,
 )
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.placement import Device
 from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
 from speechhub.lifecycle.target import TargetState
+from speechhub.placement import Device
 
 
 def device_health(device: Device, manager: Manager, last: Switch | None) -> DeviceHealth:

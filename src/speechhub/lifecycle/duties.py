@@ -23,11 +23,11 @@ from speechhub.lifecycle.events import (
     Verify,
 )
 from speechhub.lifecycle.leases import Leases
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.lifecycle.states import Phase
 from speechhub.lifecycle.switches import Cause, Step
 from speechhub.lifecycle.workers import Workers
+from speechhub.placement import Placement
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from speechhub.errors import EngineDeviceError, SpeechhubError
-from speechhub.lifecycle.placement import Placement
+from speechhub.placement import Placement
 
 # ── Events ───────────────────────────────────────────────────────────────────
 

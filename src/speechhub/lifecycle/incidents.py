@@ -3,7 +3,7 @@
 import structlog
 
 from speechhub.errors import EngineCrashedError, EngineProtocolError, SpeechhubError, SwitchTimeoutError
-from speechhub.lifecycle.placement import Placement
+from speechhub.placement import Placement
 from speechhub.worker.process import WorkerExit
 
 log = structlog.get_logger()

@@ -20,9 +20,9 @@ from speechhub.lifecycle.events import (
     Stop,
     Unasked,
 )
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.target import TargetState
 from speechhub.metrics import Metrics
+from speechhub.placement import Placement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,9 @@ from speechhub.lifecycle.events import (
     Requested,
 )
 from speechhub.lifecycle.incidents import engine_failed
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.sharing import Heard, Part, transcribe_together
 from speechhub.lifecycle.workers import Workers
+from speechhub.placement import Placement
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()

@@ -17,7 +17,6 @@ from speechhub.lifecycle.feed import Feed, Observer
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler import Scheduler
 from speechhub.lifecycle.sharing import Heard, Part
@@ -28,6 +27,7 @@ from speechhub.lifecycle.target import TargetState
 from speechhub.lifecycle.vacancy import Look
 from speechhub.lifecycle.visits import Visits
 from speechhub.lifecycle.workers import Workers, WorkerStarter
+from speechhub.placement import Placement
 from speechhub.pools import Pools
 from speechhub.worker.host import Worker
 

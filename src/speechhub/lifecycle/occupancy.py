@@ -10,11 +10,11 @@ from speechhub.lifecycle.batches import batch_size, calls
 from speechhub.lifecycle.estimates import Mean, Succession
 from speechhub.lifecycle.events import Effect, Fetch, Grant, Load, Refuse, Stop, Unasked, Verify
 from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.placement import Device
 from speechhub.lifecycle.policy import Line, Scene
 from speechhub.lifecycle.room import Tenant, has_room, victims_for
 from speechhub.lifecycle.states import Phase
 from speechhub.lifecycle.target import MOST_LOSSES, Job, Target, Ticket, WorkerState
+from speechhub.placement import Device
 
 FIRST_SWITCH_GUESS_S = 5.0
 """What a switch costs, before the first one is measured."""

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from speechhub.lifecycle.placement import Device
 from speechhub.lifecycle.states import Phase
+from speechhub.placement import Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

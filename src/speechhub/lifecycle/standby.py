@@ -8,7 +8,7 @@ from typing import Final, Literal
 import structlog
 
 from speechhub.engine import LoadContext
-from speechhub.lifecycle.placement import Placement
+from speechhub.placement import Placement
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()

@@ -7,8 +7,8 @@ from typing import Final
 
 from speechhub.lifecycle.breaker import Breaker
 from speechhub.lifecycle.estimates import ServiceTimes
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.states import MOVES, Phase
+from speechhub.placement import Placement
 
 PATIENCE_CALLS: Final = 50
 """Calls that a worker which should be replaced may still get while somebody waits for it all the time."""

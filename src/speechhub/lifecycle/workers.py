@@ -22,10 +22,10 @@ from speechhub.lifecycle.events import (
     NotFreed,
 )
 from speechhub.lifecycle.incidents import load_failed, load_too_slow, worker_ended
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.standby import Standbys
 from speechhub.lifecycle.switches import Cause, Result, Step, SwitchLog
+from speechhub.placement import Placement
 from speechhub.pools import Pools
 from speechhub.worker.host import Worker
 

@@ -11,7 +11,7 @@ from speechhub.domain.names import composed
 from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
 from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
 from speechhub.errors.excerpt import quoted
-from speechhub.lifecycle.placement import Placement
+from speechhub.placement import Placement
 from speechhub.services.catalog import DEFAULT_VOICE, OPENAI_VOICES, Catalog, tts_capabilities
 from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice

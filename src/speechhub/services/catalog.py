@@ -17,7 +17,7 @@ from speechhub.errors import (
     WrongTaskError,
 )
 from speechhub.errors.excerpt import quoted
-from speechhub.lifecycle.placement import Placement
+from speechhub.placement import Placement
 
 OPENAI_MODELS: Final[Mapping[str, Slot]] = {
     "whisper-1": Slot.STT,

@@ -21,10 +21,10 @@ from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
-from speechhub.lifecycle.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.metrics import Looked, Metrics
+from speechhub.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.pools import Pools
 from speechhub.services.account import Account, held_bytes
 from speechhub.services.catalog import Catalog, learns

@@ -10,7 +10,7 @@ from typing import Final
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import Slot, TtsCapabilities
 from speechhub.errors import ModelNotFoundError, ModelNotInstalledError, VoiceDamagedError
-from speechhub.lifecycle.placement import Placement
+from speechhub.placement import Placement
 from speechhub.services.catalog import OPENAI_VOICES, Catalog
 from speechhub.settings import Settings
 from speechhub.settings.faults import near

@@ -22,9 +22,9 @@ from speechhub.errors import (
     UnsupportedValueError,
 )
 from speechhub.errors.excerpt import quoted
-from speechhub.lifecycle.placement import Placement
 from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
+from speechhub.placement import Placement
 from speechhub.services.account import Account
 from speechhub.services.backlog import Backlog
 from speechhub.services.casting import Casting, EmotionWish, Part

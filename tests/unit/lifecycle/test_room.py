@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.lifecycle.placement import Device
 from speechhub.lifecycle.room import Tenant, has_room, victims_for
 from speechhub.lifecycle.states import Phase
+from speechhub.placement import Device
 
 GPU = Device(name="cuda:0", exclusive=True)
 CPU = Device(name="cpu", exclusive=False, memory_bytes=100)

@@ -15,7 +15,7 @@ from speechhub.errors import (
     NoDefaultModelError,
     WrongTaskError,
 )
-from speechhub.lifecycle.placement import place
+from speechhub.placement import place
 from speechhub.services.catalog import (
     OPENAI_MODELS,
     OPENAI_VOICES,

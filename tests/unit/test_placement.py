@@ -17,7 +17,7 @@ from speechhub.engine import (
     SttCapabilities,
 )
 from speechhub.errors import ConfigurationError
-from speechhub.lifecycle.placement import Device, devices_of, notes, place
+from speechhub.placement import Device, devices_of, notes, place
 from speechhub.settings import ModelSettings, Settings
 from tests.fakes.gpus import FakeGpus
 from tests.fakes.placements import placement
