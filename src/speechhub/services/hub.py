@@ -21,6 +21,7 @@ from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
+from speechhub.lifecycle.observation import Observation
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.metrics import Looked, Metrics
@@ -30,7 +31,6 @@ from speechhub.services.account import Account, held_bytes
 from speechhub.services.catalog import Catalog, learns
 from speechhub.services.condition import survey
 from speechhub.services.inspection import Finding, inspect
-from speechhub.services.observation import Observation
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService

@@ -17,8 +17,8 @@ from speechhub.http.health_schemas import EngineList, EngineWanted, ModelHealth
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi import OWN
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.observation import Observation
 from speechhub.services.catalog import Catalog
-from speechhub.services.observation import Observation
 
 
 async def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

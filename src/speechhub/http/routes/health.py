@@ -15,8 +15,8 @@ from speechhub.http.health import device_health, gpu_health, model_health, switc
 from speechhub.http.health_schemas import Health, PluginHealth, Status
 from speechhub.http.openapi import OWN
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.observation import Observation
 from speechhub.placement import notes
-from speechhub.services.observation import Observation
 
 
 @get("/health", summary="Tell what the server is doing", tags=[OWN])

@@ -4,7 +4,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from speechhub.http.openapi import OWN
-from speechhub.services.observation import Observation
+from speechhub.lifecycle.observation import Observation
 
 PROMETHEUS = "text/plain; version=0.0.4"
 """The framework adds the charset, as it does to every text."""

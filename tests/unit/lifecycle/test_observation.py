@@ -8,9 +8,9 @@ from speechhub.engine import Slot
 from speechhub.gpu.values import GpuSample
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.observation import Observation
 from speechhub.metrics import Metrics
 from speechhub.pools import Pools
-from speechhub.services.observation import Observation
 from speechhub.settings import Settings
 from tests.fakes.gpus import MB, FakeGpus
 from tests.fakes.placements import GPU, placement, placements
