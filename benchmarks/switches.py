@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
+from speechhub.hub import Hub
 from speechhub.lifecycle.switches import Step, Switch
-from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 
 ROUNDS = 10

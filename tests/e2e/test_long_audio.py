@@ -15,8 +15,8 @@ import httpx
 import numpy as np
 import pytest
 
+from speechhub.hub import Hub
 from speechhub.services import reading
-from speechhub.services.hub import Hub
 from speechhub.services.speech import SpeechJob
 from speechhub.services.transcription import TranscriptionJob
 from speechhub.settings import Settings

@@ -14,7 +14,7 @@ import ctranslate2
 import httpx
 import pytest
 
-from speechhub.services.hub import Hub
+from speechhub.hub import Hub
 from speechhub.settings import Settings
 from tests.e2e.server import serving
 from tests.fakes.pretended import FOLDER, MACHINES, SECOND, pretend

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from speechhub.hub import Hub
 from speechhub.services import reading
-from speechhub.services.hub import Hub
 from speechhub.services.transcription import TranscriptionJob
 from speechhub.settings import Settings
 from tests.e2e.test_round_trip import word_error_rate

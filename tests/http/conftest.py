@@ -12,11 +12,11 @@ from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities
 from speechhub.environments.known import known_engines
 from speechhub.gpu.monitor import NoGpus
 from speechhub.http.app import create_app
+from speechhub.hub import Hub
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.metrics import Metrics
 from speechhub.services.catalog import Catalog
-from speechhub.services.hub import Hub
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService

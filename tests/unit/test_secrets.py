@@ -9,8 +9,8 @@ import sys
 import msgspec
 import pytest
 
+from speechhub import hub
 from speechhub.errors import ConfigurationError
-from speechhub.services import hub
 from speechhub.settings import Secret, Settings, hide_process, load_settings
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from speechhub.services.hub import Hub
+    from speechhub.hub import Hub
 
 ResultT = TypeVar("ResultT")
 
@@ -55,8 +55,8 @@ def open_hub(*, verbose: bool = False, hint: bool = True, **overrides: object) -
     """
     from speechhub.cli._settings import read_own
     from speechhub.cli._terminal import coloured
+    from speechhub.hub import Hub
     from speechhub.log import configure_logging
-    from speechhub.services.hub import Hub
 
     reading = read_own(hint=hint, overrides=overrides)
     settings = reading.settings

@@ -9,7 +9,7 @@ from speechhub.errors import ConfigurationError, ModelNotFoundError, RequestErro
 
 if TYPE_CHECKING:
     from speechhub.engine import ModelSpec
-    from speechhub.services.hub import Hub
+    from speechhub.hub import Hub
     from speechhub.store import Licences, ModelStatus, ModelStore
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from speechhub.environments.known import KnownEngine
-    from speechhub.services.hub import Hub
+    from speechhub.hub import Hub
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")

@@ -10,8 +10,8 @@ from speechhub.cli.pull import pull_models
 
 if TYPE_CHECKING:
     from speechhub.cli._weights import Shelf, Weights
+    from speechhub.hub import Hub
     from speechhub.placement import Placement
-    from speechhub.services.hub import Hub
     from speechhub.store import ModelStatus
 
 

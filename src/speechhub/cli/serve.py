@@ -53,8 +53,8 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     from speechhub.cli._terminal import coloured
     from speechhub.http.app import create_app
     from speechhub.http.server import serve as serve_app
+    from speechhub.hub import Hub
     from speechhub.log import configure_logging
-    from speechhub.services.hub import Hub
 
     overrides = {name: value for name, value in options.items() if value is not None}
     reading = read_own(current_folder=True, hint=False, overrides=overrides)

@@ -132,7 +132,7 @@ def _check_alone(output: Path | None, *, play: bool, url: str | None) -> None:
 def _show(text: str, fields: dict[str, Any], *, verbose: bool) -> None:
     """Print what the engine would get, a line for each call, and the pauses between them in brackets."""
     from speechhub.cli._here import run_here
-    from speechhub.services.hub import Hub
+    from speechhub.hub import Hub
 
     job = _job(text, "wav", fields)
 
@@ -149,7 +149,7 @@ def _show(text: str, fields: dict[str, Any], *, verbose: bool) -> None:
 
 def _here(text: str, audio_format: str, fields: dict[str, Any], write: Write, *, verbose: bool) -> None:
     from speechhub.cli._here import run_here
-    from speechhub.services.hub import Hub
+    from speechhub.hub import Hub
 
     job = _job(text, audio_format, fields)
 

@@ -12,7 +12,7 @@ from speechhub.cli._recordings import Recording, find_recordings, heading, is_fo
 
 if TYPE_CHECKING:
     from speechhub.cli._hearing import Hearing
-    from speechhub.services.hub import Hub
+    from speechhub.hub import Hub
 
 FORMATS: Final = ("text", "json", "verbose_json", "srt", "vtt")
 ENDINGS: Final = {".srt": "srt", ".vtt": "vtt", ".json": "json"}

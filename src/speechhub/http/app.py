@@ -46,9 +46,9 @@ from speechhub.http.routes import (
 )
 from speechhub.http.turns import in_turns
 from speechhub.http.uploads import uploads_bounded
+from speechhub.hub import Hub
 from speechhub.metrics import Looked
 from speechhub.services.catalog import Catalog, tts_capabilities
-from speechhub.services.hub import Hub
 from speechhub.settings import Settings
 
 log = structlog.get_logger()

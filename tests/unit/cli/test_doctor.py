@@ -213,8 +213,8 @@ def test_what_hints_at_a_gpu_without_a_driver(run, monkeypatch, hint, line):
 def test_an_engine_that_cannot_use_the_gpu_is_a_failure(run, monkeypatch):
     """With the command that mends it; the list of models has it, too."""
     answer = Compute(kinds=("cpu",), problem="No cuBLAS.", fix="pip install it")
-    monkeypatch.setattr("speechhub.services.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
-    monkeypatch.setattr("speechhub.services.hub.computes", lambda *_: {"whisper": answer})
+    monkeypatch.setattr("speechhub.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
+    monkeypatch.setattr("speechhub.hub.computes", lambda *_: {"whisper": answer})
 
     shown, models = run("doctor"), run("models", "list")
 
@@ -236,8 +236,8 @@ def test_an_engine_that_cannot_use_the_gpu_is_a_failure(run, monkeypatch):
 )
 def test_a_gpu_without_its_engines_is_a_hint(run, monkeypatch, tmp_path, marks, writable, told):
     """Once, and no failure; where the image decides what is installed, its build argument."""
-    monkeypatch.setattr("speechhub.services.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
-    monkeypatch.setattr("speechhub.services.hub.computes", lambda *_: {})
+    monkeypatch.setattr("speechhub.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
+    monkeypatch.setattr("speechhub.hub.computes", lambda *_: {})
     monkeypatch.setattr(sys.modules["speechhub.cli.doctor"], "CONTAINER_MARKS", marks)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     (tmp_path / "home" / "engines").mkdir(parents=True)
@@ -264,8 +264,8 @@ def test_nothing_is_said_of_engines_for_a_gpu_where_there_is_none(run, settings)
 def test_the_cpu_that_the_operator_named_asks_no_engine(run, monkeypatch):
     asked = []
     monkeypatch.setenv("SPEECHHUB_DEVICE", "cpu")
-    monkeypatch.setattr("speechhub.services.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
-    monkeypatch.setattr("speechhub.services.hub.computes", lambda engines, *_: asked.extend(engines) or {})
+    monkeypatch.setattr("speechhub.hub.find_gpus", lambda: (FakeGpus(), FakeGpus().devices()))
+    monkeypatch.setattr("speechhub.hub.computes", lambda engines, *_: asked.extend(engines) or {})
 
     shown = run("doctor")
 

@@ -301,7 +301,7 @@ def test_plugins_come_from_the_clone_or_from_a_folder(run, installed, tmp_path):
 @pytest.fixture
 def serving(monkeypatch):
     """A server that only says with which settings it was started."""
-    import speechhub.services.hub
+    import speechhub.hub
 
     class StoppedError(Exception):
         """In place of a server."""
@@ -312,7 +312,7 @@ def serving(monkeypatch):
         started.append(settings)
         raise StoppedError
 
-    monkeypatch.setattr(speechhub.services.hub.Hub, "assemble", assemble)
+    monkeypatch.setattr(speechhub.hub.Hub, "assemble", assemble)
     return started
 
 

@@ -2,10 +2,10 @@
 
 from functools import partial
 
+from speechhub import hub
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.policy import NetRent
-from speechhub.services import hub
 from speechhub.settings import Settings
 
 
