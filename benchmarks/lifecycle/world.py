@@ -29,7 +29,7 @@ from speechhub.lifecycle.events import (
     Verify,
 )
 from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.placement import Device, Placement
 
 GPU = Device(name="cuda:0", exclusive=True)

@@ -23,7 +23,7 @@ from speechhub.lifecycle.events import (
     Verify,
 )
 from speechhub.lifecycle.leases import Leases
-from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.states import Phase
 from speechhub.lifecycle.switches import Cause, Step
 from speechhub.lifecycle.workers import Workers

@@ -18,7 +18,7 @@ from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.proof import Proof
-from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.sharing import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.states import Phase, PublicState, public_state

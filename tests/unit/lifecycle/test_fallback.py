@@ -26,7 +26,7 @@ from speechhub.lifecycle.events import (
 )
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from tests.fakes.gpus import FakeGpus
 from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import Fleet

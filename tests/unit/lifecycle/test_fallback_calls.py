@@ -31,7 +31,7 @@ from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner
-from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import FakeWorker, Fleet

@@ -21,7 +21,7 @@ from speechhub.lifecycle.events import (
 )
 from speechhub.lifecycle.journal import Journal
 from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import placement, placements
 
