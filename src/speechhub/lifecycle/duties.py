@@ -24,7 +24,7 @@ from speechhub.lifecycle.events import (
 )
 from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.switches import Cause, Step
 from speechhub.lifecycle.workers import Workers
 from speechhub.placement import Placement

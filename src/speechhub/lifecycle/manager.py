@@ -19,9 +19,9 @@ from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from speechhub.lifecycle.sharing import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
-from speechhub.lifecycle.states import Phase, PublicState, public_state
 from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.target import TargetState
 from speechhub.lifecycle.vacancy import Look

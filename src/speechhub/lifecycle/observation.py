@@ -13,7 +13,7 @@ from speechhub.gpu.sampler import GpuSampler, GpuView, Occupation
 from speechhub.lifecycle.events import Effect, Event, Freed
 from speechhub.lifecycle.journal import Journal
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.switches import Switch
 from speechhub.metrics import Looked, Metrics
 from speechhub.pools import Pool

@@ -12,7 +12,7 @@ from speechhub.lifecycle.events import Effect, Fetch, Grant, Load, Refuse, Stop,
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.policy import Line, Scene
 from speechhub.lifecycle.room import Tenant, has_room, victims_for
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.target import MOST_LOSSES, Job, Target, Ticket, WorkerState
 from speechhub.placement import Device
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from speechhub.lifecycle.breaker import Breaker
 from speechhub.lifecycle.estimates import ServiceTimes
-from speechhub.lifecycle.states import MOVES, Phase
+from speechhub.lifecycle.scheduler.states import MOVES, Phase
 from speechhub.placement import Placement
 
 PATIENCE_CALLS: Final = 50

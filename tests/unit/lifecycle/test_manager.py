@@ -18,7 +18,7 @@ from speechhub.errors import (
 from speechhub.gpu.values import GpuSample
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.states import Phase, PublicState
+from speechhub.lifecycle.scheduler.states import Phase, PublicState
 from tests.fakes.gpus import MB, FakeGpus
 from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import Fleet

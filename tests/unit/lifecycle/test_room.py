@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechhub.lifecycle.room import Tenant, has_room, victims_for
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.placement import Device
 
 GPU = Device(name="cuda:0", exclusive=True)

@@ -53,7 +53,7 @@ from speechhub.lifecycle.events import (
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.policy import Fifo, Greedy, NetRent
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
-from speechhub.lifecycle.states import Phase, PublicState, public_state
+from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from tests.fakes.placements import CPU, GPU, placement, placements
 
 MODELS = placements(

@@ -17,7 +17,7 @@ from speechhub.gpu.leaks import VISIT_CALLS
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.runner import LocalRunner
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.metrics import Metrics
 from speechhub.worker.conversation import Report
 from tests.fakes.placements import GPU, placement, placements

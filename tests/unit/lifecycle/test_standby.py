@@ -10,8 +10,8 @@ from speechhub.errors import EngineLoadError
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.standby import LIBRARIES_BYTES, RESERVE_BYTES, SHORT_BYTES, Standbys
-from speechhub.lifecycle.states import Phase
 from speechhub.placement import Device
 from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.fakes.workers import Fleet

@@ -48,7 +48,7 @@ from speechhub.lifecycle.events import (
 )
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.occupancy import Occupancy, refuse_all
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.target import MOST_LOSSES, Target, TargetState, Ticket
 from speechhub.placement import Placement
 

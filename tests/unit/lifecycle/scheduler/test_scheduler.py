@@ -45,7 +45,7 @@ from speechhub.lifecycle.events import (
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.policy import Fifo
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
-from speechhub.lifecycle.states import Phase
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.target import PATIENCE_CALLS
 from tests.fakes.placements import CPU, GPU, placement, placements
 

@@ -3,7 +3,7 @@
 import pytest
 
 from speechhub.engine import Slot
-from speechhub.lifecycle.states import MOVES, Phase, PublicState, public_state
+from speechhub.lifecycle.scheduler.states import MOVES, Phase, PublicState, public_state
 
 
 @pytest.mark.parametrize(
