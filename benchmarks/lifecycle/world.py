@@ -10,7 +10,8 @@ from pathlib import Path
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.errors import EngineLoadError, SpeechhubError
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.scheduler.events import (
     Done,
     Effect,
     Event,
@@ -28,7 +29,6 @@ from speechhub.lifecycle.events import (
     Ticked,
     Verify,
 )
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.placement import Device, Placement
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from speechhub.http.app import create_app
-from speechhub.lifecycle.events import Requested
+from speechhub.lifecycle.scheduler.events import Requested
 from speechhub.settings import Secret, Settings
 from tests.http.conftest import MODELS
 

@@ -4,7 +4,8 @@ from collections.abc import MutableMapping
 
 import structlog
 
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.leases import Leases
+from speechhub.lifecycle.scheduler.events import (
     Effect,
     Event,
     Exited,
@@ -22,7 +23,6 @@ from speechhub.lifecycle.events import (
     UnloadWanted,
     Verify,
 )
-from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.switches import Cause, Step

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 
-from speechhub.lifecycle.events import Effect, Event, Ticked
+from speechhub.lifecycle.scheduler.events import Effect, Event, Ticked
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 
 Observer = Callable[[Event, Sequence[Effect], float], None]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.scheduler.events import (
     Cancelled,
     Done,
     Effect,

@@ -17,7 +17,8 @@ from speechhub.errors import (
     ShuttingDownError,
     SpeechhubError,
 )
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.incidents import engine_failed
+from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
     DeviceLost,
@@ -29,7 +30,6 @@ from speechhub.lifecycle.events import (
     Refuse,
     Requested,
 )
-from speechhub.lifecycle.incidents import engine_failed
 from speechhub.lifecycle.sharing import Heard, Part, transcribe_together
 from speechhub.lifecycle.workers import Workers
 from speechhub.placement import Placement

@@ -10,9 +10,9 @@ from prometheus_client.metrics_core import Metric
 
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.gpu.sampler import GpuSampler, GpuView, Occupation
-from speechhub.lifecycle.events import Effect, Event, Freed
 from speechhub.lifecycle.journal import Journal
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.events import Effect, Event, Freed
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.switches import Switch
 from speechhub.metrics import Looked, Metrics

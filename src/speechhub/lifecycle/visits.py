@@ -8,7 +8,7 @@ import structlog
 
 from speechhub.engine import DeviceMemory
 from speechhub.gpu.leaks import VISIT_CALLS, inside_visit
-from speechhub.lifecycle.events import Event, RecycleWanted
+from speechhub.lifecycle.scheduler.events import Event, RecycleWanted
 from speechhub.worker.conversation import Report
 from speechhub.worker.host import Worker
 

@@ -11,7 +11,9 @@ import structlog
 from speechhub.engine import LoadContext, Slot, Voice
 from speechhub.environments.prebuild import prebuilt_dir
 from speechhub.errors import EngineLoadError, GpuMemoryError, SpeechhubError
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.incidents import load_failed, load_too_slow, worker_ended
+from speechhub.lifecycle.proof import Proof
+from speechhub.lifecycle.scheduler.events import (
     Event,
     Exited,
     Fetched,
@@ -21,8 +23,6 @@ from speechhub.lifecycle.events import (
     LoadFailed,
     NotFreed,
 )
-from speechhub.lifecycle.incidents import load_failed, load_too_slow, worker_ended
-from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.standby import Standbys
 from speechhub.lifecycle.switches import Cause, Result, Step, SwitchLog
 from speechhub.placement import Placement

@@ -8,7 +8,9 @@ import structlog
 
 from speechhub.engine import EngineDeviceError, Slot
 from speechhub.errors import EngineLoadError
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.events import (
     Done,
     Exited,
     Fetched,
@@ -24,8 +26,6 @@ from speechhub.lifecycle.events import (
     UnloadWanted,
     Verify,
 )
-from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from tests.fakes.gpus import FakeGpus
 from tests.fakes.placements import CPU, GPU, placement, placements

@@ -16,7 +16,11 @@ from speechhub.engine import (
     TranscribeRequest,
 )
 from speechhub.errors import EngineCrashedError, EngineError, EngineOutOfMemoryError
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.policy import NetRent
+from speechhub.lifecycle.runner import LocalRunner
+from speechhub.lifecycle.scheduler.events import (
     DeviceUnusable,
     Done,
     Exited,
@@ -27,10 +31,6 @@ from speechhub.lifecycle.events import (
     Move,
     Requested,
 )
-from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.policy import NetRent
-from speechhub.lifecycle.runner import LocalRunner
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import CPU, GPU, placement, placements

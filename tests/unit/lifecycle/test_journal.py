@@ -6,7 +6,9 @@ import pytest
 
 from speechhub.engine import SttCapabilities
 from speechhub.errors import QueueFullError
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.journal import Journal
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.scheduler.events import (
     Cancelled,
     Done,
     Exited,
@@ -19,8 +21,6 @@ from speechhub.lifecycle.events import (
     Stop,
     Unasked,
 )
-from speechhub.lifecycle.journal import Journal
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import placement, placements

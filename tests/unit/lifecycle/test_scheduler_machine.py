@@ -23,7 +23,9 @@ from speechhub.errors import (
     UnavailableError,
 )
 from speechhub.lifecycle.batches import MAX_RATIO
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.policy import Fifo, Greedy, NetRent
+from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
     DeviceUnusable,
@@ -50,8 +52,6 @@ from speechhub.lifecycle.events import (
     Unpinned,
     Verify,
 )
-from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.policy import Fifo, Greedy, NetRent
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from tests.fakes.placements import CPU, GPU, placement, placements

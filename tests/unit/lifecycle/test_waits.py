@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from benchmarks.lifecycle.workloads import WORKLOADS, adversary, crash_storm, speak, transcribe, voice_loop
 from benchmarks.lifecycle.world import Costs, World
 from speechhub.errors import UnavailableError
-from speechhub.lifecycle.events import Cancelled, Refuse, Requested
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.occupancy import FIRST_SWITCH_GUESS_S
 from speechhub.lifecycle.policy import Greedy, NetRent
+from speechhub.lifecycle.scheduler.events import Cancelled, Refuse, Requested
 
 QUICKLY = settings(max_examples=25, deadline=None)
 

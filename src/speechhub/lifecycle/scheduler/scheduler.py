@@ -20,7 +20,9 @@ from speechhub.errors import (
     SwitchTimeoutError,
 )
 from speechhub.lifecycle.estimates import ServiceTimes
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.occupancy import Occupancy, refuse_all
+from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
     DeviceLost,
@@ -46,8 +48,6 @@ from speechhub.lifecycle.events import (
     UnloadWanted,
     Unpinned,
 )
-from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.occupancy import Occupancy, refuse_all
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.target import MOST_LOSSES, Target, TargetState, Ticket
 from speechhub.placement import Placement

@@ -16,7 +16,9 @@ from speechhub.errors import (
     SwitchTimeoutError,
     UnavailableError,
 )
-from speechhub.lifecycle.events import (
+from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.policy import Fifo
+from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
     Done,
@@ -42,8 +44,6 @@ from speechhub.lifecycle.events import (
     Unpinned,
     Verify,
 )
-from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.policy import Fifo
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.target import PATIENCE_CALLS
