@@ -22,8 +22,8 @@ from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.observation import Observation
-from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner, Runner
+from speechhub.lifecycle.scheduler.policy import NetRent
 from speechhub.metrics import Looked, Metrics
 from speechhub.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.pools import Pools

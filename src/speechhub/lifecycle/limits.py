@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from speechhub.engine import Slot
-from speechhub.lifecycle.policy import NetRent, Policy
+from speechhub.lifecycle.scheduler.policy import NetRent, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,6 @@ from speechhub.engine import (
 from speechhub.errors import EngineCrashedError, EngineError, EngineOutOfMemoryError
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.policy import NetRent
 from speechhub.lifecycle.runner import LocalRunner
 from speechhub.lifecycle.scheduler.events import (
     DeviceUnusable,
@@ -31,6 +30,7 @@ from speechhub.lifecycle.scheduler.events import (
     Move,
     Requested,
 )
+from speechhub.lifecycle.scheduler.policy import NetRent
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import CPU, GPU, placement, placements

@@ -24,7 +24,6 @@ from speechhub.errors import (
 )
 from speechhub.lifecycle.batches import MAX_RATIO
 from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.policy import Fifo, Greedy, NetRent
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
@@ -52,6 +51,7 @@ from speechhub.lifecycle.scheduler.events import (
     Unpinned,
     Verify,
 )
+from speechhub.lifecycle.scheduler.policy import Fifo, Greedy, NetRent
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from tests.fakes.placements import CPU, GPU, placement, placements

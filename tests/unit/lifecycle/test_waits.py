@@ -11,8 +11,8 @@ from benchmarks.lifecycle.world import Costs, World
 from speechhub.errors import UnavailableError
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.occupancy import FIRST_SWITCH_GUESS_S
-from speechhub.lifecycle.policy import Greedy, NetRent
 from speechhub.lifecycle.scheduler.events import Cancelled, Refuse, Requested
+from speechhub.lifecycle.scheduler.policy import Greedy, NetRent
 
 QUICKLY = settings(max_examples=25, deadline=None)
 

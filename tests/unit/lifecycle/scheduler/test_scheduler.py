@@ -17,7 +17,6 @@ from speechhub.errors import (
     UnavailableError,
 )
 from speechhub.lifecycle.limits import Limits
-from speechhub.lifecycle.policy import Fifo
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
@@ -44,6 +43,7 @@ from speechhub.lifecycle.scheduler.events import (
     Unpinned,
     Verify,
 )
+from speechhub.lifecycle.scheduler.policy import Fifo
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.target import PATIENCE_CALLS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.lifecycle.policy import Fifo, Greedy, Line, NetRent, Scene
+from speechhub.lifecycle.scheduler.policy import Fifo, Greedy, Line, NetRent, Scene
 
 NET_RENT = NetRent()
 SCENE = Scene(now=100.0, resident="stt", stay_s=50.0, switch_s=3.0, lines={})
