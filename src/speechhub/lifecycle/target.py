@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from speechhub.lifecycle.breaker import Breaker
-from speechhub.lifecycle.estimates import ServiceTimes
+from speechhub.lifecycle.scheduler.estimates import ServiceTimes
 from speechhub.lifecycle.scheduler.states import MOVES, Phase
 from speechhub.placement import Placement
 

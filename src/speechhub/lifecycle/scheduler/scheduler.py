@@ -19,9 +19,9 @@ from speechhub.errors import (
     SpeechhubError,
     SwitchTimeoutError,
 )
-from speechhub.lifecycle.estimates import ServiceTimes
 from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.occupancy import Occupancy, refuse_all
+from speechhub.lifecycle.scheduler.estimates import ServiceTimes
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,

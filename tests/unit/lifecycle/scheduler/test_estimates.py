@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechhub.lifecycle.estimates import FIRST_GUESS_S, Mean, ServiceTimes, Succession
+from speechhub.lifecycle.scheduler.estimates import FIRST_GUESS_S, Mean, ServiceTimes, Succession
 
 
 def test_mean_starts_with_its_first_sample_and_follows_slowly():
