@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from speechhub.lifecycle.breaker import Breaker
+from speechhub.lifecycle.scheduler.breaker import Breaker
 from speechhub.lifecycle.scheduler.estimates import ServiceTimes
 from speechhub.lifecycle.scheduler.states import MOVES, Phase
 from speechhub.placement import Placement

@@ -1,7 +1,7 @@
 """A model that cannot be loaded is left alone for a while."""
 
 from speechhub.errors import EngineLoadError
-from speechhub.lifecycle.breaker import Breaker
+from speechhub.lifecycle.scheduler.breaker import Breaker
 
 
 def test_pauses_double_up_to_a_minute():
