@@ -14,7 +14,7 @@ from benchmarks.lifecycle.plot import svg
 from benchmarks.lifecycle.workloads import HOUR_S, WORKLOADS
 from benchmarks.lifecycle.world import Costs, World
 from speechhub.errors import UnavailableError
-from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Fifo, Greedy, NetRent, Policy
 
 POLICIES: dict[str, Policy] = {"fifo": Fifo(), "greedy": Greedy(), "net-rent": NetRent()}

@@ -10,7 +10,6 @@ from pathlib import Path
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.errors import EngineLoadError, SpeechhubError
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.scheduler.events import (
     Done,
     Effect,
@@ -29,6 +28,7 @@ from speechhub.lifecycle.scheduler.events import (
     Ticked,
     Verify,
 )
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.placement import Device, Placement
 

@@ -14,8 +14,8 @@ from gpu_check.timed import warm_up_s
 from gpu_check.watcher import Watcher
 from speechhub.engine import Slot
 from speechhub.gpu.values import GpuSample
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager, start_worker
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.switches import Switch
 from speechhub.placement import Placement
 from speechhub.worker.host import Worker

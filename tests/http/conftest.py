@@ -13,8 +13,8 @@ from speechhub.environments.known import known_engines
 from speechhub.gpu.monitor import NoGpus
 from speechhub.http.app import create_app
 from speechhub.hub import Hub
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.metrics import Metrics
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService

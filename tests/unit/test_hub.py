@@ -3,8 +3,8 @@
 from functools import partial
 
 from speechhub import hub
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import NetRent
 from speechhub.settings import Settings
 

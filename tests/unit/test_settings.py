@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from speechhub.errors import ConfigurationError
-from speechhub.lifecycle.limits import Limits
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.settings import Settings, load_settings
 from speechhub.settings.expected import expected
 

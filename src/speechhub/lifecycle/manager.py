@@ -15,9 +15,9 @@ from speechhub.lifecycle.duties import Duties
 from speechhub.lifecycle.feed import Feed, Observer
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from speechhub.lifecycle.sharing import Heard, Part

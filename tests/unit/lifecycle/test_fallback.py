@@ -8,7 +8,6 @@ import structlog
 
 from speechhub.engine import EngineDeviceError, Slot
 from speechhub.errors import EngineLoadError
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.events import (
     Done,
@@ -26,6 +25,7 @@ from speechhub.lifecycle.scheduler.events import (
     UnloadWanted,
     Verify,
 )
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from tests.fakes.gpus import FakeGpus
 from tests.fakes.placements import CPU, GPU, placement, placements

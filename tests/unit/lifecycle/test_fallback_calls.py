@@ -16,7 +16,6 @@ from speechhub.engine import (
     TranscribeRequest,
 )
 from speechhub.errors import EngineCrashedError, EngineError, EngineOutOfMemoryError
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.runner import LocalRunner
 from speechhub.lifecycle.scheduler.events import (
@@ -30,6 +29,7 @@ from speechhub.lifecycle.scheduler.events import (
     Move,
     Requested,
 )
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import NetRent
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.metrics import Metrics

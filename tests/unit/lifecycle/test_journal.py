@@ -7,7 +7,6 @@ import pytest
 from speechhub.engine import SttCapabilities
 from speechhub.errors import QueueFullError
 from speechhub.lifecycle.journal import Journal
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.scheduler.events import (
     Cancelled,
     Done,
@@ -21,6 +20,7 @@ from speechhub.lifecycle.scheduler.events import (
     Stop,
     Unasked,
 )
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.metrics import Metrics
 from tests.fakes.placements import placement, placements

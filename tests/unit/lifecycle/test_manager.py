@@ -16,8 +16,8 @@ from speechhub.errors import (
     SwitchTimeoutError,
 )
 from speechhub.gpu.values import GpuSample
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.states import Phase, PublicState
 from tests.fakes.gpus import MB, FakeGpus
 from tests.fakes.placements import CPU, GPU, placement, placements

@@ -6,9 +6,9 @@ import pytest
 
 from speechhub.engine import Slot
 from speechhub.gpu.values import GpuSample
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.observation import Observation
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.metrics import Metrics
 from speechhub.pools import Pools
 from speechhub.settings import Settings

@@ -23,7 +23,6 @@ from speechhub.errors import (
     UnavailableError,
 )
 from speechhub.lifecycle.batches import MAX_RATIO
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
@@ -51,6 +50,7 @@ from speechhub.lifecycle.scheduler.events import (
     Unpinned,
     Verify,
 )
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Fifo, Greedy, NetRent
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state

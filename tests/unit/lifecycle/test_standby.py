@@ -8,8 +8,8 @@ import pytest
 from speechhub.engine import LoadContext, Slot
 from speechhub.errors import EngineLoadError
 from speechhub.lifecycle.host_memory import available_bytes
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.standby import LIBRARIES_BYTES, RESERVE_BYTES, SHORT_BYTES, Standbys
 from speechhub.placement import Device

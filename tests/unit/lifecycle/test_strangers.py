@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from speechhub.engine import Slot
 from speechhub.errors import GpuMemoryError
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.proof import Proof
+from speechhub.lifecycle.scheduler.limits import Limits
 from tests.fakes.placements import GPU, placement, placements
 from tests.fakes.virtual_time import POOLS, Here, in_virtual_time
 from tests.fakes.workers import Fleet

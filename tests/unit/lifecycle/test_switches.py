@@ -4,8 +4,8 @@ import pytest
 
 from speechhub.engine import Slot
 from speechhub.errors import EngineLoadError
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.switches import KEPT, Cause, Result, Step, SwitchLog
 from tests.fakes.placements import GPU, placement, placements
 from tests.fakes.workers import Fleet

@@ -19,7 +19,6 @@ from speechhub.errors import (
     SpeechhubError,
     SwitchTimeoutError,
 )
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.occupancy import Occupancy, refuse_all
 from speechhub.lifecycle.scheduler.estimates import ServiceTimes
 from speechhub.lifecycle.scheduler.events import (
@@ -48,6 +47,7 @@ from speechhub.lifecycle.scheduler.events import (
     UnloadWanted,
     Unpinned,
 )
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.target import MOST_LOSSES, Target, TargetState, Ticket
 from speechhub.placement import Placement

@@ -16,7 +16,6 @@ from speechhub.errors import (
     SwitchTimeoutError,
     UnavailableError,
 )
-from speechhub.lifecycle.limits import Limits
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,
@@ -43,6 +42,7 @@ from speechhub.lifecycle.scheduler.events import (
     Unpinned,
     Verify,
 )
+from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Fifo
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase
