@@ -12,8 +12,8 @@ from speechhub.http.health_schemas import (
     SwitchTimes,
 )
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.target import TargetState
 from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
-from speechhub.lifecycle.target import TargetState
 from speechhub.placement import Device
 
 

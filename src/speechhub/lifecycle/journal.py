@@ -20,7 +20,7 @@ from speechhub.lifecycle.scheduler.events import (
     Stop,
     Unasked,
 )
-from speechhub.lifecycle.target import TargetState
+from speechhub.lifecycle.scheduler.target import TargetState
 from speechhub.metrics import Metrics
 from speechhub.placement import Placement
 

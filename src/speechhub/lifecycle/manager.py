@@ -20,10 +20,10 @@ from speechhub.lifecycle.scheduler.events import PinWanted, Requested, ShutdownW
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
+from speechhub.lifecycle.scheduler.target import TargetState
 from speechhub.lifecycle.sharing import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.switches import SwitchLog
-from speechhub.lifecycle.target import TargetState
 from speechhub.lifecycle.vacancy import Look
 from speechhub.lifecycle.visits import Visits
 from speechhub.lifecycle.workers import Workers, WorkerStarter

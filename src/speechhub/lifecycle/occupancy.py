@@ -13,7 +13,7 @@ from speechhub.lifecycle.scheduler.events import Effect, Fetch, Grant, Load, Ref
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Line, Scene
 from speechhub.lifecycle.scheduler.states import Phase
-from speechhub.lifecycle.target import MOST_LOSSES, Job, Target, Ticket, WorkerState
+from speechhub.lifecycle.scheduler.target import MOST_LOSSES, Job, Target, Ticket, WorkerState
 from speechhub.placement import Device
 
 FIRST_SWITCH_GUESS_S = 5.0

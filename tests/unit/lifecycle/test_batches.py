@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechhub.lifecycle.batches import MAX_RATIO, batch_size
-from speechhub.lifecycle.target import Ticket
+from speechhub.lifecycle.scheduler.target import Ticket
 
 
 def line(*lengths):

@@ -49,7 +49,7 @@ from speechhub.lifecycle.scheduler.events import (
 )
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.states import Phase
-from speechhub.lifecycle.target import MOST_LOSSES, Target, TargetState, Ticket
+from speechhub.lifecycle.scheduler.target import MOST_LOSSES, Target, TargetState, Ticket
 from speechhub.placement import Placement
 
 

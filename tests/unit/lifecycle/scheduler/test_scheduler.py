@@ -46,7 +46,7 @@ from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Fifo
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase
-from speechhub.lifecycle.target import PATIENCE_CALLS
+from speechhub.lifecycle.scheduler.target import PATIENCE_CALLS
 from tests.fakes.placements import CPU, GPU, placement, placements
 
 LIMITS = Limits(queue_limit=3, switch_timeout_s=30, first_load_timeout_s=120, idle_unload_s=300)
