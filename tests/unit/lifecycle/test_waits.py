@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from benchmarks.lifecycle.workloads import WORKLOADS, adversary, crash_storm, speak, transcribe, voice_loop
 from benchmarks.lifecycle.world import Costs, World
 from speechhub.errors import UnavailableError
-from speechhub.lifecycle.occupancy import FIRST_SWITCH_GUESS_S
+from speechhub.lifecycle.scheduler.device import FIRST_SWITCH_GUESS_S
 from speechhub.lifecycle.scheduler.events import Cancelled, Refuse, Requested
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Greedy, NetRent

@@ -19,7 +19,7 @@ from speechhub.errors import (
     SpeechhubError,
     SwitchTimeoutError,
 )
-from speechhub.lifecycle.occupancy import Occupancy, refuse_all
+from speechhub.lifecycle.scheduler.device import Occupancy, refuse_all
 from speechhub.lifecycle.scheduler.estimates import ServiceTimes
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
