@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from speechhub.errors import EnginePinnedError, SpeechhubError
 from speechhub.lifecycle.batches import batch_size, calls
-from speechhub.lifecycle.room import Tenant, has_room, victims_for
 from speechhub.lifecycle.scheduler.estimates import Mean, Succession
 from speechhub.lifecycle.scheduler.events import Effect, Fetch, Grant, Load, Refuse, Stop, Unasked, Verify
+from speechhub.lifecycle.scheduler.eviction import Tenant, has_room, victims_for
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Line, Scene
 from speechhub.lifecycle.scheduler.states import Phase

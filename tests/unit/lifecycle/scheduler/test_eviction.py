@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.lifecycle.room import Tenant, has_room, victims_for
+from speechhub.lifecycle.scheduler.eviction import Tenant, has_room, victims_for
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.placement import Device
 
