@@ -22,7 +22,7 @@ from speechhub.errors import (
     RequestTimeoutError,
     UnavailableError,
 )
-from speechhub.lifecycle.batches import MAX_RATIO
+from speechhub.lifecycle.scheduler.batching import MAX_RATIO
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
     Cancelled,

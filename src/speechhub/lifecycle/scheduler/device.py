@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from speechhub.errors import EnginePinnedError, SpeechhubError
-from speechhub.lifecycle.batches import batch_size, calls
+from speechhub.lifecycle.scheduler.batching import batch_size, calls
 from speechhub.lifecycle.scheduler.estimates import Mean, Succession
 from speechhub.lifecycle.scheduler.events import Effect, Fetch, Grant, Load, Refuse, Stop, Unasked, Verify
 from speechhub.lifecycle.scheduler.eviction import Tenant, has_room, victims_for

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.lifecycle.batches import MAX_RATIO, batch_size
+from speechhub.lifecycle.scheduler.batching import MAX_RATIO, batch_size
 from speechhub.lifecycle.scheduler.target import Ticket
 
 
