@@ -11,7 +11,7 @@ import structlog
 
 from speechhub.engine import Slot, Voice
 from speechhub.errors import ModelNotFoundError
-from speechhub.lifecycle.duties import Duties
+from speechhub.lifecycle.effects import Duties
 from speechhub.lifecycle.feed import Feed, Observer
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
