@@ -12,9 +12,9 @@ import structlog
 from speechhub.engine import Slot, Voice
 from speechhub.errors import ModelNotFoundError
 from speechhub.lifecycle.effects import Duties
-from speechhub.lifecycle.feed import Feed, Observer
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
+from speechhub.lifecycle.loop import Feed, Observer
 from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
 from speechhub.lifecycle.scheduler.limits import Limits
