@@ -12,6 +12,7 @@ import structlog
 from speechhub.engine import Slot, Voice
 from speechhub.errors import ModelNotFoundError
 from speechhub.lifecycle.effects import Duties
+from speechhub.lifecycle.engine_memory import Visits
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.loop import Feed, Observer
@@ -25,7 +26,6 @@ from speechhub.lifecycle.sharing import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.vacancy import Look
-from speechhub.lifecycle.visits import Visits
 from speechhub.lifecycle.workers import Workers, WorkerStarter
 from speechhub.placement import Placement
 from speechhub.pools import Pools
