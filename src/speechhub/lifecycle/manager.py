@@ -13,10 +13,10 @@ from speechhub.engine import Slot, Voice
 from speechhub.errors import ModelNotFoundError
 from speechhub.lifecycle.effects import Duties
 from speechhub.lifecycle.engine_memory import Visits
+from speechhub.lifecycle.gpu_memory import Proof
 from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.leases import Leases
 from speechhub.lifecycle.loop import Feed, Observer
-from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler

@@ -11,8 +11,8 @@ import structlog
 from speechhub.engine import LoadContext, Slot, Voice
 from speechhub.environments.prebuild import prebuilt_dir
 from speechhub.errors import EngineLoadError, GpuMemoryError, SpeechhubError
+from speechhub.lifecycle.gpu_memory import Proof
 from speechhub.lifecycle.incidents import load_failed, load_too_slow, worker_ended
-from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler.events import (
     Event,
     Exited,

@@ -391,8 +391,8 @@ class Card:
 
 async def test_nothing_is_left_of_three_hundred_switches(fleet, monkeypatch):
     """Every fifth worker crashes at work, every seventh client leaves: all is as before."""
-    monkeypatch.setattr("speechhub.lifecycle.proof.FIRST_PAUSE_S", 0.0001)
-    monkeypatch.setattr("speechhub.lifecycle.proof.LONGEST_PAUSE_S", 0.0001)
+    monkeypatch.setattr("speechhub.lifecycle.gpu_memory.FIRST_PAUSE_S", 0.0001)
+    monkeypatch.setattr("speechhub.lifecycle.gpu_memory.LONGEST_PAUSE_S", 0.0001)
     card, tasks = Card(fleet), len(asyncio.all_tasks())
     manager = Manager(
         MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=card, standby="on"

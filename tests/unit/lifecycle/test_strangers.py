@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from speechhub.engine import Slot
 from speechhub.errors import GpuMemoryError
+from speechhub.lifecycle.gpu_memory import Proof
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.proof import Proof
 from speechhub.lifecycle.scheduler.limits import Limits
 from tests.fakes.placements import GPU, placement, placements
 from tests.fakes.virtual_time import POOLS, Here, in_virtual_time
@@ -264,7 +264,7 @@ def test_what_is_left_of_our_own_process_is_waited_for(monkeypatch):
     """Free memory is no answer while a process of ours is still there."""
     card = Card("no list")
     left = [True]
-    monkeypatch.setattr("speechhub.lifecycle.proof.any_left", lambda pid: left[0])
+    monkeypatch.setattr("speechhub.lifecycle.gpu_memory.any_left", lambda pid: left[0])
 
     async def scene():
         turns = Turns(card)
@@ -349,7 +349,7 @@ def test_a_number_that_another_process_has_by_now_locks_nothing():
         ) as child,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr("speechhub.lifecycle.proof.uptime_s", lambda: 1.0)  # it was seen long before
+        patch.setattr("speechhub.lifecycle.gpu_memory.uptime_s", lambda: 1.0)  # it was seen long before
         in_virtual_time(scene(child.pid))
         patch.undo()
         with pytest.raises(GpuMemoryError):

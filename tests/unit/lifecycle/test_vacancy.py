@@ -8,7 +8,7 @@ import pytest
 
 from speechhub.lifecycle.own_processes import any_left, has_begun_after, own_ids, uptime_s
 from speechhub.lifecycle.vacancy import Need, Resident, is_free, resident_of, strangers, taken_bytes
-from tests.unit.lifecycle.test_proof import MB, Look
+from tests.unit.lifecycle.test_gpu_memory import MB, Look
 
 EMPTY = Look(200 * MB, {})
 

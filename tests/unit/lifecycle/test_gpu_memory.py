@@ -10,8 +10,8 @@ import structlog
 
 from speechhub.engine import Slot
 from speechhub.errors import GpuMemoryError
+from speechhub.lifecycle.gpu_memory import SAMPLES, Proof
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.proof import SAMPLES, Proof
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.vacancy import TOLERANCE_BYTES, is_free
 from tests.fakes.placements import GPU, placement, placements
