@@ -30,7 +30,7 @@ from speechhub.lifecycle.scheduler.events import (
     Refuse,
     Requested,
 )
-from speechhub.lifecycle.sharing import Heard, Part, transcribe_together
+from speechhub.lifecycle.shared_call import Heard, Part, transcribe_together
 from speechhub.lifecycle.workers import Workers
 from speechhub.placement import Placement
 from speechhub.worker.host import Worker

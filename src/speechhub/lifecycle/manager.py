@@ -22,7 +22,7 @@ from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from speechhub.lifecycle.scheduler.target import TargetState
-from speechhub.lifecycle.sharing import Heard, Part
+from speechhub.lifecycle.shared_call import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.vacancy import Look

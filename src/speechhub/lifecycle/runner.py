@@ -12,7 +12,7 @@ import structlog
 from speechhub.engine import Audio, SynthesizeRequest, TranscribeRequest, Transcript, Voice
 from speechhub.errors import EngineCrashedError, EngineDeviceError, SpeechhubError
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.sharing import Part
+from speechhub.lifecycle.shared_call import Part
 from speechhub.lifecycle.timing import timed
 from speechhub.metrics import Metrics
 from speechhub.worker.host import Worker
