@@ -11,13 +11,13 @@ from litestar.di import NamedDependency
 from speechhub.engine import Task, Transcript
 from speechhub.errors import MissingValueError
 from speechhub.http import render
+from speechhub.http.client_timeout import patience_s
 from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.forms import FIELDS, job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
 from speechhub.http.json_uploads import read_json
 from speechhub.http.multipart import read_form
 from speechhub.http.openapi import OPENAI
-from speechhub.http.patience import patience_s
 from speechhub.http.schemas import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.http.tracks import track_noted
