@@ -7,7 +7,7 @@ import msgspec
 from speechhub.engine import EMOTIONS, EmotionMode
 from speechhub.errors import InvalidValueError, MissingValueError
 from speechhub.http.schemas import EmotionFields, EmotionVector
-from speechhub.services.casting import EmotionWish
+from speechhub.services.speaker import EmotionWish
 
 _PARTS: Final = (EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT)
 """Modes that are told by a field of their own name."""

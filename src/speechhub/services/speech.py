@@ -27,12 +27,12 @@ from speechhub.metrics import Metrics
 from speechhub.placement import Placement
 from speechhub.services.account import Account
 from speechhub.services.backlog import Backlog
-from speechhub.services.casting import Casting, EmotionWish, Part
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.deadline import Deadline
 from speechhub.services.delivery import Delivery
 from speechhub.services.pieces import Cutting, Piece, pieces
 from speechhub.services.segmentation import PIECE_CHARS, language_of, piece_chars
+from speechhub.services.speaker import Casting, EmotionWish, Part
 from speechhub.services.speech_stream import SpeechStream
 from speechhub.services.spoken import Spoken
 from speechhub.services.voices import VoiceService

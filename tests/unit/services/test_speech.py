@@ -17,8 +17,8 @@ from speechhub.errors import (
 )
 from speechhub.services.account import PLACES, Account
 from speechhub.services.backlog import MEMORY_BYTES
-from speechhub.services.casting import EmotionWish
 from speechhub.services.catalog import Catalog
+from speechhub.services.speaker import EmotionWish
 from speechhub.services.speech import SpeechJob, SpeechService
 from speechhub.services.voices import VoiceService
 from speechhub.speakable import Normalization
