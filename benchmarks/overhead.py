@@ -31,7 +31,7 @@ from speechhub.http.multipart import read_form
 from speechhub.log import configure_logging
 from speechhub.pools import Pools
 from speechhub.services.account import Account
-from speechhub.services.reading import Reading, ReadingRoom
+from speechhub.services.passages import Reading, ReadingRoom
 from speechhub.worker.host import Worker
 from speechhub_echo import STT
 from speechhub_echo.stt import EchoStt

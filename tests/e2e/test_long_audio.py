@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from speechhub.hub import Hub
-from speechhub.services import reading
+from speechhub.services import passages as reading
 from speechhub.services.speech import SpeechJob
 from speechhub.services.transcription import TranscriptionJob
 from speechhub.settings import Settings

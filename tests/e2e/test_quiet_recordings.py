@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from speechhub.hub import Hub
-from speechhub.services import reading
+from speechhub.services import passages as reading
 from speechhub.services.transcription import TranscriptionJob
 from speechhub.settings import Settings
 from tests.e2e.test_round_trip import word_error_rate

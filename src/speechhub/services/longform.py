@@ -14,7 +14,7 @@ from speechhub.placement import Placement
 from speechhub.services.catalog import stt_capabilities
 from speechhub.services.chinese import LANGUAGES, Convert, ScriptedDeltas, convert_transcript
 from speechhub.services.joining import JoinedTranscript, Joiner
-from speechhub.services.reading import Reading
+from speechhub.services.passages import Reading
 from speechhub.services.tongues import Found, Tongues
 
 log = structlog.get_logger()

@@ -20,7 +20,7 @@ from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline
 from speechhub.services.joining import JoinedTranscript
 from speechhub.services.longform import Longform
-from speechhub.services.reading import Reading, ReadingRoom
+from speechhub.services.passages import Reading, ReadingRoom
 from speechhub.services.transcript_stream import TranscriptStream
 
 WHAT: Final = "The transcription"

@@ -24,7 +24,7 @@ from speechhub.errors import (
     UnsupportedValueError,
 )
 from speechhub.pools import Pool, Pools
-from speechhub.services import reading
+from speechhub.services import passages as reading
 from speechhub.services.transcription import TranscriptionJob
 from tests.fakes.babble import babble, talk
 
