@@ -167,7 +167,7 @@ def _here(recordings: list[Recording], fields: Fields, *, translate: bool, verbo
     from speechhub.engine import Task
     from speechhub.http.forms import job_of, read_fields
     from speechhub.http.routes.transcriptions import render_text
-    from speechhub.services.joining import JoinedTranscript
+    from speechhub.services.transcript_join import JoinedTranscript
 
     task = Task.TRANSLATE if translate else Task.TRANSCRIBE
     values = {name.removesuffix("[]"): v if isinstance(v, list) else [v] for name, v in fields.items()}

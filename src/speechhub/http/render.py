@@ -11,7 +11,7 @@ from speechhub.codecs.subtitles import cues, to_srt, to_vtt
 from speechhub.domain.language import language_name
 from speechhub.engine import Segment, Transcript, Word
 from speechhub.http import schemas
-from speechhub.services.joining import JoinedTranscript
+from speechhub.services.transcript_join import JoinedTranscript
 
 PLAIN: Final = ("text", "srt", "vtt")
 """Formats that are text, not JSON."""

@@ -13,9 +13,9 @@ from speechhub.lifecycle.runner import Runner
 from speechhub.placement import Placement
 from speechhub.services.catalog import stt_capabilities
 from speechhub.services.chinese import LANGUAGES, Convert, ScriptedDeltas, convert_transcript
-from speechhub.services.joining import JoinedTranscript, Joiner
 from speechhub.services.passages import Reading
 from speechhub.services.tongues import Found, Tongues
+from speechhub.services.transcript_join import JoinedTranscript, Joiner
 
 log = structlog.get_logger()
 

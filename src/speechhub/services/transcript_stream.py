@@ -8,8 +8,8 @@ from typing import Self
 import structlog
 
 from speechhub.errors import SpeechhubError
-from speechhub.services.joining import JoinedTranscript
 from speechhub.services.longform import Longform
+from speechhub.services.transcript_join import JoinedTranscript
 
 log = structlog.get_logger()
 

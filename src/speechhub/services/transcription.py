@@ -18,9 +18,9 @@ from speechhub.pools import Pools
 from speechhub.services.catalog import Catalog, stt_capabilities
 from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline
-from speechhub.services.joining import JoinedTranscript
 from speechhub.services.longform import Longform
 from speechhub.services.passages import Reading, ReadingRoom
+from speechhub.services.transcript_join import JoinedTranscript
 from speechhub.services.transcript_stream import TranscriptStream
 
 WHAT: Final = "The transcription"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechhub.engine import Segment, Transcript, Word
-from speechhub.services.joining import Joiner
+from speechhub.services.transcript_join import Joiner
 
 TEXTS = st.lists(
     st.text(alphabet=st.sampled_from([*"ab .,5你好。ไทย한글"]), max_size=12).map(str.strip), max_size=6
