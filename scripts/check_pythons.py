@@ -30,7 +30,7 @@ LEFT_OUT = (
     "tests/unit/speakable/test_wording.py",
     "tests/unit/codecs/test_budget.py",
     "tests/unit/codecs/test_clock.py",
-    "tests/unit/codecs/test_seams.py",
+    "tests/unit/codecs/test_crossfade.py",
     "tests/unit/test_audit.py",
 )
 """Minutes of generated cases, and of work of FFmpeg's and numpy's; the Python of .venv runs them."""

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from speechhub.codecs.crossfade import Pause, Seams
 from speechhub.codecs.encode import OUTPUT_RATE, Encoder, SpeechFormat
-from speechhub.codecs.seams import Pause, Seams
 from speechhub.codecs.stretch import Stretcher
 from speechhub.domain.audio import Audio
 

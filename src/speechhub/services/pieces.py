@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from speechhub.codecs.seams import Pause
+from speechhub.codecs.crossfade import Pause
 from speechhub.services.segmentation import DEFAULT_LANGUAGE, PIECE_CHARS, ends_sentence, split_text
 from speechhub.speakable import Line
 from speechhub.speakable.punctuation import LESSER_STOPS, STOPS, end_of, is_wide, starts_small

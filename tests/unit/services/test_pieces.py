@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechhub.codecs.seams import Pause
+from speechhub.codecs.crossfade import Pause
 from speechhub.services.pieces import BETWEEN_SENTENCES, MOST_PAUSES, Cutting, Piece, pieces
 from speechhub.speakable import Line
 

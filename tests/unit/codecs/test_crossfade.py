@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from speechhub.codecs.seams import MARGIN_S, QUIET, Pause, Seams
+from speechhub.codecs.crossfade import MARGIN_S, QUIET, Pause, Seams
 
 RATE = 16_000
 ANY = Pause(shortest_s=0.15, longest_s=0.7)
