@@ -24,7 +24,7 @@ SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 CANNOT_TRY = 77
 LIMIT_S = 1500
 LEFT_OUT = (
-    "tests/unit/lifecycle/test_scheduler_machine.py",
+    "tests/unit/lifecycle/scheduler/test_scheduler_machine.py",
     "tests/unit/lifecycle/test_waits.py",
     "tests/unit/speakable/test_hostile.py",
     "tests/unit/speakable/test_wording.py",
