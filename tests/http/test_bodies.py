@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from speechhub.http.bodies import SMALL_BODY_BYTES
+from speechhub.http.edges.bodies import SMALL_BODY_BYTES
 from speechhub.http.spool import SPOOL_BYTES, Spool
 from speechhub.services.account import PLACES, Account
 from tests.http.conftest import wav

@@ -14,24 +14,26 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from speechhub.engine import Slot
-from speechhub.http.addresses import addresses_checked
-from speechhub.http.auth import ApiKeys, authenticated
-from speechhub.http.bodies import (
+from speechhub.http.connections import families
+from speechhub.http.edges.addresses import addresses_checked
+from speechhub.http.edges.auth import ApiKeys, authenticated
+from speechhub.http.edges.bodies import (
     FORM_OVERHEAD_BYTES,
     SMALL_BODY_BYTES,
     bodies_accounted,
     speech_body_bytes,
 )
-from speechhub.http.connections import families
+from speechhub.http.edges.hosts import named
+from speechhub.http.edges.limits import limited
+from speechhub.http.edges.middleware import errors_answered, head_answered, request_scope, sockets_refused
+from speechhub.http.edges.origins import from_known_pages
+from speechhub.http.edges.paths import versions_refused, with_aliases
+from speechhub.http.edges.readers import reading_bounded
+from speechhub.http.edges.turns import in_turns
+from speechhub.http.edges.uploads import uploads_bounded
 from speechhub.http.errors import BODY_HINT, HANDLERS, BodyKeepingRequest
-from speechhub.http.hosts import named
-from speechhub.http.limits import limited
 from speechhub.http.memory import freed_memory_given_back
-from speechhub.http.middleware import errors_answered, head_answered, request_scope, sockets_refused
 from speechhub.http.openapi import openapi_config
-from speechhub.http.origins import from_known_pages
-from speechhub.http.paths import versions_refused, with_aliases
-from speechhub.http.readers import reading_bounded
 from speechhub.http.routes import (
     asr,
     consents,
@@ -44,8 +46,6 @@ from speechhub.http.routes import (
     transcriptions,
     voices,
 )
-from speechhub.http.turns import in_turns
-from speechhub.http.uploads import uploads_bounded
 from speechhub.hub import Hub
 from speechhub.metrics import Looked
 from speechhub.services.catalog import Catalog, tts_capabilities

@@ -15,12 +15,12 @@ from litestar.types import Scope, Send
 from speechhub import errors
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
-from speechhub.http.bodies import FORM_OVERHEAD_BYTES
 from speechhub.http.choices import spelled
+from speechhub.http.edges.bodies import FORM_OVERHEAD_BYTES
+from speechhub.http.edges.paths import UnknownSocketError, UnknownVersionError
 from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.near import advice, entered_twice
-from speechhub.http.paths import UnknownSocketError, UnknownVersionError
 from speechhub.http.refusal import refusal
 from speechhub.settings.expected import expected
 

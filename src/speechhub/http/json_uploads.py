@@ -13,8 +13,8 @@ from litestar import Request
 from litestar.datastructures import State
 
 from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
-from speechhub.http.bodies import JSON_WEIGHT
 from speechhub.http.choices import spelled
+from speechhub.http.edges.bodies import JSON_WEIGHT
 from speechhub.http.forms import FIELDS, checked
 from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.refusal import refusal

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.http.limits import ConcurrencyLimiter, RateLimiter, caller_of, duration_text
+from speechhub.http.edges.limits import ConcurrencyLimiter, RateLimiter, caller_of, duration_text
 
 
 class Clock:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from speechhub.http.unread import (
+from speechhub.http.edges.unread import (
     BEGIN_S,
     LIMIT_BYTES,
     LIMIT_S,

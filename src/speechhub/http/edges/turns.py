@@ -5,7 +5,7 @@ from typing import Final
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import ServerBusyError
-from speechhub.http.limits import network_of
+from speechhub.http.edges.limits import network_of
 from speechhub.turns import Turns
 
 HEALTH: Final = "/health"

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from speechhub.errors import ServerBusyError
-from speechhub.http.turns import MOST_WAITING, in_turns
+from speechhub.http.edges.turns import MOST_WAITING, in_turns
 
 
 def scope(method, path, host="192.0.2.1"):

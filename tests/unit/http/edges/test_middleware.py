@@ -3,7 +3,7 @@
 import pytest
 
 from speechhub.errors import QueueFullError
-from speechhub.http.middleware import errors_answered, request_scope
+from speechhub.http.edges.middleware import errors_answered, request_scope
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from speechhub.errors import AnswerUnreadError
-from speechhub.http.readers import hang_up, reading_bounded
+from speechhub.http.edges.readers import hang_up, reading_bounded
 
 PIECE = {"type": "http.response.body", "body": b"x", "more_body": True}
 

@@ -4,7 +4,7 @@ import pytest
 from litestar.config.cors import CORSConfig
 
 from speechhub.errors import OriginNotAllowedError
-from speechhub.http.origins import from_known_pages, is_known
+from speechhub.http.edges.origins import from_known_pages, is_known
 
 CORS = CORSConfig(allow_origins=["https://a.example", "https://*.b.example"])
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from speechhub.errors import UploadStalledError
-from speechhub.http.uploads import uploads_bounded
+from speechhub.http.edges.uploads import uploads_bounded
 from tests.fakes.virtual_time import VirtualTimeLoop
 
 IDLE_S = 30.0

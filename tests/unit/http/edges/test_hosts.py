@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from speechhub.errors import HostNotAllowedError, InvalidHostError
-from speechhub.http.hosts import is_loopback, named, named_host
+from speechhub.http.edges.hosts import is_loopback, named, named_host
 from speechhub.settings.hosts import pattern
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from speechhub.http import auth
-from speechhub.http.auth import ApiKeys, credentials
+from speechhub.http.edges import auth
+from speechhub.http.edges.auth import ApiKeys, credentials
 from speechhub.settings import Secret
 
 
