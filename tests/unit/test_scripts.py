@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from speechhub.http.app import create_app
-from speechhub.http.openapi import OPENAI
+from speechhub.http.openapi.document import OPENAI
 from speechhub.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -33,7 +33,7 @@ from speechhub.http.edges.turns import in_turns
 from speechhub.http.edges.uploads import uploads_bounded
 from speechhub.http.errors import BODY_HINT, HANDLERS, BodyKeepingRequest
 from speechhub.http.memory import freed_memory_given_back
-from speechhub.http.openapi import openapi_config
+from speechhub.http.openapi.document import openapi_config
 from speechhub.http.routes import (
     asr,
     consents,

@@ -12,7 +12,7 @@ from speechhub.http.asr_render import to_output
 from speechhub.http.asr_schemas import AsrQuery, DetectedLanguage, DetectionQuery
 from speechhub.http.client_timeout import patience_s
 from speechhub.http.disconnect import while_connected
-from speechhub.http.openapi import OWN
+from speechhub.http.openapi.document import OWN
 from speechhub.http.render import warning_headers
 from speechhub.http.tracks import track_noted
 from speechhub.services.catalog import Catalog

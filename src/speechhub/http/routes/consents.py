@@ -7,7 +7,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from speechhub.http.disconnect import while_connected
 from speechhub.http.ignored import note_ignored, unknown_fields
-from speechhub.http.openapi import CONSENT_FORM, OPENAI
+from speechhub.http.openapi.document import CONSENT_FORM, OPENAI
 from speechhub.http.routes.voices import read_sample
 from speechhub.http.voice_schemas import (
     RenameVoiceConsent,

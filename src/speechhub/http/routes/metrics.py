@@ -3,7 +3,7 @@
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from speechhub.http.openapi import OWN
+from speechhub.http.openapi.document import OWN
 from speechhub.lifecycle.observation import Observation
 
 PROMETHEUS = "text/plain; version=0.0.4"

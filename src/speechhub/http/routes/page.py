@@ -9,7 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from speechhub import __version__
-from speechhub.http.openapi import OWN
+from speechhub.http.openapi.document import OWN
 
 HEADERS: Final = {
     # The page is whole in itself: it may load nothing from elsewhere, talk to nobody else, nor be framed.

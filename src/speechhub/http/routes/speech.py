@@ -19,7 +19,7 @@ from speechhub.http.client_timeout import patience_s
 from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.emotions import emotion_wish
 from speechhub.http.ignored import note_ignored, unknown_fields
-from speechhub.http.openapi import OPENAI
+from speechhub.http.openapi.document import OPENAI
 from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream

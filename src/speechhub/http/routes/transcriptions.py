@@ -17,7 +17,7 @@ from speechhub.http.forms import FIELDS, job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
 from speechhub.http.json_uploads import read_json
 from speechhub.http.multipart import read_form
-from speechhub.http.openapi import OPENAI
+from speechhub.http.openapi.document import OPENAI
 from speechhub.http.schemas import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.http.tracks import track_noted
