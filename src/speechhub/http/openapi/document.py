@@ -15,7 +15,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import OpenAPI
 
 from speechhub import __version__
-from speechhub.http.openapi_examples import (
+from speechhub.http.openapi.examples import (
     ANSWERS,
     ASR_TEXTS,
     FIELDS,
@@ -23,7 +23,7 @@ from speechhub.http.openapi_examples import (
     SUBTITLES,
     error_example,
 )
-from speechhub.http.openapi_shapes import REF, component_schemas
+from speechhub.http.openapi.shapes import REF, component_schemas
 from speechhub.voices.records import MAX_NAME_CHARS
 
 Json = dict[str, Any]
