@@ -14,7 +14,8 @@ import openai
 import pytest
 import yaml
 
-from speechhub.http import asr_schemas, schemas, voice_schemas
+from speechhub.http import asr_schemas, voice_schemas
+from speechhub.http.schemas import audio as schemas
 from tests.http.conftest import wav
 
 pytestmark = pytest.mark.unhurried

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from speechhub.http.asr_schemas import AsrQuery, DetectionQuery
-from speechhub.http.schemas import CreateSpeech, EmotionFields, TranscriptionFields
+from speechhub.http.schemas.audio import CreateSpeech, EmotionFields, TranscriptionFields
 from tests.http.conftest import wav
 
 CLIP = wav(1.0)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from speechhub.http import schemas
+from speechhub.http.schemas import audio as schemas
 
 
 class DetectionQuery(msgspec.Struct, frozen=True, kw_only=True):

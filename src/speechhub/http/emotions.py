@@ -6,7 +6,7 @@ import msgspec
 
 from speechhub.engine import EMOTIONS, EmotionMode
 from speechhub.errors import InvalidValueError, MissingValueError
-from speechhub.http.schemas import EmotionFields, EmotionVector
+from speechhub.http.schemas.audio import EmotionFields, EmotionVector
 from speechhub.services.speaker import EmotionWish
 
 _PARTS: Final = (EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT)

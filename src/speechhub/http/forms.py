@@ -11,7 +11,7 @@ from speechhub.http.choices import spelled
 from speechhub.http.form_arrays import array, element_of, leaves
 from speechhub.http.json_text import decode_json
 from speechhub.http.refusal import refusal
-from speechhub.http.schemas import ServerVad, TranscriptionFields
+from speechhub.http.schemas.audio import ServerVad, TranscriptionFields
 from speechhub.services.transcription import TranscriptionJob
 
 _NESTED: Final = "chunking_strategy"

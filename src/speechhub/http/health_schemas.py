@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from speechhub.http.schemas import Name
+from speechhub.http.schemas.audio import Name
 
 Standing = Literal["ok", "degraded"]
 

@@ -18,7 +18,7 @@ from speechhub.http.edges.bodies import JSON_WEIGHT
 from speechhub.http.forms import FIELDS, checked
 from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.refusal import refusal
-from speechhub.http.schemas import InputAudio, TranscriptionFields
+from speechhub.http.schemas.audio import InputAudio, TranscriptionFields
 from speechhub.http.spool import SPOOL_BYTES
 from speechhub.pools import Pool
 

@@ -10,7 +10,7 @@ import msgspec
 from speechhub.codecs.subtitles import cues, to_srt, to_vtt
 from speechhub.domain.language import language_name
 from speechhub.engine import Segment, Transcript, Word
-from speechhub.http import schemas
+from speechhub.http.schemas import audio as schemas
 from speechhub.services.transcript_join import JoinedTranscript
 
 PLAIN: Final = ("text", "srt", "vtt")

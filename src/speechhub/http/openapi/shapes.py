@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from speechhub.http import asr_schemas, health_schemas, schemas, voice_schemas
+from speechhub.http import asr_schemas, health_schemas, voice_schemas
 from speechhub.http.errors import ErrorBody
+from speechhub.http.schemas import audio as schemas
 
 REF: Final = "#/components/schemas/{name}"
 

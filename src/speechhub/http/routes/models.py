@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from speechhub.errors import ModelNotDeletableError
 from speechhub.errors.places import without_places
 from speechhub.http.openapi.document import OPENAI
-from speechhub.http.schemas import Model, ModelList, ModelVoice
+from speechhub.http.schemas.audio import Model, ModelList, ModelVoice
 from speechhub.lifecycle.manager import Manager
 from speechhub.services.catalog import Catalog, Listing
 from speechhub.store import Licences

@@ -21,7 +21,7 @@ from speechhub.http.emotions import emotion_wish
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.document import OPENAI
 from speechhub.http.render import CHARS_PER_TOKEN
-from speechhub.http.schemas import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
+from speechhub.http.schemas.audio import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
 from speechhub.services.catalog import slot_of
 from speechhub.services.speech import SpeechJob, SpeechService

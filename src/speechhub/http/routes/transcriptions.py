@@ -18,7 +18,7 @@ from speechhub.http.ignored import note_ignored
 from speechhub.http.json_uploads import read_json
 from speechhub.http.multipart import read_form
 from speechhub.http.openapi.document import OPENAI
-from speechhub.http.schemas import GroqRequest, TranscriptionFields
+from speechhub.http.schemas.audio import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.http.tracks import track_noted
 from speechhub.services.transcription import TranscriptionService
