@@ -11,11 +11,13 @@ import pytest
 
 import speechhub.errors
 from speechhub.cli import main
-from speechhub.http import asr_schemas, health_schemas, voice_schemas
 from speechhub.http.app import create_app
 from speechhub.http.errors import error_object, status_of
 from speechhub.http.multipart import UnsupportedMediaTypeError
+from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
+from speechhub.http.schemas import health as health_schemas
+from speechhub.http.schemas import voices as voice_schemas
 from speechhub.settings import ModelSettings, Settings, load_settings
 from tests.docs.pages import ROOT, anchors, blocks, links, page, pages, prose
 

@@ -14,8 +14,9 @@ import openai
 import pytest
 import yaml
 
-from speechhub.http import asr_schemas, voice_schemas
+from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
+from speechhub.http.schemas import voices as voice_schemas
 from tests.http.conftest import wav
 
 pytestmark = pytest.mark.unhurried

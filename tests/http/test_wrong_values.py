@@ -6,7 +6,7 @@ from typing import Literal, get_args, get_origin
 import msgspec
 import pytest
 
-from speechhub.http.asr_schemas import AsrQuery, DetectionQuery
+from speechhub.http.schemas.asr import AsrQuery, DetectionQuery
 from speechhub.http.schemas.audio import CreateSpeech, EmotionFields, TranscriptionFields
 from tests.http.conftest import wav
 

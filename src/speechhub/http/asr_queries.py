@@ -13,11 +13,11 @@ from litestar.datastructures import State
 from speechhub.codecs.headerless import with_header
 from speechhub.engine import Task
 from speechhub.errors import MissingValueError, RequestError
-from speechhub.http.asr_schemas import AsrQuery, DetectionQuery
 from speechhub.http.choices import spelled
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import read_form
 from speechhub.http.refusal import refusal
+from speechhub.http.schemas.asr import AsrQuery, DetectionQuery
 from speechhub.services.transcription import TranscriptionJob
 
 FILE: Final = "audio_file"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import msgspec
 
 from speechhub.engine import Segment, Transcript
-from speechhub.http import asr_schemas, render
+from speechhub.http import render
+from speechhub.http.schemas import asr as asr_schemas
 
 
 def to_output(transcript: Transcript, output: str, *, words: bool) -> str:

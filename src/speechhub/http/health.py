@@ -2,7 +2,7 @@
 
 from speechhub.errors.places import without_places
 from speechhub.gpu.sampler import GpuView
-from speechhub.http.health_schemas import (
+from speechhub.http.schemas.health import (
     DeviceHealth,
     Failing,
     GpuHealth,

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from speechhub.http import asr_schemas, health_schemas, voice_schemas
 from speechhub.http.errors import ErrorBody
+from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
+from speechhub.http.schemas import health as health_schemas
+from speechhub.http.schemas import voices as voice_schemas
 
 REF: Final = "#/components/schemas/{name}"
 

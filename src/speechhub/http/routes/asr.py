@@ -9,11 +9,11 @@ from speechhub.domain.language import language_name
 from speechhub.engine import Slot
 from speechhub.http.asr_queries import HttpRequest, fields_named, job_of, read_query, read_upload, track_of
 from speechhub.http.asr_render import to_output
-from speechhub.http.asr_schemas import AsrQuery, DetectedLanguage, DetectionQuery
 from speechhub.http.client_timeout import patience_s
 from speechhub.http.disconnect import while_connected
 from speechhub.http.openapi.document import OWN
 from speechhub.http.render import warning_headers
+from speechhub.http.schemas.asr import AsrQuery, DetectedLanguage, DetectionQuery
 from speechhub.http.tracks import track_noted
 from speechhub.services.catalog import Catalog
 from speechhub.services.transcription import TranscriptionJob, TranscriptionService

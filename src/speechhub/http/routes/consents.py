@@ -9,7 +9,7 @@ from speechhub.http.disconnect import while_connected
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.document import CONSENT_FORM, OPENAI
 from speechhub.http.routes.voices import read_sample
-from speechhub.http.voice_schemas import (
+from speechhub.http.schemas.voices import (
     RenameVoiceConsent,
     VoiceConsent,
     VoiceConsentDeleted,

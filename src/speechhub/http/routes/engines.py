@@ -13,9 +13,9 @@ from litestar.params import JSONBody
 from speechhub.errors import OperatorKeyRequiredError
 from speechhub.http.disconnect import while_connected
 from speechhub.http.health import model_health
-from speechhub.http.health_schemas import EngineList, EngineWanted, ModelHealth
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.document import OWN
+from speechhub.http.schemas.health import EngineList, EngineWanted, ModelHealth
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.observation import Observation
 from speechhub.services.catalog import Catalog

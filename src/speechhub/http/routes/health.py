@@ -12,8 +12,8 @@ from speechhub import __version__
 from speechhub.errors import ShuttingDownError
 from speechhub.errors.places import without_places
 from speechhub.http.health import device_health, gpu_health, model_health, switch_times
-from speechhub.http.health_schemas import Health, PluginHealth, Status
 from speechhub.http.openapi.document import OWN
+from speechhub.http.schemas.health import Health, PluginHealth, Status
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.observation import Observation
 from speechhub.placement import notes

@@ -16,7 +16,7 @@ from speechhub.http.multipart import Form, read_form
 from speechhub.http.openapi.document import OPENAI, OWN, VOICE_FORM
 from speechhub.http.render import recording_headers
 from speechhub.http.schemas.audio import AudioModel, AudioModelList
-from speechhub.http.voice_schemas import CreatedVoice, SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
+from speechhub.http.schemas.voices import CreatedVoice, SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
 from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 from speechhub.services.voices import VoiceService
