@@ -52,7 +52,7 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     from speechhub.cli._settings import read_own
     from speechhub.cli._terminal import coloured
     from speechhub.http.app import create_app
-    from speechhub.http.server import serve as serve_app
+    from speechhub.http.listener import serve as serve_app
     from speechhub.hub import Hub
     from speechhub.log import configure_logging
 
