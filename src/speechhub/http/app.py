@@ -14,7 +14,6 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 
 from speechhub.engine import Slot
-from speechhub.http.connections import families
 from speechhub.http.edges.addresses import addresses_checked
 from speechhub.http.edges.auth import ApiKeys, authenticated
 from speechhub.http.edges.bodies import (
@@ -32,7 +31,6 @@ from speechhub.http.edges.readers import reading_bounded
 from speechhub.http.edges.turns import in_turns
 from speechhub.http.edges.uploads import uploads_bounded
 from speechhub.http.errors import BODY_HINT, HANDLERS, BodyKeepingRequest
-from speechhub.http.memory import freed_memory_given_back
 from speechhub.http.openapi.document import openapi_config
 from speechhub.http.routes import (
     asr,
@@ -48,6 +46,8 @@ from speechhub.http.routes import (
 )
 from speechhub.hub import Hub
 from speechhub.metrics import Looked
+from speechhub.server.connections import families
+from speechhub.server.memory import freed_memory_given_back
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.settings import Settings
 

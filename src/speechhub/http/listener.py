@@ -21,10 +21,10 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from speechhub.errors import ConfigurationError
-from speechhub.http.connections import granted, watch
 from speechhub.http.edges.unread import unread_thrown_away
-from speechhub.http.memory import keep_freed_memory, startup_kept
 from speechhub.hub import Hub
+from speechhub.server.connections import granted, watch
+from speechhub.server.memory import keep_freed_memory, startup_kept
 from speechhub.settings import Settings
 from speechhub.settings.hosts import reachable, reachable_url
 

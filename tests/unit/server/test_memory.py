@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from speechhub.http import memory
 from speechhub.pools import Pool
+from speechhub.server import memory
 
 
 class Libc:
@@ -121,7 +121,7 @@ async def test_it_is_given_back_when_idle_or_when_it_is_much(monkeypatch, busy, 
 def test_real_memory_goes_back():
     """200 MB in pieces, with something in use behind them, leave the process."""
     script = (
-        "from speechhub.http.memory import FreedMemory, keep_freed_memory, _resident_bytes;"
+        "from speechhub.server.memory import FreedMemory, keep_freed_memory, _resident_bytes;"
         "keep_freed_memory(); freed = FreedMemory(); before = _resident_bytes();"
         "held = [b'x' * 1_000_000 for _ in range(200)]; last = held[-1]; del held;"
         "stays = _resident_bytes() - before; surplus = freed.surplus(); freed.give_back();"

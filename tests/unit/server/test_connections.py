@@ -6,8 +6,8 @@ import resource
 import pytest
 import structlog
 
-from speechhub.http import connections
-from speechhub.http.connections import Descriptors, descriptors, families, granted, watch
+from speechhub.server import connections
+from speechhub.server.connections import Descriptors, descriptors, families, granted, watch
 
 
 @pytest.fixture
