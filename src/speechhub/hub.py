@@ -19,14 +19,15 @@ from speechhub.errors import ConfigurationError, ExhaustedError, SpeechhubError
 from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
+from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.observation import Observation
-from speechhub.lifecycle.runner import LocalRunner, Runner
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import NetRent
 from speechhub.metrics import Looked, Metrics
 from speechhub.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.pools import Pools
+from speechhub.runner import Runner
 from speechhub.services.account import Account, held_bytes
 from speechhub.services.catalog import Catalog, learns
 from speechhub.services.condition import survey

@@ -41,7 +41,7 @@ def pieces_of(transcript):
 
 
 class FakeRunner:
-    """Does what `speechhub.lifecycle.runner.Runner` says; set `error` to make it fail.
+    """Does what `speechhub.runner.Runner` says; set `error` to make it fail.
 
     Set `hear` to hear something else, and `pieces` to speak something else.
     """

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from speechhub.engine import EngineSpec, LoadContext, Slot, SttCapabilities, SynthesizeRequest
 from speechhub.errors import EngineCrashedError, EngineFailingError, EngineLoadError
+from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.runner import LocalRunner
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.worker.child import DEVICE_LOST_STATUS
 from speechhub.worker.host import Worker

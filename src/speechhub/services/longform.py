@@ -9,8 +9,8 @@ import structlog
 from speechhub.codecs.passages import Passage
 from speechhub.engine import SttCapabilities, TranscribeRequest, Transcript
 from speechhub.errors import EngineOutOfMemoryError
-from speechhub.lifecycle.runner import Runner
 from speechhub.placement import Placement
+from speechhub.runner import Runner
 from speechhub.services.catalog import stt_capabilities
 from speechhub.services.chinese import LANGUAGES, Convert, ScriptedDeltas, convert_transcript
 from speechhub.services.passages import Reading

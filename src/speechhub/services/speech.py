@@ -22,9 +22,9 @@ from speechhub.errors import (
     UnsupportedValueError,
 )
 from speechhub.errors.excerpt import quoted
-from speechhub.lifecycle.runner import Runner
 from speechhub.metrics import Metrics
 from speechhub.placement import Placement
+from speechhub.runner import Runner
 from speechhub.services.account import Account
 from speechhub.services.backlog import Backlog
 from speechhub.services.catalog import Catalog, tts_capabilities

@@ -12,9 +12,9 @@ from speechhub.domain.language import language_name, parse_language
 from speechhub.domain.script import is_of_hong_kong, parse_script
 from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
 from speechhub.errors import InvalidLanguageError, InvalidValueError, UnsupportedValueError
-from speechhub.lifecycle.runner import Runner
 from speechhub.placement import Placement
 from speechhub.pools import Pools
+from speechhub.runner import Runner
 from speechhub.services.catalog import Catalog, stt_capabilities
 from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline

@@ -16,8 +16,8 @@ from speechhub.engine import (
     TranscribeRequest,
 )
 from speechhub.errors import EngineCrashedError, EngineError, EngineOutOfMemoryError
+from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.runner import LocalRunner
 from speechhub.lifecycle.scheduler.events import (
     DeviceUnusable,
     Done,

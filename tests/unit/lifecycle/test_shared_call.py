@@ -14,8 +14,8 @@ from speechhub.errors import (
     ShuttingDownError,
 )
 from speechhub.gpu.leaks import VISIT_CALLS
+from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.runner import LocalRunner
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.metrics import Metrics

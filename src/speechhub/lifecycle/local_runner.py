@@ -1,11 +1,11 @@
-"""What services know of engines: something that runs them. It says nothing of processes or machines."""
+"""Runs models on this machine: leases from the manager, and another try where that may help."""
 
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -60,46 +60,6 @@ class _Attempts:
         if self._crashed or began:
             raise error
         self._crashed = True
-
-
-class Runner(Protocol):
-    """Runs models by id; waits for their engines, and raises what `Manager.lease` raises.
-
-    A *deadline* is a time of the event loop's clock, at which a request that still waits is refused.
-    What has *begun* goes on with a request that had its turn before, and is not refused because many wait.
-    """
-
-    async def transcribe(
-        self,
-        model: str,
-        batch: Sequence[TranscribeRequest],
-        *,
-        begun: bool = False,
-        deadline: float = math.inf,
-        on_progress: Callable[[float], None] | None = None,
-    ) -> list[Transcript]:
-        """Return one transcript for each request, in order."""
-        ...
-
-    def stream(
-        self, model: str, request: TranscribeRequest, *, begun: bool = False, deadline: float = math.inf
-    ) -> AsyncGenerator[str | Transcript, None]:
-        """Yield pieces of text as they become final, and at last the transcript."""
-        ...
-
-    def synthesize(
-        self, model: str, request: SynthesizeRequest, *, begun: bool = False, deadline: float = math.inf
-    ) -> AsyncGenerator[Audio, None]:
-        """Yield speech piece by piece."""
-        ...
-
-    async def voices(self, model: str) -> Sequence[Voice]:
-        """Return the model's voices, as far as they are known without loading it."""
-        ...
-
-    async def switch_to(self, model: str, *, deadline: float = math.inf) -> None:
-        """Make the model ready."""
-        ...
 
 
 class LocalRunner:
