@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from speechhub.http.app import create_app
+from speechhub.hub import Hub
 from speechhub.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "openapi-differences.md"
@@ -152,7 +153,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail unless the page has exactly these")
     arguments = parser.parse_args()
     theirs = Document(json.loads(arguments.openai.read_bytes()))
-    ours = Document(create_app(Settings()).openapi_schema.to_schema(), prefix="/v1")
+    ours = Document(create_app(Hub.assemble(Settings())).openapi_schema.to_schema(), prefix="/v1")
     rows = differences(theirs, ours)
     shared = sorted(theirs.paths & ours.paths)
     if not arguments.check:

@@ -1,8 +1,9 @@
-"""Everything behind the edges: the same for HTTP and for the command line."""
+"""The composition root: settings in, everything that lives out; for servers and for the command line."""
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Self
 
 import structlog
 
-from speechhub.discovery import BrokenPlugin
+from speechhub.discovery import BrokenPlugin, Discovery, InstalledEngine
 from speechhub.environments.compute import computes
 from speechhub.environments.find import discover_all
-from speechhub.environments.known import not_installed
+from speechhub.environments.known import KnownEngine, not_installed
 from speechhub.errors import ConfigurationError, ExhaustedError, SpeechhubError
 from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.gpu.find import find_gpus
@@ -24,6 +25,7 @@ from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.observation import Observation
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import NetRent
+from speechhub.lifecycle.workers import WorkerStarter
 from speechhub.metrics import Looked, Metrics
 from speechhub.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.pools import Pools
@@ -46,7 +48,11 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, kw_only=True)
 class Hub:
-    """The services and what they stand on; an async context that ends every worker when it is left."""
+    """The services and what they stand on; an async context that ends every worker when it is left.
+
+    One for each process. `assemble` finds what this machine has; `build` puts together what it is given, as
+    tests do with fakes.
+    """
 
     settings: Settings
     catalog: Catalog
@@ -71,6 +77,12 @@ class Hub:
     account: Account = field(default_factory=Account)
     """What all requests hold together."""
     observation: Observation = field(init=False)
+    started_at: int = field(default_factory=lambda: int(time.time()))
+    """When it was put together, in seconds since 1970."""
+    started_monotonic: float = field(default_factory=time.monotonic)
+    """The same, on the monotonic clock."""
+    stopping: bool = False
+    """Whether the process was asked to end: it takes no further work."""
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -81,7 +93,7 @@ class Hub:
 
     @classmethod
     def assemble(cls, settings: Settings, *, hub_named: bool = False) -> Self:
-        """Find the engines and put everything together; nothing is started.
+        """Find the engines and the GPUs of this machine, and put everything together; nothing is started.
 
         Args:
             settings: The operator's wishes.
@@ -110,11 +122,58 @@ class Hub:
             devices,
             computes(wanted, gpus, settings.computes_file),
             gpu_problem="" if gpus else monitor.problem or "",
-            uninstalled={it.engine: it.advice for it in uninstalled},
+            uninstalled={known.engine: known.advice for known in uninstalled},
         )
+        return cls.build(
+            settings,
+            placements,
+            found=found,
+            uninstalled=uninstalled,
+            monitor=monitor,
+            starter=partial(
+                start_worker,
+                heartbeat_timeout_s=settings.heartbeat_timeout_s,
+                debug=settings.log_level == "debug",
+            ),
+            hub_named=hub_named,
+        )
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        placements: Mapping[str, Placement],
+        *,
+        starter: WorkerStarter,
+        monitor: GpuMonitor,
+        runner: Runner | None = None,
+        found: Discovery | None = None,
+        uninstalled: Sequence[KnownEngine] = (),
+        hub_named: bool = False,
+    ) -> Self:
+        """Put together what serves *placements*; nothing is started.
+
+        Args:
+            settings: The operator's wishes.
+            placements: Every model that can be served, by id.
+            starter: Starts workers.
+            monitor: Watches the GPUs; closed with the hub.
+            runner: Runs models for the services; by default, the workers of this machine.
+            found: The installed engines and the broken plugins; by default, those
+                of *placements*.
+            uninstalled: Engines that are known and not installed; clients are told how to install them.
+            hub_named: As for `assemble`.
+        """
+        found = found or Discovery(engines=_engines_of(placements), broken=())
         store = open_store(settings, hub_named=hub_named)
         damages = DamageLog()
         licences = Licences(settings.licences_file, accepted=settings.accept_licenses, on_damage=damages.note)
+        library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices, on_damage=damages.note)
+        cache = ReferenceCache(
+            settings.voice_features_dir, limit_bytes=settings.voice_features_bytes, digests=library.digests
+        )
+        metrics = Metrics()
+        pools = Pools(waited=metrics.pool_waited)
         catalog = Catalog(
             placements,
             may_load=lambda placement: licences.allow(placement.model),
@@ -125,57 +184,16 @@ class Hub:
             parts=lambda placement: store.parts(placement.model, local=placement.path),
             uninstalled=uninstalled,
         )
-
-        library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices, on_damage=damages.note)
-        cache = ReferenceCache(
-            settings.voice_features_dir, limit_bytes=settings.voice_features_bytes, digests=library.digests
-        )
         caches = EngineCaches(settings.caches_dir)
-
-        def fetch(placement: Placement) -> Path | None:
-            try:
-                licences.check(placement.model)
-                return store.resolve(
-                    placement.model,
-                    local=placement.path,
-                    search_path=placement.engine.search_path,
-                    on_progress=_log_waits,
-                )
-            except OSError as error:
-                if error.errno in EXHAUSTED:
-                    raise ExhaustedError from error
-                raise
-
-        metrics = Metrics()
-        pools = Pools(waited=metrics.pool_waited)
         manager = Manager(
             placements,
             look=monitor.sample,
-            limits=Limits(
-                queue_limit=settings.queue_limit,
-                queue_limit_s=settings.queue_limit_s,
-                stt_max_wait_s=settings.stt_max_wait_s,
-                tts_max_wait_s=settings.tts_max_wait_s,
-                policy=NetRent(
-                    reluctance=settings.switch_reluctance,
-                    min_stay=settings.switch_min_stay,
-                    speculation=settings.switch_speculation,
-                ),
-                switch_timeout_s=settings.switch_timeout_s,
-                first_load_timeout_s=settings.first_load_timeout_s,
-                idle_unload_s=settings.idle_unload_s,
-                batch_audio_s=settings.batch_audio_s,
-                recycle_after_calls=settings.recycle_after_calls,
-            ),
-            fetch=fetch,
+            limits=_limits(settings),
+            fetch=partial(_fetch, store, licences),
             cache_dir=lambda placement: cache.folder(placement.target) if learns(placement) else None,
             work_dir=lambda placement: caches.folder(placement.engine.spec.name),
             may_load=lambda placement: licences.allow(placement.model),
-            starter=partial(
-                start_worker,
-                heartbeat_timeout_s=settings.heartbeat_timeout_s,
-                debug=settings.log_level == "debug",
-            ),
+            starter=starter,
             stop_timeout_s=settings.stop_timeout_s,
             threads=settings.threads,
             standby=settings.standby,
@@ -187,7 +205,7 @@ class Hub:
             spool_bytes=settings.max_spool_bytes,
             on_refusal=metrics.no_room,
         )
-        runner = LocalRunner(manager, metrics)
+        runner = runner or LocalRunner(manager, metrics)
         voices = VoiceService(
             library,
             cache,
@@ -299,6 +317,46 @@ class Hub:
             await self.manager.switch_to(self.catalog.find(name).placement.target)
         except SpeechhubError as error:
             log.error("preload failed", model=name, error=str(error))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        queue_limit=settings.queue_limit,
+        queue_limit_s=settings.queue_limit_s,
+        stt_max_wait_s=settings.stt_max_wait_s,
+        tts_max_wait_s=settings.tts_max_wait_s,
+        policy=NetRent(
+            reluctance=settings.switch_reluctance,
+            min_stay=settings.switch_min_stay,
+            speculation=settings.switch_speculation,
+        ),
+        switch_timeout_s=settings.switch_timeout_s,
+        first_load_timeout_s=settings.first_load_timeout_s,
+        idle_unload_s=settings.idle_unload_s,
+        batch_audio_s=settings.batch_audio_s,
+        recycle_after_calls=settings.recycle_after_calls,
+    )
+
+
+def _fetch(store: ModelStore, licences: Licences, placement: Placement) -> Path | None:
+    """Return the folder with a model's files, after fetching what is missing; None if it has none. Blocks."""
+    try:
+        licences.check(placement.model)
+        return store.resolve(
+            placement.model,
+            local=placement.path,
+            search_path=placement.engine.search_path,
+            on_progress=_log_waits,
+        )
+    except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise ExhaustedError from error
+        raise
+
+
+def _engines_of(placements: Mapping[str, Placement]) -> tuple[InstalledEngine, ...]:
+    by_name = {placement.engine.spec.name: placement.engine for placement in placements.values()}
+    return tuple(by_name[name] for name in sorted(by_name))
 
 
 def _log_waits(progress: PullProgress) -> None:

@@ -18,6 +18,7 @@ from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
 from speechhub.http.schemas import health as health_schemas
 from speechhub.http.schemas import voices as voice_schemas
+from speechhub.hub import Hub
 from speechhub.settings import ModelSettings, Settings, load_settings
 from tests.docs.pages import ROOT, anchors, blocks, links, page, pages, prose
 
@@ -37,7 +38,7 @@ def test_every_setting_is_explained(name):
 
 
 def routes():
-    app = create_app(Settings())
+    app = create_app(Hub.assemble(Settings()))
     return [
         (method, re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path))
         for route in app.routes

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from speechhub.http.app import create_app
+from speechhub.hub import Hub
 from speechhub.settings import Settings
 from tests.e2e.conftest import echo_env
 from tests.e2e.server import alive, serving, until
@@ -316,7 +317,8 @@ async def test_between_the_head_and_the_body(tmp_path, stream_format, leave_at):
     )
     body = json.dumps({"input": SENTENCES, "stream_format": stream_format}).encode()
     client = _Client(body, leave_at)
-    app = create_app(settings)
+    hub = Hub.assemble(settings)
+    app = create_app(hub)
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -335,13 +337,12 @@ async def test_between_the_head_and_the_body(tmp_path, stream_format, leave_at):
         "app": app,
     }
 
-    async with app.lifespan():
+    async with hub:
         async with asyncio.timeout(20):
             await app(scope, client.receive, client.send)
 
-        manager = app.dependencies["manager"].dependency()
         async with asyncio.timeout(PROMPT_S):
-            while manager.state("echo-tts").busy:  # noqa: ASYNC110  # until the worker has answered
+            while hub.manager.state("echo-tts").busy:  # noqa: ASYNC110  # until the worker has answered
                 await asyncio.sleep(0.01)
 
     assert client.seen[0] == "http.response.start"

@@ -13,16 +13,7 @@ from speechhub.environments.known import known_engines
 from speechhub.gpu.monitor import NoGpus
 from speechhub.http.app import create_app
 from speechhub.hub import Hub
-from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.scheduler.limits import Limits
-from speechhub.metrics import Metrics
-from speechhub.services.catalog import Catalog
-from speechhub.services.speech import SpeechService
-from speechhub.services.transcription import TranscriptionService
-from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings
-from speechhub.store import Licences, ModelStore, ReferenceCache
-from speechhub.voices import VoiceLibrary
 from tests.fakes.placements import CPU, placement, placements
 from tests.fakes.runner import FakeRunner
 from tests.fakes.workers import Fleet
@@ -73,6 +64,11 @@ def settings(tmp_path):
         max_reference_bytes=250_000,
         max_audio_s=20,
         cors_origins=("https://a.example",),
+        aliases={"my-ears": "ears"},
+        voice_aliases={"boss": "bert"},
+        request_timeout_s=5,
+        max_input_chars=4096,
+        inspectable=True,
     )
 
 
@@ -92,44 +88,27 @@ async def fleet():
     return Fleet()
 
 
+def hub_of(settings, runner, *, models=MODELS, gpus=None, fleet=None):
+    """Return a hub that serves *models* with *runner*, from fakes."""
+    return Hub.build(
+        settings,
+        models,
+        starter=fleet or Fleet(),
+        monitor=gpus or NoGpus(),
+        runner=runner,
+        uninstalled=known_engines(),
+    )
+
+
 @pytest.fixture
 async def hub(settings, runner, gpus, fleet):
-    metrics = Metrics()
-    catalog = Catalog(
-        MODELS, aliases={"my-ears": "ears"}, voice_aliases={"boss": "bert"}, uninstalled=known_engines()
-    )
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
-    library = VoiceLibrary(settings.voices_dir, limit=settings.max_voices)
-    voices = VoiceService(
-        library,
-        ReferenceCache(settings.voice_features_dir, limit_bytes=10_000, digests=library.digests),
-        max_reference_bytes=settings.max_reference_bytes,
-        max_reference_s=settings.max_reference_s,
-    )
-    return Hub(
-        settings=settings,
-        catalog=catalog,
-        store=ModelStore(settings.models_dir, hf_endpoint=None, offline=True),
-        licences=Licences(settings.licences_file),
-        manager=manager,
-        runner=runner,
-        transcription=TranscriptionService(
-            catalog, runner, max_audio_s=settings.max_audio_s, request_timeout_s=5
-        ),
-        speech=SpeechService(
-            catalog, runner, voices, max_input_chars=4096, request_timeout_s=5, metrics=metrics
-        ),
-        voices=voices,
-        metrics=metrics,
-        monitor=gpus,
-    )
+    return hub_of(settings, runner, gpus=gpus, fleet=fleet)
 
 
 @pytest.fixture
-async def app(settings, hub):
-    made = create_app(settings, hub=hub)
-    async with made.lifespan():
-        yield made
+async def app(hub):
+    async with hub:
+        yield create_app(hub)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import httpx2
 import msgspec
@@ -13,11 +12,9 @@ import webvtt
 
 from speechhub.engine import Segment, SttCapabilities, Task, Transcript
 from speechhub.http.app import create_app
-from speechhub.services.catalog import Catalog
-from speechhub.services.transcription import TranscriptionService
 from speechhub.settings import Secret
 from tests.fakes.placements import CPU, placement, placements
-from tests.http.conftest import wav
+from tests.http.conftest import hub_of, wav
 
 SECOND = (np.sin(np.arange(16_000) * 0.2) * 8000).astype("<i2").tobytes()
 """Samples as Bazarr has ffmpeg make them: s16le, mono, 16 kHz, without a header."""
@@ -227,13 +224,12 @@ async def test_who_leaves_is_not_worked_for(app, runner, path):
 
 
 @pytest.fixture
-async def bare(settings, hub, runner):
+async def bare(settings, runner):
     """A client of a server whose only model has no times, no translations, and one language for all."""
-    catalog = Catalog(placements(placement("bare", device=CPU, capabilities=SttCapabilities())))
-    service = TranscriptionService(catalog, runner, max_audio_s=20, request_timeout_s=5)
-    app = create_app(settings, hub=replace(hub, catalog=catalog, transcription=service))
-    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
-    async with app.lifespan(), httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
+    models = placements(placement("bare", device=CPU, capabilities=SttCapabilities()))
+    hub = hub_of(msgspec.structs.replace(settings, aliases={}, voice_aliases={}), runner, models=models)
+    transport = httpx2.ASGITransport(create_app(hub), raise_app_exceptions=False)
+    async with hub, httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
         yield client
 
 
@@ -265,13 +261,13 @@ async def test_text_needs_no_times(bare, runner):
 
 
 @pytest.mark.parametrize("path", ["/asr", "/detect-language"])
-async def test_keys_and_limits_hold(settings, hub, path):
+async def test_keys_and_limits_hold(settings, runner, path):
     """These routes need a key where others do, and count as work."""
     strict = msgspec.structs.replace(settings, api_keys=(Secret("k" * 20),), rate_limit_per_minute=1)
-    app = create_app(strict, hub=hub)
-    transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    hub = hub_of(strict, runner)
+    transport = httpx2.ASGITransport(create_app(hub), raise_app_exceptions=False)
     key = {"authorization": f"Bearer {'k' * 20}"}
-    async with app.lifespan(), httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
+    async with hub, httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
         stranger = await client.post(path, files={"audio_file": wav()})
         first = await client.post(path, files={"audio_file": wav()}, headers=key)
         second = await client.post(path, files={"audio_file": wav()}, headers=key)

@@ -66,7 +66,7 @@ async def test_speech_takes_a_clip_for_each_use_and_no_more(http, settings):
 
 async def test_the_longest_text_fits_however_it_is_written(http, settings):
     """Each character as two escapes is twelve bytes; the limit on characters is what refuses it."""
-    text = "\U0001f600" * settings.max_input_chars
+    text = "\U0001f600" * (settings.max_input_chars + 1)
     answer = await http.post(
         "/v1/audio/speech", content=json.dumps({"input": text, "model": "mouth"}), headers=JSON
     )

@@ -18,9 +18,9 @@ async def ask(settings, hub):
     placed = hub.manager.placements
     placed["ears"] = replace(placed["ears"], device_note=NOTE)
     keyed = msgspec.structs.replace(settings, api_keys=(Secret("client"),), admin_keys=(Secret("operator"),))
-    app = create_app(keyed, hub=hub)
-    async with app.lifespan():
-        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    hub.settings = keyed
+    async with hub:
+        transport = httpx2.ASGITransport(create_app(hub), raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
 
             async def get(who, path):

@@ -4,6 +4,7 @@ import httpx2
 import pytest
 
 from speechhub.http.app import create_app
+from speechhub.hub import Hub
 from speechhub.settings import Secret, Settings
 
 
@@ -64,7 +65,7 @@ async def test_who_may_operate(tmp_path, api_keys, admin_keys, expected):
     """Operators' keys are asked for if there are some; otherwise clients may do it."""
     keys = {"api_keys": api_keys, "admin_keys": admin_keys}
     given = {name: (Secret(text),) for name, text in keys.items() if text}
-    transport = httpx2.ASGITransport(create_app(Settings(home=tmp_path, **given)))
+    transport = httpx2.ASGITransport(create_app(Hub.assemble(Settings(home=tmp_path, **given))))
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as http:
         answers = {
             key: await http.get("/v1/engines", headers={"authorization": f"Bearer {key}"} if key else {})

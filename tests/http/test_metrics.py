@@ -9,7 +9,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from speechhub.http.app import create_app
+from speechhub.hub import Hub
 from speechhub.lifecycle.scheduler.events import Requested
+from speechhub.server import connections
 from speechhub.settings import Secret, Settings
 from tests.http.conftest import MODELS
 
@@ -57,7 +59,7 @@ async def test_metrics_need_a_key_unless_they_are_open(tmp_path):
     """Like other routes; the setting opens this one alone."""
     for metrics_open, status in ((False, 401), (True, 200)):
         settings = Settings(home=tmp_path, api_keys=(Secret("k"),), metrics_open=metrics_open)
-        transport = httpx2.ASGITransport(create_app(settings), raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(create_app(Hub.assemble(settings)), raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as http:
             assert (await http.get("/metrics")).status_code == status
             assert (await http.get("/v1/models")).status_code == 401
@@ -71,13 +73,21 @@ async def test_what_alerts_watch_begins_at_zero(http):
     assert found["speechhub_switches_total", ("result", "failed")] == 0
 
 
+async def shown_families(http):
+    """Return the names of all families: those of the hub, and those of the process around it."""
+    answer = await http.get("/metrics")
+    return [
+        *re.findall(r"^# TYPE (\w+)", answer.text, re.MULTILINE),
+        *(family.name for family in connections.families(1)),
+    ]
+
+
 @pytest.mark.parametrize(
     "page", ["metrics.md", "grafana-dashboard.json", "alerts.md", "../deploy/prometheus/alerts.yaml"]
 )
 async def test_documents_name_series_that_exist(http, client, page):
     """Every series of the dashboard and of the page is one that /metrics has, by its name."""
-    answer = await http.get("/metrics")
-    families = set(re.findall(r"^# TYPE (\w+)", answer.text, re.MULTILINE))
+    families = set(await shown_families(http))
     known = families | {f"{name}_{end}" for name in families for end in ("bucket", "sum", "count")}
     text = (DOCS / page).read_text("utf-8")
     if page.endswith(".json"):
@@ -90,9 +100,8 @@ async def test_documents_name_series_that_exist(http, client, page):
 
 async def test_every_series_is_explained(http):
     """Each series of /metrics stands on its page."""
-    answer = await http.get("/metrics")
     text = (DOCS / "metrics.md").read_text("utf-8")
-    families = sorted(re.findall(r"^# TYPE (\w+)", answer.text, re.MULTILINE))
+    families = sorted(await shown_families(http))
 
     shown = [name for name in families if not name.endswith("_created")]
     assert {"speechhub_http_requests_total", "speechhub_queue_depth", "speechhub_switches_total"} <= set(

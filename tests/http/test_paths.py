@@ -219,12 +219,12 @@ async def test_head_where_nothing_can_be_got(http):
     assert (await http.head("/nothing")).status_code == 404
 
 
-async def test_probes(http, app):
+async def test_probes(http, hub):
     """Live says that the process runs; ready says no from the moment that it is asked to stop."""
     assert (await http.get("/health/live")).json() == {"status": "ok"}
     assert (await http.get("/health/ready")).status_code == 200
 
-    app.state.stopping = True
+    hub.stopping = True
 
     answer = await http.get("/health/ready")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "server_shutting_down")

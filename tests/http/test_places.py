@@ -11,6 +11,7 @@ from speechhub.http.app import create_app
 from speechhub.services.inspection import Finding
 from speechhub.settings import Secret
 from speechhub.settings.home import Damage
+from tests.http.conftest import hub_of
 
 PLACE = "/home/alice/.speechhub/models/ears"
 ADDRESS = "http://mirror.corp.internal/api"
@@ -23,17 +24,17 @@ KEYS = {"client": "client-key", "operator": "admin-key"}
 
 
 @pytest.fixture
-async def ask(settings, hub):
+async def ask(settings, runner):
     """Send a request with a key, to a server that has clients' and operators' keys."""
-    hub.broken_plugins = [BrokenPlugin(entry_point="x", distribution="x 1", error=f"no file {PLACE}")]
-    hub.findings = [Finding(subject="models.m", text=f"there is no folder {PLACE}.", breaks=True)]
-    hub.damages.note(Damage(path=hub.settings.home / "aliases.json", problem="is empty"))
     keyed = msgspec.structs.replace(
         settings, api_keys=(Secret(KEYS["client"]),), admin_keys=(Secret(KEYS["operator"]),)
     )
-    app = create_app(keyed, hub=hub)
-    async with app.lifespan():
-        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+    hub = hub_of(keyed, runner)
+    hub.broken_plugins = [BrokenPlugin(entry_point="x", distribution="x 1", error=f"no file {PLACE}")]
+    hub.findings = [Finding(subject="models.m", text=f"there is no folder {PLACE}.", breaks=True)]
+    hub.damages.note(Damage(path=hub.settings.home / "aliases.json", problem="is empty"))
+    async with hub:
+        transport = httpx2.ASGITransport(create_app(hub), raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
 
             async def send(who, method, path, **fields):

@@ -51,10 +51,9 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
 
     from speechhub.cli._settings import read_own
     from speechhub.cli._terminal import coloured
-    from speechhub.http.app import create_app
-    from speechhub.http.listener import serve as serve_app
     from speechhub.hub import Hub
     from speechhub.log import configure_logging
+    from speechhub.server.process import run
 
     overrides = {name: value for name, value in options.items() if value is not None}
     reading = read_own(current_folder=True, hint=False, overrides=overrides)
@@ -68,7 +67,7 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     log_reading(reading)
     hub = Hub.assemble(settings, hub_named=reading.hub_named)
     hub.check()
-    uvloop.run(serve_app(create_app(settings, hub), hub, settings))
+    uvloop.run(run(hub))
 
 
 def _prepare_gpu(reading: "Reading", *, yes: bool, accept_license: bool) -> dict[str, object]:

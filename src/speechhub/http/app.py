@@ -1,12 +1,7 @@
-"""The composition root: settings in, the whole program out. Nothing else builds objects that live."""
+"""The HTTP application: a hub in, an ASGI application out. It owns nothing of what it answers with."""
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
-import structlog
 from litestar import Litestar, Request, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
@@ -45,13 +40,8 @@ from speechhub.http.routes import (
     voices,
 )
 from speechhub.hub import Hub
-from speechhub.metrics import Looked
-from speechhub.server.connections import families
-from speechhub.server.memory import freed_memory_given_back
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.settings import Settings
-
-log = structlog.get_logger()
 
 EXPOSED_HEADERS = (
     "x-request-id",
@@ -69,18 +59,9 @@ EXPOSED_HEADERS = (
 """What pages of other origins may read, besides the body."""
 
 
-def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
-    """Build the application.
-
-    Args:
-        settings: What the operator wants.
-        hub: The services behind the routes, which end with the application; by default, those that the
-            settings describe.
-
-    Raises:
-        ConfigurationError: The settings and the installed engines contradict each other.
-    """
-    hub = hub or Hub.assemble(settings)
+def create_app(hub: Hub) -> Litestar:
+    """Build the application in front of *hub*, which the caller opens and closes."""
+    settings = hub.settings
     app = Litestar(
         route_handlers=[
             health.get_health,
@@ -115,11 +96,11 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             "catalog": Provide(lambda: hub.catalog, sync_to_thread=False),
             "manager": Provide(lambda: hub.manager, sync_to_thread=False),
             "observation": Provide(lambda: hub.observation, sync_to_thread=False),
+            "hub": Provide(lambda: hub, sync_to_thread=False),
         },
         before_request=_note_route,
         request_class=BodyKeepingRequest,
         exception_handlers=HANDLERS,
-        lifespan=[partial(_lifespan, hub=hub, settings=settings)],
         request_max_body_size=SMALL_BODY_BYTES,
         cors_config=_cors(settings),
         openapi_config=openapi_config(),
@@ -127,18 +108,12 @@ def create_app(settings: Settings, hub: Hub | None = None) -> Litestar:
             {
                 "max_upload_bytes": settings.max_upload_bytes,
                 "speech_format": settings.speech_format,
-                "started_at": int(time.time()),
-                "started_monotonic": time.monotonic(),
-                "broken_plugins": hub.broken_plugins,
-                "findings": hub.findings,
-                "damages": hub.damages,
-                "stopping": False,
+                "started_at": hub.started_at,
                 "pools": hub.pools,
             }
         ),
         logging_config=None,
     )
-    hub.metrics.also(Looked(partial(families, settings.connection_limit)))
     # Around everything, not as Litestar's middleware: those never see a request without a route.
     app.asgi_handler = _edges(app.asgi_handler, settings, hub)
     return app
@@ -228,19 +203,3 @@ def _cors(settings: Settings) -> CORSConfig | None:
     if not settings.cors_origins:
         return None
     return CORSConfig(allow_origins=list(settings.cors_origins), expose_headers=list(EXPOSED_HEADERS))
-
-
-@asynccontextmanager
-async def _lifespan(app: Litestar, *, hub: Hub, settings: Settings) -> AsyncIterator[None]:
-    async with (
-        hub,
-        freed_memory_given_back(hub.pools.disk, busy=lambda: hub.account.held("memory") > 0),
-    ):
-        log.info(
-            "ready",
-            ready_s=round(time.monotonic() - app.state.started_monotonic, 3),
-            stt_model=hub.catalog.defaults[Slot.STT],
-            tts_model=hub.catalog.defaults[Slot.TTS],
-        )
-        hub.preload(settings.preload)
-        yield

@@ -14,6 +14,7 @@ from speechhub.errors.places import without_places
 from speechhub.http.health import device_health, gpu_health, model_health, switch_times
 from speechhub.http.openapi.document import OWN
 from speechhub.http.schemas.health import Health, PluginHealth, Status
+from speechhub.hub import Hub
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.observation import Observation
 from speechhub.placement import notes
@@ -24,7 +25,7 @@ async def get_health(
     request: Request[None, None, State],
     manager: NamedDependency[Manager],
     observation: NamedDependency[Observation],
-    state: State,
+    hub: NamedDependency[Hub],
 ) -> Health | Status:
     """Tell what the server is doing; answers at once, whatever the engines do.
 
@@ -43,7 +44,7 @@ async def get_health(
         stalled=stalled,
         version=__version__,
         operator=operator,
-        uptime_s=round(time.monotonic() - state.started_monotonic, 1),
+        uptime_s=round(time.monotonic() - hub.started_monotonic, 1),
         devices=[
             device_health(device, manager, observation.last_switch(device.name))
             for device in sorted(devices, key=lambda device: device.name)
@@ -58,12 +59,12 @@ async def get_health(
         event_loop_lag_s=round(observation.lag_s, 4),
         broken_plugins=[
             PluginHealth(plugin=plugin.distribution, error=shown(plugin.error))
-            for plugin in state.broken_plugins
+            for plugin in hub.broken_plugins
         ],
         warnings=[
-            *(f"{finding.subject}: {finding.text}" for finding in state.findings),
+            *(f"{finding.subject}: {finding.text}" for finding in hub.findings),
             *(f"engine {name}: {note}" for name, note in notes(manager.placements.values())),
-            *(f"home: {damage.text}" for damage in state.damages.found),
+            *(f"home: {damage.text}" for damage in hub.damages.found),
         ]
         if operator
         else [],
@@ -77,8 +78,8 @@ async def get_live() -> Status:
 
 
 @get("/health/ready", summary="Tell whether the server takes work", tags=[OWN])
-async def get_ready(state: State) -> Status:
+async def get_ready(hub: NamedDependency[Hub]) -> Status:
     """Tell whether the server takes work: 503 from the moment it is asked to stop; needs no API key."""
-    if state.stopping:
+    if hub.stopping:
         raise ShuttingDownError
     return Status()

@@ -1,0 +1,119 @@
+"""Runs a hub and its listeners in this process, from the start until a signal ends it.
+
+At the start the listeners' addresses are checked, then the hub opens, then the listeners accept, while models
+are preloaded in the background. At the end the listeners accept no more clients, running requests get their
+time, the engines end, and connections that are still open are cut off.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+
+from speechhub.engine import Slot
+from speechhub.http.app import create_app
+from speechhub.http.listener import HttpListener
+from speechhub.hub import Hub
+from speechhub.metrics import Looked
+from speechhub.server.connections import families, granted, watch
+from speechhub.server.memory import freed_memory_given_back, keep_freed_memory, startup_kept
+
+log = structlog.get_logger()
+
+LINGER_S: Final = 5.0
+"""How long answers may take to leave, once the work behind them has ended."""
+SWITCH_S: Final = 0.0005
+"""How long a thread may keep Python's interpreter from the event loop, which lets go of it with each system
+call. Python's own 5 ms, a dozen times for each request, made 1300 requests take minutes while two threads
+split their texts, at a tenth of what the CPU could do; with this they took 12 s."""
+
+
+class Listener(Protocol):
+    """Accepts clients of one protocol; each instance serves once."""
+
+    async def serve(self) -> None:
+        """Accept clients; return when `stop` was called and the running requests have their answers."""
+        ...
+
+    def stop(self) -> None:
+        """Accept no more clients, also if `serve` was not called yet; return at once."""
+        ...
+
+
+async def run(hub: Hub) -> None:
+    """Serve what the hub's settings name until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: An address cannot be listened on.
+    """
+    settings = hub.settings
+    connections = granted(settings.connection_limit)
+    hub.metrics.also(Looked(partial(families, settings.connection_limit)))
+    http = HttpListener(create_app(hub), settings.host, settings.port, connections=connections)
+    watching = asyncio.create_task(watch(connections))
+    try:
+        await serve(hub, [http])
+    finally:
+        watching.cancel()
+
+
+async def serve(hub: Hub, listeners: Sequence[Listener]) -> None:
+    """Open *hub* and serve until SIGTERM or SIGINT; a second signal does not wait for running requests."""
+    keep_freed_memory()
+    sys.setswitchinterval(SWITCH_S)
+    startup_kept()
+    loop = asyncio.get_running_loop()
+    ending = _Ending(hub, listeners)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.begin, number)
+    try:
+        async with hub, freed_memory_given_back(hub.pools.disk, busy=lambda: hub.account.held("memory") > 0):
+            log.info(
+                "ready",
+                ready_s=round(time.monotonic() - hub.started_monotonic, 3),
+                stt_model=hub.catalog.defaults[Slot.STT],
+                tts_model=hub.catalog.defaults[Slot.TTS],
+            )
+            hub.preload(hub.settings.preload)
+            async with asyncio.TaskGroup() as group:
+                for listener in listeners:
+                    group.create_task(listener.serve())
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)
+    log.info("stopped")
+
+
+class _Ending:
+    """The end of the process: running requests get their time, and no more than that."""
+
+    def __init__(self, hub: Hub, listeners: Sequence[Listener]) -> None:
+        self._hub = hub
+        self._listeners = listeners
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, number: int) -> None:
+        """Accept no more, and let running requests finish; at the second signal, end at once."""
+        if self._task is not None:
+            log.warning("stopped at once, by a second signal")
+            os._exit(128 + number)  # workers end with this process, whatever way it ends
+        log.info("stopping", signal=signal.Signals(number).name)
+        self._hub.stopping = True
+        for listener in self._listeners:
+            listener.stop()
+        self._task = asyncio.get_running_loop().create_task(self._finish())
+
+    async def _finish(self) -> None:
+        # A listener waits for its connections without a limit: end what keeps them busy, and then them.
+        await self._hub.manager.close(self._hub.settings.shutdown_timeout_s)
+        await asyncio.sleep(LINGER_S)
+        log.warning("connections that are still open are cut off")
+        os._exit(0)
