@@ -27,7 +27,7 @@ class Result:
     mean: dict[str, float]
     p95: dict[str, float]
     longest: dict[str, float]
-    """By target."""
+    """By model."""
     rejected: float
     switches_per_min: float
     busy: float
@@ -45,14 +45,14 @@ def run(workload: str, policy: Policy, switch_s: float, batch: int, seed: int) -
     WORKLOADS[workload](world)
     world.run(HOUR_S)
     waits = {
-        target: sorted(it.wait_s for it in world.tickets.values() if it.target == target and it.error is None)
-        for target in ("stt", "tts")
+        model: sorted(it.wait_s for it in world.tickets.values() if it.model == model and it.error is None)
+        for model in ("stt", "tts")
     }
     refused = sum(isinstance(it.error, UnavailableError) for it in world.tickets.values())
     return Result(
-        mean={target: fmean(found) for target, found in waits.items()},
-        p95={target: found[int(0.95 * (len(found) - 1))] for target, found in waits.items()},
-        longest={target: found[-1] for target, found in waits.items()},
+        mean={model: fmean(found) for model, found in waits.items()},
+        p95={model: found[int(0.95 * (len(found) - 1))] for model, found in waits.items()},
+        longest={model: found[-1] for model, found in waits.items()},
         rejected=refused,
         switches_per_min=world.switches * 60 / world.now,
         busy=world.busy_s / world.now,
@@ -63,14 +63,12 @@ def average(results: list[Result]) -> Result:
     """Return the means over seeds; of the longest waits, the longest."""
 
     def each(field: str) -> dict[str, float]:
-        return {
-            target: fmean(getattr(result, field)[target] for result in results) for target in ("stt", "tts")
-        }
+        return {model: fmean(getattr(result, field)[model] for result in results) for model in ("stt", "tts")}
 
     return Result(
         mean=each("mean"),
         p95=each("p95"),
-        longest={target: max(it.longest[target] for it in results) for target in ("stt", "tts")},
+        longest={model: max(it.longest[model] for it in results) for model in ("stt", "tts")},
         rejected=fmean(it.rejected for it in results),
         switches_per_min=fmean(it.switches_per_min for it in results),
         busy=fmean(it.busy for it in results),
@@ -86,8 +84,8 @@ def table(results: dict[tuple[str, str], Result]) -> str:
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- |"]
     for (workload, policy), it in results.items():
         stt, tts = (
-            f"{it.mean[target]:.1f} / {it.p95[target]:.1f} / {it.longest[target]:.0f}"
-            for target in ("stt", "tts")
+            f"{it.mean[model]:.1f} / {it.p95[model]:.1f} / {it.longest[model]:.0f}"
+            for model in ("stt", "tts")
         )
         lines.append(
             f"| {workload} | {policy} | {stt} | {tts} | {it.rejected:.0f} "

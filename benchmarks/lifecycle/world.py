@@ -39,12 +39,12 @@ GPU = Device(name="cuda:0", exclusive=True)
 class Ticket:
     """One request, from its arrival to its end; times in seconds."""
 
-    target: str
+    model: str
     arrived: float
     service_s: float
     size: float
     ahead: int
-    """Tickets of the same target that waited or ran when it came."""
+    """Tickets of the same model that waited or ran when it came."""
     granted: float | None = None
     ended: float | None = None
     error: SpeechhubError | None = None
@@ -108,7 +108,7 @@ class World:
     switches: int = 0
     busy_s: float = 0.0
     on_ready: Callable[[str], None] | None = None
-    """Called after a worker got ready, with its target."""
+    """Called after a worker got ready, with its model."""
     max_waiting: int = 0
     longest_call_s: float = 0.0
     largest_call: int = 0
@@ -124,25 +124,23 @@ class World:
 
     def __post_init__(self) -> None:
         models = [_placement("stt", Slot.STT, self.max_batch), _placement("tts", Slot.TTS, 1)]
-        self.scheduler = Scheduler({it.target: it for it in models}, self.limits)
+        self.scheduler = Scheduler({it.model.id: it for it in models}, self.limits)
 
     def at(self, delay_s: float, action: Callable[[], None]) -> None:
         """Let *action* happen after *delay_s*."""
         heapq.heappush(self._agenda, (self.now + delay_s, next(self._numbers), action))
 
-    def ask(
-        self, target: str, service_s: float, size: float, after: Callable[[], None] | None = None
-    ) -> None:
-        """Send a request for *target* now."""
+    def ask(self, model: str, service_s: float, size: float, after: Callable[[], None] | None = None) -> None:
+        """Send a request for *model* now."""
         number = next(self._numbers)
-        ahead = sum(self.tickets[other].target == target for other in self._open)
+        ahead = sum(self.tickets[other].model == model for other in self._open)
         self.tickets[number] = Ticket(
-            target=target,
+            model=model,
             arrived=self.now,
             service_s=service_s * self.costs.pace,
             size=size,
             ahead=ahead,
-            shares=target == "stt",
+            shares=model == "stt",
             after=after,
         )
         self._open.add(number)
@@ -181,40 +179,40 @@ class World:
         it = self.tickets[number]
         recordings_s = (it.size,) if it.shares and not front else ()
         self._post(
-            Requested(ticket=number, target=it.target, size=it.size, recordings_s=recordings_s, front=front)
+            Requested(ticket=number, model=it.model, size=it.size, recordings_s=recordings_s, front=front)
         )
 
     def _carry_out(self, effect: Effect) -> None:
         costs = self.costs
         match effect:
-            case Fetch(target=target):
-                self._later(0.0, Fetched(target=target))
-            case Load(target=target, epoch=epoch):
+            case Fetch(model=model):
+                self._later(0.0, Fetched(model=model))
+            case Load(model=model, epoch=epoch):
                 assert not self._epochs, "two engines on the GPU"
-                self._epochs[epoch] = target
+                self._epochs[epoch] = model
                 self.switches += 1
-                self.at(costs.load_s, lambda: self._loaded(target, epoch))
-            case Stop(target=target, epoch=epoch):
-                self._later(costs.stop_s, Exited(target=target, epoch=epoch))
-            case Verify(target=target, epoch=epoch):
-                self.at(costs.verify_s, lambda: self._freed(target, epoch))
+                self.at(costs.load_s, lambda: self._loaded(model, epoch))
+            case Stop(model=model, epoch=epoch):
+                self._later(costs.stop_s, Exited(model=model, epoch=epoch))
+            case Verify(model=model, epoch=epoch):
+                self.at(costs.verify_s, lambda: self._freed(model, epoch))
             case Grant(tickets=numbers, epoch=epoch):
                 self._run(numbers, epoch)
             case Refuse(ticket=number, error=error):
                 self.tickets[number].error = error
                 self._end(number)
 
-    def _loaded(self, target: str, epoch: int) -> None:
+    def _loaded(self, model: str, epoch: int) -> None:
         if self.rng.random() < self.costs.load_failures:
-            self._post(LoadFailed(target=target, epoch=epoch, error=EngineLoadError("bad luck")))
+            self._post(LoadFailed(model=model, epoch=epoch, error=EngineLoadError("bad luck")))
             return
-        self._post(Loaded(target=target, epoch=epoch))
+        self._post(Loaded(model=model, epoch=epoch))
         if self.on_ready is not None:
-            self.on_ready(target)
+            self.on_ready(model)
 
-    def _freed(self, target: str, epoch: int) -> None:
+    def _freed(self, model: str, epoch: int) -> None:
         del self._epochs[epoch]
-        self._post(Freed(target=target, epoch=epoch))
+        self._post(Freed(model=model, epoch=epoch))
 
     def _run(self, numbers: tuple[int, ...], epoch: int) -> None:
         for number in numbers:
@@ -239,7 +237,7 @@ class World:
             self._post(Done(ticket=number))
 
     def _crash(self, numbers: tuple[int, ...], epoch: int) -> None:
-        self._post(Exited(target=self.tickets[numbers[0]].target, epoch=epoch))
+        self._post(Exited(model=self.tickets[numbers[0]].model, epoch=epoch))
         for number in numbers:
             self._post(Done(ticket=number, finished=False))
         for number in numbers:

@@ -71,7 +71,7 @@ class Bench:
             placements,
             limits=Limits(switch_timeout_s=patience_s, first_load_timeout_s=patience_s, idle_unload_s=0),
             fetch=lambda placement: placement.path,
-            work_dir=lambda placement: self._work_dir(placement.target),
+            work_dir=lambda placement: self._work_dir(placement.model.id),
             starter=self._start,
             threads=0 if plan.size == "full" else 1,
             standby="off",

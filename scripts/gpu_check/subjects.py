@@ -65,7 +65,7 @@ class Subject:
     @property
     def target(self) -> str:
         """Return the model's id."""
-        return self.placement.target
+        return self.placement.model.id
 
     async def work(self, worker: Worker, *, seconds: float = 5.0) -> float:
         """Have it do something of a fixed length, and look at what comes.

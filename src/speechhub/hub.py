@@ -190,7 +190,7 @@ class Hub:
             look=monitor.sample,
             limits=_limits(settings),
             fetch=partial(_fetch, store, licences),
-            cache_dir=lambda placement: cache.folder(placement.target) if learns(placement) else None,
+            cache_dir=lambda placement: cache.folder(placement.model.id) if learns(placement) else None,
             work_dir=lambda placement: caches.folder(placement.engine.spec.name),
             may_load=lambda placement: licences.allow(placement.model),
             starter=starter,
@@ -314,7 +314,7 @@ class Hub:
 
     async def _preload(self, name: str) -> None:
         try:
-            await self.manager.switch_to(self.catalog.find(name).placement.target)
+            await self.manager.switch_to(self.catalog.find(name).placement.model.id)
         except SpeechhubError as error:
             log.error("preload failed", model=name, error=str(error))
 

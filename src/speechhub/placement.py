@@ -65,15 +65,10 @@ class Placement:
     def fallen_back(self, reason: str) -> "Placement":
         """Return the placement on `fallback`, which must be there; *reason* is why."""
         if self.fallback is None:
-            raise ValueError(f"{self.target} has no other device")
+            raise ValueError(f"{self.model.id} has no other device")
         here, before = self.fallback.name, self.device.name
         note = f"It runs on {here} and no longer on {before}: {reason}"
         return replace(self, device=self.fallback, fallback=None, device_note=note)
-
-    @property
-    def target(self) -> str:
-        """What the scheduler calls it: the model's id."""
-        return self.model.id
 
     @property
     def slot(self) -> Slot:

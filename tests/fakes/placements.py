@@ -49,4 +49,4 @@ def placement(
 
 def placements(*made: Placement) -> dict[str, Placement]:
     """Return placements by model."""
-    return {it.target: it for it in made}
+    return {it.model.id: it for it in made}

@@ -241,7 +241,7 @@ def test_an_operator_may_say_where_a_known_model_comes_from():
 
     found = place([engine("e", "m")], settings, (CPU,))
 
-    assert [(p.target, p.path) for p in found.values()] == [("m", Path("/weights"))]
+    assert [(p.model.id, p.path) for p in found.values()] == [("m", Path("/weights"))]
 
 
 def test_a_known_model_with_other_files_stays_what_the_engine_says_it_is():

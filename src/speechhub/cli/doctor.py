@@ -162,13 +162,13 @@ def _pins(hub: "Hub") -> Iterator[Finding]:
     defaults = set(hub.catalog.defaults.values())
     for place in (it.placement for it in hub.catalog.listings() if not it.alias_of):
         status = hub.store.status(place.model, local=place.path, search_path=place.engine.search_path)
-        subject = f"source of {place.target}"
+        subject = f"source of {place.model.id}"
         for fault in status.pin_faults:
             yield FAIL, subject, f"{fault}."
-        if status.state is not ModelState.READY and place.target not in defaults:
+        if status.state is not ModelState.READY and place.model.id not in defaults:
             continue
         if status.moving:
-            advice = f"hold on to what you have tried: speechhub models pull {place.target} --pin"
+            advice = f"hold on to what you have tried: speechhub models pull {place.model.id} --pin"
             yield WARN, subject, f"{', '.join(status.moving)} can change, and the next pull with it; {advice}"
         elif status.pinned:
             yield OK, subject, f"pinned to {', '.join(status.pinned)}"

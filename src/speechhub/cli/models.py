@@ -120,7 +120,7 @@ def _described(hub: "Hub") -> list[dict[str, object]]:
         status, (_, troubles) = _status(hub, place), _files_of(hub, place)
         described.append(
             {
-                "name": place.target,
+                "name": place.model.id,
                 "task": place.slot.value,
                 "engine": place.engine.spec.name,
                 "device": place.device.name,
@@ -133,7 +133,7 @@ def _described(hub: "Hub") -> list[dict[str, object]]:
                 "pinned": list(status.pinned),
                 "unpinned": list(status.moving),
                 "problems": troubles,
-                "aliases": sorted(it.name for it in listings if it.alias_of == place.target),
+                "aliases": sorted(it.name for it in listings if it.alias_of == place.model.id),
             }
         )
     return described

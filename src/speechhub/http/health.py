@@ -12,7 +12,7 @@ from speechhub.http.schemas.health import (
     SwitchTimes,
 )
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.scheduler.target import TargetState
+from speechhub.lifecycle.scheduler.served_model import ModelStatus
 from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
 from speechhub.placement import Device
 
@@ -42,16 +42,16 @@ def device_health(device: Device, manager: Manager, last: Switch | None) -> Devi
 
 
 def model_health(
-    state: TargetState, manager: Manager, oldest_wait_s: float, now: float, *, operator: bool = True
+    state: ModelStatus, manager: Manager, oldest_wait_s: float, now: float, *, operator: bool = True
 ) -> ModelHealth:
     """Return what goes on around a model; *now* is a time of the manager's clock.
 
     Only an *operator* is told the paths in what a load failed with.
     """
-    placement, note = manager.placements[state.target], manager.device_note(state.target)
-    memory = manager.visits.memory(state.target, state.epoch)
+    placement, note = manager.placements[state.model], manager.device_note(state.model)
+    memory = manager.visits.memory(state.model, state.epoch)
     return ModelHealth(
-        id=state.target,
+        id=state.model,
         state=state.phase.value if state.phase else "fetching" if state.fetching else "unloaded",
         waiting=state.waiting,
         busy=state.busy,
@@ -61,14 +61,14 @@ def model_health(
         epoch=state.epoch,
         state_s=0.0 if state.since is None else round(now - state.since, 3),
         oldest_wait_s=round(oldest_wait_s, 3),
-        predicted_wait_s=round(manager.wait_s(state.target), 3),
+        predicted_wait_s=round(manager.wait_s(state.model), 3),
         failing=_failing(state, now, operator=operator),
         allocated_bytes=memory.allocated_bytes if memory else None,
         reserved_bytes=memory.reserved_bytes if memory else None,
     )
 
 
-def _failing(state: TargetState, now: float, *, operator: bool) -> Failing | None:
+def _failing(state: ModelStatus, now: float, *, operator: bool) -> Failing | None:
     if state.failing_until is None:
         return None
     return Failing(

@@ -54,31 +54,31 @@ class Duties:
         match effect:
             case Grant() | Refuse():
                 self._leases.answer(effect)
-            case Fetch(target=target):
-                self._workers.fetch(target)
-            case Load(target=target, epoch=epoch, unasked=unasked):
-                cause = Cause(unasked.value) if unasked else self._cause(target)
-                self._workers.load(target, epoch, cause)
-            case Stop(target=target, epoch=epoch, kill=kill):
-                if (began := self._drains.pop(target, None)) is not None:
-                    device = self._placements[target].device.name
-                    self._workers.switches.left(device, target, Step.DRAIN, began, now)
-                self._workers.stop(target, epoch, kill=kill)
-            case Verify(target=target, epoch=epoch):
-                self._workers.verify(target, epoch)
-            case Move(target=target, placement=placement):
-                self._move(target, placement)
+            case Fetch(model=model):
+                self._workers.fetch(model)
+            case Load(model=model, epoch=epoch, unasked=unasked):
+                cause = Cause(unasked.value) if unasked else self._cause(model)
+                self._workers.load(model, epoch, cause)
+            case Stop(model=model, epoch=epoch, kill=kill):
+                if (began := self._drains.pop(model, None)) is not None:
+                    device = self._placements[model].device.name
+                    self._workers.switches.left(device, model, Step.DRAIN, began, now)
+                self._workers.stop(model, epoch, kill=kill)
+            case Verify(model=model, epoch=epoch):
+                self._workers.verify(model, epoch)
+            case Move(model=model, placement=placement):
+                self._move(model, placement)
 
-    def _move(self, target: str, placement: Placement) -> None:
+    def _move(self, model: str, placement: Placement) -> None:
         """Place a model anew, for everyone who looks at the placements."""
-        before = self._placements[target].device.name
-        self._placements[target] = placement
+        before = self._placements[model].device.name
+        self._placements[model] = placement
         self._workers.switches.vacant(before)
-        if self._workers.standbys.target(before) == target:
+        if self._workers.standbys.model(before) == model:
             self._workers.standbys.drop(before)
         log.warning(
             "engine falls back to another device",
-            model=target,
+            model=model,
             engine=placement.engine.spec.name,
             device=placement.device.name,
             before=before,
@@ -88,11 +88,11 @@ class Duties:
     def look_after(self, event: Event) -> None:
         """See to what stands by and what is measured, after *event* and its effects."""
         match event:
-            case Exited(target=target) | LoadFailed(target=target) | Freed(target=target):
-                self._drains.pop(target, None)
-                device = self._placements[target].device.name
+            case Exited(model=model) | LoadFailed(model=model) | Freed(model=model):
+                self._drains.pop(model, None)
+                device = self._placements[model].device.name
                 states = self._scheduler.states()
-                here = [it for it in states if self._placements[it.target].device.name == device]
+                here = [it for it in states if self._placements[it.model].device.name == device]
                 if all(state.phase is None and not state.waiting for state in here):
                     # Nobody wants the device any more: its memory is the machine's again.
                     self._workers.standbys.drop(device)
@@ -100,9 +100,9 @@ class Duties:
             case UnloadWanted() | RecycleWanted() | Requested() | Ticked():
                 for state in self._scheduler.states():
                     if state.phase is Phase.DRAINING:
-                        self._drains.setdefault(state.target, state.since or 0.0)
+                        self._drains.setdefault(state.model, state.since or 0.0)
 
-    def _cause(self, target: str) -> Cause:
-        """Return for whom *target* is loaded, whom somebody waits for."""
-        waiting = [request.presence for request in self._leases.waiting() if request.target == target]
+    def _cause(self, model: str) -> Cause:
+        """Return for whom *model* is loaded, whom somebody waits for."""
+        waiting = [request.keep_warm for request in self._leases.waiting() if request.model == model]
         return Cause.OPERATOR if all(waiting) else Cause.REQUEST

@@ -38,23 +38,23 @@ class Visits:
         """Have *observer* called with a model and what its worker tells after a call; it must be quick."""
         self._observers.append(observer)
 
-    def memory(self, target: str, epoch: int | None) -> DeviceMemory | None:
+    def memory(self, model: str, epoch: int | None) -> DeviceMemory | None:
         """Return what a worker said to hold, last; None if it never said."""
-        visit = self._visits.get(target)
+        visit = self._visits.get(model)
         return visit.memory if visit is not None and visit.epoch == epoch else None
 
-    def called(self, target: str, worker: Worker) -> None:
+    def called(self, model: str, worker: Worker) -> None:
         """Take note of what a worker told after a call; have it replaced if it holds more and more."""
         report = worker.report
         if report is None:
             return
         for observer in self._observers:
-            observer(target, report)
+            observer(model, report)
         if report.memory is None:
             return
-        visit = self._visits.get(target)
+        visit = self._visits.get(model)
         if visit is None or visit.epoch != worker.epoch:
-            visit = self._visits[target] = _Visit(epoch=worker.epoch)
+            visit = self._visits[model] = _Visit(epoch=worker.epoch)
         visit.memory = report.memory
         visit.held_bytes.append(report.memory.allocated_bytes)
         if not visit.suspected and inside_visit(visit.held_bytes):
@@ -62,9 +62,9 @@ class Visits:
             grown_bytes = visit.held_bytes[-1] - visit.held_bytes[0]
             log.warning(
                 "engine holds more after every call and is replaced when nobody waits",
-                model=target,
+                model=model,
                 epoch=worker.epoch,
                 grown_bytes=grown_bytes,
                 calls=VISIT_CALLS,
             )
-            self._post(RecycleWanted(target=target, epoch=worker.epoch))
+            self._post(RecycleWanted(model=model, epoch=worker.epoch))

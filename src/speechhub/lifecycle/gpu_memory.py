@@ -81,8 +81,8 @@ class Proof:
         self._before[device] = look
         return look.free_bytes
 
-    async def after_load(self, device: str, target: str, pid: int) -> None:
-        """Remember which processes *target* has on *device*, and how much it takes: its need next time."""
+    async def after_load(self, device: str, model: str, pid: int) -> None:
+        """Remember which processes *model* has on *device*, and how much it takes: its need next time."""
         baseline, before = self._baselines.get(device), self._before.get(device)
         if baseline is None:
             return
@@ -93,10 +93,10 @@ class Proof:
             return
         resident = resident_of(pid, look, before, own_ids(pid, look.processes or ()))
         resident = self._residents[device] = replace(resident, seen_at=seen_at)
-        before, most_bytes = before or baseline, self._need(target).believable_bytes(baseline)
+        before, most_bytes = before or baseline, self._need(model).believable_bytes(baseline)
         # A figure that strangers may have any part in is none: it would refuse what there is room for.
         if most_bytes is not None or told_bytes(look, resident) is not None:
-            self._measured[target] = taken_bytes(look, before, resident, most_bytes)
+            self._measured[model] = taken_bytes(look, before, resident, most_bytes)
 
     async def freed(self, device: str, wanted: Iterable[str]) -> None:
         """Return when *device* has its memory back from the engine that left, and room for who comes.
@@ -120,9 +120,9 @@ class Proof:
         if baseline is None:
             log.warning("no driver proves that memory is free; the end of the process must do", device=device)
             return
-        targets = tuple(wanted)
-        measured_bytes = max((self._measured.get(target, 0) for target in targets), default=0)
-        need_bytes = max((self._need(t).best_bytes(baseline) for t in targets), default=0)
+        models = tuple(wanted)
+        measured_bytes = max((self._measured.get(model, 0) for model in models), default=0)
+        need_bytes = max((self._need(t).best_bytes(baseline) for t in models), default=0)
         loop = asyncio.get_running_loop()
         end, pause_s, looks, agreeing, enough = loop.time() + self._deadline_s, FIRST_PAUSE_S, 0, 0, 0
         look: Look | None = None
@@ -152,10 +152,10 @@ class Proof:
         self._residents.pop(device, None)
         self._baselines[device] = look
 
-    def _need(self, target: str) -> Need:
+    def _need(self, model: str) -> Need:
         return Need(
-            measured_bytes=self._measured.get(target),
-            described_bytes=self._described_bytes(target) or None,
+            measured_bytes=self._measured.get(model),
+            described_bytes=self._described_bytes(model) or None,
         )
 
     async def _ask(self, device: str, timeout_s: float) -> Look | None:

@@ -50,7 +50,7 @@ def worker_ended(placement: Placement, *, epoch: int, end: WorkerExit) -> None:
 
 def _names(placement: Placement) -> dict[str, str]:
     return {
-        "model": placement.target,
+        "model": placement.model.id,
         "engine": placement.engine.spec.name,
         "device": placement.device.name,
     }

@@ -20,16 +20,16 @@ from speechhub.lifecycle.scheduler.events import (
     Stop,
     Unasked,
 )
-from speechhub.lifecycle.scheduler.target import TargetState
+from speechhub.lifecycle.scheduler.served_model import ModelStatus
 from speechhub.metrics import Metrics
 from speechhub.placement import Placement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Held:
-    target: str
+    model: str
     since: float
-    presence: bool = False
+    keep_warm: bool = False
 
 
 class Journal:
@@ -53,12 +53,12 @@ class Journal:
         for effect in effects:
             self._effect(effect, now)
 
-    def oldest(self, target: str) -> float | None:
-        """Return since when somebody waits for *target*; None if nobody does."""
-        return min((it.since for it in self._waiting.values() if it.target == target), default=None)
+    def oldest(self, model: str) -> float | None:
+        """Return since when somebody waits for *model*; None if nobody does."""
+        return min((it.since for it in self._waiting.values() if it.model == model), default=None)
 
     def stalled(
-        self, states: Iterable[TargetState], now: float, *, idle_bound_s: float, busy_bound_s: float
+        self, states: Iterable[ModelStatus], now: float, *, idle_bound_s: float, busy_bound_s: float
     ) -> list[str]:
         """Return the models whose queue does not move.
 
@@ -72,28 +72,28 @@ class Journal:
             busy_bound_s: The same while one does.
         """
         states = list(states)
-        working = {self._device(state.target) for state in states if state.busy}
+        working = {self._device(state.model) for state in states if state.busy}
         found = []
         for state in states:
-            oldest = self.oldest(state.target)
+            oldest = self.oldest(state.model)
             if oldest is None or state.fetching:
                 continue
-            device = self._device(state.target)
+            device = self._device(state.model)
             bound_s = busy_bound_s if device in working else idle_bound_s
             if now - max(oldest, self._moved.get(device, oldest)) > bound_s:
-                found.append(state.target)
+                found.append(state.model)
         return found
 
-    def _device(self, target: str) -> str:
-        return self._placements[target].device.name
+    def _device(self, model: str) -> str:
+        return self._placements[model].device.name
 
-    def _move(self, target: str, now: float) -> None:
-        self._moved[self._device(target)] = now
+    def _move(self, model: str, now: float) -> None:
+        self._moved[self._device(model)] = now
 
     def _event(self, event: Event, now: float) -> None:
         match event:
-            case Requested(ticket=ticket, target=target, front=front, presence=presence):
-                self._waiting[ticket] = _Held(target=target, since=now, presence=presence)
+            case Requested(ticket=ticket, model=model, front=front, keep_warm=keep_warm):
+                self._waiting[ticket] = _Held(model=model, since=now, keep_warm=keep_warm)
                 if front:
                     self._metrics.requeued()
             case Cancelled(ticket=ticket):
@@ -102,13 +102,13 @@ class Journal:
                     self._metrics.cancelled("waiting")
             case Done(ticket=ticket):
                 if (held := self._running.pop(ticket, None)) is not None:
-                    self._metrics.served(held.target, now - held.since)
-                    self._move(held.target, now)
-            case Fetched(target=target) | Loaded(target=target) | Freed(target=target):
-                self._move(target, now)
-            case Exited(target=target, epoch=epoch) | LoadFailed(target=target, epoch=epoch):
+                    self._metrics.served(held.model, now - held.since)
+                    self._move(held.model, now)
+            case Fetched(model=model) | Loaded(model=model) | Freed(model=model):
+                self._move(model, now)
+            case Exited(model=model, epoch=epoch) | LoadFailed(model=model, epoch=epoch):
                 self._ended(epoch, failed=isinstance(event, LoadFailed))
-                self._move(target, now)
+                self._move(model, now)
 
     def _ended(self, epoch: int, *, failed: bool) -> None:
         if epoch not in self._living:  # several see a worker's end
@@ -122,9 +122,9 @@ class Journal:
 
     def _effect(self, effect: Effect, now: float) -> None:
         match effect:
-            case Grant(tickets=tickets, target=target, epoch=epoch):
-                self._granted(tickets, target, epoch, now)
-                self._move(target, now)
+            case Grant(tickets=tickets, model=model, epoch=epoch):
+                self._granted(tickets, model, epoch, now)
+                self._move(model, now)
             case Refuse(ticket=ticket, error=error):
                 if self._waiting.pop(ticket, None) is not None:
                     self._metrics.rejected(error.code or type(error).__name__)
@@ -135,16 +135,16 @@ class Journal:
             case Stop(epoch=epoch, recycled=recycled):
                 self._told[epoch] = "recycled" if recycled else "stopped"
 
-    def _granted(self, tickets: Sequence[int], target: str, epoch: int, now: float) -> None:
+    def _granted(self, tickets: Sequence[int], model: str, epoch: int, now: float) -> None:
         held = {number: it for number in tickets if (it := self._waiting.pop(number, None)) is not None}
-        using = {number: it for number, it in held.items() if not it.presence}
+        using = {number: it for number, it in held.items() if not it.keep_warm}
         for number, it in using.items():
-            self._metrics.waited(target, now - it.since)
-            self._running[number] = _Held(target=target, since=now)
+            self._metrics.waited(model, now - it.since)
+            self._running[number] = _Held(model=model, since=now)
         if not using:
             return
-        if self._placements[target].max_batch > 1:
-            self._metrics.shared(target, len(using))
+        if self._placements[model].max_batch > 1:
+            self._metrics.shared(model, len(using))
         if epoch in self._guessed:
             self._guessed.discard(epoch)
             self._metrics.speculated(hit=True)

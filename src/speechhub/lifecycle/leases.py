@@ -95,19 +95,19 @@ class Leases:
         worker = self._workers.get(await self.wait(request))
         finished = False
         try:
-            yield self._there(worker, request.target)
+            yield self._there(worker, request.model)
             finished = True
         except (RequestCancelledError, EngineCrashedError) as error:
             if self.closing:  # it did not end by itself
                 raise ShuttingDownError from error
-            self._ended(request.target, error)
+            self._ended(request.model, error)
             raise
         except EngineError as error:
             if isinstance(error, EngineOutOfMemoryError):
-                self._too_large(request.target, worker, 1)
+                self._too_large(request.model, worker, 1)
             if isinstance(error, EngineDeviceError):
-                self._unusable(request.target, worker, error)
-            engine_failed(self._placements[request.target], error)
+                self._unusable(request.model, worker, error)
+            engine_failed(self._placements[request.model], error)
             raise
         finally:
             # In a task of its own: whoever leaves the lease may be cancelled, and must not hold it then.
@@ -120,7 +120,7 @@ class Leases:
             try:
                 return await part.answer
             except EngineError as error:
-                engine_failed(self._placements[request.target], error)
+                engine_failed(self._placements[request.model], error)
                 raise
         finally:
             _forget(part.answer)
@@ -162,66 +162,66 @@ class Leases:
 
     async def _serve(self, epoch: int, requests: Sequence[Requested], parts: Sequence[Part]) -> None:
         """Have a worker transcribe for several tickets, and give it back for all of them."""
-        target, worker = requests[0].target, self._workers.get(epoch)
+        model, worker = requests[0].model, self._workers.get(epoch)
         finished = False
-        error: Exception = EngineCrashedError(f"The engine of model {target!r} gave no answer.")
+        error: Exception = EngineCrashedError(f"The engine of model {model!r} gave no answer.")
         try:
             finished = await transcribe_together(
-                self._there(worker, target),
+                self._there(worker, model),
                 parts,
-                too_large=lambda recordings: self._too_large(target, worker, recordings),
+                too_large=lambda recordings: self._too_large(model, worker, recordings),
             )
         except (RequestCancelledError, EngineCrashedError) as why:
             error = ShuttingDownError() if self.closing else why
-            self._ended(target, error)
+            self._ended(model, error)
         except SpeechhubError as why:
             error = why
             if isinstance(why, EngineDeviceError):
-                self._unusable(target, worker, why)
+                self._unusable(model, worker, why)
         finally:
             for part in parts:
                 if not part.answer.done():
                     part.answer.set_exception(error)
             await self._give_back(requests, worker, finished=finished)
 
-    def _ended(self, target: str, error: SpeechhubError) -> None:
+    def _ended(self, model: str, error: SpeechhubError) -> None:
         """Take note of a device that was lost: one that is lost at every call is not tried for ever."""
         if isinstance(error, EngineCrashedError) and error.device_lost:
-            self._post(DeviceLost(target=target, error=error))
+            self._post(DeviceLost(model=model, error=error))
 
-    def _there(self, worker: Worker | None, target: str) -> Worker:
+    def _there(self, worker: Worker | None, model: str) -> Worker:
         if worker is None:  # as if it had ended a moment later
-            raise EngineCrashedError(f"The engine of model {target!r} ended before it could be used.")
+            raise EngineCrashedError(f"The engine of model {model!r} ended before it could be used.")
         return worker
 
-    def _too_large(self, target: str, worker: Worker | None, recordings: int) -> None:
+    def _too_large(self, model: str, worker: Worker | None, recordings: int) -> None:
         """Take note that a call ran out of memory: with less of it there may be enough, or never again."""
         if worker is None:
             return
         if recordings > 1:
-            self._post(BatchTooLarge(target=target, epoch=worker.epoch, recordings=recordings))
+            self._post(BatchTooLarge(model=model, epoch=worker.epoch, recordings=recordings))
         else:
-            self._post(RecycleWanted(target=target, epoch=worker.epoch, urgent=True))
+            self._post(RecycleWanted(model=model, epoch=worker.epoch, urgent=True))
 
-    def _unusable(self, target: str, worker: Worker | None, error: EngineDeviceError) -> None:
+    def _unusable(self, model: str, worker: Worker | None, error: EngineDeviceError) -> None:
         """Take note that a call met a device that it cannot use: on another one it may be tried again."""
         if worker is None:
             return
-        error.again = self._placements[target].fallback is not None
-        self._post(DeviceUnusable(target=target, epoch=worker.epoch, error=error))
+        error.again = self._placements[model].fallback is not None
+        self._post(DeviceUnusable(model=model, epoch=worker.epoch, error=error))
 
     async def _give_back(
         self, requests: Sequence[Requested], worker: Worker | None, *, finished: bool
     ) -> None:
         """End a lease: the next one is granted when the engine is idle, or gone."""
-        target = requests[0].target
+        model = requests[0].model
         try:
-            await self._settle(target, worker)
+            await self._settle(model, worker)
         finally:
             for request in requests:
                 self._post(Done(ticket=request.ticket, finished=finished))
 
-    async def _settle(self, target: str, worker: Worker | None) -> None:
+    async def _settle(self, model: str, worker: Worker | None) -> None:
         if worker is not None and worker.ended is None:
             settled = await worker.settle(self._cancel_grace_s)
             if not settled and worker.ended is None:
@@ -229,9 +229,9 @@ class Leases:
                 worker.kill()
                 await worker.exited
         if worker is not None and worker.ended is not None:
-            self._workers.gone(target, worker.epoch)  # before Done, or a dead worker would be granted
+            self._workers.gone(model, worker.epoch)  # before Done, or a dead worker would be granted
         elif worker is not None:
-            self._called(target, worker)
+            self._called(model, worker)
 
 
 def _forget(future: "asyncio.Future[Any]") -> None:

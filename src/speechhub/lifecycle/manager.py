@@ -20,8 +20,8 @@ from speechhub.lifecycle.loop import Feed, Observer
 from speechhub.lifecycle.scheduler.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.served_model import ModelStatus
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
-from speechhub.lifecycle.scheduler.target import TargetState
 from speechhub.lifecycle.shared_call import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.switches import SwitchLog
@@ -110,7 +110,7 @@ class Manager:
             standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
             proof=Proof(
                 look,
-                described_bytes=lambda target: self.placements[target].model.memory_bytes,
+                described_bytes=lambda model: self.placements[model].model.memory_bytes,
                 pool=pools.drivers,
             )
             if look
@@ -136,48 +136,48 @@ class Manager:
 
     # ── Looking ──────────────────────────────────────────────────────────────
 
-    def states(self) -> list[TargetState]:
+    def states(self) -> list[ModelStatus]:
         """Return what is going on around every model."""
         return self._scheduler.states()
 
-    def state(self, target: str) -> TargetState:
+    def state(self, model: str) -> ModelStatus:
         """Return what is going on around one model."""
-        return self._scheduler.state(target)
+        return self._scheduler.state(model)
 
     def public_state(self, device: str) -> PublicState:
         """Return what *device* is doing, as users see it; of several engines, the `current_model`'s."""
-        here = [state for state in self.states() if self._is_on(state.target, device)]
+        here = [state for state in self.states() if self._is_on(state.model, device)]
         current = self.current_model(device)
         if current is not None:
-            here = [state for state in here if state.target == current]
-        shown = {public_state(state.phase, self.placements[state.target].slot) for state in here}
+            here = [state for state in here if state.model == current]
+        shown = {public_state(state.phase, self.placements[state.model].slot) for state in here}
         return next(
             (it for it in PublicState if it in shown and it is not PublicState.NONE), PublicState.NONE
         )
 
     def current_model(self, device: str) -> str | None:
         """Return the model that is ready on *device*; where several are, one that works or did so last."""
-        here = [s for s in self.states() if s.phase is Phase.READY and self._is_on(s.target, device)]
-        return max(here, key=lambda s: (s.busy, s.used or 0.0)).target if here else None
+        here = [s for s in self.states() if s.phase is Phase.READY and self._is_on(s.model, device)]
+        return max(here, key=lambda s: (s.busy, s.used or 0.0)).model if here else None
 
     def ready_models(self, device: str) -> list[str]:
         """Return all models that are ready on *device*, by name."""
         return sorted(
-            s.target for s in self.states() if s.phase is Phase.READY and self._is_on(s.target, device)
+            s.model for s in self.states() if s.phase is Phase.READY and self._is_on(s.model, device)
         )
 
-    def voices(self, target: str) -> tuple[Voice, ...]:
+    def voices(self, model: str) -> tuple[Voice, ...]:
         """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""
-        return self._workers.voices(target) or self.placements[target].model.voices
+        return self._workers.voices(model) or self.placements[model].model.voices
 
-    def device_note(self, target: str) -> str:
+    def device_note(self, model: str) -> str:
         """Return why a model is not on a better device, and what its engine said of its last load there."""
-        note = self.placements[target].device_note
-        return " ".join(filter(None, (note, *self._workers.remarks(target))))
+        note = self.placements[model].device_note
+        return " ".join(filter(None, (note, *self._workers.remarks(model))))
 
-    def wait_s(self, target: str) -> float:
-        """Return how long a request that comes now for *target* will wait, in seconds, as predicted."""
-        return self._scheduler.wait_s(target, asyncio.get_running_loop().time())
+    def wait_s(self, model: str) -> float:
+        """Return how long a request that comes now for *model* will wait, in seconds, as predicted."""
+        return self._scheduler.wait_s(model, asyncio.get_running_loop().time())
 
     def switch_s(self, device: str) -> float:
         """Return how long a switch on *device* takes, in seconds: the running mean, or a first guess."""
@@ -185,7 +185,7 @@ class Manager:
 
     def standby(self, device: str) -> str | None:
         """Return the model whose worker stands by for *device*, or is being prepared; None if none does."""
-        return self._workers.standbys.target(device)
+        return self._workers.standbys.model(device)
 
     def observe(self, observer: Observer) -> None:
         """Have *observer* called with every event, what follows from it, and the time; it must be quick."""
@@ -204,17 +204,17 @@ class Manager:
 
     def lease(
         self,
-        target: str,
+        model: str,
         *,
         front: bool = False,
         begun: bool = False,
         size: float = 0.0,
         deadline: float = math.inf,
     ) -> AbstractAsyncContextManager[Worker]:
-        """Wait for the engine that serves *target*, and use it alone.
+        """Wait for the engine that serves *model*, and use it alone.
 
         Args:
-            target: Id of the model.
+            model: Id of the model.
             front: Go before all who wait; for work whose worker crashed.
             begun: Go on with a request that had its turn before: no full line refuses it.
             size: How much work it is: seconds of audio to transcribe, characters to speak; 0 is unknown.
@@ -228,7 +228,7 @@ class Manager:
         return self._leases.lease(
             Requested(
                 ticket=next(self._numbers),
-                target=target,
+                model=model,
                 front=front,
                 begun=begun,
                 size=size,
@@ -238,20 +238,20 @@ class Manager:
 
     async def transcribe(
         self,
-        target: str,
+        model: str,
         part: Part,
         *,
         front: bool = False,
         begun: bool = False,
         deadline: float = math.inf,
     ) -> Heard:
-        """Wait for the engine that serves *target*, and have it transcribe, in one call with others' work.
+        """Wait for the engine that serves *model*, and have it transcribe, in one call with others' work.
 
         Others who wait behind share the call if the engine takes as much; a recording whose worker crashed
         is tried again alone, so that it takes nobody with it.
 
         Args:
-            target: Id of the model.
+            model: Id of the model.
             part: What to transcribe; all of it goes into one call.
             front: As for `lease`.
             begun: As for `lease`.
@@ -265,7 +265,7 @@ class Manager:
         lengths_s = tuple(request.audio.duration_s for request in part.recordings)
         request = Requested(
             ticket=next(self._numbers),
-            target=target,
+            model=model,
             front=front,
             begun=begun,
             size=sum(lengths_s),
@@ -274,18 +274,18 @@ class Manager:
         )
         return await self._leases.share(request, part)
 
-    async def switch_to(self, target: str, *, deadline: float = math.inf) -> None:
-        """Make *target* ready, on its device, as soon as what came before is done.
+    async def switch_to(self, model: str, *, deadline: float = math.inf) -> None:
+        """Make *model* ready, on its device, as soon as what came before is done.
 
         Args:
-            target: Id of the model.
+            model: Id of the model.
             deadline: As for `lease`.
 
         Raises:
             UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
         """
         await self._leases.wait(
-            Requested(ticket=next(self._numbers), target=target, presence=True, deadline=deadline)
+            Requested(ticket=next(self._numbers), model=model, keep_warm=True, deadline=deadline)
         )
 
     async def switch_to_stt(self, model: str) -> None:
@@ -296,21 +296,21 @@ class Manager:
         """Make a TTS model ready; see `switch_to`."""
         await self.switch_to(self._of_slot(model, Slot.TTS))
 
-    async def unload(self, target: str) -> None:
-        """End the worker of *target*, after its running work; return when its process is gone."""
-        epoch = self._scheduler.state(target).epoch
-        self._feed.post(UnloadWanted(target=target))
-        while epoch is not None and self._scheduler.state(target).epoch == epoch:
+    async def unload(self, model: str) -> None:
+        """End the worker of *model*, after its running work; return when its process is gone."""
+        epoch = self._scheduler.state(model).epoch
+        self._feed.post(UnloadWanted(model=model))
+        while epoch is not None and self._scheduler.state(model).epoch == epoch:
             await self._feed.changed()
 
-    def pin(self, target: str) -> None:
-        """Let *target* keep its device: no other one pushes it out, and it never idles out. Loads nothing."""
-        self._feed.post(PinWanted(target=target))
+    def pin(self, model: str) -> None:
+        """Let *model* keep its device: no other one pushes it out, and it never idles out. Loads nothing."""
+        self._feed.post(PinWanted(model=model))
 
-    def unpin(self, target: str) -> None:
-        """End the pin of *target*, if it has one."""
-        if self.state(target).pinned:
-            self._feed.post(Unpinned(device=self.placements[target].device.name))
+    def unpin(self, model: str) -> None:
+        """End the pin of *model*, if it has one."""
+        if self.state(model).pinned:
+            self._feed.post(Unpinned(device=self.placements[model].device.name))
 
     async def unload_stt(self) -> None:
         """End all STT workers; see `unload`."""
@@ -342,10 +342,10 @@ class Manager:
         self._feed.close()
 
     def _wanted(self, device: str) -> set[str]:
-        return {it.target for it in self._leases.waiting() if self._is_on(it.target, device)}
+        return {it.model for it in self._leases.waiting() if self._is_on(it.model, device)}
 
-    def _is_on(self, target: str, device: str) -> bool:
-        return self.placements[target].device.name == device
+    def _is_on(self, model: str, device: str) -> bool:
+        return self.placements[model].device.name == device
 
     def _of_slot(self, model: str, slot: Slot) -> str:
         placement = self.placements.get(model)

@@ -82,9 +82,9 @@ class Observation:
             busy_bound_s=wanted or self._settings.request_timeout_s,
         )
 
-    def oldest_wait_s(self, target: str) -> float:
+    def oldest_wait_s(self, model: str) -> float:
         """Return how long the first in a model's queue has waited; 0 if nobody waits."""
-        since = self.journal.oldest(target)
+        since = self.journal.oldest(model)
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     def last_switch(self, device: str) -> Switch | None:
@@ -98,15 +98,15 @@ class Observation:
             return
         self._occupations = self._occupied()
         if isinstance(event, Freed):
-            device = self._manager.placements[event.target].device
+            device = self._manager.placements[event.model].device
             # The next engine takes longer to reach the device than one look at it takes.
             self._keep(self._note_residual(_index(device.name)))
 
     def _switched(self, switch: Switch) -> None:
-        leaving, target = switch.direction
+        leaving, model = switch.direction
         for step, took_s in switch.steps_s.items():
-            self.metrics.switch_step(leaving, target, step.value, took_s)
-        self.metrics.switch_step(leaving, target, "total", switch.total_s)
+            self.metrics.switch_step(leaving, model, step.value, took_s)
+        self.metrics.switch_step(leaving, model, "total", switch.total_s)
         self.metrics.switched(switch.result.value)
 
     def _occupation(self, index: int) -> Occupation:
@@ -117,7 +117,7 @@ class Observation:
         for state in self._manager.states():
             if state.phase is None:
                 continue
-            placement = self._manager.placements[state.target]
+            placement = self._manager.placements[state.model]
             before = found.get(placement.device.name, Occupation())
             found[placement.device.name] = Occupation(
                 engine=before.engine or placement.engine.spec.name,
@@ -161,14 +161,14 @@ class Observation:
         )
         still = set(self.stalled())
         for state in self._manager.states():
-            labels = (state.target,)
+            labels = (state.model,)
             depth.add_metric(labels, state.waiting)
-            oldest.add_metric(labels, self.oldest_wait_s(state.target))
+            oldest.add_metric(labels, self.oldest_wait_s(state.model))
             ready.add_metric(labels, state.phase is Phase.READY)
             busy.add_metric(labels, state.busy)
-            stalled.add_metric(labels, state.target in still)
+            stalled.add_metric(labels, state.model in still)
             failing.add_metric(labels, state.failing_until is not None)
-            if (held := self._manager.visits.memory(state.target, state.epoch)) is not None:
+            if (held := self._manager.visits.memory(state.model, state.epoch)) is not None:
                 memory.add_metric((*labels, "allocated"), held.allocated_bytes)
                 memory.add_metric((*labels, "reserved"), held.reserved_bytes)
         yield from (depth, oldest, ready, busy, stalled, failing, memory)

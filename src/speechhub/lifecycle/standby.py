@@ -34,8 +34,8 @@ class _Standby:
     """Starts the process and prepares it; its result stands by."""
 
     @property
-    def target(self) -> str:
-        return self.placement.target
+    def model(self) -> str:
+        return self.placement.model.id
 
     @property
     def promised_bytes(self) -> int:
@@ -75,10 +75,10 @@ class Standbys:
         self._made: dict[str, _Standby] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    def target(self, device: str) -> str | None:
+    def model(self, device: str) -> str | None:
         """Return for which model a worker stands by on *device*, or is being prepared; None if none."""
         standby = self._made.get(device)
-        return standby.target if standby is not None and _usable(standby) else None
+        return standby.model if standby is not None and _usable(standby) else None
 
     async def settle(self) -> None:
         """Return when nothing is being prepared any more: who stands by is ready, or could not be made."""
@@ -88,7 +88,7 @@ class Standbys:
     def prepare(self, placement: Placement, context: LoadContext) -> None:
         """Have a worker stand by for *placement*, in place of whichever did on its device."""
         device = placement.device.name
-        if self.target(device) == placement.target or not self._allowed(placement):
+        if self.model(device) == placement.model.id or not self._allowed(placement):
             return
         self.drop(device)
         self._begin(placement, replace(context, host_memory_bytes=self._for_weights(placement)))
@@ -99,7 +99,7 @@ class Standbys:
         One that is not prepared yet is waited for: it is ahead of a new one. The others on the device stay.
         """
         device = placement.device.name
-        if self.target(device) != placement.target:
+        if self.model(device) != placement.model.id:
             return None
         standby = self._made.pop(device)
         try:
@@ -169,7 +169,7 @@ class Standbys:
                     break
                 log.warning(
                     "memory is short: a worker that stands by is ended",
-                    model=standby.target,
+                    model=standby.model,
                     device=device,
                     available_mb=spare_bytes // 1024**2,
                 )
@@ -179,7 +179,7 @@ class Standbys:
                     self._begin(standby.placement, replace(standby.context, host_memory_bytes=None))
 
     async def _prepare(self, placement: Placement, context: LoadContext) -> Worker:
-        say = log.bind(model=placement.target, device=placement.device.name)
+        say = log.bind(model=placement.model.id, device=placement.device.name)
         try:
             worker = await self._start(placement, 0)
             try:

@@ -115,13 +115,13 @@ class Workers:
         """Return a worker by its number; None if it is gone."""
         return self._running.get(epoch)
 
-    def voices(self, target: str) -> tuple[Voice, ...]:
+    def voices(self, model: str) -> tuple[Voice, ...]:
         """Return the voices of a model as its engine told them; empty until it was loaded."""
-        return self._voices.get(target, ())
+        return self._voices.get(model, ())
 
-    def remarks(self, target: str) -> tuple[str, ...]:
+    def remarks(self, model: str) -> tuple[str, ...]:
         """Return what the engine of a model said of its last load; empty until it was loaded."""
-        return self._remarks.get(target, ())
+        return self._remarks.get(model, ())
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run *work* in a task that `close` waits for."""
@@ -149,79 +149,79 @@ class Workers:
 
     # ── Effects ──────────────────────────────────────────────────────────────
 
-    def fetch(self, target: str) -> None:
+    def fetch(self, model: str) -> None:
         """Put the model's files in place; ends with Fetched or FetchFailed."""
-        self.spawn(self._do_fetch(target))
+        self.spawn(self._do_fetch(model))
 
-    def load(self, target: str, epoch: int, cause: Cause) -> None:
+    def load(self, model: str, epoch: int, cause: Cause) -> None:
         """Start a worker, or take one that stands by, and load the model; ends with Loaded or LoadFailed."""
-        self.switches.coming(epoch, self._placements[target].device.name, target, cause, _now())
-        self._loads[epoch] = self.spawn(self._do_load(target, epoch))
+        self.switches.coming(epoch, self._placements[model].device.name, model, cause, _now())
+        self._loads[epoch] = self.spawn(self._do_load(model, epoch))
 
-    def stop(self, target: str, epoch: int, *, kill: bool) -> None:
+    def stop(self, model: str, epoch: int, *, kill: bool) -> None:
         """End a worker; ends with Exited, once it is reaped."""
-        self.spawn(self._do_stop(target, epoch, kill=kill))
+        self.spawn(self._do_stop(model, epoch, kill=kill))
 
-    def verify(self, target: str, epoch: int) -> None:
+    def verify(self, model: str, epoch: int) -> None:
         """Prove that the device has its memory back; ends with Freed or NotFreed."""
-        self.spawn(self._do_verify(target, epoch))
+        self.spawn(self._do_verify(model, epoch))
 
-    async def _do_verify(self, target: str, epoch: int) -> None:
-        device, began = self._placements[target].device.name, _now()
+    async def _do_verify(self, model: str, epoch: int) -> None:
+        device, began = self._placements[model].device.name, _now()
         try:
             if self._proof is not None:
                 await self._proof.freed(device, self._wanted(device))
         except GpuMemoryError as error:
-            log.error("memory is not free", device=device, model=target, error=str(error))
+            log.error("memory is not free", device=device, model=model, error=str(error))
             self.switches.vacant(device)
-            self._post(NotFreed(target=target, epoch=epoch, error=error))
+            self._post(NotFreed(model=model, epoch=epoch, error=error))
         else:
-            self.switches.left(device, target, Step.VERIFY, began, _now())
-            self._post(Freed(target=target, epoch=epoch))
+            self.switches.left(device, model, Step.VERIFY, began, _now())
+            self._post(Freed(model=model, epoch=epoch))
 
-    async def _do_fetch(self, target: str) -> None:
+    async def _do_fetch(self, model: str) -> None:
         try:
-            placement = self._placements[target]
-            self._folders[target] = await self._pools.files.run(self._fetch, placement)
-            self._prebuilt[target] = await self._pools.files.run(prebuilt_dir, placement.engine)
+            placement = self._placements[model]
+            self._folders[model] = await self._pools.files.run(self._fetch, placement)
+            self._prebuilt[model] = await self._pools.files.run(prebuilt_dir, placement.engine)
             if self._work_dir:
-                self._work_dirs[target] = await self._pools.files.run(self._work_dir, placement)
+                self._work_dirs[model] = await self._pools.files.run(self._work_dir, placement)
         except SpeechhubError as error:
-            log.error("model files are not available", model=target, error=str(error))
-            self._post(FetchFailed(target=target, error=error))
+            log.error("model files are not available", model=model, error=str(error))
+            self._post(FetchFailed(model=model, error=error))
         except Exception as error:
-            log.exception("fetching model files failed", model=target)
-            failure = EngineLoadError(f"The files of model {target!r} cannot be read; see the server's log.")
+            log.exception("fetching model files failed", model=model)
+            failure = EngineLoadError(f"The files of model {model!r} cannot be read; see the server's log.")
             failure.__cause__ = error
-            self._post(FetchFailed(target=target, error=failure))
+            self._post(FetchFailed(model=model, error=failure))
         else:
-            self._post(Fetched(target=target))
+            self._post(Fetched(model=model))
 
-    async def _do_load(self, target: str, epoch: int) -> None:
-        placement = self._placements[target]
+    async def _do_load(self, model: str, epoch: int) -> None:
+        placement = self._placements[model]
         say = log.bind(
-            model=target, engine=placement.engine.spec.name, device=placement.device.name, epoch=epoch
+            model=model, engine=placement.engine.spec.name, device=placement.device.name, epoch=epoch
         )
         began = self._load_began[epoch] = _now()
-        self._remarks.pop(target, None)
+        self._remarks.pop(model, None)
         say.info("engine loading")
         result = Result.FAILED
         try:
             worker = await self._bring_up(placement, epoch)
         except SpeechhubError as error:
             load_failed(placement, error, epoch=epoch)
-            self._post(LoadFailed(target=target, epoch=epoch, error=error))
+            self._post(LoadFailed(model=model, epoch=epoch, error=error))
         except Exception as error:  # noqa: BLE001  # or its waiters would wait for ever
             say.exception("engine failed to load", error=type(error).__name__)
-            failure = EngineLoadError(f"Model {target!r} cannot be loaded; see the server's log.")
+            failure = EngineLoadError(f"Model {model!r} cannot be loaded; see the server's log.")
             failure.__cause__ = error
-            self._post(LoadFailed(target=target, epoch=epoch, error=failure))
+            self._post(LoadFailed(model=model, epoch=epoch, error=failure))
         else:
             result = Result.READY
-            self._voices[target] = tuple(worker.voices)
-            self._remarks[target] = tuple(worker.remarks)
+            self._voices[model] = tuple(worker.voices)
+            self._remarks[model] = tuple(worker.remarks)
             say.info("engine ready", pid=worker.pid, load_s=_since(began))
-            self._post(Loaded(target=target, epoch=epoch))
+            self._post(Loaded(model=model, epoch=epoch))
         finally:
             self._loads.pop(epoch, None)
             self._load_began.pop(epoch, None)
@@ -244,7 +244,7 @@ class Workers:
                     raise
                 # It may have died a moment before, standing by: that is no fault of the model's.
                 if proof is not None:
-                    await proof.freed(placement.device.name, [placement.target])
+                    await proof.freed(placement.device.name, [placement.model.id])
         try:
             return await self._load_on(None, placement, epoch, began, proof)
         except EngineLoadError as error:
@@ -252,11 +252,11 @@ class Workers:
                 raise
             log.warning(
                 "engine lost its device while it loaded and is started again",
-                model=placement.target,
+                model=placement.model.id,
                 cause=error.cause,
             )
             if proof is not None:
-                await proof.freed(placement.device.name, [placement.target])
+                await proof.freed(placement.device.name, [placement.model.id])
         return await self._load_on(None, placement, epoch, began, proof)
 
     async def _load_on(
@@ -268,7 +268,7 @@ class Workers:
         worker.adopt(epoch)
         self.switches.came(epoch, Step.START, _now() - began, standby=stood_by)
         self._running[epoch] = worker
-        worker.exited.add_done_callback(lambda _: self._left_by(worker, placement.target, epoch))
+        worker.exited.add_done_callback(lambda _: self._left_by(worker, placement.model.id, epoch))
         memory_bytes = await proof.free_bytes(device.name) if proof is not None else None
         cache_dir = await self._pools.disk.run(self._cache_dir, placement) if self._cache_dir else None
         context = replace(self._context(placement), cache_dir=cache_dir, memory_bytes=memory_bytes)
@@ -281,16 +281,16 @@ class Workers:
         self.switches.came(epoch, Step.IMPORT, worker.import_s)
         self.switches.came(epoch, Step.LOAD, worker.load_s)
         if proof is not None:
-            await proof.after_load(device.name, placement.target, worker.pid)
+            await proof.after_load(device.name, placement.model.id, worker.pid)
         return worker
 
     def _context(self, placement: Placement) -> LoadContext:
         """Return what is known of a load before it is a worker's turn."""
         return LoadContext(
-            model=placement.target,
-            model_dir=self._folders.get(placement.target),
-            work_dir=self._work_dirs.get(placement.target),
-            prebuilt_dir=self._prebuilt.get(placement.target),
+            model=placement.model.id,
+            model_dir=self._folders.get(placement.model.id),
+            work_dir=self._work_dirs.get(placement.model.id),
+            prebuilt_dir=self._prebuilt.get(placement.model.id),
             device=placement.device.name,
             threads=self._threads,
             options=placement.options,
@@ -300,22 +300,23 @@ class Workers:
         """Prepare the model that is likely next on the device: the last other one, or a default one."""
         device = ready.device.name
         last_two = self._last_two.setdefault(device, [])
-        self._last_two[device] = last_two = [*[t for t in last_two if t != ready.target][-1:], ready.target]
+        before = [model for model in last_two if model != ready.model.id]
+        self._last_two[device] = last_two = [*before[-1:], ready.model.id]
         other = Slot.TTS if ready.slot is Slot.STT else Slot.STT
         following = last_two[0] if len(last_two) > 1 else self._defaults.get(other)
         placement = self._placements.get(following or "")
-        if placement is None or placement.device.name != device or placement.target == ready.target:
+        if placement is None or placement.device.name != device or placement.model.id == ready.model.id:
             return
         if self._may_load(placement):
             self.standbys.prepare(placement, self._context(placement))
 
-    async def _do_stop(self, target: str, epoch: int, *, kill: bool) -> None:
+    async def _do_stop(self, model: str, epoch: int, *, kill: bool) -> None:
         began = self._stops[epoch] = _now()
         load = self._loads.get(epoch)
         if load is not None:
             if kill:
                 load_too_slow(
-                    self._placements[target],
+                    self._placements[model],
                     epoch=epoch,
                     step="start" if epoch not in self._running else "load",
                     after_s=_since(self._load_began[epoch]),
@@ -327,29 +328,29 @@ class Workers:
             if kill:
                 worker.kill()
             await worker.stop(grace_s=self._stop_timeout_s)
-        log.info("engine unloaded", model=target, epoch=epoch, stop_s=_since(began))
-        self.gone(target, epoch)
+        log.info("engine unloaded", model=model, epoch=epoch, stop_s=_since(began))
+        self.gone(model, epoch)
 
-    def _left_by(self, worker: Worker, target: str, epoch: int) -> None:
+    def _left_by(self, worker: Worker, model: str, epoch: int) -> None:
         if self._running.get(epoch) is worker:  # else another one has its number by now
-            self.gone(target, epoch)
+            self.gone(model, epoch)
 
-    def gone(self, target: str, epoch: int) -> None:
+    def gone(self, model: str, epoch: int) -> None:
         """Take note that a worker has ended, and say so, once; whoever sees it first calls this."""
         worker = self._running.pop(epoch, None)
         end = worker.ended if worker is not None else None
         if epoch in self._loads:  # LoadFailed says more, or `_do_stop` comes here again
             return
         if end is not None and not end.requested:
-            worker_ended(self._placements[target], epoch=epoch, end=end)
+            worker_ended(self._placements[model], epoch=epoch, end=end)
         if end is not None:
             self._stops.setdefault(epoch, _now())
         stop_began = self._stops.pop(epoch, None)
         if stop_began is not None:
-            device = self._placements[target].device.name
-            self.switches.left(device, target, Step.STOP, stop_began, _now())
+            device = self._placements[model].device.name
+            self.switches.left(device, model, Step.STOP, stop_began, _now())
         if worker is not None or stop_began is not None:
-            self._post(Exited(target=target, epoch=epoch))
+            self._post(Exited(model=model, epoch=epoch))
 
 
 def _now() -> float:

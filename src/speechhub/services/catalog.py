@@ -140,7 +140,7 @@ class Catalog:
             return None
         return max(
             willing, key=lambda p: (self._may_load(p), p.device.kind != "cpu", p.model.preference)
-        ).target
+        ).model.id
 
     def _diarizing(self) -> str | None:
         """Return the model that tells speakers apart: the default if it does, else any; None if none does."""
@@ -172,7 +172,7 @@ class Catalog:
         if placement is None or placement.slot is not slot:
             if (not name or slot_of(name) is slot) and self.defaults[slot] is None:
                 raise NoDefaultModelError(slot.value)
-            known = [p.target for p in self._placements.values() if p.slot is slot]
+            known = [p.model.id for p in self._placements.values() if p.slot is slot]
             if placement is not None:
                 raise WrongTaskError(name or "", does=DOES[placement.slot], wanted=DOES[slot], able=known)
             raise self._missing(name or "", known, slot)
@@ -252,7 +252,7 @@ class Catalog:
         if not voices:
             return self.meant(name or "")
         raise InvalidValueError(
-            f"Model {placement.target!r} has no voice {quoted(name or wanted)}. Its voices: "
+            f"Model {placement.model.id!r} has no voice {quoted(name or wanted)}. Its voices: "
             f"{', '.join(voice.id for voice in voices)}; OpenAI's names work too.",
             param="voice",
         )
@@ -270,7 +270,7 @@ def stt_capabilities(placement: Placement) -> SttCapabilities:
     """Return what an STT model can do."""
     capabilities = placement.capabilities
     if not isinstance(capabilities, SttCapabilities):
-        raise TypeError(f"{placement.target} is not an STT model")
+        raise TypeError(f"{placement.model.id} is not an STT model")
     return capabilities
 
 
@@ -278,7 +278,7 @@ def tts_capabilities(placement: Placement) -> TtsCapabilities:
     """Return what a TTS model can do."""
     capabilities = placement.capabilities
     if not isinstance(capabilities, TtsCapabilities):
-        raise TypeError(f"{placement.target} is not a TTS model")
+        raise TypeError(f"{placement.model.id} is not a TTS model")
     return capabilities
 
 

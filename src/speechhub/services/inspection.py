@@ -149,7 +149,7 @@ def _voice_aliases(
 ) -> Iterator[Finding]:
     speaking = [it for it in placements.values() if it.slot is Slot.TTS]
     voices = {key for it in speaking for voice in it.model.voices for key in (voice.id, voice.name) if key}
-    silent = [it.target for it in speaking if not it.model.voices and not _clones(it)]
+    silent = [it.model.id for it in speaking if not it.model.voices and not _clones(it)]
     known = {*map(str.lower, voices), *OPENAI_VOICES}
     for alias, voice in settings.voice_aliases.items():
         if voice.lower() in known or _in_library(voice, library):

@@ -48,7 +48,7 @@ class Longform:
         self._reading = reading
         self._deadline = deadline
         self._runner = runner
-        self._model = placement.target
+        self._model = placement.model.id
         self._capabilities: SttCapabilities = stt_capabilities(placement)
         self._request = request
         self._tongues = Tongues(

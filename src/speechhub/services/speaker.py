@@ -76,7 +76,7 @@ class Casting:
         if emotion and emotion.mode is not EmotionMode.AUTO and emotion.mode not in capabilities.emotions:
             able = ", ".join(capabilities.emotions)
             raise UnsupportedValueError(
-                f"Model {placement.target!r} cannot take an emotion as {emotion.mode.value!r}. "
+                f"Model {placement.model.id!r} cannot take an emotion as {emotion.mode.value!r}. "
                 + (f"It can as: {able}." if able else "It takes none at all."),
                 param="emotion.mode" if able else "emotion",
             )
@@ -136,8 +136,8 @@ class Casting:
         if capabilities.cloning and not own:
             hint = f"There is no custom voice {quoted(voice)}. " if voice else ""
             raise InvalidValueError(
-                f"{hint}Model {placement.target!r} has no voices of its own: name a custom voice, give it an "
-                "alias such as alloy, or send a clip in base64.",
+                f"{hint}Model {placement.model.id!r} has no voices of its own: name a custom voice, give it "
+                "an alias such as alloy, or send a clip in base64.",
                 param="voice",
             )
         return None
@@ -203,7 +203,7 @@ def _is_clip(text: str) -> bool:
 
 def _cannot_clone(placement: Placement) -> UnsupportedValueError:
     return UnsupportedValueError(
-        f"Model {placement.target!r} cannot clone voices: it takes neither clips nor custom voices. "
+        f"Model {placement.model.id!r} cannot clone voices: it takes neither clips nor custom voices. "
         "GET /v1/models shows the capability 'cloning'.",
         param="voice",
     )

@@ -135,7 +135,7 @@ class SpeechService:
             await stream.aclose()
             raise
         if not job.whole:
-            self._metrics.first_audio(placement.target, time.perf_counter() - began)
+            self._metrics.first_audio(placement.model.id, time.perf_counter() - began)
         return stream
 
     def _check(self, job: SpeechJob, placement: Placement) -> None:
@@ -154,12 +154,12 @@ class SpeechService:
             _check_rate(job.sample_rate, job.format)
         if job.seed is not None and not tts_capabilities(placement).seed:
             raise UnsupportedValueError(
-                f"Model {placement.target!r} knows no seed; leave it out.", param="seed"
+                f"Model {placement.model.id!r} knows no seed; leave it out.", param="seed"
             )
         languages = placement.model.languages
         if job.language is not None and languages and job.language not in languages:
             raise UnsupportedValueError(
-                f"Model {placement.target!r} does not speak {quoted(job.language)}; it speaks: "
+                f"Model {placement.model.id!r} does not speak {quoted(job.language)}; it speaks: "
                 f"{', '.join(languages)}.",
                 param="language",
             )
@@ -173,7 +173,7 @@ class SpeechService:
         placement = self._catalog.model(job.model, Slot.TTS)
         job = replace(job, language=parse_language(job.language))
         self._check(job, placement)
-        own = await self._runner.voices(placement.target)
+        own = await self._runner.voices(placement.model.id)
         lines = await self._worded(await self._lines(job, placement), job, placement, own, None)
         return await self._pools.encoding.run(lambda: list(self._pieces(job, placement, lines)))
 
@@ -259,9 +259,9 @@ class SpeechService:
         Raises:
             UnavailableError, ModelFilesError, EngineError: It cannot be loaded.
         """
-        if not await self._runner.voices(placement.target) and not tts_capabilities(placement).cloning:
-            await self._runner.switch_to(placement.target, deadline=deadline)
-        return await self._runner.voices(placement.target)
+        if not await self._runner.voices(placement.model.id) and not tts_capabilities(placement).cloning:
+            await self._runner.switch_to(placement.model.id, deadline=deadline)
+        return await self._runner.voices(placement.model.id)
 
     async def _produce(
         self, job: SpeechJob, placement: Placement, backlog: Backlog, said: list[str]
@@ -289,10 +289,10 @@ class SpeechService:
         cut = self._pieces(job, placement, lines)
         opening = list(itertools.islice(cut, 2))
         if part.stored:
-            await self._pools.disk.run(self._cache.used, placement.target, part.stored)
+            await self._pools.disk.run(self._cache.used, placement.model.id, part.stored)
         request = _request(job, part, capabilities, alone=len(opening) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
-        spoken = Spoken(placement.target)
+        spoken = Spoken(placement.model.id)
         delivery = Delivery(
             backlog,
             self._pools.encoding,
@@ -307,7 +307,7 @@ class SpeechService:
             if piece.text:
                 one = replace(request, text=piece.text)
                 begun = spoken.duration_s > 0
-                work = self._runner.synthesize(placement.target, one, begun=begun, deadline=deadline)
+                work = self._runner.synthesize(placement.model.id, one, begun=begun, deadline=deadline)
                 async with aclosing(work) as speech:
                     await delivery.take(speech, spoken)
         if not delivery.has_begun and not any(has_words(line.text) for line in lines):

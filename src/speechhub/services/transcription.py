@@ -119,8 +119,8 @@ class TranscriptionService:
         placement = self._catalog.model(job.model, Slot.STT)
         if not stt_capabilities(placement).language_detection:
             raise UnsupportedValueError(
-                f"Model {placement.target!r} cannot detect languages. Name the language instead, or have the "
-                "operator choose another default model for speech to text."
+                f"Model {placement.model.id!r} cannot detect languages. Name the language instead, or have "
+                "the operator choose another default model for speech to text."
             )
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         work = self._work(
@@ -186,7 +186,7 @@ class TranscriptionService:
 
     def _check(self, job: TranscriptionJob, placement: Placement) -> partial[TranscribeRequest]:
         """Hold the job against what the model can do; return the request, but for audio and language."""
-        capabilities, model = stt_capabilities(placement), placement.target
+        capabilities, model = stt_capabilities(placement), placement.model.id
         if job.task is Task.TRANSLATE and not capabilities.translation:
             raise UnsupportedValueError(f"Model {model!r} cannot translate.", param="model")
         if job.segments and not capabilities.segment_timestamps:
@@ -224,7 +224,7 @@ class TranscriptionService:
 
     def _obstacle_to_words(self, placement: Placement, language: str | None) -> str:
         """Say why words cannot have times; nothing if they can."""
-        capabilities, model = stt_capabilities(placement), placement.target
+        capabilities, model = stt_capabilities(placement), placement.model.id
         if not capabilities.word_timestamps:
             return f"Model {model!r} has no word timestamps."
         if part := self._catalog.lacks(placement).get("word_timestamps"):
@@ -277,7 +277,7 @@ def _check_words(transcript: Transcript, job: TranscriptionJob, placement: Place
     if not job.words or not said or any(segment.words for segment in transcript.segments):
         return
     named = f", which is in {language_name(transcript.language)}" if transcript.language else ""
-    message = f"Model {placement.target!r} found no word timestamps for this recording{named}."
+    message = f"Model {placement.model.id!r} found no word timestamps for this recording{named}."
     if any(part.enables == "word_timestamps" for part in placement.model.parts):
         message += (
             " If its part was added while it was loaded, load it again: POST /v1/engines/unload, and repeat."

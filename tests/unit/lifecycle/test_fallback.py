@@ -127,14 +127,14 @@ async def test_what_fails_on_the_cpu_too_is_an_error(managed):
     assert fleet.tries == ["cuda:0", "cpu"]
 
 
-def waiting(*targets):
-    """Return a scheduler whose first target is being loaded, and what its load is called."""
+def waiting(*models):
+    """Return a scheduler whose first model is being loaded, and what its load is called."""
     scheduler = Scheduler(MODELS, Limits())
-    for number, target in enumerate(targets):
-        scheduler.handle(Requested(ticket=number, target=target), 0.0)
+    for number, model in enumerate(models):
+        scheduler.handle(Requested(ticket=number, model=model), 0.0)
     loads = []
-    for target in dict.fromkeys(targets):
-        loads += [it for it in scheduler.handle(Fetched(target=target), 0.0) if isinstance(it, Load)]
+    for model in dict.fromkeys(models):
+        loads += [it for it in scheduler.handle(Fetched(model=model), 0.0) if isinstance(it, Load)]
     return scheduler, loads[0]
 
 
@@ -142,32 +142,32 @@ def test_the_gpu_is_proved_free_before_it_moves():
     """Nobody is refused, and whoever comes next has the GPU for itself."""
     scheduler, load = waiting("stt", "tts")
 
-    first = scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
-    second = scheduler.handle(Freed(target="stt", epoch=load.epoch), 2.0)
+    first = scheduler.handle(LoadFailed(model="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
+    second = scheduler.handle(Freed(model="stt", epoch=load.epoch), 2.0)
 
-    assert first == [Verify(target="stt", epoch=load.epoch)]
+    assert first == [Verify(model="stt", epoch=load.epoch)]
     assert [type(it) for it in second] == [Move, Load, Load]
     assert second[0].placement.device == CPU
-    assert {it.target for it in second[1:]} == {"stt", "tts"}
+    assert {it.model for it in second[1:]} == {"stt", "tts"}
     assert scheduler.state("stt").failures == 0
 
 
 def test_it_moves_although_the_memory_does_not_come_back():
     """A driver that is gone makes the load fail, and proves nothing any more: the CPU needs no proof."""
     scheduler, load = waiting("stt", "tts")
-    scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
+    scheduler.handle(LoadFailed(model="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
 
-    effects = scheduler.handle(NotFreed(target="stt", epoch=load.epoch, error=EngineLoadError("full")), 2.0)
+    effects = scheduler.handle(NotFreed(model="stt", epoch=load.epoch, error=EngineLoadError("full")), 2.0)
 
-    assert [(type(it), it.target) for it in effects if not isinstance(it, Refuse)] == [
+    assert [(type(it), it.model) for it in effects if not isinstance(it, Refuse)] == [
         (Move, "stt"),
         (Load, "stt"),
     ]
     assert [it.ticket for it in effects if isinstance(it, Refuse)] == [1]
     # The next engine on the GPU is not loaded blindly.
-    verify = Verify(target="tts", epoch=load.epoch)
-    assert scheduler.handle(Requested(ticket=9, target="tts"), 3.0) == [verify]
-    [next_load] = scheduler.handle(Freed(target="tts", epoch=load.epoch), 4.0)
+    verify = Verify(model="tts", epoch=load.epoch)
+    assert scheduler.handle(Requested(ticket=9, model="tts"), 3.0) == [verify]
+    [next_load] = scheduler.handle(Freed(model="tts", epoch=load.epoch), 4.0)
     assert isinstance(next_load, Load)
     assert scheduler.state("stt").phase is not None
 
@@ -189,11 +189,11 @@ async def test_with_a_driver_that_is_gone_all_are_served_on_the_cpu(managed):
 def test_a_pin_goes_along():
     """It keeps the model where it is now, and leaves the GPU to others."""
     scheduler, load = waiting("stt")
-    scheduler.handle(PinWanted(target="stt"), 0.5)
-    scheduler.handle(LoadFailed(target="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
-    scheduler.handle(Freed(target="stt", epoch=load.epoch), 2.0)
+    scheduler.handle(PinWanted(model="stt"), 0.5)
+    scheduler.handle(LoadFailed(model="stt", epoch=load.epoch, error=NO_LIBRARY), 1.0)
+    scheduler.handle(Freed(model="stt", epoch=load.epoch), 2.0)
 
-    effects = scheduler.handle(Requested(ticket=5, target="tts"), 3.0)
+    effects = scheduler.handle(Requested(ticket=5, model="tts"), 3.0)
 
     assert scheduler.state("stt").pinned
     assert not [it for it in effects if isinstance(it, Refuse)]
@@ -202,14 +202,14 @@ def test_a_pin_goes_along():
 def test_the_first_load_on_the_cpu_may_take_as_long_as_a_first_load():
     """It is one, whatever was loaded on the GPU before: other files are read, and other code compiled."""
     scheduler, load = waiting("stt")
-    scheduler.handle(Loaded(target="stt", epoch=load.epoch), 1.0)
+    scheduler.handle(Loaded(model="stt", epoch=load.epoch), 1.0)
     scheduler.handle(Done(ticket=0), 2.0)
-    scheduler.handle(UnloadWanted(target="stt"), 3.0)
-    scheduler.handle(Exited(target="stt", epoch=load.epoch), 4.0)
-    scheduler.handle(Freed(target="stt", epoch=load.epoch), 5.0)
-    [again] = scheduler.handle(Requested(ticket=1, target="stt"), 6.0)
-    scheduler.handle(LoadFailed(target="stt", epoch=again.epoch, error=NO_LIBRARY), 7.0)
-    scheduler.handle(Freed(target="stt", epoch=again.epoch), 8.0)
+    scheduler.handle(UnloadWanted(model="stt"), 3.0)
+    scheduler.handle(Exited(model="stt", epoch=load.epoch), 4.0)
+    scheduler.handle(Freed(model="stt", epoch=load.epoch), 5.0)
+    [again] = scheduler.handle(Requested(ticket=1, model="stt"), 6.0)
+    scheduler.handle(LoadFailed(model="stt", epoch=again.epoch, error=NO_LIBRARY), 7.0)
+    scheduler.handle(Freed(model="stt", epoch=again.epoch), 8.0)
 
     assert scheduler.next_wake() == 8.0 + Limits().first_load_timeout_s
 

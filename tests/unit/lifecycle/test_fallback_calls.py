@@ -204,25 +204,25 @@ async def listen(runner, heard):
 
 
 def ready():
-    """Return a scheduler whose first target works on the GPU, and the epoch of its worker."""
+    """Return a scheduler whose first model works on the GPU, and the epoch of its worker."""
     scheduler = Scheduler(MODELS, Limits(policy=NetRent(speculation=0.1)))
-    scheduler.handle(Requested(ticket=0, target="stt"), 0.0)
-    [load] = [it for it in scheduler.handle(Fetched(target="stt"), 0.0) if isinstance(it, Load)]
-    scheduler.handle(Loaded(target="stt", epoch=load.epoch), 1.0)
+    scheduler.handle(Requested(ticket=0, model="stt"), 0.0)
+    [load] = [it for it in scheduler.handle(Fetched(model="stt"), 0.0) if isinstance(it, Load)]
+    scheduler.handle(Loaded(model="stt", epoch=load.epoch), 1.0)
     return scheduler, load.epoch
 
 
 def test_what_was_foreseen_on_the_gpu_is_forgotten_when_a_model_leaves_it():
     """Those who come in turns are foreseen: one that has moved must not be looked for where it was."""
     scheduler, epoch = ready()
-    for ticket, target in enumerate(("tts", "stt", "tts"), start=1):
-        scheduler.handle(Requested(ticket=ticket, target=target), 1.5)
-    scheduler.handle(DeviceUnusable(target="stt", epoch=epoch, error=EngineDeviceError(NO_LIBRARY)), 2.0)
+    for ticket, model in enumerate(("tts", "stt", "tts"), start=1):
+        scheduler.handle(Requested(ticket=ticket, model=model), 1.5)
+    scheduler.handle(DeviceUnusable(model="stt", epoch=epoch, error=EngineDeviceError(NO_LIBRARY)), 2.0)
     scheduler.handle(Done(ticket=0, finished=False), 2.0)
-    scheduler.handle(Exited(target="stt", epoch=epoch), 3.0)
-    moved = scheduler.handle(Freed(target="stt", epoch=epoch), 4.0)
-    [other] = [it for it in scheduler.handle(Fetched(target="tts"), 4.5) if isinstance(it, Load)]
-    scheduler.handle(Loaded(target="tts", epoch=other.epoch), 5.0)
+    scheduler.handle(Exited(model="stt", epoch=epoch), 3.0)
+    moved = scheduler.handle(Freed(model="stt", epoch=epoch), 4.0)
+    [other] = [it for it in scheduler.handle(Fetched(model="tts"), 4.5) if isinstance(it, Load)]
+    scheduler.handle(Loaded(model="tts", epoch=other.epoch), 5.0)
     scheduler.handle(Done(ticket=1), 6.0)
 
     assert scheduler.handle(Done(ticket=3), 7.0) == []

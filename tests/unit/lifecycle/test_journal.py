@@ -49,14 +49,14 @@ def value(metrics, name, **labels):
     return metrics.registry.get_sample_value(name, labels)
 
 
-def wish(ticket, target="ears", **more):
-    return Requested(ticket=ticket, target=target, **more)
+def wish(ticket, model="ears", **more):
+    return Requested(ticket=ticket, model=model, **more)
 
 
 def test_waits_and_services_are_timed(journal, metrics):
     """From the wish to the grant, and from the grant to the end."""
     journal(wish(1), [], 10.0)
-    journal(Loaded(target="ears", epoch=1), [Grant(tickets=(1,), target="ears", epoch=1)], 13.0)
+    journal(Loaded(model="ears", epoch=1), [Grant(tickets=(1,), model="ears", epoch=1)], 13.0)
     journal(Done(ticket=1), [], 18.0)
 
     assert value(metrics, "speechhub_queue_wait_seconds_sum", model="ears") == 3
@@ -65,7 +65,7 @@ def test_waits_and_services_are_timed(journal, metrics):
 
 def test_who_only_wants_presence_is_not_served(journal, metrics):
     """Preloading waits in the queue, and holds no engine."""
-    journal(wish(1, presence=True), [Grant(tickets=(1,), target="ears", epoch=1)], 0.0)
+    journal(wish(1, keep_warm=True), [Grant(tickets=(1,), model="ears", epoch=1)], 0.0)
     journal(Done(ticket=1), [], 5.0)
 
     assert journal.oldest("ears") is None
@@ -89,13 +89,13 @@ def test_refusals_cancellations_and_second_tries_are_counted(journal, metrics):
 def test_each_worker_ends_once(journal, metrics):
     """Whoever sees a worker's end first, it counts once, with its cause."""
     for epoch in (1, 2, 3):
-        journal(wish(epoch), [Load(target="ears", epoch=epoch)], 0.0)
-    journal(wish(9), [Stop(target="ears", epoch=1)], 0.0)
+        journal(wish(epoch), [Load(model="ears", epoch=epoch)], 0.0)
+    journal(wish(9), [Stop(model="ears", epoch=1)], 0.0)
     for event in (
-        Exited(target="ears", epoch=1),
-        Exited(target="ears", epoch=1),
-        Exited(target="ears", epoch=2),
-        LoadFailed(target="ears", epoch=3, error=QueueFullError("no", retry_after_s=1)),
+        Exited(model="ears", epoch=1),
+        Exited(model="ears", epoch=1),
+        Exited(model="ears", epoch=2),
+        LoadFailed(model="ears", epoch=3, error=QueueFullError("no", retry_after_s=1)),
     ):
         journal(event, [], 0.0)
 
@@ -115,7 +115,7 @@ def test_a_queue_that_does_not_move_is_stalled(journal, scheduler):
 
     assert stalled(10.0) == []
     assert stalled(10.1) == ["ears"]
-    journal(Exited(target="mouth", epoch=7), [], 10.1)
+    journal(Exited(model="mouth", epoch=7), [], 10.1)
     assert stalled(20.0) == []
     assert stalled(20.2) == ["ears"]
 
@@ -123,7 +123,7 @@ def test_a_queue_that_does_not_move_is_stalled(journal, scheduler):
 def test_a_queue_behind_long_work_may_stand_longer(journal, scheduler):
     """While an engine works on the device the other bound holds."""
     journal(wish(1), [], 0.0)
-    states = [replace(state, fetching=False, busy=state.target == "mouth") for state in scheduler.states()]
+    states = [replace(state, fetching=False, busy=state.model == "mouth") for state in scheduler.states()]
 
     assert journal.stalled(states, 99.0, idle_bound_s=10, busy_bound_s=100) == []
     assert journal.stalled(states, 101.0, idle_bound_s=10, busy_bound_s=100) == ["ears"]
@@ -141,8 +141,8 @@ def test_who_shares_a_call_is_counted(journal, metrics):
     """For models that can be shared; all others would only say 1."""
     for ticket in (1, 2, 3):
         journal(wish(ticket, "many-ears"), [], 0.0)
-    journal(wish(4), [Grant(tickets=(4,), target="ears", epoch=1)], 0.0)
-    journal(Done(ticket=9), [Grant(tickets=(1, 2, 3), target="many-ears", epoch=2)], 4.0)
+    journal(wish(4), [Grant(tickets=(4,), model="ears", epoch=1)], 0.0)
+    journal(Done(ticket=9), [Grant(tickets=(1, 2, 3), model="many-ears", epoch=2)], 4.0)
     for ticket in (1, 2, 3):
         journal(Done(ticket=ticket), [], 6.0)
 
@@ -164,19 +164,19 @@ def test_who_shares_a_call_is_counted(journal, metrics):
 )
 def test_guesses_are_counted_by_whether_they_came_true(journal, metrics, unasked, used, expected):
     """Once each: by the first request that finds the engine there, or by its end."""
-    journal(Done(ticket=9), [Load(target="ears", epoch=1, unasked=unasked)], 0.0)
+    journal(Done(ticket=9), [Load(model="ears", epoch=1, unasked=unasked)], 0.0)
     if used:
-        journal(wish(1), [Grant(tickets=(1,), target="ears", epoch=1)], 1.0)
-        journal(wish(2), [Grant(tickets=(2,), target="ears", epoch=1)], 1.0)
-    journal(Exited(target="ears", epoch=1), [], 2.0)
+        journal(wish(1), [Grant(tickets=(1,), model="ears", epoch=1)], 1.0)
+        journal(wish(2), [Grant(tickets=(2,), model="ears", epoch=1)], 1.0)
+    journal(Exited(model="ears", epoch=1), [], 2.0)
 
     assert {hit: value(metrics, "speechhub_speculation_total", hit=hit) for hit in expected} == expected
 
 
 def test_a_replaced_worker_is_told_from_one_that_had_to_go(journal, metrics):
     """Its end has a cause of its own."""
-    journal(wish(1), [Load(target="ears", epoch=1)], 0.0)
-    journal(Done(ticket=1), [Stop(target="ears", epoch=1, recycled=True)], 0.0)
-    journal(Exited(target="ears", epoch=1), [], 0.0)
+    journal(wish(1), [Load(model="ears", epoch=1)], 0.0)
+    journal(Done(ticket=1), [Stop(model="ears", epoch=1, recycled=True)], 0.0)
+    journal(Exited(model="ears", epoch=1), [], 0.0)
 
     assert value(metrics, "speechhub_worker_exits_total", cause="recycled") == 1

@@ -52,7 +52,7 @@ async def settled(condition):
 async def test_lease_loads_and_gives_back(manager, fleet):
     """A lease brings the engine up, is exclusive, and leaves it ready."""
     async with manager.lease("stt") as worker:
-        assert worker.placement.target == "stt"
+        assert worker.placement.model.id == "stt"
         assert manager.state("stt").busy
 
     await settled(lambda: not manager.state("stt").busy)
@@ -234,7 +234,7 @@ async def test_an_engine_is_told_its_room_and_its_folder(fleet, tmp_path):
         MODELS | placements(placement("small", device=CPU)),
         limits=Limits(),
         fetch=lambda placement: None,
-        cache_dir=lambda placement: tmp_path / placement.target if placement.slot is Slot.TTS else None,
+        cache_dir=lambda placement: tmp_path / placement.model.id if placement.slot is Slot.TTS else None,
         work_dir=lambda placement: tmp_path / placement.engine.spec.name,
         starter=fleet,
         look=gpus.sample,
@@ -266,7 +266,7 @@ async def test_a_licence_that_is_not_accepted_starts_nothing(fleet):
 
     def fetch(placement):
         if not accepted:
-            raise LicenceNotAcceptedError(placement.target, "Own-1.0")
+            raise LicenceNotAcceptedError(placement.model.id, "Own-1.0")
 
     manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
     for _ in range(2):
@@ -323,7 +323,7 @@ async def test_what_is_done_for_all_belongs_to_no_request(fleet):
     seen = []
 
     def fetch(placement):
-        seen.append((placement.target, structlog.contextvars.get_contextvars()))
+        seen.append((placement.model.id, structlog.contextvars.get_contextvars()))
 
     manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
 

@@ -51,13 +51,13 @@ async def settled(condition):
             await asyncio.sleep(0)
 
 
-async def stands_by(manager, fleet, target):
-    """Wait until a worker for *target* is prepared, and return it."""
+async def stands_by(manager, fleet, model):
+    """Wait until a worker for *model* is prepared, and return it."""
 
     def found():
-        return [w for w in fleet.alive if w.epoch == 0 and w.prepared and w.placement.target == target]
+        return [w for w in fleet.alive if w.epoch == 0 and w.prepared and w.placement.model.id == model]
 
-    await settled(lambda: manager.standby("cuda:0") == target and found())
+    await settled(lambda: manager.standby("cuda:0") == model and found())
     return found()[0]
 
 
@@ -91,8 +91,8 @@ async def test_load_takes_the_worker_that_stands_by(manager, fleet):
 
 async def test_last_other_model_stands_by(manager, fleet):
     """What was used before is likelier than a default."""
-    for target in ("stt", "other", "stt"):
-        await manager.switch_to(target)
+    for model in ("stt", "other", "stt"):
+        await manager.switch_to(model)
 
     await stands_by(manager, fleet, "other")
 
@@ -100,10 +100,10 @@ async def test_last_other_model_stands_by(manager, fleet):
 async def test_model_that_may_not_be_loaded_does_not_stand_by(fleet):
     """Nothing of it is started before its licence is accepted; then it is as any other."""
     accepted = False
-    manager = manager_of(fleet, may_load=lambda placement: accepted or placement.target != "tts")
+    manager = manager_of(fleet, may_load=lambda placement: accepted or placement.model.id != "tts")
     await manager.switch_to("stt")
     await manager.standbys_settled()
-    assert [worker.placement.target for worker in fleet.started] == ["stt"]
+    assert [worker.placement.model.id for worker in fleet.started] == ["stt"]
 
     accepted = True
     await manager.unload("stt")
@@ -131,7 +131,7 @@ async def test_worker_that_is_being_prepared_is_waited_for(manager, fleet):
 
     await switching
 
-    assert [w.placement.target for w in fleet.started[:2]] == ["stt", "tts"]
+    assert [w.placement.model.id for w in fleet.started[:2]] == ["stt", "tts"]
     assert fleet.started[1].epoch == manager.state("tts").epoch
 
 
@@ -160,7 +160,7 @@ async def test_worker_that_dies_unnoticed_is_no_failed_load(manager, fleet):
     await manager.switch_to("tts")
 
     assert manager.current_model("cuda:0") == "tts"
-    assert [w.epoch for w in fleet.alive if w.placement.target == "tts"] == [worker.epoch]
+    assert [w.epoch for w in fleet.alive if w.placement.model.id == "tts"] == [worker.epoch]
 
 
 async def test_preparation_that_fails_harms_nobody(manager, fleet):
@@ -214,7 +214,7 @@ async def test_auto_needs_memory_to_spare(fleet, mode, spare, expected):
 
     standbys.prepare(MODELS["tts"], CONTEXT)
 
-    assert (standbys.target("cuda:0") == "tts") is expected
+    assert (standbys.model("cuda:0") == "tts") is expected
     await standbys.close()
     assert not fleet.alive
 

@@ -83,33 +83,33 @@ class Turns:
         self.pid = 5_000_000
         self.refused = self.turns = 0
 
-    async def switch(self, target):
-        """Bring *target*; a refusal while its memory is free for the whole time is a fault."""
+    async def switch(self, model):
+        """Bring *model*; a refusal while its memory is free for the whole time is a fault."""
         if self.resident is not None:
             del self.card.ours[self.pid]
         self.resident = None
-        enough = self.card.free_bytes >= NEEDS[target]
+        enough = self.card.free_bytes >= NEEDS[model]
         try:
-            await self.proof.freed("cuda:0", [target])
+            await self.proof.freed("cuda:0", [model])
         except GpuMemoryError:
             assert not enough, f"refused with {self.card.free_bytes // MB} MB free"
             self.refused += 1
             return
         if enough:
-            await self.load(target)
+            await self.load(model)
         else:  # one that never was there may see for itself whether it can do with less
-            assert target not in self.known
+            assert model not in self.known
 
-    async def load(self, target):
+    async def load(self, model):
         await self.proof.before_load("cuda:0")
         assert not self.card.ours
         self.pid += 1
         promised = await self.proof.free_bytes("cuda:0")
         assert promised == self.card.free_bytes
-        self.card.ours[self.pid] = NEEDS[target]
-        await self.proof.after_load("cuda:0", target, self.pid)
-        self.resident, self.turns = target, self.turns + 1
-        self.known.add(target)
+        self.card.ours[self.pid] = NEEDS[model]
+        await self.proof.after_load("cuda:0", model, self.pid)
+        self.resident, self.turns = model, self.turns + 1
+        self.known.add(model)
 
 
 STEPS = st.lists(
@@ -167,7 +167,7 @@ def test_a_stranger_that_grows_for_an_hour_refuses_nobody(telling):
     )
 
     def look(index):
-        card.ours = {it.pid: NEEDS[it.placement.target] for it in fleet.loaded if hasattr(it, "context")}
+        card.ours = {it.pid: NEEDS[it.placement.model.id] for it in fleet.loaded if hasattr(it, "context")}
         return card(index)
 
     async def hour():
@@ -217,8 +217,8 @@ def test_a_driver_that_forgets_processes_now_and_then_refuses_nobody():
         await turns.load("stt")
         await turns.switch("tts")
         card.set_stranger(2, 500 * MB)
-        for target in ("stt", "tts", "stt"):
-            await turns.switch(target)
+        for model in ("stt", "tts", "stt"):
+            await turns.switch(model)
         return turns
 
     turns = in_virtual_time(scene())

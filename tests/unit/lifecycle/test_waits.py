@@ -25,9 +25,9 @@ def world(seed, switch_s=3.0, max_batch=1, **limits):
 def load(it, pattern):
     """Let requests come as *pattern* says: gap in seconds, and for which engine."""
     time = 0.0
-    for gap_s, target in pattern:
+    for gap_s, model in pattern:
         time += gap_s
-        it.at(time, lambda act=transcribe if target == "stt" else speak: act(it))
+        it.at(time, lambda act=transcribe if model == "stt" else speak: act(it))
 
 
 patterns = st.lists(
@@ -73,7 +73,7 @@ def test_the_bound_is_one_that_greed_breaks():
         it = world(1, queue_limit=999, queue_limit_s=1e9, policy=policy)
         load(it, [(0.3, "stt")] * 30 + [(0.3, "tts")] + [(0.3, "stt")] * 400)
         it.run(3600)
-        return max(ticket.wait_s for ticket in it.tickets.values() if ticket.target == "tts")
+        return max(ticket.wait_s for ticket in it.tickets.values() if ticket.model == "tts")
 
     assert longest(NetRent()) < 45
     assert longest(Greedy()) > 100
@@ -138,10 +138,10 @@ class Fickle(World):
     def _post(self, event):
         super()._post(event)
         states = self.scheduler.states()
-        known = [it.name for it in self.scheduler._targets.values() if it.files]
-        for target in known if any(state.busy for state in states) else ():
+        known = [it.name for it in self.scheduler._models.values() if it.files]
+        for model in known if any(state.busy for state in states) else ():
             self.left += 1
-            wish = Requested(ticket=-self.left, target=target, size=1.0, recordings_s=(1.0,))
+            wish = Requested(ticket=-self.left, model=model, size=1.0, recordings_s=(1.0,))
             [*refused] = self.scheduler.handle(wish, self.now)
             assert all(isinstance(effect, Refuse) for effect in refused)
             assert self.scheduler.handle(Cancelled(ticket=-self.left), self.now) == []
@@ -196,7 +196,7 @@ def test_with_all_times_longer_all_waits_are_as_much_longer(pattern, seed, scale
         )
         it.scheduler._devices["cuda:0"].switch_s.value *= factor
         it.costs.pace = factor
-        load(it, [(gap_s * factor, target) for gap_s, target in pattern])
+        load(it, [(gap_s * factor, model) for gap_s, model in pattern])
         it.run(3600 * factor)
         return [ticket.wait_s for ticket in it.tickets.values()]
 

@@ -85,7 +85,7 @@ def test_openai_s_names_mean_the_default(name):
     """Clients that know only OpenAI's models work."""
     slot = OPENAI_MODELS.get(name or "", Slot.STT)
 
-    assert Catalog(MODELS).model(name, slot).target == {Slot.STT: "large", Slot.TTS: "mouth"}[slot]
+    assert Catalog(MODELS).model(name, slot).model.id == {Slot.STT: "large", Slot.TTS: "mouth"}[slot]
 
 
 STT_NAMES = (
@@ -114,7 +114,7 @@ def test_names_that_clients_have_built_in_mean_the_default(name, meant):
     catalog = Catalog(MODELS, aliases={"mine": name})
     slot, other = (Slot.STT, Slot.TTS) if meant == "large" else (Slot.TTS, Slot.STT)
 
-    assert catalog.model(name, slot).target == catalog.model("mine", slot).target == meant
+    assert catalog.model(name, slot).model.id == catalog.model("mine", slot).model.id == meant
     assert (catalog.find(name).name, catalog.find(name).alias_of) == (name, meant)
     assert name not in [listing.name for listing in catalog.listings()]
     with pytest.raises(ModelNotFoundError):
@@ -160,10 +160,10 @@ def test_a_model_s_own_id_wins():
         aliases={"whisper": "small", "tts-1-1106": "mouth"},
     )
 
-    assert catalog.model("whisper-large-v3", Slot.STT).target == "whisper-large-v3"
-    assert catalog.model("whisper-1", Slot.STT).target == catalog.find("whisper-1").placement.target
-    assert catalog.model("whisper", Slot.STT).target == "small"
-    assert catalog.model("whisper-large-v3-turbo", Slot.STT).target == "large"
+    assert catalog.model("whisper-large-v3", Slot.STT).model.id == "whisper-large-v3"
+    assert catalog.model("whisper-1", Slot.STT).model.id == catalog.find("whisper-1").placement.model.id
+    assert catalog.model("whisper", Slot.STT).model.id == "small"
+    assert catalog.model("whisper-large-v3-turbo", Slot.STT).model.id == "large"
 
 
 def test_the_name_for_telling_speakers_apart_needs_a_model_that_does():
@@ -216,7 +216,7 @@ def test_a_model_for_the_other_task_where_there_is_no_other():
 
 
 def test_a_model_goes_by_its_own_name():
-    assert Catalog(MODELS).model("small", Slot.STT).target == "small"
+    assert Catalog(MODELS).model("small", Slot.STT).model.id == "small"
 
 
 @pytest.mark.parametrize(("slot", "known"), [(Slot.STT, "large, small"), (Slot.TTS, "mouth")])
@@ -240,14 +240,14 @@ def test_aliases_and_aliases_of_aliases():
     """An alias stands for a model, for one of OpenAI's names, or for an alias named before it."""
     catalog = Catalog(MODELS, aliases={"mine": "small", "yours": "whisper-1", "ours": "mine"})
 
-    named = {name: catalog.model(name, Slot.STT).target for name in ("mine", "yours", "ours")}
+    named = {name: catalog.model(name, Slot.STT).model.id for name in ("mine", "yours", "ours")}
 
     assert named == {"mine": "small", "yours": "large", "ours": "small"}
 
 
 def test_an_alias_can_take_one_of_openai_s_names():
     """The operator decides what whisper-1 means."""
-    assert Catalog(MODELS, aliases={"whisper-1": "small"}).model("whisper-1", Slot.STT).target == "small"
+    assert Catalog(MODELS, aliases={"whisper-1": "small"}).model("whisper-1", Slot.STT).model.id == "small"
 
 
 def test_an_alias_of_nothing_is_an_error():
@@ -273,7 +273,7 @@ def test_find_takes_models_of_both_slots():
     catalog = Catalog(MODELS)
 
     assert catalog.find("mouth").alias_of is None
-    assert catalog.find("tts-1").placement.target == "mouth"
+    assert catalog.find("tts-1").placement.model.id == "mouth"
     with pytest.raises(ModelNotFoundError, match="gone"):
         catalog.find("gone")
 
@@ -345,7 +345,7 @@ def test_the_form_of_an_accent_does_not_count(told, wanted):
     voices = [ANNA, BERT, Voice(id="x", name=f"{told}nne")]
 
     assert catalog.find(wanted).alias_of is None
-    assert catalog.model(f"my-{wanted}", Slot.STT).target == "small"
+    assert catalog.model(f"my-{wanted}", Slot.STT).model.id == "small"
     assert catalog.voice(f"my-{wanted}", voices, MODELS["mouth"]) == "bert"
     assert catalog.voice(f"{wanted}nne".upper(), voices, MODELS["mouth"]) == "x"
     assert catalog.voice(f"{wanted}nne", [], MODELS["mouth"]) == f"{wanted}nne"

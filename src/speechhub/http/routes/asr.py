@@ -27,7 +27,7 @@ async def create_asr_transcript(
 ) -> Response[str]:
     """Transcribe, or translate, the recording in the field ``audio_file`` with the default model."""
     query, placement = read_query(request, AsrQuery), catalog.model(None, Slot.STT)
-    request.scope["state"]["log"]["model"] = placement.target
+    request.scope["state"]["log"]["model"] = placement.model.id
     job = replace(job_of(query, timeout_s=patience_s(request)), on_track=track_noted(request))
     with fields_named():
         upload = await read_upload(request, encode=query.encode)
@@ -51,7 +51,7 @@ async def detect_language(
 ) -> DetectedLanguage:
     """Tell which language is spoken in the recording in the field ``audio_file``, as far as it takes."""
     query, placement = read_query(request, DetectionQuery), catalog.model(None, Slot.STT)
-    request.scope["state"]["log"]["model"] = placement.target
+    request.scope["state"]["log"]["model"] = placement.model.id
     job = TranscriptionJob(
         audio_track=track_of(query), timeout_s=patience_s(request), on_track=track_noted(request)
     )

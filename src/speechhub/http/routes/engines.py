@@ -32,7 +32,7 @@ async def list_engines(
     manager: NamedDependency[Manager], observation: NamedDependency[Observation]
 ) -> EngineList:
     """List all models and what goes on around them."""
-    return EngineList(data=[_shown(state.target, manager, observation) for state in manager.states()])
+    return EngineList(data=[_shown(state.model, manager, observation) for state in manager.states()])
 
 
 @post("/load", status_code=200, summary="Load a model", tags=[OWN])
@@ -99,7 +99,7 @@ def engines_router() -> Router:
 
 async def _target(request: Request[None, None, State], data: EngineWanted, catalog: Catalog) -> str:
     note_ignored(request.scope, unknown_fields(await request.body(), EngineWanted.__struct_fields__))
-    return catalog.find(data.model).placement.target
+    return catalog.find(data.model).placement.model.id
 
 
 def _shown(target: str, manager: Manager, observation: Observation) -> ModelHealth:

@@ -50,7 +50,7 @@ async def get_health(
             for device in sorted(devices, key=lambda device: device.name)
         ],
         models=[
-            model_health(it, manager, observation.oldest_wait_s(it.target), now, operator=operator)
+            model_health(it, manager, observation.oldest_wait_s(it.model), now, operator=operator)
             for it in manager.states()
         ],
         switches=switch_times(manager.switches),

@@ -56,9 +56,9 @@ async def delete_model(model_id: FromPath[str], catalog: NamedDependency[Catalog
 def _model(
     catalog: Catalog, listing: Listing, manager: Manager, licences: Licences, started_at: int
 ) -> Model:
-    placement = manager.placements[listing.placement.target]  # where it is now
+    placement = manager.placements[listing.placement.model.id]  # where it is now
     model = placement.model
-    phase = manager.state(placement.target).phase
+    phase = manager.state(placement.model.id).phase
     return Model(
         id=listing.name,
         created=started_at,
@@ -67,11 +67,12 @@ def _model(
         alias_of=listing.alias_of,
         languages=model.languages,
         device=placement.device.name,
-        device_note=without_places(manager.device_note(placement.target)),
+        device_note=without_places(manager.device_note(placement.model.id)),
         state=phase.value if phase else "unloaded",
         capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
         voices=tuple(
-            ModelVoice(id=voice.id, name=voice.name or voice.id) for voice in manager.voices(placement.target)
+            ModelVoice(id=voice.id, name=voice.name or voice.id)
+            for voice in manager.voices(placement.model.id)
         ),
         licence=model.licence,
         licence_url=model.licence_url,

@@ -41,7 +41,7 @@ async def list_voices(
             VoiceItem(
                 id=voice.id,
                 name=voice.name or voice.id,
-                model=placement.target,
+                model=placement.model.id,
                 languages=voice.languages or placement.model.languages,
             )
             for voice in await speech.voices(placement)
@@ -62,8 +62,8 @@ async def list_speech_voices(
     placement = catalog.model(model_id, Slot.TTS)
     return [
         SpeechVoice(
-            id=f"{placement.target}/{voice.id}",
-            model_id=placement.target,
+            id=f"{placement.model.id}/{voice.id}",
+            model_id=placement.model.id,
             voice_id=voice.id,
             created=state.started_at,
             owned_by=placement.engine.spec.name,

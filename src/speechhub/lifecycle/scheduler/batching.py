@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from speechhub.lifecycle.scheduler.target import Ticket
+from speechhub.lifecycle.scheduler.served_model import Ticket
 
 MAX_RATIO: Final = 4.0
 """How much longer the longest recording of a call may be than the shortest: engines pad all of them."""

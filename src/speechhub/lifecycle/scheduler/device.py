@@ -1,4 +1,4 @@
-"""Who is on one device and who comes next: turns the state of its targets into effects."""
+"""Who is on one device and who comes next: turns the state of its models into effects."""
 
 import itertools
 import math
@@ -12,16 +12,16 @@ from speechhub.lifecycle.scheduler.events import Effect, Fetch, Grant, Load, Ref
 from speechhub.lifecycle.scheduler.eviction import Tenant, has_room, victims_for
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Line, Scene
+from speechhub.lifecycle.scheduler.served_model import MOST_LOSSES, Job, ServedModel, Ticket, WorkerState
 from speechhub.lifecycle.scheduler.states import Phase
-from speechhub.lifecycle.scheduler.target import MOST_LOSSES, Job, Target, Ticket, WorkerState
 from speechhub.placement import Device
 
 FIRST_SWITCH_GUESS_S = 5.0
 """What a switch costs, before the first one is measured."""
 
 
-def refuse_all(it: Target, error: SpeechhubError) -> Sequence[Effect]:
-    """Send away all who wait for a target."""
+def refuse_all(it: ServedModel, error: SpeechhubError) -> Sequence[Effect]:
+    """Send away all who wait for a model."""
     refused, it.waiting = it.waiting, []
     return [Refuse(ticket=ticket.number, error=error) for ticket in refused]
 
@@ -36,7 +36,7 @@ class Occupancy:
     """One device, for the life of the scheduler."""
 
     device: Device
-    targets: dict[str, Target]
+    models: dict[str, ServedModel]
     """Those that are placed here."""
     limits: Limits
     epochs: "itertools.count[int]"
@@ -48,13 +48,13 @@ class Occupancy:
     """How long it takes from telling one engine to stop until the next one is ready."""
     succession: Succession = field(default_factory=Succession)
     unasked: tuple[str, Unasked] | None = None
-    """Target that the device is being made ready for although nobody waits, and why."""
+    """ServedModel that the device is being made ready for although nobody waits, and why."""
     _switch_began: float | None = None
     """When the last engine was told to stop, for another one that does not load yet."""
 
     # ── What happened here ───────────────────────────────────────────────────
 
-    def ready(self, it: Target, worker: WorkerState, now: float) -> None:
+    def ready(self, it: ServedModel, worker: WorkerState, now: float) -> None:
         """Note that the worker of *it* is ready."""
         worker.move(Phase.READY, now)
         worker.deadline, worker.idle_since = math.inf, now
@@ -64,47 +64,47 @@ class Occupancy:
         if it.losses < MOST_LOSSES:  # else only work that is done shows that it works
             it.breaker.succeed()
 
-    def take_over(self, it: Target, before: "Occupancy") -> None:
+    def take_over(self, it: ServedModel, before: "Occupancy") -> None:
         """Have *it* placed here, which was on the device *before*."""
-        del before.targets[it.name]
-        self.targets[it.name] = it
+        del before.models[it.name]
+        self.models[it.name] = it
         if before.pinned == it.name:
             before.pinned, self.pinned = None, self.pinned or it.name
         if before.unasked is not None and before.unasked[0] == it.name:
             before.unasked = None
         before.succession.forget(it.name)
 
-    def excludes(self, it: Target) -> EnginePinnedError | None:
+    def excludes(self, it: ServedModel) -> EnginePinnedError | None:
         """Return why nobody may wait for *it*, if another one is pinned and leaves it no room."""
         if self.pinned is None or self.pinned == it.name:
             return None
         if it.phase_is(Phase.READY) and not self.device.exclusive:
             return None
-        if has_room(it.placement.model.memory_bytes, [self._tenant(self.targets[self.pinned])], self.device):
+        if has_room(it.placement.model.memory_bytes, [self._tenant(self.models[self.pinned])], self.device):
             return None
         return EnginePinnedError(it.name, self.pinned, self.device.name)
 
-    def wait_s(self, it: Target, now: float) -> float:
+    def wait_s(self, it: ServedModel, now: float) -> float:
         """Return how long a ticket that comes now for *it* will wait, as predicted."""
         return self._line_s(it, it.waiting) + self._until_line_s(it, now)
 
-    def answer_s(self, it: Target, ticket: Ticket, now: float) -> float:
+    def answer_s(self, it: ServedModel, ticket: Ticket, now: float) -> float:
         """Return how long it will take until *ticket*, which comes now, has its work done, as predicted."""
         return self._line_s(it, [*it.waiting, ticket]) + self._until_line_s(it, now)
 
-    def _line_s(self, it: Target, line: Sequence[Ticket]) -> float:
+    def _line_s(self, it: ServedModel, line: Sequence[Ticket]) -> float:
         """Return how long the work of a line takes, as predicted: what shares a call is paid for once."""
         shared = calls(
-            [ticket for ticket in line if not ticket.presence],
+            [ticket for ticket in line if not ticket.keep_warm],
             most_recordings=it.worker.most_recordings if it.worker else it.placement.max_batch,
             audio_s=self.limits.batch_audio_s,
         )
         return sum(it.service.predict(size_of(together)) for together in shared)
 
-    def _until_line_s(self, it: Target, now: float) -> float:
+    def _until_line_s(self, it: ServedModel, now: float) -> float:
         """Return how long it will take until the line of *it* moves, as predicted."""
         wait_s = it.running_s(now)
-        others = [other for other in self.targets.values() if other is not it]
+        others = [other for other in self.models.values() if other is not it]
         if it.phase_is(Phase.READY):
             away = self.device.exclusive and any(other.waiting for other in others)
             return wait_s + 2 * self.switch_s.value * away
@@ -114,7 +114,7 @@ class Occupancy:
 
     # ── What to do ───────────────────────────────────────────────────────────
 
-    def retire(self, it: Target, now: float) -> Sequence[Effect]:
+    def retire(self, it: ServedModel, now: float) -> Sequence[Effect]:
         """Let the worker go: now if it is idle, after its work if it is not."""
         worker = it.worker
         if worker is None or worker.phase in (Phase.STOPPING, Phase.VERIFYING):
@@ -127,9 +127,9 @@ class Occupancy:
             return ()
         worker.move(Phase.STOPPING, now)
         recycled = worker.calls >= worker.recycle_from
-        return (Stop(target=it.name, epoch=worker.epoch, recycled=recycled),)
+        return (Stop(model=it.name, epoch=worker.epoch, recycled=recycled),)
 
-    def vacate(self, it: Target, worker: WorkerState, now: float) -> Iterator[Effect]:
+    def vacate(self, it: ServedModel, worker: WorkerState, now: float) -> Iterator[Effect]:
         """Note that the process of *worker* is gone."""
         if worker.phase is Phase.READY:
             it.last_here = now
@@ -147,7 +147,7 @@ class Occupancy:
             now: Seconds of the scheduler's clock.
             idle: Whether work has just ended, so that it is time to think ahead.
         """
-        for it in self.targets.values():
+        for it in self.models.values():
             if it.is_due_for_recycling():
                 if self.device.exclusive and not self.closing:
                     self.unasked = it.name, Unasked.RECYCLING
@@ -159,17 +159,17 @@ class Occupancy:
                 yield from refuse_all(it, pinned)
             elif it.worker is None and not it.files and not it.fetching:
                 it.fetching = True
-                yield Fetch(target=it.name)
+                yield Fetch(model=it.name)
         if self.device.exclusive:
             yield from self._take_turns(now, idle=idle)
         else:
             yield from self._share(now)
 
-    def _lines(self) -> list[Target]:
-        """Return the targets that somebody waits for, oldest head first."""
-        return sorted((it for it in self.targets.values() if it.waiting), key=lambda it: it.waiting[0].order)
+    def _lines(self) -> list[ServedModel]:
+        """Return the models that somebody waits for, oldest head first."""
+        return sorted((it for it in self.models.values() if it.waiting), key=lambda it: it.waiting[0].order)
 
-    def _servable(self) -> list[Target]:
+    def _servable(self) -> list[ServedModel]:
         """Return them without those whose files are not there yet: they hold nobody up."""
         return [it for it in self._lines() if it.worker is not None or it.files]
 
@@ -188,7 +188,7 @@ class Occupancy:
 
     def _take_turns(self, now: float, *, idle: bool) -> Iterator[Effect]:
         """Let one engine after the other have the device, in the order of the policy."""
-        holder = next((it for it in self.targets.values() if it.worker is not None), None)
+        holder = next((it for it in self.models.values() if it.worker is not None), None)
         if holder is None or holder.worker is None:
             yield from self._bring_in(now)
             return
@@ -219,7 +219,7 @@ class Occupancy:
             yield from self._grant(holder, worker, now)
         yield from self._grant(holder, worker, now)
 
-    def _choose(self, holder: Target | None, worker: WorkerState | None, now: float) -> str | None:
+    def _choose(self, holder: ServedModel | None, worker: WorkerState | None, now: float) -> str | None:
         scene = Scene(
             now=now,
             resident=holder.name if holder else None,
@@ -239,7 +239,7 @@ class Occupancy:
 
     def _foresee(self, resident: str) -> str | None:
         name = self.limits.policy.foresee(resident, self.succession.after(resident))
-        it = self.targets[name] if name is not None else None
+        it = self.models[name] if name is not None else None
         return name if it is not None and it.files and not it.breaker.failures and not self.pinned else None
 
     def _bring_in(self, now: float) -> Iterator[Effect]:
@@ -247,30 +247,30 @@ class Occupancy:
         choice = self._choose(None, None, now)
         (unasked, why), self.unasked = self.unasked or (None, None), None
         if choice is not None:
-            yield self._load(self.targets[choice], now)
+            yield self._load(self.models[choice], now)
         elif unasked is not None and self.pinned in (None, unasked):
-            yield self._load(self.targets[unasked], now, why)
+            yield self._load(self.models[unasked], now, why)
         else:
             self._switch_began = None
 
-    def _grant(self, it: Target, worker: WorkerState, now: float) -> Iterator[Effect]:
-        while worker.phase is Phase.READY and it.waiting and (it.waiting[0].presence or worker.job is None):
+    def _grant(self, it: ServedModel, worker: WorkerState, now: float) -> Iterator[Effect]:
+        while worker.phase is Phase.READY and it.waiting and (it.waiting[0].keep_warm or worker.job is None):
             count = batch_size(
                 it.waiting, most_recordings=worker.most_recordings, audio_s=self.limits.batch_audio_s
             )
             granted, it.waiting = it.waiting[:count], it.waiting[count:]
             numbers = tuple(ticket.number for ticket in granted)
-            if not granted[0].presence:
+            if not granted[0].keep_warm:
                 worker.job = Job(tickets=set(numbers), size=size_of(granted), began=now)
                 worker.calls += 1
-            yield Grant(tickets=numbers, target=it.name, epoch=worker.epoch)
+            yield Grant(tickets=numbers, model=it.name, epoch=worker.epoch)
 
-    def _verify(self, it: Target, worker: WorkerState) -> Iterator[Effect]:
+    def _verify(self, it: ServedModel, worker: WorkerState) -> Iterator[Effect]:
         if not worker.verifying:
             worker.verifying = True
-            yield Verify(target=it.name, epoch=worker.epoch)
+            yield Verify(model=it.name, epoch=worker.epoch)
 
-    def _load(self, it: Target, now: float, unasked: Unasked | None = None) -> Effect:
+    def _load(self, it: ServedModel, now: float, unasked: Unasked | None = None) -> Effect:
         limits = self.limits
         limit_s = limits.switch_timeout_s if it.loaded_before else limits.first_load_timeout_s
         it.worker = WorkerState(
@@ -283,18 +283,18 @@ class Occupancy:
             recycle_from=limits.recycle_after_calls or math.inf,
         )
         self._switch_began = None
-        return Load(target=it.name, epoch=it.worker.epoch, unasked=unasked)
+        return Load(model=it.name, epoch=it.worker.epoch, unasked=unasked)
 
-    def _make_room_and_load(self, it: Target, now: float) -> Iterator[Effect]:
+    def _make_room_and_load(self, it: ServedModel, now: float) -> Iterator[Effect]:
         needs_bytes = it.placement.model.memory_bytes
-        tenants = {other.name: self._tenant(other) for other in self.targets.values() if other.worker}
+        tenants = {other.name: self._tenant(other) for other in self.models.values() if other.worker}
         if has_room(needs_bytes, tenants.values(), self.device):
             yield self._load(it, now)
             return
         for name in victims_for(it.waiting[0].order, needs_bytes, tenants, self.device):
-            yield from self.retire(self.targets[name], now)
+            yield from self.retire(self.models[name], now)
 
-    def _tenant(self, it: Target) -> Tenant:
+    def _tenant(self, it: ServedModel) -> Tenant:
         worker = it.worker
         return Tenant(
             phase=worker.phase if worker else Phase.LOADING,

@@ -73,26 +73,26 @@ class Succession:
     """Who is asked for after whom, on one device."""
 
     last: str | None = None
-    """Target of the latest request."""
+    """ServedModel of the latest request."""
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def note(self, target: str) -> None:
-        """Learn that *target* was asked for."""
+    def note(self, model: str) -> None:
+        """Learn that *model* was asked for."""
         if self.last is not None:
             row = self.shares.setdefault(self.last, {})
-            row.setdefault(target, 0.0)
+            row.setdefault(model, 0.0)
             for name, share in row.items():
-                row[name] = share + SUCCESSION_WEIGHT * ((name == target) - share)
-        self.last = target
+                row[name] = share + SUCCESSION_WEIGHT * ((name == model) - share)
+        self.last = model
 
-    def forget(self, target: str) -> None:
-        """Forget a target that is asked for elsewhere from now on."""
-        if self.last == target:
+    def forget(self, model: str) -> None:
+        """Forget a model that is asked for elsewhere from now on."""
+        if self.last == model:
             self.last = None
-        self.shares.pop(target, None)
+        self.shares.pop(model, None)
         for row in self.shares.values():
-            row.pop(target, None)
+            row.pop(model, None)
 
-    def after(self, target: str) -> dict[str, float]:
-        """Return for each target how likely it is to be asked for after *target*; 0 to 1."""
-        return self.shares.get(target, {})
+    def after(self, model: str) -> dict[str, float]:
+        """Return for each model how likely it is to be asked for after *model*; 0 to 1."""
+        return self.shares.get(model, {})

@@ -12,13 +12,13 @@ from speechhub.placement import Placement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """Somebody needs the engine that serves *target*."""
+    """Somebody needs the engine that serves *model*."""
 
     ticket: int
-    target: str
+    model: str
     front: bool = False
     """Goes before all others: it was already at the head once, and its worker crashed or moves."""
-    presence: bool = False
+    keep_warm: bool = False
     """Only wants the engine to be ready, not to use it."""
     size: float = 0.0
     """How much work it is, in what its time grows with: seconds of audio, characters; 0 is unknown."""
@@ -54,7 +54,7 @@ class Done:
 class BatchTooLarge:
     """So many recordings did not fit into one call; their tickets are served one by one, in their grant."""
 
-    target: str
+    model: str
     epoch: int
     recordings: int
 
@@ -63,7 +63,7 @@ class BatchTooLarge:
 class RecycleWanted:
     """The worker should be replaced: its engine holds more and more memory, or ran out of it."""
 
-    target: str
+    model: str
     epoch: int
     urgent: bool = False
     """After the running work; otherwise as soon as nobody waits for it, or after `PATIENCE_CALLS` calls."""
@@ -71,9 +71,9 @@ class RecycleWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLost:
-    """The target's worker lost its device at its work, and ends itself."""
+    """The model's worker lost its device at its work, and ends itself."""
 
-    target: str
+    model: str
     error: SpeechhubError
 
 
@@ -81,23 +81,23 @@ class DeviceLost:
 class DeviceUnusable:
     """A call that has not ended yet showed that the worker's environment cannot compute on its device."""
 
-    target: str
+    model: str
     epoch: int
     error: EngineDeviceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """The target's files are on disk, complete."""
+    """The model's files are on disk, complete."""
 
-    target: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailed:
-    """The target's files cannot be had."""
+    """The model's files cannot be had."""
 
-    target: str
+    model: str
     error: SpeechhubError
 
 
@@ -105,7 +105,7 @@ class FetchFailed:
 class Loaded:
     """The worker is warm and ready."""
 
-    target: str
+    model: str
     epoch: int
 
 
@@ -113,7 +113,7 @@ class Loaded:
 class LoadFailed:
     """The worker could not load its model; its process is gone."""
 
-    target: str
+    model: str
     epoch: int
     error: SpeechhubError
 
@@ -122,7 +122,7 @@ class LoadFailed:
 class Exited:
     """The worker's process is gone, whether it was told to go or not."""
 
-    target: str
+    model: str
     epoch: int
 
 
@@ -130,7 +130,7 @@ class Exited:
 class Freed:
     """The memory that the worker took on its GPU is free again; the next one may load."""
 
-    target: str
+    model: str
     epoch: int
 
 
@@ -138,7 +138,7 @@ class Freed:
 class NotFreed:
     """The memory did not come back in time; nothing may load there before another look says so."""
 
-    target: str
+    model: str
     epoch: int
     error: SpeechhubError
     """For those who wait for the device; says who holds the memory."""
@@ -146,13 +146,13 @@ class NotFreed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinWanted:
-    """An operator wants the target to keep its place: no other one may push it out, and it never idles out.
+    """An operator wants the model to keep its place: no other one may push it out, and it never idles out.
 
     It is not loaded by this. What another one has begun ends first; those who wait for what cannot run beside
     it, and those who come for it, are refused. A device has one pin; the last one holds.
     """
 
-    target: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +164,9 @@ class Unpinned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnloadWanted:
-    """An operator wants the target's engine gone, once its running work is done."""
+    """An operator wants the model's engine gone, once its running work is done."""
 
-    target: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +206,9 @@ Event = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Make sure that the target's files are on disk; answer with Fetched or FetchFailed."""
+    """Make sure that the model's files are on disk; answer with Fetched or FetchFailed."""
 
-    target: str
+    model: str
 
 
 class Unasked(StrEnum):
@@ -222,9 +222,9 @@ class Unasked(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Start a worker and load the target; answer with Loaded or LoadFailed."""
+    """Start a worker and load the model; answer with Loaded or LoadFailed."""
 
-    target: str
+    model: str
     epoch: int
     unasked: Unasked | None = None
     """None if somebody waits for it."""
@@ -234,7 +234,7 @@ class Load:
 class Stop:
     """End the worker and answer with Exited once it is reaped, whatever it takes."""
 
-    target: str
+    model: str
     epoch: int
     kill: bool = False
     """At once, without asking it first."""
@@ -246,7 +246,7 @@ class Stop:
 class Verify:
     """Prove that the GPU has its memory back from a worker that is gone; answer with Freed or NotFreed."""
 
-    target: str
+    model: str
     epoch: int
 
 
@@ -256,7 +256,7 @@ class Grant:
 
     tickets: tuple[int, ...]
     """In their order; more than one only if all of them have `Requested.recordings_s`."""
-    target: str
+    model: str
     epoch: int
 
 
@@ -270,9 +270,9 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """From now on the target runs somewhere else; it has no worker, and nothing is to be answered."""
+    """From now on the model runs somewhere else; it has no worker, and nothing is to be answered."""
 
-    target: str
+    model: str
     placement: Placement
     """The new one."""
 

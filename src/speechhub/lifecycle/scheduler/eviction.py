@@ -41,7 +41,7 @@ def victims_for(order: int, needs_bytes: int, tenants: Mapping[str, Tenant], dev
     Args:
         order: Order number of the oldest ticket that waits for the new engine.
         needs_bytes: Memory of the new engine.
-        tenants: Engines with a worker on *device*, by target.
+        tenants: Engines with a worker on *device*, by model.
         device: Where the new engine is to run.
 
     Returns:

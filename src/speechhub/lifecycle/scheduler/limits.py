@@ -11,7 +11,7 @@ class Limits:
     """Bounds that the scheduler keeps, and its policy; times in seconds."""
 
     queue_limit: int = 32
-    """Tickets that may wait for one target."""
+    """Tickets that may wait for one model."""
     queue_limit_s: float = 0.0
     """How long a ticket may have to wait for its answer, as predicted, if another one waits already; 0 means
     until its deadline."""

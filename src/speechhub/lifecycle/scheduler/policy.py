@@ -12,14 +12,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Those who wait for one target; never empty. Times are seconds of the scheduler's clock."""
+    """Those who wait for one model; never empty. Times are seconds of the scheduler's clock."""
 
     arrivals: tuple[float, ...]
     """When they came, in the order in which they will be served."""
     order: int
     """Order number of the first one, among all tickets; below 0 if it was running when its worker crashed."""
     last_here: float = -math.inf
-    """When the target was on the device last."""
+    """When the model was on the device last."""
     max_wait_s: float = 30.0
     """How long the first one may wait before it gets its turn, whatever a switch costs."""
 
@@ -29,7 +29,7 @@ class Line:
         return -math.inf if self.order < 0 else max(self.arrivals[0], self.last_here)
 
     def rent_s(self, now: float) -> float:
-        """Return the waiting that has piled up since the target was here, in seconds, of all together."""
+        """Return the waiting that has piled up since the model was here, in seconds, of all together."""
         return sum(now - max(arrived, self.last_here) for arrived in self.arrivals)
 
 
@@ -39,38 +39,38 @@ class Scene:
 
     now: float
     resident: str | None
-    """Target whose engine is there, ready and idle."""
+    """ServedModel whose engine is there, ready and idle."""
     stay_s: float = 0.0
     """For how long it has been ready."""
     switch_s: float
     """How long a switch takes, as measured."""
     lines: Mapping[str, Line]
-    """Target → those who wait for it; targets that nobody waits for are left out."""
+    """ServedModel → those who wait for it; models that nobody waits for are left out."""
 
 
 class Policy(Protocol):
     """Decides for one device. Has no state: what was learnt is in the scene."""
 
     def choose(self, scene: Scene) -> str | None:
-        """Return the target to serve next; None if nobody waits."""
+        """Return the model to serve next; None if nobody waits."""
         ...
 
     def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:
-        """Return the target to get ready although nobody waits; None to stay.
+        """Return the model to get ready although nobody waits; None to stay.
 
         Args:
-            resident: The target whose engine is there, and which was asked for last.
-            likely: Target → probability, 0 to 1, that it is asked for next.
+            resident: The model whose engine is there, and which was asked for last.
+            likely: ServedModel → probability, 0 to 1, that it is asked for next.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Fifo:
-    """First come, first served, across all targets; for comparison."""
+    """First come, first served, across all models; for comparison."""
 
     def choose(self, scene: Scene) -> str | None:
-        """Return the target that the oldest ticket waits for."""
+        """Return the model that the oldest ticket waits for."""
         return min(scene.lines, key=lambda name: scene.lines[name].order, default=None)
 
     def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:  # noqa: ARG002
@@ -83,7 +83,7 @@ class Greedy(Fifo):
     """Stay as long as anybody wants the resident, as most servers do; for comparison. It starves others."""
 
     def choose(self, scene: Scene) -> str | None:
-        """Return the resident while it has work, then the target of the oldest ticket."""
+        """Return the resident while it has work, then the model of the oldest ticket."""
         return scene.resident if scene.resident in scene.lines else Fifo.choose(self, scene)
 
 
@@ -120,7 +120,7 @@ class NetRent:
         return _next_in_turn(due) or scene.resident
 
     def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:
-        """Return the likeliest other target, if it is likely enough."""
+        """Return the likeliest other model, if it is likely enough."""
         others = {name: share for name, share in likely.items() if name != resident}
         best = max(others, key=others.__getitem__, default=None)
         if best is None or self.speculation >= 1 or others[best] < self.speculation:

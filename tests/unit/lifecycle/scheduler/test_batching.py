@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechhub.lifecycle.scheduler.batching import MAX_RATIO, batch_size
-from speechhub.lifecycle.scheduler.target import Ticket
+from speechhub.lifecycle.scheduler.served_model import Ticket
 
 
 def line(*lengths):
@@ -15,7 +15,7 @@ def line(*lengths):
             number=number,
             order=number,
             arrived=0.0,
-            presence=False,
+            keep_warm=False,
             deadline=9.0,
             size=sum(recordings),
             recordings_s=tuple(recordings),

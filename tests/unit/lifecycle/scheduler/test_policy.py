@@ -111,7 +111,7 @@ def test_work_of_a_crashed_worker_has_its_engine_back_first():
     [({}, None), ({"tts": 0.69}, None), ({"tts": 0.7}, "tts"), ({"stt": 0.9, "tts": 0.1}, None)],
 )
 def test_speculation_needs_a_likely_successor(likely, expected):
-    """Another target, and likely enough; fifo and greedy never guess."""
+    """Another model, and likely enough; fifo and greedy never guess."""
     assert NET_RENT.foresee("stt", likely) == expected
     assert NetRent(speculation=1.0).foresee("stt", {"tts": 1.0}) is None
     assert Fifo().foresee("stt", likely) is None

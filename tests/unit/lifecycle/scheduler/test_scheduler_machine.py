@@ -75,26 +75,26 @@ class SchedulerMachine(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.placed = dict(MODELS)
-        self.leaving = set()  # targets whose device turned out to be of no use to them
+        self.leaving = set()  # models whose device turned out to be of no use to them
         self.tickets = 0
-        self.waiting = {}  # ticket → target
-        self.lines = {target: [] for target in MODELS}  # tickets in the order in which they are to be served
+        self.waiting = {}  # ticket → model
+        self.lines = {model: [] for model in MODELS}  # tickets in the order in which they are to be served
         self.served = set()  # epochs that a ticket was granted
         self.sent_away = set()  # epochs that an operator, or idleness, ended
-        self.failures = {}  # target → loads that failed in a row, and when the next may be tried
+        self.failures = {}  # model → loads that failed in a row, and when the next may be tried
         self.effects = []
-        self.presence = set()
+        self.keep_warm = set()
         self.recordings = {}  # ticket → lengths of what may share a call
         self.calls = Counter()  # epoch → grants
         self.most = {}  # epoch → recordings that were found to be too many for one call
         self.running = {}  # ticket → epoch
         self.fetching = set()
-        self.loading = {}  # epoch → target
-        self.alive = {}  # epoch → target, from Load to the end of the process
+        self.loading = {}  # epoch → model
+        self.alive = {}  # epoch → model, from Load to the end of the process
         self.ready = set()
         self.stopping = set()
         self.deadlines = {}  # ticket → time
-        self.unproved = {}  # epoch of a dead worker whose GPU is not proved free → target
+        self.unproved = {}  # epoch of a dead worker whose GPU is not proved free → model
         self.verifying = set()
         self.pins = {}
         self.shut = False
@@ -114,111 +114,111 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.effects = self.scheduler.handle(event, self.now)
         for effect in self.effects:
             match effect:
-                case Fetch(target=target):
-                    assert target not in self.fetching
-                    self.fetching.add(target)
-                case Load(target=target, epoch=epoch):
-                    assert target not in self.alive.values(), "the same model twice"
-                    assert target not in self.leaving, "loaded where it cannot compute"
-                    assert self.placed[target].device is CPU or not self.unproved, "a blind load"
-                    assert self.now >= self.failures.get(target, (0, 0.0))[1], "tried again too early"
-                    assert self.fits_the_pin(target)
-                    self.alive[epoch] = self.loading[epoch] = target
-                case Stop(target=target, epoch=epoch, kill=kill):
+                case Fetch(model=model):
+                    assert model not in self.fetching
+                    self.fetching.add(model)
+                case Load(model=model, epoch=epoch):
+                    assert model not in self.alive.values(), "the same model twice"
+                    assert model not in self.leaving, "loaded where it cannot compute"
+                    assert self.placed[model].device is CPU or not self.unproved, "a blind load"
+                    assert self.now >= self.failures.get(model, (0, 0.0))[1], "tried again too early"
+                    assert self.fits_the_pin(model)
+                    self.alive[epoch] = self.loading[epoch] = model
+                case Stop(model=model, epoch=epoch, kill=kill):
                     assert epoch in self.alive, "a stale epoch was stopped"
-                    wanted = epoch in self.ready and epoch not in self.served and self.lines[target]
-                    wanted = wanted and target not in self.leaving
+                    wanted = epoch in self.ready and epoch not in self.served and self.lines[model]
+                    wanted = wanted and model not in self.leaving
                     assert not wanted or epoch in self.sent_away, "a visit that served nobody"
-                    if self.pins.get(self.placed[target].device.name) == target:
+                    if self.pins.get(self.placed[model].device.name) == model:
                         recycled = epoch in self.sent_away or self.calls[epoch] >= RECYCLE_CALLS
-                        recycled = recycled or target in self.leaving
+                        recycled = recycled or model in self.leaving
                         assert recycled or epoch in self.loading, "a pin was broken"
                     if kill:  # its load took too long
-                        self.fail(target)
+                        self.fail(model)
                     assert epoch not in self.running.values(), "running work was cut off"
                     self.stopping.add(epoch)
                     self.loading.pop(epoch, None)
-                case Verify(target=target, epoch=epoch):
-                    assert self.unproved[epoch] == target
+                case Verify(model=model, epoch=epoch):
+                    assert self.unproved[epoch] == model
                     assert epoch not in self.verifying
                     self.verifying.add(epoch)
-                case Grant(tickets=tickets, target=target, epoch=epoch):
+                case Grant(tickets=tickets, model=model, epoch=epoch):
                     assert epoch in self.ready, "granted on an engine that is not ready"
                     assert epoch not in self.stopping
-                    assert [self.waiting.pop(ticket) for ticket in tickets] == [target] * len(tickets)
-                    assert self.lines[target][: len(tickets)] == [*tickets], "somebody overtook"
-                    del self.lines[target][: len(tickets)]
+                    assert [self.waiting.pop(ticket) for ticket in tickets] == [model] * len(tickets)
+                    assert self.lines[model][: len(tickets)] == [*tickets], "somebody overtook"
+                    del self.lines[model][: len(tickets)]
                     self.served.add(epoch)
-                    assert target not in self.leaving, "granted where it cannot compute"
-                    self.check_batch(tickets, target, epoch)
-                    if tickets[0] not in self.presence:
+                    assert model not in self.leaving, "granted where it cannot compute"
+                    self.check_batch(tickets, model, epoch)
+                    if tickets[0] not in self.keep_warm:
                         assert epoch not in self.running.values(), "two at once"
                         self.running |= dict.fromkeys(tickets, epoch)
                         self.calls[epoch] += 1
-                case Move(target=target, placement=placed):
-                    assert target not in [*self.alive.values(), *self.unproved.values()]
-                    assert placed == self.placed[target].fallen_back("no cuBLAS")
-                    self.leaving.remove(target)  # so it happens once
-                    if self.pins.get(GPU.name) == target:
+                case Move(model=model, placement=placed):
+                    assert model not in [*self.alive.values(), *self.unproved.values()]
+                    assert placed == self.placed[model].fallen_back("no cuBLAS")
+                    self.leaving.remove(model)  # so it happens once
+                    if self.pins.get(GPU.name) == model:
                         del self.pins[GPU.name]
-                        self.pins.setdefault(CPU.name, target)
-                    self.placed[target] = placed
+                        self.pins.setdefault(CPU.name, model)
+                    self.placed[model] = placed
                 case Refuse(ticket=ticket, error=error):
-                    target = self.waiting.pop(ticket)
-                    self.lines[target].remove(ticket)
-                    self.check_refusal(ticket, target, error)
+                    model = self.waiting.pop(ticket)
+                    self.lines[model].remove(ticket)
+                    self.check_refusal(ticket, model, error)
 
-    def check_batch(self, tickets, target, epoch):
+    def check_batch(self, tickets, model, epoch):
         if len(tickets) == 1:
             return
         assert all(self.recordings[ticket] for ticket in tickets), "one of them wanted the engine for itself"
         lengths = [length for ticket in tickets for length in self.recordings[ticket]]
-        assert len(lengths) <= min(self.placed[target].max_batch, self.most.get(epoch, 99))
+        assert len(lengths) <= min(self.placed[model].max_batch, self.most.get(epoch, 99))
         assert sum(lengths) <= BUDGET_S
         assert max(lengths) <= MAX_RATIO * min(lengths)
 
-    def check_refusal(self, ticket, target, error):
+    def check_refusal(self, ticket, model, error):
         if isinstance(error, UnavailableError) and not isinstance(error, EngineFailingError):
             assert 1 <= error.retry_after_s <= 60
         if isinstance(error, EngineFailingError):
-            assert self.now + error.retry_after_s == self.failures[target][1]
+            assert self.now + error.retry_after_s == self.failures[model][1]
         if isinstance(error, QueueFullError):
-            assert len(self.lines[target]) >= 1
+            assert len(self.lines[model]) >= 1
         if isinstance(error, RequestTimeoutError):
             assert self.deadlines[ticket] <= self.now
         if isinstance(error, EnginePinnedError):
-            assert self.pins[self.placed[target].device.name] != target
+            assert self.pins[self.placed[model].device.name] != model
 
-    def fits_the_pin(self, target):
-        pinned = self.pins.get(self.placed[target].device.name, target)
-        both = self.placed[target].model.memory_bytes + self.placed[pinned].model.memory_bytes
-        return pinned == target or (self.placed[target].device is CPU and both <= CPU.memory_bytes)
+    def fits_the_pin(self, model):
+        pinned = self.pins.get(self.placed[model].device.name, model)
+        both = self.placed[model].model.memory_bytes + self.placed[pinned].model.memory_bytes
+        return pinned == model or (self.placed[model].device is CPU and both <= CPU.memory_bytes)
 
-    def fail(self, target):
-        count = self.failures.get(target, (0, 0.0))[0] + 1
-        self.failures[target] = (count, self.now + min(60, 2 ** (count - 1)))
+    def fail(self, model):
+        count = self.failures.get(model, (0, 0.0))[0] + 1
+        self.failures[model] = (count, self.now + min(60, 2 ** (count - 1)))
 
     @rule(
         model=TARGETS,
-        presence=st.booleans(),
+        keep_warm=st.booleans(),
         front=st.booleans(),
         patience=st.sampled_from([float("inf"), 10.0, 100.0]),
         recordings=st.lists(st.sampled_from([1.0, 2.0, 5.0, 12.0]), max_size=2).map(tuple),
     )
-    def request(self, model, presence, front, patience, recordings):
+    def request(self, model, keep_warm, front, patience, recordings):
         self.tickets += 1
-        self.recordings[self.tickets] = recordings = () if presence else recordings
+        self.recordings[self.tickets] = recordings = () if keep_warm else recordings
         self.waiting[self.tickets] = model
         self.lines[model].insert(0 if front else len(self.lines[model]), self.tickets)
         full = len(self.lines[model]) > 4 and not front
-        if presence:
-            self.presence.add(self.tickets)
+        if keep_warm:
+            self.keep_warm.add(self.tickets)
         self.deadlines[self.tickets] = self.now + patience
         self.handle(
             Requested(
                 ticket=self.tickets,
-                target=model,
-                presence=presence,
+                model=model,
+                keep_warm=keep_warm,
                 front=front,
                 deadline=self.now + patience,
                 recordings_s=recordings,
@@ -231,14 +231,14 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def cancel(self, data):
         ticket = data.draw(st.sampled_from(sorted(self.waiting)))
-        target = self.waiting.pop(ticket)
-        self.lines[target].remove(ticket)
+        model = self.waiting.pop(ticket)
+        self.lines[model].remove(ticket)
         self.handle(Cancelled(ticket=ticket))
         for (
             effect
         ) in self.effects:  # who else waits may be let in, but nothing is begun or ended for this one
-            assert not isinstance(effect, Load | Stop) or effect.target != target
-            assert not isinstance(effect, Load | Stop) or self.placed[effect.target].device is CPU
+            assert not isinstance(effect, Load | Stop) or effect.model != model
+            assert not isinstance(effect, Load | Stop) or self.placed[effect.model].device is CPU
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), finished=st.booleans())
@@ -252,17 +252,17 @@ class SchedulerMachine(RuleBasedStateMachine):
     def batch_does_not_fit(self, data):
         epoch = data.draw(st.sampled_from(sorted(set(self.running.values()))))
         self.most[epoch] = 1
-        self.handle(BatchTooLarge(target=self.alive[epoch], epoch=epoch, recordings=2))
+        self.handle(BatchTooLarge(model=self.alive[epoch], epoch=epoch, recordings=2))
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
     def call_cannot_compute(self, data):
         """What runs fails, and the requests that wait go along; a model without another place stays."""
         epoch = data.draw(st.sampled_from(sorted(set(self.running.values()))))
-        target = self.alive[epoch]
-        if self.placed[target].fallback is not None:
-            self.leaving.add(target)
-        self.handle(DeviceUnusable(target=target, epoch=epoch, error=EngineDeviceError("no cuBLAS")))
+        model = self.alive[epoch]
+        if self.placed[model].fallback is not None:
+            self.leaving.add(model)
+        self.handle(DeviceUnusable(model=model, epoch=epoch, error=EngineDeviceError("no cuBLAS")))
         assert not any(isinstance(it, Refuse) for it in self.effects)
 
     @precondition(lambda self: self.ready)
@@ -270,38 +270,36 @@ class SchedulerMachine(RuleBasedStateMachine):
     def recycle(self, data, urgent):
         epoch = data.draw(st.sampled_from(sorted(self.ready)))
         self.sent_away.add(epoch)
-        self.handle(RecycleWanted(target=self.alive[epoch], epoch=epoch, urgent=urgent))
+        self.handle(RecycleWanted(model=self.alive[epoch], epoch=epoch, urgent=urgent))
         idle = epoch not in self.running.values() and not self.lines[self.alive[epoch]]
         assert not idle or epoch in self.stopping, "it waits for an idle moment, and this is one"
 
     @precondition(lambda self: self.fetching)
     @rule(data=st.data(), good=st.booleans())
     def fetched(self, data, good):
-        target = data.draw(st.sampled_from(sorted(self.fetching)))
-        self.fetching.remove(target)
-        self.handle(
-            Fetched(target=target) if good else FetchFailed(target=target, error=ModelFilesError("x"))
-        )
+        model = data.draw(st.sampled_from(sorted(self.fetching)))
+        self.fetching.remove(model)
+        self.handle(Fetched(model=model) if good else FetchFailed(model=model, error=ModelFilesError("x")))
 
     @precondition(lambda self: self.loading)
     @rule(data=st.data(), good=st.booleans(), error=st.sampled_from([EngineLoadError, EngineDeviceError]))
     def loaded(self, data, good, error):
         epoch = data.draw(st.sampled_from(sorted(self.loading)))
-        target = self.loading.pop(epoch)
+        model = self.loading.pop(epoch)
         if good:
             self.ready.add(epoch)
-            self.failures.pop(target, None)
-            first = self.lines[target][:1]
-            self.handle(Loaded(target=target, epoch=epoch))
+            self.failures.pop(model, None)
+            first = self.lines[model][:1]
+            self.handle(Loaded(model=model, epoch=epoch))
             granted = [effect.tickets[0] for effect in self.effects[:1] if isinstance(effect, Grant)]
             assert granted == first, "who waited for the load comes before anything else"
         else:
-            if error is EngineDeviceError and self.placed[target].fallback is not None:
-                self.leaving.add(target)
+            if error is EngineDeviceError and self.placed[model].fallback is not None:
+                self.leaving.add(model)
             else:
-                self.fail(target)
+                self.fail(model)
             self.dead(epoch)
-            self.handle(LoadFailed(target=target, epoch=epoch, error=error("no cuBLAS")))
+            self.handle(LoadFailed(model=model, epoch=epoch, error=error("no cuBLAS")))
 
     @precondition(lambda self: self.stopping)
     @rule(data=st.data())
@@ -324,37 +322,37 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.handle(Done(ticket=ticket))
 
     def gone(self, epoch):
-        target = self.dead(epoch)
-        self.handle(Exited(target=target, epoch=epoch))
+        model = self.dead(epoch)
+        self.handle(Exited(model=model, epoch=epoch))
 
     def dead(self, epoch):
-        target = self.alive.pop(epoch)
+        model = self.alive.pop(epoch)
         self.ready.discard(epoch)
-        if self.placed[target].device is GPU:
-            self.unproved[epoch] = target
-        return target
+        if self.placed[model].device is GPU:
+            self.unproved[epoch] = model
+        return model
 
     @precondition(lambda self: self.verifying)
     @rule(good=st.booleans())
     def verified(self, good):
         epoch = self.verifying.pop()
-        target = self.unproved[epoch]
+        model = self.unproved[epoch]
         if good:
             del self.unproved[epoch]
-            self.handle(Freed(target=target, epoch=epoch))
-            assert target not in self.leaving, "nothing holds it there any more"
+            self.handle(Freed(model=model, epoch=epoch))
+            assert model not in self.leaving, "nothing holds it there any more"
         else:
-            if target in self.leaving:  # another one owes the proof
+            if model in self.leaving:  # another one owes the proof
                 del self.unproved[epoch]
-                stay = [it for it in self.placed if it != target and self.placed[it].device is GPU]
+                stay = [it for it in self.placed if it != model and self.placed[it].device is GPU]
                 self.unproved |= dict.fromkeys([epoch] if stay else [], stay[0] if stay else "")
-            self.handle(NotFreed(target=target, epoch=epoch, error=UnavailableError("held")))
+            self.handle(NotFreed(model=model, epoch=epoch, error=UnavailableError("held")))
             assert not any(self.placed[name].device is GPU for name in self.waiting.values())
 
     @rule(model=TARGETS)
     def pin(self, model):
         self.pins[self.placed[model].device.name] = model
-        self.handle(PinWanted(target=model))
+        self.handle(PinWanted(model=model))
         if self.placed[model].device is GPU:
             assert not any(t != model and self.placed[t].device is GPU for t in self.waiting.values())
 
@@ -365,8 +363,8 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule(model=TARGETS)
     def unload(self, model):
-        self.sent_away |= {epoch for epoch, target in self.alive.items() if target == model}
-        self.handle(UnloadWanted(target=model))
+        self.sent_away |= {epoch for epoch, there in self.alive.items() if there == model}
+        self.handle(UnloadWanted(model=model))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 1.0, 4.0, 11.0, 49.0, 200.0]))
     def time_passes(self, seconds):
@@ -376,14 +374,14 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(model=TARGETS, epoch=st.integers(-1, 50))
     def stale_news(self, model, epoch):
         if epoch not in self.alive:
-            self.handle(Exited(target=model, epoch=epoch))
-            self.handle(Loaded(target=model, epoch=epoch))
+            self.handle(Exited(model=model, epoch=epoch))
+            self.handle(Loaded(model=model, epoch=epoch))
             if self.unproved.get(epoch) == model and self.placed[model].fallback is not None:
                 self.leaving.add(model)
-            self.handle(DeviceUnusable(target=model, epoch=epoch, error=EngineDeviceError("no cuBLAS")))
+            self.handle(DeviceUnusable(model=model, epoch=epoch, error=EngineDeviceError("no cuBLAS")))
             if epoch not in self.unproved:
-                self.handle(Freed(target=model, epoch=epoch))
-                self.handle(NotFreed(target=model, epoch=epoch, error=UnavailableError("held")))
+                self.handle(Freed(model=model, epoch=epoch))
+                self.handle(NotFreed(model=model, epoch=epoch, error=UnavailableError("held")))
 
     @precondition(lambda self: self.tickets > 15)
     @rule()
@@ -394,10 +392,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def exclusive_device_holds_one_worker(self):
         assert (
-            sum(
-                self.placed[target].device is GPU
-                for target in [*self.alive.values(), *self.unproved.values()]
-            )
+            sum(self.placed[model].device is GPU for model in [*self.alive.values(), *self.unproved.values()])
             <= 1
         )
 
@@ -410,28 +405,28 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @invariant()
     def shared_device_keeps_its_memory_limit(self):
-        here = [self.placed[target].model.memory_bytes for target in self.alive.values()]
+        here = [self.placed[model].model.memory_bytes for model in self.alive.values()]
         shared = [b for b, t in zip(here, self.alive.values(), strict=True) if self.placed[t].device is CPU]
         assert len(shared) <= 1 or sum(shared) <= CPU.memory_bytes
 
     @invariant()
     def users_see_what_is_ready(self):
         for state in self.scheduler.states():
-            shown = public_state(state.phase, self.placed[state.target].slot)
-            there = [epoch for epoch, target in self.alive.items() if target == state.target]
+            shown = public_state(state.phase, self.placed[state.model].slot)
+            there = [epoch for epoch, model in self.alive.items() if model == state.model]
             serves = there and there[0] in self.ready - self.stopping
             if serves and state.phase is not Phase.DRAINING:
-                assert shown is PublicState(self.placed[state.target].slot.upper())
+                assert shown is PublicState(self.placed[state.model].slot.upper())
             else:
                 assert shown in (PublicState.NONE, PublicState.LOADING, PublicState.UNLOADING)
-            assert (shown is PublicState.NONE) == (not there and state.target not in self.unproved.values())
+            assert (shown is PublicState.NONE) == (not there and state.model not in self.unproved.values())
 
     @invariant()
     def books_agree(self):
         """Every admitted ticket waits, runs or is over; the scheduler counts the same."""
         for state in self.scheduler.states():
-            assert state.waiting == sum(target == state.target for target in self.waiting.values())
-        busy = {state.target for state in self.scheduler.states() if state.busy}
+            assert state.waiting == sum(model == state.model for model in self.waiting.values())
+        busy = {state.model for state in self.scheduler.states() if state.busy}
         assert busy == {self.alive[epoch] for epoch in self.running.values()}
 
     def teardown(self):
@@ -447,16 +442,16 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.gone(epoch)
             elif self.verifying:
                 epoch = self.verifying.pop()
-                self.handle(Freed(target=self.unproved.pop(epoch), epoch=epoch))
+                self.handle(Freed(model=self.unproved.pop(epoch), epoch=epoch))
             elif self.fetching:
-                target = min(self.fetching)
-                self.fetching.remove(target)
-                self.handle(Fetched(target=target))
+                model = min(self.fetching)
+                self.fetching.remove(model)
+                self.handle(Fetched(model=model))
             elif self.loading:
                 epoch = min(self.loading)
                 self.ready.add(epoch)
                 self.failures.pop(self.loading[epoch], None)
-                self.handle(Loaded(target=self.loading.pop(epoch), epoch=epoch))
+                self.handle(Loaded(model=self.loading.pop(epoch), epoch=epoch))
             else:
                 break
         else:

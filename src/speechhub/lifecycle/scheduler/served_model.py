@@ -25,7 +25,7 @@ class Ticket:
     order: int
     """Smaller goes first; below 0 goes before all who ever came."""
     arrived: float
-    presence: bool
+    keep_warm: bool
     deadline: float
     size: float
     recordings_s: tuple[float, ...]
@@ -76,7 +76,7 @@ class WorkerState:
 
 
 @dataclass(slots=True, kw_only=True)
-class Target:
+class ServedModel:
     """One for each model, for the life of the scheduler."""
 
     placement: Placement
@@ -99,7 +99,7 @@ class Target:
     @property
     def name(self) -> str:
         """The model's id."""
-        return self.placement.target
+        return self.placement.model.id
 
     def enqueue(self, ticket: Ticket) -> None:
         """Put *ticket* into its place."""
@@ -150,10 +150,10 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetState:
-    """A look at one target; times in seconds of the scheduler's clock."""
+class ModelStatus:
+    """A look at one model; times in seconds of the scheduler's clock."""
 
-    target: str
+    model: str
     phase: Phase | None
     epoch: int | None
     since: float | None
