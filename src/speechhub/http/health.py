@@ -12,7 +12,7 @@ from speechhub.http.schemas.health import (
     SwitchTimes,
 )
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.scheduler.served_model import ModelStatus
+from speechhub.lifecycle.scheduler.served_model import ModelActivity
 from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
 from speechhub.placement import Device
 
@@ -42,7 +42,7 @@ def device_health(device: Device, manager: Manager, last: Switch | None) -> Devi
 
 
 def model_health(
-    state: ModelStatus, manager: Manager, oldest_wait_s: float, now: float, *, operator: bool = True
+    state: ModelActivity, manager: Manager, oldest_wait_s: float, now: float, *, operator: bool = True
 ) -> ModelHealth:
     """Return what goes on around a model; *now* is a time of the manager's clock.
 
@@ -68,7 +68,7 @@ def model_health(
     )
 
 
-def _failing(state: ModelStatus, now: float, *, operator: bool) -> Failing | None:
+def _failing(state: ModelActivity, now: float, *, operator: bool) -> Failing | None:
     if state.failing_until is None:
         return None
     return Failing(

@@ -20,7 +20,7 @@ from speechhub.lifecycle.scheduler.events import (
     Stop,
     Unasked,
 )
-from speechhub.lifecycle.scheduler.served_model import ModelStatus
+from speechhub.lifecycle.scheduler.served_model import ModelActivity
 from speechhub.metrics import Metrics
 from speechhub.placement import Placement
 
@@ -58,7 +58,7 @@ class Journal:
         return min((it.since for it in self._waiting.values() if it.model == model), default=None)
 
     def stalled(
-        self, states: Iterable[ModelStatus], now: float, *, idle_bound_s: float, busy_bound_s: float
+        self, states: Iterable[ModelActivity], now: float, *, idle_bound_s: float, busy_bound_s: float
     ) -> list[str]:
         """Return the models whose queue does not move.
 

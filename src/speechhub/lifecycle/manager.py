@@ -20,7 +20,7 @@ from speechhub.lifecycle.loop import Feed, Observer
 from speechhub.lifecycle.scheduler.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
-from speechhub.lifecycle.scheduler.served_model import ModelStatus
+from speechhub.lifecycle.scheduler.served_model import ModelActivity
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from speechhub.lifecycle.shared_call import Heard, Part
 from speechhub.lifecycle.standby import Mode, Standbys
@@ -136,11 +136,11 @@ class Manager:
 
     # ── Looking ──────────────────────────────────────────────────────────────
 
-    def states(self) -> list[ModelStatus]:
+    def states(self) -> list[ModelActivity]:
         """Return what is going on around every model."""
         return self._scheduler.states()
 
-    def state(self, model: str) -> ModelStatus:
+    def state(self, model: str) -> ModelActivity:
         """Return what is going on around one model."""
         return self._scheduler.state(model)
 

@@ -48,7 +48,7 @@ from speechhub.lifecycle.scheduler.events import (
     Unpinned,
 )
 from speechhub.lifecycle.scheduler.limits import Limits
-from speechhub.lifecycle.scheduler.served_model import MOST_LOSSES, ModelStatus, ServedModel, Ticket
+from speechhub.lifecycle.scheduler.served_model import MOST_LOSSES, ModelActivity, ServedModel, Ticket
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.placement import Placement
 
@@ -94,12 +94,12 @@ class Scheduler:
 
     # ── Looking ──────────────────────────────────────────────────────────────
 
-    def state(self, model: str) -> ModelStatus:
+    def state(self, model: str) -> ModelActivity:
         """Return what is going on around *model*; never decide anything from it."""
         it = self._models[model]
         worker = it.worker
         unproved = worker is not None and worker.phase is Phase.VERIFYING and not worker.verifying
-        return ModelStatus(
+        return ModelActivity(
             model=model,
             phase=worker.phase if worker else None,
             epoch=worker.epoch if worker and not unproved else None,
@@ -116,7 +116,7 @@ class Scheduler:
             failure_public=it.breaker.error.public if it.breaker.error else None,
         )
 
-    def states(self) -> list[ModelStatus]:
+    def states(self) -> list[ModelActivity]:
         """Return what is going on, for all models."""
         return [self.state(name) for name in self._models]
 

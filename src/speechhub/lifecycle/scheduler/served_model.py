@@ -150,7 +150,7 @@ class ServedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelStatus:
+class ModelActivity:
     """A look at one model; times in seconds of the scheduler's clock."""
 
     model: str
