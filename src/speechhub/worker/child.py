@@ -42,9 +42,8 @@ from speechhub.worker.protocol import (
     write_frame,
 )
 from speechhub.worker.readahead import read_ahead
-from speechhub.worker.splitting import split
 from speechhub.worker.trimming import trim
-from speechhub.worker.values import from_parts, to_parts
+from speechhub.worker.values import from_parts, split, to_parts
 from speechhub.worker.victim import be_first_victim, be_like_others
 
 MAX_REMARK_CHARS: Final = 300

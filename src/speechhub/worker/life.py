@@ -10,11 +10,12 @@ import structlog
 from speechhub.engine.spec import EngineSpec
 from speechhub.errors import EngineCrashedError, EngineError, EngineProtocolError
 from speechhub.worker.conversation import Conversation
-from speechhub.worker.heartbeat import until_silent
-from speechhub.worker.printed import Printed
+from speechhub.worker.output import Printed
 from speechhub.worker.process import WorkerExit, WorkerProcess
 from speechhub.worker.protocol import Kind
 
+PING_INTERVAL_S: Final = 1.0
+"""Between two questions to a worker that has a call."""
 TERMINATE_S: Final = 0.5
 """How long SIGTERM may take before SIGKILL; no longer than the grace that the caller gives."""
 REAP_S: Final = 10.0
@@ -174,3 +175,21 @@ class Life:
         # Its exit status, which we hope for, says more than the signal that we would send.
         if self._hung_up_timer is None:
             self._hung_up_timer = asyncio.get_running_loop().call_later(END_OF_FILE_S, self._kill)
+
+
+async def until_silent(conversation: Conversation, *, timeout_s: float) -> None:
+    """Return when the worker has a call and has not answered for *timeout_s*.
+
+    The worker answers from a thread beside the engine's, which runs unless native code holds the
+    interpreter's lock. Questions are counted, not seconds: whatever holds up the hub itself, a stopped
+    process or a sleeping machine, holds up the count as well and kills nobody.
+    """
+    unanswered = 0
+    pong: asyncio.Future[None] | None = None
+    while unanswered * PING_INTERVAL_S < timeout_s:
+        await asyncio.sleep(PING_INTERVAL_S)
+        if pong is not None and not pong.done():
+            unanswered += 0 if conversation.paused else 1
+        else:
+            unanswered = 0
+            pong = conversation.send_ping() if conversation.current is not None else None

@@ -11,7 +11,7 @@ Standard library and numpy only: both sides import this module.
 
 import json
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -25,6 +25,9 @@ from numpy.typing import NDArray
 from speechhub.domain.audio import Audio, Pcm16Audio, from_pcm16
 from speechhub.errors import EngineError, EngineProtocolError
 from speechhub.worker.protocol import Buffer, Parts
+
+MAX_CHUNK_SAMPLES: Final = 4 * 1024**2
+"""Longer audio (16 MiB) crosses in several chunks, far below the limit of a frame."""
 
 T = TypeVar("T")
 Pack = Callable[[Any, list[Buffer]], Any]
@@ -292,3 +295,17 @@ _SCALARS: Mapping[type, _Codec] = {
     float: _Codec(_pack_float, lambda raw, _: _expect(raw, float), float),
     Path: _Codec(lambda value, _: str(_expect(value, Path)), lambda raw, _: Path(_expect(raw, str))),
 }
+
+
+def split(audio: Audio) -> Iterator[Audio]:
+    """Yield *audio* in pieces that a frame can carry; at least one.
+
+    Raises:
+        EngineError: It is something else: engines yield what they like.
+    """
+    if not isinstance(audio, Audio):
+        raise EngineError(f"The engine yielded a {type(audio).__name__} where Audio belongs.")
+    if audio.sample_rate < 1:
+        raise EngineError(f"The engine yielded audio with a sample rate of {audio.sample_rate!r} Hz.")
+    for first in range(0, max(len(audio.samples), 1), MAX_CHUNK_SAMPLES):
+        yield Audio(samples=audio.samples[first : first + MAX_CHUNK_SAMPLES], sample_rate=audio.sample_rate)

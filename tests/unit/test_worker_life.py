@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from speechhub.worker.heartbeat import until_silent
+from speechhub.worker.life import until_silent
 from tests.fakes.virtual_time import VirtualTimeLoop
 
 
