@@ -20,6 +20,7 @@ from speechhub.errors import ConfigurationError, ExhaustedError, SpeechhubError
 from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
+from speechhub.home import Damage, DamageLog
 from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.observation import Observation
@@ -38,7 +39,6 @@ from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings, hide_process
-from speechhub.settings.home import Damage, DamageLog
 from speechhub.speakable import Normalization
 from speechhub.store import EngineCaches, Licences, ModelStore, PullProgress, ReferenceCache, open_store
 from speechhub.voices import VoiceLibrary

@@ -7,10 +7,10 @@ import structlog.testing
 
 from speechhub.discovery import BrokenPlugin
 from speechhub.errors import EngineLoadError, ModelFilesError, StorageError
+from speechhub.home import Damage
 from speechhub.http.app import create_app
 from speechhub.services.inspection import Finding
 from speechhub.settings import Secret
-from speechhub.settings.home import Damage
 from tests.http.conftest import hub_of
 
 PLACE = "/home/alice/.speechhub/models/ears"

@@ -245,7 +245,7 @@ def _disk(hub: "Hub") -> Finding:
 
 def _damages(hub: "Hub", *, fix: bool) -> Iterator[Finding]:
     """Look at everything below home; with *fix*, do what is safe about it."""
-    from speechhub.settings.home import repair
+    from speechhub.home import repair
 
     for damage in hub.survey():
         subject = "home"

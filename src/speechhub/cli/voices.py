@@ -10,8 +10,8 @@ import click
 from speechhub.cli._json import JSON_HELP, print_json
 
 if TYPE_CHECKING:
+    from speechhub.home import Damage
     from speechhub.settings import Settings
-    from speechhub.settings.home import Damage
     from speechhub.voices import VoiceLibrary
 
 

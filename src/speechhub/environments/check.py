@@ -4,7 +4,7 @@ from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.pins import frozen
 from speechhub.environments.read import DescriptionError, describe
 from speechhub.environments.record import FREEZE_NAME, read_record
-from speechhub.settings.home import Damage, read_small
+from speechhub.home import Damage, read_small
 
 
 def check_environment(home: EnvironmentHome) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ import msgspec
 
 from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.errors import ConfigurationError
+from speechhub.home import Damage, keep_aside
+from speechhub.home import read_record as read_file
 from speechhub.paths import UnsafeNameError
-from speechhub.settings.home import Damage, keep_aside
-from speechhub.settings.home import read_record as read_file
 
 RECORD_NAME = "environment.json"
 FOLDER = re.compile(r"env-[A-Za-z0-9._-]+")

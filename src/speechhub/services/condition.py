@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from speechhub.engine import ModelSpec
+from speechhub.home import Damage, explained, folder_damage
 from speechhub.settings import Settings
-from speechhub.settings.home import Damage, explained, folder_damage
 from speechhub.store import Licences, ModelStore
 from speechhub.voices import VoiceLibrary
 

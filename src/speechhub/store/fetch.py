@@ -12,8 +12,8 @@ import structlog
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
+from speechhub.home import keep_aside
 from speechhub.paths import below
-from speechhub.settings.home import keep_aside
 from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 from speechhub.store.hub import Listing, ModelHub, RemoteFile

@@ -10,7 +10,7 @@ import msgspec
 
 from speechhub.engine import ModelSpec
 from speechhub.errors import LicenceNotAcceptedError
-from speechhub.settings.home import Damage, OnDamage, explained, keep_aside, read_record, silent
+from speechhub.home import Damage, OnDamage, explained, keep_aside, read_record, silent
 
 ALL: Final = "all"
 """In the setting `accept_licenses`: whatever there is."""

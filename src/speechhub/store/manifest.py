@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from speechhub.home import Damage, explained, read_record
 from speechhub.paths import below, check_name
-from speechhub.settings.home import Damage, explained, read_record
 from speechhub.store.digest import sha256_of
 from speechhub.store.file_set import FileSet
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 
 from speechhub.engine import ModelFile
-from speechhub.settings.home import Damage, explained, folder_damage, keep_aside, read_record
+from speechhub.home import Damage, explained, folder_damage, keep_aside, read_record
 from speechhub.store.file_set import FileSet
 from speechhub.store.layout import safe_name
 from speechhub.store.manifest import Manifest

@@ -8,8 +8,8 @@ from pathlib import Path
 from speechhub.engine import ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.errors.unavailable import EXHAUSTED
+from speechhub.home import Damage, explained, folder_damage
 from speechhub.paths import UnsafeNameError, below
-from speechhub.settings.home import Damage, explained, folder_damage
 from speechhub.store.digest import sha256_of
 from speechhub.store.fetch import Fetcher, clear
 from speechhub.store.file_set import COMMIT, FileSet, check_part_names, file_sets

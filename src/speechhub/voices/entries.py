@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from speechhub.errors.unavailable import EXHAUSTED
-from speechhub.settings.home import Damage, explained, folder_damage, read_record, read_small
+from speechhub.home import Damage, explained, folder_damage, read_record, read_small
 from speechhub.voices.recording import RATE, Recording, load_recording
 from speechhub.voices.records import CONSENT_ID, VOICE_ID, Consent, CustomVoice
 

@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
-from speechhub.settings.home import keep_aside
+from speechhub.home import keep_aside
 
 log = structlog.get_logger()
 

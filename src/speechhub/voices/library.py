@@ -29,7 +29,7 @@ from speechhub.errors import (
     VoiceNotFoundError,
 )
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
-from speechhub.settings.home import (
+from speechhub.home import (
     Damage,
     OnDamage,
     explained,

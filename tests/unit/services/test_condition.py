@@ -13,9 +13,9 @@ from speechhub.engine import HubSource, ModelFile, ModelSpec
 from speechhub.environments.find import discover_environments
 from speechhub.environments.folders import EnvironmentHome
 from speechhub.errors import ConsentNotFoundError, StorageError, VoiceDamagedError, VoiceNotFoundError
+from speechhub.home import ASIDE, DamageLog, keep_aside, repair
 from speechhub.services.condition import survey
 from speechhub.settings import Settings
-from speechhub.settings.home import ASIDE, DamageLog, keep_aside, repair
 from speechhub.store import Licences, ModelState, ModelStore, ReferenceCache
 from speechhub.store.manifest import describe_folder, write_manifest
 from speechhub.voices import VoiceLibrary
