@@ -22,7 +22,7 @@ ENDINGS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
+class TranscribedFile:
     """One recording, and the file for its transcript."""
 
     path: Path | None
@@ -47,7 +47,7 @@ class Recording:
         return stdin if stdin.seekable() else io.BytesIO(stdin.read())
 
 
-def find_recordings(words: Iterable[str]) -> list[Recording]:
+def find_recordings(words: Iterable[str]) -> list[TranscribedFile]:
     """Return the recordings that *words* name, each once: files, folders, patterns, or - for standard input.
 
     Raises:
@@ -56,7 +56,7 @@ def find_recordings(words: Iterable[str]) -> list[Recording]:
     paths: dict[Path | None, None] = {}
     for word in words:
         paths |= dict.fromkeys(_named(word))
-    return [Recording(path=path) for path in paths]
+    return [TranscribedFile(path=path) for path in paths]
 
 
 def _named(word: str) -> Sequence[Path | None]:
@@ -79,7 +79,9 @@ def _named(word: str) -> Sequence[Path | None]:
     raise click.UsageError(f"There is no file or folder {word!r}.")
 
 
-def with_outputs(recordings: Sequence[Recording], output: Path | None, ending: str) -> list[Recording]:
+def with_outputs(
+    recordings: Sequence[TranscribedFile], output: Path | None, ending: str
+) -> list[TranscribedFile]:
     """Return *recordings* with the files that their transcripts go to.
 
     Args:
@@ -101,7 +103,7 @@ def with_outputs(recordings: Sequence[Recording], output: Path | None, ending: s
             raise click.UsageError(f"Several transcripts would be written to {place}; do one at a time.")
         if any(it.path and place.exists() and place.samefile(it.path) for it in recordings):
             raise click.UsageError(f"The transcript would replace the recording {place}; name another file.")
-    return [Recording(path=it.path, output=place) for it, place in zip(recordings, placed, strict=True)]
+    return [TranscribedFile(path=it.path, output=place) for it, place in zip(recordings, placed, strict=True)]
 
 
 def is_folder(output: Path, count: int) -> bool:
@@ -119,13 +121,13 @@ def is_folder(output: Path, count: int) -> bool:
     return True
 
 
-def _inside(folder: Path, recording: Recording, others: Sequence[Recording], ending: str) -> Path:
+def _inside(folder: Path, recording: TranscribedFile, others: Sequence[TranscribedFile], ending: str) -> Path:
     path = recording.path or Path("stdin")
     alike = sum(it.path is not None and it.path.stem == path.stem for it in others)
     # talk.mp3 and talk.wav keep their endings, or one transcript would replace the other.
     return folder / ((path.name if alike > 1 else path.stem) + ending)
 
 
-def heading(recording: Recording) -> str:
+def heading(recording: TranscribedFile) -> str:
     """Return the line before a transcript, where several are printed: head and tail write it so, too."""
     return f"==> {recording.name} <=="

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import click
 
 from speechhub.cli._files import check_place
-from speechhub.cli._recordings import Recording, find_recordings, heading, is_folder, with_outputs
+from speechhub.cli._recordings import TranscribedFile, find_recordings, heading, is_folder, with_outputs
 
 if TYPE_CHECKING:
     from speechhub.cli._hearing import Hearing
@@ -24,7 +24,7 @@ OF_RECORDING: Final = ("file", "audio_track")
 Fields = dict[str, str | list[str]]
 """The fields of the form that the server would get."""
 Hear = Callable[[BinaryIO, str, "Hearing"], Awaitable[str]]
-"""Recording, its name, what shows it → answer."""
+"""A recording, its name, what shows it → answer."""
 
 
 @click.command(short_help="Write down what is said in recordings.")
@@ -115,7 +115,7 @@ def _format_of(output: Path | None, *, words: bool) -> str:
     return "verbose_json" if words and said == "json" else said
 
 
-async def _each(recordings: list[Recording], response_format: str, hear: Hear) -> bool:
+async def _each(recordings: list[TranscribedFile], response_format: str, hear: Hear) -> bool:
     """Have each recording heard; return whether all could be."""
     from speechhub.cli._root import tell_error
     from speechhub.cli._server import ServerError
@@ -137,7 +137,7 @@ async def _each(recordings: list[Recording], response_format: str, hear: Hear) -
     return sound
 
 
-async def _one(recording: Recording, hear: Hear, response_format: str, *, alone: bool) -> None:
+async def _one(recording: TranscribedFile, hear: Hear, response_format: str, *, alone: bool) -> None:
     from speechhub.cli._files import replacing
     from speechhub.cli._hearing import Hearing
 
@@ -160,7 +160,7 @@ async def _one(recording: Recording, hear: Hear, response_format: str, *, alone:
         click.echo(output, err=True)
 
 
-def _here(recordings: list[Recording], fields: Fields, *, translate: bool, verbose: bool) -> bool:
+def _here(recordings: list[TranscribedFile], fields: Fields, *, translate: bool, verbose: bool) -> bool:
     from contextlib import aclosing
 
     from speechhub.cli._here import run_here
@@ -194,7 +194,7 @@ def _here(recordings: list[Recording], fields: Fields, *, translate: bool, verbo
 
 
 def _ask(
-    url: str, api_key: str | None, recordings: list[Recording], fields: Fields, *, translate: bool
+    url: str, api_key: str | None, recordings: list[TranscribedFile], fields: Fields, *, translate: bool
 ) -> bool:
     import asyncio
 

@@ -19,7 +19,7 @@ class _Stretch:
         return self.what.format(f"{self.start_s:.2f}", f"{self.end_s:.2f}")
 
 
-class Damage:
+class AudioDamage:
     """Collects what is wrong with one recording; lives as long as its decoding.
 
     Places are offsets from the start of the recording, in seconds.

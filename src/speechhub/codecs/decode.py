@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from speechhub.codecs.budget import Budget
 from speechhub.codecs.comments import too_many_comments
 from speechhub.codecs.containers import SUPPORTED
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 from speechhub.codecs.decoders import decoders_for
 from speechhub.codecs.ffmpeg import limit_ffmpeg
 from speechhub.codecs.foreign import describe
@@ -87,7 +87,7 @@ def decode_blocks(
     block_s: float = BLOCK_S,
     audio_track: str | None = None,
     on_track: Callable[[TrackTaken], None] | None = None,
-    damage: Damage | None = None,
+    damage: AudioDamage | None = None,
 ) -> Generator[NDArray[np.float32]]:
     """Decode one audio track of *source* block by block, mixed to mono and resampled.
 
@@ -132,7 +132,7 @@ def decode_blocks(
         raise AudioTooCostlyError
     upload = Upload(file, cancelled, budget)
     mono = Mono(sample_rate, max_duration_s, block_s)
-    playback = Playback(mono, upload, damage or Damage(), max_duration_s)
+    playback = Playback(mono, upload, damage or AudioDamage(), max_duration_s)
     choices = partial(TrackChoice, audio_track, decoders_for(demuxer), on_track)
     failure = yield from _play_links(playback, upload, start, demuxer, choices)
     rest = mono.finish()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhub.codecs.cuts import Cutter, Stretch
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 from speechhub.codecs.decode import joined
 from speechhub.codecs.vad import SAMPLE_RATE, WINDOW_SAMPLES, VoiceDetector
 from speechhub.domain.audio import Audio
@@ -55,10 +55,10 @@ class PassageReader:
         sample_rate: int,
         longest_s: float,
         cancelled: Callable[[], bool] = lambda: False,
-        damage: Damage | None = None,
+        damage: AudioDamage | None = None,
     ) -> None:
         self._blocks = blocks
-        self._damage = damage or Damage()
+        self._damage = damage or AudioDamage()
         self._cancelled = cancelled
         self._sample_rate = sample_rate
         self._limit = int(longest_s * sample_rate)

@@ -13,7 +13,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from speechhub.codecs.chunk_index import ChunkIndex
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 from speechhub.codecs.ebml import leads_to
 from speechhub.codecs.links import STREAMED_BYTES
 from speechhub.codecs.mono import Mono
@@ -53,7 +53,7 @@ SILENCE_STEP_S: Final = 10.0
 class Playback:
     """Plays containers into *mono*; lives as long as the decoding of one upload."""
 
-    def __init__(self, mono: Mono, upload: Upload, damage: Damage, limit_s: float) -> None:
+    def __init__(self, mono: Mono, upload: Upload, damage: AudioDamage, limit_s: float) -> None:
         self._mono = mono
         self._upload = upload
         self._damage = damage

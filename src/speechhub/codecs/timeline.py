@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 
 MIN_GAP_S: Final = 0.05
 """Shortest gap that silence fills, in seconds; shorter ones wait until they add up to it."""
@@ -60,7 +60,7 @@ class Timeline(Generic[ItemT]):
         damage: where jumps are noted.
     """
 
-    def __init__(self, limit_s: float, damage: Damage) -> None:
+    def __init__(self, limit_s: float, damage: AudioDamage) -> None:
         self._limit_s = limit_s
         self._damage = damage
         self.now_s = 0.0

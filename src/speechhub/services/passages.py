@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 from speechhub.codecs.decode import MIN_DURATION_S, decode_blocks
 from speechhub.codecs.loudness import may_be_quiet, raised
 from speechhub.codecs.passages import Passage, PassageReader
@@ -121,7 +121,7 @@ class Reading:
         self._in_line = False
         """Whether it waits for a place, so that no thread has it."""
         self._left = threading.Event()
-        self._damage = Damage()
+        self._damage = AudioDamage()
         blocks = decode_blocks(
             recording,
             sample_rate=sample_rate,

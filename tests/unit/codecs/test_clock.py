@@ -11,7 +11,7 @@ import pytest
 from recordings import RATE, record, tone, wav
 
 from speechhub.codecs import budget as budgets
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 from speechhub.codecs.decode import decode, decode_blocks, joined
 from speechhub.codecs.mono import Mono
 from speechhub.codecs.plain import quick_wav
@@ -29,7 +29,7 @@ MOST_S = 7200.0
 
 def load(data, **changes):
     """Decode; return the samples and the warnings."""
-    damage = Damage()
+    damage = AudioDamage()
     options = {"sample_rate": RATE, "max_duration_s": MOST_S} | changes
     return joined(list(decode_blocks(data, **options, damage=damage))), damage.warnings
 
@@ -366,7 +366,7 @@ def test_the_limit_counts_the_gaps():
     assert heard(data, max_duration_s=3.2)[0] == pytest.approx(3, abs=0.03)
 
 
-# ── Damage ───────────────────────────────────────────────────────────────────
+# ── AudioDamage ───────────────────────────────────────────────────────────────────
 
 
 def noisy(container, codec, rate, seconds=6):

@@ -10,7 +10,7 @@ import pytest
 from recordings import RATE, record
 
 from speechhub.codecs.containers import CONTAINERS
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 from speechhub.codecs.decode import decode, decode_blocks
 from speechhub.codecs.decoders import DECODERS
 from speechhub.codecs.sniff import sniff
@@ -81,7 +81,7 @@ def load(data):
 
 def warnings_of(data):
     """Return what is told of damage."""
-    damage = Damage()
+    damage = AudioDamage()
     list(decode_blocks(data, sample_rate=RATE, max_duration_s=60, damage=damage))
     return damage.warnings
 

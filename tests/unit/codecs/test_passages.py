@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speechhub.codecs import passages
-from speechhub.codecs.damage import Damage
+from speechhub.codecs.damage import AudioDamage
 from speechhub.codecs.passages import PassageReader
 from speechhub.errors import CorruptAudioError, RequestCancelledError
 from tests.fakes.babble import RATE, babble, talk
@@ -156,7 +156,7 @@ def test_stops_between_blocks_that_are_there():
 @pytest.mark.parametrize(("gap_s", "passages_found"), [(29, 1), (30, 2), (100, 2)])
 def test_no_engine_listens_to_a_long_gap(gap_s, passages_found):
     """Where nothing was recorded, the recording is cut, however short it is; times count the gap."""
-    damage = Damage()
+    damage = AudioDamage()
 
     def blocks():
         yield talk(0, 1, 3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speechhub.codecs.damage import MOST, Damage
+from speechhub.codecs.damage import MOST, AudioDamage
 from speechhub.codecs.timeline import Silence, Timeline
 
 FRAME_S = 0.02
@@ -11,7 +11,7 @@ FRAME_S = 0.02
 
 def laid_out(stamps, *, zero_s=0.0, limit_s=7200.0):
     """Lay out frames of 20 ms with these stamps; return gaps, frames' places, and the warnings."""
-    damage = Damage()
+    damage = AudioDamage()
     line = Timeline(limit_s, damage)
     line.begin(zero_s)
     items = [item for number, stamp in enumerate(stamps) for item in line.add(number, FRAME_S, stamp)]
@@ -167,7 +167,7 @@ def test_senseless_stamps_lose_nothing(make):
 
 def test_frames_of_a_sample_are_not_compared_without_end():
     """Found by the fuzzer: eight thousand frames that all jump took twenty seconds."""
-    damage = Damage()
+    damage = AudioDamage()
     line = Timeline(7200.0, damage)
     line.begin(0.0)
     looks = []
@@ -187,7 +187,7 @@ def test_frames_of_a_sample_are_not_compared_without_end():
 
 def test_warnings_are_bounded():
     """And damage that is close together is one place."""
-    damage = Damage()
+    damage = AudioDamage()
     for place in range(100):
         damage.undecodable(place * 10, place * 10 + 0.5)
         damage.undecodable(place * 10 + 0.7, place * 10 + 1)
@@ -199,7 +199,7 @@ def test_warnings_are_bounded():
 
 def test_a_gap_that_damage_left_belongs_to_it():
     """What is told ends where sound begins again; a gap for itself is no damage."""
-    damage = Damage()
+    damage = AudioDamage()
     damage.gap(1.0, 2.0)
     damage.undecodable(5.0, 5.1)
     damage.gap(5.0, 6.0)

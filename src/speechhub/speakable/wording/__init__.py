@@ -5,7 +5,7 @@ from typing import Final
 
 from speechhub.speakable.wording.abbreviations import expand
 from speechhub.speakable.wording.amounts import read_amounts
-from speechhub.speakable.wording.grammar import Kind
+from speechhub.speakable.wording.grammar import RewriteKind
 from speechhub.speakable.wording.languages import GRAMMARS
 from speechhub.speakable.wording.notation import join_thousands, read_notation, read_ranges
 from speechhub.speakable.wording.numerals import read_numbers
@@ -33,15 +33,15 @@ def in_words(text: str, language: str | None, reads: Collection[str] = ()) -> st
         return text
     if ABBREVIATIONS not in reads:
         text = expand(text, grammar, common=COMMON_ABBREVIATIONS not in reads)
-        text = rewrite(text, grammar, Kind.ABBREVIATION)
+        text = rewrite(text, grammar, RewriteKind.ABBREVIATION)
     if NOTATION not in reads:
-        text = rewrite(text, grammar, Kind.NOTATION)
+        text = rewrite(text, grammar, RewriteKind.NOTATION)
         text = read_notation(text, grammar)
         text = read_amounts(text, grammar)
         text = join_thousands(read_ranges(text, grammar))
     if NUMBERS in reads:
         return text
-    return read_numbers(rewrite(text, grammar, Kind.NUMBER), grammar)
+    return read_numbers(rewrite(text, grammar, RewriteKind.NUMBER), grammar)
 
 
 __all__ = ["ABBREVIATIONS", "COMMON_ABBREVIATIONS", "NOTATION", "NUMBERS", "in_words"]

@@ -31,7 +31,7 @@ class Where(StrEnum):
     """Between two words, with a space on either side."""
 
 
-class Kind(StrEnum):
+class RewriteKind(StrEnum):
     """What a `Rewrite` belongs to."""
 
     NUMBER = "number"
@@ -64,7 +64,7 @@ class Rewrite:
     """Regular expression without anything unbounded in it."""
     words: "Callable[[re.Match[str], Grammar], str | None]"
     """Gets the match and the grammar; None leaves the text as it is."""
-    kind: Kind = Kind.NOTATION
+    kind: RewriteKind = RewriteKind.NOTATION
     """What engines must read by themselves for the text to stay as it is."""
 
 

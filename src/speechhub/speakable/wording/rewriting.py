@@ -3,10 +3,10 @@
 import re
 from functools import lru_cache
 
-from speechhub.speakable.wording.grammar import Grammar, Kind, Rewrite
+from speechhub.speakable.wording.grammar import Grammar, Rewrite, RewriteKind
 
 
-def rewrite(text: str, grammar: Grammar, kind: Kind) -> str:
+def rewrite(text: str, grammar: Grammar, kind: RewriteKind) -> str:
     """Return *text* with what the language's own patterns of one kind match in words."""
     for pattern, rule in _compiled(grammar, kind):
         text = pattern.sub(lambda match, rule=rule: _words(match, grammar, rule), text)  # type: ignore[misc]
@@ -19,5 +19,5 @@ def _words(match: re.Match[str], grammar: Grammar, rule: Rewrite) -> str:
 
 
 @lru_cache(maxsize=64)
-def _compiled(grammar: Grammar, kind: Kind) -> list[tuple[re.Pattern[str], Rewrite]]:
+def _compiled(grammar: Grammar, kind: RewriteKind) -> list[tuple[re.Pattern[str], Rewrite]]:
     return [(re.compile(rule.pattern), rule) for rule in grammar.rewrites if rule.kind is kind]

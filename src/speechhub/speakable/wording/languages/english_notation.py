@@ -5,7 +5,7 @@
 import re
 from typing import Final
 
-from speechhub.speakable.wording.grammar import Grammar, Kind, Rewrite
+from speechhub.speakable.wording.grammar import Grammar, Rewrite, RewriteKind
 from speechhub.speakable.wording.quantity import year
 from speechhub.speakable.wording.roman import roman
 from speechhub.speakable.wording.spelling import spell, spell_digits
@@ -126,7 +126,7 @@ REWRITES: Final = (
             r"(?:, (?P<year>[12][0-9]{3}))?(?![\w/:-]|[.,][0-9])"
         ),
         words=_day,
-        kind=Kind.NUMBER,
+        kind=RewriteKind.NUMBER,
     ),
     Rewrite(
         pattern=(
@@ -148,7 +148,7 @@ REWRITES: Final = (
             rf"(?<![\w.:,/-])(?P<hour>{_HOUR})(?::(?P<minute>[0-5][0-9]))?{_HALF.format('')}{_TIME_END}"
         ),
         words=_times,
-        kind=Kind.NUMBER,
+        kind=RewriteKind.NUMBER,
     ),
     # The same: "one hundred th".
     Rewrite(
@@ -158,7 +158,7 @@ REWRITES: Final = (
     Rewrite(
         pattern=r"(?:(?<=[^\s.!?:] )N|(?<![\w.-])n)o\. ?(?=[0-9])",
         words=lambda *_: "number ",
-        kind=Kind.ABBREVIATION,
+        kind=RewriteKind.ABBREVIATION,
     ),
     Rewrite(
         pattern=r"(?<![\w'’./])(?:['’]|(?P<century>1[1-9]|20))(?P<decade>[0-9]0)['’]?s(?!\w)",

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from speechhub.speakable.wording.borders import word_before
-from speechhub.speakable.wording.grammar import Gender, Grammar, Kind, Rewrite, currencies, noun, nouns
+from speechhub.speakable.wording.grammar import Gender, Grammar, Rewrite, RewriteKind, currencies, noun, nouns
 from speechhub.speakable.wording.spelling import spell
 
 _MONTHS: Final = (
@@ -199,12 +199,12 @@ St. = Sankt @ name
                 r"[ \u00a0](?P<scale>Mio|Mrd)\.(?![ \u00a0]?[€$£¥]|[ \u00a0](?:Euro|EUR|USD|CHF))"
             ),
             words=_million,
-            kind=Kind.ABBREVIATION,
+            kind=RewriteKind.ABBREVIATION,
         ),
         Rewrite(
             pattern=r"(?<=[a-zäöüß])str\.(?=[ \u00a0][0-9])",
             words=lambda *_: "straße",
-            kind=Kind.ABBREVIATION,
+            kind=RewriteKind.ABBREVIATION,
         ),
     ),
 )

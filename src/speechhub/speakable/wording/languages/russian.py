@@ -5,7 +5,16 @@
 import re
 from typing import Final
 
-from speechhub.speakable.wording.grammar import Gender, Grammar, Kind, Noun, Rewrite, currencies, noun, nouns
+from speechhub.speakable.wording.grammar import (
+    Gender,
+    Grammar,
+    Noun,
+    Rewrite,
+    RewriteKind,
+    currencies,
+    noun,
+    nouns,
+)
 from speechhub.speakable.wording.quantity import Quantity, form
 from speechhub.speakable.wording.roman import roman
 from speechhub.speakable.wording.spelling import spell
@@ -163,11 +172,15 @@ $ USD: доллар, доллара, долларов; цент, цента, ц�
             ),
             words=lambda match, _: match.group().replace(" ", ""),
         ),
-        Rewrite(pattern=r"(?<![\w.])в г\. (?=[А-ЯЁ])", words=lambda *_: "в городе ", kind=Kind.ABBREVIATION),
+        Rewrite(
+            pattern=r"(?<![\w.])в г\. (?=[А-ЯЁ])",
+            words=lambda *_: "в городе ",
+            kind=RewriteKind.ABBREVIATION,
+        ),
         Rewrite(
             pattern=r"(?<![\w.])(?:(?P<in>[вВ]) )?(?P<year>[12][0-9]{3})[ \u00a0]?г\.(?!\w)",
             words=_year,
-            kind=Kind.ABBREVIATION,
+            kind=RewriteKind.ABBREVIATION,
         ),
         Rewrite(
             pattern=(
@@ -176,7 +189,7 @@ $ USD: доллар, доллара, долларов; цент, цента, ц�
                 r"(?!\.?[ \u00a0]?(?:[₽$€£]|руб))"
             ),
             words=_thousands,
-            kind=Kind.ABBREVIATION,
+            kind=RewriteKind.ABBREVIATION,
         ),
     ),
 )  # fmt: skip
