@@ -53,7 +53,7 @@ class Discovery:
     engines: tuple[InstalledEngine, ...]
     """By name."""
     broken: tuple[BrokenPlugin, ...]
-    """Plugins to mend or to uninstall."""
+    """Plugins to repair or to uninstall."""
 
 
 def discover(found: Iterable[EntryPoint] | None = None) -> Discovery:

@@ -52,7 +52,7 @@ class Damage:
     def advice(self) -> str:
         """What to do about it."""
         if self.denied:
-            return f"Give it to the user that runs speechhub (chown, chmod), or try: {FIX}"
+            return f"Give the user that runs speechhub access to it (chown, chmod), or try: {FIX}"
         if self.remedy:
             return self.remedy
         if self.aside:
@@ -139,7 +139,7 @@ def read_record(
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        problem = f"has not the fields that it should have ({error})"
+        problem = f"lacks the fields that it should have ({error})"
     except UnicodeDecodeError:
         problem = "is not UTF-8"
     except RecursionError:
@@ -147,7 +147,7 @@ def read_record(
     except msgspec.MsgspecError as error:
         # Zeros are what some file systems leave after a power cut.
         empty = not data.strip(b"\0 \t\r\n")
-        problem = "is empty" if empty else f"is cut, or is not JSON ({error})"
+        problem = "is empty" if empty else f"is truncated, or is not JSON ({error})"
     return Damage(path=path, problem=problem)
 
 
@@ -163,7 +163,7 @@ def folder_damage(path: Path, *, may_link: bool = True) -> Damage | None:
         with os.scandir(path):
             return None
     except FileNotFoundError:
-        return Damage(path=path, problem="is a link to nothing") if _is_link(path) else None
+        return Damage(path=path, problem="is a broken link") if _is_link(path) else None
     except NotADirectoryError:
         # Of a folder below a file, the file is the damage.
         return Damage(path=path, problem="is a file, not a folder") if os.path.lexists(path) else None
@@ -211,7 +211,7 @@ def repair(damage: Damage) -> str:
         moved = keep_aside(damage.aside)
     except OSError:
         return ""
-    return f"was moved aside, to {moved}" if moved else "is gone already"
+    return f"was moved aside to {moved}" if moved else "is gone already"
 
 
 def explained(damage: Damage, *, effect: str, remedy: str = "", aside: Path | None = None) -> Damage:
@@ -243,4 +243,4 @@ def _too_large(path: Path, size_bytes: int, limit_bytes: int) -> Damage:
 
 
 def _kind(mode: int) -> str:
-    return "is a folder, not a file" if stat.S_ISDIR(mode) else "is no regular file"
+    return "is a folder, not a file" if stat.S_ISDIR(mode) else "is not a regular file"

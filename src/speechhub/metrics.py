@@ -40,7 +40,7 @@ class Metrics:
         )
         self._wait = Histogram(
             "speechhub_queue_wait_seconds",
-            "From the wish for an engine until it was granted.",
+            "From the request for an engine until it was granted.",
             ("model",),
             buckets=WAITS_S,
             registry=registry,
@@ -66,7 +66,7 @@ class Metrics:
         )
         self._speculations = Counter(
             "speechhub_speculation",
-            "Engines made ready before anybody asked, by whether anybody did.",
+            "Engines loaded before a request asked for them, by whether one did.",
             ("hit",),
             registry=registry,
         )
@@ -123,7 +123,7 @@ class Metrics:
         )
         self._no_room = Counter(
             "speechhub_no_room",
-            "Requests refused because others hold all there is, by place.",
+            "Requests refused because other requests hold all the room, by place.",
             ("place",),
             registry=registry,
         )

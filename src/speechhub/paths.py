@@ -47,7 +47,7 @@ def below(base: Path, name: str, *, links_out: bool = False) -> Path:
     if not links_out:
         root, real = os.path.realpath(base), os.path.realpath(path)
         if real == root or os.path.commonpath([root, real]) != root:
-            raise UnsafeNameError(name, "leads out of its folder by a link")
+            raise UnsafeNameError(name, "leaves its folder through a link")
     return path
 
 
@@ -58,7 +58,7 @@ def check_name(name: str) -> None:
         UnsafeNameError: It is not.
     """
     if not isinstance(name, str):
-        raise UnsafeNameError(name, "is no text")
+        raise UnsafeNameError(name, "is not text")
     try:
         encoded = name.encode()
     except UnicodeEncodeError as error:
@@ -68,7 +68,7 @@ def check_name(name: str) -> None:
             name, f"is too long: {MAX_PART_BYTES} bytes for each part, {MAX_NAME_BYTES} in all"
         )
     if any(unicodedata.category(char) in HIDDEN_KINDS or char in LOOK_ALIKES for char in name):
-        raise UnsafeNameError(name, "has a character that cannot be seen, or that looks like a slash")
+        raise UnsafeNameError(name, "has an invisible character, or one that looks like a slash")
     # A file system, or a program behind us, may read the compatibility form: two dots in one, wide slashes.
     common = unicodedata.normalize("NFKC", name)
     if common.count("/") != name.count("/"):
@@ -78,5 +78,5 @@ def check_name(name: str) -> None:
             raise UnsafeNameError(name, "has a backslash")
         if any(part.strip() in ("", ".", "..") for part in form.split("/")):
             raise UnsafeNameError(
-                name, "does not only lead down: an empty part, '.', '..' or a slash at an end"
+                name, "is not a plain path downwards: it has an empty part, '.', '..' or a slash at an end"
             )

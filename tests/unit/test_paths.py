@@ -93,12 +93,13 @@ def test_ordinary_names_pass(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("", "lead down"), ("..", "lead down"), ("a/../../b", "lead down"), ("/etc/passwd", "lead down"),
-        ("a//b", "lead down"), ("a/", "lead down"), ("./a", "lead down"), ("a/ .. /b", "lead down"),
-        ("..\\..\\b", "backslash"), ("a\0b", "seen"), ("a\nb", "seen"), ("a\u202eb", "seen"),
-        (".\u200c./b", "seen"), ("\u2025/b", "lead down"), ("\uff0e\uff0e/b", "lead down"),
+        ("", "downwards"), ("..", "downwards"), ("a/../../b", "downwards"), ("/etc/passwd", "downwards"),
+        ("a//b", "downwards"), ("a/", "downwards"), ("./a", "downwards"), ("a/ .. /b", "downwards"),
+        ("..\\..\\b", "backslash"), ("a\0b", "invisible"), ("a\nb", "invisible"), ("a\u202eb", "invisible"),
+        (".\u200c./b", "invisible"), ("\u2025/b", "downwards"), ("\uff0e\uff0e/b", "downwards"),
         ("..\uff0fb", "slash"), ("..\u2215b", "slash"), ("..\uff3cb", "backslash"), ("\ud800", "Unicode"),
-        (7, "no text"), (None, "no text"), ("x" * (MAX_PART_BYTES + 1), "too long"), ("名" * 86, "too long"),
+        (7, "not text"), (None, "not text"), ("x" * (MAX_PART_BYTES + 1), "too long"),
+        ("名" * 86, "too long"),
         ("/".join(["a" * 99] * 11), "too long"),
     ],
 )  # fmt: skip
@@ -118,7 +119,7 @@ def test_links_lead_out_where_operators_lay_them():
                 below(base, name)
             assert below(base, name, links_out=True) == base / name
         assert below(base, "inner/x") == base / "inner" / "x"
-        with pytest.raises(UnsafeNameError, match="lead down"):
+        with pytest.raises(UnsafeNameError, match="downwards"):
             below(base, "link/../x", links_out=True)
 
 

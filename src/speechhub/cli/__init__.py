@@ -22,12 +22,12 @@ from speechhub.cli.voices import voices
 
 SOURCES = (
     "Settings come from SPEECHHUB_* variables, config.toml in SPEECHHUB_HOME and what --config names; "
-    "'speechhub serve' alone reads speechhub.toml and .env in the current folder unasked, other commands do "
-    "with '--config .'. See docs/configuration.md."
+    "'speechhub serve' alone reads speechhub.toml and .env in the current folder by itself, other commands "
+    "do with '--config .'. See docs/configuration.md."
 )
 PROXIES = (
-    "Servers elsewhere are asked through http_proxy, https_proxy and all_proxy, but for what no_proxy names; "
-    "this machine never is."
+    "Servers on other machines are reached through http_proxy, https_proxy and all_proxy, except those in "
+    "no_proxy; servers on this machine are reached directly."
 )
 EPILOG = "\n\n".join(
     (
@@ -56,7 +56,7 @@ def main() -> None:
       speechhub setup                          install what this machine's GPU can serve
       speechhub speak "Hello" -o hello.mp3     speak, without a server
       speechhub transcribe hello.mp3           write down what was said, without a server
-      speechhub doctor                         find out what is wrong
+      speechhub doctor                         look for problems
     """  # noqa: D301  # \b is click's mark for text to leave as it is
 
 

@@ -31,4 +31,4 @@ def check_place(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
     if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "There is no such folder; make it first", str(path.parent))
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder; create it first", str(path.parent))

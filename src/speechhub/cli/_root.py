@@ -116,7 +116,7 @@ def _aborted(error: click.Abort) -> int:
         return _interrupted()
     if isinstance(reason, EOFError) and sys.stderr.isatty():  # Ctrl-D leaves the line of the question
         click.echo(err=True)
-    return _fail("The question was not answered with y, so the command stopped there.")
+    return _fail("The answer was not y, so the command stopped there.")
 
 
 def _interrupted(status: int = INTERRUPTED) -> int:

@@ -60,7 +60,7 @@ def read_stdin() -> str:
     except (UnicodeDecodeError, LookupError):
         fault = fault or f"is no {encoding} text"
     if "\0" in text and not fault:
-        fault = f"has the character U+0000 at position {text.index(chr(0))}, which is no part of a text"
+        fault = f"has the character U+0000 at position {text.index(chr(0))}, which no text may have"
     if fault:
         raise InvalidValueError(f"The text on standard input {fault}.", param="input")
     return text

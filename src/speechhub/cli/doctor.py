@@ -19,7 +19,7 @@ Finding = tuple[str, str, str]
 """Verdict, what was looked at, what was found and what to do."""
 
 
-@click.command(short_help="Look for what is wrong, and say what to do.")
+@click.command(short_help="Look for problems, and say what to do about them.")
 @click.option(
     "--mirrors", is_flag=True, help="Ask the places that packages and models come from instead, and compare."
 )
@@ -28,7 +28,7 @@ Finding = tuple[str, str, str]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def doctor(mirrors: bool, fix: bool, as_json: bool) -> None:
-    """Look for what is wrong, and say what to do about it; exit status 1 if something must be mended.
+    """Look for problems, and say what to do about them; exit status 1 if something must be fixed.
 
     It looks at the settings, the disk, the files below 'home', the GPUs, the engines and the default models,
     and changes nothing: nothing is downloaded or started.

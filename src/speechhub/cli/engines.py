@@ -25,7 +25,7 @@ def engines(context: click.Context, as_json: bool) -> None:
     """List the engines that are installed, and plugins that could not be read.
 
     An engine is a pip package.
-    Install it beside speechhub, or into an environment of its own, where its libraries disturb nobody's:
+    Install it beside speechhub, or into an environment of its own, where its libraries cannot disturb others:
 
     \b
     pip install speechhub-whisper
@@ -146,7 +146,7 @@ def install(
     ENGINE is a name, such as qwen-asr or qwen-asr==1.2, or the path of a plugin's folder or wheel.
     An engine that is there stays until the new one is complete and has proved that it can be imported;
     a failed or interrupted installation changes nothing.
-    Some engines then build what their first load would else spend minutes on: Ctrl-C leaves them installed.
+    Some engines then build files that would take minutes of their first load; Ctrl-C leaves them installed.
     A server that is running goes on with what it has, and takes the new one when it is started again.
     With --editable, the author of an engine changes its code and says 'speechhub engines unload ENGINE':
     the next request runs the new code. After a change of the spec, the server must be started again.
@@ -225,7 +225,7 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
         click.echo(f"{home.name}: {readable(remove_engine(home, _say))} freed")
 
 
-@engines.command("check", short_help="Prove that engines' environments work.")
+@engines.command("check", short_help="Check that engines' environments work.")
 @click.argument("names", nargs=-1)
 @click.option("--clean", is_flag=True, help="Delete former and half-made environments, too.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)

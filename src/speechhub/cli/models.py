@@ -35,7 +35,7 @@ def list_models(as_json: bool) -> None:
       ready     in place, with the space they take, where they came from, and optional parts
       wheel     in installed packages; the first use puts them in place, without a network
       hub       to be downloaded, by the first use or by 'speechhub models pull'
-      missing   no place has them, as things are set; the line below the table says what helps
+      missing   not available from any configured source; the line below the table says what to do
 
     Below the table stands which of these models you pinned, and of which the next pull may bring other files.
 
@@ -238,7 +238,7 @@ def _soundness(one: "Weights", compared_bytes: int) -> str:
     if _needs_none(one):
         return "needs no files"
     unchecked = "" if compared_bytes else " (there are no checksums to compare with)"
-    return f"all files are as they should be{unchecked}"
+    return f"all files match{unchecked}"
 
 
 @models.command("remove", short_help="Delete files from the store.")

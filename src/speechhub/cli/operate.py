@@ -10,19 +10,19 @@ from speechhub.cli._server import own_address
 ACTIONS: Final = {
     "load": (
         "Make a model of a running server ready.",
-        "The device is switched to it if another one is there; ends when it is ready.",
+        "The device switches to it if another one is there; the command ends when it is ready.",
     ),
     "unload": (
         "End a model's engine on a running server.",
-        "Its running work is done first; ends when its process is gone.",
+        "Its running work finishes first; the command ends when the process is gone.",
     ),
     "pin": (
         "Let a model keep its device on a running server.",
-        "Nothing pushes it out and it is not unloaded when idle; what does not fit beside it is refused.",
+        "It is not replaced, nor unloaded when idle; requests that do not fit beside it are refused.",
     ),
     "unpin": (
         "End a model's pin on a running server.",
-        "Others get their turn again.",
+        "Other models can use the device again.",
     ),
 }
 """Command → what it does, and what that means."""

@@ -81,7 +81,7 @@ def _prepare_gpu(reading: "Reading", *, yes: bool, accept_license: bool) -> dict
 
     plan = set_up(reading, Answers(yes=yes, accept_license=accept_license))
     if plan is None:
-        raise ConfigurationError("There is no GPU to serve from. Without --gpu the server uses the CPU.")
+        raise ConfigurationError("There is no GPU to use. Without --gpu the server uses the CPU.")
     own = {slot: f"{slot.value}_model" for slot in plan.defaults}
     return {
         own[slot]: model

@@ -24,7 +24,7 @@ Write = Callable[[bytes], object]
 @click.option("--speed", type=float, default=1.0, show_default=True, help="0.25 to 4.")
 @click.option("--instructions", help="How to speak, for models that can follow it.")
 @click.option("--language", help="Language of the text, where the model speaks several.")
-@click.option("--seed", type=int, help="Number that makes the same speech again, for models that can.")
+@click.option("--seed", type=int, help="Number that reproduces the same speech, for models that can.")
 @click.option("--silence-interval-ms", type=click.IntRange(0, 5000),
               help="Pause between sentences.")  # fmt: skip
 @click.option("--text-normalization", type=click.Choice(("auto", "markdown", "none")),

@@ -141,7 +141,7 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
             if g["used_bytes"] is None
             else f"{readable(g['used_bytes'])} of {readable(g['total_bytes'])} used"
             + (", nearly full" if g["nearly_full"] else "")
-            + (", memory gets lost" if g["leak_suspected"] else "")
+            + (", memory is leaking" if g["leak_suspected"] else "")
         )
         for g in health["gpus"]
     ] or [str(health["gpu_problem"])]

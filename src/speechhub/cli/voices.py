@@ -43,7 +43,7 @@ def add_voice(name: str, recording: Path, consent: str, statement: str) -> None:
 
     if bool(consent) == bool(statement.strip()):
         raise click.UsageError(
-            "A voice belongs to somebody: say --consent with the id of a recorded consent, or --statement "
+            "A voice belongs to a person: say --consent with the id of a recorded consent, or --statement "
             "with who agreed and when."
         )
     settings, library = _library()
@@ -156,7 +156,7 @@ def preview_voice(name: str, output: Path) -> None:
 @voices.command("alias", short_help="Have a name stand for a custom voice.")
 @click.argument("alias")
 @click.argument("name", required=False)
-@click.option("--remove", is_flag=True, help="Have ALIAS stand for no custom voice any more.")
+@click.option("--remove", is_flag=True, help="Stop ALIAS from standing for a custom voice.")
 def alias_voice(alias: str, name: str | None, remove: bool) -> None:
     """Have ALIAS, such as alloy, stand for the custom voice NAME.
 

@@ -45,7 +45,7 @@ class AudioDamage:
 
     def missing(self, start_s: float, end_s: float) -> None:
         """Note a stretch that got lost."""
-        self._add_stretch("Sound is missing from {} s to {} s: silence stands there.", start_s, end_s)
+        self._add_stretch("Sound is missing from {} s to {} s: it is replaced by silence.", start_s, end_s)
 
     def gap(self, start_s: float, end_s: float) -> None:
         """Note a gap, which is damage only where it goes on from some."""
@@ -54,7 +54,7 @@ class AudioDamage:
 
     def unreadable_from(self, start_s: float) -> None:
         """Note that something stands at *start_s* that cannot be read, or that nothing after it can."""
-        self._add(f"The recording is damaged from {start_s:.2f} s: something there cannot be read.")
+        self._add(f"The recording is damaged from {start_s:.2f} s: a part of it cannot be read.")
 
     def cut_off(self, end_s: float, promised_s: float = 0.0) -> None:
         """Note that the recording ends early: before *promised_s*, which its header says, if it says that."""

@@ -139,7 +139,7 @@ def _to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def wav_header(data_bytes: int | None, sample_rate: int) -> bytes:
-    """Return the header of a PCM16 WAV; None is a length that nobody knows yet.
+    """Return the header of a PCM16 WAV; None is a length that is not known yet.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0; 0xFFFFFFFF as OpenAI streams.
     """

@@ -17,13 +17,13 @@ _SEND: Final = "Send the recording itself."
 _EXPORT: Final = "Export it as WAV, FLAC or MP3 with the program that made it."
 _NO_SOUND: Final = "It has no sound; send the recording itself."
 _REFERS: Final = (
-    "It only refers to recordings, and speechhub fetches nothing that a file names. "
+    "It only refers to recordings, and speechhub does not fetch what a file refers to. "
     "Send the recording itself."
 )
 _SAVED: Final = "Perhaps a download saved it in place of the recording; open it to see."
 _CUT: Final = (
     "Its beginning is missing, and with it what a decoder needs. Send the recording from its start: browsers "
-    "write the header into the first piece alone."
+    "write the header into the first piece only."
 )
 
 _MAGIC: Final = (

@@ -29,7 +29,7 @@ class _WithHeader:
     def __init__(self, pcm16: BinaryIO, sample_rate: int) -> None:
         data_bytes = pcm16.seek(0, io.SEEK_END)
         if data_bytes > LIMIT_BYTES:
-            raise AudioTooLongError("Samples without a header may have 4 GiB. Split the recording.")
+            raise AudioTooLongError("Samples without a header may take up to 4 GiB. Split the recording.")
         self._pcm16 = pcm16
         self._header = wav_header(data_bytes, sample_rate)
         self._size = len(self._header) + data_bytes

@@ -67,7 +67,7 @@ class Mixer:
         self._sound_for = 0
         """How many stretches FFmpeg's mix would have been sound for, since it was not."""
 
-    def mend(self, frame: AudioFrame) -> AudioFrame:
+    def mix(self, frame: AudioFrame) -> AudioFrame:
         """Return *frame*, or one of the same shape whose channels do not cancel."""
         if len(self._weights) == 1:
             return frame
@@ -76,7 +76,7 @@ class Mixer:
             mixes = self._mixes(channels) if frame.samples >= self._stretch else []
             if before is None and not any(mixes):
                 return frame
-            return _framed(self._mended(channels, before, mixes or [before]), frame)
+            return _framed(self._mixed(channels, before, mixes or [before]), frame)
 
     def _mixes(self, channels: Sequence[NDArray[np.generic]]) -> list[Gains | None]:
         """Return what each stretch is to be mixed with."""
@@ -147,20 +147,20 @@ class Mixer:
         spectra *= np.float32(1 / _full_scale(channels[0].dtype))
         return spectra
 
-    def _mended(
+    def _mixed(
         self, channels: Sequence[NDArray[np.generic]], before: Gains | None, mixes: Sequence[Gains | None]
     ) -> NDArray[np.float64]:
         """Return the channels, with each stretch mixed as *mixes* says; shape (channels, samples)."""
         whole = np.array(channels, np.float64) - _middle(channels[0].dtype)
-        mended = np.empty_like(whole)
+        mixed = np.empty_like(whole)
         for first, end, gains, last in self._runs(whole.shape[1], before, mixes):
-            mended[:, first:end] = _mix(whole[:, first:end], gains)
+            mixed[:, first:end] = _mix(whole[:, first:end], gains)
             if gains != last:
                 fade = slice(first, min(end, first + self._fade))
                 share = np.linspace(0.0, 1.0, fade.stop - first, endpoint=False)
-                mended[:, fade] *= share
-                mended[:, fade] += (1.0 - share) * _mix(whole[:, fade], last)
-        return mended
+                mixed[:, fade] *= share
+                mixed[:, fade] += (1.0 - share) * _mix(whole[:, fade], last)
+        return mixed
 
     def _runs(
         self, length: int, before: Gains | None, mixes: Sequence[Gains | None]

@@ -130,12 +130,12 @@ class Mono:
         if self._changes > CHANGES + CHANGES_PER_S * self.duration_s:
             raise AudioTooCostlyError(
                 "The audio changes its channels or its sample rate again and again. Convert it to one of "
-                "each, such as with: ffmpeg -i FILE -ar 16000 -ac 1 new.flac"
+                "each, for example with: ffmpeg -i FILE -ar 16000 -ac 1 new.flac"
             )
 
     def _resample(self, frame: AudioFrame | None) -> None:
         if frame is not None and self._mixer is not None:
-            frame = self._mixer.mend(frame)
+            frame = self._mixer.mix(frame)
         for part in self._resampler.resample(frame):
             self._append(part.to_ndarray()[0], _clean)
 

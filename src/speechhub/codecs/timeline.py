@@ -2,8 +2,8 @@
 
 Containers give each frame a time stamp, and stamps are less exact than samples: Matroska rounds them to a
 millisecond, networks deliver in bursts, clocks of recorders are set. So the samples follow each other, and a
-stamp counts only where it says, and the frames after it confirm, that sound is missing: silence stands there
-then. No stamp takes sound away.
+stamp counts only where it says, and the frames after it confirm, that sound is missing: silence replaces it.
+No stamp takes sound away.
 """
 
 from collections import deque

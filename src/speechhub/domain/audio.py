@@ -29,7 +29,7 @@ class Audio:
 class Pcm16Audio(Audio):
     """Audio of a 16-bit recording, kept as such: half as long on its way through the hub and to a worker.
 
-    To whoever reads it, it is like any other; an engine gets it as float32.
+    Its reader sees it like any other; an engine gets it as float32.
     """
 
     __slots__ = ("pcm16",)

@@ -1,7 +1,7 @@
 """Every error that speechhub raises on purpose.
 
 SpeechhubError
-├── ConfigurationError            a setting, or a plugin, is wrong: the operator mends it
+├── ConfigurationError            a setting, or a plugin, is wrong: the operator fixes it
 ├── RequestError                  the caller's fault; asking again unchanged will fail again
 │   ├── InvalidValueError
 │   │   ├── UnsupportedValueError
@@ -35,7 +35,7 @@ SpeechhubError
 ├── AuthenticationError           no API key where one is needed
 │   ├── InvalidApiKeyError
 │   └── OperatorKeyRequiredError      a client asked for what is an operator's
-├── UnavailableError              nobody's fault, try later; carries retry_after_s
+├── UnavailableError              temporary, try again later; carries retry_after_s
 │   ├── QueueFullError
 │   ├── RateLimitedError              this caller asked too often, or for too much at a time
 │   ├── SwitchTimeoutError
@@ -58,7 +58,7 @@ SpeechhubError
 │   ├── EngineOutOfMemoryError
 │   ├── EngineCrashedError            the worker process ended
 │   └── EngineProtocolError           the worker said something that it may not say
-└── RequestCancelledError         the client left; nobody is waiting for an answer
+└── RequestCancelledError         the client left and needs no answer
     └── AnswerUnreadError             it is there, and takes nothing
 
 `refusals` has the caller's faults, `unavailable` what a later request may not meet, and `failures` the rest;

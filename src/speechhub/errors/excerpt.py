@@ -1,4 +1,4 @@
-"""What others wrote, cut to what a message or a line of the log needs of it.
+"""Excerpts of what clients wrote, as long as a message or a line of the log needs.
 
 A client chooses names, paths and values, and their length: ten megabytes of a model's name must neither fill
 the log nor come back in the refusal.

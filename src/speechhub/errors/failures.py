@@ -1,4 +1,4 @@
-"""What broke here: settings, files, engines; and the client that left."""
+"""Failures on the server: settings, files, engines; and clients that left."""
 
 from speechhub.errors.base import SpeechhubError
 
@@ -19,7 +19,7 @@ class ModelFilesError(SpeechhubError):
         """That they are not there, without the folders and hubs in which they were looked for."""
         return (
             "The files of the model are not available on this server; its operator finds in the log which "
-            "are missing, and what helps."
+            "files are missing, and what to do."
         )
 
 
@@ -30,8 +30,8 @@ class VoiceDamagedError(SpeechhubError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"The files of {what} are damaged on the server. Its operator finds in the log, and by "
-            "'speechhub doctor', what is wrong; all others can be used."
+            f"The files of {what} are damaged on the server. Its operator finds out more in the log and with "
+            "'speechhub doctor'. All other voices can be used."
         )
 
 
@@ -107,4 +107,4 @@ class AnswerUnreadError(RequestCancelledError):
     """The client has stopped to read its answer."""
 
     def __init__(self, idle_timeout_s: float) -> None:
-        super().__init__(f"The client took nothing of its answer for {idle_timeout_s:g} s.")
+        super().__init__(f"The client read nothing of its answer for {idle_timeout_s:g} s.")

@@ -1,4 +1,4 @@
-"""The caller's fault: a request, or its key, that will fail again unchanged."""
+"""Faults of the caller: a request, or its key, that will fail again unchanged."""
 
 from collections.abc import Collection
 
@@ -112,7 +112,7 @@ class NoDefaultModelError(ModelNotFoundError):
 
 
 class ModelNotDeletableError(RequestError):
-    """Clients may not delete models; whoever runs the server removes their files."""
+    """Clients may not delete models; the operator of the server removes their files."""
 
     code = "model_not_deletable"
 
@@ -208,7 +208,7 @@ class VoiceExistsError(RequestError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There is a custom voice {quoted(name)} already, made of something else. Delete it first, or "
+            f"A custom voice {quoted(name)} exists already, made from another recording. Delete it first, or "
             "choose another name.",
             param="name",
         )
@@ -245,7 +245,7 @@ class ConsentInUseError(RequestError):
 
     def __init__(self, consent: str, voices: Collection[str]) -> None:
         super().__init__(
-            f"These voices rest on consent {quoted(consent)}: {', '.join(voices)}. Delete them first.",
+            f"These voices depend on consent {quoted(consent)}: {', '.join(voices)}. Delete them first.",
             param="consent_id",
         )
 
@@ -279,9 +279,9 @@ class UploadStalledError(RequestError):
 
     def __init__(self, idle_timeout_s: float, min_bytes_per_s: int) -> None:
         super().__init__(
-            "The request body stopped arriving, or arrives too slowly: it must bring "
+            "The request body stopped arriving, or arrives too slowly: it must deliver "
             f"{min_bytes_per_s} bytes a second, and may pause for {idle_timeout_s:g} seconds. Send it again, "
-            "over a better line."
+            "over a better connection."
         )
 
 
@@ -363,5 +363,5 @@ class OperatorKeyRequiredError(AuthenticationError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This is for the server's operators: it needs one of their keys (SPEECHHUB_ADMIN_KEYS)."
+            "Only the server's operators may do this: it needs one of their keys (SPEECHHUB_ADMIN_KEYS)."
         )

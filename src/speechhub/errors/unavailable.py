@@ -1,4 +1,4 @@
-"""Nobody's fault: a request that is fine, but cannot be served now."""
+"""Valid requests that cannot be served now; a later attempt may succeed."""
 
 import errno
 from typing import Final
@@ -93,7 +93,7 @@ class DiskFullError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The server's disk is full; its operator finds in the log which. Try again later.",
+            "The server's disk is full; its operator finds in the log which disk. Try again later.",
             retry_after_s=60.0,
         )
 
@@ -109,7 +109,9 @@ class StorageError(UnavailableError):
     @property
     def public(self) -> str:
         """`message` without what is the operator's."""
-        return "The server cannot keep or change custom voices now; its operator finds in the log why."
+        return (
+            "The server cannot store or change custom voices now; its operator finds the reason in the log."
+        )
 
 
 class ServerFullError(UnavailableError):
@@ -117,7 +119,7 @@ class ServerFullError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The server holds as much of other requests' uploads and answers as it has room for. "
+            "The uploads and answers of other requests take all the room that the server has. "
             "Try again later.",
             retry_after_s=5.0,
         )
@@ -137,7 +139,7 @@ class ServerBusyError(UnavailableError):
     """More requests wait to begin than begin within a second, and this caller has some among them."""
 
     def __init__(self) -> None:
-        super().__init__("Too many requests wait to begin, yours among them. Try again later.")
+        super().__init__("Too many requests are waiting to start, including yours. Try again later.")
 
 
 class ShuttingDownError(UnavailableError):

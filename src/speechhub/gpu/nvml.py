@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 _DRIVER: Final = "driver"
 RETRY_S: Final = 5.0
-"""After the driver could not be had, how long it is left alone: looking for a library that is not there costs
-a search of the disk."""
+"""After the driver could not be loaded, how long it is left alone: a library that is not there is sought
+all over the disk."""
 
 START_S: Final = 15.0
 """How long the library may take to start and show its cards: seconds for each without persistence mode."""
@@ -41,7 +41,7 @@ _HANGS: Final = (
     "'dmesg | grep Xid' says why."
 )
 _ADVICE: Final = {
-    4: "This system, or this container, was not given the GPU's device, such as /dev/nvidia0.",
+    4: "This system, or this container, has no access to the GPU's device, such as /dev/nvidia0.",
     9: "The driver's kernel module is not loaded: try 'modprobe nvidia', or install the driver again.",
     18: "The driver was upgraded and the old one still runs: restart the machine.",
     999: "In a container, the system has probably taken the device back, as 'systemctl daemon-reload' does: "
@@ -179,7 +179,7 @@ class NvmlMonitor:
         try:
             nvml.nvmlShutdown()
         except nvml.NVMLError as error:
-            log.debug("gpu driver could not be let go", error=str(error))
+            log.debug("gpu driver could not be closed", error=str(error))
 
     def _enumerate(self, nvml: Any) -> None:
         """Take hold of all devices, and once number those that CUDA shows."""

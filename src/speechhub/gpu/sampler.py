@@ -128,7 +128,7 @@ class GpuSampler:
         verdict = between_residents(residuals)
         if verdict.suspected and not it.leak.suspected:
             log.warning(
-                "gpu memory gets lost",
+                "gpu memory is leaking",
                 gpu=index,
                 residual_mb=round(left / 2**20),
                 slope_mb=round(verdict.slope_bytes / 2**20, 1),

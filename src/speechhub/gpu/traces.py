@@ -23,7 +23,7 @@ def trace(root: Path = Path("/")) -> Trace | None:
     if (root / "dev/dxg").exists():
         return Trace(
             text="WSL2 has a GPU (/dev/dxg), and the driver's library does not answer: update the NVIDIA "
-            "driver of Windows, and see that /usr/lib/wsl/lib is there; install no driver inside WSL2.",
+            "driver of Windows, and check that /usr/lib/wsl/lib exists; install no driver inside WSL2.",
             broken=True,
         )
     if (root / "dev/nvidiactl").exists():
@@ -34,9 +34,9 @@ def trace(root: Path = Path("/")) -> Trace | None:
         )
     if _has_entries(root / "proc/driver/nvidia/gpus"):
         return Trace(
-            text="The host has an NVIDIA GPU, and this system was not given it (there is no /dev/nvidiactl). "
-            "To use it from a container, start that with --gpus all (Docker) or --device nvidia.com/gpu=all "
-            "(Podman).",
+            text="The host has an NVIDIA GPU, and this system has no access to it (there is no "
+            "/dev/nvidiactl). To use it from a container, start that with --gpus all (Docker) or --device "
+            "nvidia.com/gpu=all (Podman).",
             broken=False,
         )
     return None

@@ -185,7 +185,7 @@ class _Reader:
         if "\0" in text:
             raise InvalidValueError(
                 f"Field {quoted(self._name)} has the character U+0000 at position {text.index(chr(0))}, "
-                "which is no part of a text.",
+                "which does not belong into a text.",
                 param=self._name,
             )
         if text not in ("", "null"):

@@ -80,7 +80,7 @@ def _locks(path: Path, effect: str) -> Iterator[Damage]:
     except OSError:
         return
     if not stat.S_ISREG(mode):
-        problem = "is no regular file"
+        problem = "is not a regular file"
     elif not os.access(path, os.R_OK | os.W_OK):
         problem = "cannot be opened: Permission denied"
     else:

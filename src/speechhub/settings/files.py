@@ -132,7 +132,7 @@ def left_alone(folder: Path) -> tuple[IgnoredFile, ...]:
         found.append(
             IgnoredFile(
                 path=path,
-                reason="lies in the current folder, where only 'speechhub serve' reads settings unasked",
+                reason="is in the current folder, where only 'speechhub serve' reads settings by itself",
                 advice="To use it, add: --config .",
             )
         )

@@ -148,8 +148,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     several recordings. Less needs less memory and lets others in sooner, more transcribes more in a
     minute."""
     recycle_after_calls: Limit = 0
-    """Calls of an engine after which its process is replaced, as soon as nobody waits for it; 0 means never.
-    For an engine that loses memory in a way that it does not tell."""
+    """Calls of an engine after which its process is replaced, as soon as no request waits for it. 0 means
+    never. For an engine that leaks memory without reporting it."""
     threads: Annotated[int, Meta(ge=0)] = 0
     """CPU threads for each engine; 0 means one for each core."""
     queue_limit: Count = 32
@@ -172,7 +172,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     work."""
     switch_speculation: Share = 0.7
     """Probability, learnt from past requests, from which the next engine is made ready before anybody asks; 1
-    or more means never. Less hides more switches, and makes more in vain."""
+    or more means never. Lower values hide more switches but cause more unnecessary ones."""
     switch_timeout_s: Seconds = 30.0
     """Longest switch from one engine to another on a device."""
     first_load_timeout_s: Seconds = 120.0

@@ -37,7 +37,7 @@ class EngineCaches:
                 "an engine's folder is not used, since another user can write there",
                 engine=engine,
                 folder=str(folder),
-                advice="delete the folder; it is made anew",
+                advice="delete the folder; it will be created again",
             )
             return None
         return folder

@@ -40,7 +40,7 @@ class _Plan:
 
 
 class Fetcher:
-    """Fills the models folder; whoever calls it holds the model's lock."""
+    """Fills the models folder; its caller holds the model's lock."""
 
     def __init__(self, layout: Layout, hub: ModelHub, *, offline: bool) -> None:
         self._layout = layout
@@ -57,7 +57,7 @@ class Fetcher:
         """Put all file sets in *missing* into the model's folder, or say why not before anything is fetched.
 
         Raises:
-            ModelFilesError: They cannot be had, or there is no room for them.
+            ModelFilesError: They are not available, or there is no room for them.
         """
         plans = [self._plan(model, wanted, search_path, meter) for wanted in missing]
         self._check_space(model, sum(plan.missing_bytes for plan in plans))
@@ -228,8 +228,9 @@ class Fetcher:
             meter.add(file.path, -size_bytes)
             if last:
                 raise ModelFilesError(
-                    f"{file.name} from {listing.address} is not what it should be: its SHA-256 is {digest} "
-                    f"({size_bytes} bytes), expected {file.sha256 or 'any'} ({file.size_bytes} bytes)"
+                    f"{file.name} from {listing.address} is not the expected file: its SHA-256 is "
+                    f"{digest} ({size_bytes} bytes), expected {file.sha256 or 'any'} "
+                    f"({file.size_bytes} bytes)"
                 )
         raise AssertionError
 
@@ -258,7 +259,7 @@ class Fetcher:
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     former.rename(kept)
         if os.path.lexists(folder):  # an old or damaged copy
-            log.info("a model's former files are replaced", model=wanted.key, folder=str(folder))
+            log.info("a model's former files are being replaced", model=wanted.key, folder=str(folder))
             folder.rename(trash)
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging.rename(folder)

@@ -88,7 +88,7 @@ class ModelHub:
                 files = _choose(hub, wanted, repository)
             except ModelFilesError as error:
                 if len(self._sites) > 1:
-                    log.info("a model hub does not do", hub=site.address, reason=error.message)
+                    log.info("a model hub failed", hub=site.address, reason=error.message)
                 faults.append(error)
             else:
                 return Listing(
@@ -154,8 +154,8 @@ def _match(hub: HubSource, file: ModelFile, remote: Mapping[str, Found]) -> Remo
         raise ModelFilesError(f"the repository {hub.repo} has no file {name}")
     if file.sha256 and found.sha256 and file.sha256 != found.sha256:  # known before gigabytes have come
         raise ModelFilesError(
-            f"{name} in the repository {hub.repo} is not what it should be: its SHA-256 is {found.sha256}, "
-            f"expected {file.sha256}"
+            f"{name} in the repository {hub.repo} is not the expected file: its SHA-256 is "
+            f"{found.sha256}, expected {file.sha256}"
         )
     return RemoteFile(
         path=file.path,
@@ -185,9 +185,9 @@ def _transfer(
         if response.status_code == 416:  # noqa: PLR2004  # longer than the file is: begin again
             target.unlink()
             on_bytes(-have)
-            raise StalledError("it has less than we already have", retry_after_s=0)
+            raise StalledError("it sent less than is already here", retry_after_s=0)
         if response.url.scheme == "http" and urlsplit(file.url).scheme == "https":
-            raise StalledError("it leads on from https to an address without", passes=False)
+            raise StalledError("it redirects from https to an address without https", passes=False)
         hf_raise_for_status(response)
         if have and response.status_code != 206:  # noqa: PLR2004  # the range was ignored
             on_bytes(-have)

@@ -1,4 +1,4 @@
-"""The file that a published model carries: what was checked, so that nobody need check it again."""
+"""The file that a published model carries: what was checked, so that it need not be checked again."""
 
 import contextlib
 import os
@@ -108,7 +108,7 @@ def _other_version(wanted: FileSet, manifest: Manifest) -> str | None:
         if file is None:
             return f"it has no {declared.path}"
         if declared.sha256 and declared.sha256 != file.sha256:
-            return f"its {declared.path} is another version than the engine wants"
+            return f"its {declared.path} is not the version that the engine needs"
     exact = bool(wanted.files) and all(file.sha256 for file in wanted.files)
     # Of what a pin that cannot be read demanded nothing is known, and it may be what is here.
     exact = exact or bool(wanted.pin_fault)

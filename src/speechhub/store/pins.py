@@ -69,8 +69,8 @@ class Pins:
         if isinstance(pin, Damage):
             return replace(
                 one,
-                pin_fault=f"its pin {path} cannot be read (it {pin.problem}), so that nothing tells what may "
-                "be downloaded; restore that file, or take the pin back with "
+                pin_fault=f"its pin {path} cannot be read (it {pin.problem}), so it is unknown what may "
+                "be downloaded; restore that file, or remove the pin with "
                 "'speechhub models pull --no-pin'",
             )
         if (pin.repo, pin.revision) != (one.hub.repo, one.hub.revision):
@@ -123,8 +123,8 @@ class Pins:
         # Not moved aside by `doctor --fix`: without it, a branch would bring whatever it has now.
         return explained(
             found,
-            effect="What is in place goes on being used, and nothing more is downloaded for the model.",
-            remedy="Restore it from a backup, or take the pin back: speechhub models pull --no-pin",
+            effect="The files in place stay in use, and nothing more is downloaded for the model.",
+            remedy="Restore it from a backup, or remove the pin: speechhub models pull --no-pin",
         )
 
     def _path(self, one: FileSet) -> Path:

@@ -47,7 +47,7 @@ class ReferenceCache:
                 if path != self._root.parent and path.is_symlink():
                     raise NotADirectoryError(errno.ENOTDIR, "it is a symbolic link", str(path))
         except OSError as error:
-            log.warning("nothing that is learnt of voices can be kept", folder=str(folder), error=str(error))
+            log.warning("the features of voices cannot be cached", folder=str(folder), error=str(error))
             return None
         return folder
 
@@ -67,14 +67,14 @@ class ReferenceCache:
         Links are not followed: what they lead to is not ours to delete. Where the library cannot be read,
         nothing is deleted, since all of it may belong to voices.
         """
-        # The files first: of a voice that is added meanwhile, nothing may be taken for nobody's.
+        # The files first: nothing of a voice that is added meanwhile may look as if no voice owned it.
         found = [path for folder in _folders(self._root) for path in _files(folder)]
         if not found:
             return
         try:
             known = set(self._digests())
         except OSError as error:
-            log.warning("cannot tidy what was learnt of voices", error=str(error))
+            log.warning("cannot tidy the cached features of voices", error=str(error))
             return
         kept: list[tuple[int, int, Path]] = []
         for path in found:
@@ -119,4 +119,4 @@ def _try(change: Callable[[], None]) -> None:
         change()
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
-            log.warning("cannot tidy what was learnt of voices", error=str(error))
+            log.warning("cannot tidy the cached features of voices", error=str(error))

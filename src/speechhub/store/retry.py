@@ -20,7 +20,7 @@ MAX_BACKOFF_S: Final = 30.0
 
 
 def silent(reason: str) -> None:
-    """Tell nobody; an `OnWait`."""
+    """Report to no caller; an `OnWait`."""
 
 
 class StalledError(Exception):

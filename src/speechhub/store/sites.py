@@ -97,7 +97,7 @@ class HuggingFace:
         except (GatedRepoError, RepositoryNotFoundError) as error:  # both are also said to strangers
             if self._withholds():
                 raise StalledError(
-                    "it may want a token, and HF_TOKEN is not sent there: it goes by https alone, to "
+                    "it may require a token, and HF_TOKEN is not sent there: it is sent by https only, to "
                     "huggingface.co or to the hub that SPEECHHUB_HF_ENDPOINT names in the environment or in "
                     "a file that --config names",
                     passes=False,
@@ -157,7 +157,7 @@ class ModelScope:
             timeout=TIMEOUT_S,
         )
         if response.url.scheme == "http" and self.address.startswith("https:"):
-            raise StalledError("it leads on from https to an address without", passes=False)
+            raise StalledError("it redirects from https to an address without https", passes=False)
         hf_raise_for_status(response)
         try:
             listed: list[dict[str, Any]] = response.json()["Data"]["Files"] or []
@@ -220,7 +220,7 @@ def _checked_commit(commit: object, hub: HubSource) -> str:
 def _checked_name(name: object) -> str:
     """Return the name of a file in a listing; where it leads to is checked when the file is wanted."""
     if not isinstance(name, str) or any("\ud800" <= char <= "\udfff" for char in name):
-        raise StalledError("it names a file by something that is no text", passes=False)
+        raise StalledError("it sent a file name that is not text", passes=False)
     return name
 
 
@@ -228,5 +228,5 @@ def _found(url: str, size_bytes: object, sha256: object) -> Found:
     """Return a file of a listing whose values are what they should be."""
     sized = size_bytes is None or (isinstance(size_bytes, int) and size_bytes >= 0)
     if not sized or not (sha256 is None or (isinstance(sha256, str) and DIGEST.fullmatch(sha256))):
-        raise StalledError("it tells a size or a digest of a file that can be none", passes=False)
+        raise StalledError("it sent an impossible size or digest for a file", passes=False)
     return Found(url=url, size_bytes=size_bytes, sha256=sha256)  # type: ignore[arg-type]  # as checked

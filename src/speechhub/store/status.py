@@ -15,7 +15,7 @@ class ModelState(StrEnum):
     HUB = "hub"
     """To be downloaded."""
     MISSING = "missing"
-    """Not here, and nowhere to be had as things are set."""
+    """Not here, and not available from any configured source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ class ModelStore:
             extras: Names of optional parts that are wanted, too.
 
         Raises:
-            ModelFilesError: The files cannot be had; says what is missing and what to do.
+            ModelFilesError: The files are not available; says what is missing and what to do.
             OSError: One of `EXHAUSTED`.
         """
         check_part_names(model, extras)
@@ -190,7 +190,7 @@ class ModelStore:
                 continue
             missing.append(one)
             if problem:
-                problems.append(f"The copy of {one.title} in the store does not do: {problem}.")
+                problems.append(f"The copy of {one.title} in the store cannot be used: {problem}.")
         if not missing:
             return ModelStatus(
                 state=ModelState.READY,
@@ -309,7 +309,7 @@ class ModelStore:
             return self._pins.forget(file_sets(model))
         except OSError as error:
             raise ModelFilesError(
-                f"The pin of model {model.id!r} cannot be taken back: {error.strerror or error}."
+                f"The pin of model {model.id!r} cannot be removed: {error.strerror or error}."
             ) from error
 
     def remove(self, model: ModelSpec) -> int:
@@ -377,7 +377,7 @@ def _pinned(one: FileSet) -> str:
         return f"{one.title} is pinned to {repo}@{revision}, {len(one.files)} files by their SHA-256"
     return (
         f"{one.title} is pinned to {len(one.files)} files of {repo} by their SHA-256; "
-        "which commit they are of is not known"
+        "their commit is not known"
     )
 
 

@@ -49,7 +49,7 @@ def find_in_wheels(wanted: FileSet, search_path: Sequence[Path] = ()) -> WheelOf
         search_path: Further site-packages folders to look in, such as those of an engine's own environment.
 
     Returns:
-        Where the files are, or why they cannot be had from wheels.
+        Where the files are, or why no wheel provides them.
     """
     if not requirements(wanted):
         return "no wheel carries them"

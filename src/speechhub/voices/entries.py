@@ -19,7 +19,7 @@ MAX_RECORDING_BYTES: Final = 512 * 1024**2
 """Largest recording that is read: an hour and a half."""
 RECORDING_SLACK_BYTES: Final = 4096
 """For the head of the file, and what rounding its duration leaves out."""
-_LEFT_OUT: Final = "It is left out, and all others can be used."
+_LEFT_OUT: Final = "It is skipped, and all others can be used."
 _ID: Final[dict[type, re.Pattern[str]]] = {CustomVoice: VOICE_ID, Consent: CONSENT_ID}
 _JSON: Final[dict[type, str]] = {CustomVoice: VOICE_JSON, Consent: CONSENT_JSON}
 WHAT: Final[dict[type, str]] = {CustomVoice: "custom voice", Consent: "consent"}
@@ -48,7 +48,7 @@ def read_entry(one: Path, kind: type[RecordT]) -> RecordT | Damage | None:
     if found is None and os.path.lexists(one):
         found = Damage(path=one / _JSON[kind], problem="is missing")
     elif not (found is None or isinstance(found, Damage)) and found.id != one.name:
-        found = Damage(path=one / _JSON[kind], problem=f"describes {found.id}, which is another one")
+        found = Damage(path=one / _JSON[kind], problem=f"describes {found.id}, which is another entry")
     if isinstance(found, Damage):
         return explained(found, effect=_LEFT_OUT, aside=one)
     return found
@@ -70,12 +70,12 @@ def read_entry_recording(
         try:
             found = load_recording(data)
         except (EOFError, ValueError, wave.Error) as error:
-            found = Damage(path=path, problem=f"is cut, or is no recording of the library ({error})")
+            found = Damage(path=path, problem=f"is truncated, or is not a recording of the library ({error})")
     if isinstance(found, Recording):
         if record is None or found.digest == record.sha256:
             return found, None
         found = Damage(path=path, problem="is not the recording that was added: its SHA-256 differs")
-    effect = "It cannot be spoken in; all others can be used."
+    effect = "This voice cannot be used; all others can."
     return None, explained(found, effect=effect, aside=path.parent)
 
 

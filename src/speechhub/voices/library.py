@@ -417,7 +417,7 @@ class VoiceLibrary:
 def _explained_parent(damage: Damage | None) -> Damage | None:
     if damage is None:
         return None
-    effect = "None of the custom voices, or consents, in there can be used or added."
+    effect = "No custom voice or consent in this folder can be used or added."
     return explained(damage, effect=effect, aside=damage.path)
 
 
@@ -425,6 +425,6 @@ def _unwritable(root: Path, error: OSError) -> Damage:
     return Damage(
         path=Path(error.filename or root),
         problem=f"cannot be written: {error.strerror or error}",
-        effect="Custom voices can be used as far as they can be read, but not added, changed or deleted.",
-        remedy="Let the user that runs speechhub write there, and see that the disk is not full.",
+        effect="Custom voices that can be read still work; none can be added, changed or deleted.",
+        remedy="Give the user that runs speechhub write access, and check that the disk is not full.",
     )

@@ -94,7 +94,7 @@ def load_recording(data: bytes) -> Recording:
     """
     with wave.open(io.BytesIO(data), "rb") as file:
         if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, RATE):
-            raise ValueError("it has another form")
+            raise ValueError("it has another format")
         length = file.getnframes()
         pcm16 = file.readframes(length)
     if len(pcm16) != 2 * length:
@@ -153,7 +153,7 @@ def _check(audio: Audio, param: str) -> None:
     clipped = float(np.mean(np.abs(audio.samples) >= FULL_SCALE))
     if clipped > MAX_CLIPPED:
         raise AudioError(
-            f"{clipped:.0%} of the recording is at full scale: it is overdriven, or no speech.", param=param
+            f"{clipped:.0%} of the recording is at full scale: it is clipped, or is not speech.", param=param
         )
 
 

@@ -75,7 +75,7 @@ def _check_form(field: str, value: str, form: re.Pattern[str]) -> None:
         ValueError: It is not.
     """
     if not form.fullmatch(value):
-        raise ValueError(f"{field} is none that speechhub gives")
+        raise ValueError(f"{field} is not one that speechhub creates")
 
 
 def checked_name(name: str | None, *, param: str = "name") -> str:
@@ -89,8 +89,7 @@ def checked_name(name: str | None, *, param: str = "name") -> str:
     checked = checked_label(name, param=param)
     if found := next((char for char in checked if char in _SEPARATORS), None):
         raise InvalidValueError(
-            f"{param} may not have {found!r}: it is a part of paths, where it would separate two. Put '-' or "
-            "'_' in its place.",
+            f"{param} may not have {found!r}: it separates the parts of a path. Use '-' or '_' instead.",
             param=param,
         )
     if checked in (".", ".."):
@@ -117,8 +116,8 @@ def checked_label(name: str | None, *, param: str = "name") -> str:
         )
     if hidden := next((char for char in name if not char.isprintable() or char == _REPLACED), None):
         raise InvalidValueError(
-            f"{param} must have printable characters alone, and has U+{ord(hidden):04X} at position "
-            f"{name.index(hidden)}, which shows nothing.",
+            f"{param} must have printable characters only, and has U+{ord(hidden):04X} at position "
+            f"{name.index(hidden)}, which is invisible.",
             param=param,
         )
     if name.lower().startswith((VOICE_PREFIX, CONSENT_PREFIX, "data:")):

@@ -46,7 +46,7 @@ def die_with_parent(parent: int, lifeline: int) -> None:
         # with its claim on the pipe, and what it started lives on.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        # The hub ended before we asked: nobody would tell us any more.
+        # The hub ended before we asked: nothing would tell us any more.
         sys.exit(f"worker: process {parent} is not my parent")
 
 

@@ -41,7 +41,7 @@ class PendingCall:
         self.number = number
         self.began = time.perf_counter()
         self.abandoned = False
-        """Nobody waits any more; what still comes is dropped."""
+        """The caller does not wait any more; what still comes is dropped."""
         self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the engine has answered, or can no more."""
         self.room = asyncio.Event()
@@ -231,7 +231,7 @@ class Conversation:
         if self._error is not None:
             raise self._error
         if self.lost:
-            raise EngineCrashedError("The worker ends itself: its device serves it no more.")
+            raise EngineCrashedError("The worker exits: it lost its device.")
 
     def _next_number(self) -> int:
         self._last_number += 1
@@ -253,7 +253,7 @@ class Conversation:
 
     def _answered(self, frame: Frame) -> None:
         if not 0 < frame.call <= self._last_number:
-            raise EngineProtocolError(f"The worker sent {frame.kind.name} for a call that never was.")
+            raise EngineProtocolError(f"The worker sent {frame.kind.name} for an unknown call.")
         call = self._current
         if call is None or frame.call != call.number:
             return  # late: an engine's own thread can report progress after the end

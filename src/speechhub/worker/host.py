@@ -66,7 +66,7 @@ class Worker:
             python: Interpreter of the engine's own environment; None for the hub's.
             handshake_timeout_s: How long the process may take to say hello.
             heartbeat_timeout_s: How long it may give no sign of life in a call before it is killed; 0 is for
-                ever. While it loads, nobody asks: imports hold the interpreter's lock as long as they like.
+                ever. No ping is sent while it loads: imports hold the interpreter's lock for long.
             debug: Have the worker send tracebacks along with errors; their messages can hold user text.
 
         Raises:

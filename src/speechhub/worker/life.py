@@ -123,7 +123,7 @@ class Life:
                 self._process.signal_group(number)
                 await asyncio.wait([self._exit], timeout=limit_s)
         if not self._exit.done():
-            raise EngineError(f"Process {self.pid} of engine {self._name!r} was killed but does not end.")
+            raise EngineError(f"Process {self.pid} of engine {self._name!r} was killed but does not exit.")
         return self._exit.result()
 
     def _kill(self) -> None:
@@ -135,7 +135,7 @@ class Life:
         returncode = -signal.SIGKILL.value
         try:
             returncode = await self._process.wait()
-        finally:  # also when the event loop closes under a worker that nobody stopped
+        finally:  # also when the event loop closes under a worker that was not stopped
             self._process.close()
             if self._heartbeat is not None:
                 self._heartbeat.cancel()
@@ -155,8 +155,8 @@ class Life:
 
     async def _watch(self, timeout_s: float) -> None:
         await until_silent(self.conversation, timeout_s=timeout_s)
-        self._why = f"it gave no sign of life for {timeout_s:g} s"
-        self.printed.log.warning("worker gives no sign of life", pid=self.pid, for_s=timeout_s)
+        self._why = f"it did not answer for {timeout_s:g} s"
+        self.printed.log.warning("worker does not answer", pid=self.pid, for_s=timeout_s)
         self._kill()
 
     def _broke_protocol(self, wrong: EngineProtocolError) -> None:
@@ -165,7 +165,7 @@ class Life:
         self._kill()
 
     def _lost_device(self, why: str, traceback: str) -> None:
-        self._why, self._device_lost = f"its device serves it no more: {why}", True
+        self._why, self._device_lost = f"it lost its device: {why}", True
         self.printed.log.warning("worker lost its device", pid=self.pid, cause=why)
         if traceback:
             self.printed.log.debug("worker lost its device: traceback", exception=traceback.rstrip())
@@ -182,7 +182,7 @@ async def until_silent(conversation: Conversation, *, timeout_s: float) -> None:
 
     The worker answers from a thread beside the engine's, which runs unless native code holds the
     interpreter's lock. Questions are counted, not seconds: whatever holds up the hub itself, a stopped
-    process or a sleeping machine, holds up the count as well and kills nobody.
+    process or a sleeping machine, holds up the count as well and kills no worker.
     """
     unanswered = 0
     pong: asyncio.Future[None] | None = None

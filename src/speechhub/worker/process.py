@@ -32,7 +32,7 @@ class WorkerExit:
     requested: bool = False
     """Whether `Worker.stop` or `Worker.kill` was called before."""
     why: str = ""
-    """Why the hub killed it, such as ``it gave no sign of life for 30 s``, or why it ended itself.
+    """Why the hub killed it, such as ``it did not answer for 30 s``, or why it ended itself.
 
     Empty if neither is known."""
 
@@ -58,7 +58,7 @@ class WorkerProcess:
         self._lifeline = lifeline
         self._output = output
         self.sock = sock
-        """The hub's end of the control socket, non-blocking; whoever uses it closes it."""
+        """The hub's end of the control socket, non-blocking; its user closes it."""
 
     @classmethod
     async def spawn(

@@ -53,7 +53,7 @@ class Kind(StrEnum):
     PROGRESS = "progress"
     """← fraction of a RUN that is done."""
     CANCEL = "cancel"
-    """→ Nobody waits for the call any more; it is still answered, with RESULT or ERROR."""
+    """→ No request waits for the call any more; it is still answered, with RESULT or ERROR."""
     PING = "ping"
     """→ Are you there?"""
     PONG = "pong"

@@ -183,7 +183,7 @@ def test_damage_below_home_is_a_failure_until_it_is_fixed(run, tmp_path):
 
     assert (ill.exit_code, mending.exit_code, well.exit_code) == (1, 0, 0), (ill.stdout, mending.stdout)
     [line] = [line for line in ill.stdout.splitlines() if line.startswith("FAIL")]
-    assert f"{damaged} is cut, or is not JSON" in line
+    assert f"{damaged} is truncated, or is not JSON" in line
     assert "speechhub doctor --fix" in line
     [moved] = damaged.parent.iterdir()
     assert moved.name.startswith("aliases.json.damaged-")

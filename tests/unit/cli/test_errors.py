@@ -122,7 +122,7 @@ def test_an_answer_that_is_not_yes(run):
         shown = run("models", "remove", "echo-stt", input=answer)
 
         assert shown.exit_code == 1
-        assert "error: The question was not answered with y, so the command stopped there.\n" in shown.output
+        assert "error: The answer was not y, so the command stopped there.\n" in shown.output
         assert "Aborted" not in shown.output
 
 

@@ -199,7 +199,7 @@ def test_verify_finds_damage_once(run, on_the_hub, folder):
     (folder / "weights.bin").write_bytes(WEIGHTS[::-1])
     damaged = run("models", "verify", "echo-stt")
 
-    assert (sound.exit_code, sound.stdout) == (0, "echo-stt: all files are as they should be\n")
+    assert (sound.exit_code, sound.stdout) == (0, "echo-stt: all files match\n")
     assert damaged.exit_code == 1
     assert "echo-stt: weights.bin is damaged" in damaged.stdout
     [line] = [line for line in run("models", "list").stdout.splitlines() if line.startswith("echo-stt ")]

@@ -65,7 +65,7 @@ def test_what_was_pulled_is_looked_after(run, hub, models):
     run("models", "pull", "qwen3-asr-0.6b")
     folder = models / "qwen3-asr-0.6b"
 
-    sound = "qwen3-asr-0.6b: all files are as they should be\n"
+    sound = "qwen3-asr-0.6b: all files match\n"
     assert run("models", "verify", "qwen3-asr-0.6b").stdout == sound
     assert run("models", "verify").stdout == sound
     assert run("models", "path", "qwen3-asr-0.6b").stdout == f"{folder}\n"

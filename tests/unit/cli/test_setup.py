@@ -335,7 +335,7 @@ def test_serving_without_a_gpu(run, here, installed, serving):
     shown = run("serve", "--gpu", "--yes")
 
     assert shown.exit_code == 1
-    assert "There is no GPU to serve from. Without --gpu the server uses the CPU." in shown.stderr
+    assert "There is no GPU to use. Without --gpu the server uses the CPU." in shown.stderr
     assert (installed, serving) == ([], [])
 
 

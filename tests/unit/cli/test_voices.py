@@ -55,7 +55,7 @@ def test_a_voice_belongs_to_somebody(run, clip, words):
     refused = run("voices", "add", "anna", clip, *words)
 
     assert refused.exit_code == 2
-    assert "belongs to somebody" in refused.stderr
+    assert "belongs to a person" in refused.stderr
 
 
 def test_a_bad_recording_is_refused_in_one_line(run, tmp_path):

@@ -207,7 +207,7 @@ def test_a_gap_in_ogg_is_damage():
 
     assert length_s == pytest.approx(5, abs=0.03)
     assert len(stretches) == 2
-    assert warnings == ("Sound is missing from 1.01 s to 3.01 s: silence stands there.",)
+    assert warnings == ("Sound is missing from 1.01 s to 3.01 s: it is replaced by silence.",)
 
 
 def test_a_gap_in_a_browsers_recording():
@@ -603,7 +603,7 @@ def test_a_link_that_cannot_be_read_is_told():
     length_s, _, warnings = heard(good + bytes(bad) + good)
 
     assert length_s == pytest.approx(6, abs=0.05)
-    assert warnings == ("The recording is damaged from 3.00 s: something there cannot be read.",)
+    assert warnings == ("The recording is damaged from 3.00 s: a part of it cannot be read.",)
 
 
 def test_a_picture_of_a_recording_is_no_recording():

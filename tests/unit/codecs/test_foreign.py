@@ -75,7 +75,7 @@ FILES = {
         b"\xef\xbb\xbfWEBVTT\n\n00:01.000 --> 00:02.000\nHello.\n",
         "Send the recording",
     ),
-    "an address": (b"https://example.org/speech.mp3\n", "fetches nothing"),
+    "an address": (b"https://example.org/speech.mp3\n", "does not fetch"),
     "base64 text": (base64.b64encode(GOOD), "Decode"),
     "base64 text (a data URL)": (b"data:audio/wav;base64," + base64.b64encode(GOOD), "Decode"),
     "a text in UTF-16": (TEXT.encode("utf-16"), "Send the recording"),

@@ -291,7 +291,7 @@ def test_a_frame_that_is_sound_is_the_same_object(rng):
     )
     frame.sample_rate = RATE
 
-    assert Mixer("stereo", RATE).mend(frame) is frame
+    assert Mixer("stereo", RATE).mix(frame) is frame
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e38])
@@ -314,4 +314,4 @@ def test_short_frames(layout, length):
     frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
     frame.sample_rate = RATE
 
-    assert mixer.mend(frame).samples == length
+    assert mixer.mix(frame).samples == length

@@ -100,7 +100,7 @@ def test_a_link_to_another_python_is_no_environment(engines_dir, recorded, tmp_p
     found = discover_environments(engines_dir)
 
     assert found.engines == ()
-    assert "by a link" in found.broken[0].error
+    assert "through a link" in found.broken[0].error
 
 
 def test_packages_from_elsewhere_are_looked_for_again(engines_dir, recorded, monkeypatch, tmp_path):
@@ -198,7 +198,7 @@ def test_another_version_of_the_hub_reads_again(engines_dir, recorded, monkeypat
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (lambda home: (home.path / RECORD_NAME).write_text("{"), "environment.json is cut"),
+        (lambda home: (home.path / RECORD_NAME).write_text("{"), "environment.json is truncated"),
         (lambda home: (home.path / "env-1" / "bin" / "python").unlink(), "is gone"),
     ],
 )

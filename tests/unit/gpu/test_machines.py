@@ -253,7 +253,7 @@ def test_where_no_card_can_be_had_the_reason_is_told(on):
     monitor = on({"cards": [CARD | {"fails": {"nvmlDeviceGetHandleByIndex": 4}}]})
 
     assert monitor.devices() == ()
-    assert "was not given the GPU's device" in monitor.problem
+    assert "has no access to the GPU's device" in monitor.problem
 
 
 def test_a_device_that_the_system_took_back_is_told_and_comes_back(on):

@@ -92,7 +92,7 @@ def test_memory_that_stays_away_is_a_leak(sampler, gpus):
     assert verdict.suspected
     assert verdict.residual_bytes == (FEWEST + 1) * 10 * MB
     assert sampler.views()[0].leak == verdict
-    assert [log["event"] for log in logs] == ["gpu memory gets lost"]
+    assert [log["event"] for log in logs] == ["gpu memory is leaking"]
 
 
 def test_there_is_no_verdict_without_a_baseline(sampler, gpus, doing):

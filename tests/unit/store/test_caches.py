@@ -39,7 +39,7 @@ def test_a_folder_that_others_can_write_is_not_used(caches, mode):
     with capture_logs() as logs:
         assert caches.folder("indextts") is None
     [line] = logs
-    assert (line["log_level"], line["advice"]) == ("warning", "delete the folder; it is made anew")
+    assert (line["log_level"], line["advice"]) == ("warning", "delete the folder; it will be created again")
 
 
 def test_a_folder_of_another_group_is_not_used(caches, monkeypatch):

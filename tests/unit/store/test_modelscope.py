@@ -89,7 +89,7 @@ def test_another_version_there_does_not_do(hub, make_store, model):
     other = make_store(sites=[ModelScope(hub.address)])
     hub.files["v1/weights.bin"] = WEIGHTS[::-1]
 
-    with pytest.raises(ModelFilesError, match=r"weights\.bin .* is not what it should be"):
+    with pytest.raises(ModelFilesError, match=r"weights\.bin .* is not the expected file"):
         other.resolve(model)
 
     assert hub.downloads() == []

@@ -74,7 +74,7 @@ def test_a_commit_with_other_files_is_refused(hub, pinned, model):
     pinned.remove(model)
     hub.files["v1/sub/config.json"] = b'{"kind": "bad"}'
 
-    with pytest.raises(ModelFilesError, match="not what it should be"):
+    with pytest.raises(ModelFilesError, match="not the expected file"):
         pinned.resolve(model)
     assert pinned.status(model).path is None
 
@@ -223,11 +223,11 @@ def test_modelscope_knows_no_commits(hub, make_store, model):
     store.remove(model)
     elsewhere = make_store(endpoint=hub.address)
 
-    assert "which commit they are of is not known" in told
+    assert "their commit is not known" in told
     assert tree(elsewhere.resolve(model)) == OURS
     elsewhere.remove(model)
     hub.move(NEXT, weights_bin=OTHERS)
-    with pytest.raises(ModelFilesError, match="not what it should be"):
+    with pytest.raises(ModelFilesError, match="not the expected file"):
         elsewhere.resolve(model)
 
 

@@ -55,6 +55,6 @@ def _check_query(query: bytes) -> None:
                 raise InvalidValueError(f"{what} in the query {fault}.", param=param)
             if b"\0" in data:
                 raise InvalidValueError(
-                    f"{what} in the query has the character U+0000 (%00), which is no part of a text.",
+                    f"{what} in the query has the character U+0000 (%00), which does not belong into a text.",
                     param=param,
                 )
