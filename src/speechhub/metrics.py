@@ -1,4 +1,4 @@
-"""What is counted and timed, for Prometheus: every series has its name, its labels and its meaning here.
+"""Metrics for Prometheus: every series has its name, its labels and its meaning here.
 
 Labels come from models, engines, routes and errors that exist, never from a client: their number is bounded.
 """

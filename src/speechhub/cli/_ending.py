@@ -1,4 +1,4 @@
-"""What is half-made when a command is ended."""
+"""Files that are half-made when a command is ended."""
 
 import sys
 from collections.abc import Iterator

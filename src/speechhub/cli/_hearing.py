@@ -1,4 +1,4 @@
-"""What a person sees while a recording is transcribed: how far it is, and the text as it comes."""
+"""The display while a recording is transcribed: progress, and the text as it comes."""
 
 import sys
 from typing import TYPE_CHECKING, Self

@@ -1,4 +1,4 @@
-"""What the command line says of licences."""
+"""Licences, in the command line's words."""
 
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING

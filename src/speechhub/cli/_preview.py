@@ -1,4 +1,4 @@
-"""What a pull would fetch, for people."""
+"""Preview of a pull, for people."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING

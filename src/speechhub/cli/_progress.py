@@ -1,4 +1,4 @@
-"""How far something has come: a bar on a terminal, now and then a line anywhere else."""
+"""Progress: a bar on a terminal, a line now and then anywhere else."""
 
 import sys
 import time

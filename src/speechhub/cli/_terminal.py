@@ -1,4 +1,4 @@
-"""What the terminal can show: colours, and lines that are rewritten in place."""
+"""The terminal's abilities: colours, and lines that are rewritten in place."""
 
 import os
 import sys

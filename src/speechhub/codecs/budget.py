@@ -1,4 +1,4 @@
-"""What reading one recording may cost.
+"""Limits on the work of reading one recording.
 
 A file is small, and what it makes a decoder do need not be: millions of empty chunks, noise in which a
 decoder looks for frames, frames of a few samples, streams without any. Time is measured as CPU time of the

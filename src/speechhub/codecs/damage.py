@@ -1,4 +1,4 @@
-"""What is wrong with one recording, in words for its sender; bounded, and without anything that is said."""
+"""Damage in one recording, in words for its sender; bounded, and without anything that is said."""
 
 from dataclasses import dataclass
 from typing import Final

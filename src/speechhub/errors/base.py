@@ -1,4 +1,4 @@
-"""What all errors have in common."""
+"""The base of all errors."""
 
 from speechhub.errors.places import without_places
 

@@ -1,1 +1,1 @@
-"""What the hub knows of GPUs: devices, memory, warnings and leaks; through the driver's NVML, never torch."""
+"""GPUs as the hub sees them: devices, memory, warnings and leaks; through NVML, never torch."""

@@ -1,4 +1,4 @@
-"""When to warn that a GPU is nearly full; pure."""
+"""The warning that a GPU is nearly full. Pure."""
 
 from enum import StrEnum
 from typing import Final

@@ -1,4 +1,4 @@
-"""Which GPUs this process has: what the driver's library answers decides."""
+"""Discovery of this process's GPUs: the answers of the driver's library decide."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whether memory gets lost: between residents, and while one stays; pure.
+"""Detection of leaks in GPU memory: between residents, and while one stays. Pure.
 
 Between residents every process of ours is gone, so what is left over is an orphan's or a stranger's; inside a
 visit an engine that grows with every request will fill the card one day.

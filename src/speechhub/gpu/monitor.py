@@ -1,4 +1,4 @@
-"""What everyone else knows of the driver: a protocol, and the monitor of a machine without GPUs."""
+"""The driver as all other modules see it: a protocol, and the monitor of a machine without GPUs."""
 
 from typing import Final, Protocol
 

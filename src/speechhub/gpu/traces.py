@@ -1,4 +1,4 @@
-"""What the system shows of a GPU whose driver does not answer: for messages, and never to decide anything."""
+"""Traces of a GPU in the system when its driver does not answer; for messages, never for decisions."""
 
 from dataclasses import dataclass
 from pathlib import Path

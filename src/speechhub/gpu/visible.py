@@ -1,4 +1,4 @@
-"""Which GPUs CUDA shows to a process, and in which order: CUDA_VISIBLE_DEVICES, as CUDA reads it. Pure."""
+"""The GPUs that CUDA shows to a process, in its order: CUDA_VISIBLE_DEVICES, as CUDA reads it. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What the hub's process does with memory that it has freed: some is kept for the next request."""
+"""Freed memory of the hub's process: some is kept for the next request, the rest goes back to the system."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in words: where it stands, its value, what is allowed, which name is near."""
+"""Messages about wrong settings: where the setting stands, its value, what is allowed, which name is near."""
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""Where settings come from, and which of them wins.
+"""Sources of settings, and their order of precedence.
 
 This is the only module that reads the environment. Every setting has a name in the TOML file and, in upper
 case behind ``SPEECHHUB_``, in the environment; tables and lists are written as JSON there, and a list of

@@ -1,4 +1,4 @@
-"""What an operator can set: every setting with its type, default and meaning.
+"""Every setting, with its type, default and meaning.
 
 The documentation's pages are made from the docstrings in here.
 """

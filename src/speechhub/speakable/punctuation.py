@@ -1,4 +1,4 @@
-"""What punctuation says about the text around it, in many scripts."""
+"""Punctuation in many scripts, and what it says about the text around it."""
 
 import unicodedata
 from typing import Final

@@ -1,4 +1,4 @@
-"""How files that are missing get into place: made complete out of sight, then renamed."""
+"""Fetches missing files: completes them out of sight, then renames them into place."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What the store puts in place as one: files with one source and one folder."""
+"""The unit that the store puts in place: files with one source and one folder."""
 
 import re
 from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""What a pull would bring: which files, from where, and how much; nothing is fetched."""
+"""Preview of a pull: the files, their source and their size; nothing is fetched."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

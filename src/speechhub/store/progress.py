@@ -1,4 +1,4 @@
-"""How far a pull has come."""
+"""Progress of a pull."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What engines computed from custom voices: a folder for each model, kept small, and gone with the voices."""
+"""Cache of features computed from custom voices: a folder for each model, kept small."""
 
 import errno
 import os

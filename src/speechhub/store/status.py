@@ -1,4 +1,4 @@
-"""What the store knows about a model without touching the network."""
+"""A model's status in the store, found without touching the network."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""How good a recording is to learn a voice from: what its speaker could do better next time. Pure."""
+"""The quality of a recording to learn a voice from, and what to do better next time. Pure."""
 
 from typing import Final
 

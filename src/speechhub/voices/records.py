@@ -1,4 +1,4 @@
-"""What the library knows about a voice and about a consent, as it stands in their JSON files."""
+"""Records of voices and consents, as they stand in their JSON files."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the hub and one worker say to each other: one call at a time, pings in between."""
+"""The conversation between the hub and one worker: one call at a time, pings in between."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What a worker prints, as lines for the log."""
+"""A worker's printed output, as lines for the log."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What English alone has: patterns, and the words for them."""
+"""Notation that only English has: patterns, and the words for them."""
 
 # ruff: noqa: RUF001  # typographic apostrophes, primes and dashes
 
