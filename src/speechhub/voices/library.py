@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -34,11 +34,11 @@ from speechhub.home import (
     OnDamage,
     explained,
     folder_damage,
-    keep_aside,
     read_record,
     silent,
 )
 from speechhub.voices import folder
+from speechhub.voices.aliases import AliasFile
 from speechhub.voices.condition import flaws, without_lead
 from speechhub.voices.entries import (
     CONSENT_JSON,
@@ -64,8 +64,6 @@ from speechhub.voices.records import (
     checked_name,
 )
 
-MAX_ALIASES_BYTES: Final = 1024**2
-
 
 class VoiceLibrary:
     """The voices of one server; makes nothing on disk until something is added."""
@@ -83,7 +81,7 @@ class VoiceLibrary:
         self._on_damage = on_damage
         self._voices = root / "voices"
         self._consents = root / "consents"
-        self._aliases = root / "aliases.json"
+        self._aliases = AliasFile(root / "aliases.json")
 
     def recover(self) -> None:
         """Clear away what a writer left that was killed half-way; where that is not possible, say so."""
@@ -101,7 +99,7 @@ class VoiceLibrary:
 
     def damages(self) -> list[Damage]:
         """Look at everything in the library, recordings too, and return what cannot be used."""
-        aliases = self._read_aliases()
+        aliases = self._aliases.read()
         found = [
             _explained_parent(folder_damage(self._root)),
             *self._entry_damages(self._voices, CustomVoice),
@@ -266,25 +264,18 @@ class VoiceLibrary:
             aliases = self.aliases()  # none if they are damaged: then they are left as they are
             kept = {alias: meant for alias, meant in aliases.items() if meant != voice.id}
             if kept != aliases:
-                folder.replace(self._aliases, msgspec.json.encode(kept), staging)
+                self._aliases.replace(kept, staging)
         return voice
 
     # ── Aliases ──────────────────────────────────────────────────────────────
 
     def aliases(self) -> dict[str, str]:
         """Return names, in lower case, that stand for voices: name → id."""
-        found = self._read_aliases()
+        found = self._aliases.read()
         if isinstance(found, Damage):
             self._on_damage(found)
             return {}
         return found or {}
-
-    def _read_aliases(self) -> dict[str, str] | Damage | None:
-        found = read_record(self._aliases, dict[str, str], limit_bytes=MAX_ALIASES_BYTES)
-        if not isinstance(found, Damage):
-            return found
-        effect = "No alias stands for a custom voice; the next change of an alias moves the file aside first."
-        return explained(found, effect=effect, aside=self._aliases)
 
     def aliased(self, alias: str) -> CustomVoice | None:
         """Return the voice that *alias* stands for, if it stands for one."""
@@ -303,11 +294,9 @@ class VoiceLibrary:
         with self._writing() as staging:
             voice = self.voice(name) if name else None
             aliases = {name: meant for name, meant in self.aliases().items() if key_of(name) != key}
-            if isinstance(self._read_aliases(), Damage):
-                keep_aside(self._aliases)
             if voice:
                 aliases[key] = voice.id
-            folder.replace(self._aliases, msgspec.json.encode(aliases), staging)
+            self._aliases.replace(aliases, staging)
         return voice
 
     # ── Consents ─────────────────────────────────────────────────────────────

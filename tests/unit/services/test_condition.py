@@ -439,7 +439,7 @@ def test_a_record_names_a_folder_of_its_environment(home, folder):
 
     [broken] = discover_environments(home.settings.engines_dir).broken
 
-    assert "environment.json has not the fields" in broken.error
+    assert "environment.json lacks the fields" in broken.error
 
 
 def test_a_copied_voice_is_no_second_one(home):
@@ -459,7 +459,7 @@ def test_a_consent_that_a_damaged_voice_names_stays(home):
     path = FILES["voice"](home)
     path.write_bytes(path.read_bytes()[:-2])
 
-    with pytest.raises(Exception, match="rest on consent"):
+    with pytest.raises(Exception, match="depend on consent"):
         home.library.remove_consent(home.consent.id)
 
 
