@@ -44,7 +44,7 @@ def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
     blind = machine.card is None and not answers.on_cpu
     if blind and machine.driver is not None:
         raise ConfigurationError(
-            f"NVIDIA's driver {machine.driver.version}, but it reports no GPU: "
+            f"NVIDIA's driver {machine.driver.version} is installed, but it reports no GPU: "
             f"{machine.problem} If it was upgraded, start the machine again; nvidia-smi has to show the GPU."
         )
     plan = make_plan(
