@@ -21,6 +21,7 @@ from speechhub.errors.unavailable import EXHAUSTED
 from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.home import Damage, DamageLog
+from speechhub.lifecycle.control import EngineControl
 from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager, start_worker
 from speechhub.lifecycle.observation import Observation
@@ -255,6 +256,11 @@ class Hub:
             pools=pools,
             account=account,
         )
+
+    @property
+    def control(self) -> EngineControl:
+        """The manager, as operators and pages see it."""
+        return self.manager
 
     def survey(self) -> tuple[Damage, ...]:
         """Look at everything below `home` and return what is damaged; blocks."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from speechhub.engine import Slot, Voice
-from speechhub.errors import ModelNotFoundError
+from speechhub.engine import DeviceMemory, Slot, Voice
+from speechhub.errors import ModelNotFoundError, NoDefaultModelError
 from speechhub.lifecycle.effects import Duties
 from speechhub.lifecycle.engine_memory import Visits
 from speechhub.lifecycle.gpu_memory import Proof
@@ -86,7 +86,7 @@ class Manager:
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
             threads: CPU threads for each engine; 0 leaves it to the engine.
             standby: Whether the worker that is likely next on an exclusive device stands by; see `Standbys`.
-            defaults: The default model of each direction, which stands by until others were used.
+            defaults: The default model of each slot, which stands by until others were used.
             look: Blocking; looks at the GPU of this index; None takes the end of a process as proof that its
                 memory is free.
             pools: The threads that *fetch*, *cache_dir* and *look* run in.
@@ -132,6 +132,7 @@ class Manager:
         )
         self._duties = Duties(self._scheduler, self._workers, self._leases, self.placements)
         self._numbers = itertools.count(1)
+        self._defaults = dict(defaults or {})
         self._closing: asyncio.Task[None] | None = None
 
     # ── Looking ──────────────────────────────────────────────────────────────
@@ -174,6 +175,10 @@ class Manager:
         """Return why a model is not on a better device, and what its engine said of its last load there."""
         note = self.placements[model].device_note
         return " ".join(filter(None, (note, *self._workers.remarks(model))))
+
+    def memory(self, model: str) -> DeviceMemory | None:
+        """Return what the model's worker last reported to hold of its device; None if it reported nothing."""
+        return self.visits.memory(model, self.state(model).epoch)
 
     def wait_s(self, model: str) -> float:
         """Return how long a request that comes now for *model* will wait, in seconds, as predicted."""
@@ -288,13 +293,21 @@ class Manager:
             Requested(ticket=next(self._numbers), model=model, keep_warm=True, deadline=deadline)
         )
 
-    async def switch_to_stt(self, model: str) -> None:
-        """Make an STT model ready; see `switch_to`."""
-        await self.switch_to(self._of_slot(model, Slot.STT))
+    async def switch_slot(self, slot: Slot, model: str | None = None) -> str:
+        """Make a model of *slot* ready, by default its default model; return the model's id.
 
-    async def switch_to_tts(self, model: str) -> None:
-        """Make a TTS model ready; see `switch_to`."""
-        await self.switch_to(self._of_slot(model, Slot.TTS))
+        Raises:
+            ModelNotFoundError: The slot has no such model, or no default.
+            UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
+        """
+        wanted = self._defaults.get(slot) if model is None else model
+        if wanted is None:
+            raise NoDefaultModelError(slot.value)
+        known = self._of_slot(slot)
+        if wanted not in known:
+            raise ModelNotFoundError(wanted, known=known)
+        await self.switch_to(wanted)
+        return wanted
 
     async def unload(self, model: str) -> None:
         """End the worker of *model*, after its running work; return when its process is gone."""
@@ -302,6 +315,12 @@ class Manager:
         self._feed.post(UnloadWanted(model=model))
         while epoch is not None and self._scheduler.state(model).epoch == epoch:
             await self._feed.changed()
+
+    async def unload_slot(self, slot: Slot) -> None:
+        """End the workers of all models of *slot*; see `unload`."""
+        async with asyncio.TaskGroup() as group:
+            for model in self._of_slot(slot):
+                group.create_task(self.unload(model))
 
     def pin(self, model: str) -> None:
         """Let *model* keep its device: no other one pushes it out, and it never idles out. Loads nothing."""
@@ -311,14 +330,6 @@ class Manager:
         """End the pin of *model*, if it has one."""
         if self.state(model).pinned:
             self._feed.post(Unpinned(device=self.placements[model].device.name))
-
-    async def unload_stt(self) -> None:
-        """End all STT workers; see `unload`."""
-        await self._unload_slot(Slot.STT)
-
-    async def unload_tts(self) -> None:
-        """End all TTS workers; see `unload`."""
-        await self._unload_slot(Slot.TTS)
 
     async def close(self, timeout_s: float) -> None:
         """Refuse new work, let running work finish for *timeout_s*, then end every worker.
@@ -347,15 +358,5 @@ class Manager:
     def _is_on(self, model: str, device: str) -> bool:
         return self.placements[model].device.name == device
 
-    def _of_slot(self, model: str, slot: Slot) -> str:
-        placement = self.placements.get(model)
-        if placement is None or placement.slot is not slot:
-            known = [name for name, p in self.placements.items() if p.slot is slot]
-            raise ModelNotFoundError(model, known=known)
-        return model
-
-    async def _unload_slot(self, slot: Slot) -> None:
-        async with asyncio.TaskGroup() as group:
-            for name, placement in self.placements.items():
-                if placement.slot is slot:
-                    group.create_task(self.unload(name))
+    def _of_slot(self, slot: Slot) -> list[str]:
+        return [model for model, placement in self.placements.items() if placement.slot is slot]

@@ -12,6 +12,7 @@ from speechhub.errors import (
     LicenceNotAcceptedError,
     ModelFilesError,
     ModelNotFoundError,
+    NoDefaultModelError,
     ShuttingDownError,
     SwitchTimeoutError,
 )
@@ -78,18 +79,31 @@ async def test_two_engines_take_turns_on_one_gpu(manager, fleet):
 
 
 async def test_public_operations(manager, fleet):
-    """switch_to_stt, switch_to_tts, unload_stt, unload_tts and current_model do what they say."""
-    await manager.switch_to_stt("stt")
+    """switch_slot, unload_slot and current_model do what they say."""
+    assert await manager.switch_slot(Slot.STT, "stt") == "stt"
     assert manager.current_model("cuda:0") == "stt"
-    await manager.switch_to_tts("tts")
+    await manager.switch_slot(Slot.TTS, "tts")
     assert manager.current_model("cuda:0") == "tts"
-    await manager.unload_stt()
+    await manager.unload_slot(Slot.STT)
     assert manager.current_model("cuda:0") == "tts"
-    await manager.unload_tts()
+    await manager.unload_slot(Slot.TTS)
     assert manager.current_model("cuda:0") is None
     assert not fleet.alive
     with pytest.raises(ModelNotFoundError):
-        await manager.switch_to_stt("tts")
+        await manager.switch_slot(Slot.STT, "tts")
+
+
+async def test_switching_a_slot_without_a_model_takes_its_default(fleet):
+    """Where no model is named, the slot's default is made ready; without one, the error says so."""
+    defaults = {Slot.STT: "stt", Slot.TTS: None}
+    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, defaults=defaults)
+
+    assert await manager.switch_slot(Slot.STT) == "stt"
+    assert manager.current_model("cuda:0") == "stt"
+    with pytest.raises(NoDefaultModelError):
+        await manager.switch_slot(Slot.TTS)
+
+    await manager.close(timeout_s=1)
 
 
 async def test_cancelled_waiter_leaves_no_trace(manager, fleet):
