@@ -1,9 +1,10 @@
 """Who waits for an engine, and who uses one: every ticket from its wish to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,7 +31,7 @@ from speechhub.lifecycle.scheduler.events import (
     Refuse,
     Requested,
 )
-from speechhub.lifecycle.shared_call import Heard, Part, transcribe_together
+from speechhub.lifecycle.shared_call import CallPart, PartAnswer, transcribe_together
 from speechhub.lifecycle.workers import Workers
 from speechhub.placement import Placement
 from speechhub.worker.host import Worker
@@ -39,12 +40,23 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True, kw_only=True)
+class _Lease:
+    """The right of one or more tickets to use a worker, from the grant until the worker is given back."""
+
+    model: str
+    epoch: int
+    tickets: tuple[int, ...]
+    finished: bool = False
+    """Whether the work was done to its end."""
+
+
+@dataclass(slots=True, kw_only=True)
 class _Waiter:
     request: Requested
-    granted: "asyncio.Future[int]"
-    """Epoch of the worker, or why there is none."""
-    part: Part | None = None
-    """What it brings into a shared call; None if it uses the engine itself."""
+    granted: "asyncio.Future[_Lease]"
+    """What the ticket was granted, or why it was refused."""
+    part: CallPart | None = None
+    """What the ticket brings into a shared call; None if its holder uses the engine itself."""
 
 
 class Leases:
@@ -81,58 +93,40 @@ class Leases:
         """Return what everybody who waits asked for."""
         return [waiter.request for waiter in self._waiters.values() if not waiter.granted.done()]
 
-    async def wait(self, request: Requested) -> int:
-        """Queue a ticket; return the epoch of the worker that it was granted.
+    async def wait(self, request: Requested) -> None:
+        """Queue a ticket that only wants the engine to be ready; return when it is.
 
         Raises:
             SpeechhubError: What the ticket was refused with.
         """
-        return await self._wait(request, None)
+        await self._grant(request)
 
     @asynccontextmanager
     async def lease(self, request: Requested) -> AsyncIterator[Worker]:
         """Wait for an engine, and use it alone; see `Manager.lease`."""
-        worker = self._workers.get(await self.wait(request))
-        finished = False
-        try:
-            yield self._there(worker, request.model)
-            finished = True
-        except (RequestCancelledError, EngineCrashedError) as error:
-            if self.closing:  # it did not end by itself
-                raise ShuttingDownError from error
-            self._ended(request.model, error)
-            raise
-        except EngineError as error:
-            if isinstance(error, EngineOutOfMemoryError):
-                self._too_large(request.model, worker, 1)
-            if isinstance(error, EngineDeviceError):
-                self._unusable(request.model, worker, error)
-            engine_failed(self._placements[request.model], error)
-            raise
-        finally:
-            # In a task of its own: whoever leaves the lease may be cancelled, and must not hold it then.
-            self._workers.spawn(self._give_back([request], worker, finished=finished))
+        lease = await self._grant(request)
+        async with self._held(lease) as worker:
+            with self._failures_logged(request.model), self._failures_reported(lease.model, worker) as usable:
+                yield usable
+            lease.finished = True
 
-    async def share(self, request: Requested, part: Part) -> Heard:
+    async def share(self, request: Requested, part: CallPart) -> PartAnswer:
         """Wait for an engine, and have it transcribe; see `Manager.transcribe`."""
         try:
-            await self._wait(request, part)
-            try:
+            await self._grant(request, part)
+            with self._failures_logged(request.model):
                 return await part.answer
-            except EngineError as error:
-                engine_failed(self._placements[request.model], error)
-                raise
         finally:
             _forget(part.answer)
 
-    async def _wait(self, request: Requested, part: Part | None) -> int:
+    async def _grant(self, request: Requested, part: CallPart | None = None) -> _Lease:
         waiter = _Waiter(request=request, granted=asyncio.get_running_loop().create_future(), part=part)
         self._waiters[request.ticket] = waiter
         self._post(request)
         try:
             return await waiter.granted
         except asyncio.CancelledError:
-            # One that shares a call, and was granted in this moment, is taken back with the others.
+            # A ticket that shares a call, and was granted in this moment, is given back with the others.
             if part is None or waiter.granted.cancelled() or not waiter.granted.done():
                 self._post(Cancelled(ticket=request.ticket))
             raise
@@ -141,97 +135,117 @@ class Leases:
             _forget(waiter.granted)
 
     def answer(self, effect: Grant | Refuse) -> None:
-        """Tell who waits."""
+        """Tell those who wait; begin the call that they share, if they do."""
         numbers = effect.tickets if isinstance(effect, Grant) else (effect.ticket,)
         waiters = [self._waiters[number] for number in numbers if number in self._waiters]
-        # Who was cancelled a moment ago is left out: its Cancelled event follows.
+        # A waiter that was cancelled a moment ago is left out: its Cancelled event follows.
         waiters = [waiter for waiter in waiters if not waiter.granted.done()]
-        for waiter in waiters:
-            if isinstance(effect, Refuse):
+        if isinstance(effect, Refuse):
+            for waiter in waiters:
                 waiter.granted.set_exception(effect.error)
-            else:
-                waiter.granted.set_result(effect.epoch)
-        shared = [(waiter.request, waiter.part) for waiter in waiters if waiter.part is not None]
-        if shared and isinstance(effect, Grant):
-            requests, parts = zip(*shared, strict=True)
+            return
+        tickets = tuple(waiter.request.ticket for waiter in waiters)
+        lease = _Lease(model=effect.model, epoch=effect.epoch, tickets=tickets)
+        for waiter in waiters:
+            waiter.granted.set_result(lease)
+        if parts := [waiter.part for waiter in waiters if waiter.part is not None]:
             for part in parts:
                 part.begun = True
-            self._workers.spawn(self._serve(effect.epoch, requests, parts))
+            self._workers.spawn(self._serve(lease, parts))
 
     # ── The work ─────────────────────────────────────────────────────────────
 
-    async def _serve(self, epoch: int, requests: Sequence[Requested], parts: Sequence[Part]) -> None:
-        """Have a worker transcribe for several tickets, and give it back for all of them."""
-        model, worker = requests[0].model, self._workers.get(epoch)
-        finished = False
-        error: Exception = EngineCrashedError(f"The engine of model {model!r} gave no answer.")
+    async def _serve(self, lease: _Lease, parts: Sequence[CallPart]) -> None:
+        """Have a worker transcribe for several tickets."""
+        error: SpeechhubError = EngineCrashedError(f"The engine of model {lease.model!r} gave no answer.")
         try:
-            finished = await transcribe_together(
-                self._there(worker, model),
-                parts,
-                too_large=lambda recordings: self._too_large(model, worker, recordings),
-            )
-        except (RequestCancelledError, EngineCrashedError) as why:
-            error = ShuttingDownError() if self.closing else why
-            self._ended(model, error)
+            async with self._held(lease) as worker:
+                use = partial(self._failures_reported, lease.model, worker)
+                lease.finished = await transcribe_together(use, parts)
         except SpeechhubError as why:
             error = why
-            if isinstance(why, EngineDeviceError):
-                self._unusable(model, worker, why)
         finally:
             for part in parts:
                 if not part.answer.done():
                     part.answer.set_exception(error)
-            await self._give_back(requests, worker, finished=finished)
 
-    def _ended(self, model: str, error: SpeechhubError) -> None:
-        """Take note of a device that was lost: one that is lost at every call is not tried for ever."""
-        if isinstance(error, EngineCrashedError) and error.device_lost:
-            self._post(DeviceLost(model=model, error=error))
-
-    def _there(self, worker: Worker | None, model: str) -> Worker:
-        if worker is None:  # as if it had ended a moment later
-            raise EngineCrashedError(f"The engine of model {model!r} ended before it could be used.")
-        return worker
-
-    def _too_large(self, model: str, worker: Worker | None, recordings: int) -> None:
-        """Take note that a call ran out of memory: with less of it there may be enough, or never again."""
-        if worker is None:
-            return
-        if recordings > 1:
-            self._post(BatchTooLarge(model=model, epoch=worker.epoch, recordings=recordings))
-        else:
-            self._post(RecycleWanted(model=model, epoch=worker.epoch, urgent=True))
-
-    def _unusable(self, model: str, worker: Worker | None, error: EngineDeviceError) -> None:
-        """Take note that a call met a device that it cannot use: on another one it may be tried again."""
-        if worker is None:
-            return
-        error.again = self._placements[model].fallback is not None
-        self._post(DeviceUnusable(model=model, epoch=worker.epoch, error=error))
-
-    async def _give_back(
-        self, requests: Sequence[Requested], worker: Worker | None, *, finished: bool
-    ) -> None:
-        """End a lease: the next one is granted when the engine is idle, or gone."""
-        model = requests[0].model
+    @asynccontextmanager
+    async def _held(self, lease: _Lease) -> AsyncIterator[Worker | None]:
+        """Hold the worker of a lease, and give it back for all its tickets; None if it has ended already."""
+        worker = self._workers.get(lease.epoch)
         try:
-            await self._settle(model, worker)
+            yield worker
         finally:
-            for request in requests:
-                self._post(Done(ticket=request.ticket, finished=finished))
+            # In a task of its own: the holder may be cancelled, and must not keep the lease then.
+            self._workers.spawn(self._give_back(lease, worker))
+
+    @contextmanager
+    def _failures_reported(self, model: str, worker: Worker | None, recordings: int = 1) -> Iterator[Worker]:
+        """Use a worker for one call; tell the scheduler what a failure of the call means for the worker.
+
+        Args:
+            model: Id of the model.
+            worker: The worker that was granted; None if it has ended already.
+            recordings: How many recordings the call carries.
+
+        Raises:
+            ShuttingDownError: The call was cut off because the server stops.
+        """
+        try:
+            yield _there(model, worker)
+        except (RequestCancelledError, EngineCrashedError) as error:
+            if self.closing:  # it did not end by itself
+                raise ShuttingDownError from error
+            if isinstance(error, EngineCrashedError) and error.device_lost:
+                self._post(DeviceLost(model=model, error=error))
+            raise
+        except EngineOutOfMemoryError:
+            if worker is not None and recordings > 1:  # there may be enough memory for fewer
+                self._post(BatchTooLarge(model=model, epoch=worker.epoch, recordings=recordings))
+            elif worker is not None:  # what is free may be in pieces, and stay so in this process
+                self._post(RecycleWanted(model=model, epoch=worker.epoch, urgent=True))
+            raise
+        except EngineDeviceError as error:
+            if worker is not None:
+                error.again = self._placements[model].fallback is not None
+                self._post(DeviceUnusable(model=model, epoch=worker.epoch, error=error))
+            raise
+
+    @contextmanager
+    def _failures_logged(self, model: str) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as error:
+            engine_failed(self._placements[model], error)
+            raise
+
+    async def _give_back(self, lease: _Lease, worker: Worker | None) -> None:
+        """End a lease: the next one is granted when the engine is idle, or gone."""
+        try:
+            await self._settle(lease.model, worker)
+        finally:
+            for ticket in lease.tickets:
+                self._post(Done(ticket=ticket, finished=lease.finished))
 
     async def _settle(self, model: str, worker: Worker | None) -> None:
-        if worker is not None and worker.ended is None:
+        if worker is None:
+            return
+        if worker.ended is None:
             settled = await worker.settle(self._cancel_grace_s)
             if not settled and worker.ended is None:
                 log.warning("engine does not stop a cancelled call and is killed", engine=worker.engine.name)
                 worker.kill()
                 await worker.exited
-        if worker is not None and worker.ended is not None:
-            self._workers.gone(model, worker.epoch)  # before Done, or a dead worker would be granted
-        elif worker is not None:
+        if worker.ended is None:
             self._called(model, worker)
+        else:
+            self._workers.gone(model, worker.epoch)  # before Done, or a dead worker would be granted
+
+
+def _there(model: str, worker: Worker | None) -> Worker:
+    if worker is None:  # as if it had ended a moment later
+        raise EngineCrashedError(f"The engine of model {model!r} ended before it could be used.")
+    return worker
 
 
 def _forget(future: "asyncio.Future[Any]") -> None:

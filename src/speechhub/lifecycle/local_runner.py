@@ -2,17 +2,18 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 import structlog
 
 from speechhub.engine import Audio, SynthesizeRequest, TranscribeRequest, Transcript, Voice
-from speechhub.errors import EngineCrashedError, EngineDeviceError, SpeechhubError
+from speechhub.errors import EngineCrashedError, EngineDeviceError
 from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.shared_call import Part
+from speechhub.lifecycle.shared_call import CallPart
 from speechhub.lifecycle.timing import timed
 from speechhub.metrics import Metrics
 from speechhub.worker.host import Worker
@@ -20,46 +21,52 @@ from speechhub.worker.host import Worker
 log = structlog.get_logger()
 T = TypeVar("T")
 
-RETRIED = (EngineCrashedError, EngineDeviceError)
-"""What a worker fails with where another one may do the work; see `_Attempts`."""
-
 
 class _Attempts:
-    """How often one request was tried, for its life; each further attempt goes before all others.
+    """The attempts at one request: iterate them, and make each within its context.
 
-    It is tried once more if its worker crashed, since a second crash is its own fault; and once more if the
-    model moves to another device, because it cannot compute on the one where it was.
+    A request is tried once more if its worker crashed, since a second crash is its own fault; and once more
+    if the model moves to another device, because it cannot compute on the one where it was. Nothing is tried
+    again once a part of the answer was given.
     """
 
     def __init__(self, model: str, metrics: Metrics) -> None:
+        self.began = False
+        """Whether a part of the answer was given."""
         self._model = model
         self._metrics = metrics
         self._crashed = self._moved = False
 
     @property
     def front(self) -> bool:
-        """Whether the next attempt is not the first one."""
+        """Whether the attempt goes before all other requests: it is not the first one."""
         return self._crashed or self._moved
 
-    def failed(self, error: SpeechhubError, *, began: bool = False) -> None:
-        """Return if the request is to be tried again; *began* says that a part of the answer was given.
+    def __iter__(self) -> Iterator[Self]:
+        while True:  # until an attempt succeeds, or its error is final
+            yield self
 
-        Raises:
-            SpeechhubError: *error*, if it is not.
-        """
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Swallow an error after which the request is tried again."""
         if isinstance(error, EngineDeviceError):
-            if began or self._moved or not error.again:
-                raise error
+            again = error.again and not self._moved and not self.began
             self._moved = True
-            return
-        if self._crashed and not began:
-            self._metrics.poisoned()
-            log.error("gave up a request that crashed its worker twice", model=self._model)
+        elif isinstance(error, EngineCrashedError):
+            again = not self._crashed and not self.began
+            if self._crashed and not self.began:
+                self._metrics.poisoned()
+                log.error("gave up a request that crashed its worker twice", model=self._model)
+            else:
+                log.warning("a request's worker crashed", model=self._model)
+            self._crashed = True
         else:
-            log.warning("a request's worker crashed", model=self._model)
-        if self._crashed or began:
-            raise error
-        self._crashed = True
+            return False
+        return again
 
 
 class LocalRunner:
@@ -79,22 +86,20 @@ class LocalRunner:
         on_progress: Callable[[float], None] | None = None,
     ) -> list[Transcript]:
         """Return one transcript for each request, in order; see `Runner`."""
-        attempts = _Attempts(model, self._metrics)
-        while True:
-            part = Part(recordings=batch, on_progress=on_progress)
-            try:
-                heard = await self._manager.transcribe(
-                    model, part, front=attempts.front, begun=begun, deadline=deadline
-                )
-            except RETRIED as error:
-                attempts.failed(error)
-            except asyncio.CancelledError:
-                if part.begun:
-                    self._metrics.cancelled("running")
-                raise
-            else:
-                self._metrics.ran(model, audio_s=part.audio_s, took_s=heard.took_s)
-                return heard.transcripts
+        for attempt in _Attempts(model, self._metrics):
+            part = CallPart(recordings=batch, on_progress=on_progress)
+            with attempt:
+                try:
+                    answer = await self._manager.transcribe(
+                        model, part, front=attempt.front, begun=begun, deadline=deadline
+                    )
+                except asyncio.CancelledError:
+                    if part.begun:
+                        self._metrics.cancelled("running")
+                    raise
+                self._metrics.ran(model, audio_s=part.audio_s, took_s=answer.took_s)
+                return answer.transcripts
+        raise AssertionError("unreachable")
 
     def stream(
         self, model: str, request: TranscribeRequest, *, begun: bool = False, deadline: float = math.inf
@@ -127,19 +132,15 @@ class LocalRunner:
         audio_s: Callable[[T], float],
     ) -> AsyncGenerator[T, None]:
         """Yield what *work* yields on a worker; on another one if the first fails before it has begun."""
-        attempts, began = _Attempts(model, self._metrics), False
-        while True:
-            try:
+        for attempt in _Attempts(model, self._metrics):
+            with attempt:
                 async with (
-                    lease(front=attempts.front) as worker,
+                    lease(front=attempt.front) as worker,
                     aclosing(timed(work(worker), self._metrics, model, audio_s)) as pieces,
                 ):
                     async for piece in pieces:
-                        began = True
+                        attempt.began = True
                         yield piece
-            except RETRIED as error:
-                attempts.failed(error, began=began)
-            else:
                 return
 
     async def voices(self, model: str) -> Sequence[Voice]:

@@ -22,7 +22,7 @@ from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.served_model import ModelActivity
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
-from speechhub.lifecycle.shared_call import Heard, Part
+from speechhub.lifecycle.shared_call import CallPart, PartAnswer
 from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.vacancy import Look
@@ -244,12 +244,12 @@ class Manager:
     async def transcribe(
         self,
         model: str,
-        part: Part,
+        part: CallPart,
         *,
         front: bool = False,
         begun: bool = False,
         deadline: float = math.inf,
-    ) -> Heard:
+    ) -> PartAnswer:
         """Wait for the engine that serves *model*, and have it transcribe, in one call with others' work.
 
         Others who wait behind share the call if the engine takes as much; a recording whose worker crashed

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,23 +12,23 @@ from speechhub.engine import TranscribeRequest, Transcript
 from speechhub.errors import (
     EngineCrashedError,
     EngineDeviceError,
-    EngineOutOfMemoryError,
     RequestCancelledError,
+    ShuttingDownError,
     SpeechhubError,
 )
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
 
-_ENDS: Final = (EngineCrashedError, EngineDeviceError, RequestCancelledError)
+_ENDS: Final = (EngineCrashedError, EngineDeviceError, RequestCancelledError, ShuttingDownError)
 """Errors that end a call for all its parts: its worker is gone, or can compute for none of them."""
 
-TooLarge = Callable[[int], None]
-"""Is told that a call with so many recordings ran out of memory."""
+CallOfWorker = Callable[[int], AbstractContextManager[Worker]]
+"""Gives the worker for one call with so many recordings, and tells the scheduler what a failure means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class PartAnswer:
     """What one request gets of a call."""
 
     transcripts: list[Transcript]
@@ -37,12 +38,12 @@ class Heard:
 
 
 @dataclass(slots=True, kw_only=True)
-class Part:
+class CallPart:
     """What one ticket brings into a call."""
 
     recordings: Sequence[TranscribeRequest]
     on_progress: Callable[[float], None] | None = None
-    answer: "asyncio.Future[Heard]" = field(
+    answer: "asyncio.Future[PartAnswer]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     """Cancelled when nobody waits for it any more."""
@@ -55,12 +56,16 @@ class Part:
         return sum(request.audio.duration_s for request in self.recordings)
 
 
-async def transcribe_together(worker: Worker, parts: Sequence[Part], *, too_large: TooLarge) -> bool:
+async def transcribe_together(use: CallOfWorker, parts: Sequence[CallPart]) -> bool:
     """Answer all *parts* that are still wanted, with one call if that goes well.
 
     If it does not, each is tried alone: one that the engine cannot take, or that makes it run out of memory,
     spoils nobody else's. A part that nobody wants any more is dropped; when none is left, the engine is
     asked to give up.
+
+    Args:
+        use: Gives the worker for each call.
+        parts: What is to be transcribed.
 
     Returns:
         Whether the engine did it all, so that the time that it took says how long such work takes.
@@ -69,8 +74,9 @@ async def transcribe_together(worker: Worker, parts: Sequence[Part], *, too_larg
         EngineCrashedError, RequestCancelledError: The worker died, or was told to stop; parts that have no
             answer are left without.
         EngineDeviceError: The worker cannot compute on its device; likewise.
+        ShuttingDownError: The server stops; likewise.
     """
-    call = asyncio.ensure_future(_answer(worker, parts, too_large))
+    call = asyncio.ensure_future(_answer(use, parts))
 
     def left(_: object) -> None:
         if not _wanted(parts):
@@ -82,11 +88,11 @@ async def transcribe_together(worker: Worker, parts: Sequence[Part], *, too_larg
     return not call.cancelled() and call.result()
 
 
-async def _answer(worker: Worker, parts: Sequence[Part], too_large: TooLarge) -> bool:
+async def _answer(use: CallOfWorker, parts: Sequence[CallPart]) -> bool:
     together = _wanted(parts)
     if len(together) > 1:
         try:
-            await _call(worker, together, too_large)
+            await _call(use, together)
         except _ENDS:
             raise
         except SpeechhubError as error:
@@ -96,7 +102,7 @@ async def _answer(worker: Worker, parts: Sequence[Part], too_large: TooLarge) ->
     finished = len(together) == 1
     for part in _wanted(parts):
         try:
-            await _call(worker, [part], too_large)
+            await _call(use, [part])
         except _ENDS:
             raise
         except SpeechhubError as error:
@@ -106,7 +112,7 @@ async def _answer(worker: Worker, parts: Sequence[Part], too_large: TooLarge) ->
     return finished
 
 
-async def _call(worker: Worker, parts: Sequence[Part], too_large: TooLarge) -> None:
+async def _call(use: CallOfWorker, parts: Sequence[CallPart]) -> None:
     """Transcribe for *parts* in one call, and answer them."""
 
     def report(fraction: float) -> None:
@@ -116,20 +122,17 @@ async def _call(worker: Worker, parts: Sequence[Part], too_large: TooLarge) -> N
 
     began = _now()
     everything = [request for part in parts for request in part.recordings]
-    try:
+    with use(len(everything)) as worker:
         transcripts = await worker.transcribe(everything, on_progress=report)
-    except EngineOutOfMemoryError:
-        too_large(len(everything))
-        raise
     took_s, all_s = _now() - began, sum(part.audio_s for part in parts)
     for part in parts:
         mine, transcripts = transcripts[: len(part.recordings)], transcripts[len(part.recordings) :]
         if not part.answer.done():
             share = part.audio_s / all_s if all_s else 1 / len(parts)
-            part.answer.set_result(Heard(transcripts=mine, took_s=took_s * share))
+            part.answer.set_result(PartAnswer(transcripts=mine, took_s=took_s * share))
 
 
-def _wanted(parts: Sequence[Part]) -> list[Part]:
+def _wanted(parts: Sequence[CallPart]) -> list[CallPart]:
     return [part for part in parts if not part.answer.done()]
 
 
