@@ -386,6 +386,6 @@ def test_speech_that_breaks_off_is_a_broken_body_and_a_line_in_the_log(tmp_path)
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.post(f"{server.url}/v1/audio/speech", json=body, timeout=60)
 
-        [line] = told(server, "speech broke off")
+        [line] = told(server, "stream broke off")
         assert line["error"] == "EngineCrashedError"
         assert told(server, "request")[-1]["broken_off"]

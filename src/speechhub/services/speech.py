@@ -1,14 +1,13 @@
 """Text to speech: from a text to a stream of encoded audio."""
 
-import asyncio
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
@@ -31,9 +30,9 @@ from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.deadline import Deadline
 from speechhub.services.delivery import Delivery
 from speechhub.services.pieces import Cutting, Piece, pieces
+from speechhub.services.prefetched import PrefetchedStream
 from speechhub.services.segmentation import PIECE_CHARS, language_of, piece_chars
 from speechhub.services.speaker import Casting, EmotionWish, Part
-from speechhub.services.speech_stream import SpeechStream
 from speechhub.services.spoken import Spoken
 from speechhub.services.voices import VoiceService
 from speechhub.services.wording import spoken_language, worded
@@ -81,6 +80,32 @@ class SpeechJob:
     costs no time."""
 
 
+class SpeechStream(PrefetchedStream[bytes]):
+    """Encoded speech on its way to one listener.
+
+    What waits is bounded: it is at most the speech of one answer, and all but a little of it lies in a file.
+    """
+
+    def __init__(self, backlog: Backlog, produce: Callable[[Self], Awaitable[None]]) -> None:
+        """Start *produce*, which fills *backlog*, `lines` and `spoken_s`."""
+        self.lines: list[str] = []
+        """What is said, line by line; known once there are bytes."""
+        self.spoken_s = 0.0
+        """Length of the speech, in seconds, once the stream has ended."""
+        super().__init__(backlog, partial(produce, self), what="speech")
+        self._backlog = backlog
+
+    @property
+    def text(self) -> str:
+        """What is said; known once the stream has begun."""
+        return "\n".join(self.lines)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """How many bytes the speech has, where all of it was there before the first could be read."""
+        return self._backlog.whole_bytes
+
+
 class SpeechService:
     """Speaks texts; one for the life of the server."""
 
@@ -126,14 +151,7 @@ class SpeechService:
         self._check(job, placement)
         self._casting.check(job.voice, job.emotion, placement)
         backlog = Backlog(self._account.open(), self._pools.disk)
-        said: list[str] = []
-        producer = asyncio.create_task(self._produce(job, placement, backlog, said))
-        stream = SpeechStream(backlog, producer, said)
-        try:
-            await stream.begin()
-        except BaseException:
-            await stream.aclose()
-            raise
+        stream = await SpeechStream(backlog, partial(self._produce, job, placement, backlog)).opened()
         if not job.whole:
             self._metrics.first_audio(placement.model.id, time.perf_counter() - began)
         return stream
@@ -264,14 +282,11 @@ class SpeechService:
         return await self._runner.voices(placement.model.id)
 
     async def _produce(
-        self, job: SpeechJob, placement: Placement, backlog: Backlog, said: list[str]
-    ) -> float:
+        self, job: SpeechJob, placement: Placement, backlog: Backlog, stream: SpeechStream
+    ) -> None:
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
-        try:
-            async with deadline.kept("The speech"):
-                return await self._speak(job, placement, backlog, said, deadline.at)
-        finally:
-            backlog.end()
+        async with deadline.kept("The speech"):
+            stream.spoken_s = await self._speak(job, placement, backlog, stream.lines, deadline.at)
 
     async def _speak(
         self, job: SpeechJob, placement: Placement, backlog: Backlog, said: list[str], deadline: float

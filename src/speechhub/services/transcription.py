@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO, Final
@@ -20,8 +20,8 @@ from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform
 from speechhub.services.passages import Reading, ReadingRoom
+from speechhub.services.prefetched import MemoryBuffer, PrefetchedStream
 from speechhub.services.transcript_join import JoinedTranscript
-from speechhub.services.transcript_stream import TranscriptStream
 
 WHAT: Final = "The transcription"
 DETECTION_S: Final = 30.0
@@ -60,6 +60,31 @@ class TranscriptionJob:
     """Told which track is heard, of a recording that has several."""
     timeout_s: float | None = None
     """How long the client will wait; None if it does not say."""
+
+
+class TranscriptStream(PrefetchedStream[str | JoinedTranscript]):
+    """Pieces of text, which join to the transcript's text exactly, and at last the transcript.
+
+    All of it may wait in memory: it is no more text than one recording has.
+    """
+
+    def __init__(self, work: Longform, limit: AbstractAsyncContextManager[object]) -> None:
+        """Start the work, within *limit*."""
+        events: MemoryBuffer[str | JoinedTranscript] = MemoryBuffer()
+        super().__init__(events, partial(self._transcribe, events, limit), what="transcript")
+        self._work = work
+
+    @property
+    def done_s(self) -> float:
+        """How much of the recording is transcribed, in seconds."""
+        return self._work.done_s
+
+    async def _transcribe(
+        self, events: MemoryBuffer[str | JoinedTranscript], limit: AbstractAsyncContextManager[object]
+    ) -> None:
+        async with limit, aclosing(self._work.events(live=True)) as made:
+            async for event in made:
+                events.put(event)
 
 
 class TranscriptionService:
@@ -149,7 +174,7 @@ class TranscriptionService:
             RequestError, UnavailableError, EngineError, ModelFilesError: As for `transcribe`.
         """
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
-        return await TranscriptStream.open(self._work(recording, job, deadline), deadline.kept(WHAT))
+        return await TranscriptStream(self._work(recording, job, deadline), deadline.kept(WHAT)).opened()
 
     def _work(
         self,

@@ -24,8 +24,7 @@ from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas.audio import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
 from speechhub.services.catalog import slot_of
-from speechhub.services.speech import SpeechJob, SpeechService
-from speechhub.services.speech_stream import SpeechStream
+from speechhub.services.speech import SpeechJob, SpeechService, SpeechStream
 from speechhub.speakable import Normalization
 
 TOKENS_PER_S: Final = 20
