@@ -14,7 +14,8 @@ from gpu_check.timed import warm_up_s
 from gpu_check.watcher import Watcher
 from speechhub.engine import Slot
 from speechhub.gpu.values import GpuSample
-from speechhub.lifecycle.manager import Manager, start_worker
+from speechhub.lifecycle.launch import Launch, start_worker
+from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.switches import Switch
 from speechhub.placement import Placement
@@ -70,12 +71,13 @@ class Bench:
         self.manager = Manager(
             placements,
             limits=Limits(switch_timeout_s=patience_s, first_load_timeout_s=patience_s, idle_unload_s=0),
-            fetch=lambda placement: placement.path,
-            work_dir=lambda placement: self._work_dir(placement.model.id),
-            starter=self._start,
-            threads=0 if plan.size == "full" else 1,
-            standby="off",
-            defaults={slot: defaults.get(slot) for slot in Slot},
+            launch=Launch(
+                fetch=lambda placement: placement.path,
+                starter=self._start,
+                work_dir=lambda placement: self._work_dir(placement.model.id),
+                defaults={slot: defaults.get(slot) for slot in Slot},
+                threads=0 if plan.size == "full" else 1,
+            ),
             look=lambda _: card.sample(),
         )
 

@@ -22,12 +22,12 @@ from speechhub.gpu.find import find_gpus
 from speechhub.gpu.monitor import GpuMonitor, NoGpus
 from speechhub.home import Damage, DamageLog
 from speechhub.lifecycle.control import EngineControl
+from speechhub.lifecycle.launch import Launch, WorkerStarter, start_worker
 from speechhub.lifecycle.local_runner import LocalRunner
-from speechhub.lifecycle.manager import Manager, start_worker
+from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.observation import Observation
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import NetRent
-from speechhub.lifecycle.workers import WorkerStarter
 from speechhub.metrics import Looked, Metrics
 from speechhub.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.pools import Pools
@@ -188,18 +188,20 @@ class Hub:
         caches = EngineCaches(settings.caches_dir)
         manager = Manager(
             placements,
-            look=monitor.sample,
             limits=_limits(settings),
-            fetch=partial(_fetch, store, licences),
-            cache_dir=lambda placement: cache.folder(placement.model.id) if learns(placement) else None,
-            work_dir=lambda placement: caches.folder(placement.engine.spec.name),
-            may_load=lambda placement: licences.allow(placement.model),
-            starter=starter,
-            stop_timeout_s=settings.stop_timeout_s,
-            threads=settings.threads,
-            standby=settings.standby,
-            defaults=catalog.defaults,
-            pools=pools,
+            launch=Launch(
+                fetch=partial(_fetch, store, licences),
+                starter=starter,
+                cache_dir=lambda placement: cache.folder(placement.model.id) if learns(placement) else None,
+                work_dir=lambda placement: caches.folder(placement.engine.spec.name),
+                may_load=lambda placement: licences.allow(placement.model),
+                defaults=catalog.defaults,
+                standby=settings.standby,
+                threads=settings.threads,
+                stop_timeout_s=settings.stop_timeout_s,
+                pools=pools,
+            ),
+            look=monitor.sample,
         )
         account = Account(
             memory_bytes=settings.max_held_bytes,

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from speechhub.errors import EngineCrashedError, RequestCancelledError
+from speechhub.lifecycle.launch import Launch
 from tests.fakes.runner import transcript_of
 
 
@@ -112,6 +113,10 @@ class Fleet:
         self.alive = set()
         self.loaded = set()
         self.most_on_gpu = 0
+
+    def launch(self, **other):
+        """Return what a manager needs to launch these workers: no model has files, unless *other* says so."""
+        return Launch(**({"fetch": lambda placement: None, "starter": self} | other))
 
     async def __call__(self, placement, epoch):
         worker = FakeWorker(self, placement, epoch)

@@ -38,6 +38,7 @@ async def test_the_operator_s_limits_reach_the_manager(monkeypatch, tmp_path):
     assert given["limits"] == Limits(
         **limits, policy=NetRent(reluctance=2.5, min_stay=3.5, speculation=0.125)
     )
-    assert (given["stop_timeout_s"], given["threads"]) == (4.5, 3)
-    starter: partial[object] = given["starter"]
+    launch = given["launch"]
+    assert (launch.stop_timeout_s, launch.threads) == (4.5, 3)
+    starter: partial[object] = launch.starter
     assert starter.keywords["heartbeat_timeout_s"] == 17.0

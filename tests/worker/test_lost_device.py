@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from speechhub.engine import EngineSpec, LoadContext, Slot, SttCapabilities, SynthesizeRequest
 from speechhub.errors import EngineCrashedError, EngineFailingError, EngineLoadError
+from speechhub.lifecycle.launch import Launch
 from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.limits import Limits
@@ -67,8 +68,7 @@ async def serve(fragile):
                 placement("tts", device=CPU, slot=Slot.TTS),
             ),
             limits=Limits(),
-            fetch=lambda placement: None,
-            starter=starter,
+            launch=Launch(fetch=lambda placement: None, starter=starter),
         )
         managers.append(manager)
         return LocalRunner(manager), starter.started

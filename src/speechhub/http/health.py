@@ -49,7 +49,7 @@ def model_health(
     Only an *operator* is told the paths in what a load failed with.
     """
     placement, note = manager.placements[state.model], manager.device_note(state.model)
-    memory = manager.visits.memory(state.model, state.epoch)
+    memory = manager.memory(state.model)
     return ModelHealth(
         id=state.model,
         state=state.phase.value if state.phase else "fetching" if state.fetching else "unloaded",

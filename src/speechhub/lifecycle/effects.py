@@ -32,7 +32,7 @@ from speechhub.placement import Placement
 log = structlog.get_logger()
 
 
-class Duties:
+class EngineEffects:
     """Between one scheduler's effects and those who carry them out; belongs to a manager."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Duties:
                     self._workers.switches.left(device, model, Step.DRAIN, began, now)
                 self._workers.stop(model, epoch, kill=kill)
             case Verify(model=model, epoch=epoch):
-                self._workers.verify(model, epoch)
+                self._workers.verify(model, epoch, wanted=self._wanted_beside(model))
             case Move(model=model, placement=placement):
                 self._move(model, placement)
 
@@ -85,16 +85,16 @@ class Duties:
             reason=placement.device_note,
         )
 
-    def look_after(self, event: Event) -> None:
+    def handled(self, event: Event) -> None:
         """See to what stands by and what is measured, after *event* and its effects."""
         match event:
             case Exited(model=model) | LoadFailed(model=model) | Freed(model=model):
                 self._drains.pop(model, None)
                 device = self._placements[model].device.name
                 states = self._scheduler.states()
-                here = [it for it in states if self._placements[it.model].device.name == device]
+                here = [state for state in states if self._placements[state.model].device.name == device]
                 if all(state.phase is None and not state.waiting for state in here):
-                    # Nobody wants the device any more: its memory is the machine's again.
+                    # When a device is empty and no request waits for it, its standby worker is stopped too.
                     self._workers.standbys.drop(device)
                     self._workers.switches.vacant(device)
             case UnloadWanted() | RecycleWanted() | Requested() | Ticked():
@@ -102,7 +102,13 @@ class Duties:
                     if state.phase is Phase.DRAINING:
                         self._drains.setdefault(state.model, state.since or 0.0)
 
+    def _wanted_beside(self, model: str) -> set[str]:
+        """Return the models that requests wait for on the device of *model*."""
+        device = self._placements[model].device
+        wanted = {request.model for request in self._leases.waiting()}
+        return {waited for waited in wanted if self._placements[waited].device.name == device.name}
+
     def _cause(self, model: str) -> Cause:
-        """Return for whom *model* is loaded, whom somebody waits for."""
+        """Return why the model is loaded: for a waiting request, or for an operator."""
         waiting = [request.keep_warm for request in self._leases.waiting() if request.model == model]
         return Cause.OPERATOR if all(waiting) else Cause.REQUEST

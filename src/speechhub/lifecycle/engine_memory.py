@@ -14,34 +14,34 @@ from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
 
-Heard = Callable[[str, Report], None]
+ReportObserver = Callable[[str, Report], None]
 
 
 @dataclass(slots=True, kw_only=True)
-class _Visit:
+class _Stay:
     epoch: int
     held_bytes: deque[int] = field(default_factory=lambda: deque(maxlen=VISIT_CALLS + 1))
     memory: DeviceMemory | None = None
     suspected: bool = False
 
 
-class Visits:
+class EngineMemory:
     """The stay of each model's worker on its device; one for each manager."""
 
     def __init__(self, post: Callable[[Event], None]) -> None:
         """Know nothing yet; *post* takes the events."""
         self._post = post
-        self._visits: dict[str, _Visit] = {}
-        self._observers: list[Heard] = []
+        self._stays: dict[str, _Stay] = {}
+        self._observers: list[ReportObserver] = []
 
-    def observe(self, observer: Heard) -> None:
+    def observe(self, observer: ReportObserver) -> None:
         """Have *observer* called with a model and what its worker tells after a call; it must be quick."""
         self._observers.append(observer)
 
     def memory(self, model: str, epoch: int | None) -> DeviceMemory | None:
         """Return what a worker said to hold, last; None if it never said."""
-        visit = self._visits.get(model)
-        return visit.memory if visit is not None and visit.epoch == epoch else None
+        stay = self._stays.get(model)
+        return stay.memory if stay is not None and stay.epoch == epoch else None
 
     def called(self, model: str, worker: Worker) -> None:
         """Take note of what a worker told after a call; have it replaced if it holds more and more."""
@@ -52,14 +52,14 @@ class Visits:
             observer(model, report)
         if report.memory is None:
             return
-        visit = self._visits.get(model)
-        if visit is None or visit.epoch != worker.epoch:
-            visit = self._visits[model] = _Visit(epoch=worker.epoch)
-        visit.memory = report.memory
-        visit.held_bytes.append(report.memory.allocated_bytes)
-        if not visit.suspected and inside_visit(visit.held_bytes):
-            visit.suspected = True
-            grown_bytes = visit.held_bytes[-1] - visit.held_bytes[0]
+        stay = self._stays.get(model)
+        if stay is None or stay.epoch != worker.epoch:
+            stay = self._stays[model] = _Stay(epoch=worker.epoch)
+        stay.memory = report.memory
+        stay.held_bytes.append(report.memory.allocated_bytes)
+        if not stay.suspected and inside_visit(stay.held_bytes):
+            stay.suspected = True
+            grown_bytes = stay.held_bytes[-1] - stay.held_bytes[0]
             log.warning(
                 "engine holds more after every call and is replaced when nobody waits",
                 model=model,

@@ -33,7 +33,7 @@ SAMPLES: Final = 2
 _MB: Final = 1024**2
 
 
-class Proof:
+class GpuMemory:
     """Knows what the GPUs looked like without our engines, and with them; one for each manager."""
 
     def __init__(

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from typing import Protocol
 
 from speechhub.lifecycle.scheduler.events import Effect, Event, Ticked
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
@@ -11,35 +12,38 @@ from speechhub.lifecycle.scheduler.scheduler import Scheduler
 Observer = Callable[[Event, Sequence[Effect], float], None]
 
 
-class Feed:
-    """The only one who calls `Scheduler.handle`; one for each manager, used on one event loop.
+class Effects(Protocol):
+    """Carries out what a scheduler decides."""
+
+    def carry_out(self, effect: Effect, now: float) -> None:
+        """Begin what *effect* wants, at this time; it must be quick, and may post events."""
+        ...
+
+    def handled(self, event: Event) -> None:
+        """Take note that *event* and all its effects are dealt with; it must be quick."""
+        ...
+
+
+class SchedulerLoop:
+    """The only caller of `Scheduler.handle`; one for each manager, used on one event loop.
 
     An event that arises while another is handled waits for its turn, so no decision ever sees a half-made
     change.
     """
 
-    def __init__(
-        self,
-        scheduler: Scheduler,
-        *,
-        carry_out: Callable[[Effect, float], None],
-        handled: Callable[[Event], None],
-    ) -> None:
-        """Feed nothing yet.
-
-        Args:
-            scheduler: Decides.
-            carry_out: Begins what an effect wants, at this time; it must be quick, and may post events.
-            handled: Called when an event and all its effects are dealt with.
-        """
+    def __init__(self, scheduler: Scheduler) -> None:
+        """Handle nothing before `start`."""
         self._scheduler = scheduler
-        self._carry_out = carry_out
-        self._handled = handled
+        self._effects: Effects | None = None
         self._events: deque[Event] = deque()
         self._observers: list[Observer] = []
         self._handling = False
         self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
+
+    def start(self, effects: Effects) -> None:
+        """Handle events from now on, and have *effects* carry out what follows; before the first event."""
+        self._effects = effects
 
     def observe(self, observer: Observer) -> None:
         """Have *observer* called with every event, what follows from it, and the time; it must be quick."""
@@ -58,17 +62,19 @@ class Feed:
             Context().run(self._handle_all)
 
     def _handle_all(self) -> None:
+        if (effects := self._effects) is None:
+            raise AssertionError("an event came before the start")
         self._handling = True
         loop = asyncio.get_running_loop()
         try:
             while self._events:
                 event, now = self._events.popleft(), loop.time()
-                effects = self._scheduler.handle(event, now)
+                decided = self._scheduler.handle(event, now)
                 for observer in self._observers:
-                    observer(event, effects, now)
-                for effect in effects:
-                    self._carry_out(effect, loop.time())
-                self._handled(event)
+                    observer(event, decided, now)
+                for effect in decided:
+                    effects.carry_out(effect, loop.time())
+                effects.handled(event)
         finally:
             self._handling = False
         self._set_timer(loop)

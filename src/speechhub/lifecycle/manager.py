@@ -5,46 +5,30 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 
 import structlog
 
 from speechhub.engine import DeviceMemory, Slot, Voice
 from speechhub.errors import ModelNotFoundError, NoDefaultModelError
-from speechhub.lifecycle.effects import Duties
-from speechhub.lifecycle.engine_memory import Visits
-from speechhub.lifecycle.gpu_memory import Proof
-from speechhub.lifecycle.host_memory import available_bytes
+from speechhub.lifecycle.effects import EngineEffects
+from speechhub.lifecycle.engine_memory import EngineMemory
+from speechhub.lifecycle.gpu_memory import GpuMemory
+from speechhub.lifecycle.launch import Launch
 from speechhub.lifecycle.leases import Leases
-from speechhub.lifecycle.loop import Feed, Observer
+from speechhub.lifecycle.loop import Observer, SchedulerLoop
 from speechhub.lifecycle.scheduler.events import PinWanted, Requested, ShutdownWanted, UnloadWanted, Unpinned
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.served_model import ModelActivity
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from speechhub.lifecycle.shared_call import CallPart, PartAnswer
-from speechhub.lifecycle.standby import Mode, Standbys
 from speechhub.lifecycle.switches import SwitchLog
 from speechhub.lifecycle.vacancy import Look
-from speechhub.lifecycle.workers import Workers, WorkerStarter
+from speechhub.lifecycle.workers import Workers
 from speechhub.placement import Placement
-from speechhub.pools import Pools
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
-
-
-async def start_worker(
-    placement: Placement, epoch: int, *, heartbeat_timeout_s: float = 30.0, debug: bool = False
-) -> Worker:
-    """Start a worker in the environment of the placement's engine; see `Worker.start`."""
-    return await Worker.start(
-        placement.engine.spec,
-        epoch=epoch,
-        python=placement.engine.python,
-        heartbeat_timeout_s=heartbeat_timeout_s,
-        debug=debug,
-    )
 
 
 class Manager:
@@ -58,81 +42,43 @@ class Manager:
         placements: Mapping[str, Placement],
         *,
         limits: Limits,
-        fetch: Callable[[Placement], Path | None],
-        cache_dir: Callable[[Placement], Path | None] | None = None,
-        work_dir: Callable[[Placement], Path | None] | None = None,
-        may_load: Callable[[Placement], bool] = lambda _: True,
-        starter: WorkerStarter = start_worker,
-        stop_timeout_s: float = 2.0,
+        launch: Launch,
         cancel_grace_s: float = 5.0,
-        threads: int = 0,
-        standby: Mode = "off",
-        defaults: Mapping[Slot, str | None] | None = None,
         look: Callable[[int], Look | None] | None = None,
-        pools: Pools | None = None,
     ) -> None:
         """Make an owner of no workers yet; nothing starts before it is asked for.
 
         Args:
             placements: Every model that can be served, by id.
             limits: Bounds for the scheduler.
-            fetch: Blocking; returns the folder with a model's files, or None if it has none; raises what
-                forbids it to be loaded.
-            cache_dir: Blocking; returns where a model may keep what it computes from references.
-            work_dir: Blocking; returns where a model's engine may keep what it builds once.
-            may_load: Whether the operator lets a model be loaded; others never stand by.
-            starter: Starts workers.
-            stop_timeout_s: How long a worker may take to stop when asked.
+            launch: What workers are launched with.
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
-            threads: CPU threads for each engine; 0 leaves it to the engine.
-            standby: Whether the worker that is likely next on an exclusive device stands by; see `Standbys`.
-            defaults: The default model of each slot, which stands by until others were used.
             look: Blocking; looks at the GPU of this index; None takes the end of a process as proof that its
                 memory is free.
-            pools: The threads that *fetch*, *cache_dir* and *look* run in.
         """
-        pools = pools or Pools()
         self.placements = dict(placements)
+        self._launch = launch
         self._scheduler = Scheduler(self.placements, limits)
-        self._feed = Feed(
-            self._scheduler,
-            carry_out=lambda effect, now: self._duties.carry_out(effect, now),  # noqa: PLW0108  # made below
-            handled=lambda event: self._duties.look_after(event),  # noqa: PLW0108
-        )
+        self._loop = SchedulerLoop(self._scheduler)
         self._workers = Workers(
             self.placements,
-            post=self._feed.post,
-            fetch=fetch,
-            cache_dir=cache_dir,
-            work_dir=work_dir,
-            may_load=may_load,
-            starter=starter,
-            standbys=Standbys(starter, mode=standby, available_bytes=available_bytes),
-            proof=Proof(
-                look,
-                described_bytes=lambda model: self.placements[model].model.memory_bytes,
-                pool=pools.drivers,
-            )
+            post=self._loop.post,
+            launch=launch,
+            gpu_memory=GpuMemory(look, described_bytes=self._described_bytes, pool=launch.pools.drivers)
             if look
             else None,
-            wanted=self._wanted,
-            defaults=defaults or {},
-            stop_timeout_s=stop_timeout_s,
-            threads=threads,
-            pools=pools,
         )
-        self.visits = Visits(self._feed.post)
+        self.engine_memory = EngineMemory(self._loop.post)
         """What engines hold from call to call."""
         self._leases = Leases(
             self._workers,
             placements=self.placements,
-            post=self._feed.post,
-            called=self.visits.called,
+            post=self._loop.post,
+            called=self.engine_memory.called,
             cancel_grace_s=cancel_grace_s,
         )
-        self._duties = Duties(self._scheduler, self._workers, self._leases, self.placements)
+        self._loop.start(EngineEffects(self._scheduler, self._workers, self._leases, self.placements))
         self._numbers = itertools.count(1)
-        self._defaults = dict(defaults or {})
         self._closing: asyncio.Task[None] | None = None
 
     # ── Looking ──────────────────────────────────────────────────────────────
@@ -152,9 +98,8 @@ class Manager:
         if current is not None:
             here = [state for state in here if state.model == current]
         shown = {public_state(state.phase, self.placements[state.model].slot) for state in here}
-        return next(
-            (it for it in PublicState if it in shown and it is not PublicState.NONE), PublicState.NONE
-        )
+        shown.discard(PublicState.NONE)
+        return next((state for state in PublicState if state in shown), PublicState.NONE)
 
     def current_model(self, device: str) -> str | None:
         """Return the model that is ready on *device*; where several are, one that works or did so last."""
@@ -178,7 +123,7 @@ class Manager:
 
     def memory(self, model: str) -> DeviceMemory | None:
         """Return what the model's worker last reported to hold of its device; None if it reported nothing."""
-        return self.visits.memory(model, self.state(model).epoch)
+        return self.engine_memory.memory(model, self.state(model).epoch)
 
     def wait_s(self, model: str) -> float:
         """Return how long a request that comes now for *model* will wait, in seconds, as predicted."""
@@ -194,7 +139,7 @@ class Manager:
 
     def observe(self, observer: Observer) -> None:
         """Have *observer* called with every event, what follows from it, and the time; it must be quick."""
-        self._feed.observe(observer)
+        self._loop.observe(observer)
 
     async def standbys_settled(self) -> None:
         """Return when no worker is being prepared any more."""
@@ -300,7 +245,7 @@ class Manager:
             ModelNotFoundError: The slot has no such model, or no default.
             UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
         """
-        wanted = self._defaults.get(slot) if model is None else model
+        wanted = self._launch.defaults.get(slot) if model is None else model
         if wanted is None:
             raise NoDefaultModelError(slot.value)
         known = self._of_slot(slot)
@@ -312,9 +257,9 @@ class Manager:
     async def unload(self, model: str) -> None:
         """End the worker of *model*, after its running work; return when its process is gone."""
         epoch = self._scheduler.state(model).epoch
-        self._feed.post(UnloadWanted(model=model))
+        self._loop.post(UnloadWanted(model=model))
         while epoch is not None and self._scheduler.state(model).epoch == epoch:
-            await self._feed.changed()
+            await self._loop.changed()
 
     async def unload_slot(self, slot: Slot) -> None:
         """End the workers of all models of *slot*; see `unload`."""
@@ -324,12 +269,12 @@ class Manager:
 
     def pin(self, model: str) -> None:
         """Let *model* keep its device: no other one pushes it out, and it never idles out. Loads nothing."""
-        self._feed.post(PinWanted(model=model))
+        self._loop.post(PinWanted(model=model))
 
     def unpin(self, model: str) -> None:
         """End the pin of *model*, if it has one."""
         if self.state(model).pinned:
-            self._feed.post(Unpinned(device=self.placements[model].device.name))
+            self._loop.post(Unpinned(device=self.placements[model].device.name))
 
     async def close(self, timeout_s: float) -> None:
         """Refuse new work, let running work finish for *timeout_s*, then end every worker.
@@ -342,21 +287,21 @@ class Manager:
         await asyncio.shield(self._closing)
 
     async def _close(self, timeout_s: float) -> None:
-        self._feed.post(ShutdownWanted())
+        self._loop.post(ShutdownWanted())
         try:
             async with asyncio.timeout(timeout_s):
                 while any(state.busy for state in self.states()):
-                    await self._feed.changed()
+                    await self._loop.changed()
         except TimeoutError:
             log.warning("work still running at shutdown is cut off")
         await self._workers.close()
-        self._feed.close()
-
-    def _wanted(self, device: str) -> set[str]:
-        return {it.model for it in self._leases.waiting() if self._is_on(it.model, device)}
+        self._loop.close()
 
     def _is_on(self, model: str, device: str) -> bool:
         return self.placements[model].device.name == device
+
+    def _described_bytes(self, model: str) -> int:
+        return self.placements[model].model.memory_bytes
 
     def _of_slot(self, slot: Slot) -> list[str]:
         return [model for model, placement in self.placements.items() if placement.slot is slot]

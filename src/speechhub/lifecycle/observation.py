@@ -45,7 +45,7 @@ class Observation:
         self._tasks: set[asyncio.Task[None]] = set()
         manager.observe(self._happened)
         manager.switches.observe(self._switched)
-        manager.visits.observe(lambda model, report: metrics.crossed(model, report.overhead_s))
+        manager.engine_memory.observe(lambda model, report: metrics.crossed(model, report.overhead_s))
         metrics.also(Looked(self._families))
 
     async def __aenter__(self) -> Self:
@@ -168,7 +168,7 @@ class Observation:
             busy.add_metric(labels, state.busy)
             stalled.add_metric(labels, state.model in still)
             failing.add_metric(labels, state.failing_until is not None)
-            if (held := self._manager.visits.memory(state.model, state.epoch)) is not None:
+            if (held := self._manager.memory(state.model)) is not None:
                 memory.add_metric((*labels, "allocated"), held.allocated_bytes)
                 memory.add_metric((*labels, "reserved"), held.reserved_bytes)
         yield from (depth, oldest, ready, busy, stalled, failing, memory)

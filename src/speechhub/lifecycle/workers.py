@@ -1,18 +1,19 @@
 """What the scheduler wants of processes and files: carried out, and reported back as events."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 
 from speechhub.engine import LoadContext, Slot, Voice
 from speechhub.environments.prebuild import prebuilt_dir
 from speechhub.errors import EngineLoadError, GpuMemoryError, SpeechhubError
-from speechhub.lifecycle.gpu_memory import Proof
+from speechhub.lifecycle.gpu_memory import GpuMemory
+from speechhub.lifecycle.host_memory import available_bytes
 from speechhub.lifecycle.incidents import load_failed, load_too_slow, worker_ended
+from speechhub.lifecycle.launch import Launch
 from speechhub.lifecycle.scheduler.events import (
     Event,
     Exited,
@@ -26,18 +27,9 @@ from speechhub.lifecycle.scheduler.events import (
 from speechhub.lifecycle.standby import Standbys
 from speechhub.lifecycle.switches import Cause, Result, Step, SwitchLog
 from speechhub.placement import Placement
-from speechhub.pools import Pools
 from speechhub.worker.host import Worker
 
 log = structlog.get_logger()
-
-
-class WorkerStarter(Protocol):
-    """Starts the process of a worker; `Worker.start` in production."""
-
-    async def __call__(self, placement: Placement, epoch: int) -> Worker:
-        """Return a worker that has shaken hands and loaded nothing yet."""
-        ...
 
 
 class Workers:
@@ -51,52 +43,25 @@ class Workers:
         placements: Mapping[str, Placement],
         *,
         post: Callable[[Event], None],
-        fetch: Callable[[Placement], Path | None],
-        cache_dir: Callable[[Placement], Path | None] | None,
-        work_dir: Callable[[Placement], Path | None] | None = None,
-        may_load: Callable[[Placement], bool],
-        starter: WorkerStarter,
-        standbys: Standbys,
-        proof: Proof | None,
-        wanted: Callable[[str], Iterable[str]],
-        defaults: Mapping[Slot, str | None],
-        stop_timeout_s: float,
-        threads: int,
-        pools: Pools,
+        launch: Launch,
+        gpu_memory: GpuMemory | None,
     ) -> None:
         """Start nothing yet.
 
         Args:
             placements: Every model that can be served, by id.
             post: Takes the events.
-            fetch: Blocking; returns the folder with a model's files, or None if it has none.
-            cache_dir: Blocking; returns where a model may keep what it computes from references.
-            work_dir: Blocking; returns where a model's engine may keep what it builds once.
-            may_load: Whether the operator lets a model be loaded; others never stand by.
-            starter: Starts workers.
-            standbys: Where loads find workers that are prepared.
-            proof: Tells when a GPU's memory is free; None if the end of a process must do.
-            wanted: Returns the models that somebody wants on a device.
-            defaults: The default model of each direction: the likely next one where nothing else is known.
-            stop_timeout_s: How long a worker may take to stop when asked.
-            threads: CPU threads for each engine; 0 leaves it to the engine.
-            pools: The threads that *fetch* and *cache_dir* run in.
+            launch: What workers are launched with.
+            gpu_memory: Tells when a GPU's memory is free; None if the end of a process must do.
         """
-        self._pools = pools
         self.switches = SwitchLog()
-        self.standbys = standbys
+        self.standbys = Standbys(launch.starter, mode=launch.standby, available_bytes=available_bytes)
+        """Where loads find workers that are prepared."""
         self._placements = placements
         self._post = post
-        self._proof = proof
-        self._wanted = wanted
-        self._fetch = fetch
-        self._cache_dir = cache_dir
-        self._work_dir = work_dir
-        self._may_load = may_load
-        self._starter = starter
-        self._defaults = defaults
-        self._stop_timeout_s = stop_timeout_s
-        self._threads = threads
+        self._launch = launch
+        self._pools = launch.pools
+        self._gpu_memory = gpu_memory
         self._running: dict[int, Worker] = {}
         self._loads: dict[int, asyncio.Task[None]] = {}
         self._load_began: dict[int, float] = {}
@@ -132,13 +97,13 @@ class Workers:
 
     async def close(self) -> None:
         """Break off loads, end every worker, and wait for all that was begun."""
-        self._proof = None  # nothing is to come
+        self._gpu_memory = None  # nothing is to come
         await self.standbys.close()
         for load in self._loads.values():
             load.cancel()
         await asyncio.gather(*self._loads.values(), return_exceptions=True)
         await asyncio.gather(
-            *(worker.stop(grace_s=self._stop_timeout_s) for worker in list(self._running.values()))
+            *(worker.stop(grace_s=self._launch.stop_timeout_s) for worker in list(self._running.values()))
         )
         while tasks := set(self._tasks):
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -162,15 +127,15 @@ class Workers:
         """End a worker; ends with Exited, once it is reaped."""
         self.spawn(self._do_stop(model, epoch, kill=kill))
 
-    def verify(self, model: str, epoch: int) -> None:
-        """Prove that the device has its memory back; ends with Freed or NotFreed."""
-        self.spawn(self._do_verify(model, epoch))
+    def verify(self, model: str, epoch: int, *, wanted: Collection[str]) -> None:
+        """Prove that the device has its memory back, with room for *wanted*; ends with Freed or NotFreed."""
+        self.spawn(self._do_verify(model, epoch, wanted))
 
-    async def _do_verify(self, model: str, epoch: int) -> None:
+    async def _do_verify(self, model: str, epoch: int, wanted: Collection[str]) -> None:
         device, began = self._placements[model].device.name, _now()
         try:
-            if self._proof is not None:
-                await self._proof.freed(device, self._wanted(device))
+            if self._gpu_memory is not None:
+                await self._gpu_memory.freed(device, wanted)
         except GpuMemoryError as error:
             log.error("memory is not free", device=device, model=model, error=str(error))
             self.switches.vacant(device)
@@ -182,10 +147,9 @@ class Workers:
     async def _do_fetch(self, model: str) -> None:
         try:
             placement = self._placements[model]
-            self._folders[model] = await self._pools.files.run(self._fetch, placement)
+            self._folders[model] = await self._pools.files.run(self._launch.fetch, placement)
             self._prebuilt[model] = await self._pools.files.run(prebuilt_dir, placement.engine)
-            if self._work_dir:
-                self._work_dirs[model] = await self._pools.files.run(self._work_dir, placement)
+            self._work_dirs[model] = await self._pools.files.run(self._launch.work_dir, placement)
         except SpeechhubError as error:
             log.error("model files are not available", model=model, error=str(error))
             self._post(FetchFailed(model=model, error=error))
@@ -232,21 +196,21 @@ class Workers:
     async def _bring_up(self, placement: Placement, epoch: int) -> Worker:
         """Return a worker that has loaded its model; whatever prevents that, no process is left."""
         began = _now()
-        proof = self._proof if placement.device.verified else None
-        if proof is not None:
-            await proof.before_load(placement.device.name)
+        gpu_memory = self._gpu_memory if placement.device.verified else None
+        if gpu_memory is not None:
+            await gpu_memory.before_load(placement.device.name)
         worker = await self.standbys.take(placement)
         if worker is not None:
             try:
-                return await self._load_on(worker, placement, epoch, began, proof)
+                return await self._load_on(worker, placement, epoch, began, gpu_memory)
             except SpeechhubError:
                 if worker.ended is None or worker.ended.requested:
                     raise
                 # It may have died a moment before, standing by: that is no fault of the model's.
-                if proof is not None:
-                    await proof.freed(placement.device.name, [placement.model.id])
+                if gpu_memory is not None:
+                    await gpu_memory.freed(placement.device.name, [placement.model.id])
         try:
-            return await self._load_on(None, placement, epoch, began, proof)
+            return await self._load_on(None, placement, epoch, began, gpu_memory)
         except EngineLoadError as error:
             if not error.again:
                 raise
@@ -255,33 +219,38 @@ class Workers:
                 model=placement.model.id,
                 cause=error.cause,
             )
-            if proof is not None:
-                await proof.freed(placement.device.name, [placement.model.id])
-        return await self._load_on(None, placement, epoch, began, proof)
+            if gpu_memory is not None:
+                await gpu_memory.freed(placement.device.name, [placement.model.id])
+        return await self._load_on(None, placement, epoch, began, gpu_memory)
 
     async def _load_on(
-        self, standby: Worker | None, placement: Placement, epoch: int, began: float, proof: Proof | None
+        self,
+        standby: Worker | None,
+        placement: Placement,
+        epoch: int,
+        began: float,
+        gpu_memory: GpuMemory | None,
     ) -> Worker:
         """Have a worker load its model: one that stood by, or a new one."""
         device, stood_by = placement.device, standby is not None
-        worker = standby or await self._starter(placement, epoch)
+        worker = standby or await self._launch.starter(placement, epoch)
         worker.adopt(epoch)
         self.switches.came(epoch, Step.START, _now() - began, standby=stood_by)
         self._running[epoch] = worker
         worker.exited.add_done_callback(lambda _: self._left_by(worker, placement.model.id, epoch))
-        memory_bytes = await proof.free_bytes(device.name) if proof is not None else None
-        cache_dir = await self._pools.disk.run(self._cache_dir, placement) if self._cache_dir else None
+        memory_bytes = await gpu_memory.free_bytes(device.name) if gpu_memory is not None else None
+        cache_dir = await self._pools.disk.run(self._launch.cache_dir, placement)
         context = replace(self._context(placement), cache_dir=cache_dir, memory_bytes=memory_bytes)
         try:
             await worker.load(context)
         except SpeechhubError:
-            await worker.stop(grace_s=self._stop_timeout_s)
+            await worker.stop(grace_s=self._launch.stop_timeout_s)
             self._running.pop(epoch, None)  # LoadFailed tells its end
             raise
         self.switches.came(epoch, Step.IMPORT, worker.import_s)
         self.switches.came(epoch, Step.LOAD, worker.load_s)
-        if proof is not None:
-            await proof.after_load(device.name, placement.model.id, worker.pid)
+        if gpu_memory is not None:
+            await gpu_memory.after_load(device.name, placement.model.id, worker.pid)
         return worker
 
     def _context(self, placement: Placement) -> LoadContext:
@@ -292,7 +261,7 @@ class Workers:
             work_dir=self._work_dirs.get(placement.model.id),
             prebuilt_dir=self._prebuilt.get(placement.model.id),
             device=placement.device.name,
-            threads=self._threads,
+            threads=self._launch.threads,
             options=placement.options,
         )
 
@@ -303,11 +272,11 @@ class Workers:
         before = [model for model in last_two if model != ready.model.id]
         self._last_two[device] = last_two = [*before[-1:], ready.model.id]
         other = Slot.TTS if ready.slot is Slot.STT else Slot.STT
-        following = last_two[0] if len(last_two) > 1 else self._defaults.get(other)
+        following = last_two[0] if len(last_two) > 1 else self._launch.defaults.get(other)
         placement = self._placements.get(following or "")
         if placement is None or placement.device.name != device or placement.model.id == ready.model.id:
             return
-        if self._may_load(placement):
+        if self._launch.may_load(placement):
             self.standbys.prepare(placement, self._context(placement))
 
     async def _do_stop(self, model: str, epoch: int, *, kill: bool) -> None:
@@ -327,7 +296,7 @@ class Workers:
         if worker is not None:
             if kill:
                 worker.kill()
-            await worker.stop(grace_s=self._stop_timeout_s)
+            await worker.stop(grace_s=self._launch.stop_timeout_s)
         log.info("engine unloaded", model=model, epoch=epoch, stop_s=_since(began))
         self.gone(model, epoch)
 

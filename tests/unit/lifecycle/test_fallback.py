@@ -56,7 +56,7 @@ async def managed():
     made = []
 
     def manage(fleet, models=MODELS, look=None):
-        manager = Manager(models, limits=Limits(), fetch=lambda it: None, starter=fleet, look=look)
+        manager = Manager(models, limits=Limits(), launch=fleet.launch(), look=look)
         made.append(manager)
         return manager
 

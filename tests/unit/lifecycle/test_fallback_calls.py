@@ -90,7 +90,7 @@ async def served():
     managers = []
 
     def serve(fleet, models=MODELS):
-        manager = Manager(models, limits=Limits(), fetch=lambda it: None, starter=fleet)
+        manager = Manager(models, limits=Limits(), launch=fleet.launch())
         managers.append(manager)
         return manager, LocalRunner(manager, Metrics())
 

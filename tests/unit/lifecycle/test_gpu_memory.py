@@ -10,7 +10,7 @@ import structlog
 
 from speechhub.engine import Slot
 from speechhub.errors import GpuMemoryError
-from speechhub.lifecycle.gpu_memory import SAMPLES, Proof
+from speechhub.lifecycle.gpu_memory import SAMPLES, GpuMemory
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.vacancy import TOLERANCE_BYTES, is_free
@@ -67,24 +67,24 @@ def virtually(scene):
 
 
 async def proof_after(driver, loaded=LOADED):
-    """Return a proof that has seen an engine come."""
-    proof = Proof(driver, pool=Here())
+    """Return the memory of a GPU that has seen an engine come."""
+    memory = GpuMemory(driver, pool=Here())
     driver.show(EMPTY)
-    await proof.before_load("cuda:0")
+    await memory.before_load("cuda:0")
     driver.show(loaded)
-    await proof.after_load("cuda:0", "stt", ME)
+    await memory.after_load("cuda:0", "stt", ME)
     driver.asked = 0
-    return proof
+    return memory
 
 
 @pytest.mark.parametrize("loaded", [LOADED, HIDDEN])
 @virtually
 async def test_memory_that_comes_back_late_is_waited_for(loaded):
     driver = Driver()
-    proof = await proof_after(driver, loaded)
+    memory = await proof_after(driver, loaded)
     driver.show(loaded, loaded, loaded, EMPTY)
 
-    await proof.freed("cuda:0", ["tts"])
+    await memory.freed("cuda:0", ["tts"])
 
     assert driver.asked == 3 + SAMPLES
 
@@ -93,10 +93,10 @@ async def test_memory_that_comes_back_late_is_waited_for(loaded):
 async def test_one_good_look_is_not_enough():
     """Between the end of one process and the start of another there can be a gap."""
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(EMPTY, LOADED, EMPTY)
 
-    await proof.freed("cuda:0", [])
+    await memory.freed("cuda:0", [])
 
     assert driver.asked == 2 + SAMPLES
 
@@ -105,21 +105,21 @@ async def test_one_good_look_is_not_enough():
 async def test_process_that_is_still_there_holds_the_device():
     """Whatever the totals say: they lie, or lag behind the list."""
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(Look(200 * MB, {ME: None}))
 
     with pytest.raises(GpuMemoryError, match=f"process {ME} .*ours, which has ended and is still there"):
-        await proof.freed("cuda:0", [])
+        await memory.freed("cuda:0", [])
 
 
 @virtually
 async def test_strangers_are_named_with_what_they_hold():
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(Look(3900 * MB, {4711: 3000 * MB, 4712: None}))
 
     with pytest.raises(GpuMemoryError) as caught:
-        await proof.freed("cuda:0", ["stt"])
+        await memory.freed("cuda:0", ["stt"])
 
     assert "process 4711 (3000 MB), process 4712 (? MB)" in caught.value.message
     assert caught.value.retry_after_s > 0
@@ -129,60 +129,60 @@ async def test_strangers_are_named_with_what_they_hold():
 async def test_stranger_who_leaves_room_is_no_obstacle():
     """Its memory was never ours; what the next engine took the last time is free."""
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(Look(1000 * MB, {4711: 800 * MB}))
 
-    await proof.freed("cuda:0", ["stt"])
+    await memory.freed("cuda:0", ["stt"])
 
 
 @virtually
 async def test_stranger_who_leaves_no_room_is_one():
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(Look(2300 * MB, {4711: 2100 * MB}))
 
     with pytest.raises(GpuMemoryError, match="2000 MB are needed"):
-        await proof.freed("cuda:0", ["stt"])
+        await memory.freed("cuda:0", ["stt"])
 
 
 @virtually
 async def test_memory_of_nobody_is_not_free():
     """A driver that has taken a process off its list can still hold its memory."""
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(Look(2200 * MB, {}))
 
     with pytest.raises(GpuMemoryError, match="no process that the driver shows"):
-        await proof.freed("cuda:0", ["stt"])
+        await memory.freed("cuda:0", ["stt"])
 
 
 @virtually
 async def test_driver_that_falls_silent_proves_nothing():
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(None)
 
     with pytest.raises(GpuMemoryError, match="does not answer"):
-        await proof.freed("cuda:0", [])
+        await memory.freed("cuda:0", [])
 
 
 @virtually
 async def test_driver_that_comes_back_is_believed():
     driver = Driver()
-    proof = await proof_after(driver)
+    memory = await proof_after(driver)
     driver.show(None, None, EMPTY)
 
-    await proof.freed("cuda:0", [])
+    await memory.freed("cuda:0", [])
 
 
 @virtually
 async def test_driver_that_never_answered_is_not_waited_for():
     """There is nothing to compare with: the end of the process must do."""
     driver = Driver(None)
-    proof = Proof(driver, pool=Here())
-    await proof.before_load("cuda:0")
+    memory = GpuMemory(driver, pool=Here())
+    await memory.before_load("cuda:0")
 
-    await proof.freed("cuda:0", ["stt"])
+    await memory.freed("cuda:0", ["stt"])
 
     assert driver.asked == 1
 
@@ -191,15 +191,15 @@ async def test_driver_that_never_answered_is_not_waited_for():
 async def test_stranger_who_was_there_at_first_hides_nobody_later():
     """When it has left, what it took is not ours to use up: the deadline must pass."""
     driver = Driver()
-    proof = Proof(driver, pool=Here())
+    memory = GpuMemory(driver, pool=Here())
     driver.show(Look(1200 * MB, None))
-    await proof.before_load("cuda:0")
+    await memory.before_load("cuda:0")
     driver.show(EMPTY)
-    await proof.freed("cuda:0", [])
+    await memory.freed("cuda:0", [])
     driver.show(Look(1200 * MB, None))
 
     with structlog.testing.capture_logs() as logs:
-        await proof.freed("cuda:0", [])
+        await memory.freed("cuda:0", [])
 
     assert [it["before_mb"] for it in logs] == [200]
 
@@ -213,28 +213,24 @@ def test_some_megabytes_more_are_the_drivers_own(more, free):
 async def test_a_busy_machine_looks_twice_all_the_same():
     """The time may be over after the first look, and one look tells nothing."""
     driver = Driver()
-    proof = await proof_after(driver)
-    proof._deadline_s = 0.0
+    memory = await proof_after(driver)
+    memory._deadline_s = 0.0
     driver.show(EMPTY)
 
-    await proof.freed("cuda:0", ["tts"])
+    await memory.freed("cuda:0", ["tts"])
 
     assert driver.asked == SAMPLES
 
 
 def managed(fleet, driver):
-    return Manager(
-        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver, pools=POOLS
-    )
+    return Manager(MODELS, limits=Limits(), launch=fleet.launch(pools=POOLS), look=driver)
 
 
 @virtually
 async def test_nothing_loads_before_the_proof():
     """The next engine waits for the memory, and the record of switches says for how long."""
     driver, fleet = Driver(EMPTY), Fleet()
-    manager = Manager(
-        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver, pools=POOLS
-    )
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(pools=POOLS), look=driver)
     await manager.switch_to("stt")
     started = len(fleet.started)
     driver.show(LOADED)
@@ -255,9 +251,7 @@ async def test_nothing_loads_before_the_proof():
 async def test_who_waits_for_memory_that_does_not_come_back_is_refused():
     """And whoever asks when it is there again is served."""
     driver, fleet = Driver(EMPTY), Fleet()
-    manager = Manager(
-        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=driver, pools=POOLS
-    )
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(pools=POOLS), look=driver)
     await manager.switch_to("stt")
     driver.show(Look(TOTAL, {4711: None}))
     with pytest.raises(GpuMemoryError, match="4711"):

@@ -37,7 +37,7 @@ async def fleet():
 
 @pytest.fixture
 async def manager(fleet):
-    made = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    made = Manager(MODELS, limits=Limits(), launch=fleet.launch())
     yield made
     await made.close(timeout_s=1)
     assert not fleet.alive
@@ -96,7 +96,7 @@ async def test_public_operations(manager, fleet):
 async def test_switching_a_slot_without_a_model_takes_its_default(fleet):
     """Where no model is named, the slot's default is made ready; without one, the error says so."""
     defaults = {Slot.STT: "stt", Slot.TTS: None}
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, defaults=defaults)
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(defaults=defaults))
 
     assert await manager.switch_slot(Slot.STT) == "stt"
     assert manager.current_model("cuda:0") == "stt"
@@ -189,7 +189,7 @@ async def test_failed_fetch_reaches_the_waiter(fleet, error):
     def fetch(placement):
         raise error
 
-    manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(fetch=fetch))
 
     with pytest.raises((ModelFilesError, EngineLoadError)):
         await manager.switch_to("stt")
@@ -201,7 +201,7 @@ async def test_failed_fetch_reaches_the_waiter(fleet, error):
 async def test_load_that_hangs_is_given_up(fleet):
     """A load beyond its limit is killed and its waiter refused."""
     limits = Limits(first_load_timeout_s=0.01)
-    manager = Manager(MODELS, limits=limits, fetch=lambda placement: None, starter=fleet)
+    manager = Manager(MODELS, limits=limits, launch=fleet.launch())
     fleet.gate.clear()
 
     with pytest.raises(SwitchTimeoutError):
@@ -214,7 +214,7 @@ async def test_load_that_hangs_is_given_up(fleet):
 
 async def test_close_refuses_waiters_and_ends_workers(fleet):
     """Shutdown lets running work finish, refuses the rest, and leaves no worker."""
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch())
     finish = asyncio.Event()
 
     async def hold():
@@ -247,10 +247,10 @@ async def test_an_engine_is_told_its_room_and_its_folder(fleet, tmp_path):
     manager = Manager(
         MODELS | placements(placement("small", device=CPU)),
         limits=Limits(),
-        fetch=lambda placement: None,
-        cache_dir=lambda placement: tmp_path / placement.model.id if placement.slot is Slot.TTS else None,
-        work_dir=lambda placement: tmp_path / placement.engine.spec.name,
-        starter=fleet,
+        launch=fleet.launch(
+            cache_dir=lambda placement: tmp_path / placement.model.id if placement.slot is Slot.TTS else None,
+            work_dir=lambda placement: tmp_path / placement.engine.spec.name,
+        ),
         look=gpus.sample,
     )
 
@@ -266,7 +266,7 @@ async def test_an_engine_is_told_its_room_and_its_folder(fleet, tmp_path):
 async def test_a_driver_that_is_silent_tells_no_room(fleet):
     """The engine then has to find out; nobody asks a second time, which could take seconds."""
     asked = []
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=asked.append)
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(), look=asked.append)
 
     async with manager.lease("tts") as worker:
         assert worker.context.memory_bytes is None
@@ -282,7 +282,7 @@ async def test_a_licence_that_is_not_accepted_starts_nothing(fleet):
         if not accepted:
             raise LicenceNotAcceptedError(placement.model.id, "Own-1.0")
 
-    manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(fetch=fetch))
     for _ in range(2):
         with pytest.raises(LicenceNotAcceptedError):
             await manager.switch_to("tts")
@@ -296,7 +296,7 @@ async def test_a_licence_that_is_not_accepted_starts_nothing(fleet):
 async def test_a_shared_device_shows_the_model_that_it_calls_current(fleet):
     """Of several that are ready, one that works, else the one that did so last: state and model agree."""
     both = placements(placement("ears", device=CPU), placement("mouth", slot=Slot.TTS, device=CPU))
-    manager = Manager(both, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    manager = Manager(both, limits=Limits(), launch=fleet.launch())
 
     def shown():
         return manager.current_model("cpu"), manager.public_state("cpu")
@@ -321,7 +321,7 @@ async def test_a_shared_device_shows_the_model_that_it_calls_current(fleet):
 async def test_a_device_without_a_ready_engine_shows_what_comes(fleet):
     """Loading is told while nothing is ready."""
     both = placements(placement("ears", device=CPU), placement("mouth", slot=Slot.TTS, device=CPU))
-    manager = Manager(both, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    manager = Manager(both, limits=Limits(), launch=fleet.launch())
     fleet.gate.clear()
     loading = asyncio.create_task(manager.switch_to("ears"))
     await settled(lambda: manager.state("ears").phase is Phase.LOADING)
@@ -339,7 +339,7 @@ async def test_what_is_done_for_all_belongs_to_no_request(fleet):
     def fetch(placement):
         seen.append((placement.model.id, structlog.contextvars.get_contextvars()))
 
-    manager = Manager(MODELS, limits=Limits(), fetch=fetch, starter=fleet)
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(fetch=fetch))
 
     with structlog.contextvars.bound_contextvars(request_id="req_1"):
         async with manager.lease("stt"):
@@ -408,9 +408,7 @@ async def test_nothing_is_left_of_three_hundred_switches(fleet, monkeypatch):
     monkeypatch.setattr("speechhub.lifecycle.gpu_memory.FIRST_PAUSE_S", 0.0001)
     monkeypatch.setattr("speechhub.lifecycle.gpu_memory.LONGEST_PAUSE_S", 0.0001)
     card, tasks = Card(fleet), len(asyncio.all_tasks())
-    manager = Manager(
-        MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, look=card, standby="on"
-    )
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(standby="on"), look=card)
 
     async def use(number, model):
         async with manager.lease(model) as worker:

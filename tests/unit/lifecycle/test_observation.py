@@ -47,8 +47,7 @@ async def manager(gpus):
     made = Manager(
         MODELS,
         limits=Limits(),
-        fetch=lambda placement: None,
-        starter=LeakyFleet(gpus, 30 * MB),
+        launch=LeakyFleet(gpus, 30 * MB).launch(),
         look=gpus.sample,
     )
     yield made

@@ -46,7 +46,7 @@ async def fleet():
 
 @pytest.fixture
 async def manager(fleet):
-    made = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    made = Manager(MODELS, limits=Limits(), launch=fleet.launch())
     yield made
     fleet.work_gate.set()
     await made.close(timeout_s=1)
@@ -285,13 +285,15 @@ async def test_an_engine_that_grows_with_every_call_is_replaced(fleet, manager, 
     for _ in range(VISIT_CALLS):
         await runner.transcribe("stt", [clip(1)])
         await settled(lambda: not manager.state("stt").busy)
-    assert manager.visits.memory("stt", 1).allocated_bytes == VISIT_CALLS << 20
+    assert manager.engine_memory.memory("stt", 1).allocated_bytes == VISIT_CALLS << 20
     assert len(fleet.started) == 1
 
     await runner.transcribe("stt", [clip(1)])
 
     await settled(lambda: len(fleet.started) == 2 and manager.state("stt").phase is Phase.READY)
-    assert manager.visits.memory("stt", manager.state("stt").epoch) is None, "the new one said nothing yet"
+    assert manager.engine_memory.memory("stt", manager.state("stt").epoch) is None, (
+        "the new one said nothing yet"
+    )
 
 
 @pytest.mark.parametrize("pieces", [0, 1])

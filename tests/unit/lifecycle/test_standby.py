@@ -33,7 +33,7 @@ async def fleet():
 
 def manager_of(fleet, **how):
     how = {"standby": "on", "defaults": DEFAULTS} | how
-    return Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet, **how)
+    return Manager(MODELS, limits=Limits(), launch=fleet.launch(**how))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from speechhub.engine import Slot
 from speechhub.errors import GpuMemoryError
-from speechhub.lifecycle.gpu_memory import Proof
+from speechhub.lifecycle.gpu_memory import GpuMemory
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.limits import Limits
 from tests.fakes.placements import GPU, placement, placements
@@ -77,7 +77,7 @@ class Turns:
 
     def __init__(self, card):
         self.card = card
-        self.proof = Proof(card, described_bytes=NEEDS.__getitem__, pool=Here())
+        self.memory = GpuMemory(card, described_bytes=NEEDS.__getitem__, pool=Here())
         self.resident = None
         self.known = set()
         self.pid = 5_000_000
@@ -90,7 +90,7 @@ class Turns:
         self.resident = None
         enough = self.card.free_bytes >= NEEDS[model]
         try:
-            await self.proof.freed("cuda:0", [model])
+            await self.memory.freed("cuda:0", [model])
         except GpuMemoryError:
             assert not enough, f"refused with {self.card.free_bytes // MB} MB free"
             self.refused += 1
@@ -101,13 +101,13 @@ class Turns:
             assert model not in self.known
 
     async def load(self, model):
-        await self.proof.before_load("cuda:0")
+        await self.memory.before_load("cuda:0")
         assert not self.card.ours
         self.pid += 1
-        promised = await self.proof.free_bytes("cuda:0")
+        promised = await self.memory.free_bytes("cuda:0")
         assert promised == self.card.free_bytes
         self.card.ours[self.pid] = NEEDS[model]
-        await self.proof.after_load("cuda:0", model, self.pid)
+        await self.memory.after_load("cuda:0", model, self.pid)
         self.resident, self.turns = model, self.turns + 1
         self.known.add(model)
 
@@ -171,9 +171,7 @@ def test_a_stranger_that_grows_for_an_hour_refuses_nobody(telling):
         return card(index)
 
     async def hour():
-        manager = Manager(
-            models, limits=Limits(), fetch=lambda it: None, starter=fleet, look=look, pools=POOLS
-        )
+        manager = Manager(models, limits=Limits(), launch=fleet.launch(pools=POOLS), look=look)
         loop, size_mb, switches = asyncio.get_running_loop(), 0, 0
         while loop.time() < 3600:
             size_mb = min(size_mb + 8, 2300)
@@ -270,9 +268,9 @@ def test_what_is_left_of_our_own_process_is_waited_for(monkeypatch):
         turns = Turns(card)
         await turns.load("stt")
         with pytest.raises(GpuMemoryError):
-            await turns.proof.freed("cuda:0", ["tts"])
+            await turns.memory.freed("cuda:0", ["tts"])
         left[0] = False
-        await turns.proof.freed("cuda:0", ["tts"])
+        await turns.memory.freed("cuda:0", ["tts"])
 
     in_virtual_time(scene())
 
@@ -287,9 +285,9 @@ def test_a_card_that_is_full_is_tried_again():
         del card.ours[turns.pid]
         card.set_stranger(1, 3000 * MB)
         with pytest.raises(GpuMemoryError, match=r"process 1 \(\? MB\)"):
-            await turns.proof.freed("cuda:0", ["tts"])
+            await turns.memory.freed("cuda:0", ["tts"])
         card.set_stranger(1, 2000 * MB)
-        await turns.proof.freed("cuda:0", ["tts"])
+        await turns.memory.freed("cuda:0", ["tts"])
 
     in_virtual_time(scene())
 
@@ -300,14 +298,14 @@ def test_a_driver_that_was_silent_after_the_load_refuses_nobody_later():
     silent = [False]
 
     async def scene():
-        proof = Proof(lambda index: None if silent[0] else card(index), pool=Here())
-        await proof.before_load("cuda:0")
-        assert await proof.free_bytes("cuda:0") == 3800 * MB
+        memory = GpuMemory(lambda index: None if silent[0] else card(index), pool=Here())
+        await memory.before_load("cuda:0")
+        assert await memory.free_bytes("cuda:0") == 3800 * MB
         silent[0] = True
-        await proof.after_load("cuda:0", "stt", 5_000_001)
+        await memory.after_load("cuda:0", "stt", 5_000_001)
         silent[0] = False
         card.set_stranger(1, 100 * MB)
-        await proof.freed("cuda:0", ["stt"])
+        await memory.freed("cuda:0", ["stt"])
 
     in_virtual_time(scene())
 
@@ -318,15 +316,15 @@ def test_what_a_stranger_took_while_a_model_loaded_is_not_what_the_model_needs(t
     card = Card(telling)
 
     async def scene():
-        proof = Proof(card, pool=Here())
-        await proof.before_load("cuda:0")
-        await proof.free_bytes("cuda:0")
+        memory = GpuMemory(card, pool=Here())
+        await memory.before_load("cuda:0")
+        await memory.free_bytes("cuda:0")
         card.ours[5_000_001] = 500 * MB
         card.set_stranger(1, 2000 * MB)
-        await proof.after_load("cuda:0", "stt", 5_000_001)
+        await memory.after_load("cuda:0", "stt", 5_000_001)
         del card.ours[5_000_001]
         assert card.free_bytes == 1800 * MB
-        await proof.freed("cuda:0", ["stt"])
+        await memory.freed("cuda:0", ["stt"])
 
     in_virtual_time(scene())
 
@@ -337,11 +335,11 @@ def test_a_number_that_another_process_has_by_now_locks_nothing():
 
     async def scene(pid):
         card.set_stranger(1, 0)
-        proof = Proof(card, pool=Here())
-        await proof.before_load("cuda:0")
-        await proof.after_load("cuda:0", "stt", pid)
+        memory = GpuMemory(card, pool=Here())
+        await memory.before_load("cuda:0")
+        await memory.after_load("cuda:0", "stt", pid)
         card.set_stranger(1, 100 * MB)
-        await proof.freed("cuda:0", ["stt"])
+        await memory.freed("cuda:0", ["stt"])
 
     with (
         subprocess.Popen(

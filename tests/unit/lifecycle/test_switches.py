@@ -83,7 +83,7 @@ def test_who_left_long_ago_is_no_part_of_a_switch():
 async def test_manager_records_its_switches():
     """Who came, who left, why, and how it ended."""
     fleet = Fleet()
-    manager = Manager(MODELS, limits=Limits(), fetch=lambda placement: None, starter=fleet)
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch())
     await manager.switch_to("stt")
     async with manager.lease("tts"):
         pass
