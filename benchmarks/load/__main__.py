@@ -166,7 +166,7 @@ def main() -> int:
             until(lambda: look(server).descriptors <= before.descriptors, "descriptors are back")
         after = look(server)
         ended = [str(line["exit"]) for line in server.logged("worker ended by itself")]
-        killed = len(server.logged("engine does not stop a cancelled call and is killed"))
+        killed = len(server.logged("engine did not stop a cancelled call; killing it"))
     print(
         f"{len(outcomes)} requests of {options.clients} clients in {samples[-1].at_s / 60:.1f} min; ", end=""
     )

@@ -38,7 +38,7 @@ def test_a_client_that_leaves_costs_no_worker(tmp_path):
 
         assert "lighthouse" in heard(server, right)
         assert sorted(server.workers()) == workers
-        assert not server.logged("engine does not stop a cancelled call and is killed")
+        assert not server.logged("engine did not stop a cancelled call; killing it")
 
 
 def heard(server, request):

@@ -104,7 +104,7 @@ def test_a_batch_that_does_not_fit_is_answered_all_the_same(tmp_path):
         with queued(server, CLIPS[:3]) as answers:
             assert {answer.result().status for answer in answers} == {200}
 
-        assert len(server.logged("a shared call failed, going on one by one")) == 1
+        assert len(server.logged("shared call failed; retrying its requests one by one")) == 1
         assert len(server.logged("engine ready")) == 1, "its worker keeps its place"
 
 
@@ -182,6 +182,6 @@ def test_who_waits_longer_than_it_wants_is_told_when_to_come_back(tmp_path):
         assert (answer.status, answer.error["code"]) == (503, "request_timeout")
         assert 1 <= int(answer.headers["retry-after"]) <= 60
         assert is_busy(server, "echo-stt")
-        assert not server.logged("engine does not stop a cancelled call and is killed")
+        assert not server.logged("engine did not stop a cancelled call; killing it")
         leave(working)
         until(lambda: is_idle(server), "the engine is free")

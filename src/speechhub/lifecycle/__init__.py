@@ -1,1 +1,1 @@
-"""Who is on which device, and who may use it: pure decisions (`scheduler`), and one owner (`manager`)."""
+"""Engines on devices: pure decisions (`scheduler`), and one owner that carries them out (`manager`)."""

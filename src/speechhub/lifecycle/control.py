@@ -12,10 +12,10 @@ from speechhub.placement import Placement
 
 
 class EngineControl(Protocol):
-    """Tells what the engines do, and loads, unloads and pins them; one for each server.
+    """Reports what the engines do, and loads, unloads and pins them; one for each server.
 
-    What it tells may be out of date as soon as it is told. Do not read a state and then act on it: ask for
-    what you want.
+    A state may be out of date as soon as it is returned. Do not read a state and then act on it: ask for what
+    you want.
     """
 
     # ── Looking ──────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""What the scheduler wants, begun; and what it does not decide, seen to."""
+"""Carries out the scheduler's effects; stops standby workers and measures times, which it does not decide."""
 
 from collections.abc import MutableMapping
 
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class EngineEffects:
-    """Between one scheduler's effects and those who carry them out; belongs to a manager."""
+    """Passes one scheduler's effects on to workers and leases; belongs to a manager."""
 
     def __init__(
         self,
@@ -47,10 +47,10 @@ class EngineEffects:
         self._leases = leases
         self._placements = placements
         self._drains: dict[str, float] = {}
-        """Models that finish their work before they go → since when."""
+        """Models that finish their work before they are unloaded → since when."""
 
     def carry_out(self, effect: Effect, now: float) -> None:
-        """Begin what an effect wants."""
+        """Begin to carry out *effect*; see `Effects`."""
         match effect:
             case Grant() | Refuse():
                 self._leases.answer(effect)
@@ -70,7 +70,7 @@ class EngineEffects:
                 self._move(model, placement)
 
     def _move(self, model: str, placement: Placement) -> None:
-        """Place a model anew, for everyone who looks at the placements."""
+        """Change where a model runs, for everything that reads the placements."""
         before = self._placements[model].device.name
         self._placements[model] = placement
         self._workers.switches.vacant(before)
@@ -86,7 +86,7 @@ class EngineEffects:
         )
 
     def handled(self, event: Event) -> None:
-        """See to what stands by and what is measured, after *event* and its effects."""
+        """Update standby workers and measured times after *event* and its effects; see `Effects`."""
         match event:
             case Exited(model=model) | LoadFailed(model=model) | Freed(model=model):
                 self._drains.pop(model, None)

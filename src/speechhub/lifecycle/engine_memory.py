@@ -1,4 +1,4 @@
-"""What engines hold of their devices from call to call, and whether that tells of a leak."""
+"""Memory that engines hold on their devices from call to call, and whether it shows a leak."""
 
 from collections import deque
 from collections.abc import Callable
@@ -26,25 +26,25 @@ class _Stay:
 
 
 class EngineMemory:
-    """The stay of each model's worker on its device; one for each manager."""
+    """Follows the memory of each model's worker while it is on its device; one for each manager."""
 
     def __init__(self, post: Callable[[Event], None]) -> None:
-        """Know nothing yet; *post* takes the events."""
+        """Begin without reports; *post* takes the events."""
         self._post = post
         self._stays: dict[str, _Stay] = {}
         self._observers: list[ReportObserver] = []
 
     def observe(self, observer: ReportObserver) -> None:
-        """Have *observer* called with a model and what its worker tells after a call; it must be quick."""
+        """Have *observer* called with a model and its worker's report after each call; it must be quick."""
         self._observers.append(observer)
 
     def memory(self, model: str, epoch: int | None) -> DeviceMemory | None:
-        """Return what a worker said to hold, last; None if it never said."""
+        """Return what a worker last reported to hold; None if it reported nothing."""
         stay = self._stays.get(model)
         return stay.memory if stay is not None and stay.epoch == epoch else None
 
     def called(self, model: str, worker: Worker) -> None:
-        """Take note of what a worker told after a call; have it replaced if it holds more and more."""
+        """Record a worker's report after a call; have the worker replaced if its memory keeps growing."""
         report = worker.report
         if report is None:
             return
@@ -61,7 +61,7 @@ class EngineMemory:
             stay.suspected = True
             grown_bytes = stay.held_bytes[-1] - stay.held_bytes[0]
             log.warning(
-                "engine holds more after every call and is replaced when nobody waits",
+                "engine memory grows on every call; restarting it when idle",
                 model=model,
                 epoch=worker.epoch,
                 grown_bytes=grown_bytes,

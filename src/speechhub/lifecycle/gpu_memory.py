@@ -1,4 +1,4 @@
-"""Proof that a GPU has its memory back, by what its driver shows."""
+"""Proof that a GPU has its memory back, from what its driver reports."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -25,16 +25,16 @@ from speechhub.pools import Pool, Pools
 log = structlog.get_logger()
 
 DEADLINE_S: Final = 5.0
-"""How long memory may take to come back; drivers give it back up to some seconds late."""
+"""How long memory may take to come back, in seconds; drivers give it back up to some seconds late."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.1
-"""Between two looks; it doubles."""
+"""Pause between two looks, in seconds; it doubles from the first to the longest."""
 SAMPLES: Final = 2
-"""So many looks in a row must agree: one alone can fall into a gap."""
+"""How many looks in a row must agree: a single one can fall into a gap."""
 _MB: Final = 1024**2
 
 
 class GpuMemory:
-    """Knows what the GPUs looked like without our engines, and with them; one for each manager."""
+    """Remembers what the GPUs looked like without our engines, and with them; one for each manager."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class GpuMemory:
         deadline_s: float = DEADLINE_S,
         pool: Pool | None = None,
     ) -> None:
-        """Ask nothing yet.
+        """Begin without a look.
 
         Args:
-            look: Blocking; looks at the GPU of this index, None if it does not answer.
-            described_bytes: What the spec of a model says that it takes; 0 if it says nothing.
+            look: Blocking; looks at the GPU of this index; None if its driver does not answer.
+            described_bytes: How much memory a model takes according to its spec; 0 if the spec does not say.
             deadline_s: How long memory may take to come back.
             pool: The threads that *look* runs in.
         """
@@ -68,9 +68,9 @@ class GpuMemory:
             self._baselines[device] = look
 
     async def free_bytes(self, device: str) -> int | None:
-        """Return how much memory an engine may take that is alone on *device*; None if nobody tells.
+        """Return how much memory an engine may take that is alone on *device*; None if it is not known.
 
-        Ask after `before_load`: a driver that did not answer then is not waited for again.
+        Call it after `before_load`: a driver that did not answer then is not waited for again.
         """
         self._before.pop(device, None)
         if device not in self._baselines:
@@ -94,31 +94,31 @@ class GpuMemory:
         resident = resident_of(pid, look, before, own_ids(pid, look.processes or ()))
         resident = self._residents[device] = replace(resident, seen_at=seen_at)
         before, most_bytes = before or baseline, self._need(model).believable_bytes(baseline)
-        # A figure that strangers may have any part in is none: it would refuse what there is room for.
+        # A figure that may include memory of other programs is not kept: it would refuse models that fit.
         if most_bytes is not None or told_bytes(look, resident) is not None:
             self._measured[model] = taken_bytes(look, before, resident, most_bytes)
 
     async def freed(self, device: str, wanted: Iterable[str]) -> None:
-        """Return when *device* has its memory back from the engine that left, and room for who comes.
+        """Return when *device* has its memory back from the engine that left, and room for the next one.
 
-        The looks before and now prove it within moments. Where they do not, because something else on the
-        GPU grew and the driver does not say what is whose, the deadline decides: the engine's processes are
-        gone, and what is free is enough for who comes. What the GPU looks like then is how it looks without
-        engines from now on.
+        Comparing a look before the load with one now usually proves it within moments. Where it does not,
+        because other programs took more memory and the driver does not say which process holds what, the
+        deadline decides: the engine's processes must be gone, and enough memory must be free for the next
+        engine. That look is then the new baseline without engines.
 
-        A driver that has never answered leaves nothing to compare with: the end of the process must do then.
-        One that answered before and is silent now proves nothing.
+        If the driver has never answered, there is nothing to compare with, and the end of the process counts
+        as proof. If it answered before and is silent now, nothing is proved.
 
         Args:
             device: Such as ``cuda:0``.
             wanted: Models that wait for the device; what they need must be free.
 
         Raises:
-            GpuMemoryError: It did not come back in time; the message names who holds it.
+            GpuMemoryError: It did not come back in time; the message names the processes that hold it.
         """
         baseline, resident = self._baselines.get(device), self._residents.get(device)
         if baseline is None:
-            log.warning("no driver proves that memory is free; the end of the process must do", device=device)
+            log.warning("no driver reports free memory; relying on the end of the process", device=device)
             return
         models = tuple(wanted)
         measured_bytes = max((self._measured.get(model, 0) for model in models), default=0)
@@ -126,7 +126,7 @@ class GpuMemory:
         loop = asyncio.get_running_loop()
         end, pause_s, looks, agreeing, enough = loop.time() + self._deadline_s, FIRST_PAUSE_S, 0, 0, 0
         look: Look | None = None
-        while (left_s := end - loop.time()) > 0 or looks < SAMPLES:  # a busy machine looks seldom
+        while (left_s := end - loop.time()) > 0 or looks < SAMPLES:  # on a busy machine, looks are rare
             look, looks = await self._ask(device, max(left_s, LONGEST_PAUSE_S)), looks + 1
             proved = look is not None and is_free(look, baseline, resident, measured_bytes)
             agreeing = agreeing + 1 if proved else 0
@@ -134,14 +134,15 @@ class GpuMemory:
             if look is not None and agreeing == SAMPLES:
                 self._residents.pop(device, None)
                 if look.used_bytes < baseline.used_bytes:
-                    self._baselines[device] = look  # a stranger left: nothing of ours must hide in its place
+                    # Another program left: memory of ours must not pass for its share.
+                    self._baselines[device] = look
                 return
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         if look is None or enough < SAMPLES or (resident is not None and _is_there(resident)):
             raise GpuMemoryError(complaint(device, look, baseline, resident, need_bytes))
         log.warning(
-            "others hold more of the gpu than before",
+            "other processes hold more gpu memory than before",
             device=device,
             strangers=strangers(look, baseline),
             before_mb=round(baseline.used_bytes / _MB),
@@ -168,5 +169,5 @@ class GpuMemory:
 
 
 def _is_there(resident: Resident) -> bool:
-    """Return whether anything is left of an engine that ended; another process may have its number by now."""
+    """Return whether any process of an engine that ended is left; its process id may be in use again."""
     return not has_begun_after(resident.pid, resident.seen_at) and any_left(resident.pid)

@@ -1,4 +1,4 @@
-"""Failures of engines, as the log tells them: one line at level error for each, and a traceback at debug."""
+"""Log lines about engines' failures: one at level error for each, and the traceback at level debug."""
 
 import structlog
 
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 def engine_failed(placement: Placement, error: SpeechhubError) -> None:
     """Log that an engine failed at a request.
 
-    Of a worker that has ended, or is killed because it broke the protocol, `worker_ended` tells.
+    A worker that has ended, or is killed because it broke the protocol, is logged by `worker_ended`.
     """
     if isinstance(error, EngineCrashedError) or (isinstance(error, EngineProtocolError) and not error.cause):
         return
@@ -44,7 +44,7 @@ def load_too_slow(placement: Placement, *, epoch: int, step: str, after_s: float
 
 
 def worker_ended(placement: Placement, *, epoch: int, end: WorkerExit) -> None:
-    """Log that a worker's process ended without being asked to."""
+    """Log that a worker's process ended although it was not told to."""
     log.error("worker ended by itself", **_names(placement), epoch=epoch, exit=str(end))
 
 

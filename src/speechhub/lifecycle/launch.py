@@ -1,4 +1,4 @@
-"""What workers are launched with."""
+"""The value that holds what workers are launched with."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

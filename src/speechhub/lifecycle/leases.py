@@ -1,4 +1,4 @@
-"""Who waits for an engine, and who uses one: every ticket from its wish to its end."""
+"""Tickets that wait for an engine and leases that use one, from the request to the end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ class _Waiter:
 
 
 class Leases:
-    """The tickets of one manager that are not over, and those who hold them."""
+    """The open tickets of one manager, and the leases that they were granted."""
 
     def __init__(
         self,
@@ -77,11 +77,11 @@ class Leases:
             workers: Where granted workers are found.
             placements: Every model that can be served, by id.
             post: Takes the events.
-            called: Told after each lease, with the model and the worker, which is idle then.
+            called: Called after each lease, with the model and the worker, which is idle then.
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
         """
         self.closing = False
-        """Whether the server stops: work that ends early then was cut off."""
+        """Whether the server is stopping: work that ends early was then cut off."""
         self._workers = workers
         self._placements = placements
         self._post = post
@@ -90,7 +90,7 @@ class Leases:
         self._waiters: dict[int, _Waiter] = {}
 
     def waiting(self) -> Iterable[Requested]:
-        """Return what everybody who waits asked for."""
+        """Return the requests that still wait for an engine."""
         return [waiter.request for waiter in self._waiters.values() if not waiter.granted.done()]
 
     async def wait(self, request: Requested) -> None:
@@ -135,7 +135,7 @@ class Leases:
             _forget(waiter.granted)
 
     def answer(self, effect: Grant | Refuse) -> None:
-        """Tell those who wait; begin the call that they share, if they do."""
+        """Tell the waiting requests; begin the call that they share, if they share one."""
         numbers = effect.tickets if isinstance(effect, Grant) else (effect.ticket,)
         waiters = [self._waiters[number] for number in numbers if number in self._waiters]
         # A waiter that was cancelled a moment ago is left out: its Cancelled event follows.
@@ -233,7 +233,7 @@ class Leases:
         if worker.ended is None:
             settled = await worker.settle(self._cancel_grace_s)
             if not settled and worker.ended is None:
-                log.warning("engine does not stop a cancelled call and is killed", engine=worker.engine.name)
+                log.warning("engine did not stop a cancelled call; killing it", engine=worker.engine.name)
                 worker.kill()
                 await worker.exited
         if worker.ended is None:
@@ -249,6 +249,6 @@ def _there(model: str, worker: Worker | None) -> Worker:
 
 
 def _forget(future: "asyncio.Future[Any]") -> None:
-    """Let asyncio know that nobody waits any more, for what came too late either."""
+    """Cancel a future that is no longer awaited, or mark its exception as retrieved: asyncio logs others."""
     if not future.cancel() and not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""Runs models on this machine: leases from the manager, and another try where that may help."""
+"""Runs models on this machine: leases engines from the manager, and tries again where that may help."""
 
 import asyncio
 import math

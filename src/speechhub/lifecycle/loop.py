@@ -1,4 +1,4 @@
-"""Gives a scheduler its events, one after the other, and has its effects carried out."""
+"""The loop around a scheduler: events go in one after the other, and effects are carried out."""
 
 import asyncio
 from collections import deque
@@ -20,7 +20,7 @@ class Effects(Protocol):
         ...
 
     def handled(self, event: Event) -> None:
-        """Take note that *event* and all its effects are dealt with; it must be quick."""
+        """Do what remains after *event* and all its effects; it must be quick."""
         ...
 
 
@@ -54,11 +54,11 @@ class SchedulerLoop:
         await self._changed.wait()
 
     def post(self, event: Event) -> None:
-        """Take an event; when this returns it is dealt with, unless another one is just being handled."""
+        """Handle an event before returning, or afterwards if another one is being handled right now."""
         self._events.append(event)
         if not self._handling:
-            # What follows serves all who wait, and is no part of the request that the event happens in: tasks
-            # and timers inherit the context, and their log lines would carry this request's id for ever.
+            # What follows serves all waiting requests, not only the one that posts the event. Tasks and
+            # timers inherit the context: without a new one, their log lines would carry this request's id.
             Context().run(self._handle_all)
 
     def _handle_all(self) -> None:
@@ -82,7 +82,7 @@ class SchedulerLoop:
         self._changed = asyncio.Event()
 
     def close(self) -> None:
-        """Wake up no more."""
+        """Cancel the timer: no more ticks."""
         if self._timer is not None:
             self._timer.cancel()
 

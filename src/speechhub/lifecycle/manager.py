@@ -1,4 +1,4 @@
-"""The one owner of all workers: what others may ask."""
+"""The owner of all workers, and everything that other modules may ask of it."""
 
 import asyncio
 import itertools
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 class Manager:
     """Keeps engines on their devices; one for each server, used on one event loop.
 
-    Everything that changes goes through the scheduler as an event; nothing is ever decided from a look.
+    Every change goes through the scheduler as an event; no decision is ever based on a state that was read.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class Manager:
         cancel_grace_s: float = 5.0,
         look: Callable[[int], Look | None] | None = None,
     ) -> None:
-        """Make an owner of no workers yet; nothing starts before it is asked for.
+        """Begin without workers; none starts before it is asked for.
 
         Args:
             placements: Every model that can be served, by id.
             limits: Bounds for the scheduler.
             launch: What workers are launched with.
             cancel_grace_s: How long an engine may take to notice that its call was cancelled.
-            look: Blocking; looks at the GPU of this index; None takes the end of a process as proof that its
-                memory is free.
+            look: Blocking; looks at the GPU of this index; if None, the end of a process counts as proof that
+                its memory is free.
         """
         self.placements = dict(placements)
         self._launch = launch
@@ -69,7 +69,7 @@ class Manager:
             else None,
         )
         self.engine_memory = EngineMemory(self._loop.post)
-        """What engines hold from call to call."""
+        """Memory that engines hold from call to call."""
         self._leases = Leases(
             self._workers,
             placements=self.placements,
@@ -102,7 +102,7 @@ class Manager:
         return next((state for state in PublicState if state in shown), PublicState.NONE)
 
     def current_model(self, device: str) -> str | None:
-        """Return the model that is ready on *device*; where several are, one that works or did so last."""
+        """Return the model that is ready on *device*; of several, one that is working or worked last."""
         here = [s for s in self.states() if s.phase is Phase.READY and self._is_on(s.model, device)]
         return max(here, key=lambda s: (s.busy, s.used or 0.0)).model if here else None
 
@@ -113,11 +113,11 @@ class Manager:
         )
 
     def voices(self, model: str) -> tuple[Voice, ...]:
-        """Return the voices of a model: as its engine told them, or as its spec does until it was loaded."""
+        """Return the voices of a model: its engine's once it was loaded, its spec's before."""
         return self._workers.voices(model) or self.placements[model].model.voices
 
     def device_note(self, model: str) -> str:
-        """Return why a model is not on a better device, and what its engine said of its last load there."""
+        """Return why a model is not on a better device, and what its engine reported at its last load."""
         note = self.placements[model].device_note
         return " ".join(filter(None, (note, *self._workers.remarks(model))))
 
@@ -134,7 +134,7 @@ class Manager:
         return self._scheduler.switch_s(device)
 
     def standby(self, device: str) -> str | None:
-        """Return the model whose worker stands by for *device*, or is being prepared; None if none does."""
+        """Return the model of the standby worker of *device*, even one in preparation; None if none."""
         return self._workers.standbys.model(device)
 
     def observe(self, observer: Observer) -> None:
@@ -142,7 +142,7 @@ class Manager:
         self._loop.observe(observer)
 
     async def standbys_settled(self) -> None:
-        """Return when no worker is being prepared any more."""
+        """Return when no standby worker is in preparation any more."""
         await self._workers.standbys.settle()
 
     @property
@@ -165,14 +165,14 @@ class Manager:
 
         Args:
             model: Id of the model.
-            front: Go before all who wait; for work whose worker crashed.
-            begun: Go on with a request that had its turn before: no full line refuses it.
-            size: How much work it is: seconds of audio to transcribe, characters to speak; 0 is unknown.
-            deadline: When waiting is over, by the event loop's clock.
+            front: Go before all waiting requests; for work whose worker crashed.
+            begun: Whether it continues a request that had its turn before: a full queue does not refuse it.
+            size: How much work it is: seconds of audio to transcribe, or characters to speak; 0 is unknown.
+            deadline: Until when it may wait, by the event loop's clock.
 
         Raises:
             UnavailableError: The queue is full, the engine was not ready in time, or the server stops.
-            ModelFilesError: The model's files cannot be had.
+            ModelFilesError: The model's files are not available.
             EngineLoadError: The engine cannot load the model.
         """
         return self._leases.lease(
@@ -195,10 +195,10 @@ class Manager:
         begun: bool = False,
         deadline: float = math.inf,
     ) -> PartAnswer:
-        """Wait for the engine that serves *model*, and have it transcribe, in one call with others' work.
+        """Wait for the engine that serves *model*, and have it transcribe, in one call with other requests.
 
-        Others who wait behind share the call if the engine takes as much; a recording whose worker crashed
-        is tried again alone, so that it takes nobody with it.
+        Requests that wait behind it share the call if the engine takes that many recordings. A recording
+        whose worker crashed is tried again alone, so that it cannot fail other requests with it.
 
         Args:
             model: Id of the model.
@@ -209,7 +209,7 @@ class Manager:
 
         Raises:
             UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
-            EngineError: Its subclass tells whether the engine failed, or its process.
+            EngineError: The subclass says whether the engine failed, or its process.
             RequestError: The engine refused a value.
         """
         lengths_s = tuple(request.audio.duration_s for request in part.recordings)
@@ -225,7 +225,7 @@ class Manager:
         return await self._leases.share(request, part)
 
     async def switch_to(self, model: str, *, deadline: float = math.inf) -> None:
-        """Make *model* ready, on its device, as soon as what came before is done.
+        """Make *model* ready on its device, as soon as earlier work is done.
 
         Args:
             model: Id of the model.
@@ -268,7 +268,10 @@ class Manager:
                 group.create_task(self.unload(model))
 
     def pin(self, model: str) -> None:
-        """Let *model* keep its device: no other one pushes it out, and it never idles out. Loads nothing."""
+        """Keep *model* on its device: no other model replaces it, and it is not unloaded when idle.
+
+        This does not load it.
+        """
         self._loop.post(PinWanted(model=model))
 
     def unpin(self, model: str) -> None:
@@ -279,7 +282,7 @@ class Manager:
     async def close(self, timeout_s: float) -> None:
         """Refuse new work, let running work finish for *timeout_s*, then end every worker.
 
-        Work that is cut off raises ShuttingDownError. Whoever calls this again waits for the same end.
+        Work that is cut off raises ShuttingDownError. Further calls wait for the same end.
         """
         if self._closing is None:
             self._leases.closing = True

@@ -1,4 +1,4 @@
-"""A worker's processes as this system shows them: their ids, in all namespaces, and whether any is left."""
+"""Processes of a worker as this system shows them: their ids in all namespaces, and whether any is left."""
 
 import os
 import time
@@ -11,8 +11,8 @@ _PROC = Path("/proc")
 def own_ids(pid: int, listed: Collection[int], proc: Path = _PROC) -> frozenset[int]:
     """Return the ids of the worker *pid* and of what it started, as far as they are among *listed*.
 
-    A driver lists processes by the ids of its own namespace, the host's. Where this system knows a process by
-    several ids, it is known by each of them.
+    A driver lists processes by their ids in its own namespace, the host's. If this system gives a process
+    several ids, each of them counts.
 
     Args:
         pid: The worker's process, which leads a group of its own.
@@ -34,10 +34,10 @@ def uptime_s() -> float:
 
 
 def has_begun_after(pid: int, moment: float, proc: Path = _PROC) -> bool:
-    """Return whether a process *pid* exists that began after *moment*: then the number was given anew.
+    """Return whether a process *pid* exists that began after *moment*: then the id was given to a new one.
 
-    A number is not given anew while it is that of a group with members, so that nothing of the group of
-    before is left then either. Source: proc_pid_stat(5), starttime; setpgid(2).
+    An id is not given to a new process while a process group of that id has members, so nothing of the former
+    group is left either. Source: proc_pid_stat(5), starttime; setpgid(2).
 
     Args:
         pid: Its id.
@@ -75,6 +75,6 @@ def _exists(send: Callable[[int, int], None], pid: int) -> bool:
         send(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # another user's, which none of ours can become
+    except PermissionError:  # another user's; ours cannot change their user
         return False
     return True

@@ -1,4 +1,4 @@
-"""One call of an engine for several requests: each gets its own answer, whatever becomes of the others."""
+"""Shared calls: one call of an engine serves several requests, each of which gets an answer of its own."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from speechhub.worker.host import Worker
 log = structlog.get_logger()
 
 _ENDS: Final = (EngineCrashedError, EngineDeviceError, RequestCancelledError, ShuttingDownError)
-"""Errors that end a call for all its parts: its worker is gone, or can compute for none of them."""
+"""Errors that end a call for all its parts: the worker is gone, or cannot compute at all."""
 
 CallOfWorker = Callable[[int], AbstractContextManager[Worker]]
 """Gives the worker for one call with so many recordings, and tells the scheduler what a failure means."""
@@ -29,7 +29,7 @@ CallOfWorker = Callable[[int], AbstractContextManager[Worker]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartAnswer:
-    """What one request gets of a call."""
+    """The part of a call's result that belongs to one request."""
 
     transcripts: list[Transcript]
     """One for each of its recordings, in order."""
@@ -46,9 +46,9 @@ class CallPart:
     answer: "asyncio.Future[PartAnswer]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-    """Cancelled when nobody waits for it any more."""
+    """Cancelled when its request has left."""
     begun: bool = False
-    """Whether it has an engine."""
+    """Whether an engine was granted."""
 
     @property
     def audio_s(self) -> float:
@@ -59,9 +59,9 @@ class CallPart:
 async def transcribe_together(use: CallOfWorker, parts: Sequence[CallPart]) -> bool:
     """Answer all *parts* that are still wanted, with one call if that goes well.
 
-    If it does not, each is tried alone: one that the engine cannot take, or that makes it run out of memory,
-    spoils nobody else's. A part that nobody wants any more is dropped; when none is left, the engine is
-    asked to give up.
+    If it does not, each is tried alone: a part that the engine cannot take, or that makes it run out of
+    memory, does not fail the others. A part whose request has left is dropped; when none is left, the engine
+    is asked to give up.
 
     Args:
         use: Gives the worker for each call.
@@ -71,8 +71,8 @@ async def transcribe_together(use: CallOfWorker, parts: Sequence[CallPart]) -> b
         Whether the engine did it all, so that the time that it took says how long such work takes.
 
     Raises:
-        EngineCrashedError, RequestCancelledError: The worker died, or was told to stop; parts that have no
-            answer are left without.
+        EngineCrashedError, RequestCancelledError: The worker died, or was told to stop; parts without an
+            answer get none.
         EngineDeviceError: The worker cannot compute on its device; likewise.
         ShuttingDownError: The server stops; likewise.
     """
@@ -96,7 +96,11 @@ async def _answer(use: CallOfWorker, parts: Sequence[CallPart]) -> bool:
         except _ENDS:
             raise
         except SpeechhubError as error:
-            log.warning("a shared call failed, going on one by one", error=error.code, requests=len(together))
+            log.warning(
+                "shared call failed; retrying its requests one by one",
+                error=error.code,
+                requests=len(together),
+            )
         else:
             return True
     finished = len(together) == 1

@@ -1,4 +1,4 @@
-"""Workers that stand by: imports done, weights in the host's memory if it has room, nothing on any device."""
+"""Standby workers: imports done, weights in the host's memory if it has room, nothing on any device."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,21 +15,22 @@ log = structlog.get_logger()
 
 Mode = Literal["auto", "on", "off"]
 RESERVE_BYTES: Final = 2 * 1024**3
-"""What ``auto`` leaves to the rest of the machine, beyond what the model itself is said to take; what weights
-in the host's memory leave to it in any mode."""
+"""Memory that ``auto`` leaves to the rest of the machine, beyond what the model itself takes by its spec; and
+that weights in the host's memory leave to it in any mode."""
 SHORT_BYTES: Final = 1024**3
-"""When the machine has less to spare than this, weights that wait are given up."""
+"""When the machine has less memory to spare than this, waiting weights are given up."""
 LOOK_EVERY_S: Final = 2.0
-"""Between two looks at what the machine has to spare, while somebody stands by."""
+"""Seconds between two looks at the memory that the machine has to spare, while a worker stands by."""
 LIBRARIES_BYTES: Final = 1024**3
-"""What an engine's process takes before it has weights. PyTorch with transformers takes 0.6 GB here."""
+"""Memory that an engine's process takes before it has weights. Measured: 0.6 GB for PyTorch with
+transformers."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Standby:
     placement: Placement
     context: LoadContext
-    """What it was told; with `LoadContext.host_memory_bytes`, its engine may hold weights."""
+    """What it was given; if `LoadContext.host_memory_bytes` is set, its engine may hold weights."""
     task: asyncio.Task[Worker]
     """Starts the process and prepares it; its result stands by."""
 
@@ -39,16 +40,16 @@ class _Standby:
 
     @property
     def promised_bytes(self) -> int:
-        """What it may yet take of the host's memory; what it has taken is seen there."""
+        """How much more of the host's memory it may take; what it has taken is no longer free there."""
         return 0 if self.task.done() else self.context.host_memory_bytes or 0
 
 
 class Standbys:
     """At most one prepared worker for each exclusive device; belongs to a manager and ends with it.
 
-    One that stands by never counts as holding its device. One that dies, or cannot be made, is forgotten:
-    the next load starts cold, and says what is wrong if it is still wrong then. So is one when the machine's
-    memory gets short.
+    A standby worker never counts as holding its device. One that dies, or cannot be prepared, is forgotten:
+    the next load starts cold, and reports the fault if it is still there. When the machine's memory is low,
+    a worker whose weights wait in it is stopped.
     """
 
     def __init__(
@@ -62,10 +63,10 @@ class Standbys:
         """Keep none yet.
 
         Args:
-            start: Starts a worker's process; it gets the number 0.
+            start: Starts a worker's process; its epoch is 0.
             mode: ``auto`` prepares where the machine has memory to spare, ``on`` always, ``off`` never.
-            available_bytes: How much it has to spare.
-            look_every_s: Seconds between two looks at that, while somebody stands by.
+            available_bytes: Returns how much memory the machine has to spare.
+            look_every_s: Seconds between two looks at that, while a worker stands by.
         """
         self._start = start
         self._mode = mode
@@ -76,17 +77,17 @@ class Standbys:
         self._ending: set[asyncio.Task[None]] = set()
 
     def model(self, device: str) -> str | None:
-        """Return for which model a worker stands by on *device*, or is being prepared; None if none."""
+        """Return the model of the standby worker of *device*, even one in preparation; None if none."""
         standby = self._made.get(device)
         return standby.model if standby is not None and _usable(standby) else None
 
     async def settle(self) -> None:
-        """Return when nothing is being prepared any more: who stands by is ready, or could not be made."""
+        """Return when no worker is in preparation any more: each is ready, or could not be prepared."""
         if tasks := [standby.task for standby in self._made.values()]:
             await asyncio.wait(tasks)
 
     def prepare(self, placement: Placement, context: LoadContext) -> None:
-        """Have a worker stand by for *placement*, in place of whichever did on its device."""
+        """Have a worker stand by for *placement*; it replaces the former standby worker of its device."""
         device = placement.device.name
         if self.model(device) == placement.model.id or not self._allowed(placement):
             return
@@ -94,9 +95,9 @@ class Standbys:
         self._begin(placement, replace(context, host_memory_bytes=self._for_weights(placement)))
 
     async def take(self, placement: Placement) -> Worker | None:
-        """Hand over the worker that stands by for *placement*; None if none does, or it has died.
+        """Hand over the standby worker of *placement*; None if there is none, or it has died.
 
-        One that is not prepared yet is waited for: it is ahead of a new one. The others on the device stay.
+        If it is still in preparation, wait for it: it is ahead of a new one. One of another model stays.
         """
         device = placement.device.name
         if self.model(device) != placement.model.id:
@@ -107,17 +108,17 @@ class Standbys:
         except asyncio.CancelledError:
             self._end(standby)
             raise
-        except Exception:  # noqa: BLE001  # whatever it was, it was told, and a cold start meets it again
+        except Exception:  # noqa: BLE001  # it was logged, and a cold start meets it again
             return None
         return worker if worker.ended is None else None
 
     def drop(self, device: str) -> None:
-        """End the worker that stands by on *device*, if one does."""
+        """Stop the standby worker of *device*, if there is one."""
         if (standby := self._made.pop(device, None)) is not None:
             self._end(standby)
 
     async def close(self) -> None:
-        """End all; return when they are reaped."""
+        """Stop all standby workers; return when they are reaped."""
         for device in list(self._made):
             self.drop(device)
         if self._watch is not None:
@@ -132,20 +133,20 @@ class Standbys:
         return self._spare_bytes() >= placement.model.memory_bytes + RESERVE_BYTES
 
     def _spare_bytes(self) -> int:
-        """Return what the machine has to spare, without what others that are being prepared may yet take."""
+        """Return the memory to spare, less what workers in preparation may still take."""
         return self._available_bytes() - sum(standby.promised_bytes for standby in self._made.values())
 
     def _for_weights(self, placement: Placement) -> int | None:
-        """Return how much of the host's memory weights may wait in; None if they may not.
+        """Return how much of the host's memory the weights may take while they wait; None if they may not.
 
-        On a CPU they would wait in the very memory that they are to be in, beside the page cache, which has
-        them already.
+        On a CPU they would wait in the very memory that they are loaded into, beside the page cache, which
+        has them already.
         """
         if placement.device.kind == "cpu":
             return None
         left = self._spare_bytes() - RESERVE_BYTES - LIBRARIES_BYTES
         if placement.model.memory_bytes:
-            # Twice: there they can have 32 bits. Not all there is: other devices have standbys, too.
+            # Twice, because weights can have 32 bits there. Not all: other devices have standby workers.
             left = min(left, 2 * placement.model.memory_bytes)
         return left if left > 0 else None
 
@@ -158,7 +159,7 @@ class Standbys:
             self._watch = asyncio.create_task(self._look_at_memory(), name="speechhub-standby-memory")
 
     async def _look_at_memory(self) -> None:
-        """Give up what waits when memory gets short; end when nothing does."""
+        """Stop standby workers when memory is low; end when there are none."""
         while self._made:
             await asyncio.sleep(self._look_every_s)
             for device, standby in list(self._made.items()):
@@ -168,14 +169,14 @@ class Standbys:
                 if (spare_bytes := self._available_bytes()) >= SHORT_BYTES:
                     break
                 log.warning(
-                    "memory is short: a worker that stands by is ended",
+                    "memory is low; stopping a standby worker",
                     model=standby.model,
                     device=device,
                     available_mb=spare_bytes // 1024**2,
                 )
                 self.drop(device)
                 await asyncio.gather(*self._ending, return_exceptions=True)
-                if self._mode == "on" and device not in self._made:  # without weights, as it was promised
+                if self._mode == "on" and device not in self._made:  # the mode promises one: without weights
                     self._begin(standby.placement, replace(standby.context, host_memory_bytes=None))
 
     async def _prepare(self, placement: Placement, context: LoadContext) -> Worker:
@@ -188,9 +189,9 @@ class Standbys:
                 await _kill(worker)
                 raise
         except Exception as error:
-            say.info("no worker stands by", error=str(error))
+            say.info("standby worker could not be prepared", error=str(error))
             raise
-        say.debug("worker stands by", pid=worker.pid)
+        say.debug("standby worker is ready", pid=worker.pid)
         return worker
 
     def _end(self, standby: _Standby) -> None:
@@ -200,7 +201,7 @@ class Standbys:
 
 
 def _look(task: asyncio.Task[Worker]) -> None:
-    """Take note of the task's error, or asyncio complains that nobody did."""
+    """Retrieve the task's error: asyncio logs errors that are never retrieved."""
     if not task.cancelled():
         task.exception()
 
@@ -220,6 +221,6 @@ async def _finish(standby: _Standby) -> None:
 
 
 async def _kill(worker: Worker) -> None:
-    """End a worker that has no model: there is nothing that it could close."""
+    """Kill a worker that has no model: there is nothing that it could close."""
     worker.kill()
     await worker.exited

@@ -1,4 +1,4 @@
-"""How long switches took, phase by phase."""
+"""Switches of engines, and how long each of their steps took."""
 
 import math
 from collections import deque
@@ -8,41 +8,41 @@ from enum import StrEnum
 from typing import Final
 
 KEPT: Final = 500
-"""How many switches are remembered; the statistics are over these."""
+"""How many switches are remembered; the statistics cover these."""
 FREE: Final = "none"
-"""Stands for the model that left, where the device was free."""
+"""Stands for the leaving model where the device was free."""
 
 
 class Step(StrEnum):
     """A phase of a switch, in order; each is 0 s long in a switch that has none of it."""
 
     DRAIN = "drain"
-    """The work of the engine that goes ends."""
+    """The leaving engine finishes its work."""
     STOP = "stop"
-    """It closes, its process ends and is reaped."""
+    """It closes; its process ends and is reaped."""
     VERIFY = "verify"
-    """The driver shows that its memory is free."""
+    """The driver reports that its memory is free."""
     START = "start"
-    """The process of the engine that comes starts, or one that stands by is made ready."""
+    """The process of the next engine starts, or its standby worker is taken over."""
     IMPORT = "import"
     """It imports its libraries."""
     LOAD = "load"
     """It loads the model and warms up."""
     OWN = "own"
-    """Everything else, which is the manager's own share."""
+    """Everything else: the manager's own time."""
 
 
 class Cause(StrEnum):
     """Why an engine was loaded."""
 
     REQUEST = "request"
-    """Somebody waits to use it."""
+    """A request waits to use it."""
     OPERATOR = "operator"
-    """Somebody wants it ready: an operator, or the list of models to preload."""
+    """An operator, or the list of models to preload, wants it ready."""
     SPECULATION = "speculation"
-    """Nobody waits; it is likely the next."""
+    """No request waits; it is likely the next one."""
     RECYCLING = "recycling"
-    """Nobody waits; its worker was replaced."""
+    """No request waits; its worker was replaced."""
 
 
 class Result(StrEnum):
@@ -55,7 +55,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
-    """One engine came onto a device, and perhaps one left it before; all times in seconds."""
+    """One engine came onto a device, and perhaps one left it before; all times are in seconds."""
 
     device: str
     leaving: str | None
@@ -69,7 +69,7 @@ class Switch:
     steps_s: Mapping[Step, float]
     """How long each step took; they add up to the total."""
     total_s: float
-    """From the first thing done for it until those who waited have the engine."""
+    """From the first step until the waiting requests have the engine."""
 
     @property
     def direction(self) -> tuple[str, str]:
@@ -106,7 +106,7 @@ class _Coming:
 
 
 class SwitchLog:
-    """Remembers the last switches; fed by the manager, with times of its clock, and read by anybody."""
+    """Remembers the last switches; the manager feeds it, with times of its clock, and others read it."""
 
     def __init__(self) -> None:
         self.recent: deque[Switch] = deque(maxlen=KEPT)
@@ -120,7 +120,7 @@ class SwitchLog:
         self._observers.append(observer)
 
     def spreads(self, steps: Iterable[Step] = Step) -> dict[tuple[str, str], dict[str, Spread]]:
-        """Return direction → step, or ``total``, → how long it took; over those remembered that worked."""
+        """Return direction → step, or ``total``, → how long it took; over remembered successes."""
         found: dict[tuple[str, str], list[Switch]] = {}
         for switch in self.recent:
             if switch.result is Result.READY:
@@ -144,7 +144,7 @@ class SwitchLog:
         leaving.steps_s[step] = leaving.steps_s.get(step, 0.0) + now - began
 
     def vacant(self, device: str) -> None:
-        """Note that nothing comes after what left *device*: it was no switch."""
+        """Note that no engine follows the one that left *device*: it was no switch."""
         self._leaving.pop(device, None)
 
     def coming(self, epoch: int, device: str, target: str, cause: Cause, now: float) -> None:
@@ -169,7 +169,7 @@ class SwitchLog:
         coming = self._coming.pop(epoch)
         total_s = now - coming.began
         known = {step: coming.steps_s.get(step, 0.0) for step in Step}
-        # The steps are measured by two processes' clocks; the rest can come out a hair below zero.
+        # Two processes' clocks measure the steps, so the rest can come out slightly below zero.
         known[Step.OWN] = max(total_s - sum(known.values()), 0.0)
         switch = Switch(
             device=device,
@@ -198,5 +198,5 @@ def _spread(durations_s: list[float]) -> Spread:
 
 
 def _percentile(ordered: list[float], share: float) -> float:
-    """Return the smallest value that *share* of the values do not exceed (nearest rank)."""
+    """Return the smallest value that at least *share* of the values do not exceed (nearest rank)."""
     return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]

@@ -1,4 +1,4 @@
-"""How long engines work, without the time that whoever listens takes."""
+"""Measures how long engines work, without the time that the listener takes."""
 
 import asyncio
 import time
@@ -14,11 +14,11 @@ T = TypeVar("T")
 async def timed(
     pieces: AsyncGenerator[T, None], metrics: Metrics, model: str, audio_s: Callable[[T], float]
 ) -> AsyncGenerator[T, None]:
-    """Yield *pieces*, and note how long they took for so much audio once they have ended well.
+    """Yield *pieces*; once they have ended well, record how long they took for how much audio.
 
     Args:
-        pieces: What an engine gives; closed with this generator.
-        metrics: Takes the note; also that the client left before the end.
+        pieces: What an engine yields; closed with this generator.
+        metrics: Takes the record; also that the client left before the end.
         model: Its id.
         audio_s: Seconds of audio that a piece stands for.
     """

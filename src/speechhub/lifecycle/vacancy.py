@@ -1,4 +1,4 @@
-"""Whether a GPU has its memory back, as far as looks at it tell. Pure."""
+"""Decides from looks at a GPU whether it has its memory back. Pure."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -8,7 +8,7 @@ from typing import Final, Protocol
 TOLERANCE_BYTES: Final = 64 * 1024**2
 """Drivers' own use of a GPU swings by some megabytes."""
 UNTOLD_BYTES: Final = 2 * TOLERANCE_BYTES
-"""What a process may take beyond what the driver tells of it."""
+"""How much a process may take beyond what the driver reports for it."""
 _MB: Final = 1024**2
 
 
@@ -17,7 +17,7 @@ class Look(Protocol):
 
     @property
     def used_bytes(self) -> int:
-        """Memory that is taken, by whomever."""
+        """Memory that is in use, by any process."""
         ...
 
     @property
@@ -27,35 +27,35 @@ class Look(Protocol):
 
     @property
     def processes(self) -> Mapping[int, int | None] | None:
-        """Process id → bytes, None where the driver keeps that to itself."""
+        """Process id → bytes, None where the driver does not report them."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resident:
-    """An engine of ours on a GPU, by what the driver shows of it."""
+    """An engine of ours on a GPU, as the driver shows it."""
 
     pid: int
-    """Its process, as this system numbers it."""
+    """Its process id in this system."""
     shown: frozenset[int] = frozenset()
     """Its ids in the driver's list; in a container they may be the host's."""
     certain: bool = True
-    """Whether `shown` are its own; otherwise they are all that came while it loaded."""
+    """Whether `shown` are its own ids; otherwise they are all that appeared while it loaded."""
     seen_at: float = math.inf
-    """When it was seen, in seconds since the system started: a process that began later is another one."""
+    """When it was last seen, in seconds since the system started; later processes are others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """What is known of the memory that a model takes; None is unknown."""
+    """What is known about the memory that a model takes; None is unknown."""
 
     measured_bytes: int | None = None
-    """What it took when it was last there."""
+    """What it took when it was last loaded."""
     described_bytes: int | None = None
     """What its spec says."""
 
     def best_bytes(self, baseline: Look) -> int:
-        """Return the best figure there is, on a GPU that is like *baseline* without engines; 0 for none."""
+        """Return the best known figure, on a GPU that is like *baseline* without engines; 0 without one."""
         if self.measured_bytes is not None:
             return self.measured_bytes
         return self.believable_bytes(baseline) or 0
@@ -63,7 +63,7 @@ class Need:
     def believable_bytes(self, baseline: Look) -> int | None:
         """Return what the spec says; None where that is more than the GPU has free without engines.
 
-        Such a figure is that of another way to run the model than the one that fits here.
+        Such a figure belongs to another way of running the model than the one that fits here.
         """
         told = self.described_bytes
         return told if told is not None and told <= baseline.free_bytes else None
@@ -76,7 +76,7 @@ def resident_of(pid: int, look: Look, before: Look | None, own: Collection[int])
         pid: Its process.
         look: The GPU now.
         before: The GPU just before it loaded; None if that is not known.
-        own: Ids that are certainly its own: of its processes, in every namespace that they are known in.
+        own: Ids that are certainly its own: those of its processes, in every namespace.
     """
     listed = set(look.processes or ())
     if certain := listed & set(own):
@@ -86,13 +86,13 @@ def resident_of(pid: int, look: Look, before: Look | None, own: Collection[int])
 
 
 def taken_bytes(look: Look, before: Look, resident: Resident, most_bytes: int | None) -> int:
-    """Return how much an engine takes that has just loaded its model.
+    """Return how much memory an engine takes that has just loaded its model.
 
     Args:
         look: The GPU now.
         before: The GPU just before it loaded.
         resident: The engine.
-        most_bytes: What its spec says, which bounds a difference that strangers may have a part in.
+        most_bytes: What its spec says; it bounds a difference that may include memory of other programs.
     """
     now, then = _unexplained(look, but=resident.shown), _unexplained(before)
     if resident.shown and now is not None and then is not None:
@@ -106,9 +106,10 @@ def taken_bytes(look: Look, before: Look, resident: Resident, most_bytes: int | 
 
 
 def told_bytes(look: Look, resident: Resident) -> int | None:
-    """Return what the driver says that an engine has; None where it does not tell, or not certainly of it.
+    """Return how much memory the driver reports for an engine; None if it is unknown or uncertain.
 
-    It bounds a difference of two looks, in which a process of others is that one of them does not show.
+    It bounds a difference of two looks, which may include a process of another program that one of them does
+    not show.
     """
     if not (resident.certain and resident.shown):
         return None
@@ -131,12 +132,13 @@ def is_free(look: Look, baseline: Look, resident: Resident | None, need_bytes: i
         return False
     now, before = _unexplained(look), _unexplained(baseline)
     if shown and now is not None and before is not None:
-        return now <= before + TOLERANCE_BYTES  # strangers may come and grow; they do not hold what was ours
+        # Other programs may come and grow; they do not hold what was ours.
+        return now <= before + TOLERANCE_BYTES
     return look.used_bytes <= baseline.used_bytes + TOLERANCE_BYTES
 
 
 def strangers(look: Look, baseline: Look) -> str:
-    """Name the processes that came or grew since *baseline*, with what they hold."""
+    """Name the processes that appeared or grew since *baseline*, with what they hold."""
     known = baseline.processes or {}
     found = [
         f"process {pid} ({_megabytes(known[pid])} before, {_megabytes(size)} now)"
@@ -145,19 +147,20 @@ def strangers(look: Look, baseline: Look) -> str:
         for pid, size in sorted((look.processes or {}).items())
         if pid not in known or size is None or size > (known[pid] or 0)
     ]
-    return ", ".join(found) or "none that the driver names"
+    return ", ".join(found) or "none reported by the driver"
 
 
 def complaint(device: str, look: Look | None, baseline: Look, resident: Resident | None, need: int) -> str:
-    """Say why nothing can be loaded on *device*, and who holds its memory."""
+    """Say why nothing can be loaded on *device*, and which processes hold its memory."""
     if look is None:
         return f"The driver of {device} does not answer, so nothing can be loaded there; see nvidia-smi."
     ours = resident.shown if resident and resident.certain else frozenset()
-    holders = _holders(look, ours) or "no process that the driver shows"
+    holders = _holders(look, ours)
+    held = f"Held by {holders}." if holders else "No process reported by the driver holds it."
     return (
         f"The memory of {device} is not free: {look.used_bytes / _MB:.0f} MB are used, "
         f"{baseline.used_bytes / _MB:.0f} MB were without engines; {look.free_bytes / _MB:.0f} MB are free, "
-        f"{need / _MB:.0f} MB are needed. Held by {holders}."
+        f"{need / _MB:.0f} MB are needed. {held}"
     )
 
 
@@ -178,7 +181,7 @@ def _megabytes(size: int | None) -> str:
 
 
 def _unexplained(look: Look, *, but: Collection[int] = ()) -> int | None:
-    """Return how much belongs to no process that is shown, *but* these; None if the driver does not tell."""
+    """Return how much belongs to no shown process, *but* these; None if the driver does not report it."""
     if look.processes is None:
         return None
     sizes = {pid: size for pid, size in look.processes.items() if pid not in but}

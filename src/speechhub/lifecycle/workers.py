@@ -1,4 +1,4 @@
-"""What the scheduler wants of processes and files: carried out, and reported back as events."""
+"""Workers' processes and models' files: carries out the scheduler's effects on them, and reports events."""
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 class Workers:
-    """The processes of one manager: carries out its scheduler's effects; decides nothing about devices.
+    """The worker processes of one manager; decides nothing about devices.
 
     Each effect runs in a task of its own and ends with exactly one event, which goes to *post*.
     """
@@ -52,7 +52,7 @@ class Workers:
             placements: Every model that can be served, by id.
             post: Takes the events.
             launch: What workers are launched with.
-            gpu_memory: Tells when a GPU's memory is free; None if the end of a process must do.
+            gpu_memory: Proves that a GPU's memory is free; None if the end of a process counts as proof.
         """
         self.switches = SwitchLog()
         self.standbys = Standbys(launch.starter, mode=launch.standby, available_bytes=available_bytes)
@@ -66,7 +66,7 @@ class Workers:
         self._loads: dict[int, asyncio.Task[None]] = {}
         self._load_began: dict[int, float] = {}
         self._stops: dict[int, float] = {}
-        """Workers that were told to stop, and are not gone → since when."""
+        """Workers that were told to stop and still exist → since when."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._folders: dict[str, Path | None] = {}
         self._work_dirs: dict[str, Path | None] = {}
@@ -81,11 +81,11 @@ class Workers:
         return self._running.get(epoch)
 
     def voices(self, model: str) -> tuple[Voice, ...]:
-        """Return the voices of a model as its engine told them; empty until it was loaded."""
+        """Return the voices that a model's engine reported; empty until it was loaded."""
         return self._voices.get(model, ())
 
     def remarks(self, model: str) -> tuple[str, ...]:
-        """Return what the engine of a model said of its last load; empty until it was loaded."""
+        """Return what a model's engine remarked at its last load; empty until it was loaded."""
         return self._remarks.get(model, ())
 
     def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -96,8 +96,8 @@ class Workers:
         return task
 
     async def close(self) -> None:
-        """Break off loads, end every worker, and wait for all that was begun."""
-        self._gpu_memory = None  # nothing is to come
+        """Break off loads, end every worker, and wait for every task."""
+        self._gpu_memory = None  # nothing will be loaded after this
         await self.standbys.close()
         for load in self._loads.values():
             load.cancel()
@@ -107,8 +107,8 @@ class Workers:
         )
         while tasks := set(self._tasks):
             await asyncio.gather(*tasks, return_exceptions=True)
-            # From Python 3.12 on, gather() does not yield when all are done already: the callbacks that take
-            # them out would never run.
+            # From Python 3.12 on, gather() does not yield when all are done already, and the callbacks that
+            # discard them would never run.
             self._tasks -= tasks
         await self.standbys.close()  # a load that was ready a moment before may have asked for another one
 
@@ -175,7 +175,7 @@ class Workers:
         except SpeechhubError as error:
             load_failed(placement, error, epoch=epoch)
             self._post(LoadFailed(model=model, epoch=epoch, error=error))
-        except Exception as error:  # noqa: BLE001  # or its waiters would wait for ever
+        except Exception as error:  # noqa: BLE001  # or the waiting requests would wait for ever
             say.exception("engine failed to load", error=type(error).__name__)
             failure = EngineLoadError(f"Model {model!r} cannot be loaded; see the server's log.")
             failure.__cause__ = error
@@ -194,7 +194,7 @@ class Workers:
             self._have_next_stand_by(placement)
 
     async def _bring_up(self, placement: Placement, epoch: int) -> Worker:
-        """Return a worker that has loaded its model; whatever prevents that, no process is left."""
+        """Return a worker that has loaded its model; if that fails, no process is left."""
         began = _now()
         gpu_memory = self._gpu_memory if placement.device.verified else None
         if gpu_memory is not None:
@@ -206,7 +206,7 @@ class Workers:
             except SpeechhubError:
                 if worker.ended is None or worker.ended.requested:
                     raise
-                # It may have died a moment before, standing by: that is no fault of the model's.
+                # It may have died a moment before, while it stood by: that is not the model's fault.
                 if gpu_memory is not None:
                     await gpu_memory.freed(placement.device.name, [placement.model.id])
         try:
@@ -215,7 +215,7 @@ class Workers:
             if not error.again:
                 raise
             log.warning(
-                "engine lost its device while it loaded and is started again",
+                "engine lost its device while loading; starting it again",
                 model=placement.model.id,
                 cause=error.cause,
             )
@@ -231,7 +231,7 @@ class Workers:
         began: float,
         gpu_memory: GpuMemory | None,
     ) -> Worker:
-        """Have a worker load its model: one that stood by, or a new one."""
+        """Have a worker load its model: a standby worker, or a new one."""
         device, stood_by = placement.device, standby is not None
         worker = standby or await self._launch.starter(placement, epoch)
         worker.adopt(epoch)
@@ -245,7 +245,7 @@ class Workers:
             await worker.load(context)
         except SpeechhubError:
             await worker.stop(grace_s=self._launch.stop_timeout_s)
-            self._running.pop(epoch, None)  # LoadFailed tells its end
+            self._running.pop(epoch, None)  # LoadFailed reports its end
             raise
         self.switches.came(epoch, Step.IMPORT, worker.import_s)
         self.switches.came(epoch, Step.LOAD, worker.load_s)
@@ -254,7 +254,7 @@ class Workers:
         return worker
 
     def _context(self, placement: Placement) -> LoadContext:
-        """Return what is known of a load before it is a worker's turn."""
+        """Return what is known about a load before a worker begins it."""
         return LoadContext(
             model=placement.model.id,
             model_dir=self._folders.get(placement.model.id),
@@ -266,7 +266,7 @@ class Workers:
         )
 
     def _have_next_stand_by(self, ready: Placement) -> None:
-        """Prepare the model that is likely next on the device: the last other one, or a default one."""
+        """Prepare the model that is likely next on the device: the last other one, or a default."""
         device = ready.device.name
         last_two = self._last_two.setdefault(device, [])
         before = [model for model in last_two if model != ready.model.id]
@@ -301,14 +301,14 @@ class Workers:
         self.gone(model, epoch)
 
     def _left_by(self, worker: Worker, model: str, epoch: int) -> None:
-        if self._running.get(epoch) is worker:  # else another one has its number by now
+        if self._running.get(epoch) is worker:  # otherwise another worker has its number by now
             self.gone(model, epoch)
 
     def gone(self, model: str, epoch: int) -> None:
-        """Take note that a worker has ended, and say so, once; whoever sees it first calls this."""
+        """Record and report once that a worker has ended; called by the first part that notices."""
         worker = self._running.pop(epoch, None)
         end = worker.ended if worker is not None else None
-        if epoch in self._loads:  # LoadFailed says more, or `_do_stop` comes here again
+        if epoch in self._loads:  # LoadFailed reports more, or `_do_stop` calls this again
             return
         if end is not None and not end.requested:
             worker_ended(self._placements[model], epoch=epoch, end=end)

@@ -152,7 +152,7 @@ async def test_memory_of_nobody_is_not_free():
     memory = await proof_after(driver)
     driver.show(Look(2200 * MB, {}))
 
-    with pytest.raises(GpuMemoryError, match="no process that the driver shows"):
+    with pytest.raises(GpuMemoryError, match="No process reported by the driver holds it"):
         await memory.freed("cuda:0", ["stt"])
 
 

@@ -188,12 +188,12 @@ def test_a_stranger_that_grows_for_an_hour_refuses_nobody(telling):
     assert switches > 200
     assert fleet.most_on_gpu == 1
     assert not [it for it in logs if it["event"] == "memory is not free"]
-    warned = [it for it in logs if it["event"] == "others hold more of the gpu than before"]
+    warned = [it for it in logs if it["event"] == "other processes hold more gpu memory than before"]
     named = {it["strangers"].partition(" (")[0] for it in warned}
     assert named == (
         set()
         if telling in ("own ids", "host ids")  # what it holds is known, so it is never waited for
-        else {"none that the driver names"}
+        else {"none reported by the driver"}
         if telling == "no list"
         else {"process 1"}
     )
@@ -247,10 +247,10 @@ def test_a_stranger_is_named_with_what_it_took():
     assert second_s < 0.1
     [line] = logs
     assert line == {
-        "event": "others hold more of the gpu than before",
+        "event": "other processes hold more gpu memory than before",
         "log_level": "warning",
         "device": "cuda:0",
-        "strangers": "none that the driver names",
+        "strangers": "none reported by the driver",
         "before_mb": 200,
         "used_mb": 320,
         "free_mb": 3680,
