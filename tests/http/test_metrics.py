@@ -121,7 +121,7 @@ async def test_health_tells_that_there_is_no_gpu(http):
 async def test_a_stuck_engine_degrades_the_server(http, hub):
     """Somebody waits, nothing moves: health says degraded, also to strangers and to Prometheus."""
     before = (await http.get("/health")).json()
-    hub.observation.journal(Requested(ticket=10**9, target="ears"), [], -1e6)
+    hub.observation.journal(Requested(ticket=10**9, model="ears"), [], -1e6)
 
     health = (await http.get("/health")).json()
 
