@@ -90,14 +90,14 @@ class Spread:
 
 @dataclass(slots=True, kw_only=True)
 class _Leaving:
-    target: str
+    model: str
     began: float
     steps_s: dict[Step, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Coming:
-    target: str
+    model: str
     leaving: str | None
     began: float
     cause: Cause
@@ -136,23 +136,23 @@ class SwitchLog:
 
     # ── For the manager ──────────────────────────────────────────────────────
 
-    def left(self, device: str, target: str, step: Step, began: float, now: float) -> None:
+    def left(self, device: str, model: str, step: Step, began: float, now: float) -> None:
         """Note that a step of leaving *device* is over."""
         leaving = self._leaving.get(device)
-        if leaving is None or leaving.target != target:
-            leaving = self._leaving[device] = _Leaving(target=target, began=began)
+        if leaving is None or leaving.model != model:
+            leaving = self._leaving[device] = _Leaving(model=model, began=began)
         leaving.steps_s[step] = leaving.steps_s.get(step, 0.0) + now - began
 
     def vacant(self, device: str) -> None:
         """Note that no engine follows the one that left *device*: it was no switch."""
         self._leaving.pop(device, None)
 
-    def coming(self, epoch: int, device: str, target: str, cause: Cause, now: float) -> None:
-        """Note that *target* is being loaded, as worker *epoch*."""
+    def coming(self, epoch: int, device: str, model: str, cause: Cause, now: float) -> None:
+        """Note that *model* is being loaded, as worker *epoch*."""
         leaving = self._leaving.pop(device, None)
         self._coming[epoch] = _Coming(
-            target=target,
-            leaving=leaving.target if leaving else None,
+            model=model,
+            leaving=leaving.model if leaving else None,
             began=leaving.began if leaving else now,
             cause=cause,
             steps_s=leaving.steps_s if leaving else {},
@@ -174,7 +174,7 @@ class SwitchLog:
         switch = Switch(
             device=device,
             leaving=coming.leaving,
-            target=coming.target,
+            target=coming.model,
             cause=coming.cause,
             standby=coming.standby,
             result=result,
