@@ -138,7 +138,7 @@ class Fickle(World):
     def _post(self, event):
         super()._post(event)
         states = self.scheduler.states()
-        known = [it.name for it in self.scheduler._models.values() if it.files]
+        known = [served.id for served in self.scheduler._models.values() if served.files]
         for model in known if any(state.busy for state in states) else ():
             self.left += 1
             wish = Requested(ticket=-self.left, model=model, size=1.0, recordings_s=(1.0,))

@@ -9,7 +9,7 @@ MAX_RATIO: Final = 4.0
 """How much longer the longest recording of a call may be than the shortest: engines pad all of them."""
 
 
-def batch_size(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> int:
+def batch_size(queue: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> int:
     """Return how many tickets, from the head of a line, go together; at least the first.
 
     None is skipped and none is waited for: those who share a call are there already.
@@ -20,7 +20,7 @@ def batch_size(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) 
         audio_s: How much audio several tickets may bring together, in seconds.
     """
     lengths_s: list[float] = []
-    for count, ticket in enumerate(line):
+    for count, ticket in enumerate(queue):
         together_s = [*lengths_s, *ticket.recordings_s]
         fits = (
             len(together_s) <= most_recordings
@@ -30,10 +30,10 @@ def batch_size(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) 
         if count and not (fits and lengths_s and ticket.recordings_s):
             return count
         lengths_s = together_s
-    return len(line)
+    return len(queue)
 
 
-def calls(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> Iterator[Sequence[Ticket]]:
+def calls(queue: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> Iterator[Sequence[Ticket]]:
     """Yield the tickets of a line as they will share calls, if none comes and none leaves.
 
     Args:
@@ -41,7 +41,7 @@ def calls(line: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> It
         most_recordings: As for `batch_size`.
         audio_s: As for `batch_size`.
     """
-    while line:
-        count = batch_size(line, most_recordings=most_recordings, audio_s=audio_s)
-        yield line[:count]
-        line = line[count:]
+    while queue:
+        count = batch_size(queue, most_recordings=most_recordings, audio_s=audio_s)
+        yield queue[:count]
+        queue = queue[count:]

@@ -9,10 +9,16 @@ from speechhub.errors import EnginePinnedError, SpeechhubError
 from speechhub.lifecycle.scheduler.batching import batch_size, calls
 from speechhub.lifecycle.scheduler.estimates import Mean, Succession
 from speechhub.lifecycle.scheduler.events import Effect, Fetch, Grant, Load, Refuse, Stop, Unasked, Verify
-from speechhub.lifecycle.scheduler.eviction import Tenant, has_room, victims_for
+from speechhub.lifecycle.scheduler.eviction import ResidentEngine, has_room, victims_for
 from speechhub.lifecycle.scheduler.limits import Limits
-from speechhub.lifecycle.scheduler.policy import Line, Scene
-from speechhub.lifecycle.scheduler.served_model import MOST_LOSSES, Job, ServedModel, Ticket, WorkerState
+from speechhub.lifecycle.scheduler.policy import DeviceSnapshot, ModelQueue
+from speechhub.lifecycle.scheduler.served_model import (
+    MOST_LOSSES,
+    RunningCall,
+    ServedModel,
+    Ticket,
+    WorkerState,
+)
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.placement import Device
 
@@ -20,9 +26,9 @@ FIRST_SWITCH_GUESS_S = 5.0
 """What a switch costs, before the first one is measured."""
 
 
-def refuse_all(it: ServedModel, error: SpeechhubError) -> Sequence[Effect]:
+def refuse_all(served: ServedModel, error: SpeechhubError) -> Sequence[Effect]:
     """Send away all who wait for a model."""
-    refused, it.waiting = it.waiting, []
+    refused, served.waiting = served.waiting, []
     return [Refuse(ticket=ticket.number, error=error) for ticket in refused]
 
 
@@ -32,7 +38,7 @@ def size_of(together: Sequence[Ticket]) -> float:
 
 
 @dataclass(slots=True, kw_only=True)
-class Occupancy:
+class DeviceScheduler:
     """One device, for the life of the scheduler."""
 
     device: Device
@@ -48,64 +54,68 @@ class Occupancy:
     """How long it takes from telling one engine to stop until the next one is ready."""
     succession: Succession = field(default_factory=Succession)
     unasked: tuple[str, Unasked] | None = None
-    """ServedModel that the device is being made ready for although nobody waits, and why."""
+    """Model that the device is being made ready for although nobody waits, and why."""
     _switch_began: float | None = None
     """When the last engine was told to stop, for another one that does not load yet."""
 
     # ── What happened here ───────────────────────────────────────────────────
 
-    def ready(self, it: ServedModel, worker: WorkerState, now: float) -> None:
+    def ready(self, served: ServedModel, worker: WorkerState, now: float) -> None:
         """Note that the worker of *it* is ready."""
         worker.move(Phase.READY, now)
         worker.deadline, worker.idle_since = math.inf, now
-        if worker.switch_began is not None and it.loaded_before:
+        if worker.switch_began is not None and served.loaded_before:
             self.switch_s.add(now - worker.switch_began)  # a first load would count the disk as well
-        it.loaded_before = True
-        if it.losses < MOST_LOSSES:  # else only work that is done shows that it works
-            it.breaker.succeed()
+        served.loaded_before = True
+        if served.losses < MOST_LOSSES:  # else only work that is done shows that it works
+            served.breaker.succeed()
 
-    def take_over(self, it: ServedModel, before: "Occupancy") -> None:
+    def take_over(self, served: ServedModel, before: "DeviceScheduler") -> None:
         """Have *it* placed here, which was on the device *before*."""
-        del before.models[it.name]
-        self.models[it.name] = it
-        if before.pinned == it.name:
-            before.pinned, self.pinned = None, self.pinned or it.name
-        if before.unasked is not None and before.unasked[0] == it.name:
+        del before.models[served.id]
+        self.models[served.id] = served
+        if before.pinned == served.id:
+            before.pinned, self.pinned = None, self.pinned or served.id
+        if before.unasked is not None and before.unasked[0] == served.id:
             before.unasked = None
-        before.succession.forget(it.name)
+        before.succession.forget(served.id)
 
-    def excludes(self, it: ServedModel) -> EnginePinnedError | None:
+    def excludes(self, served: ServedModel) -> EnginePinnedError | None:
         """Return why nobody may wait for *it*, if another one is pinned and leaves it no room."""
-        if self.pinned is None or self.pinned == it.name:
+        if self.pinned is None or self.pinned == served.id:
             return None
-        if it.phase_is(Phase.READY) and not self.device.exclusive:
+        if served.phase_is(Phase.READY) and not self.device.exclusive:
             return None
-        if has_room(it.placement.model.memory_bytes, [self._tenant(self.models[self.pinned])], self.device):
+        if has_room(
+            served.placement.model.memory_bytes,
+            [self._resident_engine(self.models[self.pinned])],
+            self.device,
+        ):
             return None
-        return EnginePinnedError(it.name, self.pinned, self.device.name)
+        return EnginePinnedError(served.id, self.pinned, self.device.name)
 
-    def wait_s(self, it: ServedModel, now: float) -> float:
+    def wait_s(self, served: ServedModel, now: float) -> float:
         """Return how long a ticket that comes now for *it* will wait, as predicted."""
-        return self._line_s(it, it.waiting) + self._until_line_s(it, now)
+        return self._queue_s(served, served.waiting) + self._until_queue_moves_s(served, now)
 
-    def answer_s(self, it: ServedModel, ticket: Ticket, now: float) -> float:
+    def answer_s(self, served: ServedModel, ticket: Ticket, now: float) -> float:
         """Return how long it will take until *ticket*, which comes now, has its work done, as predicted."""
-        return self._line_s(it, [*it.waiting, ticket]) + self._until_line_s(it, now)
+        return self._queue_s(served, [*served.waiting, ticket]) + self._until_queue_moves_s(served, now)
 
-    def _line_s(self, it: ServedModel, line: Sequence[Ticket]) -> float:
+    def _queue_s(self, served: ServedModel, queue: Sequence[Ticket]) -> float:
         """Return how long the work of a line takes, as predicted: what shares a call is paid for once."""
         shared = calls(
-            [ticket for ticket in line if not ticket.keep_warm],
-            most_recordings=it.worker.most_recordings if it.worker else it.placement.max_batch,
+            [ticket for ticket in queue if not ticket.keep_warm],
+            most_recordings=served.worker.most_recordings if served.worker else served.placement.max_batch,
             audio_s=self.limits.batch_audio_s,
         )
-        return sum(it.service.predict(size_of(together)) for together in shared)
+        return sum(served.service.predict(size_of(together)) for together in shared)
 
-    def _until_line_s(self, it: ServedModel, now: float) -> float:
+    def _until_queue_moves_s(self, served: ServedModel, now: float) -> float:
         """Return how long it will take until the line of *it* moves, as predicted."""
-        wait_s = it.running_s(now)
-        others = [other for other in self.models.values() if other is not it]
-        if it.phase_is(Phase.READY):
+        wait_s = served.running_s(now)
+        others = [other for other in self.models.values() if other is not served]
+        if served.phase_is(Phase.READY):
             away = self.device.exclusive and any(other.waiting for other in others)
             return wait_s + 2 * self.switch_s.value * away
         if self.device.exclusive:
@@ -114,31 +124,31 @@ class Occupancy:
 
     # ── What to do ───────────────────────────────────────────────────────────
 
-    def retire(self, it: ServedModel, now: float) -> Sequence[Effect]:
+    def retire(self, served: ServedModel, now: float) -> Sequence[Effect]:
         """Let the worker go: now if it is idle, after its work if it is not."""
-        worker = it.worker
+        worker = served.worker
         if worker is None or worker.phase in (Phase.STOPPING, Phase.VERIFYING):
             return ()
         if worker.phase is Phase.READY:
-            it.last_here = now
-        if worker.job is not None:
+            served.last_here = now
+        if worker.running is not None:
             if worker.phase is Phase.READY:
                 worker.move(Phase.DRAINING, now)
             return ()
         worker.move(Phase.STOPPING, now)
         recycled = worker.calls >= worker.recycle_from
-        return (Stop(model=it.name, epoch=worker.epoch, recycled=recycled),)
+        return (Stop(model=served.id, epoch=worker.epoch, recycled=recycled),)
 
-    def vacate(self, it: ServedModel, worker: WorkerState, now: float) -> Iterator[Effect]:
+    def vacate(self, served: ServedModel, worker: WorkerState, now: float) -> Iterator[Effect]:
         """Note that the process of *worker* is gone."""
         if worker.phase is Phase.READY:
-            it.last_here = now
-        worker.job = None
+            served.last_here = now
+        worker.running = None
         if not self.device.verified:
-            it.worker = None
+            served.worker = None
             return
         worker.move(Phase.VERIFYING, now)
-        yield from self._verify(it, worker)
+        yield from self._verify(served, worker)
 
     def dispatch(self, now: float, *, idle: bool) -> Iterator[Effect]:
         """Grant, fetch, load, stop whatever can be.
@@ -147,48 +157,51 @@ class Occupancy:
             now: Seconds of the scheduler's clock.
             idle: Whether work has just ended, so that it is time to think ahead.
         """
-        for it in self.models.values():
-            if it.is_due_for_recycling():
+        for served in self.models.values():
+            if served.is_due_for_recycling():
                 if self.device.exclusive and not self.closing:
-                    self.unasked = it.name, Unasked.RECYCLING
-                yield from self.retire(it, now)
-            elif it.phase_is(Phase.DRAINING):
-                yield from self.retire(it, now)
-        for it in self._lines():
-            if it.worker is None and (pinned := self.excludes(it)):
-                yield from refuse_all(it, pinned)
-            elif it.worker is None and not it.files and not it.fetching:
-                it.fetching = True
-                yield Fetch(model=it.name)
+                    self.unasked = served.id, Unasked.RECYCLING
+                yield from self.retire(served, now)
+            elif served.phase_is(Phase.DRAINING):
+                yield from self.retire(served, now)
+        for served in self._waited_for():
+            if served.worker is None and (pinned := self.excludes(served)):
+                yield from refuse_all(served, pinned)
+            elif served.worker is None and not served.files and not served.fetching:
+                served.fetching = True
+                yield Fetch(model=served.id)
         if self.device.exclusive:
             yield from self._take_turns(now, idle=idle)
         else:
             yield from self._share(now)
 
-    def _lines(self) -> list[ServedModel]:
+    def _waited_for(self) -> list[ServedModel]:
         """Return the models that somebody waits for, oldest head first."""
-        return sorted((it for it in self.models.values() if it.waiting), key=lambda it: it.waiting[0].order)
+        return sorted(
+            (served for served in self.models.values() if served.waiting),
+            key=lambda served: served.waiting[0].order,
+        )
 
     def _servable(self) -> list[ServedModel]:
         """Return them without those whose files are not there yet: they hold nobody up."""
-        return [it for it in self._lines() if it.worker is not None or it.files]
+        return [served for served in self._waited_for() if served.worker is not None or served.files]
 
     def _share(self, now: float) -> Iterator[Effect]:
         """Let engines run beside each other; for room, first come first served."""
-        for it in self._servable():  # whoever waited for a load comes before anybody's need of room
-            if it.worker is not None and it.worker.calls == 0:
-                yield from self._grant(it, it.worker, now)
+        for served in self._servable():  # whoever waited for a load comes before anybody's need of room
+            if served.worker is not None and served.worker.calls == 0:
+                yield from self._grant(served, served.worker, now)
         room_is_wanted = False
-        for it in self._servable():
-            if it.worker is not None:
-                yield from self._grant(it, it.worker, now)
+        for served in self._servable():
+            if served.worker is not None:
+                yield from self._grant(served, served.worker, now)
             elif not room_is_wanted:
-                yield from self._make_room_and_load(it, now)
+                yield from self._make_room_and_load(served, now)
                 room_is_wanted = True
 
     def _take_turns(self, now: float, *, idle: bool) -> Iterator[Effect]:
         """Let one engine after the other have the device, in the order of the policy."""
-        holder = next((it for it in self.models.values() if it.worker is not None), None)
+        holder = next((served for served in self.models.values() if served.worker is not None), None)
         if holder is None or holder.worker is None:
             yield from self._bring_in(now)
             return
@@ -199,20 +212,20 @@ class Occupancy:
             return
         if worker.calls == 0:  # whoever waited for the load comes before anybody's switch
             yield from self._grant(holder, worker, now)
-        while worker.job is None:
+        while worker.running is None:
             choice = self._choose(holder, worker, now)
             if (
                 choice is None
                 and idle
                 and not self.closing
                 and worker.calls
-                and self.succession.last == holder.name
+                and self.succession.last == holder.id
             ):
-                choice = self._foresee(holder.name)
+                choice = self._foresee(holder.id)
                 self.unasked = (choice, Unasked.SPECULATION) if choice else None
             if choice is None:
                 return
-            if choice != holder.name:
+            if choice != holder.id:
                 self._switch_began = now
                 yield from self.retire(holder, now)
                 return
@@ -220,27 +233,31 @@ class Occupancy:
         yield from self._grant(holder, worker, now)
 
     def _choose(self, holder: ServedModel | None, worker: WorkerState | None, now: float) -> str | None:
-        scene = Scene(
+        snapshot = DeviceSnapshot(
             now=now,
-            resident=holder.name if holder else None,
+            resident=holder.id if holder else None,
             stay_s=now - worker.since if worker else 0.0,
             switch_s=self.switch_s.value,
-            lines={
-                it.name: Line(
-                    arrivals=tuple(ticket.arrived for ticket in it.waiting),
-                    order=it.waiting[0].order,
-                    last_here=it.last_here,
-                    max_wait_s=self.limits.max_wait_s(it.placement.slot),
+            queues={
+                served.id: ModelQueue(
+                    arrivals=tuple(ticket.arrived for ticket in served.waiting),
+                    order=served.waiting[0].order,
+                    last_here=served.last_here,
+                    max_wait_s=self.limits.max_wait_s(served.placement.slot),
                 )
-                for it in self._servable()
+                for served in self._servable()
             },
         )
-        return self.limits.policy.choose(scene)
+        return self.limits.policy.choose(snapshot)
 
     def _foresee(self, resident: str) -> str | None:
         name = self.limits.policy.foresee(resident, self.succession.after(resident))
-        it = self.models[name] if name is not None else None
-        return name if it is not None and it.files and not it.breaker.failures and not self.pinned else None
+        served = self.models[name] if name is not None else None
+        return (
+            name
+            if served is not None and served.files and not served.breaker.failures and not self.pinned
+            else None
+        )
 
     def _bring_in(self, now: float) -> Iterator[Effect]:
         """Load whoever's turn it is on a device that is empty."""
@@ -253,53 +270,57 @@ class Occupancy:
         else:
             self._switch_began = None
 
-    def _grant(self, it: ServedModel, worker: WorkerState, now: float) -> Iterator[Effect]:
-        while worker.phase is Phase.READY and it.waiting and (it.waiting[0].keep_warm or worker.job is None):
+    def _grant(self, served: ServedModel, worker: WorkerState, now: float) -> Iterator[Effect]:
+        while (
+            worker.phase is Phase.READY
+            and served.waiting
+            and (served.waiting[0].keep_warm or worker.running is None)
+        ):
             count = batch_size(
-                it.waiting, most_recordings=worker.most_recordings, audio_s=self.limits.batch_audio_s
+                served.waiting, most_recordings=worker.most_recordings, audio_s=self.limits.batch_audio_s
             )
-            granted, it.waiting = it.waiting[:count], it.waiting[count:]
+            granted, served.waiting = served.waiting[:count], served.waiting[count:]
             numbers = tuple(ticket.number for ticket in granted)
             if not granted[0].keep_warm:
-                worker.job = Job(tickets=set(numbers), size=size_of(granted), began=now)
+                worker.running = RunningCall(tickets=set(numbers), size=size_of(granted), began=now)
                 worker.calls += 1
-            yield Grant(tickets=numbers, model=it.name, epoch=worker.epoch)
+            yield Grant(tickets=numbers, model=served.id, epoch=worker.epoch)
 
-    def _verify(self, it: ServedModel, worker: WorkerState) -> Iterator[Effect]:
+    def _verify(self, served: ServedModel, worker: WorkerState) -> Iterator[Effect]:
         if not worker.verifying:
             worker.verifying = True
-            yield Verify(model=it.name, epoch=worker.epoch)
+            yield Verify(model=served.id, epoch=worker.epoch)
 
-    def _load(self, it: ServedModel, now: float, unasked: Unasked | None = None) -> Effect:
+    def _load(self, served: ServedModel, now: float, unasked: Unasked | None = None) -> Effect:
         limits = self.limits
-        limit_s = limits.switch_timeout_s if it.loaded_before else limits.first_load_timeout_s
-        it.worker = WorkerState(
+        limit_s = limits.switch_timeout_s if served.loaded_before else limits.first_load_timeout_s
+        served.worker = WorkerState(
             epoch=next(self.epochs),
             since=now,
             idle_since=now,
             deadline=now + limit_s,
             switch_began=self._switch_began,
-            most_recordings=it.placement.max_batch,
+            most_recordings=served.placement.max_batch,
             recycle_from=limits.recycle_after_calls or math.inf,
         )
         self._switch_began = None
-        return Load(model=it.name, epoch=it.worker.epoch, unasked=unasked)
+        return Load(model=served.id, epoch=served.worker.epoch, unasked=unasked)
 
-    def _make_room_and_load(self, it: ServedModel, now: float) -> Iterator[Effect]:
-        needs_bytes = it.placement.model.memory_bytes
-        tenants = {other.name: self._tenant(other) for other in self.models.values() if other.worker}
-        if has_room(needs_bytes, tenants.values(), self.device):
-            yield self._load(it, now)
+    def _make_room_and_load(self, served: ServedModel, now: float) -> Iterator[Effect]:
+        needs_bytes = served.placement.model.memory_bytes
+        engines = {other.id: self._resident_engine(other) for other in self.models.values() if other.worker}
+        if has_room(needs_bytes, engines.values(), self.device):
+            yield self._load(served, now)
             return
-        for name in victims_for(it.waiting[0].order, needs_bytes, tenants, self.device):
+        for name in victims_for(served.waiting[0].order, needs_bytes, engines, self.device):
             yield from self.retire(self.models[name], now)
 
-    def _tenant(self, it: ServedModel) -> Tenant:
-        worker = it.worker
-        return Tenant(
+    def _resident_engine(self, served: ServedModel) -> ResidentEngine:
+        worker = served.worker
+        return ResidentEngine(
             phase=worker.phase if worker else Phase.LOADING,
-            busy=self.pinned == it.name or (worker is not None and worker.job is not None),
+            busy=self.pinned == served.id or (worker is not None and worker.running is not None),
             idle_since=worker.idle_since if worker else -math.inf,
-            oldest_waiting=it.waiting[0].order if it.waiting else None,
-            memory_bytes=it.placement.model.memory_bytes,
+            oldest_waiting=served.waiting[0].order if served.waiting else None,
+            memory_bytes=served.placement.model.memory_bytes,
         )

@@ -73,7 +73,7 @@ class Succession:
     """Who is asked for after whom, on one device."""
 
     last: str | None = None
-    """ServedModel of the latest request."""
+    """Model of the latest request."""
     shares: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def note(self, model: str) -> None:

@@ -8,7 +8,7 @@ from speechhub.placement import Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
+class ResidentEngine:
     """What is known here of an engine that has a worker."""
 
     phase: Phase
@@ -20,22 +20,24 @@ class Tenant:
     memory_bytes: int
 
 
-def has_room(needs_bytes: int, tenants: Collection[Tenant], device: Device) -> bool:
+def has_room(needs_bytes: int, engines: Collection[ResidentEngine], device: Device) -> bool:
     """Return whether an engine that takes *needs_bytes* may start beside *tenants* on *device*.
 
     An exclusive device holds one engine; a shared one as many as its memory, but always one.
     """
-    if not tenants:
+    if not engines:
         return True
     if device.exclusive:
         return False
     return (
         device.memory_bytes == 0
-        or sum(tenant.memory_bytes for tenant in tenants) + needs_bytes <= device.memory_bytes
+        or sum(engine.memory_bytes for engine in engines) + needs_bytes <= device.memory_bytes
     )
 
 
-def victims_for(order: int, needs_bytes: int, tenants: Mapping[str, Tenant], device: Device) -> Sequence[str]:
+def victims_for(
+    order: int, needs_bytes: int, engines: Mapping[str, ResidentEngine], device: Device
+) -> Sequence[str]:
     """Return which engines must stop to make room for a new one.
 
     Args:
@@ -49,13 +51,13 @@ def victims_for(order: int, needs_bytes: int, tenants: Mapping[str, Tenant], dev
         all that may be stopped would not be enough: nobody is stopped in vain.
     """
     leaving = (Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING)
-    staying = {name: t for name, t in tenants.items() if t.phase not in leaving}
+    staying = {name: t for name, t in engines.items() if t.phase not in leaving}
     victims: list[str] = []
-    for name, tenant in sorted(tenants.items(), key=lambda item: item[1].idle_since):
+    for name, engine in sorted(engines.items(), key=lambda item: item[1].idle_since):
         if has_room(needs_bytes, staying.values(), device):
             break
-        first_come = tenant.oldest_waiting is not None and tenant.oldest_waiting < order
-        if tenant.phase is Phase.READY and not tenant.busy and not first_come:
+        first_come = engine.oldest_waiting is not None and engine.oldest_waiting < order
+        if engine.phase is Phase.READY and not engine.busy and not first_come:
             victims.append(name)
             del staying[name]
     return victims if has_room(needs_bytes, staying.values(), device) else ()

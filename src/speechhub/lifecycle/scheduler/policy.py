@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ModelQueue:
     """Those who wait for one model; never empty. Times are seconds of the scheduler's clock."""
 
     arrivals: tuple[float, ...]
@@ -34,24 +34,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class DeviceSnapshot:
     """What a policy may know of a device."""
 
     now: float
     resident: str | None
-    """ServedModel whose engine is there, ready and idle."""
+    """Model whose engine is there, ready and idle."""
     stay_s: float = 0.0
     """For how long it has been ready."""
     switch_s: float
     """How long a switch takes, as measured."""
-    lines: Mapping[str, Line]
-    """ServedModel → those who wait for it; models that nobody waits for are left out."""
+    queues: Mapping[str, ModelQueue]
+    """Model → those who wait for it; models that nobody waits for are left out."""
 
 
 class Policy(Protocol):
     """Decides for one device. Has no state: what was learnt is in the scene."""
 
-    def choose(self, scene: Scene) -> str | None:
+    def choose(self, snapshot: DeviceSnapshot) -> str | None:
         """Return the model to serve next; None if nobody waits."""
         ...
 
@@ -60,7 +60,7 @@ class Policy(Protocol):
 
         Args:
             resident: The model whose engine is there, and which was asked for last.
-            likely: ServedModel → probability, 0 to 1, that it is asked for next.
+            likely: Model → probability, 0 to 1, that it is asked for next.
         """
         ...
 
@@ -69,9 +69,9 @@ class Policy(Protocol):
 class Fifo:
     """First come, first served, across all models; for comparison."""
 
-    def choose(self, scene: Scene) -> str | None:
+    def choose(self, snapshot: DeviceSnapshot) -> str | None:
         """Return the model that the oldest ticket waits for."""
-        return min(scene.lines, key=lambda name: scene.lines[name].order, default=None)
+        return min(snapshot.queues, key=lambda name: snapshot.queues[name].order, default=None)
 
     def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:  # noqa: ARG002
         """Never guess."""
@@ -82,9 +82,9 @@ class Fifo:
 class Greedy(Fifo):
     """Stay as long as anybody wants the resident, as most servers do; for comparison. It starves others."""
 
-    def choose(self, scene: Scene) -> str | None:
+    def choose(self, snapshot: DeviceSnapshot) -> str | None:
         """Return the resident while it has work, then the model of the oldest ticket."""
-        return scene.resident if scene.resident in scene.lines else Fifo.choose(self, scene)
+        return snapshot.resident if snapshot.resident in snapshot.queues else Fifo.choose(self, snapshot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,21 +103,21 @@ class NetRent:
     speculation: float = 0.7
     """Probability from which the next engine is made ready before anybody asks; from 1 on, never."""
 
-    def choose(self, scene: Scene) -> str | None:
+    def choose(self, snapshot: DeviceSnapshot) -> str | None:
         """Return the resident, or whoever's turn it is."""
-        others = {name: line for name, line in scene.lines.items() if name != scene.resident}
-        if scene.resident is None or scene.resident not in scene.lines:
+        others = {name: queue for name, queue in snapshot.queues.items() if name != snapshot.resident}
+        if snapshot.resident is None or snapshot.resident not in snapshot.queues:
             return _next_in_turn(others)
-        if scene.stay_s < self.min_stay * scene.switch_s:
-            return scene.resident
-        mine = scene.lines[scene.resident]
-        price_s = self.reluctance * scene.switch_s * len(mine.arrivals)
+        if snapshot.stay_s < self.min_stay * snapshot.switch_s:
+            return snapshot.resident
+        own = snapshot.queues[snapshot.resident]
+        price_s = self.reluctance * snapshot.switch_s * len(own.arrivals)
         due = {
-            name: line
-            for name, line in others.items()
-            if line.rent_s(scene.now) >= price_s or _overdue(line, mine, scene)
+            name: queue
+            for name, queue in others.items()
+            if queue.rent_s(snapshot.now) >= price_s or _overdue(queue, own, snapshot)
         }
-        return _next_in_turn(due) or scene.resident
+        return _next_in_turn(due) or snapshot.resident
 
     def foresee(self, resident: str, likely: Mapping[str, float]) -> str | None:
         """Return the likeliest other model, if it is likely enough."""
@@ -128,13 +128,13 @@ class NetRent:
         return best
 
 
-def _overdue(line: Line, mine: Line, scene: Scene) -> bool:
+def _overdue(queue: ModelQueue, own: ModelQueue, snapshot: DeviceSnapshot) -> bool:
     """Return whether *line* has its turn however little the switch would pay."""
-    waited_s = scene.now - line.arrivals[0]
-    before_mine = line.order < mine.order or scene.stay_s >= line.max_wait_s
-    return waited_s >= line.max_wait_s and before_mine
+    waited_s = snapshot.now - queue.arrivals[0]
+    came_first = queue.order < own.order or snapshot.stay_s >= queue.max_wait_s
+    return waited_s >= queue.max_wait_s and came_first
 
 
-def _next_in_turn(lines: Mapping[str, Line]) -> str | None:
+def _next_in_turn(queues: Mapping[str, ModelQueue]) -> str | None:
     """Return whose turn is longest ago, so that each one comes once before any comes twice."""
-    return min(lines, key=lambda name: (lines[name].since, lines[name].order), default=None)
+    return min(queues, key=lambda name: (queues[name].since, queues[name].order), default=None)

@@ -19,7 +19,7 @@ from speechhub.errors import (
     SpeechhubError,
     SwitchTimeoutError,
 )
-from speechhub.lifecycle.scheduler.device import Occupancy, refuse_all
+from speechhub.lifecycle.scheduler.device import DeviceScheduler, refuse_all
 from speechhub.lifecycle.scheduler.estimates import ServiceTimes
 from speechhub.lifecycle.scheduler.events import (
     BatchTooLarge,
@@ -77,12 +77,16 @@ class Scheduler:
         self._models = {name: ServedModel(placement=placement) for name, placement in placements.items()}
         self._limits = limits
         epochs = itertools.count(1)
-        places = [it for p in placements.values() for it in (p.device, p.fallback) if it is not None]
+        places = [place for p in placements.values() for place in (p.device, p.fallback) if place is not None]
         devices = {device.name: device for device in places}
         self._devices = {
-            name: Occupancy(
+            name: DeviceScheduler(
                 device=device,
-                models={it.name: it for it in self._models.values() if it.placement.device.name == name},
+                models={
+                    served.id: served
+                    for served in self._models.values()
+                    if served.placement.device.name == name
+                },
                 limits=limits,
                 epochs=epochs,
             )
@@ -96,24 +100,24 @@ class Scheduler:
 
     def state(self, model: str) -> ModelActivity:
         """Return what is going on around *model*; never decide anything from it."""
-        it = self._models[model]
-        worker = it.worker
+        served = self._models[model]
+        worker = served.worker
         unproved = worker is not None and worker.phase is Phase.VERIFYING and not worker.verifying
         return ModelActivity(
             model=model,
             phase=worker.phase if worker else None,
             epoch=worker.epoch if worker and not unproved else None,
             since=worker.since if worker else None,
-            busy=worker is not None and worker.job is not None,
-            waiting=len(it.waiting),
-            fetching=it.fetching,
-            pinned=self._device_of(it).pinned == model,
-            oldest=min((ticket.arrived for ticket in it.waiting), default=None),
+            busy=worker is not None and worker.running is not None,
+            waiting=len(served.waiting),
+            fetching=served.fetching,
+            pinned=self._device_of(served).pinned == model,
+            oldest=min((ticket.arrived for ticket in served.waiting), default=None),
             used=worker.idle_since if worker else None,
-            failures=it.breaker.failures,
-            failing_until=it.breaker.until if it.breaker.failures else None,
-            failure=it.breaker.error.message if it.breaker.error else None,
-            failure_public=it.breaker.error.public if it.breaker.error else None,
+            failures=served.breaker.failures,
+            failing_until=served.breaker.until if served.breaker.failures else None,
+            failure=served.breaker.error.message if served.breaker.error else None,
+            failure_public=served.breaker.error.public if served.breaker.error else None,
         )
 
     def states(self) -> list[ModelActivity]:
@@ -130,8 +134,8 @@ class Scheduler:
 
     def next_wake(self) -> float | None:
         """Return when `Ticked` is due next, in seconds of the caller's clock; None if nothing is due."""
-        times = [self._worker_due(it) for it in self._models.values()]
-        times += [ticket.deadline for it in self._models.values() for ticket in it.waiting]
+        times = [self._worker_due(served) for served in self._models.values()]
+        times += [ticket.deadline for served in self._models.values() for ticket in served.waiting]
         earliest = min(times, default=math.inf)
         return None if math.isinf(earliest) else earliest
 
@@ -154,8 +158,8 @@ class Scheduler:
             case Requested():
                 yield from self._request(event, now)
             case Cancelled(ticket=ticket):
-                for it in self._models.values():
-                    it.withdraw(ticket)
+                for served in self._models.values():
+                    served.withdraw(ticket)
                 self._done(ticket, now, finished=False)
             case Done(ticket=ticket, finished=finished):
                 self._done(ticket, now, finished=finished)
@@ -172,9 +176,9 @@ class Scheduler:
             case PinWanted(model=name):
                 device = self._device_of(self._models[name])
                 device.pinned = name
-                for it in device.models.values():
-                    if pinned := device.excludes(it):
-                        yield from refuse_all(it, pinned)
+                for served in device.models.values():
+                    if pinned := device.excludes(served):
+                        yield from refuse_all(served, pinned)
             case Unpinned(device=name):
                 self._devices[name].pinned = None
             case UnloadWanted(model=name):
@@ -184,123 +188,127 @@ class Scheduler:
                 yield from device.retire(self._models[name], now)
             case ShutdownWanted():
                 self._shutting_down = True
-                for occupancy in self._devices.values():
-                    occupancy.closing, occupancy.unasked = True, None
-                for it in self._models.values():
-                    yield from refuse_all(it, ShuttingDownError())
+                for device in self._devices.values():
+                    device.closing, device.unasked = True, None
+                for served in self._models.values():
+                    yield from refuse_all(served, ShuttingDownError())
             case Ticked():
                 yield from self._tick(now)
 
-    def _device_of(self, it: ServedModel) -> Occupancy:
-        return self._devices[it.placement.device.name]
+    def _device_of(self, served: ServedModel) -> DeviceScheduler:
+        return self._devices[served.placement.device.name]
 
     # ── Tickets ──────────────────────────────────────────────────────────────
 
     def _request(self, event: Requested, now: float) -> Iterator[Effect]:
-        it = self._models[event.model]
-        refusal = self._refusal(it, event, now)
+        served = self._models[event.model]
+        refusal = self._refusal(served, event, now)
         if refusal is not None:
             yield Refuse(ticket=event.ticket, error=refusal)
             return
         if not event.front and not event.keep_warm:
-            self._device_of(it).succession.note(it.name)
+            self._device_of(served).succession.note(served.id)
         orders = self._front_orders if event.front else self._orders
-        it.enqueue(_ticket(event, order=next(orders), now=now))
+        served.enqueue(_ticket(event, order=next(orders), now=now))
 
-    def _refusal(self, it: ServedModel, event: Requested, now: float) -> SpeechhubError | None:
+    def _refusal(self, served: ServedModel, event: Requested, now: float) -> SpeechhubError | None:
         if self._shutting_down:
             return ShuttingDownError()
-        if pinned := self._device_of(it).excludes(it):
+        if pinned := self._device_of(served).excludes(served):
             return pinned
-        if it.breaker.until > now:
-            return EngineFailingError(it.name, it.breaker.error, retry_after_s=it.breaker.until - now)
-        if event.deadline <= now:
-            return self._too_late(it, now)
-        return None if event.front or event.begun else self._full(it, event, now)
-
-    def _full(self, it: ServedModel, event: Requested, now: float) -> QueueFullError | None:
-        """Say that too many wait, or that the work ahead and its own would take longer than it may."""
-        if len(it.waiting) >= self._limits.queue_limit:
-            return QueueFullError(
-                f"{len(it.waiting)} requests already wait for model {it.name!r}. Try again later.",
-                retry_after_s=self._retry_after_s(it, now),
+        if served.breaker.until > now:
+            return EngineFailingError(
+                served.id, served.breaker.error, retry_after_s=served.breaker.until - now
             )
-        if not it.waiting:
+        if event.deadline <= now:
+            return self._too_late(served, now)
+        return None if event.front or event.begun else self._full(served, event, now)
+
+    def _full(self, served: ServedModel, event: Requested, now: float) -> QueueFullError | None:
+        """Say that too many wait, or that the work ahead and its own would take longer than it may."""
+        if len(served.waiting) >= self._limits.queue_limit:
+            return QueueFullError(
+                f"{len(served.waiting)} requests already wait for model {served.id!r}. Try again later.",
+                retry_after_s=self._retry_after_s(served, now),
+            )
+        if not served.waiting:
             return None
-        answer_s = self._device_of(it).answer_s(it, _ticket(event, order=0, now=now), now)
+        answer_s = self._device_of(served).answer_s(served, _ticket(event, order=0, now=now), now)
         limit_s = min(event.deadline - now, self._limits.queue_limit_s or math.inf)
         if answer_s <= limit_s:
             return None
         return QueueFullError(
-            f"{len(it.waiting)} requests already wait for model {it.name!r}: the answer would take about "
-            f"{math.ceil(answer_s)} s, and it may take {math.floor(limit_s)} s. Try again later.",
+            f"{len(served.waiting)} requests already wait for model {served.id!r}: the answer would take "
+            f"about {math.ceil(answer_s)} s, and it may take {math.floor(limit_s)} s. Try again later.",
             retry_after_s=_told(answer_s - limit_s),
         )
 
-    def _too_late(self, it: ServedModel, now: float) -> RequestTimeoutError:
+    def _too_late(self, served: ServedModel, now: float) -> RequestTimeoutError:
         return RequestTimeoutError(
-            f"The request's time was over before model {it.name!r} was free. Try again later.",
-            retry_after_s=self._retry_after_s(it, now),
+            f"The request's time was over before model {served.id!r} was free. Try again later.",
+            retry_after_s=self._retry_after_s(served, now),
         )
 
-    def _retry_after_s(self, it: ServedModel, now: float) -> float:
-        return _told(self.wait_s(it.name, now))
+    def _retry_after_s(self, served: ServedModel, now: float) -> float:
+        return _told(self.wait_s(served.id, now))
 
     def _done(self, ticket: int, now: float, *, finished: bool) -> None:
-        for it in self._models.values():
-            it.free_work(ticket, now, finished=finished)
+        for served in self._models.values():
+            served.free_work(ticket, now, finished=finished)
 
     # ── Files and workers ────────────────────────────────────────────────────
 
     def _fetched(self, event: Fetched | FetchFailed) -> Iterator[Effect]:
-        it = self._models[event.model]
-        it.fetching = False
+        served = self._models[event.model]
+        served.fetching = False
         if isinstance(event, FetchFailed):
-            yield from refuse_all(it, event.error)
+            yield from refuse_all(served, event.error)
         else:
-            it.files = True
+            served.files = True
 
     def _hear_of_worker(
         self, event: Loaded | LoadFailed | Exited | Freed | NotFreed, now: float
     ) -> Iterator[Effect]:
-        it = self._models[event.model]
-        worker, device = it.worker, self._device_of(it)
+        served = self._models[event.model]
+        worker, device = served.worker, self._device_of(served)
         if worker is None or worker.epoch != event.epoch:
             return  # news of a worker that is long gone
         verifying = worker.phase is Phase.VERIFYING
         match event:
             case Loaded() if worker.phase is Phase.LOADING:
-                device.ready(it, worker, now)
+                device.ready(served, worker, now)
             case LoadFailed(error=error) if not verifying:
-                if isinstance(error, EngineDeviceError) and it.placement.fallback is not None:
-                    it.leaves_for = it.placement.fallen_back(error.message)  # its requests go on waiting
+                if isinstance(error, EngineDeviceError) and served.placement.fallback is not None:
+                    served.leaves_for = served.placement.fallen_back(
+                        error.message
+                    )  # its requests go on waiting
                 else:
-                    it.files = False  # look at them again before the next try
+                    served.files = False  # look at them again before the next try
                     if worker.phase is Phase.LOADING:
-                        it.breaker.fail(error, now)
-                        yield from refuse_all(it, error)
-                yield from device.vacate(it, worker, now)
-                yield from self._move(it)
+                        served.breaker.fail(error, now)
+                        yield from refuse_all(served, error)
+                yield from device.vacate(served, worker, now)
+                yield from self._move(served)
             case Exited() if not verifying:
-                yield from device.vacate(it, worker, now)
-                yield from self._move(it)
+                yield from device.vacate(served, worker, now)
+                yield from self._move(served)
             case Freed() if worker.verifying:
-                it.worker = None
-                yield from self._move(it)
+                served.worker = None
+                yield from self._move(served)
             case NotFreed(error=error) if worker.verifying:
                 worker.verifying = False
-                yield from self._not_freed(it, error)
+                yield from self._not_freed(served, error)
 
-    def _not_freed(self, it: ServedModel, error: SpeechhubError) -> Iterator[Effect]:
+    def _not_freed(self, served: ServedModel, error: SpeechhubError) -> Iterator[Effect]:
         """Send away who waits for a device whose memory is not proved free, which may never be.
 
         A model that leaves it needs nothing of it, and may leave it because its driver is gone. The proof is
         owed to one that stays.
         """
-        device = self._device_of(it)
-        if it.leaves_for is not None:
-            worker, it.worker = it.worker, None
-            yield from self._move(it)
+        device = self._device_of(served)
+        if served.leaves_for is not None:
+            worker, served.worker = served.worker, None
+            yield from self._move(served)
             if heir := next(iter(device.models.values()), None):
                 heir.worker = worker
         for other in device.models.values():
@@ -308,30 +316,30 @@ class Scheduler:
 
     def _leave(self, event: DeviceUnusable, now: float) -> Iterator[Effect]:
         """Have a model leave a device that it cannot use, once the running call has ended."""
-        it = self._models[event.model]
-        worker = it.worker
-        if worker is None or worker.epoch != event.epoch or it.placement.fallback is None:
+        served = self._models[event.model]
+        worker = served.worker
+        if worker is None or worker.epoch != event.epoch or served.placement.fallback is None:
             return
-        it.leaves_for = it.placement.fallen_back(event.error.message)  # who waits goes along
-        yield from self._device_of(it).retire(it, now)
+        served.leaves_for = served.placement.fallen_back(event.error.message)  # who waits goes along
+        yield from self._device_of(served).retire(served, now)
 
-    def _move(self, it: ServedModel) -> Iterator[Effect]:
+    def _move(self, served: ServedModel) -> Iterator[Effect]:
         """Let a model go where it was found to belong, once nothing of its worker is left."""
-        if it.leaves_for is None or it.worker is not None:
+        if served.leaves_for is None or served.worker is not None:
             return
-        before = self._device_of(it)
-        it.placement, it.leaves_for, it.loaded_before = it.leaves_for, None, False
-        it.service, it.losses = ServiceTimes(), 0  # what was learnt of the other device
-        self._device_of(it).take_over(it, before)
-        yield Move(model=it.name, placement=it.placement)
+        before = self._device_of(served)
+        served.placement, served.leaves_for, served.loaded_before = served.leaves_for, None, False
+        served.service, served.losses = ServiceTimes(), 0  # what was learnt of the other device
+        self._device_of(served).take_over(served, before)
+        yield Move(model=served.id, placement=served.placement)
 
-    def _device_lost(self, it: ServedModel, error: SpeechhubError, now: float) -> Iterator[Effect]:
+    def _device_lost(self, served: ServedModel, error: SpeechhubError, now: float) -> Iterator[Effect]:
         """Leave a model alone for a while whose device is lost at every call, of any client."""
-        it.losses += 1
-        if it.losses >= MOST_LOSSES:
-            it.breaker.fail(error, now)
-            pause_s = it.breaker.until - now
-            yield from refuse_all(it, EngineFailingError(it.name, error, retry_after_s=pause_s))
+        served.losses += 1
+        if served.losses >= MOST_LOSSES:
+            served.breaker.fail(error, now)
+            pause_s = served.breaker.until - now
+            yield from refuse_all(served, EngineFailingError(served.id, error, retry_after_s=pause_s))
 
     def _learn_of_memory(self, event: BatchTooLarge | RecycleWanted) -> None:
         worker = self._models[event.model].worker
@@ -344,34 +352,34 @@ class Scheduler:
                 worker.recycle_from = -math.inf if urgent else min(worker.recycle_from, worker.calls)
 
     def _tick(self, now: float) -> Iterator[Effect]:
-        for it in self._models.values():
-            for ticket in it.take_expired(now):
-                yield Refuse(ticket=ticket.number, error=self._too_late(it, now))
-            worker = it.worker
-            if worker is None or self._worker_due(it) > now:
+        for served in self._models.values():
+            for ticket in served.take_expired(now):
+                yield Refuse(ticket=ticket.number, error=self._too_late(served, now))
+            worker = served.worker
+            if worker is None or self._worker_due(served) > now:
                 continue
             if worker.phase is not Phase.LOADING:
-                yield from self._device_of(it).retire(it, now)
+                yield from self._device_of(served).retire(served, now)
                 continue
             error = SwitchTimeoutError(
-                f"Model {it.name!r} was not ready after {now - worker.since:.0f} s. Try again; the operator "
-                "can raise SPEECHHUB_SWITCH_TIMEOUT_S or SPEECHHUB_FIRST_LOAD_TIMEOUT_S.",
+                f"Model {served.id!r} was not ready after {now - worker.since:.0f} s. Try again; the "
+                "operator can raise SPEECHHUB_SWITCH_TIMEOUT_S or SPEECHHUB_FIRST_LOAD_TIMEOUT_S.",
                 retry_after_s=10.0,
             )
             worker.move(Phase.STOPPING, now)
             worker.deadline = math.inf
-            it.breaker.fail(error, now)
-            yield Stop(model=it.name, epoch=worker.epoch, kill=True)
-            yield from refuse_all(it, error)
+            served.breaker.fail(error, now)
+            yield Stop(model=served.id, epoch=worker.epoch, kill=True)
+            yield from refuse_all(served, error)
 
-    def _worker_due(self, it: ServedModel) -> float:
+    def _worker_due(self, served: ServedModel) -> float:
         """Return when the worker has been loading, or idle, for too long."""
-        worker = it.worker
+        worker = served.worker
         if worker is None:
             return math.inf
         if worker.phase is Phase.LOADING:
             return worker.deadline
-        idle = worker.phase is Phase.READY and worker.job is None and not it.waiting
-        if idle and self._limits.idle_unload_s > 0 and self._device_of(it).pinned != it.name:
+        idle = worker.phase is Phase.READY and worker.running is None and not served.waiting
+        if idle and self._limits.idle_unload_s > 0 and self._device_of(served).pinned != served.id:
             return worker.idle_since + self._limits.idle_unload_s
         return math.inf

@@ -33,7 +33,7 @@ class Ticket:
 
 
 @dataclass(slots=True, kw_only=True)
-class Job:
+class RunningCall:
     """One or more tickets that use a worker together."""
 
     tickets: set[int]
@@ -58,7 +58,7 @@ class WorkerState:
     idle_since: float
     switch_began: float | None = None
     """When the engine before it was told to stop for it; None if the device was empty."""
-    job: Job | None = None
+    running: RunningCall | None = None
     calls: int = 0
     """How often it was granted."""
     most_recordings: int
@@ -97,22 +97,22 @@ class ServedModel:
     """How often its worker lost its device since work was last done."""
 
     @property
-    def name(self) -> str:
+    def id(self) -> str:
         """The model's id."""
         return self.placement.model.id
 
     def enqueue(self, ticket: Ticket) -> None:
         """Put *ticket* into its place."""
         self.waiting.append(ticket)
-        self.waiting.sort(key=lambda it: it.order)
+        self.waiting.sort(key=lambda ticket: ticket.order)
 
     def withdraw(self, number: int) -> None:
         """Take a ticket out, if it waits."""
-        self.waiting = [it for it in self.waiting if it.number != number]
+        self.waiting = [ticket for ticket in self.waiting if ticket.number != number]
 
     def take_expired(self, now: float) -> Iterator[Ticket]:
         """Take out and yield whose deadline has come."""
-        for ticket in [it for it in self.waiting if it.deadline <= now]:
+        for ticket in [ticket for ticket in self.waiting if ticket.deadline <= now]:
             self.waiting.remove(ticket)
             yield ticket
 
@@ -122,30 +122,30 @@ class ServedModel:
 
     def running_s(self, now: float) -> float:
         """Return how long the running work will still take, as predicted; 0 without any."""
-        job = self.worker.job if self.worker else None
-        return max(0.0, job.began + self.service.predict(job.size) - now) if job else 0.0
+        running = self.worker.running if self.worker else None
+        return max(0.0, running.began + self.service.predict(running.size) - now) if running else 0.0
 
     def free_work(self, ticket: int, now: float, *, finished: bool) -> None:
         """End the work of *ticket*, if the worker still has it; it is free when it has none left."""
         worker = self.worker
-        job = worker.job if worker is not None else None
-        if worker is None or job is None or ticket not in job.tickets:
+        running = worker.running if worker is not None else None
+        if worker is None or running is None or ticket not in running.tickets:
             return
-        job.tickets.remove(ticket)
-        job.finished &= finished
-        if not job.tickets:
-            if job.finished:
-                self.service.note(now - job.began, job.size)
+        running.tickets.remove(ticket)
+        running.finished &= finished
+        if not running.tickets:
+            if running.finished:
+                self.service.note(now - running.began, running.size)
                 self.losses = 0
                 self.breaker.succeed()
-            worker.job, worker.idle_since = None, now
+            worker.running, worker.idle_since = None, now
 
     def is_due_for_recycling(self) -> bool:
         """Return whether its worker should be replaced now."""
         worker = self.worker
         if worker is None or worker.phase is not Phase.READY or worker.calls < worker.recycle_from:
             return False
-        idle = worker.job is None and not self.waiting
+        idle = worker.running is None and not self.waiting
         return idle or worker.calls >= worker.recycle_from + PATIENCE_CALLS
 
 
