@@ -17,6 +17,7 @@ from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
 from speechhub.http.schemas import health as health_schemas
+from speechhub.http.schemas import story as story_schemas
 from speechhub.http.schemas import voices as voice_schemas
 from speechhub.hub import Hub
 from speechhub.settings import ModelSettings, Settings, load_settings
@@ -106,6 +107,9 @@ STRUCTS = [
     voice_schemas.RenameVoiceConsent,
     schemas.AudioModelList,
     schemas.AudioModel,
+    story_schemas.EngineStory,
+    story_schemas.StoryWait,
+    story_schemas.StoryMoment,
     asr_schemas.AsrQuery,
     asr_schemas.DetectionQuery,
     asr_schemas.AsrJson,

@@ -615,3 +615,16 @@ def test_an_operator_loads_pins_and_unloads(run, url):
     code, said = operate("load", "nope")
     assert code == 1
     assert "'nope'" in said
+
+
+def test_an_operator_reads_the_story(run, url):
+    """What happened is told line by line; JSON has the events, and a model that is not there is told."""
+    run("engines", "load", "echo-tts", "--url", url)
+
+    shown = run("engines", "story", "--model", "echo-tts", "--url", url)
+    told = json.loads(run("engines", "story", "--json", "--url", url).stdout)
+
+    assert re.search(r"^\d\d:\d\d:\d\d\.\d{3}  cpu: echo-tts is ready\.$", shown.stdout, re.MULTILINE)
+    assert shown.stdout.endswith("\nNo request waits.\n")
+    assert told["moments"][-1]["effects"][0]["type"] == "Grant"
+    assert "'nope'" in run("engines", "story", "--model", "nope", "--url", url).stderr

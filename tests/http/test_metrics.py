@@ -118,6 +118,9 @@ async def test_health_tells_that_there_is_no_gpu(http):
     assert health["gpu_problem"] == "There is no GPU here."
 
 
+NO_ENGINE = "nothing in the record says why; cpu has no engine."
+
+
 async def test_a_stuck_engine_degrades_the_server(http, hub):
     """Somebody waits, nothing moves: health says degraded, also to strangers and to Prometheus."""
     before = (await http.get("/health")).json()
@@ -126,7 +129,9 @@ async def test_a_stuck_engine_degrades_the_server(http, hub):
     health = (await http.get("/health")).json()
 
     assert before["status"] == "ok"
-    assert (health["status"], health["stalled"]) == ("degraded", ["ears"])
+    assert (before["story"], health["status"], health["stalled"]) == ([], "degraded", ["ears"])
+    assert health["story"][0].startswith("request 1000000000 for ears waits, ")
+    assert health["story"][-1].endswith(" s ago, cpu: request 1000000000 for ears waits: " + NO_ENGINE)
     ears = next(model for model in health["models"] if model["id"] == "ears")
     assert ears["oldest_wait_s"] > 1e5
     assert (await series(http))["speechhub_queue_stalled", ("model", "ears")] == 1

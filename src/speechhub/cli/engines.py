@@ -9,6 +9,7 @@ import click
 from speechhub.cli._ending import ended_by_signals
 from speechhub.cli._json import JSON_HELP, print_json
 from speechhub.cli.operate import operator_commands
+from speechhub.cli.story import story
 
 if TYPE_CHECKING:
     from speechhub.engine import EngineSpec
@@ -32,7 +33,7 @@ def engines(context: click.Context, as_json: bool) -> None:
     speechhub engines install qwen-asr
     speechhub engines
 
-    The commands load, unload, pin and unpin are for the engines of a running server.
+    The commands load, unload, pin, unpin and story are for the engines of a running server.
     """  # noqa: D301
     if context.invoked_subcommand is None:
         show_engines(as_json=as_json)
@@ -295,5 +296,5 @@ def _say(text: str) -> None:
     click.echo(f"speechhub: {text}", err=True)
 
 
-for command in operator_commands():
+for command in (*operator_commands(), story):
     engines.add_command(command)

@@ -21,6 +21,7 @@ from speechhub.lifecycle.scheduler.events import (
     Unasked,
 )
 from speechhub.lifecycle.scheduler.served_model import ModelActivity
+from speechhub.lifecycle.scheduler.story import Story
 from speechhub.metrics import Metrics
 from speechhub.placement import Placement
 
@@ -36,6 +37,8 @@ class Journal:
     """Listens to a manager, one for its life, and feeds the metrics; times are of its clock."""
 
     def __init__(self, placements: Mapping[str, Placement], metrics: Metrics) -> None:
+        self.story = Story(placements)
+        """The last events, and why requests wait."""
         self._placements = placements
         self._metrics = metrics
         self._waiting: dict[int, _Held] = {}
@@ -49,6 +52,7 @@ class Journal:
 
     def __call__(self, event: Event, effects: Sequence[Effect], now: float) -> None:
         """Take note of an event and of what the scheduler made of it."""
+        self.story.note(event, effects, now)
         self._event(event, now)
         for effect in effects:
             self._effect(effect, now)

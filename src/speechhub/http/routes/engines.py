@@ -15,6 +15,7 @@ from speechhub.http.disconnect import while_connected
 from speechhub.http.health import model_health
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.document import OWN
+from speechhub.http.routes.story import get_story
 from speechhub.http.schemas.health import EngineList, EngineWanted, ModelHealth
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.observation import Observation
@@ -93,7 +94,7 @@ async def unpin_engine(
 
 def engines_router() -> Router:
     """Return the routes, all of them for operators only."""
-    handlers = [list_engines, load_engine, unload_engine, pin_engine, unpin_engine]
+    handlers = [list_engines, get_story, load_engine, unload_engine, pin_engine, unpin_engine]
     return Router(path="/engines", guards=[operators_only], route_handlers=handlers)
 
 

@@ -14,6 +14,7 @@ from speechhub.errors.places import without_places
 from speechhub.http.health import device_health, gpu_health, model_health, switch_times
 from speechhub.http.openapi.document import OWN
 from speechhub.http.schemas.health import Health, PluginHealth, Status
+from speechhub.http.story import stalled_story
 from speechhub.hub import Hub
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.observation import Observation
@@ -42,6 +43,7 @@ async def get_health(
     return Health(
         status="degraded" if stalled else "ok",
         stalled=stalled,
+        story=stalled_story(observation.journal.story, stalled, now, operator=operator),
         version=__version__,
         operator=operator,
         uptime_s=round(time.monotonic() - hub.started_monotonic, 1),

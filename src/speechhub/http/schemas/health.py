@@ -153,7 +153,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Standing = "ok"
     stalled: list[str]
-    """Models for which somebody waits while nothing moves: they make it ``degraded``."""
+    """Models for which requests wait while nothing moves: they make it ``degraded``."""
+    story: list[str]
+    """Why the requests for these models wait, and what happened on their devices last; empty if none is
+    stalled."""
     version: str
     operator: bool
     """Whether the caller may load, unload and pin models."""

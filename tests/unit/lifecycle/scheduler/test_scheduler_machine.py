@@ -54,6 +54,7 @@ from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Fifo, Greedy, NetRent
 from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
+from speechhub.lifecycle.scheduler.story import Story
 from tests.fakes.placements import CPU, GPU, placement, placements
 
 MODELS = placements(
@@ -109,9 +110,11 @@ class SchedulerMachine(RuleBasedStateMachine):
             recycle_after_calls=RECYCLE_CALLS,
         )
         self.scheduler = Scheduler(MODELS, limits)
+        self.story = Story(MODELS, kept=10)
 
     def handle(self, event):  # noqa: C901, PLR0915  # one arm for each effect
         self.effects = self.scheduler.handle(event, self.now)
+        self.story.note(event, self.effects, self.now)
         for effect in self.effects:
             match effect:
                 case Fetch(model=model):
@@ -428,6 +431,23 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert state.waiting == sum(model == state.model for model in self.waiting.values())
         busy = {state.model for state in self.scheduler.states() if state.busy}
         assert busy == {self.alive[epoch] for epoch in self.running.values()}
+
+    @invariant()
+    def the_record_tells_the_same(self):
+        """What events and effects add up to is what goes on, and it explains every wait."""
+        situation = self.story.situation()
+        for state in self.scheduler.states():
+            worker = situation.workers.get(state.model)
+            assert len(situation.queue(state.model)) == state.waiting
+            assert bool(worker and worker.running) == state.busy
+            drains = state.phase is Phase.DRAINING and state.busy  # not all reasons for it are events
+            assert (worker and worker.phase) in ({Phase.READY, Phase.DRAINING} if drains else {state.phase})
+        assert not [
+            wait
+            for wait in self.story.waits(self.now)
+            if "nothing in the record" in wait.reason or " and idle" in wait.reason
+        ]
+        assert all(told.devices for told in self.story.told())
 
     def teardown(self):
         """Left alone, the world comes to rest: nobody waits for ever."""
