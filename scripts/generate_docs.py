@@ -4,8 +4,9 @@
     .venv/bin/python scripts/generate_docs.py --check    tells which are out of date, and writes nothing
 
 They are .env.example, config.example.toml, the tables of docs/configuration.md and the variables in
-compose.yaml, from the settings; docs/cli.md, from the help of the command line; and the list of engines that
-a hub knows before they are installed, from the plugins.
+compose.yaml, from the settings; docs/cli.md, from the help of the command line; the phases of a worker
+in docs/lifecycle.md and docs/worker-phases.svg, from the table of legal moves; and the list of engines that a
+hub knows before they are installed, from the plugins.
 """
 
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from _cli_page import cli_page
 from _known_engines import known_engines
+from _phase_pages import lifecycle_page, phases_picture
 from _settings_pages import compose_file, configuration_page, env_example, toml_example
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +28,8 @@ def generated() -> dict[str, str]:
         "docs/configuration.md": configuration_page((ROOT / "docs/configuration.md").read_text("utf-8")),
         "compose.yaml": compose_file((ROOT / "compose.yaml").read_text("utf-8")),
         "docs/cli.md": cli_page(),
+        "docs/lifecycle.md": lifecycle_page((ROOT / "docs/lifecycle.md").read_text("utf-8")),
+        "docs/worker-phases.svg": phases_picture(),
         "src/speechhub/environments/known.json": known_engines(),
     }
 

@@ -2,6 +2,7 @@
 
 from speechhub.errors.places import without_places
 from speechhub.gpu.sampler import GpuView
+from speechhub.http.schemas.audio import ModelState
 from speechhub.http.schemas.health import (
     DeviceHealth,
     Failing,
@@ -13,6 +14,7 @@ from speechhub.http.schemas.health import (
 )
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.served_model import ModelActivity
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
 from speechhub.placement import Device
 
@@ -41,6 +43,11 @@ def device_health(device: Device, manager: Manager, last: Switch | None) -> Devi
     )
 
 
+def model_state(phase: Phase | None) -> ModelState:
+    """Return the state of a model whose worker is in *phase*; None if it has no worker."""
+    return "unloaded" if phase is None else phase.value
+
+
 def model_health(
     state: ModelActivity, manager: Manager, oldest_wait_s: float, now: float, *, operator: bool = True
 ) -> ModelHealth:
@@ -52,7 +59,7 @@ def model_health(
     memory = manager.memory(state.model)
     return ModelHealth(
         id=state.model,
-        state=state.phase.value if state.phase else "fetching" if state.fetching else "unloaded",
+        state="fetching" if state.fetching and state.phase is None else model_state(state.phase),
         waiting=state.waiting,
         busy=state.busy,
         device=placement.device.name,

@@ -9,6 +9,7 @@ from litestar.params import FromPath
 
 from speechhub.errors import ModelNotDeletableError
 from speechhub.errors.places import without_places
+from speechhub.http.health import model_state
 from speechhub.http.openapi.document import OPENAI
 from speechhub.http.schemas.audio import Model, ModelList, ModelVoice
 from speechhub.lifecycle.manager import Manager
@@ -68,7 +69,7 @@ def _model(
         languages=model.languages,
         device=placement.device.name,
         device_note=without_places(manager.device_note(placement.model.id)),
-        state=phase.value if phase else "unloaded",
+        state=model_state(phase),
         capabilities=asdict(placement.capabilities) | dict.fromkeys(catalog.lacks(placement), False),
         voices=tuple(
             ModelVoice(id=voice.id, name=voice.name or voice.id)

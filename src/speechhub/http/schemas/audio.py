@@ -13,6 +13,8 @@ from speechhub.engine import MAX_SEED, MAX_SILENCE_INTERVAL_MS
 
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
+ModelState = Literal["unloaded", "loading", "ready", "draining", "stopping", "verifying"]
+"""What a model's engine is doing: the phases of its worker, or that it has none. A test compares them."""
 Name = Annotated[str, Meta(max_length=256)]
 """Of a model, a voice or a speaker: twice as long as the longest on a model hub."""
 LanguageName = Annotated[str, Meta(max_length=64)]
@@ -326,8 +328,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Where it runs."""
     device_note: str = ""
     """Why it is not on a better device, and what the operator can do; empty where it is on its best one."""
-    state: str
-    """``unloaded``, ``loading``, ``ready``, ``draining`` or ``stopping``."""
+    state: ModelState
     voices: tuple[ModelVoice, ...] = ()
     """Voices of a TTS model, as far as they are known."""
     capabilities: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from speechhub.http.schemas.audio import Name
+from speechhub.http.schemas.audio import ModelState, Name
 
 Standing = Literal["ok", "degraded"]
 
@@ -81,7 +81,8 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One model."""
 
     id: str
-    state: str
+    state: ModelState | Literal["fetching"]
+    """``fetching`` while its files are looked for, and fetched where they are missing."""
     waiting: int
     """Requests in its queue."""
     busy: bool

@@ -1,8 +1,11 @@
 """What users see of an engine's phases."""
 
+import typing
+
 import pytest
 
 from speechhub.engine import Slot
+from speechhub.http.schemas.audio import ModelState
 from speechhub.lifecycle.scheduler.states import MOVES, Phase, PublicState, public_state
 
 
@@ -26,3 +29,8 @@ def test_each_phase_is_shown_as_one_state(phase, slot, shown):
 def test_every_phase_has_its_moves():
     """A phase without a row in the table could never be left."""
     assert set(MOVES) == set(Phase)
+
+
+def test_the_api_names_every_phase():
+    """What a model's state may be in an answer is what its worker's phase may be, or that it has none."""
+    assert set(typing.get_args(ModelState)) == {"unloaded", *Phase}
