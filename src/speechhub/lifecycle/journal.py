@@ -1,4 +1,4 @@
-"""What happened, as the scheduler's events and effects tell it: waits, ends, and whether anything moves."""
+"""Record of the scheduler's events and effects: the story, waits, ends, and whether queues move."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ class Journal:
         self._running: dict[int, _Held] = {}
         self._living: set[int] = set()
         self._told: dict[int, str] = {}
-        """Workers that were told to stop → what their end will be called."""
+        """Workers that were told to stop → the cause that their end is counted under."""
         self._guessed: set[int] = set()
-        """Workers that were made ready before anybody asked, and that nobody has used yet."""
+        """Workers that were made ready ahead of a request, and that no request has used yet."""
         self._moved: dict[str, float] = {}
 
     def __call__(self, event: Event, effects: Sequence[Effect], now: float) -> None:
@@ -58,7 +58,7 @@ class Journal:
             self._effect(effect, now)
 
     def oldest(self, model: str) -> float | None:
-        """Return since when somebody waits for *model*; None if nobody does."""
+        """Return when the oldest request that waits for *model* came; None if none waits."""
         return min((it.since for it in self._waiting.values() if it.model == model), default=None)
 
     def stalled(

@@ -1,4 +1,4 @@
-"""Which tickets share a call of an engine. Pure."""
+"""Selection of the requests that share a call of an engine. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -10,12 +10,12 @@ MAX_RATIO: Final = 4.0
 
 
 def batch_size(queue: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> int:
-    """Return how many tickets, from the head of a line, go together; at least the first.
+    """Return how many tickets, from the head of a queue, share a call; at least the first.
 
-    None is skipped and none is waited for: those who share a call are there already.
+    No ticket is skipped, and the call does not wait for tickets that may still come.
 
     Args:
-        line: Those who wait, in the order in which they will be served; not empty.
+        queue: Tickets that wait, in the order in which they will be served; not empty.
         most_recordings: How many recordings one call may carry.
         audio_s: How much audio several tickets may bring together, in seconds.
     """
@@ -34,10 +34,10 @@ def batch_size(queue: Sequence[Ticket], *, most_recordings: int, audio_s: float)
 
 
 def calls(queue: Sequence[Ticket], *, most_recordings: int, audio_s: float) -> Iterator[Sequence[Ticket]]:
-    """Yield the tickets of a line as they will share calls, if none comes and none leaves.
+    """Yield the tickets of a queue as they will share calls, if none comes and none leaves.
 
     Args:
-        line: As for `batch_size`, but for those who do not use the engine; may be empty.
+        queue: As for `batch_size`, without tickets that do not use the engine; may be empty.
         most_recordings: As for `batch_size`.
         audio_s: As for `batch_size`.
     """

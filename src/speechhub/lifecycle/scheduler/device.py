@@ -1,4 +1,4 @@
-"""Who is on one device and who comes next: turns the state of its models into effects."""
+"""Scheduling of one device: turns the state of the models that are placed there into effects."""
 
 import itertools
 import math
@@ -23,17 +23,17 @@ from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.placement import Device
 
 FIRST_SWITCH_GUESS_S = 5.0
-"""What a switch costs, before the first one is measured."""
+"""How long a switch is taken to last before the first one is measured."""
 
 
 def refuse_all(served: ServedModel, error: SpeechhubError) -> Sequence[Effect]:
-    """Send away all who wait for a model."""
+    """Refuse all tickets that wait for a model."""
     refused, served.waiting = served.waiting, []
     return [Refuse(ticket=ticket.number, error=error) for ticket in refused]
 
 
 def size_of(together: Sequence[Ticket]) -> float:
-    """Return how much work the tickets of one call are; 0 is unknown."""
+    """Return the size of the work of one call's tickets together; 0 is unknown."""
     return sum(ticket.size for ticket in together)
 
 
@@ -43,35 +43,35 @@ class DeviceScheduler:
 
     device: Device
     models: dict[str, ServedModel]
-    """Those that are placed here."""
+    """Model → the model, for those that are placed here."""
     limits: Limits
     epochs: "itertools.count[int]"
     """Shared by all devices."""
     pinned: str | None = None
     closing: bool = False
-    """Whether the server stops: nothing is loaded that nobody waits for."""
+    """Whether the server stops: then a model is loaded only if a request waits for it."""
     switch_s: Mean = field(default_factory=lambda: Mean(FIRST_SWITCH_GUESS_S))
     """How long it takes from telling one engine to stop until the next one is ready."""
     succession: Succession = field(default_factory=Succession)
     unasked: tuple[str, Unasked] | None = None
-    """Model that the device is being made ready for although nobody waits, and why."""
+    """Model that the device is being made ready for although no request waits, and why."""
     _switch_began: float | None = None
-    """When the last engine was told to stop, for another one that does not load yet."""
+    """When an engine was told to stop for another one, which is not loading yet; None otherwise."""
 
-    # ── What happened here ───────────────────────────────────────────────────
+    # ── Noting and looking ───────────────────────────────────────────────────
 
     def ready(self, served: ServedModel, worker: WorkerState, now: float) -> None:
-        """Note that the worker of *it* is ready."""
+        """Note that the worker of *served* is ready."""
         worker.move(Phase.READY, now)
         worker.deadline, worker.idle_since = math.inf, now
         if worker.switch_began is not None and served.loaded_before:
-            self.switch_s.add(now - worker.switch_began)  # a first load would count the disk as well
+            self.switch_s.add(now - worker.switch_began)  # a first load also reads the disk
         served.loaded_before = True
-        if served.losses < MOST_LOSSES:  # else only work that is done shows that it works
+        if served.losses < MOST_LOSSES:  # else only finished work proves that the device works
             served.breaker.succeed()
 
     def take_over(self, served: ServedModel, before: "DeviceScheduler") -> None:
-        """Have *it* placed here, which was on the device *before*."""
+        """Place *served* here, which was on the device *before*."""
         del before.models[served.id]
         self.models[served.id] = served
         if before.pinned == served.id:
@@ -81,7 +81,7 @@ class DeviceScheduler:
         before.succession.forget(served.id)
 
     def excludes(self, served: ServedModel) -> EnginePinnedError | None:
-        """Return why nobody may wait for *it*, if another one is pinned and leaves it no room."""
+        """Return why requests for *served* are refused, if another model is pinned and leaves it no room."""
         if self.pinned is None or self.pinned == served.id:
             return None
         if served.phase_is(Phase.READY) and not self.device.exclusive:
@@ -95,7 +95,7 @@ class DeviceScheduler:
         return EnginePinnedError(served.id, self.pinned, self.device.name)
 
     def wait_s(self, served: ServedModel, now: float) -> float:
-        """Return how long a ticket that comes now for *it* will wait, as predicted."""
+        """Return how long a ticket that comes now for *served* will wait, as predicted."""
         return self._queue_s(served, served.waiting) + self._until_queue_moves_s(served, now)
 
     def answer_s(self, served: ServedModel, ticket: Ticket, now: float) -> float:
@@ -103,7 +103,7 @@ class DeviceScheduler:
         return self._queue_s(served, [*served.waiting, ticket]) + self._until_queue_moves_s(served, now)
 
     def _queue_s(self, served: ServedModel, queue: Sequence[Ticket]) -> float:
-        """Return how long the work of a line takes, as predicted: what shares a call is paid for once."""
+        """Return how long the work of a queue takes, as predicted; tickets that share a call count once."""
         shared = calls(
             [ticket for ticket in queue if not ticket.keep_warm],
             most_recordings=served.worker.most_recordings if served.worker else served.placement.max_batch,
@@ -112,7 +112,7 @@ class DeviceScheduler:
         return sum(served.service.predict(size_of(together)) for together in shared)
 
     def _until_queue_moves_s(self, served: ServedModel, now: float) -> float:
-        """Return how long it will take until the line of *it* moves, as predicted."""
+        """Return how long it will take until the queue of *served* moves, as predicted."""
         wait_s = served.running_s(now)
         others = [other for other in self.models.values() if other is not served]
         if served.phase_is(Phase.READY):
@@ -122,10 +122,10 @@ class DeviceScheduler:
             wait_s += sum(other.running_s(now) for other in others)
         return wait_s + self.switch_s.value
 
-    # ── What to do ───────────────────────────────────────────────────────────
+    # ── Deciding ─────────────────────────────────────────────────────────────
 
     def retire(self, served: ServedModel, now: float) -> Sequence[Effect]:
-        """Let the worker go: now if it is idle, after its work if it is not."""
+        """Stop the worker: now if it is idle, otherwise after its running call."""
         worker = served.worker
         if worker is None or worker.phase in (Phase.STOPPING, Phase.VERIFYING):
             return ()
@@ -151,11 +151,11 @@ class DeviceScheduler:
         yield from self._verify(served, worker)
 
     def dispatch(self, now: float, *, idle: bool) -> Iterator[Effect]:
-        """Grant, fetch, load, stop whatever can be.
+        """Grant, fetch, load and stop what can be now.
 
         Args:
             now: Seconds of the scheduler's clock.
-            idle: Whether work has just ended, so that it is time to think ahead.
+            idle: Whether a call has just ended, so that the next model may be made ready ahead of a request.
         """
         for served in self.models.values():
             if served.is_due_for_recycling():
@@ -176,19 +176,19 @@ class DeviceScheduler:
             yield from self._share(now)
 
     def _waited_for(self) -> list[ServedModel]:
-        """Return the models that somebody waits for, oldest head first."""
+        """Return the models that requests wait for; the one whose first ticket is oldest comes first."""
         return sorted(
             (served for served in self.models.values() if served.waiting),
             key=lambda served: served.waiting[0].order,
         )
 
     def _servable(self) -> list[ServedModel]:
-        """Return them without those whose files are not there yet: they hold nobody up."""
+        """Return those of them that can be loaded: a model whose files are missing delays no other."""
         return [served for served in self._waited_for() if served.worker is not None or served.files]
 
     def _share(self, now: float) -> Iterator[Effect]:
-        """Let engines run beside each other; for room, first come first served."""
-        for served in self._servable():  # whoever waited for a load comes before anybody's need of room
+        """Let engines run beside each other; memory goes to the oldest request."""
+        for served in self._servable():  # requests that waited for a load come before others' need of memory
             if served.worker is not None and served.worker.calls == 0:
                 yield from self._grant(served, served.worker, now)
         room_is_wanted = False
@@ -200,7 +200,7 @@ class DeviceScheduler:
                 room_is_wanted = True
 
     def _take_turns(self, now: float, *, idle: bool) -> Iterator[Effect]:
-        """Let one engine after the other have the device, in the order of the policy."""
+        """Give the device to one engine after the other, in the order that the policy chooses."""
         holder = next((served for served in self.models.values() if served.worker is not None), None)
         if holder is None or holder.worker is None:
             yield from self._bring_in(now)
@@ -210,7 +210,7 @@ class DeviceScheduler:
             yield from self._verify(holder, worker)
         if worker.phase is not Phase.READY:
             return
-        if worker.calls == 0:  # whoever waited for the load comes before anybody's switch
+        if worker.calls == 0:  # requests that waited for this load come before the next switch
             yield from self._grant(holder, worker, now)
         while worker.running is None:
             choice = self._choose(holder, worker, now)
@@ -260,7 +260,7 @@ class DeviceScheduler:
         )
 
     def _bring_in(self, now: float) -> Iterator[Effect]:
-        """Load whoever's turn it is on a device that is empty."""
+        """Load the model that is next in turn, on a device without an engine."""
         choice = self._choose(None, None, now)
         (unasked, why), self.unasked = self.unasked or (None, None), None
         if choice is not None:

@@ -1,4 +1,4 @@
-"""What the scheduler learns from the times of its events: how long work takes, and who comes after whom."""
+"""Estimates from the times of events: how long work takes, and which model is asked for after which."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -6,15 +6,15 @@ from statistics import linear_regression
 from typing import Final
 
 FIRST_GUESS_S: Final = 1.0
-"""How long a request takes, before the first one is done."""
+"""How long a request is taken to last before the first one is done."""
 FITTED: Final = 50
-"""How many of the last calls a prediction by size rests on."""
+"""How many of the last calls a prediction by size uses."""
 SUCCESSION_WEIGHT: Final = 0.1
 
 
 @dataclass(slots=True)
 class Mean:
-    """A running mean in which what is long ago counts less and less."""
+    """An exponentially weighted running mean."""
 
     value: float
     """Until the first sample, a guess."""
@@ -30,16 +30,16 @@ class Mean:
 
 @dataclass(slots=True)
 class ServiceTimes:
-    """How long one model's calls hold its worker, in seconds: so much each, and so much for their size.
+    """How long one model's calls hold its worker, in seconds: a fixed part, and a part by size.
 
-    What a call costs however small it is, is why several requests in one call take less than one by one.
+    The fixed part of each call is why several requests in one call take less time than one by one.
     """
 
     plain: Mean = field(default_factory=lambda: Mean(FIRST_GUESS_S))
     each_s: float = 0.0
-    """What a call takes whatever its size."""
+    """The fixed part of a call."""
     by_size_s: float | None = None
-    """What it takes for each unit of its size; None if no size was ever known."""
+    """The part for each unit of size; None if no size was ever known."""
     _sized: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=FITTED))
     """Size and seconds of the last calls."""
 
@@ -57,7 +57,7 @@ class ServiceTimes:
         return self.plain.value
 
     def _fit(self) -> None:
-        """Lay a line through the last calls; it neither falls nor begins below 0."""
+        """Fit a line to the last calls that neither falls nor begins below 0."""
         sizes, seconds = zip(*self._sized, strict=True)
         through_zero = sum(seconds) / sum(sizes)
         self.each_s, self.by_size_s = 0.0, through_zero
@@ -70,7 +70,7 @@ class ServiceTimes:
 
 @dataclass(slots=True)
 class Succession:
-    """Who is asked for after whom, on one device."""
+    """How often one model is asked for after another, on one device."""
 
     last: str | None = None
     """Model of the latest request."""

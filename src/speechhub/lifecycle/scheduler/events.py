@@ -1,4 +1,4 @@
-"""What happens to the scheduler (events), and what it wants done (effects)."""
+"""Events, which the scheduler takes in, and effects, which it wants carried out."""
 
 import math
 from dataclasses import dataclass
@@ -12,47 +12,47 @@ from speechhub.placement import Placement
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requested:
-    """Somebody needs the engine that serves *model*."""
+    """A request needs the engine that serves *model*."""
 
     ticket: int
     model: str
     front: bool = False
-    """Goes before all others: it was already at the head once, and its worker crashed or moves."""
+    """Goes before all others: it was at the head once, and its worker crashed or moves."""
     keep_warm: bool = False
-    """Only wants the engine to be ready, not to use it."""
+    """Wants the engine to be ready, and does not use it."""
     size: float = 0.0
-    """How much work it is, in what its time grows with: seconds of audio, characters; 0 is unknown."""
+    """How much work it is, in seconds of audio or in characters, with which its time grows; 0 is unknown."""
     recordings_s: tuple[float, ...] = ()
-    """Lengths of its recordings, if they may share a call of the engine with those of others; empty if it
-    wants the engine for itself."""
+    """Lengths of its recordings, if they may share a call with other requests' recordings; empty if it needs
+    the engine for itself."""
     begun: bool = False
-    """Whether it goes on with a request that had its turn before: no full line refuses it."""
+    """Whether it continues a request that had its turn before: a full queue does not refuse it."""
     deadline: float = math.inf
-    """When waiting is over and the ticket is refused, in seconds of the scheduler's clock."""
+    """When a ticket that still waits is refused, in seconds of the scheduler's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """Whoever held *ticket* has left; nothing is running for it any more."""
+    """The holder of *ticket* has left; nothing is running for it any more."""
 
     ticket: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The work of a granted ticket has ended, and its worker is idle or dead.
+    """The work of a granted ticket has ended; its worker is idle, or its process has ended.
 
     Tickets that share a call end together, each with an event of its own.
     """
 
     ticket: int
     finished: bool = True
-    """Whether it was done to its end: only then its time says how long such work takes."""
+    """Whether it was done to its end: only then is its duration used for predictions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchTooLarge:
-    """So many recordings did not fit into one call; their tickets are served one by one, in their grant."""
+    """A call with so many *recordings* ran out of memory; they are tried one by one, within the grant."""
 
     model: str
     epoch: int
@@ -61,17 +61,18 @@ class BatchTooLarge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecycleWanted:
-    """The worker should be replaced: its engine holds more and more memory, or ran out of it."""
+    """The worker should be replaced: its engine's memory grows, or it ran out of memory."""
 
     model: str
     epoch: int
     urgent: bool = False
-    """After the running work; otherwise as soon as nobody waits for it, or after `PATIENCE_CALLS` calls."""
+    """After the running call; otherwise once no request waits for it, at the latest after `PATIENCE_CALLS`
+    calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLost:
-    """The model's worker lost its device at its work, and ends itself."""
+    """The model's worker lost its device during a call, and ends itself."""
 
     model: str
     error: SpeechhubError
@@ -79,7 +80,7 @@ class DeviceLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceUnusable:
-    """A call that has not ended yet showed that the worker's environment cannot compute on its device."""
+    """A call that is still running showed that the worker's environment cannot compute on its device."""
 
     model: str
     epoch: int
@@ -95,7 +96,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailed:
-    """The model's files cannot be had."""
+    """The model's files are not available."""
 
     model: str
     error: SpeechhubError
@@ -103,7 +104,7 @@ class FetchFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The worker is warm and ready."""
+    """The worker has loaded and warmed up its model, and is ready."""
 
     model: str
     epoch: int
@@ -120,7 +121,7 @@ class LoadFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exited:
-    """The worker's process is gone, whether it was told to go or not."""
+    """The worker's process has ended, whether it was told to or not."""
 
     model: str
     epoch: int
@@ -128,7 +129,7 @@ class Exited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freed:
-    """The memory that the worker took on its GPU is free again; the next one may load."""
+    """The memory that the worker used on its GPU is free again; the next engine may load."""
 
     model: str
     epoch: int
@@ -136,20 +137,20 @@ class Freed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotFreed:
-    """The memory did not come back in time; nothing may load there before another look says so."""
+    """The memory was not free in time; nothing may load there before another look proves it free."""
 
     model: str
     epoch: int
     error: SpeechhubError
-    """For those who wait for the device; says who holds the memory."""
+    """For the requests that wait for the device; names what holds the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinWanted:
-    """An operator wants the model to keep its place: no other one may push it out, and it never idles out.
+    """An operator pins the model to its device: no other model may evict it, and it stays when idle.
 
-    It is not loaded by this. What another one has begun ends first; those who wait for what cannot run beside
-    it, and those who come for it, are refused. A device has one pin; the last one holds.
+    The pin does not load it. Running work of other models ends first; requests for models that have no room
+    beside it are refused. A device has one pin; a new pin replaces it.
     """
 
     model: str
@@ -157,21 +158,21 @@ class PinWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unpinned:
-    """Nothing is pinned on the device any more."""
+    """The device no longer has a pinned model."""
 
     device: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnloadWanted:
-    """An operator wants the model's engine gone, once its running work is done."""
+    """An operator unloads the model's engine, once its running work is done."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutdownWanted:
-    """The server stops: refuse who waits and who comes."""
+    """The server stops: requests that wait, and new ones, are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,12 +213,12 @@ class Fetch:
 
 
 class Unasked(StrEnum):
-    """Why an engine is loaded that nobody waits for."""
+    """Why an engine is loaded although no request waits for it."""
 
     SPECULATION = "speculation"
-    """It is likely the next one."""
+    """It is likely to be asked for next."""
     RECYCLING = "recycling"
-    """It was there, and its worker was replaced."""
+    """It was loaded, and its worker was replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,24 +228,24 @@ class Load:
     model: str
     epoch: int
     unasked: Unasked | None = None
-    """None if somebody waits for it."""
+    """None if a request waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """End the worker and answer with Exited once it is reaped, whatever it takes."""
+    """End the worker, by force if need be, and answer with Exited once its process is reaped."""
 
     model: str
     epoch: int
     kill: bool = False
-    """At once, without asking it first."""
+    """Whether to kill it at once, without asking it first."""
     recycled: bool = False
-    """Whether it was due to be replaced anyway."""
+    """Whether the worker was due to be replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """Prove that the GPU has its memory back from a worker that is gone; answer with Freed or NotFreed."""
+    """Check that the memory of a worker that ended is free on its GPU; answer with Freed or NotFreed."""
 
     model: str
     epoch: int
@@ -252,7 +253,7 @@ class Verify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """The tickets' holders may use the worker now, several in one call; answer with Done for each."""
+    """The holders of the tickets may use the worker now, all in one call; answer with Done for each."""
 
     tickets: tuple[int, ...]
     """In their order; more than one only if all of them have `Requested.recordings_s`."""
@@ -262,7 +263,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """The ticket's holder gets this error; the ticket is over."""
+    """The holder of the ticket gets this error; the ticket ends."""
 
     ticket: int
     error: SpeechhubError
@@ -270,11 +271,11 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """From now on the model runs somewhere else; it has no worker, and nothing is to be answered."""
+    """From now on the model runs on another device; it has no worker, and no answer is due."""
 
     model: str
     placement: Placement
-    """The new one."""
+    """The new placement."""
 
 
 Effect = Fetch | Load | Stop | Verify | Grant | Refuse | Move

@@ -1,4 +1,4 @@
-"""Who fits beside whom, and who must go so that another one fits. Pure, and asked on every event."""
+"""Memory of a device: which engines fit beside each other, and which are evicted. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from speechhub.placement import Device
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidentEngine:
-    """What is known here of an engine that has a worker."""
+    """An engine that has a worker, as eviction sees it."""
 
     phase: Phase
     busy: bool
     idle_since: float
-    """Time, in seconds of the scheduler's clock, of its last work or of getting ready."""
+    """When its last work ended, or it became ready, in seconds of the scheduler's clock."""
     oldest_waiting: int | None
-    """Smallest order number among the tickets that wait for it; None if nobody waits."""
+    """Smallest order number among the tickets that wait for it; None if none waits."""
     memory_bytes: int
 
 
 def has_room(needs_bytes: int, engines: Collection[ResidentEngine], device: Device) -> bool:
-    """Return whether an engine that takes *needs_bytes* may start beside *tenants* on *device*.
+    """Return whether an engine that takes *needs_bytes* may start beside *engines* on *device*.
 
-    An exclusive device holds one engine; a shared one as many as its memory, but always one.
+    An exclusive device holds one engine; a shared one as many as its memory allows, but always one.
     """
     if not engines:
         return True
@@ -43,12 +43,12 @@ def victims_for(
     Args:
         order: Order number of the oldest ticket that waits for the new engine.
         needs_bytes: Memory of the new engine.
-        tenants: Engines with a worker on *device*, by model.
+        engines: Engines with a worker on *device*, by model.
         device: Where the new engine is to run.
 
     Returns:
-        Targets, least recently used first. Empty where enough is on its way out already, and where stopping
-        all that may be stopped would not be enough: nobody is stopped in vain.
+        Models, least recently used first. Empty where engines that are stopping already free enough, and
+        where stopping all that may be stopped would not: no engine is stopped without need.
     """
     leaving = (Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING)
     staying = {name: t for name, t in engines.items() if t.phase not in leaving}

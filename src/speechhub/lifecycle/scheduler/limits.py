@@ -1,4 +1,4 @@
-"""What the operator lets the scheduler do."""
+"""Limits that the operator sets for the scheduler."""
 
 from dataclasses import dataclass, field
 
@@ -8,25 +8,25 @@ from speechhub.lifecycle.scheduler.policy import NetRent, Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds that the scheduler keeps, and its policy; times in seconds."""
+    """Limits that the scheduler keeps, and its policy; times in seconds."""
 
     queue_limit: int = 32
     """Tickets that may wait for one model."""
     queue_limit_s: float = 0.0
-    """How long a ticket may have to wait for its answer, as predicted, if another one waits already; 0 means
-    until its deadline."""
+    """Longest predicted time to the answer with which a ticket is admitted while others wait; 0 means until
+    its deadline."""
     switch_timeout_s: float = 30.0
     first_load_timeout_s: float = 120.0
     idle_unload_s: float = 300.0
     """0 means never."""
     batch_audio_s: float = 120.0
-    """Audio that several tickets may bring into one call together; one ticket may always have more."""
+    """Seconds of audio that the tickets of one call may have together; a single ticket may have more."""
     recycle_after_calls: int = 0
-    """Calls after which a worker is replaced when nobody waits for it; 0 means never."""
+    """Calls after which a worker is replaced once no request waits for it; 0 means never."""
     stt_max_wait_s: float = 30.0
     tts_max_wait_s: float = 30.0
     policy: Policy = field(default_factory=NetRent)
 
     def max_wait_s(self, slot: Slot) -> float:
-        """Return how long the first in a line of *slot* may wait before it gets its turn."""
+        """Return how long the first ticket of a queue of *slot* may wait before it gets its turn."""
         return self.stt_max_wait_s if slot is Slot.STT else self.tts_max_wait_s

@@ -1,9 +1,9 @@
 """The scheduler: events in, effects out. No I/O, no clock of its own, no locks.
 
 The same object runs in production, under Hypothesis and in simulations.
-Its rules: a device marked exclusive has at most one worker, from its start until its process is reaped and,
-on a GPU, its memory proved free; tickets of one model are served in order, one at a time; a model's files
-are fetched before anything is evicted for it; every admitted ticket ends exactly once.
+Its rules: an exclusive device has at most one worker, from its start until its process is reaped and, on a
+GPU, its memory is proved free; tickets of one model are served in order, one call at a time; a model's files
+are fetched before an engine is evicted for it; every admitted ticket ends exactly once.
 """
 
 import itertools
@@ -65,13 +65,13 @@ def _ticket(event: Requested, *, order: int, now: float) -> Ticket:
     )
 
 
-def _told(seconds: float) -> float:
-    """Return a wait as clients are told: whole seconds, 1 to 60."""
+def _retry_after(seconds: float) -> float:
+    """Return a wait as `Retry-After` has it: whole seconds, 1 to 60."""
     return min(60.0, max(1.0, math.ceil(seconds)))
 
 
 class Scheduler:
-    """Decides who runs where. One instance for the life of the server, owned by one `Manager`."""
+    """Decides which engine runs where, and when. One for the life of the server, owned by one `Manager`."""
 
     def __init__(self, placements: Mapping[str, Placement], limits: Limits) -> None:
         self._models = {name: ServedModel(placement=placement) for name, placement in placements.items()}
@@ -99,7 +99,7 @@ class Scheduler:
     # ── Looking ──────────────────────────────────────────────────────────────
 
     def state(self, model: str) -> ModelActivity:
-        """Return what is going on around *model*; never decide anything from it."""
+        """Return what is going on around *model*; never decide anything from it: it may be out of date."""
         served = self._models[model]
         worker = served.worker
         unproved = worker is not None and worker.phase is Phase.VERIFYING and not worker.verifying
@@ -142,10 +142,10 @@ class Scheduler:
     # ── Deciding ─────────────────────────────────────────────────────────────
 
     def handle(self, event: Event, now: float) -> Sequence[Effect]:
-        """Take in one event and return what to do about it, in order.
+        """Take in one event and return the effects to carry out, in order.
 
         Args:
-            event: What happened; about epochs and tickets that are over, nothing happens.
+            event: What happened; it is ignored if its worker or ticket has already ended.
             now: Seconds on a monotonic clock.
         """
         effects = list(self._take_in(event, now))
@@ -225,7 +225,7 @@ class Scheduler:
         return None if event.front or event.begun else self._full(served, event, now)
 
     def _full(self, served: ServedModel, event: Requested, now: float) -> QueueFullError | None:
-        """Say that too many wait, or that the work ahead and its own would take longer than it may."""
+        """Return the refusal if the queue is full, or if the ticket's answer would come too late."""
         if len(served.waiting) >= self._limits.queue_limit:
             return QueueFullError(
                 f"{len(served.waiting)} requests already wait for model {served.id!r}. Try again later.",
@@ -240,17 +240,17 @@ class Scheduler:
         return QueueFullError(
             f"{len(served.waiting)} requests already wait for model {served.id!r}: the answer would take "
             f"about {math.ceil(answer_s)} s, and it may take {math.floor(limit_s)} s. Try again later.",
-            retry_after_s=_told(answer_s - limit_s),
+            retry_after_s=_retry_after(answer_s - limit_s),
         )
 
     def _too_late(self, served: ServedModel, now: float) -> RequestTimeoutError:
         return RequestTimeoutError(
-            f"The request's time was over before model {served.id!r} was free. Try again later.",
+            f"The request timed out before model {served.id!r} was free. Try again later.",
             retry_after_s=self._retry_after_s(served, now),
         )
 
     def _retry_after_s(self, served: ServedModel, now: float) -> float:
-        return _told(self.wait_s(served.id, now))
+        return _retry_after(self.wait_s(served.id, now))
 
     def _done(self, ticket: int, now: float, *, finished: bool) -> None:
         for served in self._models.values():
@@ -272,7 +272,7 @@ class Scheduler:
         served = self._models[event.model]
         worker, device = served.worker, self._device_of(served)
         if worker is None or worker.epoch != event.epoch:
-            return  # news of a worker that is long gone
+            return  # it is about an earlier worker
         verifying = worker.phase is Phase.VERIFYING
         match event:
             case Loaded() if worker.phase is Phase.LOADING:
@@ -281,9 +281,9 @@ class Scheduler:
                 if isinstance(error, EngineDeviceError) and served.placement.fallback is not None:
                     served.leaves_for = served.placement.fallen_back(
                         error.message
-                    )  # its requests go on waiting
+                    )  # its requests keep waiting
                 else:
-                    served.files = False  # look at them again before the next try
+                    served.files = False  # they are checked again before the next load
                     if worker.phase is Phase.LOADING:
                         served.breaker.fail(error, now)
                         yield from refuse_all(served, error)
@@ -300,10 +300,10 @@ class Scheduler:
                 yield from self._not_freed(served, error)
 
     def _not_freed(self, served: ServedModel, error: SpeechhubError) -> Iterator[Effect]:
-        """Send away who waits for a device whose memory is not proved free, which may never be.
+        """Refuse the tickets that wait for a device whose memory is not proved free, which may never be.
 
-        A model that leaves it needs nothing of it, and may leave it because its driver is gone. The proof is
-        owed to one that stays.
+        A model that leaves the device no longer needs the proof, and may leave because the driver is gone; a
+        model that stays takes over the worker that still needs it.
         """
         device = self._device_of(served)
         if served.leaves_for is not None:
@@ -315,26 +315,26 @@ class Scheduler:
             yield from refuse_all(other, error)
 
     def _leave(self, event: DeviceUnusable, now: float) -> Iterator[Effect]:
-        """Have a model leave a device that it cannot use, once the running call has ended."""
+        """Move a model off a device that it cannot use, once its running call has ended."""
         served = self._models[event.model]
         worker = served.worker
         if worker is None or worker.epoch != event.epoch or served.placement.fallback is None:
             return
-        served.leaves_for = served.placement.fallen_back(event.error.message)  # who waits goes along
+        served.leaves_for = served.placement.fallen_back(event.error.message)  # with its requests
         yield from self._device_of(served).retire(served, now)
 
     def _move(self, served: ServedModel) -> Iterator[Effect]:
-        """Let a model go where it was found to belong, once nothing of its worker is left."""
+        """Move a model to its fallback device, once its worker is gone."""
         if served.leaves_for is None or served.worker is not None:
             return
         before = self._device_of(served)
         served.placement, served.leaves_for, served.loaded_before = served.leaves_for, None, False
-        served.service, served.losses = ServiceTimes(), 0  # what was learnt of the other device
+        served.service, served.losses = ServiceTimes(), 0  # these were learnt on the other device
         self._device_of(served).take_over(served, before)
         yield Move(model=served.id, placement=served.placement)
 
     def _device_lost(self, served: ServedModel, error: SpeechhubError, now: float) -> Iterator[Effect]:
-        """Leave a model alone for a while whose device is lost at every call, of any client."""
+        """Pause a model that lost its device several times in a row, whichever client's calls they were."""
         served.losses += 1
         if served.losses >= MOST_LOSSES:
             served.breaker.fail(error, now)
@@ -373,7 +373,7 @@ class Scheduler:
             yield from refuse_all(served, error)
 
     def _worker_due(self, served: ServedModel) -> float:
-        """Return when the worker has been loading, or idle, for too long."""
+        """Return when the worker will have been loading, or idle, for too long."""
         worker = served.worker
         if worker is None:
             return math.inf

@@ -1,4 +1,4 @@
-"""A model and everything that goes on around it: who waits for it, its worker, what was learnt of it."""
+"""A model with its queue, its worker, and what was learnt about it."""
 
 import math
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from speechhub.lifecycle.scheduler.states import MOVES, Phase
 from speechhub.placement import Placement
 
 PATIENCE_CALLS: Final = 50
-"""Calls that a worker which should be replaced may still get while somebody waits for it all the time."""
+"""Calls that a worker which should be replaced may still get while its queue is never empty."""
 MOST_LOSSES: Final = 4
-"""How often in a row a device may be lost, with no work done in between: two requests, each tried twice, so
-that one request which makes kernels fail stops no others."""
+"""How often in a row a model may lose its device before it is paused: two requests, each tried twice, so that
+a single request that makes kernels fail does not stop the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """Somebody who waits; times in seconds of the scheduler's clock."""
+    """A request that waits; times in seconds of the scheduler's clock."""
 
     number: int
     order: int
-    """Smaller goes first; below 0 goes before all who ever came."""
+    """Smaller goes first; below 0 goes before all tickets that came in the usual way."""
     arrived: float
     keep_warm: bool
     deadline: float
@@ -34,15 +34,15 @@ class Ticket:
 
 @dataclass(slots=True, kw_only=True)
 class RunningCall:
-    """One or more tickets that use a worker together."""
+    """The call that a worker is running, for one ticket or for several together."""
 
     tickets: set[int]
-    """Those whose work has not ended."""
+    """Tickets whose work has not ended."""
     size: float
-    """Of all together."""
+    """Size of all its tickets together."""
     began: float
     finished: bool = True
-    """Whether all that has ended was done to its end."""
+    """Whether all work that has ended was done to its end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,19 +54,19 @@ class WorkerState:
     since: float
     """When its phase began."""
     deadline: float = math.inf
-    """When its loading must be over."""
+    """When its load times out."""
     idle_since: float
     switch_began: float | None = None
-    """When the engine before it was told to stop for it; None if the device was empty."""
+    """When the engine before it was told to stop for it; None if the device had none."""
     running: RunningCall | None = None
     calls: int = 0
-    """How often it was granted."""
+    """Number of calls that it was granted for."""
     most_recordings: int
-    """How many recordings fit into one call, as its engine says or as was found out."""
+    """How many recordings fit into one call, as its engine says, or fewer once a call ran out of memory."""
     recycle_from: float
-    """Number of calls from which it is replaced when nobody waits for it; below 0, whoever waits."""
+    """Calls after which it is replaced once no request waits for it; below 0, even while requests wait."""
     verifying: bool = False
-    """Whether an answer to `Verify` is due."""
+    """Whether a `Verify` has not been answered yet."""
 
     def move(self, phase: Phase, now: float) -> None:
         """Go to *phase*; a move that `MOVES` doesn't know is a bug."""
@@ -84,13 +84,13 @@ class ServedModel:
     """In the order in which they will be served."""
     worker: WorkerState | None = None
     files: bool = False
-    """Whether its files are known to be on disk."""
+    """Whether its files are known to be on disk, complete."""
     fetching: bool = False
     leaves_for: Placement | None = None
-    """Where it goes as soon as nothing of its worker is left; None if it stays."""
+    """Where it moves once its worker is gone; None if it stays."""
     loaded_before: bool = False
     last_here: float = -math.inf
-    """When it had a worker that was ready, last."""
+    """When it last had a worker that was ready."""
     service: ServiceTimes = field(default_factory=ServiceTimes)
     breaker: Breaker = field(default_factory=Breaker)
     losses: int = 0
@@ -102,16 +102,16 @@ class ServedModel:
         return self.placement.model.id
 
     def enqueue(self, ticket: Ticket) -> None:
-        """Put *ticket* into its place."""
+        """Add *ticket* to the queue, in its order."""
         self.waiting.append(ticket)
         self.waiting.sort(key=lambda ticket: ticket.order)
 
     def withdraw(self, number: int) -> None:
-        """Take a ticket out, if it waits."""
+        """Remove a ticket from the queue, if it waits."""
         self.waiting = [ticket for ticket in self.waiting if ticket.number != number]
 
     def take_expired(self, now: float) -> Iterator[Ticket]:
-        """Take out and yield whose deadline has come."""
+        """Remove and yield the tickets whose deadline has come."""
         for ticket in [ticket for ticket in self.waiting if ticket.deadline <= now]:
             self.waiting.remove(ticket)
             yield ticket
@@ -121,12 +121,12 @@ class ServedModel:
         return self.worker is not None and self.worker.phase in phases
 
     def running_s(self, now: float) -> float:
-        """Return how long the running work will still take, as predicted; 0 without any."""
+        """Return how long the running call will still take, as predicted; 0 without one."""
         running = self.worker.running if self.worker else None
         return max(0.0, running.began + self.service.predict(running.size) - now) if running else 0.0
 
     def free_work(self, ticket: int, now: float, *, finished: bool) -> None:
-        """End the work of *ticket*, if the worker still has it; it is free when it has none left."""
+        """End the work of *ticket*, if the worker has it; the last one of a call leaves the worker idle."""
         worker = self.worker
         running = worker.running if worker is not None else None
         if worker is None or running is None or ticket not in running.tickets:
@@ -151,7 +151,7 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelActivity:
-    """A look at one model; times in seconds of the scheduler's clock."""
+    """What is going on around one model; times in seconds of the scheduler's clock."""
 
     model: str
     phase: Phase | None
@@ -162,14 +162,14 @@ class ModelActivity:
     fetching: bool
     pinned: bool
     oldest: float | None
-    """When the one who waits longest came; None if nobody waits."""
+    """When the oldest waiting ticket came; None if none waits."""
     used: float | None
-    """When its engine was last done with work, or got ready; None without a worker."""
+    """When its engine last ended a call, or became ready; None without a worker."""
     failures: int
     """Loads that failed in a row."""
     failing_until: float | None
-    """When the next load may be tried; None if the last one went well."""
+    """When the next load may start; None if the last one succeeded."""
     failure: str | None
-    """What the last load failed with; None if it went well."""
+    """Error of the last load; None if it succeeded."""
     failure_public: str | None = None
-    """The same for clients that do not operate the server."""
+    """The same for clients that are not operators."""

@@ -1,4 +1,4 @@
-"""What goes on at one moment, as the events and effects up to it tell: requests, workers, devices.
+"""The state at one moment, from the events and effects up to it: requests, workers, devices.
 
 The scheduler's own state is richer and changes in place. This one is made from the record alone, so that a
 record that was saved can be explained anywhere.

@@ -5,18 +5,18 @@ from typing import Final
 
 
 class Phase(StrEnum):
-    """Where a worker stands; an engine without a worker has no phase."""
+    """The phase of a worker; an engine without a worker has none."""
 
     LOADING = "loading"
     """Its process starts and loads the model."""
     READY = "ready"
-    """It serves, or waits for work."""
+    """It serves, or is idle."""
     DRAINING = "draining"
-    """It finishes the work it has and gets no more."""
+    """It finishes its running call, and gets no other."""
     STOPPING = "stopping"
-    """It was told to end; the device is not free before the process is gone."""
+    """It was told to stop; the device is not free before its process has ended."""
     VERIFYING = "verifying"
-    """Its process is gone; its GPU counts as taken until the driver shows that the memory came back."""
+    """Its process has ended; its GPU counts as taken until the driver shows that the memory is free."""
 
 
 MOVES: Final = {
@@ -26,11 +26,11 @@ MOVES: Final = {
     Phase.STOPPING: {Phase.VERIFYING},
     Phase.VERIFYING: set[Phase](),
 }
-"""Phase → phases that may follow. A worker may vanish from any of them."""
+"""Phase → phases that may follow. A worker's process may end in any of them."""
 
 
 class PublicState(StrEnum):
-    """What a device is doing, as users see it."""
+    """The state of a device, as users see it."""
 
     NONE = "NONE"
     LOADING = "LOADING"
@@ -40,7 +40,7 @@ class PublicState(StrEnum):
 
 
 def public_state(phase: Phase | None, slot: str) -> PublicState:
-    """Return what users see of an engine of *slot* (``stt`` or ``tts``) in *phase*."""
+    """Return the state that users see for an engine of *slot* (``stt`` or ``tts``) in *phase*."""
     if phase is None:
         return PublicState.NONE
     if phase is Phase.LOADING:

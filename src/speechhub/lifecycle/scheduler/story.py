@@ -1,4 +1,4 @@
-"""The last events with their effects and times, and what they mean: why each request waits, in plain words.
+"""The last events with their effects and times, and why each request waits, in plain words.
 
 As dask/distributed keeps its ``stimulus_log``: what was recorded can be fed to a fresh `Scheduler`, which
 decides the same. Events carry numbers of requests and names of models, and nothing that a client sent.
@@ -27,7 +27,7 @@ class ToldMoment:
     devices: frozenset[str]
     """Where it happened; several only when a model moved, or when it was about the server."""
     lines: tuple[str, ...]
-    """What happened, what was done about it, and why those wait that wait because of it."""
+    """What happened, what was done about it, and why requests wait because of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ def _other(model: str, worker: RecordedWorker, situation: Situation, now: float)
     device, since = situation.device_of(model).name, f"for {now - worker.since:.1f} s"
     match worker.phase:
         case Phase.LOADING:
-            return f"{model} has been loading on {device} {since}, and serves those who wait for it first"
+            return f"{model} has been loading on {device} {since}, and serves its own requests first"
         case Phase.READY if worker.running:
             ahead = situation.queue(model)
             more = f"; {counted(ahead)} for {model} {verb('wait', ahead)}, too" if ahead else ""
@@ -206,7 +206,7 @@ def _doing(worker: RecordedWorker) -> str:
 
 
 def _still_waiting(moment: Moment, situation: Situation) -> Iterator[str]:
-    """Yield why a request waits that has just come, and why others go on waiting when a call begins."""
+    """Yield why a new request waits, and why others keep waiting when a call begins."""
     event = moment.event
     if isinstance(event, Requested) and event.ticket in situation.waiting:
         ahead = situation.queue(event.model).index(event.ticket)

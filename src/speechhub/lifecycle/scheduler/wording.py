@@ -1,4 +1,4 @@
-"""The words for events and effects in a story: one sentence each, for a human who looks for a reason."""
+"""The words for events and effects in a story: one sentence each."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
