@@ -5,9 +5,16 @@ import asyncio
 import httpx2
 import pytest
 
+from speechhub.errors import UnavailableError
 from speechhub.http.app import create_app
+from speechhub.http.story import stalled_story
 from speechhub.hub import Hub
+from speechhub.lifecycle.scheduler.events import Exited, Fetched, Loaded, NotFreed, Requested
+from speechhub.lifecycle.scheduler.limits import Limits
+from speechhub.lifecycle.scheduler.scheduler import Scheduler
+from speechhub.lifecycle.scheduler.story import Story
 from speechhub.settings import Secret, Settings
+from tests.fakes.placements import GPU, placement, placements
 
 
 @pytest.fixture
@@ -55,3 +62,30 @@ async def test_it_is_for_operators(tmp_path):
         ]
 
     assert answers == [403, 200]
+
+
+def test_a_stalled_server_tells_operators_what_happened_and_others_why_they_wait():
+    """Paths of the server's machine are for operators; so is what happened before."""
+    models = placements(placement("ears", device=GPU), placement("mouth", device=GPU))
+    scheduler, story = Scheduler(models, Limits()), Story(models)
+    held = UnavailableError("Process 4711 (/opt/other/program) holds 2 GB.")
+    for event in (
+        Requested(ticket=1, model="ears"),
+        Fetched(model="ears"),
+        Loaded(model="ears", epoch=1),
+        Exited(model="ears", epoch=1),
+        NotFreed(model="ears", epoch=1, error=held),
+        Requested(ticket=2, model="ears"),
+    ):
+        story.note(event, scheduler.handle(event, 5.0), 5.0)
+
+    told, public = (stalled_story(story, ["ears"], 65.0, operator=operator) for operator in (True, False))
+
+    assert told[0].startswith(
+        "request 2 for ears waits, 60.0 s so far: the process of ears ended, and cuda:0 "
+    )
+    assert "60.0 s ago, cuda:0: ears is ready." in told
+    assert len(public) == 1
+    assert "/opt" in told[0]
+    assert "/opt" not in public[0]
+    assert stalled_story(story, [], 65.0, operator=True) == []

@@ -59,7 +59,7 @@ class Journal:
 
     def oldest(self, model: str) -> float | None:
         """Return when the oldest request that waits for *model* came; None if none waits."""
-        return min((it.since for it in self._waiting.values() if it.model == model), default=None)
+        return min((held.since for held in self._waiting.values() if held.model == model), default=None)
 
     def stalled(
         self, states: Iterable[ModelActivity], now: float, *, idle_bound_s: float, busy_bound_s: float

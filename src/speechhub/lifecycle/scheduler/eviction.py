@@ -51,7 +51,7 @@ def victims_for(
         where stopping all that may be stopped would not: no engine is stopped without need.
     """
     leaving = (Phase.DRAINING, Phase.STOPPING, Phase.VERIFYING)
-    staying = {name: t for name, t in engines.items() if t.phase not in leaving}
+    staying = {name: engine for name, engine in engines.items() if engine.phase not in leaving}
     victims: list[str] = []
     for name, engine in sorted(engines.items(), key=lambda item: item[1].idle_since):
         if has_room(needs_bytes, staying.values(), device):

@@ -104,6 +104,10 @@ class Situation:
         """Return where a model runs."""
         return self.placements[model].device
 
+    def models_on(self, device: str) -> list[str]:
+        """Return the models that run on a device."""
+        return [model for model, placement in self.placements.items() if placement.device.name == device]
+
     def model_of(self, request: int) -> str | None:
         """Return the model that a request waits for or uses; None if it is over."""
         if request in self.waiting:
@@ -209,11 +213,9 @@ class Situation:
 
     def _leave(self, model: str) -> None:
         """Leave the proof that a worker still owes its device to a model that stays there."""
-        device = self.device_of(model).name
-        stays = (
-            other for other, it in self.placements.items() if other != model and it.device.name == device
-        )
-        if (worker := self.workers.pop(model, None)) and (heir := next(stays, None)):
+        heir = next((other for other in self.models_on(self.device_of(model).name) if other != model), None)
+        worker = self.workers.pop(model, None)
+        if worker is not None and heir is not None:
             self.workers[heir] = worker
 
     def _inherit(self, model: str, epoch: int) -> None:

@@ -74,7 +74,7 @@ class Story:
     def told(self, device: str | None = None) -> list[ToldMoment]:
         """Return what happened, the oldest first; on one device, or on all."""
         told = tell(self._before, self.moments)
-        return [it for it in told if device is None or device in it.devices]
+        return [moment for moment in told if device is None or device in moment.devices]
 
     def waits(self, now: float) -> list[Wait]:
         """Return why requests wait at present, a `Wait` for each model that requests wait for."""
@@ -97,7 +97,7 @@ def tell(first: Situation, moments: Sequence[Moment]) -> Iterator[ToldMoment]:
     """
     situation = first.copy()
     for moment in moments:
-        models = [model for it in (moment.event, *moment.effects) for model in subjects(it, situation)]
+        models = [model for what in (moment.event, *moment.effects) for model in subjects(what, situation)]
         devices = {situation.device_of(model).name for model in models}
         lines = [before(moment.event, situation)]
         situation.happened(moment.event, moment.at)
@@ -142,7 +142,7 @@ def reason(model: str, situation: Situation, now: float) -> str:
     if not others:
         return f"nothing in the record says why; {device.name} has no engine"
     if device.exclusive:
-        return " and ".join(_other(*it, situation, now) for it in others)
+        return " and ".join(_other(other, worker, situation, now) for other, worker in others)
     engines = ", ".join(f"{other} ({_doing(worker)})" for other, worker in others)
     return f"{device.name} has no room for {model} beside {engines}"
 

@@ -61,7 +61,7 @@ def subjects(what: Event | Effect, situation: Situation) -> Iterator[str]:
             if (model := situation.model_of(number)) is not None:
                 yield model
         case Unpinned(device=device):
-            yield from (m for m, it in situation.placements.items() if it.device.name == device)
+            yield from situation.models_on(device)
         case ShutdownWanted() | Ticked():
             return
         case _:
@@ -175,7 +175,9 @@ def _stop(effect: Stop, moment: Moment, situation: Situation) -> str:
 
 
 def _grant(numbers: Sequence[int], model: str, moment: Moment, situation: Situation) -> str:
-    waited_s = [moment.at - situation.waiting[n].since for n in numbers if n in situation.waiting]
+    waited_s = [
+        moment.at - situation.waiting[number].since for number in numbers if number in situation.waiting
+    ]
     waited = f" after {max(waited_s):.1f} s" if waited_s else ""
     together = " in one call" if len(numbers) > 1 else ""
     return f"{counted(numbers)} {verb('get', numbers)} {model}{together}{waited}."
