@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from speechhub.lifecycle.scheduler.events import Done, Effect, Event, Grant, Requested, Ticked
+from speechhub.lifecycle.scheduler.record import recorded
 from speechhub.lifecycle.scheduler.situation import Moment, RecordedWorker, Situation
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.scheduler.wording import after, before, counted, subjects, verb
@@ -67,7 +68,8 @@ class Story:
         """Remember an event and its effects; a tick without any is not worth it."""
         if isinstance(event, Ticked) and not effects:
             return
-        self.moments.append(Moment(at=now, event=event, effects=tuple(effects)))
+        kept = tuple(recorded(effect) for effect in effects)
+        self.moments.append(Moment(at=now, event=recorded(event), effects=kept))
         while len(self.moments) > self._kept:
             self._before.go_on(self.moments.popleft())
 

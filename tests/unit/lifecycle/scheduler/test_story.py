@@ -1,9 +1,11 @@
 """The story: what was recorded says why requests wait, and can be replayed."""
 
 import dataclasses
+import gc
 import json
 import math
 import typing
+import weakref
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from speechhub.lifecycle.scheduler.events import (
     NotFreed,
     PinWanted,
     RecycleWanted,
+    Refuse,
     Requested,
     ShutdownWanted,
     Ticked,
@@ -44,6 +47,16 @@ GPU_MODELS = placements(
     placement("whisper-base", device=GPU, capabilities=SttCapabilities(max_batch=8)),
     placement("indextts-2", device=GPU, slot=Slot.TTS),
 )
+
+
+class Sent:
+    """What a client sent."""
+
+
+def handle(sent, error):
+    """Raise an error while what a client sent is at hand, as a request does."""
+    assert sent
+    raise error
 
 
 class Told:
@@ -301,3 +314,22 @@ def test_events_carry_nothing_that_a_client_sent():
 
         assert set(hints.values()) <= allowed | errors
         assert texts <= {"model", "device"}
+
+
+def test_errors_are_kept_without_what_the_request_held(told):
+    """An error that a request raised has a traceback, whose frames hold recordings and texts."""
+    sent = Sent()
+    watched = weakref.ref(sent)
+    error = EngineLoadError("The weights are damaged.")
+    failed = LoadFailed(model="whisper-base", epoch=1, error=error)
+    told.story.note(failed, [Refuse(ticket=1, error=error)], 1.0)
+    with pytest.raises(EngineLoadError):
+        handle(sent, error)
+
+    del sent, error, failed
+    gc.collect()
+
+    [moment] = told.story.moments
+    assert watched() is None
+    for what in (moment.event, *moment.effects):
+        assert plain(what)["error"] == {"type": "EngineLoadError", "message": "The weights are damaged."}
