@@ -129,6 +129,18 @@ def test_every_field_is_explained(struct):
     assert [name for name in fields if not any(form.format(name) in text for form in forms)] == []
 
 
+def test_every_module_of_the_scheduler_is_explained():
+    """The page about turns has a line for each, and for none that is gone."""
+    modules = {path.stem for path in (ROOT / "src/speechhub/lifecycle/scheduler").glob("[!_]*.py")}
+    table = (
+        page("lifecycle.md").partition("| Module of `speechhub.lifecycle.scheduler` |")[2].split("\n\n")[0]
+    )
+
+    named = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+
+    assert set(re.findall(r"`(\w+)`", "".join(named))) == modules
+
+
 def error_classes(kind=speechhub.errors.SpeechhubError):
     yield kind
     for below in kind.__subclasses__():
