@@ -238,19 +238,19 @@ class Workers:
         self.switches.came(epoch, Step.START, _now() - began, standby=stood_by)
         self._running[epoch] = worker
         worker.exited.add_done_callback(lambda _: self._left_by(worker, placement.model.id, epoch))
-        memory_bytes = await gpu_memory.free_bytes(device.name) if gpu_memory is not None else None
-        cache_dir = await self._pools.disk.run(self._launch.cache_dir, placement)
-        context = replace(self._context(placement), cache_dir=cache_dir, memory_bytes=memory_bytes)
         try:
+            memory_bytes = await gpu_memory.free_bytes(device.name) if gpu_memory is not None else None
+            cache_dir = await self._pools.disk.run(self._launch.cache_dir, placement)
+            context = replace(self._context(placement), cache_dir=cache_dir, memory_bytes=memory_bytes)
             await worker.load(context)
-        except SpeechhubError:
+            self.switches.came(epoch, Step.IMPORT, worker.import_s)
+            self.switches.came(epoch, Step.LOAD, worker.load_s)
+            if gpu_memory is not None:
+                await gpu_memory.after_load(device.name, placement.model.id, worker.pid)
+        except Exception:  # whatever it was: after LoadFailed the scheduler counts the device as empty
             await worker.stop(grace_s=self._launch.stop_timeout_s)
             self._running.pop(epoch, None)  # LoadFailed reports its end
             raise
-        self.switches.came(epoch, Step.IMPORT, worker.import_s)
-        self.switches.came(epoch, Step.LOAD, worker.load_s)
-        if gpu_memory is not None:
-            await gpu_memory.after_load(device.name, placement.model.id, worker.pid)
         return worker
 
     def _context(self, placement: Placement) -> LoadContext:

@@ -240,6 +240,27 @@ async def test_voices_come_from_the_loaded_engine(manager, fleet):
     assert manager.voices("tts") == (Voice(id="v"),)
 
 
+async def test_a_load_that_fails_outside_the_engine_leaves_no_process(fleet):
+    """The folder for what the engine learns cannot be made: the request fails, and its worker ends."""
+    broken = True
+
+    def cache_dir(placement):
+        if broken:
+            raise OSError(28, "No space left on device")
+
+    manager = Manager(MODELS, limits=Limits(), launch=fleet.launch(cache_dir=cache_dir))
+
+    with pytest.raises(EngineLoadError):
+        async with manager.lease("tts"):
+            pass
+    assert not fleet.alive
+
+    broken = False
+    async with manager.lease("stt") as worker:
+        assert fleet.alive == [worker]
+    await manager.close(timeout_s=1)
+
+
 async def test_an_engine_is_told_its_room_and_its_folder(fleet, tmp_path):
     """What the driver shows free as it begins to load, and where it may keep what it learns."""
     gpus = FakeGpus(total_bytes=4096 * MB, own_bytes=96 * MB)
