@@ -1,5 +1,6 @@
-"""Scripts of Chinese: which one the tag of a language asks for."""
+"""Scripts: which of them put spaces between words, and which script of Chinese a language tag asks for."""
 
+import unicodedata
 from enum import StrEnum
 from typing import Final
 
@@ -51,3 +52,34 @@ def is_of_hong_kong(tag: str | None) -> bool:
     """Tell whether a tag names the Chinese of Hong Kong, where Cantonese is spoken: ``zh-HK``."""
     primary, *rest = (tag or "").strip().lower().replace("_", "-").split("-")
     return primary == "zh" and "hk" in rest
+
+
+def is_unspaced(char: str) -> bool:
+    """Tell whether *char* belongs to a script without spaces between words, or to its punctuation.
+
+    These are Han, kana and everything else that is as wide, Thai, Lao, Tibetan, Burmese and Khmer. Korean has
+    spaces, although Hangul is wide; emoji are wide, and belong to no script.
+    """
+    thai_lao_tibetan_burmese, khmer = "\u0e00" <= char <= "\u109f", "\u1780" <= char <= "\u17ff"
+    if thai_lao_tibetan_burmese or khmer:
+        return True
+    return (
+        unicodedata.east_asian_width(char) in {"W", "F"}
+        and unicodedata.category(char) != "So"
+        and not unicodedata.name(char, "").startswith("HANGUL")
+    )
+
+
+def space_between(before: str, after: str) -> str:
+    """Return what separates two texts that follow each other: a space, or nothing.
+
+    It is nothing where either script, at the joint, has no spaces between words.
+
+    Args:
+        before: The first text, without space at its end. Empty where *after* begins a transcript: then the
+            answer is the leading space that its first segment and word have.
+        after: The second text, without space at its start.
+    """
+    if not after or is_unspaced(after[0]) or (before and is_unspaced(before[-1])):
+        return ""
+    return " "

@@ -10,6 +10,7 @@ Python environment.
 """
 
 from speechhub.domain.audio import Audio
+from speechhub.domain.script import space_between
 from speechhub.domain.transcript import Segment, Transcript, Word
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import SttEngine, TtsEngine
@@ -113,5 +114,6 @@ __all__ = [
     "forbid_code_in_weights",
     "may_hold",
     "options_of",
+    "space_between",
     "stamp_of",
 ]
