@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
+from speechhub.domain.script import is_unspaced
 from speechhub.domain.transcript import Segment, Transcript
 
 MAX_COLUMNS: Final = 42
@@ -170,12 +171,6 @@ def _is_wide(char: str) -> bool:
 def _is_ideographic(char: str) -> bool:
     """Tell whether text may be cut beside *char*: Han and kana yes; Hangul, as wide, has words."""
     return _is_wide(char) and not ("\u1100" <= char <= "\u11ff" or "\uac00" <= char <= "\ud7a3")
-
-
-def is_unspaced(char: str) -> bool:
-    """Tell whether *char* is of a script that puts no spaces between words."""
-    thai_lao_tibetan_burmese, khmer = "\u0e00" <= char <= "\u109f", "\u1780" <= char <= "\u17ff"
-    return thai_lao_tibetan_burmese or khmer or _is_ideographic(char)
 
 
 def columns_of(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 
 import sentencex
 
+from speechhub.domain.script import space_between
 from speechhub.speakable.annotations import ANNOTATION
 
 PIECE_CHARS: Final = 1000
@@ -68,7 +69,7 @@ def split_text(
     piece, may_join = "", not (each_alone or first_alone)
     for sentence in _sentences(text, language):
         for part in _parts(sentence, limit_chars):
-            joined = f"{piece}{_space_after(piece)}{part}" if piece else part
+            joined = f"{piece}{space_between(piece, part)}{part}" if piece else part
             if not piece or (may_join and len(joined) <= limit_chars):
                 piece = joined
             else:
@@ -108,10 +109,6 @@ def piece_chars(text: str) -> int:
     return WIDE_CHARS if 2 * wide > min(len(text), PIECE_CHARS) else PIECE_CHARS
 
 
-def _space_after(piece: str) -> str:
-    return "" if unicodedata.east_asian_width(piece[-1]) in "WF" else " "
-
-
 def _sentences(text: str, language: str) -> Iterator[str]:
     """Yield sentences without space around; what has no word, such as ``2.`` or an emoji, goes with one."""
     waiting: list[str] = []
@@ -122,7 +119,7 @@ def _sentences(text: str, language: str) -> Iterator[str]:
     for found in map(str.strip, ended):
         if not found:
             continue
-        waiting += [_space_after(waiting[-1]), found] if waiting else [found]
+        waiting += [space_between(waiting[-1], found), found] if waiting else [found]
         wordless_chars += len(found)
         if wordless_chars > WORDLESS_CHARS or not _WORDLESS.fullmatch(found):
             yield "".join(waiting)

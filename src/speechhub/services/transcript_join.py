@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from speechhub.codecs.pieces import is_unspaced
+from speechhub.domain.script import space_between
 from speechhub.engine import Segment, Transcript, Word
 
 DECIMALS: Final = 6
@@ -98,10 +98,7 @@ class Joiner:
         )
 
     def _joint_to(self, text: str) -> str:
-        if not self._texts:
-            return ""
-        last = self._texts[-1][-1]
-        return "" if is_unspaced(last) or is_unspaced(text[0]) else " "
+        return space_between(self._texts[-1], text) if self._texts else ""
 
 
 def _placed(segments: Iterable[Segment], start_s: float, joint: str | None) -> Iterable[Segment]:
