@@ -18,13 +18,14 @@ from speechhub.engine import (
     TranscribeRequest,
     Transcript,
     Word,
+    space_between,
 )
 from speechhub_qwen_asr.alignment import Unit, place_words
 from speechhub_qwen_asr.context import make_context
 from speechhub_qwen_asr.ears import Ears
 from speechhub_qwen_asr.fitting import explained, fit
 from speechhub_qwen_asr.generation import Wish
-from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, UNSPACED, code_of
+from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, code_of
 from speechhub_qwen_asr.model import held_memory, load_model, set_threads
 from speechhub_qwen_asr.prepared import prepare_model, stamp_of_model
 from speechhub_qwen_asr.recognizer import SAMPLE_RATE, Clip, Deltas, Heard, Recognizer
@@ -159,10 +160,7 @@ class QwenAsrEngine(SttEngine):
         languages = [
             request.language or code_of(one.language) for request, one in zip(requests, heard, strict=True)
         ]
-        texts = [
-            one.text if not one.text or language in UNSPACED else f" {one.text}"
-            for one, language in zip(heard, languages, strict=True)
-        ]
+        texts = [space_between("", one.text) + one.text for one in heard]
         words = self._align(requests, texts, languages)
         return [
             replace(

@@ -46,9 +46,6 @@ ALIGNED: Final = ("zh", "en", "yue", "fr", "de", "it", "ja", "ko", "pt", "ru", "
 Source: its model card.
 """
 
-UNSPACED: Final = frozenset({"zh", "yue", "ja", "th"})
-"""Languages that are written without spaces between words."""
-
 _CODES: Final = {name.lower(): code for code, name in LANGUAGES.items()}
 
 

@@ -18,13 +18,14 @@ from speechhub.engine import (
     TranscribeRequest,
     Transcript,
     UnsupportedValueError,
+    space_between,
 )
 from speechhub_whisper.aside import Aside
 from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut, find_clips
 from speechhub_whisper.compute import device_error
 from speechhub_whisper.decoder import Wish
 from speechhub_whisper.ladder import LADDER
-from speechhub_whisper.languages import UNSPACED, from_whisper, to_whisper
+from speechhub_whisper.languages import from_whisper, to_whisper
 from speechhub_whisper.prompts import fit_prompt
 from speechhub_whisper.settings import WhisperSettings
 from speechhub_whisper.start import start
@@ -88,6 +89,7 @@ class WhisperEngine(SttEngine):
         samples, duration_s = request.audio.samples, request.audio.duration_s
         timeline = Timeline(duration_s)
         prompt, hotwords = fit_prompt(self._model.hf_tokenizer, request.prompt, request.hotwords)
+        before = ""
         for group in self._aside.each(self._groups(request, first_group), call):
             call.raise_if_cancelled()
             found: Found = ()
@@ -114,8 +116,8 @@ class WhisperEngine(SttEngine):
                         if clip.start_s not in heard:
                             heard.add(clip.start_s)
                             tongues.heard(clip, spoken)
-                        spaced = request.task is Task.TRANSLATE or spoken not in UNSPACED
-                        placed = timeline.place(_tidy(segment, spaced=spaced))
+                        placed = timeline.place(_tidy(segment, before))
+                        before = placed.text
                         call.report(placed.end_s / duration_s)
                         yield placed
         return tongues.all or ((tongues.main,) if tongues.main else ())
@@ -183,13 +185,18 @@ def _part_of(call: Call, position: int, count: int) -> Callable[[float], None]:
     return lambda fraction: call.report((position + fraction) / count)
 
 
-def _tidy(segment: Segment, *, spaced: bool) -> Segment:
-    """Give text and first word their leading space, or take it, as the script wants it."""
-    space = " " if spaced else ""
-    words = segment.words
+def _tidy(segment: Segment, before: str) -> Segment:
+    """Return a segment whose text and first word have a leading space only if their script has spaces.
+
+    Args:
+        segment: As Whisper wrote it, with some text.
+        before: Text of the segment before it; empty for the first.
+    """
+    text, words = segment.text.strip(), segment.words
+    space = space_between(before, text)
     if words:
         words = (replace(words[0], text=space + words[0].text.strip()), *words[1:])
-    return replace(segment, text=space + segment.text.strip(), words=words)
+    return replace(segment, text=space + text, words=words)
 
 
 def _transcript(

@@ -17,9 +17,6 @@ Source: LANGUAGES in openai/whisper's tokenizer.py.
 CANTONESE: Final = "yue"
 """Known to large-v3 and what was made of it, and to no other Whisper."""
 
-UNSPACED: Final = frozenset({"zh", "ja", "th", "lo", "my", "km", "bo", CANTONESE})
-"""Languages that are written without spaces between words."""
-
 _TO_WHISPER: Final = {"jv": "jw"}
 _FROM_WHISPER: Final = {whisper: iso for iso, whisper in _TO_WHISPER.items()}
 
