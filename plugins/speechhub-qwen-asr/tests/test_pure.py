@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechhub.engine import split_into_sentences
 from speechhub_qwen_asr import ENGINE
 from speechhub_qwen_asr.alignment import Unit, place_words, repair, spread
 from speechhub_qwen_asr.context import MAX_CHARS, echoes, make_context
 from speechhub_qwen_asr.languages import LANGUAGES, code_of
 from speechhub_qwen_asr.loops import find_loop
 from speechhub_qwen_asr.recognizer import Deltas, budget
-from speechhub_qwen_asr.sentences import split_into_sentences
 from speechhub_qwen_asr.sound import find_sound
 from speechhub_qwen_asr.tags import certain_part, without_tags
 

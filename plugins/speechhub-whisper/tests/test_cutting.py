@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from speechhub.engine import Segment, Word
+from speechhub.engine import Segment, Word, split_into_sentences
 from speechhub_whisper import clips
 from speechhub_whisper.clips import BLOCK_S, CLIP_S, Clip, find_clips
-from speechhub_whisper.sentences import split_into_sentences
 from speechhub_whisper.timeline import Timeline
 
 RATE = 16_000

@@ -33,6 +33,7 @@ from speechhub.engine.options import (
     TextPart,
     TranscribeRequest,
 )
+from speechhub.engine.sentences import split_into_sentences
 from speechhub.engine.settings import EngineOption, options_of
 from speechhub.engine.spec import (
     EngineSpec,
@@ -115,5 +116,6 @@ __all__ = [
     "may_hold",
     "options_of",
     "space_between",
+    "split_into_sentences",
     "stamp_of",
 ]

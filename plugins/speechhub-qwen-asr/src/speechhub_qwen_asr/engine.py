@@ -19,6 +19,7 @@ from speechhub.engine import (
     Transcript,
     Word,
     space_between,
+    split_into_sentences,
 )
 from speechhub_qwen_asr.alignment import Unit, place_words
 from speechhub_qwen_asr.context import make_context
@@ -29,7 +30,6 @@ from speechhub_qwen_asr.languages import ALIGNED, LANGUAGES, code_of
 from speechhub_qwen_asr.model import held_memory, load_model, set_threads
 from speechhub_qwen_asr.prepared import prepare_model, stamp_of_model
 from speechhub_qwen_asr.recognizer import SAMPLE_RATE, Clip, Deltas, Heard, Recognizer
-from speechhub_qwen_asr.sentences import split_into_sentences
 from speechhub_qwen_asr.settings import QwenAsrSettings
 from speechhub_qwen_asr.sound import find_sound
 

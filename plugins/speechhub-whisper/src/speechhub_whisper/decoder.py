@@ -14,12 +14,11 @@ import faster_whisper.transcribe as fw
 import numpy as np
 from numpy.typing import NDArray
 
-from speechhub.engine import Segment, Word
+from speechhub.engine import Segment, Word, split_into_sentences
 from speechhub_whisper.clips import SAMPLE_RATE, Clip, cut
 from speechhub_whisper.ladder import LADDER, Attempt
 from speechhub_whisper.model import Model
 from speechhub_whisper.rounds import fits, is_made_up
-from speechhub_whisper.sentences import split_into_sentences
 from speechhub_whisper.settings import WhisperSettings
 from speechhub_whisper.tongues import Found, Tongues
 from speechhub_whisper.work import SpentError, Work

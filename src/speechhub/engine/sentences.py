@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from speechhub.engine import Word
+from speechhub.domain.transcript import Word
 
 SENTENCE_END = tuple(".!?。！？…।؟۔")  # noqa: RUF001  # full-width and Arabic ones too
 CLAUSE_END = tuple(",;:，、；：،")  # noqa: RUF001
