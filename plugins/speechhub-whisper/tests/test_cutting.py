@@ -1,9 +1,9 @@
-"""Clips, sentences and times, without a model."""
+"""Clips and times, without a model."""
 
 import numpy as np
 import pytest
 
-from speechhub.engine import Segment, Word, split_into_sentences
+from speechhub.engine import Segment, Word
 from speechhub_whisper import clips
 from speechhub_whisper.clips import BLOCK_S, CLIP_S, Clip, find_clips
 from speechhub_whisper.timeline import Timeline
@@ -58,44 +58,6 @@ def test_speech_across_blocks_is_cut_only_at_silences(speech):
 def test_a_late_word_is_found(speech):
     """Speech after a block of silence, at its very edge, is found."""
     assert seconds(recording(2 * BLOCK_S, (BLOCK_S - 0.5, BLOCK_S + 2)))[-1][1] == BLOCK_S + 2
-
-
-def words(text, step_s=0.5):
-    parts = text.split()
-    return [Word(text=f" {part}", start_s=n * step_s, end_s=(n + 1) * step_s) for n, part in enumerate(parts)]
-
-
-def texts(some):
-    return ["".join(word.text for word in group).strip() for group in split_into_sentences(some)]
-
-
-def test_sentences_end_segments():
-    """A segment ends with a sentence, quotation marks included."""
-    assert texts(words('He said: "No." Then he left! Why?')) == ['He said: "No."', "Then he left!", "Why?"]
-
-
-def test_long_sentences_are_cut_at_commas_and_in_need_anywhere():
-    """No segment is too long to read."""
-    assert texts(words("one two three four five six seven eight nine ten eleven twelve, thirteen")) == [
-        "one two three four five six seven eight nine ten eleven twelve,",
-        "thirteen",
-    ]
-    assert [len(text.split()) for text in texts(words("word " * 50))] == [24, 24, 2]
-
-
-def test_pauses_end_segments():
-    """A pause separates, punctuation or not."""
-    before = words("we wait")
-    after = [Word(text=" longer", start_s=3.0, end_s=3.5)]
-
-    assert texts(before + after) == ["we wait", "longer"]
-
-
-def test_no_word_is_lost():
-    """Every word comes out once, in order."""
-    some = words("a b. c, d! e f? g " * 20)
-
-    assert [word for group in split_into_sentences(some) for word in group] == some
 
 
 def test_times_are_put_in_order():

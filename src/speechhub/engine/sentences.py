@@ -1,22 +1,31 @@
-"""Segments out of words: a long clip is decoded as one text and must be cut where people would cut it."""
+"""Segments made of timed words, cut where a reader of subtitles expects it. Pure."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from speechhub.domain.transcript import Word
 
-SENTENCE_END = tuple(".!?。！？…।؟۔")  # noqa: RUF001  # full-width and Arabic ones too
-CLAUSE_END = tuple(",;:，、；：،")  # noqa: RUF001
-CLOSING = "\"'”’)]»"  # noqa: RUF001
-MAX_SEGMENT_S = 12.0
-"""A segment longer than this is cut even inside a sentence, in seconds."""
-MIN_CLAUSE_S = 6.0
-"""From this length on, in seconds, a segment ends at a comma if the sentence goes on for too long."""
-PAUSE_S = 1.0
+SENTENCE_END: Final = tuple(".!?。！？…।؟۔")  # noqa: RUF001  # full-width, Hindi and Arabic ones too
+CLAUSE_END: Final = tuple(",;:，、；：،")  # noqa: RUF001
+CLOSING: Final = "\"'”’)]»」』"  # noqa: RUF001
+"""Marks that may follow the end of a sentence or clause and belong to it."""
+MAX_SEGMENT_S: Final = 12.0
+"""Longest segment, in seconds, unless a single word lasts longer; a longer sentence is cut between words."""
+MIN_CLAUSE_S: Final = 6.0
+"""From this length on, in seconds, a segment also ends where a clause does."""
+PAUSE_S: Final = 1.0
 """A pause of this length, in seconds, ends a segment."""
 
 
 def split_into_sentences(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
-    """Yield the words in groups that read well as subtitles; every word once, in order."""
+    """Yield the words in groups that read well as subtitles; each word once, in order.
+
+    A group ends with a sentence, at a pause of a second, at a comma once it lasts 6 s, and before it would
+    last longer than 12 s.
+
+    Args:
+        words: In order of time, with their punctuation.
+    """
     group: list[Word] = []
     for position, word in enumerate(words):
         group.append(word)
@@ -26,7 +35,7 @@ def split_into_sentences(words: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
             group = []
 
 
-def _ends(group: list[Word], following: Word) -> bool:
+def _ends(group: Sequence[Word], following: Word) -> bool:
     text = group[-1].text.rstrip(CLOSING)
     length_s = group[-1].end_s - group[0].start_s
     return (
