@@ -29,8 +29,7 @@ class TtsSubject(Subject[TtsEngine]):
     @property
     def capabilities(self) -> TtsCapabilities:
         """What the model under test can do."""
-        declared = self.plan.spec.capabilities_of(self.plan.model)
-        return promise_type(declared, TtsCapabilities, "A TTS engine needs TtsCapabilities.")
+        return self.declared(TtsCapabilities)
 
     def pieces(self, text: str = "", *, cancel_event: Event | None = None, **fields: Any) -> Iterator[Audio]:
         """Have the engine speak *text*, by default the text under test, in its first voice."""

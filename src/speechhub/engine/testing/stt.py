@@ -14,21 +14,18 @@ from speechhub.engine.base import SttEngine
 from speechhub.engine.call import Call
 from speechhub.engine.options import Task, TranscribeRequest
 from speechhub.engine.spec import EngineSpec, Slot, SttCapabilities
-from speechhub.engine.testing.description import DESCRIPTION_CHECKS
+from speechhub.engine.testing.examination import Examination
 from speechhub.engine.testing.leaving import expect_prompt_end
 from speechhub.engine.testing.limit import LIMIT_S
-from speechhub.engine.testing.promise import promise, promise_type, refuse_unknown, run_checks
+from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.engine.testing.recording import murmur, read_only, repeated, silence
 from speechhub.engine.testing.subject import (
     ModelDir,
     Subject,
     check_fraction,
-    examine,
     expect_cancelled,
     expect_stop,
     held_memory,
-    load,
-    plan_for,
     standing_by,
 )
 from speechhub.engine.testing.transcript import check_transcript
@@ -52,8 +49,7 @@ class SttSubject(Subject[SttEngine]):
     @property
     def capabilities(self) -> SttCapabilities:
         """What the model under test can do."""
-        declared = self.plan.spec.capabilities_of(self.plan.model)
-        return promise_type(declared, SttCapabilities, "An STT engine needs SttCapabilities.")
+        return self.declared(SttCapabilities)
 
     def request(self, audio: Audio | None = None, **fields: Any) -> TranscribeRequest:
         """Return a request for *audio*, by default the recording under test."""
@@ -222,7 +218,12 @@ _BEHAVIOUR: Final = (
     cancellation_half_way,
     cancellation_in_time,
 )
-STT_CHECKS: Final = tuple(check.__name__ for check in (*DESCRIPTION_CHECKS, *_BEHAVIOUR))
+_EXAMINATION: Final[Examination[SttEngine, SttSubject]] = Examination(
+    slot=Slot.STT,
+    engine_class=SttEngine,  # type: ignore[type-abstract]  # the plugin's class is made, not this one
+    behaviour=_BEHAVIOUR,
+)
+STT_CHECKS: Final = _EXAMINATION.names
 """Names of all checks, for `skip`."""
 
 
@@ -258,30 +259,30 @@ def check_stt_engine(
         ValueError: The arguments make no sense.
     """
     __tracebackhide__ = True
-    refuse_unknown(skip, STT_CHECKS)
-    plan = plan_for(
+    plan = _EXAMINATION.plan(
         engine,
-        Slot.STT,
         capabilities=capabilities,
         model=model,
         model_dir=model_dir,
         device=device,
         options=options,
         limit_s=limit_s,
+        skip=skip,
     )
     declared = plan.spec.capabilities_of(plan.model)
     rate = getattr(declared, "sample_rate", None)
     if audio is not None and audio.sample_rate != rate:
         raise ValueError(f"audio has {audio.sample_rate} Hz; resample it to the engine's {rate} Hz.")
-    if plan.bare_class is None:
-        run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, limit_s=limit_s, skip=skip)
-    subject = SttSubject(
-        plan=plan,
-        engine=load(plan, SttEngine),  # type: ignore[type-abstract]  # it makes the plugin's class
-        audio=read_only(audio) if audio else murmur(rate or 16_000),
-        audio_has_speech=audio is not None,
-    )
-    examine(subject, _BEHAVIOUR, skip=skip)
+
+    def subject_of(loaded: SttEngine) -> SttSubject:
+        return SttSubject(
+            plan=plan,
+            engine=loaded,
+            audio=read_only(audio) if audio else murmur(rate or 16_000),
+            audio_has_speech=audio is not None,
+        )
+
+    _EXAMINATION.run(plan, subject_of, skip=skip)
 
 
 def _options(subject: SttSubject) -> list[dict[str, Any]]:

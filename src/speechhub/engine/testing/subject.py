@@ -1,8 +1,7 @@
 """The engine under test: from its spec to a loaded object."""
 
-import contextlib
 import importlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -14,14 +13,14 @@ import numpy as np
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
 from speechhub.engine.memory import DeviceMemory
-from speechhub.engine.spec import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
-from speechhub.engine.testing.limit import LIMIT_S, OverdueError, limited
-from speechhub.engine.testing.promise import promise, promise_type, run_checks
+from speechhub.engine.spec import EngineSpec, ModelSpec, SttCapabilities, TtsCapabilities
+from speechhub.engine.testing.limit import LIMIT_S
+from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.errors import RequestCancelledError
 from speechhub.errors.origin import import_fault
 
 EngineT = TypeVar("EngineT", SttEngine, TtsEngine)
-SubjectT = TypeVar("SubjectT", bound="Subject[Any]")
+CapabilitiesT = TypeVar("CapabilitiesT", SttCapabilities, TtsCapabilities)
 
 MUCH_BYTES: Final = 64 * 1024**3
 """More of the host's memory than any engine wants."""
@@ -107,6 +106,11 @@ class Subject(Generic[EngineT]):
         """Return a call as a worker makes it, but with a strict eye on the progress that is reported."""
         return Call(cancel_event=cancel_event or Event(), report=check_fraction)
 
+    def declared(self, kind: type[CapabilitiesT]) -> CapabilitiesT:
+        """Return what the model under test can do, by its slot's kind of capabilities."""
+        declared = self.plan.spec.capabilities_of(self.plan.model)
+        return promise_type(declared, kind, f"An engine in slot {self.plan.spec.slot} needs {kind.__name__}.")
+
 
 def _imported(module: str) -> ModuleType:
     """Import the module with the engine.
@@ -118,97 +122,6 @@ def _imported(module: str) -> ModuleType:
         return importlib.import_module(module)
     except Exception as error:
         raise AssertionError(f"{module} cannot be imported: {import_fault(error, module)}.") from error
-
-
-def plan_for(
-    engine: EngineSpec | type[EngineT],
-    slot: Slot,
-    *,
-    capabilities: SttCapabilities | TtsCapabilities | None,
-    model: str | None,
-    model_dir: ModelDir,
-    device: str,
-    options: Mapping[str, object] | None,
-    limit_s: float,
-) -> Plan:
-    """Return the plan for an engine that is known by its spec, or by its class.
-
-    Raises:
-        ValueError: The arguments contradict each other.
-    """
-    if isinstance(engine, EngineSpec):
-        if engine.slot is not slot:
-            raise ValueError(f"{engine.name!r} is a {engine.slot} engine: use check_{engine.slot}_engine.")
-        if capabilities is not None:
-            raise ValueError("Give capabilities only with a class; a spec has its own.")
-        spec = engine
-    else:
-        bare = SttCapabilities() if slot is Slot.STT else TtsCapabilities()
-        spec = EngineSpec(
-            name=engine.__name__,
-            slot=slot,
-            factory=f"{engine.__module__}:{engine.__qualname__}",
-            capabilities=capabilities or bare,
-        )
-    chosen = next((m for m in spec.models if model in (None, m.id)), None)
-    if chosen is None:
-        if spec.models and not spec.accepts_any_model:
-            names = ", ".join(m.id for m in spec.models)
-            raise ValueError(f"Engine {spec.name!r} has no model {model!r}; its models: {names}.")
-        chosen = ModelSpec(id=model or "any")
-    return Plan(
-        spec=spec,
-        model=chosen,
-        bare_class=None if isinstance(engine, EngineSpec) else engine,
-        model_dir=model_dir,
-        device=device,
-        options=options or {},
-        limit_s=limit_s,
-    )
-
-
-def load(plan: Plan, kind: type[EngineT]) -> EngineT:
-    """Return the loaded engine.
-
-    Raises:
-        AssertionError: It cannot be made or loaded.
-    """
-    __tracebackhide__ = True
-    made: list[EngineT] = []
-
-    def loading(plan: Plan) -> None:
-        """The engine is made without arguments and loads its model."""
-        made.append(plan.load(kind))
-
-    run_checks(plan.spec.name, [loading], plan, limit_s=plan.limit_s)
-    return made[0]
-
-
-def examine(
-    subject: SubjectT, checks: Iterable[Callable[[SubjectT], None]], *, skip: Collection[str]
-) -> None:
-    """Run the checks on a loaded engine, and close it once, whatever they find.
-
-    Raises:
-        AssertionError: A promise is broken.
-    """
-    __tracebackhide__ = True
-
-    def closing(subject: SubjectT) -> None:
-        """The engine closes without complaint."""
-        subject.engine.close()
-
-    name, limit_s = subject.plan.spec.name, subject.plan.limit_s
-    try:
-        run_checks(name, checks, subject, limit_s=limit_s, skip=skip)
-    except BaseException:
-        with (
-            contextlib.suppress(Exception, OverdueError),
-            limited(limit_s),
-        ):  # what went wrong first says more
-            subject.engine.close()
-        raise
-    run_checks(name, [closing], subject, limit_s=limit_s)
 
 
 def standing_by(subject: "Subject[Any]") -> None:

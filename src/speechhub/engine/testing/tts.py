@@ -20,19 +20,17 @@ from speechhub.engine.options import (
     EmotionMode,
 )
 from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
-from speechhub.engine.testing.description import DESCRIPTION_CHECKS, check_voices
+from speechhub.engine.testing.description import check_voices
+from speechhub.engine.testing.examination import Examination
 from speechhub.engine.testing.leaving import expect_prompt_end
 from speechhub.engine.testing.limit import LIMIT_S
-from speechhub.engine.testing.promise import promise, refuse_unknown, run_checks
+from speechhub.engine.testing.promise import promise, run_checks
 from speechhub.engine.testing.speaker import TtsSubject
 from speechhub.engine.testing.subject import (
     ModelDir,
-    examine,
     expect_cancelled,
     expect_stop,
     held_memory,
-    load,
-    plan_for,
     standing_by,
 )
 from speechhub.errors import InvalidValueError
@@ -249,7 +247,12 @@ _BEHAVIOUR: Final = (
     cancellation_in_time,
     silence_interval,
 )
-TTS_CHECKS: Final = tuple(check.__name__ for check in (*DESCRIPTION_CHECKS, *_BEHAVIOUR))
+_EXAMINATION: Final[Examination[TtsEngine, TtsSubject]] = Examination(
+    slot=Slot.TTS,
+    engine_class=TtsEngine,  # type: ignore[type-abstract]  # the plugin's class is made, not this one
+    behaviour=_BEHAVIOUR,
+)
+TTS_CHECKS: Final = _EXAMINATION.names
 """Names of all checks, for `skip`."""
 
 
@@ -284,31 +287,30 @@ def check_tts_engine(
         ValueError: The arguments make no sense.
     """
     __tracebackhide__ = True
-    refuse_unknown(skip, TTS_CHECKS)
-    plan = plan_for(
+    plan = _EXAMINATION.plan(
         engine,
-        Slot.TTS,
         capabilities=capabilities,
         model=model,
         model_dir=model_dir,
         device=device,
         options=options,
         limit_s=limit_s,
+        skip=skip,
     )
-    if plan.bare_class is None:
-        run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, limit_s=limit_s, skip=skip)
-    engine_voices: list[Voice] = []
 
-    def tells_voices(engine: TtsEngine) -> None:
-        """A loaded engine tells its voices."""
-        engine_voices.extend(engine.voices())
+    def subject_of(loaded: TtsEngine) -> TtsSubject:
+        engine_voices: list[Voice] = []
+
+        def tells_voices(engine: TtsEngine) -> None:
+            """A loaded engine tells its voices."""
+            engine_voices.extend(engine.voices())
+
+        run_checks(plan.spec.name, [tells_voices], loaded, limit_s=limit_s)
+        return TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
 
     with tempfile.TemporaryDirectory(prefix="speechhub-kit-") as folder:
         plan = replace(plan, cache_dir=Path(folder))
-        loaded = load(plan, TtsEngine)  # type: ignore[type-abstract]  # it makes the plugin's class
-        run_checks(plan.spec.name, [tells_voices], loaded, limit_s=limit_s)
-        subject = TtsSubject(plan=plan, engine=loaded, text=text, loaded_voices=tuple(engine_voices))
-        examine(subject, _BEHAVIOUR, skip=skip)
+        _EXAMINATION.run(plan, subject_of, skip=skip)
 
 
 def _long_text(subject: TtsSubject) -> str:
