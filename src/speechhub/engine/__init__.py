@@ -4,7 +4,7 @@ Write a subclass of `SttEngine` or `TtsEngine`, describe it with an `EngineSpec`
 entry point of the group ``speechhub.stt`` or ``speechhub.tts``; docs/writing-an-engine.md shows how.
 
 Engines are synchronous. The host creates one engine in a process of its own and calls it from one thread,
-one call at a time; processes, queues, time-outs and cancellation are the host's business.
+one call at a time; the host looks after processes, queues, time-outs and cancellation.
 This package needs the standard library and numpy alone, because it is imported inside every engine's own
 Python environment.
 """

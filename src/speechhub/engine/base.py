@@ -1,4 +1,4 @@
-"""What a plugin subclasses."""
+"""Base classes of engines, which plugins subclass."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
@@ -26,41 +26,41 @@ class _Engine(ABC):
         """
 
     def prepare(self, context: LoadContext) -> None:  # noqa: B027  # most engines' imports are all there is
-        """Do what `load` will need and no device does: late imports, tables. Optional, and often not called.
+        """Do the part of `load` that needs no device: late imports, tables. Optional, and often not called.
 
-        A process that stands by for its turn is told to prepare, while another engine has the device: what
-        takes memory there, as making a CUDA context does, belongs into `load`. With PyTorch even
-        ``pin_memory()`` and ``torch.cuda.get_device_capability()`` do that. The host has asked the kernel
+        The host calls this in a process that stands by while another engine uses the device. Whatever takes
+        memory on the device, such as creating a CUDA context, belongs in `load`; with PyTorch even
+        ``pin_memory()`` and ``torch.cuda.get_device_capability()`` create one. The host has asked the kernel
         to read `context.model_dir` ahead; it is None where the files are not known yet.
 
-        Up to `context.host_memory_bytes`, weights may wait in the host's memory, so that `load` only has to
-        copy them; `Held` keeps them, and tells `load` if they are not the right ones any more.
+        Weights of up to `context.host_memory_bytes` may be kept in the host's memory, so that `load` only has
+        to copy them; `Held` keeps them, and withholds them from `load` if they are out of date.
 
         Raises:
-            EngineLoadError: It cannot be done; `load` will say it again.
+            EngineLoadError: Preparing failed; `load` will report the cause again.
         """
 
     def remarks(self) -> Sequence[str]:
-        """Return what operators should know of how the model was loaded on this device, a sentence each.
+        """Return what operators should know about how the model was loaded on this device, in sentences.
 
-        Such as what had to be given up for lack of memory. Called once after `load`; the host shows it with
-        the model, in `device_note`, until the model is loaded again. Clients read it, too: name no paths.
+        For example, what had to be given up for lack of memory. Called once after `load`; the host shows it
+        with the model, in `device_note`, until the model is loaded again. Clients can read it: name no paths.
         """
         return ()
 
     def memory(self) -> DeviceMemory | None:
-        """Return what the engine holds of its device now; None if its libraries do not tell.
+        """Return how much device memory the engine holds now; None if its libraries do not tell.
 
-        Called after each call, from the same thread, so it must be quick. Where the figure grows with every
-        call, the host replaces the process when nobody waits for it. With PyTorch these are
+        Called after each call, from the same thread, so it must be quick. If the figure grows with every
+        call, the host restarts the process while no request waits for it. With PyTorch these are
         ``torch.cuda.memory_allocated()`` and ``torch.cuda.memory_reserved()``.
         """
         return None
 
     def close(self) -> None:  # noqa: B027  # most engines have nothing to close
-        """Let go of what does not end with the process; called at most once, nothing follows it.
+        """Release what would outlive the process, such as temporary files; the last call, made at most once.
 
-        The process ends right after, which frees all memory: there is no need to free it here.
+        The process ends right afterwards, which frees all memory: there is no need to free it here.
         """
 
 
@@ -82,7 +82,7 @@ class SttEngine(_Engine):
     def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
         """Yield pieces of text as they become final; return the whole transcript.
 
-        The pieces join to the transcript's text. The host closes the generator when nobody listens any more.
+        The pieces join to the transcript's text. The host closes the generator when the client has left.
         Declare `SttCapabilities.streaming` if you override this; the default yields once, at the end.
         """
         [transcript] = self.transcribe([request], call)
@@ -97,8 +97,8 @@ class TtsEngine(_Engine):
     def voices(self) -> Sequence[Voice]:
         """Return the loaded model's voices; called once after `load`.
 
-        They need not be known before: a model's spec may name none, or fewer. Only a model that clones
-        should name all that it has in its spec, since the hub does not load it to ask.
+        They need not be known earlier: a model's spec may name none of them, or only some. Only a model that
+        clones should name all of its voices in the spec, since the hub does not load it to ask.
         """
 
     @abstractmethod
@@ -106,7 +106,7 @@ class TtsEngine(_Engine):
         """Yield the speech piece by piece, each as soon as it exists; all pieces have one sample rate.
 
         A generator is the natural form. The host takes a piece, sends it on, and asks for the next;
-        it closes the generator when nobody listens any more.
+        it closes the generator when the client has left.
 
         Raises:
             RequestCancelledError: Raised by *call*; let it pass.

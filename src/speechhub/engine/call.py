@@ -1,4 +1,4 @@
-"""What the host gives an engine along with its work: where its files are, and a line back."""
+"""What the host passes to an engine: a `LoadContext` to load a model, a `Call` with each call."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,20 +19,20 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Call:
-    """The line between an engine at work and the host; one for every call."""
+    """The connection between a working engine and the host; one for each call."""
 
     cancel_event: Event = field(default_factory=Event)
-    """Set by the host, from another thread, when nobody waits for the result any more."""
+    """Set by the host, from another thread, when the result is no longer wanted."""
     report: Callable[[float], None] = lambda fraction: None  # noqa: ARG005
-    """Takes the part of the work that is done, 0 to 1. Cheap; call it as often as you like."""
+    """Takes the fraction of the work that is done, 0 to 1. Cheap; call it as often as you like."""
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for the result any more."""
+        """Whether the result is no longer wanted."""
         return self.cancel_event.is_set()
 
     def raise_if_cancelled(self) -> None:
-        """Stop here if nobody waits for the result; call it between steps of the work.
+        """Stop here if the result is no longer wanted; call this between steps of the work.
 
         Raises:
             RequestCancelledError: Let it pass; the host expects it.
@@ -57,23 +57,24 @@ class LoadContext:
     """The operator's settings for this engine, as written; see `settings`."""
     cache_dir: Path | None = None
     """Folder of the model's own that outlives the process, for what was computed from references of stored
-    voices; None if there is none. The name of a file in it begins with the `Reference.digest`. The host
-    deletes files when their voice goes, and those that were used longest ago when there are too many: expect
-    a file to be gone at any time, and rename finished files into place."""
+    voices; None if there is none. The name of each file begins with the `Reference.digest`. The host
+    deletes the files of a deleted voice, and the least recently used ones when there are too many: a file may
+    be gone at any time. Rename finished files into place."""
     work_dir: Path | None = None
     """Folder of the engine's own that outlives the process, shared by its models; None if there is none. Only
-    the server's user can write there: it is the place for what is built once and read back as a pickle, and
-    for nothing that belongs to a voice. Several workers may use it: rename finished files into place."""
+    the server's user can write there, so it is the place for what is built once and read back as a pickle.
+    Keep nothing in it that belongs to a voice. Several workers may use it: rename finished files into
+    place."""
     prebuilt_dir: Path | None = None
     """Folder with what `EngineSpec.prebuild` built when the engine was installed; None if there is none, as
-    beside the hub or where that failed. Only root and the server's user can write there; read alone, since in
-    a container the server's user cannot. It may be older than the engine's packages: have the names of files
-    say what they fit, and build into `work_dir` what is missing."""
+    beside the hub or where that failed. Only root and the server's user can write there. Only read from it:
+    in a container the server's user cannot write. It may be older than the engine's packages: let file names
+    say which versions they fit, and build what is missing in `work_dir`."""
     memory_bytes: int | None = None
-    """Memory of the device that this engine may take: what the driver shows free as the load begins, when no
+    """Device memory that this engine may take: what the driver reports as free when the load begins and no
     other engine is there. None on the CPU, where the driver does not tell, and in `prepare`."""
     host_memory_bytes: int | None = None
-    """Memory of the host that `prepare` may put weights into, for `load` to copy onto the device and let go.
+    """Host memory that `prepare` may fill with weights, which `load` copies onto the device and then frees.
     None where that would not help or the machine has none to spare, and in `load`."""
 
     def settings(self, kind: type[SettingsT]) -> SettingsT:

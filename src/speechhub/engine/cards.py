@@ -15,13 +15,13 @@ NAME: Final = "float32.json"
 
 
 class Float32Cards:
-    """What must be computed in float32, in a file of the engine's own folder; lives as long as the engine."""
+    """The cards that need float32, kept in a file in the engine's own folder; lives as long as the engine."""
 
     def __init__(self, work_dir: Path | None) -> None:
-        """Read what earlier loads found; a file that cannot be read counts as none.
+        """Read what earlier loads found; an unreadable file counts as empty.
 
         Args:
-            work_dir: `LoadContext.work_dir`; None remembers for this process alone.
+            work_dir: `LoadContext.work_dir`; None remembers them for this process only.
         """
         self._path = work_dir / NAME if work_dir else None
         self._known = self._read()
@@ -40,7 +40,7 @@ class Float32Cards:
             unfinished.write_text(json.dumps(sorted(self._known), indent=1), "utf-8")
             unfinished.replace(self._path)
         except OSError as error:
-            log.warning("that a GPU needs float32 cannot be remembered: %s", type(error).__name__)
+            log.warning("cannot save that this GPU needs float32: %s", type(error).__name__)
             unfinished.unlink(missing_ok=True)
 
     def _read(self) -> set[str]:
@@ -50,15 +50,15 @@ class Float32Cards:
             content = json.loads(self._path.read_text("utf-8"))
         except (OSError, ValueError):
             return set()
-        return {it for it in content if isinstance(it, str)} if isinstance(content, list) else set()
+        return {key for key in content if isinstance(key, str)} if isinstance(content, list) else set()
 
 
 def card_key(*, card: str, model: str, library: str) -> str:
-    """Return what to remember a card and a model by: another version of the library gets another chance.
+    """Return the key for a card and a model; another version of the library is another key, and tried anew.
 
     Args:
         card: Name of the GPU.
         model: Id of the model.
-        library: Name and version of what computes, such as ``torch 2.13.0+cu126``.
+        library: Name and version of the library that computes, such as ``torch 2.13.0+cu126``.
     """
     return f"{card} | {model} | {library}"

@@ -1,4 +1,4 @@
-"""What an engine's environment can compute on: the hub asks once, before it places models."""
+"""The devices that an engine's environment can compute on; the hub asks once, before it places models."""
 
 import re
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ class Compute:
     kinds: tuple[str, ...]
     """Kinds of device: ``cuda``, ``cpu``."""
     architectures: tuple[str, ...] = ()
-    """What it has kernels for on CUDA, as ``torch.cuda.get_arch_list`` writes them: ``sm_86``,
-    ``compute_90``. Empty if it runs on whatever the driver runs."""
+    """The GPUs that it has kernels for, as ``torch.cuda.get_arch_list`` writes them: ``sm_86``,
+    ``compute_90``. Empty if it runs on every GPU that the driver supports."""
     problem: str = ""
     """Why it cannot use CUDA, in a sentence; empty where it can."""
     fix: str = ""
-    """The command that makes it so, or what to do where no command does."""
+    """The command that fixes the problem, or what to do where no command helps."""
     may_pass: bool = False
-    """Whether the problem may pass although nothing is installed, as where CUDA finds no GPU while another
-    program has it for itself, or after the machine slept: then the next start asks again."""
+    """Whether the problem may go away without an installation, as when CUDA finds no GPU because another
+    program has exclusive use of it, or after the machine slept; the next start then asks again."""
 
     def why_not(self, kind: str, capability: str) -> str:
         """Return why a device cannot be used; empty if it can.

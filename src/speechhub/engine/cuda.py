@@ -1,7 +1,7 @@
-"""Arithmetic that suits a GPU of NVIDIA's, by its compute capability: one table for all engines on PyTorch.
+"""Arithmetic that suits an NVIDIA GPU, by its compute capability: one table for all engines on PyTorch.
 
-PyTorch's own word does not help: ``torch.cuda.is_bf16_supported()`` is true for every card, because what a
-card cannot do is emulated, slowly. Standard library only.
+PyTorch's own answer does not help: ``torch.cuda.is_bf16_supported()`` is true for every card, because cards
+without bfloat16 emulate it, slowly. Standard library only.
 
 Sources: NVIDIA, CUDA C++ Programming Guide, "Arithmetic Instructions" (operations per clock, by capability);
 Dao-AILab/flash-attention, README (Ampere and newer); vllm-project/vllm, issue 54950 (batches in float16 on a
@@ -17,15 +17,15 @@ class CudaArithmetic:
     """What suits the cards from one compute capability up to the next row's."""
 
     oldest: tuple[int, int]
-    """The least compute capability of these cards."""
+    """The lowest compute capability of these cards."""
     generations: str
     """Their names, for people."""
     half: str
     """Arithmetic of 16 bits, as PyTorch names it: ``bfloat16`` or ``float16``."""
     prefers_float32: bool = False
-    """Whether float32 is faster than 16 bits, so that those are for what does not fit otherwise."""
+    """Whether float32 is faster than 16 bits, which then serve only for what does not fit otherwise."""
     batches: bool = False
-    """Whether several inputs at once are faster in 16 bits than one after the other."""
+    """Whether a batch is faster in 16 bits than its inputs one after the other."""
     flash_attention: bool = False
     """Whether the package flash-attn runs there."""
 
@@ -43,8 +43,8 @@ CUDA_ARITHMETIC: Final = (
     CudaArithmetic(oldest=(6, 0), generations="Pascal (P100)", half="float16"),
     CudaArithmetic(oldest=(0, 0), generations="Maxwell", half="float16", prefers_float32=True),
 )
-"""The newest cards first. bfloat16 has float32's range, which float16 lacks: what grows beyond 65504 there
-becomes infinite, and then no number at all."""
+"""The newest cards first. bfloat16 has float32's range, which float16 lacks: values beyond 65504 become
+infinite there, and then NaN."""
 
 
 def arithmetic_of(capability: tuple[int, int]) -> CudaArithmetic:

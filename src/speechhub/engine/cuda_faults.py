@@ -16,13 +16,13 @@ class CudaFault:
     """One kind of failure."""
 
     said: tuple[str, ...]
-    """Regular expressions for what CUDA, PyTorch or the system's loader says."""
+    """Regular expressions for the messages of CUDA, PyTorch or the system's loader."""
     cause: str
     """A sentence; ``{card}``, ``{device}`` and ``{library}`` are filled in."""
     advice: str
     """What to do; ``{engine}``, ``{install}`` and ``{device}`` are filled in."""
     memory: bool = False
-    """Whether it is memory that lacks, and not the means to compute."""
+    """Whether memory is lacking, rather than the means to compute."""
 
 
 _CUDA_LIBRARY: Final = (
@@ -106,7 +106,7 @@ def explain_cuda(
     card: str = "",
     capability: tuple[int, int] | None = None,
 ) -> EngineError | None:
-    """Return what to raise in place of *error*, if it, or what it came from, is one of CUDA's.
+    """Return what to raise in place of *error*, if it or one of its causes is an error of CUDA's.
 
     Args:
         error: What a library raised.
@@ -132,7 +132,7 @@ def explain_cuda(
                     "install": _command(engine, capability),
                     "library": found.groupdict().get("library") or "",
                 }
-                cause, advice = (it.format(**words) for it in (fault.cause, fault.advice))
+                cause, advice = (template.format(**words) for template in (fault.cause, fault.advice))
                 message = f"{_capital(cause)}. {_capital(advice)}."
                 kind = EngineOutOfMemoryError if fault.memory else EngineDeviceError
                 return kind(f"{message} ({_first_line(text)})")

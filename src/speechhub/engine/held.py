@@ -1,4 +1,4 @@
-"""What `prepare` has ready for `load`: good for as long as `load` would come to the same from the files."""
+"""Weights that `prepare` keeps for `load`, valid as long as the files that they came from do not change."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """What weights were made from; equal stamps, equal weights."""
+    """What weights were made from: equal stamps mean equal weights."""
 
     model: str
     device: str
@@ -24,17 +24,17 @@ class Stamp:
 
 
 class Held(Generic[T]):
-    """Holds weights between `prepare` and `load`, and lets go of them there."""
+    """Holds weights from `prepare` until `load` takes them."""
 
     def __init__(self) -> None:
         self._kept: tuple[Stamp, T] | None = None
 
     def keep(self, stamp: Stamp, weights: T) -> None:
-        """Hold *weights*; take the stamp before they are read, so that a change meanwhile is noticed."""
+        """Hold *weights*; make the stamp before you read them, so that a later change is noticed."""
         self._kept = stamp, weights
 
     def take(self, stamp: Stamp) -> T | None:
-        """Return what is held, once; None if nothing is, or if it was made from something else."""
+        """Return the weights, once; None if there are none, or if they were made from something else."""
         kept, self._kept = self._kept, None
         return kept[1] if kept is not None and kept[0] == stamp else None
 
@@ -44,7 +44,7 @@ def stamp_of(context: LoadContext, *folders: Path) -> Stamp:
 
     Args:
         context: Of `prepare` or of `load`.
-        folders: Where files are read, beside ``context.model_dir``.
+        folders: Further folders that files are read from, beside ``context.model_dir``.
     """
     roots = [root for root in (context.model_dir, *folders) if root is not None]
     return Stamp(
@@ -56,7 +56,7 @@ def stamp_of(context: LoadContext, *folders: Path) -> Stamp:
 
 
 def may_hold(context: LoadContext, size_bytes: int) -> bool:
-    """Return whether `prepare` may put so much into the host's memory, and leave it there for `load`."""
+    """Return whether `prepare` may keep *size_bytes* in the host's memory for `load`."""
     return size_bytes <= (context.host_memory_bytes or 0) and context.device != "cpu"
 
 

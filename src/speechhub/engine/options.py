@@ -1,7 +1,7 @@
-"""What one call asks of an engine.
+"""Requests: what one call asks of an engine.
 
-The hub has checked every value against the engine's capabilities before the engine sees it: a field that
-the engine did not declare holds its default.
+The hub checks every value against the engine's capabilities before the engine sees it: a field that the
+engine did not declare holds its default.
 New fields come with defaults, so that an engine written today keeps working.
 """
 
@@ -18,7 +18,7 @@ class Task(StrEnum):
     TRANSCRIBE = "transcribe"
     """Text in the language that is spoken."""
     TRANSLATE = "translate"
-    """English text, whatever is spoken."""
+    """English text, whatever language is spoken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class TranscribeRequest:
     language: str | None = None
     """ISO 639-1 code out of the model's languages; None means detect it."""
     languages: tuple[str, ...] = ()
-    """Codes of the languages that may be spoken, if `language` is None; empty means any. Where the engine
-    finds another one, the hub has it decode again; an engine that heeds this saves that."""
+    """Codes of the languages that may be spoken, if `language` is None; empty means any. If the engine
+    reports another one, the hub has it decode again; an engine that heeds this field saves that."""
     prompt: str | None = None
     """Text that the recording continues, or that sets its style and vocabulary; needs `prompt`."""
     hotwords: tuple[str, ...] = ()
@@ -45,24 +45,24 @@ class TranscribeRequest:
 
 
 EMOTIONS: Final = ("happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm")
-"""What the places of `Emotion.vector` mean. Source: IndexTTS-2's README, emo_vector."""
+"""The emotions that the positions of `Emotion.vector` stand for. Source: IndexTTS-2's README, emo_vector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A recording of somebody: to speak in that voice, or with that emotion."""
+    """A recording of a person, to speak in that voice or with that emotion."""
 
     audio: Audio
     """At the engine's declared `reference_sample_rate`, and not longer than its `longest_reference_s`."""
     digest: str
-    """SHA-256 of what was uploaded, in hex: what is computed from a reference can be kept under it."""
+    """SHA-256 of the upload, in hex: the key under which results computed from a reference can be kept."""
     stored: bool = False
     """Whether the voice library keeps the speaker. Only then may what is computed from the recording go into
-    `LoadContext.cache_dir`: of a clip that came with a request, nothing is to stay on disk."""
+    `LoadContext.cache_dir`: a clip that came with a request must leave nothing on disk."""
 
 
 class TextPart(StrEnum):
-    """A part of reading a text as a person would: from what is written to what is said."""
+    """One part of turning a written text into what a reader would say."""
 
     MARKUP = "markup"
     """Markdown, tags, entities and emoji, and the pauses that lines and paragraphs make."""
@@ -71,27 +71,27 @@ class TextPart(StrEnum):
     NOTATION = "notation"
     """Shorthand around numbers: currencies, units, ranges, dates, fractions, decades, telephone numbers."""
     COMMON_ABBREVIATIONS = "common_abbreviations"
-    """Abbreviations and signs that espeak-ng reads right: in English ``Dr.``, ``Mr.``, ``etc.`` and ``&``."""
+    """Abbreviations and signs that espeak-ng reads right, in English ``Dr.``, ``Mr.``, ``etc.`` and ``&``."""
     ABBREVIATIONS = "abbreviations"
     """All abbreviations, the common ones among them."""
 
 
 class EmotionMode(StrEnum):
-    """What tells an engine the emotion."""
+    """How an engine is told the emotion."""
 
     AUTO = "auto"
-    """Nothing: the voice's own."""
+    """Not at all: the voice's own emotion."""
     AUDIO = "audio"
-    """A recording with that emotion, of whatever speaker."""
+    """By a recording with that emotion, of any speaker."""
     VECTOR = "vector"
-    """A weight for each of `EMOTIONS`."""
+    """By a weight for each of `EMOTIONS`."""
     TEXT = "text"
-    """A description, or the text that is spoken."""
+    """By a description, or by the text that is spoken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emotion:
-    """With which emotion to speak; what `mode` does not use holds its default."""
+    """The emotion to speak with; fields that `mode` does not use hold their defaults."""
 
     mode: EmotionMode
     """One of the engine's declared `emotions`; never AUTO."""
@@ -103,13 +103,13 @@ class Emotion:
     """For TEXT, the description, or the beginning of the long text that this one is a part of; None means
     that the spoken text itself tells."""
     alpha: float = 1.0
-    """How much of it, 0 to 1; 0 is the voice's own emotion."""
+    """Strength of the emotion, 0 to 1; 0 is the voice's own emotion."""
     random: bool = False
     """For VECTOR and TEXT: vary how the emotion sounds, at the cost of likeness to the voice."""
 
 
 MAX_SEED: Final = 2**32 - 1
-"""Largest seed; what every random generator takes."""
+"""Largest seed; every random generator takes it."""
 MAX_SILENCE_INTERVAL_MS: Final = 5000
 
 
@@ -120,7 +120,7 @@ class SynthesizeRequest:
     text: str
     """Not blank, and not longer than the engine's declared longest input."""
     voice: str
-    """Id of one of the model's voices; with a `reference`, whatever the client called it."""
+    """Id of one of the model's voices; with a `reference`, the name that the client gave it."""
     language: str | None = None
     """ISO 639-1 code of the text; None means that the voice, or the engine, decides."""
     speed: float = 1.0
@@ -128,13 +128,13 @@ class SynthesizeRequest:
     instructions: str | None = None
     """How to speak, in plain words; needs `instructions`."""
     reference: Reference | None = None
-    """Whom to sound like, instead of one of the model's voices; needs `cloning`."""
+    """A recording of the voice to speak in, instead of one of the model's voices; needs `cloning`."""
     emotion: Emotion | None = None
-    """With which emotion; None leaves it to the voice. Needs its mode in `emotions`."""
+    """The emotion to speak with; None leaves it to the voice. Needs its mode in `emotions`."""
     seed: int | None = None
-    """0 to `MAX_SEED`: the same request with the same seed is to sound the same; None means chance. Needs
-    `seed`. Each part of a long text comes with it."""
+    """0 to `MAX_SEED`: the same request with the same seed must sound the same; None leaves it to chance.
+    Needs `seed`. Each part of a long text comes with the same seed."""
     silence_interval_ms: int | None = None
     """Pause between the parts that the engine itself cuts the text into, in milliseconds, 0 to 5000; None
-    leaves it to the engine. Needs `silence_interval`. None before the first part or after the last: pauses
-    between calls are the hub's."""
+    leaves it to the engine. Needs `silence_interval`. Put no pause before the first part or after the last:
+    the hub makes the pauses between calls."""

@@ -84,5 +84,7 @@ def convert(name: str, value: object, accepted: Sequence[Any]) -> object:
         origin = get_origin(kind) or kind
         if origin in (list, tuple, dict) and isinstance(value, (list, tuple, dict)):
             return origin(value)
-    wanted = " or ".join("none" if it is NoneType else getattr(it, "__name__", str(it)) for it in accepted)
+    wanted = " or ".join(
+        "none" if kind is NoneType else getattr(kind, "__name__", str(kind)) for kind in accepted
+    )
     raise ConfigurationError(f"Engine option {name!r} must be {wanted}, not {value!r}.")

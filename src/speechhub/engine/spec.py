@@ -1,4 +1,4 @@
-"""What an engine is and can do: pure data, read by the hub without importing the engine.
+"""Descriptions of engines and their models: pure data, read by the hub without importing the engine.
 
 Keep the module that holds your spec free of heavy imports, and name the class by its path in
 `EngineSpec.factory`.
@@ -15,7 +15,7 @@ from speechhub.paths import UnsafeNameError, check_name
 
 
 class Slot(StrEnum):
-    """Which way an engine turns: speech to text, or text to speech."""
+    """The direction of an engine: speech to text, or text to speech."""
 
     STT = "stt"
     TTS = "tts"
@@ -38,12 +38,13 @@ class SttCapabilities:
     word_languages: tuple[str, ...] = ()
     """ISO 639-1 codes of the languages whose words can have times; empty means all that the model knows."""
     language_detection: bool = False
-    """Whether the spoken language is found out and reported when the request names none."""
+    """Whether the engine detects and reports the spoken language when the request names none."""
     detects_per_passage: bool = False
-    """Whether it is to find out the language of each passage of a long recording, because that costs nothing
-    or because it translates what is in another one; otherwise the first passage tells it for all."""
+    """Whether the engine should detect the language of each passage of a long recording, because that costs
+    nothing, or because it would translate a passage in another language. Otherwise the language of the first
+    passage holds for all."""
     invents_words: bool = False
-    """Whether it writes words where there is no speech, so that the hub keeps such recordings from it."""
+    """Whether the engine writes words where there is no speech; the hub then sends it no such recordings."""
     translation: bool = False
     """Whether the engine can translate into English."""
     streaming: bool = False
@@ -82,18 +83,19 @@ class TtsCapabilities:
     """Whether the engine uses `SynthesizeRequest.seed`: the same seed, the same samples."""
     silence_interval: bool = False
     """Whether the engine cuts texts into parts itself and uses `SynthesizeRequest.silence_interval_ms`
-    between them. Otherwise the hub, asked for a pause, sends sentence by sentence and puts it in between."""
+    between them. Otherwise the hub, when a request asks for a pause, sends one sentence at a time and adds
+    the pause itself."""
     annotations: bool = False
     """Whether the engine reads words with their pronunciation, ``<行|XING2>`` or ``<read|R EH1 D>``; others
     get the word alone."""
     normalizes: tuple[TextPart, ...] = ()
-    """What the engine does better itself on the way from a written text to a spoken one: the hub leaves it
-    alone, unless a request wants otherwise."""
+    """Parts of turning a written text into a spoken one that the engine does better itself; the hub leaves
+    them to it, unless a request asks otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelFile:
-    """A file inside an installed Python distribution that serves as a carrier of weights."""
+    """A file inside an installed Python distribution that carries weights."""
 
     distribution: str
     """Name of the distribution on the package index."""
@@ -150,9 +152,9 @@ class ModelPart:
     enables: str = ""
     """For an optional part, the capability that the model lacks without it, such as ``word_timestamps``."""
     option: str = ""
-    """Engine option that, where the operator sets it, stands for the part: a folder of their own, say."""
+    """Engine option that replaces the part where the operator sets it, such as a folder of their own."""
     download_bytes: int = 0
-    """What its files take, roughly, for plans that are made without asking the hub; 0 if unknown."""
+    """Rough size of its files, for plans that are made without asking the hub; 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,13 +180,13 @@ class ModelSpec:
     must_accept_licence: bool = False
     """Whether the licence has conditions that the operator must have accepted before the model is loaded."""
     memory_bytes: int = 0
-    """Memory that a loaded worker takes on its device, roughly; 0 if unknown."""
+    """Rough memory that a loaded worker takes on its device; 0 if unknown."""
     download_bytes: int = 0
-    """What its own files take, roughly, without its parts; 0 if unknown."""
+    """Rough size of its own files, without its parts; 0 if unknown."""
     preference: int = 0
     """Where the operator names no default model, the highest wins, models on a GPU first; below 0 never."""
     capabilities: SttCapabilities | TtsCapabilities | None = None
-    """Where this model differs from its engine; None if it does not."""
+    """What this model can do, where it differs from its engine; None if it does not."""
 
     @property
     def needs_files(self) -> bool:
@@ -192,10 +194,10 @@ class ModelSpec:
         return bool(self.files) or self.hub is not None or any(not part.optional for part in self.parts)
 
     def check_names(self) -> None:
-        """See that all that becomes part of a path or of an address leads down, and nowhere else.
+        """Check that no name that becomes part of a path or of an address can lead out of its folder.
 
         Raises:
-            ConfigurationError: A name does not.
+            ConfigurationError: A name can.
         """
         hubs = [source for source in (self.hub, *(part.hub for part in self.parts)) if source is not None]
         files = [*self.files, *(file for part in self.parts for file in part.files)]
@@ -242,8 +244,8 @@ class EngineSpec:
     it is. Called without arguments, in a short-lived process of that environment, on machines with a GPU
     alone, and again when the environment, the driver or the GPUs change. Empty: on all `devices`."""
     prebuild: str = ""
-    """``package.module:function`` that builds what takes long, is the same for every model and would else be
-    built by the first load. Called once with an empty folder, a `Path`, in a process of the engine's own
+    """``package.module:function`` that builds what takes long and is the same for every model, so that the
+    first load need not build it. Called once with an empty folder, a `Path`, in a process of the engine's own
     environment, at the end of ``speechhub engines install``; loads find what it left there in
     `LoadContext.prebuilt_dir`. Without it, or where it fails, loads build what they need. Empty: nothing."""
     accepts_any_model: bool = False

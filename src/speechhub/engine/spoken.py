@@ -1,4 +1,4 @@
-"""Which languages are spoken where a request does not say: options that engines for speech to text share."""
+"""Options that STT engines share: the languages that are spoken where a request names none."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -9,10 +9,10 @@ from speechhub.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenLanguages:
-    """A base for the settings of an engine: the options ``language`` and ``languages``."""
+    """A base class for an engine's settings, with the options ``language`` and ``languages``."""
 
     language: str = ""
-    """ISO code of the language that is spoken where a request names none; empty has the model find out."""
+    """ISO code of the language that is spoken where a request names none; empty lets the model detect it."""
     languages: tuple[str, ...] = ()
     """Codes of the languages that may be spoken where a request names none; empty allows all."""
 
@@ -23,18 +23,18 @@ class SpokenLanguages:
             ConfigurationError: There is such a code; the message names the engine.
         """
         for code in (*((self.language,) if self.language else ()), *self.languages):
-            if code not in tuple(known):  # a tuple takes lists, too, which an operator may have written
+            if code not in tuple(known):  # a tuple also compares lists, which an operator may have written
                 raise ConfigurationError(
                     f"Engine options language and languages of {engine} have codes out of "
                     f"{', '.join(known)}, not {code!r}."
                 )
 
     def fill_in(self, request: TranscribeRequest, known: Collection[str]) -> TranscribeRequest:
-        """Return a request with these languages, if it has none of its own.
+        """Return the request, with these languages if it names none.
 
         Args:
             request: As the hub sends it.
-            known: Codes of the model that is loaded; what it does not know is left out.
+            known: Codes of the languages that the loaded model knows; others are left out.
         """
         if request.language:
             return replace(request, languages=())

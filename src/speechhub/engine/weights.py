@@ -1,4 +1,4 @@
-"""Guard for engines on PyTorch: weights are data, whatever reads them."""
+"""A guard for engines on PyTorch: files of weights are read as data and never run code."""
 
 import os
 import re
@@ -14,15 +14,15 @@ FORBIDDEN: Final = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 def forbid_code_in_weights(torch_version: str) -> None:
-    """Have every ``torch.load`` in this process read data alone, also where a library asks for pickles.
+    """Make every ``torch.load`` in this process read data only, even where a library asks for pickles.
 
-    Call it before anything is loaded. It sets a variable of PyTorch's, for this process and its children.
+    Call it before anything is loaded. It sets an environment variable of PyTorch's, for child processes too.
 
     Args:
         torch_version: ``torch.__version__``.
 
     Raises:
-        EngineLoadError: PyTorch is too old for it, or the environment says the opposite.
+        EngineLoadError: PyTorch is too old for it, or an environment variable demands the opposite.
     """
     found = re.match(r"(\d+)\.(\d+)", torch_version)
     if found is None or (int(found[1]), int(found[2])) < OLDEST_TORCH:

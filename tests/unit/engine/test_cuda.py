@@ -296,4 +296,4 @@ def test_a_folder_that_cannot_be_written(tmp_path, caplog):
     cards.add(KEY)
 
     assert KEY in cards
-    assert "cannot be remembered: FileNotFoundError" in caplog.text
+    assert "cannot save that this GPU needs float32: FileNotFoundError" in caplog.text

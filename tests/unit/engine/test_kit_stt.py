@@ -456,7 +456,7 @@ class UselessAfterClose(GoodStt):
         return whole
 
 
-@breaks("cancellation", "transcribe went on although nobody waits")
+@breaks("cancellation", "transcribe went on although its call was cancelled")
 class DeafToCancellation(GoodStt):
     def transcribe(self, batch, call):
         return [self.hear(request) for request in batch]
@@ -471,7 +471,7 @@ class WrapsCancellation(GoodStt):
             raise RuntimeError("inference failed") from error
 
 
-@breaks("cancellation", "stream went on although nobody waits")
+@breaks("cancellation", "stream went on although its call was cancelled")
 class StreamDeafToCancellation(GoodStt):
     def stream(self, request, call):
         whole = self.hear(request)

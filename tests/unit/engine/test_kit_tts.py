@@ -420,7 +420,7 @@ class UselessAfterClose(GoodTts):
             raise
 
 
-@breaks("cancellation", "synthesize went on although nobody waits")
+@breaks("cancellation", "synthesize went on although its call was cancelled")
 class DeafToCancellation(GoodTts):
     def synthesize(self, request, call):
         for sentence in request.text.split(". "):

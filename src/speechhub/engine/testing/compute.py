@@ -1,4 +1,4 @@
-"""What a plugin does in its environment beside its work, against its promises."""
+"""Checks of the functions that a spec names beside the engine: `compute` and `prebuild`."""
 
 import importlib
 from typing import Any
@@ -9,7 +9,7 @@ from speechhub.engine.testing.subject import Plan
 
 
 def compute(plan: Plan) -> None:
-    """A function that says what the environment can compute on exists, and says it in a `Compute`."""
+    """The function that `compute` names exists, and returns a consistent `Compute`."""
     spec = plan.spec
     if not spec.compute:
         return
@@ -30,10 +30,10 @@ def compute(plan: Plan) -> None:
 
 
 def prebuild(plan: Plan) -> None:
-    """A function that builds what takes long exists; it is not called, because it may take minutes."""
+    """The function that `prebuild` names exists; it is not called, because it may take minutes."""
     if plan.spec.prebuild:
         named = _named("prebuild", plan.spec.prebuild)
-        promise(callable(named), f"prebuild is {plan.spec.prebuild!r}, which is no function.")
+        promise(callable(named), f"prebuild is {plan.spec.prebuild!r}, which is not a function.")
 
 
 def _named(field: str, function: str) -> Any:

@@ -1,4 +1,4 @@
-"""Promises that a spec makes about itself; nothing of the engine is imported for them."""
+"""Checks of a spec; they import nothing of the engine."""
 
 import importlib.metadata
 import json
@@ -33,7 +33,7 @@ DEVICES: Final = ("cuda", "cpu")
 SAMPLE_RATES: Final = range(8_000, 48_001)
 """In hertz; speech below is not understood, above nothing is gained."""
 HEAVY: Final = frozenset({"torch", "transformers", "tensorflow", "jax"})
-"""Packages that take seconds to import, whether or not they load native code at once."""
+"""Packages that take seconds to import, even if they load their native code later."""
 
 _REPORT: Final = """
 import importlib, json, sys
@@ -111,19 +111,19 @@ def files(plan: Plan) -> None:
 
 
 def licences(plan: Plan) -> None:
-    """A licence that must be accepted is named, and can be read."""
+    """A licence that must be accepted has a name and an address."""
     for model in plan.spec.models:
         promise(
             not model.must_accept_licence or bool(model.licence and model.licence_url),
-            f"model {model.id!r}: nobody can accept a licence without a name and an address; give `licence` "
-            "and `licence_url`.",
+            f"model {model.id!r} has a licence that must be accepted, without a name and an address: give "
+            "`licence` and `licence_url`.",
         )
 
 
 def light_description(plan: Plan) -> None:
     """Reading the spec imports neither the engine nor anything heavy."""
     home = _home_of(plan.spec)
-    if home is None:  # written inside the test: nobody reads it from a plugin
+    if home is None:  # defined in the test itself, not in a plugin
         return
     ran = subprocess.run(
         [sys.executable, "-c", _REPORT, home],
@@ -229,7 +229,7 @@ def _tts_capabilities(declared: TtsCapabilities) -> None:
     )
     promise(
         EmotionMode.AUTO not in declared.emotions,
-        "emotions holds 'auto', which is no way to tell an emotion: leave it out.",
+        "emotions holds 'auto', which is not a way to tell an emotion: leave it out.",
     )
     _unique(declared.emotions, "emotion mode")
 
@@ -257,7 +257,7 @@ def _parts(model: ModelSpec, able: SttCapabilities | TtsCapabilities) -> None:
     for part in model.parts:
         promise(
             NAME.fullmatch(part.name) is not None,
-            f"{part.name!r} is no name for a part; try something like 'aligner'.",
+            f"{part.name!r} is not a valid name for a part; try something like 'aligner'.",
         )
         _relative(part.folder)
         _hub(part.hub)
@@ -273,7 +273,7 @@ def _parts(model: ModelSpec, able: SttCapabilities | TtsCapabilities) -> None:
         for other in others:
             promise(
                 not PurePosixPath(other).is_relative_to(part.folder),
-                f"{other!r} lies in folder {part.folder!r}, which part {part.name!r} has for itself.",
+                f"{other!r} lies in folder {part.folder!r}, which belongs to part {part.name!r} alone.",
             )
 
 

@@ -1,4 +1,4 @@
-"""The examination of an engine: what the kit does alike for speech to text and for text to speech."""
+"""The examination of an engine: the part of the kit that STT and TTS share."""
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping

@@ -19,10 +19,10 @@ MOMENTS_S: Final = (0.05, 0.5)
 def expect_prompt_end(work: Callable[[threading.Event], object], what: str) -> None:
     """Cancel some work while it runs, in another thread as the host does, and see how soon it ends.
 
-    Work that is done before may be: a short call need not look.
+    Work that ends before it is cancelled passes: a short call need not look.
 
     Raises:
-        AssertionError: It went on for too long.
+        AssertionError: It took too long to end.
     """
     for moment_s in MOMENTS_S:
         cancelled, began_s = threading.Event(), time.monotonic()

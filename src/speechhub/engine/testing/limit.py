@@ -1,4 +1,4 @@
-"""A time limit for code of an engine, which may hang in Python or in a library of native code."""
+"""A time limit for an engine's code, which may hang in Python or in native code."""
 
 import faulthandler
 import os
@@ -18,19 +18,19 @@ GRACE_S: Final = 30.0
 
 
 class OverdueError(BaseException):
-    """The time is over; no ``except Exception`` of an engine catches it."""
+    """The time limit was reached; no ``except Exception`` of an engine catches this."""
 
 
 @contextmanager
 def limited(limit_s: float) -> Iterator[None]:
-    """End the block when its time is over.
+    """Interrupt the block when it takes longer than *limit_s*.
 
-    It is interrupted as by Ctrl-C. Native code that goes on after that cannot be: `GRACE_S` later the process
-    ends with SIGABRT, and the stacks of its threads on standard error, where pytest and others show them.
-    Outside of the main thread there is no limit, nor where a timer runs already, such as pytest-timeout's.
+    The interruption works like Ctrl-C, and native code can ignore it: `GRACE_S` later the process ends with
+    SIGABRT, and prints the stacks of its threads on standard error, where pytest and others show them. There
+    is no limit outside of the main thread, nor where a timer already runs, such as pytest-timeout's.
 
     Raises:
-        OverdueError: The time was over.
+        OverdueError: The block took longer.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
         yield

@@ -1,4 +1,4 @@
-"""Promises: how a check says that one is broken."""
+"""Running checks, and reporting the promise that a check finds broken."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ TOLERANCE_S: Final = 0.001
 
 
 def promise(kept: bool, otherwise: str) -> None:
-    """Go on if a promise is kept.
+    """Check that a promise is kept.
 
     Raises:
         AssertionError: It is not; *otherwise* says what is wrong and what to do.
@@ -46,11 +46,11 @@ def run_checks(
     limit_s: float,
     skip: Collection[str] = (),
 ) -> None:
-    """Run *checks* on *subject*, but for those whose names are in *skip*, until one fails.
+    """Run *checks* on *subject*, except those whose names are in *skip*, until one fails.
 
     Raises:
-        AssertionError: A promise is broken, the engine raised something that it may not raise, or a check was
-            not done after *limit_s*.
+        AssertionError: A promise is broken, the engine raised something that it may not raise, or a check
+            took longer than *limit_s*.
     """
     __tracebackhide__ = True
     for check in checks:
@@ -87,7 +87,7 @@ def _say(text: str) -> None:
 
 
 def refuse_unknown(skip: Collection[str], known: Collection[str]) -> None:
-    """Hold the names in *skip* against those of the checks.
+    """Refuse names in *skip* that no check has.
 
     Raises:
         ValueError: There is no such check.

@@ -87,7 +87,7 @@ def transcript(subject: SttSubject) -> None:
 
 
 def quiet_recordings(subject: SttSubject) -> None:
-    """Silence, and the shortest recording that the hub accepts, are transcribed, if only to nothing."""
+    """Silence, and the shortest recording that the hub accepts, are transcribed, even if to no text."""
     rate = subject.capabilities.sample_rate
     subject.transcribe(subject.request(silence(rate, 1.0)))
     subject.transcribe(subject.request(silence(rate, SHORTEST_S)))
@@ -135,7 +135,7 @@ def batches(subject: SttSubject) -> None:
     straight = _likeness(together[0], alone[0]) + _likeness(together[1], alone[1])
     crossed = _likeness(together[0], alone[1]) + _likeness(together[1], alone[0])
     promise(straight >= crossed, "A batch's transcripts are not in the order of its recordings.")
-    for chosen in _options(subject):  # they are of several clients
+    for chosen in _options(subject):  # a batch may hold requests of several clients
         subject.transcribe(subject.request(), subject.request(**chosen))
 
 
@@ -153,7 +153,7 @@ def stream_joins(subject: SttSubject) -> None:
 
 
 def stream_closes(subject: SttSubject) -> None:
-    """A stream that nobody listens to any more can be closed, and the engine works on."""
+    """A stream can be closed before its end, and the engine still works."""
     if subject.capabilities.streaming:
         stream = subject.stream(subject.call())
         next(stream, None)
@@ -162,7 +162,7 @@ def stream_closes(subject: SttSubject) -> None:
 
 
 def cancellation(subject: SttSubject) -> None:
-    """A cancelled call ends with RequestCancelledError, and the engine works on."""
+    """A cancelled call ends with RequestCancelledError, and the engine still works."""
     cancelled = Event()
     cancelled.set()
     request = subject.request()
@@ -173,7 +173,7 @@ def cancellation(subject: SttSubject) -> None:
 
 
 def cancellation_half_way(subject: SttSubject) -> None:
-    """A call that is cancelled while it works takes no step after the one it is in."""
+    """A call that is cancelled at work takes no further step after the current one."""
     cancelled, reports = Event(), list[float]()
 
     def report(fraction: float) -> None:
@@ -186,7 +186,7 @@ def cancellation_half_way(subject: SttSubject) -> None:
         subject.engine.transcribe(batch, Call(cancel_event=cancelled, report=report))
     promise(
         len(reports) <= 2,  # noqa: PLR2004  # one cancels, one ends the step
-        f"transcribe reported progress {len(reports) - 1} times after it was cancelled: say "
+        f"transcribe reported progress {len(reports) - 1} times after it was cancelled: use "
         "call.raise_if_cancelled() before each step.",
     )
     if subject.capabilities.streaming:

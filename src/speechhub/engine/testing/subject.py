@@ -35,7 +35,7 @@ class Plan:
     spec: EngineSpec
     model: ModelSpec
     bare_class: type[SttEngine] | type[TtsEngine] | None
-    """The engine, where the test has it by its class; the spec is made up then and promises nothing."""
+    """The engine's class, where the test names no spec; the spec is then made up and promises nothing."""
     model_dir: ModelDir = None
     device: str = "cpu"
     options: Mapping[str, object] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Plan:
         """Make an engine and load the model, as a worker does.
 
         Raises:
-            AssertionError: The factory is no such engine, or files are needed and nobody said where they are.
+            AssertionError: The factory is not such an engine, or the model lacks its `model_dir`.
         """
         engine = self._make(kind)
         engine.load(self._context())
@@ -125,13 +125,13 @@ def _imported(module: str) -> ModuleType:
 
 
 def standing_by(subject: "Subject[Any]") -> None:
-    """A process that stands by can prepare for the model, whether its weights may wait there or not."""
+    """A process that stands by can prepare for the model, whether or not it may keep the weights."""
     for room in (None, MUCH_BYTES):
         subject.plan.prepare(type(subject.engine), host_memory_bytes=room)
 
 
 def held_memory(subject: "Subject[Any]") -> None:
-    """What the engine says that it holds of its device makes sense; None says nothing."""
+    """The device memory that the engine reports makes sense; None reports nothing."""
     held = subject.engine.memory()
     if held is None:
         return
@@ -140,15 +140,15 @@ def held_memory(subject: "Subject[Any]") -> None:
     )
     promise(
         0 <= held.allocated_bytes <= held.reserved_bytes,
-        "memory told more bytes in use than taken from the device, or fewer than none.",
+        "memory reported more bytes in use than taken from the device, or less than 0.",
     )
 
 
 def check_fraction(fraction: object) -> None:
-    """Hold a progress report against its promise."""
+    """Check a progress report."""
     promise(
         isinstance(fraction, float | int | np.floating) and bool(0 <= fraction <= 1),
-        f"call.report takes the part of the work that is done, 0 to 1, not {fraction!r}.",
+        f"call.report takes the fraction of the work that is done, 0 to 1, not {fraction!r}.",
     )
 
 
@@ -168,12 +168,12 @@ def expect_cancelled(work: Callable[[], object], what: str) -> None:
             "let it pass."
         ) from error
     raise AssertionError(
-        f"{what} went on although nobody waits any more: say call.raise_if_cancelled() before each step."
+        f"{what} went on although its call was cancelled: use call.raise_if_cancelled() before each step."
     )
 
 
 def expect_stop(pieces: Iterator[object], cancel_event: Event, what: str) -> None:
-    """Take one piece, cancel the call, and see that at most the piece in the making still comes.
+    """Take one piece, cancel the call, and check that at most the piece in the making still comes.
 
     Raises:
         AssertionError: More came, or something else was raised than RequestCancelledError.
@@ -195,5 +195,5 @@ def expect_stop(pieces: Iterator[object], cancel_event: Event, what: str) -> Non
         ) from error
     promise(
         further <= 1,
-        f"{what} went on after it was cancelled half-way: say call.raise_if_cancelled() before each piece.",
+        f"{what} went on after it was cancelled half-way: use call.raise_if_cancelled() before each piece.",
     )

@@ -14,7 +14,7 @@ from speechhub.engine.testing.promise import TOLERANCE_S, promise, promise_type
 def check_transcript(
     transcript: object, request: TranscribeRequest, capabilities: SttCapabilities
 ) -> Transcript:
-    """Return a transcript, held against the request and against what the engine declares.
+    """Check a transcript against the request and the declared capabilities, and return it.
 
     Raises:
         AssertionError: A promise of `Transcript`, `Segment` or `Word` is broken.

@@ -49,7 +49,7 @@ ODD_TEXTS: Final = (
 """Texts that clients do send, without a word, or without a letter that the model knows."""
 FASTER, SLOWER = 2.0, 0.5
 ROUGHLY: Final = 1.5
-"""By which factor a duration may miss the one that the speed promises: voices do not scale exactly."""
+"""Factor by which a duration may miss the one that the speed promises: voices do not scale exactly."""
 
 
 def promised_voices(subject: TtsSubject) -> None:
@@ -78,7 +78,7 @@ def every_voice(subject: TtsSubject) -> None:
 
 
 def declared_options(subject: TtsSubject) -> None:
-    """Instructions, where they are declared, and the model's own languages are accepted."""
+    """Declared instructions and the model's own languages are accepted."""
     if subject.capabilities.instructions:
         _audible(subject.speak(instructions="Whisper, as if it were a secret."), "instructions")
     for code in subject.plan.model.languages[:1]:
@@ -93,7 +93,7 @@ def cloning(subject: TtsSubject) -> None:
 
 
 def stored_references(subject: TtsSubject) -> None:
-    """Of stored references alone something is kept in `cache_dir`, by their digests; it may be gone again."""
+    """`cache_dir` holds files of stored references only, by their digests; they may be deleted."""
     folder = subject.plan.cache_dir
     if folder is None or not subject.capabilities.cloning:
         return
@@ -111,7 +111,7 @@ def stored_references(subject: TtsSubject) -> None:
 
 
 def emotions(subject: TtsSubject) -> None:
-    """Each way to tell an emotion that is declared is accepted."""
+    """Each declared way to tell an emotion is accepted."""
     parts: dict[EmotionMode, dict[str, Any]] = {
         EmotionMode.AUDIO: {"audio": subject.reference(240.0)},
         EmotionMode.VECTOR: {"vector": (0.7, *[0.0] * (len(EMOTIONS) - 1))},
@@ -130,8 +130,8 @@ def seed(subject: TtsSubject) -> None:
     _audible(other, f"seed {MAX_SEED}")
     promise(
         [piece.samples.tobytes() for piece in first] == [piece.samples.tobytes() for piece in again],
-        "The same seed gave other samples: seed every random generator in each call, after what is computed "
-        "once and kept.",
+        "The same seed gave other samples: seed every random generator in each call, after computing what is "
+        "kept for later calls.",
     )
 
 
@@ -197,7 +197,7 @@ def odd_texts(subject: TtsSubject) -> None:
 
 
 def speech_closes(subject: TtsSubject) -> None:
-    """Speech that nobody listens to any more can be closed, and the engine works on."""
+    """Speech can be closed before its end, and the engine still works."""
     pieces = subject.pieces()
     next(pieces, None)
     getattr(pieces, "close", lambda: None)()
@@ -205,7 +205,7 @@ def speech_closes(subject: TtsSubject) -> None:
 
 
 def cancellation(subject: TtsSubject) -> None:
-    """A cancelled call ends with RequestCancelledError, and the engine works on."""
+    """A cancelled call ends with RequestCancelledError, and the engine still works."""
     cancelled = Event()
     cancelled.set()
     expect_cancelled(lambda: next(subject.pieces(cancel_event=cancelled), None), "synthesize")
@@ -213,7 +213,7 @@ def cancellation(subject: TtsSubject) -> None:
 
 
 def cancellation_half_way(subject: TtsSubject) -> None:
-    """Speech that is cancelled stops after the piece that is in the making."""
+    """Speech that is cancelled stops after the current piece."""
     cancelled = Event()
     expect_stop(subject.pieces(cancel_event=cancelled), cancelled, "synthesize")
     _audible(subject.speak(), "the text, after a speech that was cancelled half-way,")
