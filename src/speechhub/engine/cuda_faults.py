@@ -67,7 +67,7 @@ CUDA_FAULTS: Final = (
             "no CUDA-capable device is detected",
             "No CUDA GPUs are available",
         ),
-        cause="no GPU of NVIDIA's can be reached from here",
+        cause="no NVIDIA GPU can be reached from here",
         advice="run nvidia-smi: if it fails too, install the driver, or start the container with --gpus all",
     ),
     CudaFault(
@@ -87,7 +87,7 @@ CUDA_FAULTS: Final = (
             _CUDA_LIBRARY + " is not found",
             _CUDA_LIBRARY + " cannot be loaded",
         ),
-        cause="the environment lacks {library}, a library of CUDA's",
+        cause="the environment lacks {library}, a CUDA library",
         advice="install the engine again: speechhub engines install {engine}",
     ),
 )
@@ -106,7 +106,7 @@ def explain_cuda(
     card: str = "",
     capability: tuple[int, int] | None = None,
 ) -> EngineError | None:
-    """Return what to raise in place of *error*, if it or one of its causes is an error of CUDA's.
+    """Return what to raise in place of *error*, if it or one of its causes is a CUDA error.
 
     Args:
         error: What a library raised.

@@ -134,7 +134,7 @@ MESSAGES = [
         "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed",
         {},
         EngineDeviceError,
-        "No GPU of NVIDIA's can be reached from here. Run nvidia-smi",
+        "No NVIDIA GPU can be reached from here. Run nvidia-smi",
     ),
     ("CUDA error: no CUDA-capable device is detected", {}, EngineDeviceError, "--gpus all"),
     ("No CUDA GPUs are available", {}, EngineDeviceError, "--gpus all"),
@@ -143,11 +143,16 @@ MESSAGES = [
         {},
         EngineDeviceError,
         (
-            "The environment lacks libcublas.so.12, a library of CUDA's. Install the engine again: "
+            "The environment lacks libcublas.so.12, a CUDA library. Install the engine again: "
             "speechhub engines install qwen-asr."
         ),
     ),
-    ("Library libcudnn_ops.so.9 is not found", {}, EngineDeviceError, "lacks libcudnn_ops.so.9, a library"),
+    (
+        "Library libcudnn_ops.so.9 is not found",
+        {},
+        EngineDeviceError,
+        "lacks libcudnn_ops.so.9, a CUDA library",
+    ),
     (
         "libcublasLt.so.13: cannot open shared object file: No such file or directory",
         {},
@@ -155,7 +160,7 @@ MESSAGES = [
         "lacks libcublasLt.so.13",
     ),
     *(
-        (f"{name}: cannot open shared object file", {}, EngineDeviceError, f"lacks {name}, a library")
+        (f"{name}: cannot open shared object file", {}, EngineDeviceError, f"lacks {name}, a CUDA library")
         for name in (
             "libcudart.so.13",
             "libcufft.so.12",
@@ -169,7 +174,7 @@ MESSAGES = [
         "Library libcudnn_cnn.so.9 is not found. Library libcudnn.so.9 is not found",
         {},
         EngineDeviceError,
-        "lacks libcudnn_cnn.so.9, a library",
+        "lacks libcudnn_cnn.so.9, a CUDA library",
     ),
     *(
         ("no kernel image is available", {"capability": capability}, EngineDeviceError, f"--build {build}.")

@@ -5,10 +5,10 @@ from typing import Any
 
 from speechhub.engine.compute import ARCHITECTURE, Compute
 from speechhub.engine.testing.promise import promise, promise_type
-from speechhub.engine.testing.subject import Plan
+from speechhub.engine.testing.subject import LoadPlan
 
 
-def compute(plan: Plan) -> None:
+def compute(plan: LoadPlan) -> None:
     """The function that `compute` names exists, and returns a consistent `Compute`."""
     spec = plan.spec
     if not spec.compute:
@@ -29,7 +29,7 @@ def compute(plan: Plan) -> None:
         )
 
 
-def prebuild(plan: Plan) -> None:
+def prebuild(plan: LoadPlan) -> None:
     """The function that `prebuild` names exists; it is not called, because it may take minutes."""
     if plan.spec.prebuild:
         named = _named("prebuild", plan.spec.prebuild)

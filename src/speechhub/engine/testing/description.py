@@ -23,7 +23,7 @@ from speechhub.engine.spec import (
 )
 from speechhub.engine.testing.compute import compute, prebuild
 from speechhub.engine.testing.promise import promise, promise_type
-from speechhub.engine.testing.subject import Plan
+from speechhub.engine.testing.subject import LoadPlan
 from speechhub.errors import InvalidLanguageError
 
 NAME: Final = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
@@ -49,7 +49,7 @@ print(json.dumps(new))
 """
 
 
-def names(plan: Plan) -> None:
+def names(plan: LoadPlan) -> None:
     """Names are lower case with digits, dots and dashes; models are told apart by theirs."""
     spec = plan.spec
     for name in (spec.name, *(model.id for model in spec.models)):
@@ -62,7 +62,7 @@ def names(plan: Plan) -> None:
     )
 
 
-def devices(plan: Plan) -> None:
+def devices(plan: LoadPlan) -> None:
     """The kinds of device are named, best first: ``cuda``, ``cpu``."""
     promise(bool(plan.spec.devices), "devices is empty: then the engine can run nowhere.")
     for kind in plan.spec.devices:
@@ -70,7 +70,7 @@ def devices(plan: Plan) -> None:
     _unique(plan.spec.devices, "device")
 
 
-def capabilities(plan: Plan) -> None:
+def capabilities(plan: LoadPlan) -> None:
     """Capabilities have possible values and do not contradict each other."""
     for declared in (
         plan.spec.capabilities,
@@ -82,13 +82,13 @@ def capabilities(plan: Plan) -> None:
             _tts_capabilities(declared)
 
 
-def languages(plan: Plan) -> None:
+def languages(plan: LoadPlan) -> None:
     """Languages are ISO 639-1 codes, and each is named once."""
     for model in plan.spec.models:
         check_languages(model.languages, f"model {model.id!r}")
 
 
-def voices(plan: Plan) -> None:
+def voices(plan: LoadPlan) -> None:
     """Voices that the spec promises are told apart by their ids; STT models have none."""
     for model in plan.spec.models:
         promise(
@@ -98,7 +98,7 @@ def voices(plan: Plan) -> None:
         check_voices(model.voices, f"model {model.id!r}")
 
 
-def files(plan: Plan) -> None:
+def files(plan: LoadPlan) -> None:
     """Files have relative paths, digests in lower-case hex and sources that can be asked."""
     for model in plan.spec.models:
         _unique((file.path for file in model.files), f"path in model {model.id!r}")
@@ -110,7 +110,7 @@ def files(plan: Plan) -> None:
         promise(model.memory_bytes >= 0, f"memory_bytes of model {model.id!r} is below 0; unknown is 0.")
 
 
-def licences(plan: Plan) -> None:
+def licences(plan: LoadPlan) -> None:
     """A licence that must be accepted has a name and an address."""
     for model in plan.spec.models:
         promise(
@@ -120,7 +120,7 @@ def licences(plan: Plan) -> None:
         )
 
 
-def light_description(plan: Plan) -> None:
+def light_description(plan: LoadPlan) -> None:
     """Reading the spec imports neither the engine nor anything heavy."""
     home = _home_of(plan.spec)
     if home is None:  # defined in the test itself, not in a plugin

@@ -9,7 +9,7 @@ from speechhub.engine.spec import EngineSpec, ModelSpec, Slot, SttCapabilities, 
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
 from speechhub.engine.testing.limit import OverdueError, limited
 from speechhub.engine.testing.promise import refuse_unknown, run_checks
-from speechhub.engine.testing.subject import EngineT, ModelDir, Plan, Subject
+from speechhub.engine.testing.subject import EngineT, LoadPlan, ModelDir, Subject
 
 SubjectT = TypeVar("SubjectT", bound=Subject[Any])
 
@@ -40,7 +40,7 @@ class Examination(Generic[EngineT, SubjectT]):
         options: Mapping[str, object] | None,
         limit_s: float,
         skip: Collection[str],
-    ) -> Plan:
+    ) -> LoadPlan:
         """Return what to load, for an engine that is given by its spec or by its class.
 
         Raises:
@@ -49,7 +49,7 @@ class Examination(Generic[EngineT, SubjectT]):
         __tracebackhide__ = True
         refuse_unknown(skip, self.names)
         spec = self._spec(engine, capabilities)
-        return Plan(
+        return LoadPlan(
             spec=spec,
             model=_chosen(spec, model),
             bare_class=None if isinstance(engine, EngineSpec) else engine,
@@ -59,7 +59,9 @@ class Examination(Generic[EngineT, SubjectT]):
             limit_s=limit_s,
         )
 
-    def run(self, plan: Plan, subject_of: Callable[[EngineT], SubjectT], *, skip: Collection[str]) -> None:
+    def run(
+        self, plan: LoadPlan, subject_of: Callable[[EngineT], SubjectT], *, skip: Collection[str]
+    ) -> None:
         """Check the description, load the engine, check what it does, and close it.
 
         Args:
@@ -94,11 +96,11 @@ class Examination(Generic[EngineT, SubjectT]):
             capabilities=capabilities or bare,
         )
 
-    def _load(self, plan: Plan) -> EngineT:
+    def _load(self, plan: LoadPlan) -> EngineT:
         __tracebackhide__ = True
         made: list[EngineT] = []
 
-        def loading(plan: Plan) -> None:
+        def loading(plan: LoadPlan) -> None:
             """The engine is made without arguments and loads its model."""
             made.append(plan.load(self.engine_class))
 

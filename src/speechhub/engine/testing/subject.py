@@ -29,7 +29,7 @@ ModelDir = Path | Callable[[ModelSpec], Path] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """What to load, and how."""
 
     spec: EngineSpec
@@ -99,7 +99,7 @@ class Plan:
 class Subject(Generic[EngineT]):
     """A loaded engine, and what it promised."""
 
-    plan: Plan
+    plan: LoadPlan
     engine: EngineT
 
     def call(self, cancel_event: Event | None = None) -> Call:
