@@ -71,7 +71,7 @@ def test_whisper_serves_on_the_cpu_and_everybody_hears_why(machine, home, tmp_pa
     assert len(warned) == 1
     assert (tmp_path / "driver.log").read_text().split() == ["nvmlInit"] * 2  # the server, and the doctor
     assert model["device"] == "cpu"
-    assert "libcublas.so.12 is not here" in model["device_note"]
+    assert "libcublas.so.12 is not installed" in model["device_note"]
     assert any(FIX in warning for warning in health["warnings"])
     assert len(health["gpus"]) == len(MACHINES[machine]["cards"])
     assert status == 1

@@ -83,7 +83,7 @@ def test_without_cublas_it_is_the_cpu_and_the_command(opened, cards, missing):
     answer = compute.compute()
 
     assert answer.kinds == ("cpu",)
-    assert answer.problem == "NVIDIA's library libcublas.so.12 is not here."
+    assert answer.problem == "NVIDIA's library libcublas.so.12 is not installed."
     assert answer.fix == f"{sys.executable} -m pip install 'nvidia-cublas-cu12>=12.1,<13'"
 
 
@@ -157,7 +157,7 @@ def test_the_extra_brings_what_is_asked_for():
 @pytest.mark.parametrize(
     ("said", "cause", "fix"),
     [
-        (str(NO_CUBLAS), "library libcublas.so.12 is not here", "nvidia-cublas-cu12"),
+        (str(NO_CUBLAS), "library libcublas.so.12 is not installed", "nvidia-cublas-cu12"),
         ("libcublasLt.so.12: cannot open shared object file", "libcublasLt.so.12", "nvidia-cublas-cu12"),
         ("Unable to load any of {libcudnn_ops.so.9}: not found", "cuDNN", "nvidia-cudnn-cu12>=9"),
         ("Library libcudnn.so.9 is not found", "needs cuDNN, and libcudnn.so.9", "nvidia-cudnn-cu12>=9"),
@@ -239,7 +239,7 @@ def test_plainer_arithmetics_are_tried(monkeypatch, broken, tried):
 def test_no_arithmetic_at_all(monkeypatch):
     Starting(monkeypatch, dict.fromkeys(("auto", "float16", "float32"), UNSUPPORTED))
 
-    with pytest.raises(EngineDeviceError, match="none of its arithmetics"):
+    with pytest.raises(EngineDeviceError, match="none of its compute types"):
         start.start(GPU, WhisperSettings())
 
 

@@ -192,7 +192,7 @@ def test_languages_of_the_operator_and_of_the_request(
 
 
 def test_languages_that_no_whisper_knows_are_refused():
-    with pytest.raises(ConfigurationError, match=r"of whisper have codes out of en, .*, not 'German'\."):
+    with pytest.raises(ConfigurationError, match=r"of whisper must be codes out of en, .*, not 'German'\."):
         WhisperSettings(languages=("de", "German"))
 
 

@@ -25,7 +25,7 @@ class SpokenLanguages:
         for code in (*((self.language,) if self.language else ()), *self.languages):
             if code not in tuple(known):  # a tuple also compares lists, which an operator may have written
                 raise ConfigurationError(
-                    f"Engine options language and languages of {engine} have codes out of "
+                    f"Engine options language and languages of {engine} must be codes out of "
                     f"{', '.join(known)}, not {code!r}."
                 )
 

@@ -55,7 +55,7 @@ def test_what_a_model_does_not_know_is_left_out():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"language": "German"}, r"ears have codes out of en, de, fr, not 'German'\."),
+        ({"language": "German"}, r"ears must be codes out of en, de, fr, not 'German'\."),
         ({"languages": ["de", "xx"]}, r"not 'xx'\."),
         ({"languages": ["de", ["en"]]}, r"not \['en'\]\."),
         ({"languages": "de"}, r"'languages' must be tuple, not 'de'\."),

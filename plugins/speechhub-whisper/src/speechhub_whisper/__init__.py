@@ -119,7 +119,7 @@ WHISPER_TINY_EN = ModelSpec(
     preference=1,
     capabilities=replace(CAPABILITIES, language_detection=False, translation=False),
 )
-"""39 million parameters, English alone: twice as fast as base, and less exact."""
+"""39 million parameters, English only: twice as fast as base, and less accurate."""
 
 ENGINE = EngineSpec(
     name="whisper",

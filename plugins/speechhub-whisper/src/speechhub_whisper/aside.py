@@ -9,24 +9,24 @@ from speechhub.engine import Call
 T = TypeVar("T")
 
 LOOK_S: Final = 0.05
-"""How long a cancelled call goes unnoticed, in seconds; work that is done is noticed at once."""
+"""Longest time until a cancelled call is noticed, in seconds; finished work is noticed at once."""
 _END: Final = object()
 
 
 class Aside:
-    """Does an engine's work in a thread of its own, one piece after the other; lives as long as the model.
+    """Does an engine's work in a separate thread, one piece after the other; lives as long as the model.
 
-    What a cancelled call was doing goes on until it looks at the call itself; what comes next waits for it.
+    The work of a cancelled call goes on until it checks the call itself; the next piece waits for that.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="whisper")
 
     def run(self, work: Callable[[], T], call: Call) -> T:
-        """Return what *work* returns.
+        """Run *work* in the thread and return its result.
 
         Raises:
-            RequestCancelledError: The call was cancelled; the work is left to end by itself.
+            RequestCancelledError: The call was cancelled; the work ends by itself later.
         """
         done = self._thread.submit(work)
         while not wait([done], LOOK_S).done:
@@ -36,7 +36,7 @@ class Aside:
         return done.result()
 
     def each(self, items: Iterable[T], call: Call) -> Iterator[T]:
-        """Yield *items*, each of which is made in the thread.
+        """Yield *items*, each made in the thread.
 
         Raises:
             RequestCancelledError: The call was cancelled.
@@ -46,9 +46,9 @@ class Aside:
             yield item  # type: ignore[misc]  # the end is not among them
 
     def later(self, work: Callable[[], object]) -> None:
-        """Do *work* when all that was begun before is done; nothing waits for it."""
+        """Do *work* after everything that was started before; the caller does not wait for it."""
         self._thread.submit(work)
 
     def close(self) -> None:
-        """Let the thread end with the piece that it is at."""
+        """Let the thread end after its current piece."""
         self._thread.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Cutting a recording at its silences into clips that Whisper takes in one look."""
+"""Clips: stretches of a recording, cut at silences, that fit into one window of Whisper."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
 CLIP_S = 29.0
-"""Longest clip, in seconds. Whisper looks at 30 s at once; a clip that filled them would run over."""
+"""Longest clip, in seconds: a little less than Whisper's window of 30 s, which it must not exceed."""
 BLOCK_S = 300
-"""How much is searched for speech at once, in seconds: results come early and memory stays small."""
+"""How much is searched for speech at once, in seconds: results come early, and memory stays small."""
 MIN_SILENCE_MS = 160
 """Shortest silence to cut at. Source: faster_whisper's BatchedInferencePipeline."""
 PAD_MS = 200
-"""Kept around speech, so that soft beginnings and ends survive."""
+"""Kept around speech, so that soft beginnings and ends are not lost."""
 BREATH_S = 0.1
 """Shortest silence between two stretches with their `PAD_MS`, in seconds, at which a language may change."""
 
@@ -30,7 +30,7 @@ class Clip:
     end_s: float
     """Offset from the start of the recording, in seconds."""
     speech: tuple[tuple[float, float], ...] = ()
-    """Starts and ends of what is spoken in the clip, timed as the clip is; empty if nobody looked."""
+    """Starts and ends of the speech in the clip, in seconds of the recording; empty if no detector ran."""
 
     @property
     def duration_s(self) -> float:
@@ -39,7 +39,7 @@ class Clip:
 
     @property
     def spoken_s(self) -> float:
-        """How much of it is spoken, in seconds; all of it, if no detector looked."""
+        """Length of the speech in it, in seconds; the whole clip if no detector ran."""
         return sum(end_s - start_s for start_s, end_s in self.speech) or self.duration_s
 
     def parts(self) -> "list[Clip]":
@@ -50,7 +50,7 @@ class Clip:
                 parts[-1].append((start_s, end_s))
             else:
                 parts.append([(start_s, end_s)])
-        return [Clip(start_s=it[0][0], end_s=it[-1][1], speech=tuple(it)) for it in parts] or [self]
+        return [Clip(start_s=part[0][0], end_s=part[-1][1], speech=tuple(part)) for part in parts] or [self]
 
     def with_next(self, clip: "Clip") -> "Clip":
         """Return this clip and the next one as one."""
@@ -59,7 +59,7 @@ class Clip:
     def snap(self, start_s: float, end_s: float) -> tuple[float, float]:
         """Return a word's times without the silence before or after it.
 
-        Whisper lets the first word after a pause begin, and the last one before it end, anywhere in it.
+        Whisper lets the first word after a pause begin, and the last one before it end, anywhere inside.
         """
         for (_, before_s), (after_s, _) in pairwise(self.speech):
             if before_s < start_s < after_s < end_s:
@@ -105,7 +105,7 @@ def find_clips(samples: NDArray[np.float32], threshold: float) -> Iterator[Clip]
 
 
 def _group(spans: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Put together what fits into one clip."""
+    """Group the spans that fit into one clip together."""
     groups: list[list[tuple[int, int]]] = []
     for start, end in spans:
         if groups and end - groups[-1][0][0] <= CLIP_S * SAMPLE_RATE:

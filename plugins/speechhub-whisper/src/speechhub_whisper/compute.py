@@ -1,4 +1,4 @@
-"""What CTranslate2 needs to compute on a GPU: whether it is here, where, and what its absence looks like.
+"""The libraries that CTranslate2 needs on a GPU: finding them, and recognising errors about them.
 
 Its wheels bring their CUDA code and open NVIDIA's cuBLAS at run time; 4.8.5 needs no cuDNN. A library that
 comes as a wheel does not lie on the loader's path, so it is opened here first: then CTranslate2 finds it by
@@ -26,31 +26,31 @@ _DRIVER: Final = (
 
 
 class Fault(NamedTuple):
-    """What CTranslate2 and CUDA say where an environment, a driver and a GPU do not fit."""
+    """An error of CTranslate2 or CUDA about an environment, a driver or a GPU that do not fit together."""
 
     said: re.Pattern[str]
     cause: str
     """What it means; ``{0}`` is the first group of `said`."""
     wheel: str = ""
-    """Package that mends it."""
+    """Package that fixes it."""
     fix: str = ""
-    """What to do where no package does."""
+    """What to do where no package fixes it."""
 
 
 FAULTS: Final = (
     Fault(
         re.compile(r"(libcudnn\S*?)(?::| is not found| cannot)", re.IGNORECASE),
-        "This CTranslate2 needs cuDNN, and {0} is not here.",
+        "This CTranslate2 needs cuDNN, and {0} is not installed.",
         wheel="nvidia-cudnn-cu12>=9,<10",
     ),
     Fault(
         re.compile(r"(libcublas\S*?)(?::| is not found| cannot)", re.IGNORECASE),
-        "NVIDIA's library {0} is not here.",
+        "NVIDIA's library {0} is not installed.",
         wheel=CUBLAS_WHEEL,
     ),
     Fault(
         re.compile(r"CUDA driver version is insufficient"),
-        "There is no NVIDIA driver here, or it is too old for CUDA 12.",
+        "The NVIDIA driver is missing, or too old for CUDA 12.",
         fix=_DRIVER,
     ),
     Fault(
@@ -65,15 +65,15 @@ FAULTS: Final = (
     ),
 )
 NOT_SUPPORTED: Final = re.compile(r"CUBLAS_STATUS_NOT_SUPPORTED")
-"""What CTranslate2 says where the GPU lacks an arithmetic, as RTX 50 lacks that of int8 in some versions."""
+"""CTranslate2's error where the GPU lacks a compute type, as some versions do for int8 on RTX 50."""
 
 
 def compute() -> Compute:
     """Say what this environment can compute on; see `EngineSpec.compute`."""
-    import ctranslate2  # noqa: PLC0415  # the hub's own answers must not depend on it
+    import ctranslate2  # noqa: PLC0415  # this module must import without it
 
     if not open_cublas():
-        return _cannot(f"NVIDIA's library {CUBLAS} is not here.", install(CUBLAS_WHEEL))
+        return _cannot(f"NVIDIA's library {CUBLAS} is not installed.", install(CUBLAS_WHEEL))
     try:
         if not ctranslate2.get_cuda_device_count():
             return _cannot("CTranslate2 finds no GPU that it can use.", _DRIVER, may_pass=True)
@@ -85,7 +85,7 @@ def compute() -> Compute:
 
 
 def open_cublas() -> bool:
-    """Open cuBLAS for CTranslate2, from its wheel if that is installed; return whether it is here."""
+    """Open cuBLAS for CTranslate2, from its wheel if that is installed; return whether it was found."""
     for name in ("libcublasLt.so.12", CUBLAS):
         paths = [folder / name for folder in _wheel_folders("cublas")]
         path = next((path for path in paths if path.exists()), None)
@@ -98,16 +98,16 @@ def open_cublas() -> bool:
 
 
 def _open_cudnn() -> None:
-    """Open cuDNN, if its wheel is here, for versions of CTranslate2 that use it; it opens its own parts."""
+    """Open cuDNN, if its wheel is installed, for versions of CTranslate2 that use it."""
     for folder in _wheel_folders("cudnn"):
         if (folder / "libcudnn.so.9").exists():
-            with contextlib.suppress(OSError):  # one that is damaged is missed by who needs it
+            with contextlib.suppress(OSError):  # whatever needs it reports a damaged one
                 ctypes.CDLL(str(folder / "libcudnn.so.9"), mode=ctypes.RTLD_GLOBAL)
             return
 
 
 def device_error(error: Exception, device: str) -> EngineDeviceError | None:
-    """Return what *error* says of this environment and *device*; None if it says nothing of them."""
+    """Return *error* in words for the operator, if it is about this environment or *device*; None if not."""
     found = explain(error)
     if found is None:
         return None
@@ -116,7 +116,7 @@ def device_error(error: Exception, device: str) -> EngineDeviceError | None:
 
 
 def explain(error: Exception) -> tuple[str, str] | None:
-    """Return the cause, and what to do, of an error that `FAULTS` knows; None for any other."""
+    """Return the cause of an error that `FAULTS` lists, and what to do; None for any other."""
     for fault in FAULTS:
         if found := fault.said.search(str(error)):
             cause = fault.cause.format(*found.groups())
@@ -137,7 +137,7 @@ def _cannot(problem: str, fix: str, *, may_pass: bool = False) -> Compute:
 
 
 def _wheel_folders(library: str) -> list[Path]:
-    """Return where NVIDIA's wheel of *library* keeps its files; nothing without that wheel."""
+    """Return the folders in which NVIDIA's wheel of *library* keeps its files; none without that wheel."""
     try:
         spec = importlib.util.find_spec(f"nvidia.{library}")
     except ModuleNotFoundError:

@@ -1,8 +1,8 @@
-"""Calls into faster-whisper: one clip with all of its care, or several clips at once.
+"""Decoding with faster-whisper: one clip with all of its care, or several clips at once.
 
-Several clips together take about half the time. faster-whisper's batched mode lacks three things, which are
-made up for here: with timestamps it drops whatever it hears after the last one, so clips are decoded without,
-and their segments are made from words; it never tries again what came out badly; it takes silence for words.
+Several clips together take about half the time. faster-whisper's batched mode has three faults, which this
+module works around: with timestamps it drops the text after the last one, so clips are decoded without, and
+their segments are made from words; it never decodes a bad result again; it writes words for silence.
 """
 
 import math
@@ -54,7 +54,7 @@ class Decoder:
     def warm_up(self) -> None:
         """Run every part of the model once."""
         silence = np.zeros(SAMPLE_RATE, np.float32)
-        # Left alone, Whisper hears whole sentences in silence.
+        # Without a limit, Whisper writes whole sentences for silence.
         segments, _ = self._model.transcribe(
             silence, language="en", beam_size=self._settings.beam_size, temperature=0.0, max_new_tokens=4
         )
@@ -65,7 +65,7 @@ class Decoder:
     ) -> Iterator[Segment]:
         """Decode one clip of any length; segments come as they are ready, timed as in the recording.
 
-        A clip that costs too much ends early, with what was found until then.
+        A clip that takes too much work ends early, with the segments until then.
         """
         self._model.begin(work or Work(clip.duration_s, wish.stop))
         with suppress(SpentError):
@@ -81,7 +81,7 @@ class Decoder:
             initial_prompt=wish.prompt,
             hotwords=wish.hotwords,
             word_timestamps=wish.word_timestamps,
-            # Hotwords and earlier text together would leave too few tokens for the text itself.
+            # Hotwords and the text before would together leave too few tokens for the text itself.
             condition_on_previous_text=self._settings.condition_on_previous_text and not wish.hotwords,
         )
         said = ""
@@ -95,12 +95,12 @@ class Decoder:
     def decode_apart(
         self, samples: NDArray[np.float32], clip: Clip, found: Found, wish: Wish, tongues: Tongues
     ) -> Iterator[tuple[Clip, str, Segment]]:
-        """Decode one clip; where its language changes at a pause, each part in its own.
+        """Decode one clip; if its language changes at a pause, decode each part in its own language.
 
-        Segments come with the part of the clip, and its language.
+        Yields each segment with its part of the clip and the language of that part.
 
         Args:
-            found: The languages of the clip; empty if one was named.
+            found: The languages of the clip; empty if the request named one.
         """
         for part, language in self._in_languages(samples, clip, found, tongues) or [(clip, wish.language)]:
             for segment in self.decode_one(samples, part, replace(wish, language=language)):
@@ -119,8 +119,8 @@ class Decoder:
     ) -> Iterator[tuple[Clip, str, Segment]]:
         """Decode clips of at most 30 s together; segments come in order, once all clips are decoded.
 
-        Each comes with its clip and its language: all are decoded in that of *wish*, and those that turn out
-        to be in another one, or in several, once more.
+        Each comes with its clip and its language: all are decoded in the language of *wish*, and clips that
+        turn out to be in another language, or in several, are decoded again.
         """
         raws, found = self._together(samples, clips, wish, detects=tongues.named is None)
         for place, (clip, raw) in enumerate(zip(clips, raws, strict=True)):
@@ -137,7 +137,7 @@ class Decoder:
     def _of_many(
         self, samples: NDArray[np.float32], clip: Clip, raw: fw.Segment, wish: Wish, offset_s: float
     ) -> Iterator[Segment]:
-        """Yield what one clip of a batch has come to, or better if there is."""
+        """Yield the segments of one clip of a batch, or better ones from higher temperatures."""
         attempt = _attempt(raw, Work(clip.duration_s))
         if attempt.is_silence:
             return
@@ -152,7 +152,7 @@ class Decoder:
     def _climb_on(
         self, samples: NDArray[np.float32], clip: Clip, wish: Wish, first: Attempt
     ) -> list[Segment] | None:
-        """Decode a clip at the temperatures after the first; return None if none does better."""
+        """Decode a clip at the temperatures after the first; return None if none gives a better text."""
         work = Work(clip.duration_s, wish.stop)
         higher = replace(wish, temperatures=wish.temperatures[1:])
         segments = list(self.decode_one(samples, clip, higher, work))
@@ -166,7 +166,7 @@ class Decoder:
     def _together(
         self, samples: NDArray[np.float32], clips: Sequence[Clip], wish: Wish, *, detects: bool
     ) -> tuple[list[fw.Segment], Sequence[Found]]:
-        """Decode clips at temperature 0; return one segment for each, and if asked to its languages."""
+        """Decode clips at temperature 0; return one segment for each and, with *detects*, its languages."""
         self._model.begin(Work(max(clip.duration_s for clip in clips), wish.stop))
         offset_s = clips[0].start_s
         self._model.model.detects = detects and self._model.model.is_multilingual
@@ -208,12 +208,12 @@ class Decoder:
 
 
 def _attempt(raw: fw.Segment, work: Work) -> Attempt:
-    """Return a segment of the batch as what temperature 0 made of its clip."""
+    """Return a segment of a batch as the attempt at temperature 0."""
     return Attempt(
         tokens=tuple(raw.tokens),
         temperature=0.0,
         avg_logprob=raw.avg_logprob,
-        # Of the text as generate_with_fallback() sees it: without the space before it.
+        # Of the text without its leading space, as generate_with_fallback() sees it.
         compression_ratio=fw.get_compression_ratio(raw.text.strip()),
         no_speech_prob=raw.no_speech_prob,
         ran_away=work.ran_away(len(raw.tokens)),
@@ -227,7 +227,7 @@ def _fits(raw: fw.Segment, clip: Clip, offset_s: float) -> bool:
 
 
 def _segment(raw: fw.Segment, clip: Clip, offset_s: float) -> Segment:
-    """Turn a segment of faster-whisper's, whose times begin at *offset_s*, into one of ours."""
+    """Convert a segment of faster-whisper, whose times begin at *offset_s*."""
     start_s, end_s = clip.snap(raw.start + offset_s, raw.end + offset_s)
     return Segment(
         text=raw.text,

@@ -1,4 +1,4 @@
-"""The engine itself; imported in the worker only."""
+"""The Whisper engine; imported in the worker only."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ class WhisperEngine(SttEngine):
     """Whisper on CTranslate2."""
 
     def load(self, context: LoadContext) -> None:
-        """Load the model from its folder and decode once, so that the first request finds all in place."""
+        """Load the model from its folder and decode once, so that the first request does not wait for it."""
         self._settings = context.settings(WhisperSettings)
         self._device = context.device
         self._batch_size = self._settings.batch_size or (4 if context.device == "cpu" else 8)
@@ -46,7 +46,7 @@ class WhisperEngine(SttEngine):
         self._aside = Aside()
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Release the worker thread."""
         self._aside.close()
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
@@ -79,12 +79,12 @@ class WhisperEngine(SttEngine):
     def _decode(
         self, request: TranscribeRequest, call: Call, *, first_group: int
     ) -> Generator[Segment, None, Sequence[str]]:
-        """Yield the segments, tidied; return Whisper's codes of the languages, none if there is no speech."""
+        """Yield the tidied segments; return Whisper's codes of the languages, none if there is no speech."""
         call.raise_if_cancelled()
         named = self._check_language(request)
         allowed = [to_whisper(code) for code in request.languages]
         tongues = Tongues(
-            named=named, allowed=[it for it in allowed if it in self._model.supported_languages]
+            named=named, allowed=[code for code in allowed if code in self._model.supported_languages]
         )
         samples, duration_s = request.audio.samples, request.audio.duration_s
         timeline = Timeline(duration_s)
@@ -124,16 +124,18 @@ class WhisperEngine(SttEngine):
 
     @contextmanager
     def _one_group(self) -> Iterator[None]:
-        """Tell running out of memory from other failures, and keep nothing of the recording afterwards."""
+        """Recognise running out of memory, and forget the recording afterwards."""
         try:
             yield
         except MemoryError as error:
-            raise EngineOutOfMemoryError("There is not enough memory to transcribe this.") from error
+            raise EngineOutOfMemoryError(
+                "There is not enough memory to transcribe this recording."
+            ) from error
         except RuntimeError as error:
-            # CTranslate2 has one kind of error for everything.
+            # CTranslate2 raises RuntimeError for everything.
             if "out of memory" in str(error).lower():
                 raise EngineOutOfMemoryError(
-                    "There is not enough GPU memory to transcribe this; a smaller batch_size may help."
+                    "There is not enough GPU memory to transcribe this recording; set a smaller batch_size."
                 ) from error
             if unusable := device_error(error, self._device):
                 raise unusable from error
@@ -163,20 +165,20 @@ class WhisperEngine(SttEngine):
             size = min(2 * size, limit)
 
     def _filled_in(self, request: TranscribeRequest) -> TranscribeRequest:
-        """Return a request with the operator's languages, those that the model knows."""
+        """Return the request with the operator's languages, as far as the model knows them."""
         return self._settings.fill_in(request, [*map(from_whisper, self._model.supported_languages)])
 
     def _check_language(self, request: TranscribeRequest) -> str | None:
         """Return Whisper's code of the wanted language; None means detect it."""
         multilingual = self._model.model.is_multilingual
         if request.task is Task.TRANSLATE and not multilingual:
-            raise UnsupportedValueError("This Whisper model knows English only; it cannot translate.")
+            raise UnsupportedValueError("This Whisper model transcribes English only; it cannot translate.")
         if request.language is None:
             return None if multilingual else "en"
         language = to_whisper(request.language)
         if language not in self._model.supported_languages:
             raise UnsupportedValueError(
-                f"This Whisper model does not know the language {request.language!r}.", param="language"
+                f"This Whisper model does not support the language {request.language!r}.", param="language"
             )
         return language
 

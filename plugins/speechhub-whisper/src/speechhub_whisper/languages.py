@@ -15,7 +15,7 @@ Source: LANGUAGES in openai/whisper's tokenizer.py.
 """
 
 CANTONESE: Final = "yue"
-"""Known to large-v3 and what was made of it, and to no other Whisper."""
+"""Known to large-v3 and models derived from it, and to no other Whisper."""
 
 _TO_WHISPER: Final = {"jv": "jw"}
 _FROM_WHISPER: Final = {whisper: iso for iso, whisper in _TO_WHISPER.items()}

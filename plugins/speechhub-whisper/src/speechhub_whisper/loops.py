@@ -1,4 +1,4 @@
-"""Texts that run in circles: a weakness of the model, and at times what is really said. Pure."""
+"""Loops: texts that repeat themselves, by a fault of the model or because people do. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,16 +6,16 @@ from typing import Final
 LONGEST_PATTERN: Final = 60
 """In tokens: about two sentences."""
 MIN_REPEATS: Final = 3
-"""A text that found no end has more rounds than a person who repeats one."""
+"""A text that does not end repeats itself more often than people do."""
 MIN_TOKENS: Final = 12
-"""What the repeats have together: a text may well end with "no, no, no"."""
+"""Fewest tokens of all repeats together: a text may well end with "no, no, no"."""
 
 
 def without_loop(tokens: Sequence[int]) -> list[int]:
-    """Return *tokens* up to the end of the first round, if they end in circles, and else all of them."""
+    """Return *tokens* up to the end of the first repeat if they end in a loop, and otherwise all of them."""
     for length in range(1, min(LONGEST_PATTERN, len(tokens) // MIN_REPEATS) + 1):
         first = len(tokens) - length
-        # The tokens may end in the middle of a round: only the distance counts.
+        # The tokens may end in the middle of a repeat: only the distance counts.
         while first > 0 and tokens[first - 1] == tokens[first - 1 + length]:
             first -= 1
         looped = len(tokens) - first

@@ -1,4 +1,4 @@
-"""Loading a Whisper model, and what faster-whisper lacks: an end to its work, and to work done twice."""
+"""The Whisper model: loading, bounded decoding, and no encoding done twice."""
 
 import os
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ MAX_THREADS = 8
 """Most CPU threads to take unasked; CTranslate2 alone takes 4, whatever the machine."""
 
 PROBE_PADDING = 2 * SAMPLE_RATE
-"""Samples of silence after a stretch whose language is looked for: without any, it is less sure."""
+"""Samples of silence after a stretch whose language is detected: without it, detection is less sure."""
 
 
 class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
-    """A Whisper model that ends in time, and does not encode the same features twice in a row.
+    """A Whisper model that stops in time, and does not encode the same features twice in a row.
 
-    faster-whisper encodes the first window to find out the language, and then again to transcribe it. For a
-    short recording that is a third of all work. And a model that finds no end takes 224 tokens at each of six
-    temperatures from it, however short the clip.
+    faster-whisper encodes the first window to detect the language, and then again to transcribe it. For a
+    short recording that is a third of all work. And if a text does not end, faster-whisper decodes 224 tokens
+    at each of six temperatures, however short the clip.
     """
 
     model: Any
@@ -68,10 +68,10 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
     ) -> tuple[Any, float, float, float]:
         """Return the text of a window, its mean log-probability, temperature and compression ratio.
 
-        It takes the place of faster-whisper's own method, decodes as that does, and climbs as `climb` does.
+        Replaces faster-whisper's own method: it decodes in the same way, and `climb` chooses temperatures.
 
         Raises:
-            SpentError: The clip has cost what it may.
+            SpentError: The clip has used up its work.
         """
         work = self._work
         if work is None:
@@ -107,7 +107,7 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
     def _salvage(
         self, work: Work, attempt: Attempt, encoder_output: ctranslate2.StorageView, tokenizer: fw.Tokenizer
     ) -> Attempt:
-        """Return an attempt that ran away as far as it can be believed: without what repeats itself."""
+        """Return the believable part of an attempt that ran away: its text without the repeats."""
         work.salvaged = True
         tokens = [token for token in without_loop(attempt.tokens) if token < tokenizer.eot]
         if not tokens or len(tokens) == len(attempt.tokens):
@@ -134,35 +134,35 @@ class Model(WhisperModel):  # type: ignore[misc]  # faster-whisper has no types
         return self._encoded
 
     def forget(self) -> None:
-        """Let go of what was encoded last; called when a recording is done."""
+        """Drop what was encoded last; called when a recording is done."""
         self._features = self._encoded = self._work = self.model.work = None
 
     def detect(self, samples: NDArray[np.float32]) -> list[tuple[str, float]]:
-        """Return how likely each language is spoken in *samples*: 16 kHz, of which 30 s are looked at."""
-        # Without the last frame, as transcribe() does it: the features are to be the same.
+        """Return the probability of each language in the first 30 s of *samples*, which are at 16 kHz."""
+        # Without the last frame, as transcribe() does it, so that the features are the same.
         _, _, found = self.detect_language(features=self.feature_extractor(samples)[..., :-1])
         return [(str(code), float(probability)) for code, probability in found]
 
     def probe(self, samples: NDArray[np.float32]) -> list[tuple[str, float]]:
-        """Do as `detect`, a little less exactly, at a cost that goes by the length: for 5 s, a fifth."""
+        """Do as `detect`, slightly less exactly, at a cost that depends on the length: for 5 s, a fifth."""
         features = self.feature_extractor(samples, padding=PROBE_PADDING)
         features = features[..., : self.feature_extractor.nb_max_frames]
-        # Past this class's own encode(), which is to keep the features of the clip.
+        # Not through this class's own encode(), which keeps the features of the clip.
         encoded = self.model.encode(fw.get_ctranslate2_storage(features[None]))
         [found] = self.model.detect_language(encoded)
         return [(token[2:-2], probability) for token, probability in found]
 
 
 class _Bounded:
-    """CTranslate2's Whisper: each call looks first whether anybody waits, and texts end at their budget.
+    """CTranslate2's Whisper: each call first checks whether it was cancelled, and texts end at their budget.
 
-    Asked to, it finds out in what language each clip of a batch is, from what is encoded already.
+    With `detects`, it also detects the language of each clip of a batch, from what is encoded already.
     """
 
     work: Work | None = None
     detects: bool = False
     found: Sequence[Found] = ()
-    """Of each clip of the last batch that was decoded with `detects`."""
+    """Languages of each clip of the last batch that was decoded with `detects`."""
 
     def __init__(self, model: ctranslate2.models.Whisper) -> None:
         self._model = model
@@ -176,7 +176,7 @@ class _Bounded:
         return self._model.encode(*args, **options)
 
     def align(self, *args: Any, **options: Any) -> Any:
-        """Find out when the words of a text are spoken."""
+        """Find the times at which the words of a text are spoken."""
         self._look()
         return self._model.align(*args, **options)
 
@@ -196,7 +196,7 @@ class _Bounded:
 
 
 class _Found:
-    """An attempt, as faster-whisper reads a result of CTranslate2's."""
+    """An attempt, in the form in which faster-whisper reads results of CTranslate2."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.sequences_ids = [list(attempt.tokens)]
@@ -226,14 +226,14 @@ def load_model(context: LoadContext, compute_type: str) -> Model:
             cpu_threads=context.threads or min(MAX_THREADS, len(os.sched_getaffinity(0))),
             local_files_only=True,
         )
-    except Exception as error:  # its native parts raise all kinds
+    except Exception as error:  # its native parts raise all kinds of errors
         raise device_error(error, context.device) or EngineLoadError(
             f"Whisper cannot load model {context.model!r} on {context.device}: {error}"
         ) from error
 
 
 def best_compute_type(device: str, index: int) -> str:
-    """Return the arithmetic to use where the operator names none."""
+    """Return the compute type to use where the operator names none."""
     # int8 takes two thirds of float32's time on a CPU and costs no words; README.md has the numbers.
     wanted = "int8" if device == "cpu" else "int8_float16"
     return wanted if wanted in ctranslate2.get_supported_compute_types(device, index) else "auto"

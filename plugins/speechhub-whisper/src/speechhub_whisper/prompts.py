@@ -1,13 +1,13 @@
-"""Prompt and hotwords, made safe and short enough for Whisper's window of 448 tokens."""
+"""Prompt and hotwords, made safe and short enough for Whisper's context of 448 tokens."""
 
 from collections.abc import Sequence
 
 from tokenizers import Tokenizer
 
 MAX_TOKENS = 223
-"""What may precede the text, in tokens; the rest of the window is for the text. Source: openai/whisper."""
+"""Most tokens before the text; the rest of the context is for the text. Source: openai/whisper."""
 MAX_HOTWORD_TOKENS = 100
-"""The part of it that hotwords may take."""
+"""Most of those tokens that hotwords may take."""
 
 
 def fit_prompt(
@@ -24,6 +24,6 @@ def fit_prompt(
 
 
 def _encode(tokenizer: Tokenizer, text: str) -> list[int]:
-    # Half a surrogate pair can come out of a client's JSON; there is no UTF-8 for it.
+    # A client's JSON may contain half a surrogate pair, which UTF-8 cannot encode.
     text = text.encode("utf-8", "ignore").decode("utf-8").strip()
     return list(tokenizer.encode(f" {text}", add_special_tokens=False).ids) if text else []

@@ -1,4 +1,4 @@
-"""Texts that repeat themselves, held against the sound: no round made up, none left out. Pure."""
+"""Repetitive texts, compared with the sound: whether each repeat was spoken, and none left out. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,26 +7,26 @@ from speechhub_whisper.clips import Clip
 from speechhub_whisper.work import TOKENS_BESIDE
 
 SPOKEN_TOKENS_PER_S: Final = 6
-"""As many tokens in a second as people say who repeat themselves."""
+"""Most tokens in a second that people say when they repeat themselves."""
 SHORTEST_WORD_S: Final = 0.05
-"""Shorter words, in seconds, were made up: there was no place for them."""
+"""Shorter words, in seconds, were made up: there is no room for them in the sound."""
 LONGEST_WORD_S: Final = 1.0
-"""Longer words, in seconds, stand where others were left out."""
+"""Longer words, in seconds, stand where other words were left out."""
 MAX_ODD_WORDS: Final = 0.1
-"""Part of the words that may be too short or too long."""
+"""Fraction of the words that may be too short or too long."""
 MIN_COVERED: Final = 0.65
-"""Part of the speech that is within some word; between 0.72 and 0.85 where all is written."""
+"""Least fraction of the speech that words cover; 0.72 to 0.85 where the text is complete."""
 
 LAST_MOMENTS_S: Final = 2.0
-"""A window of less is what follows the last word of the window before, in seconds."""
+"""A shorter window, in seconds, is only the rest after the last word of the window before."""
 FEW_TOKENS: Final = 4
-"""So many tokens may stand there in any case."""
+"""So many tokens are accepted there in any case."""
 LAST_TOKENS_PER_S: Final = 20
-"""And so many for each second of it, unless they repeat what was said."""
+"""And so many more for each second of it, unless they repeat what was said."""
 
 
 def fits(words: Sequence[tuple[float, float]], clip: Clip, tokens: int) -> bool:
-    """Tell whether a text has about the words that are spoken in its clip.
+    """Tell whether a text has about as many words as are spoken in its clip.
 
     Args:
         words: Starts and ends of the words, timed as the clip is, in seconds.
@@ -49,7 +49,7 @@ def fits(words: Sequence[tuple[float, float]], clip: Clip, tokens: int) -> bool:
 def is_made_up(tokens: int, left_s: float, *, said_before: bool) -> bool:
     """Tell whether the last moments of a clip are too short for their text.
 
-    Whisper is told what it wrote so far, and fills a window that holds next to nothing with that.
+    Whisper is given its text so far, and repeats it in a window with almost no sound.
 
     Args:
         tokens: Length of the text, without timestamps.

@@ -1,4 +1,4 @@
-"""Getting a model ready: loaded, and every part of it run once, so that no request meets what is missing."""
+"""Start of a model: load it and run every part of it once, so that nothing fails at the first request."""
 
 from speechhub.engine import EngineDeviceError, EngineLoadError, LoadContext
 from speechhub_whisper.compute import NOT_SUPPORTED, device_error
@@ -7,14 +7,14 @@ from speechhub_whisper.model import Model, load_model
 from speechhub_whisper.settings import WhisperSettings
 
 PLAINER = ("float16", "float32")
-"""Arithmetics to go on with where a GPU turns out to lack the best one, best first."""
+"""Compute types to try where a GPU turns out to lack the best one, in this order."""
 
 
 def start(context: LoadContext, settings: WhisperSettings) -> tuple[Model, Decoder]:
     """Load the model and decode a second of silence with it.
 
-    On a GPU the libraries that CTranslate2 opens at run time are opened by that, and an arithmetic that it
-    promised and the GPU lacks is found out; where the operator names none, plainer ones are tried.
+    On a GPU this opens the libraries that CTranslate2 loads at run time, and shows whether the GPU lacks a
+    compute type that CTranslate2 promised; where the operator names none, simpler ones are tried.
 
     Raises:
         EngineLoadError: The folder has no CTranslate2 Whisper, or the device cannot run it.
@@ -28,7 +28,7 @@ def start(context: LoadContext, settings: WhisperSettings) -> tuple[Model, Decod
         decoder = Decoder(model, settings)
         try:
             decoder.warm_up()
-        except RuntimeError as error:  # CTranslate2 has one kind of error for everything
+        except RuntimeError as error:  # CTranslate2 raises RuntimeError for everything
             if unusable := device_error(error, context.device):
                 raise unusable from error
             if not NOT_SUPPORTED.search(str(error)):
@@ -38,10 +38,10 @@ def start(context: LoadContext, settings: WhisperSettings) -> tuple[Model, Decod
             return model, decoder
     if wanted != "auto":
         raise EngineLoadError(
-            f"{context.device} does not support compute_type {wanted!r}: leave it out, or take 'float16' or "
+            f"{context.device} does not support compute_type {wanted!r}: remove it, or set 'float16' or "
             f"'float32' ({reason})."
         ) from reason
     raise EngineDeviceError(
-        f"Whisper cannot compute on {context.device}: cuBLAS supports none of its arithmetics there. Set "
-        f"this engine's device to 'cpu', or take a newer ctranslate2 ({reason})."
+        f"Whisper cannot compute on {context.device}: cuBLAS supports none of its compute types there. Set "
+        f"this engine's device to 'cpu', or install a newer ctranslate2 ({reason})."
     ) from reason

@@ -1,4 +1,4 @@
-"""Times that go forward: Whisper's are near the truth, but not always in order."""
+"""Times in order: Whisper's are nearly right, but not always in order."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ class Timeline:
     def place(self, segment: Segment) -> Segment:
         """Return *segment* with times that neither overlap what was placed before nor leave the recording."""
         words = []
-        # Whisper times words and segments by different means; words, if there are any, are nearer the truth.
+        # Whisper times words and segments by different methods; those of words, if any, are more exact.
         first_s = self._now_s = self._clamp(segment.words[0].start_s if segment.words else segment.start_s)
         for word in segment.words:
             start_s = self._clamp(word.start_s)

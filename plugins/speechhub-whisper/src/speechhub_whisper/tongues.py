@@ -1,4 +1,4 @@
-"""Which language each clip of a recording is in. Pure."""
+"""The language of each clip of a recording. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -9,19 +9,19 @@ Found = Sequence[tuple[str, float]]
 """Whisper's codes of languages with their probabilities, the likeliest first."""
 
 CERTAIN_S: Final = 3.0
-"""Less speech, in seconds, tells no language: it is taken to be in the one that prevails."""
+"""Less speech, in seconds, does not reveal its language: it is taken to be in the prevailing one."""
 SURE: Final = 0.7
-"""Probability from which on a clip is in another language than the one that prevails.
+"""Probability from which on a clip counts as being in another language than the prevailing one.
 
-Whisper base gives clips of one language 0.88 and more, and half as much to a clip of 2 s that it takes for
-another one.
+Whisper base gives clips in one language 0.88 and more, and half as much to a clip of 2 s that it mistakes
+for another language.
 """
 
 UNMIXED: Final = 0.95
-"""Probability from which on a clip is in one language from end to end.
+"""Probability from which on a whole clip counts as being in one language.
 
 Whisper base gives 0.98 and more to English with English, and up to 0.94 to English with another language; a
-clip of Spanish alone may stay below, and is looked at for nothing.
+clip in Spanish alone may stay below, and is then examined without need.
 """
 
 
@@ -29,10 +29,10 @@ class Tongues:
     """The languages of one recording; lives as long as its call."""
 
     def __init__(self, *, named: str | None, allowed: Sequence[str] = ()) -> None:
-        """Begin.
+        """Start without any clip.
 
         Args:
-            named: The language that was asked for; all clips are in it then.
+            named: The language that the request names; all clips are then taken to be in it.
             allowed: Languages that may be spoken; empty means all.
         """
         self.named = named
@@ -42,21 +42,21 @@ class Tongues:
 
     @property
     def main(self) -> str | None:
-        """The language in which most is said so far; None before the first clip."""
+        """The language with the most speech so far; None before the first clip."""
         return self.named or max(self._spoken_s, key=self._spoken_s.__getitem__, default=self._first)
 
     @property
     def all(self) -> tuple[str, ...]:
-        """The languages that were heard; the one in which most was said comes first."""
+        """The languages that were heard, the one with the most speech first."""
         return tuple(sorted(self._spoken_s, key=self._spoken_s.__getitem__, reverse=True))
 
     def begin(self, found: Found) -> str:
-        """Take what the first clip seems to be in, before any was decoded; return it."""
+        """Return the likeliest language of the first clip, and use it until a clip has been decoded."""
         self._first, _ = self._likeliest(found)
         return self._first
 
     def choose(self, clip: Clip, found: Found) -> str:
-        """Return the language to decode a clip in."""
+        """Return the language in which to decode a clip."""
         main = self.main
         if self.named is not None:
             return self.named
@@ -66,19 +66,19 @@ class Tongues:
         return main
 
     def may_be_mixed(self, found: Found) -> bool:
-        """Tell whether a clip, by its languages, may change from one to another."""
+        """Tell whether a clip may contain several languages."""
         return self.named is None and bool(found) and self._likeliest(found)[1] < UNMIXED
 
     def apart(self, parts: Sequence[Clip], probe: Callable[[Clip], Found]) -> list[tuple[Clip, str]]:
-        """Return the parts of a clip, joined where they are in one language; none if all are.
+        """Return the parts of a clip by language, each as long as possible; none if all are in one.
 
-        A part with little speech, or whose language is not sure, goes with the part before it, and at the
-        start with the one after it.
+        A part with little speech, or whose language is unsure, is joined to the part before it; at the start,
+        to the part after it.
 
         Args:
             probe: Returns the languages of a part.
         """
-        if sum(part.spoken_s >= CERTAIN_S for part in parts) < 2:  # noqa: PLR2004  # several take two
+        if sum(part.spoken_s >= CERTAIN_S for part in parts) < 2:  # noqa: PLR2004  # at least two are needed
             return []
         runs: list[tuple[Clip, str | None]] = []
         for part in parts:
@@ -91,7 +91,7 @@ class Tongues:
         return [(clip, language or "") for clip, language in runs] if len(runs) > 1 else []
 
     def heard(self, clip: Clip, language: str) -> None:
-        """Take note that there were words of a language in a clip."""
+        """Record that a clip had words in a language."""
         self._spoken_s[language] = self._spoken_s.get(language, 0.0) + clip.spoken_s
 
     def _sure(self, found: Found) -> str | None:
