@@ -1,7 +1,7 @@
 """Engines without weights for speechhub: a tutorial, and a test double.
 
 This module is read by the hub: it describes the engines and imports nothing heavy. The engines themselves are
-named by path and imported in the worker alone.
+named by path and imported in the worker only.
 """
 
 from speechhub.engine import (

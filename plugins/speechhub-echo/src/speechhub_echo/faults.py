@@ -1,7 +1,7 @@
 """Switches that make an engine misbehave, so that everything around it can be tested.
 
-A real engine has nothing like this. It shows one thing that a real engine does, though: how an engine reads
-its options from `LoadContext.options` into a dataclass of its own.
+A real engine has nothing like this, but reads its options in the same way: from `LoadContext.options` into a
+dataclass of its own.
 """
 
 import os
@@ -16,16 +16,16 @@ from speechhub.engine import Call, DeviceMemory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultSettings:
-    """The switches; all off."""
+    """The switches, all off by default."""
 
     load_s: float = 0.0
-    """Loading takes so long, in seconds."""
+    """How long loading takes, in seconds."""
     work_s: float = 0.0
-    """Each call takes so long, in seconds, unless it is cancelled."""
+    """How long each call takes, in seconds, unless it is cancelled."""
     memory_bytes: int = 0
     """Memory to take, and touch, while loading."""
     leak_bytes: int = 0
-    """Each call takes so much more memory, by what the engine says; 0 says nothing."""
+    """Memory that each call adds, as the engine reports it; 0 reports nothing."""
     crash_on_load: bool = False
     """The process ends while it loads."""
     crash_after: int = 0
@@ -33,43 +33,43 @@ class FaultSettings:
     crash_signal: int = 0
     """Signal that ends the process; 0 exits with status 3."""
     device_fault_from: int = 0
-    """Calls from this number on, counted from 1, fail as on a GPU whose context is dead; 0 is never."""
+    """Calls from this number on, counted from 1, fail as on a GPU with a dead context; 0 is never."""
     unusable_on: str = ""
-    """Calls on devices of this kind, such as ``cuda``, fail as where a library of CUDA's is missing."""
+    """Calls on devices of this kind, such as ``cuda``, fail as if a CUDA library were missing."""
     fail: bool = False
     """Each call raises an exception that quotes its input."""
     out_of_memory_from: int = 0
-    """Calls with so many requests, or more, run out of memory; 0 is never."""
+    """Calls with this many requests or more run out of memory; 0 is never."""
     hang: bool = False
-    """Each call hangs, deaf to cancellation."""
+    """Each call hangs and ignores cancellation."""
     ignore_stop: bool = False
-    """Neither being asked nor SIGTERM ends the process."""
+    """The process ignores the request to stop, and SIGTERM."""
     prints: bool = False
-    """Each call prints from Python, and past Python, as native libraries do."""
+    """Each call prints from Python, and directly to the file descriptors, as native libraries do."""
     flood_lines: int = 0
-    """Lines that each call prints."""
+    """Number of lines that each call prints."""
     grandchild: bool = False
     """Loading starts a process that sleeps for an hour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EchoSttSettings(FaultSettings):
-    """What an operator can set for the engine that hears."""
+    """Settings of the STT engine."""
 
     languages: tuple[str, ...] = ("en",)
-    """Codes of the languages that it hears: of each recording one, chosen by the audio's bytes."""
+    """Codes of the languages that it hears: one in each recording, chosen by the audio's bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EchoTtsSettings(FaultSettings):
-    """What an operator can set for the engine that speaks."""
+    """Settings of the TTS engine."""
 
     sample_rate: int = 24_000
     """Rate of the speech, in hertz."""
 
 
 class Faults:
-    """Misbehaves as its settings say; lives as long as its engine."""
+    """Misbehaves according to its settings; lives as long as its engine."""
 
     def __init__(self, settings: FaultSettings, device: str) -> None:
         self._settings = settings
@@ -79,7 +79,7 @@ class Faults:
         self._grandchild: subprocess.Popen[bytes] | None = None
 
     def while_loading(self) -> None:
-        """Take the time and the memory that loading is to take, or end."""
+        """Take the time and memory that the settings say, or crash."""
         if self._settings.ignore_stop:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self._settings.grandchild:
@@ -90,7 +90,7 @@ class Faults:
             self._crash()
 
     def while_working(self, call: Call, *, requests: int, text: str) -> None:
-        """Do to a call what the switches say.
+        """Misbehave in a call as the switches say.
 
         Raises:
             RequestCancelledError: The call was cancelled while it pretended to work.
@@ -98,7 +98,7 @@ class Faults:
             RuntimeError: `FaultSettings.fail`, `device_fault_from`, `unusable_on`.
         """
         self._calls += 1
-        call.report(0.0)  # whoever watches knows that the work has begun
+        call.report(0.0)  # tests that watch the progress see that the work has begun
         if self._settings.prints:
             print("echo prints")  # noqa: T201
             os.write(1, b"echo writes past Python\n")
@@ -122,14 +122,14 @@ class Faults:
         call.raise_if_cancelled()
 
     def memory(self) -> DeviceMemory | None:
-        """Say what an engine that leaks holds; a real one asks its libraries."""
+        """Return what a leaking engine would report; a real one asks its libraries."""
         if not self._settings.leak_bytes:
             return None
         held = self._settings.memory_bytes + self._calls * self._settings.leak_bytes
         return DeviceMemory(allocated_bytes=held, reserved_bytes=held)
 
     def while_closing(self) -> None:
-        """Refuse to close, if that is the switch."""
+        """Hang instead of closing, if `ignore_stop` is set."""
         if self._settings.ignore_stop:
             threading.Event().wait()
 

@@ -24,7 +24,7 @@ SEGMENT_WORDS = 10
 
 
 class EchoStt(SttEngine):
-    """Hears words of the request's hotwords, or of its prompt, or of `WORDS`."""
+    """Hears words from the request's hotwords, else from its prompt, else from `WORDS`."""
 
     def load(self, context: LoadContext) -> None:
         """Read the options; an engine with weights would load them from `context.model_dir`."""
@@ -64,11 +64,11 @@ class EchoStt(SttEngine):
         )
 
     def memory(self) -> DeviceMemory | None:
-        """Say nothing, but for the switch that leaks."""
+        """Report nothing, unless the switch `leak_bytes` is set."""
         return self._faults.memory()
 
     def close(self) -> None:
-        """Nothing to close here, but for the switch that refuses to."""
+        """Close nothing; the switch `ignore_stop` makes this hang."""
         self._faults.while_closing()
 
 

@@ -27,7 +27,7 @@ from speechhub_echo.faults import EchoTtsSettings, Faults
 PITCH_HZ = {"low": 220.0, "high": 440.0}
 """Lowest tone of each voice, in hertz."""
 LOWEST_HZ, HIGHEST_HZ = 60.0, 1000.0
-"""Where the strongest tone of a reference is looked for."""
+"""Range in which the strongest tone of a reference is searched, in hertz."""
 TONE_S = 0.2
 """Length of a word, in seconds."""
 GAP_S = 0.05
@@ -36,7 +36,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？\n])")  # noqa: RUF001 
 
 
 class EchoTts(TtsEngine):
-    """Speaks in tones; every word has its own."""
+    """Speaks in tones; each word has its own."""
 
     def load(self, context: LoadContext) -> None:
         """Read the options; an engine with weights would load them from `context.model_dir`."""
@@ -47,7 +47,7 @@ class EchoTts(TtsEngine):
         self._faults.while_loading()
 
     def voices(self) -> Sequence[Voice]:
-        """Return the voices that the spec promises already."""
+        """Return the voices that the spec promises."""
         return TTS.models[0].voices
 
     def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
@@ -63,45 +63,47 @@ class EchoTts(TtsEngine):
             yield Audio(samples=np.concatenate([*before, *tones]), sample_rate=self._sample_rate)
 
     def memory(self) -> DeviceMemory | None:
-        """Say nothing, but for the switch that leaks."""
+        """Report nothing, unless the switch `leak_bytes` is set."""
         return self._faults.memory()
 
     def close(self) -> None:
-        """Nothing to close here, but for the switch that refuses to."""
+        """Close nothing; the switch `ignore_stop` makes this hang."""
         self._faults.while_closing()
 
     def _lowest_hz(self, request: SynthesizeRequest) -> float:
-        """Return the voice's lowest tone: of a reference, its strongest; an emotion raises it."""
+        """Return the voice's lowest tone, or the strongest of a reference; an emotion raises it."""
         if request.reference is not None:
             lowest_hz = self._learnt_hz(request.reference)
         elif request.voice in PITCH_HZ:
             lowest_hz = PITCH_HZ[request.voice]
         else:
             raise InvalidValueError(f"There is no voice {request.voice!r}.", param="voice")
-        if request.seed is not None:  # chance is to be had again, and here there is none without a seed
+        if (
+            request.seed is not None
+        ):  # a seed must repeat what chance decides, and without one nothing is random here
             lowest_hz *= float(np.random.default_rng(request.seed).uniform(0.97, 1.03))
         return lowest_hz * 2 ** (semitones(request.emotion, request.text) / 12)
 
     def _learnt_hz(self, reference: Reference) -> float:
-        """Return what is computed from a reference: of a stored voice, only once."""
+        """Return what is computed from a reference; for a stored voice, compute it only once."""
         if self._cache_dir is None or not reference.stored:
             return strongest_hz(reference.audio)
         kept = self._cache_dir / f"{reference.digest}.hz"
         try:
             return float(kept.read_text())
-        except (OSError, ValueError):  # the host may have deleted it, even now
+        except (OSError, ValueError):  # the host may delete it at any time
             learnt_hz = strongest_hz(reference.audio)
         fresh = kept.with_suffix(".new")
         with contextlib.suppress(OSError):  # a full disk costs time, not speech
             fresh.write_text(repr(learnt_hz))
-            fresh.replace(kept)  # never half of it
+            fresh.replace(kept)  # so that no reader sees half a file
         return learnt_hz
 
     def _tone(self, word: str, lowest_hz: float) -> NDArray[np.float32]:
         """Return the word's tone, within one octave, and the gap after it; float32, range [-0.3, 0.3]."""
         frequency_hz = lowest_hz * 2 ** (zlib.crc32(word.encode()) % 12 / 12)
         time_s = np.arange(round(TONE_S * self._sample_rate), dtype=np.float32) / self._sample_rate
-        fade = np.sin(np.pi * time_s / TONE_S)  # a tone that begins at full strength clicks
+        fade = np.sin(np.pi * time_s / TONE_S)  # a tone that starts at full strength clicks
         tone = 0.3 * fade * np.sin(2 * np.pi * frequency_hz * time_s)
         return np.append(tone, np.zeros(round(GAP_S * self._sample_rate))).astype(np.float32)
 

@@ -55,9 +55,9 @@ ENGINE = EngineSpec(
     description="Piper: fast speech on a CPU, one sentence after the other",
     options=options_of(PiperSettings),
     models=(JOE,),
-    # Piper's length_scale is no native_speed: at 0.5 the speech is 1.5 times as fast, not twice, since each
-    # phoneme keeps at least one frame. The hub's time-stretching is exact.
-    # espeak-ng makes its phonemes, and reads plain numbers, but "$5" as "dollar five" and "5 km" as letters.
+    # Piper's length_scale is not used for native_speed: at 0.5 the speech is 1.5 times as fast, not twice,
+    # since each phoneme keeps at least one frame. The hub's time-stretching is exact.
+    # espeak-ng makes its phonemes. It reads plain numbers, but "$5" as "dollar five" and "5 km" as letters.
     capabilities=TtsCapabilities(
         streaming=True, normalizes=(TextPart.NUMBERS, TextPart.COMMON_ABBREVIATIONS)
     ),

@@ -1,4 +1,4 @@
-"""The engine itself; imported in the worker only."""
+"""The Piper engine; imported in the worker only."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,16 +21,16 @@ from speechhub_piper.text import clean, is_speakable, pieces
 from speechhub_piper.voice import find_voice, load_voice, speakers_of, voices_of
 
 NOTHING_S = 0.2
-"""Silence for a text with nothing to say in it, in seconds: valid audio, and an honest answer to "…"."""
+"""Silence for a text without anything to say, such as "…", in seconds: valid audio all the same."""
 WARM_UP = "1 2 3 4 5 6 7 8 9"
-"""Spoken in every language that espeak-ng knows; also sets the first speaker's level."""
+"""Can be spoken in every language of espeak-ng; also sets the first speaker's level."""
 
 
 class PiperEngine(TtsEngine):
     """One Piper voice, with one speaker or many."""
 
     def load(self, context: LoadContext) -> None:
-        """Load the voice and let it speak once, so that the first request finds all in place."""
+        """Load the voice and let it speak once, so that the first request does not wait for it."""
         self._settings = context.settings(PiperSettings)
         path, config = find_voice(context.model_dir)
         self._voice = load_voice(context, path, config)
@@ -40,7 +40,7 @@ class PiperEngine(TtsEngine):
         try:
             list(self.synthesize(SynthesizeRequest(text=WARM_UP, voice=self._voices[0].id), Call()))
         except ImportError as error:  # piper imports what some languages need when they are first spoken
-            raise EngineLoadError(f"The voice {path.name} needs a further package: {error}") from error
+            raise EngineLoadError(f"The voice {path.name} needs another package: {error}") from error
 
     def voices(self) -> Sequence[Voice]:
         """Return the voice's speakers."""

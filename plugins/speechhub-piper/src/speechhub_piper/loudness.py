@@ -1,16 +1,16 @@
-"""One level for all speech of a voice, and nothing beyond full scale.
+"""Loudness: one level for all speech of a voice, and no sample beyond full scale.
 
-Piper's own way, to bring every sentence to the same peak, makes a short "Yes." as loud as a shout, and leaves
-no room for what lossy codecs add.
+Piper itself raises every sentence to the same peak, which makes a short "Yes." as loud as a shout, and leaves
+no headroom for lossy codecs.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_GAIN = 4.0
-"""Most that a quiet voice is raised: 12 dB."""
+"""Largest gain for a quiet voice: 12 dB."""
 KNEE = 0.8
-"""Level from which on peaks are rounded off."""
+"""Level above which peaks are rounded off."""
 MIN_SPEECH_LEVEL = 0.01
 """Samples below this are silence and do not count for the level."""
 
@@ -18,7 +18,7 @@ MIN_SPEECH_LEVEL = 0.01
 class Loudness:
     """Gains of a model's speakers; lives as long as the model.
 
-    A speaker's gain is taken from its first sentence and then kept, since changes would be heard.
+    A speaker's gain is computed from the first sentence and then kept, since changes would be audible.
     """
 
     def __init__(self, target_db: float | None) -> None:
@@ -43,7 +43,7 @@ def _gain(samples: NDArray[np.float32], target: float) -> float:
 
 
 def _limit(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bend what is above the knee, so that it comes near to full scale and never passes it."""
+    """Compress peaks above the knee, so that they approach full scale and never exceed it."""
     peaks = np.abs(samples) > KNEE
     if not peaks.any():
         return samples

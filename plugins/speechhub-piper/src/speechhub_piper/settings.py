@@ -1,4 +1,4 @@
-"""What an operator can set: the table ``[engines.piper]``."""
+"""Settings of the engine: the table ``[engines.piper]``."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class PiperSettings:
     noise_w_scale: float | None = None
     """How much the rhythm varies; None is the voice's own value, mostly 0.8."""
     sentence_silence_s: float = 0.2
-    """Pause after each sentence but the last, in seconds, beside what the voice itself makes."""
+    """Pause after each sentence but the last, in seconds, in addition to the voice's own."""
     loudness_db: float | None = -21.0
     """Mean level of the speech below full scale, in decibels; None is the voice's own level."""
 

@@ -1,12 +1,12 @@
-"""Text as Piper can take it, and sentences short enough for one run of the model."""
+"""Text that Piper reads right, and sentences short enough for one run of the model."""
 
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
 MAX_PHONEMES = 200
-"""Longest piece for one run, in phonemes: some 10 s of speech. With it grow the memory, and the time until a
-cancelled call ends."""
+"""Longest piece for one run, in phonemes: about 10 s of speech. Longer pieces take more memory, and more time
+until a cancelled call ends."""
 
 _BRACKETS = re.compile(r"(?<=\[)(?=\[)")
 _SOUNDS = frozenset({"Ll", "Lu", "Lt", "Lo", "Nd", "Nl", "No"})
@@ -14,10 +14,10 @@ _STOPS = (".", "?", "!", ";", ":", ",")
 
 
 def clean(text: str) -> str:
-    """Return *text* without what Piper would misread.
+    """Return *text* without the characters that Piper would misread.
 
     Control characters and halves of surrogate pairs become spaces: espeak-ng ends at the first NUL. Double
-    brackets are parted: Piper takes what stands between them as phonemes, and a request's text is text.
+    brackets are separated: Piper would read their content as phonemes, and a request's text is text.
     """
     text = "".join(
         " " if unicodedata.category(character) in ("Cc", "Cs", "Cn") else character for character in text
@@ -47,5 +47,5 @@ def _cut(phonemes: Sequence[str], start: int, end: int) -> int:
 
 
 def is_speakable(phonemes: Sequence[str]) -> bool:
-    """Say whether there is anything to say: a letter or digit, not punctuation and stress marks alone."""
+    """Tell whether there is anything to say: a letter or digit, not only punctuation and stress marks."""
     return any(unicodedata.category(phoneme[0]) in _SOUNDS for phoneme in phonemes if phoneme)

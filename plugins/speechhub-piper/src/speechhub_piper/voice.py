@@ -1,4 +1,4 @@
-"""Finding a Piper voice in a folder, and loading it."""
+"""Piper voices: finding one in a folder, and loading it."""
 
 import json
 import logging
@@ -16,21 +16,22 @@ def find_voice(folder: Path | None) -> tuple[Path, dict[str, Any]]:
     """Return the one voice in *folder*: its model file, and its description.
 
     Raises:
-        EngineLoadError: There is none, or more than one.
+        EngineLoadError: There is none, or more than one, or its description is damaged.
     """
     models = sorted(folder.rglob("*.onnx")) if folder else []
     voices = [path for path in models if Path(f"{path}.json").is_file()]
     if len(voices) != 1:
         found = ", ".join(path.name for path in voices) or "none"
         raise EngineLoadError(
-            f"A Piper model's folder has one voice: a file NAME.onnx and its NAME.onnx.json. Found: {found}."
+            "A Piper model's folder must have one voice, a file NAME.onnx and its NAME.onnx.json. "
+            f"Found: {found}."
         )
     try:
         config = json.loads(Path(f"{voices[0]}.json").read_text("utf-8"))
     except ValueError as error:
         raise EngineLoadError(f"{voices[0].name}.json is not valid JSON: {error}") from error
     if not isinstance(config, dict):
-        raise EngineLoadError(f"{voices[0].name}.json does not describe a voice.")
+        raise EngineLoadError(f"{voices[0].name}.json does not describe a voice: it is not a JSON object.")
     return voices[0], config
 
 
@@ -38,9 +39,9 @@ def load_voice(context: LoadContext, path: Path, config: dict[str, Any]) -> Pipe
     """Load the voice at *path*; as `PiperVoice.load`, but with the right number of threads.
 
     Raises:
-        EngineLoadError: The files do not fit each other, or the device is not there.
+        EngineLoadError: The files do not fit together, or the device is missing.
     """
-    # Piper's log holds the text that is spoken.
+    # Piper logs the text that is spoken.
     logging.getLogger("piper").setLevel(logging.ERROR)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = context.threads
@@ -52,7 +53,7 @@ def load_voice(context: LoadContext, path: Path, config: dict[str, Any]) -> Pipe
         )
     except EngineLoadError:
         raise
-    except Exception as error:  # onnxruntime raises kinds of its own
+    except Exception as error:  # onnxruntime raises its own kinds of errors
         raise EngineLoadError(f"Piper cannot load {path.name}: {type(error).__name__}: {error}") from error
     if config.get("phoneme_type") == "pinyin":
         voice.download_dir = path.parent
@@ -70,13 +71,14 @@ def _providers(device: str) -> list[Any]:
         return ["CPUExecutionProvider"]
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         raise EngineLoadError(
-            "This onnxruntime cannot use a GPU. Piper needs none: it is faster than speech on one core."
+            "This onnxruntime cannot use a GPU. Piper needs none, being faster than speech on one core: "
+            'set [engines.piper] device = "cpu".'
         )
     return [("CUDAExecutionProvider", {"device_id": int(index or 0), "cudnn_conv_algo_search": "HEURISTIC"})]
 
 
 def speakers_of(path: Path, config: dict[str, Any]) -> dict[str, int | None]:
-    """Return the voice's speakers by name; the only one of a single-speaker voice has no number."""
+    """Return the voice's speakers by name, with their numbers; a single speaker has none."""
     speakers = config.get("speaker_id_map") or {}
     if config.get("num_speakers", 1) > 1 and speakers:
         return {str(name): int(number) for name, number in speakers.items()}
