@@ -167,7 +167,7 @@ def test_a_model_that_never_computes_numbers_is_damaged(dtype, free):
     """Nothing is remembered of the card, and in float32 no room is asked for."""
     made, _, _, cards = ears_on(dtype=dtype, free=free, loud=float("nan"))
 
-    with pytest.raises(EngineLoadError, match="in float32 either"):
+    with pytest.raises(EngineLoadError, match="even in float32"):
         made.warm_up()
     assert "key" not in cards
 
@@ -181,7 +181,7 @@ def test_scores_that_are_no_numbers_later(narrow):
     assert "key" in cards
 
     made, *_ = ears_on(loud=2.0, free=0)
-    with pytest.raises(EngineError, match="16 bits go wrong on cpu"):
+    with pytest.raises(EngineError, match="16 bits fail on cpu"):
         made.hear([CLIP], Wish())
 
 
@@ -209,7 +209,7 @@ def test_nonsense_is_heard_again_in_float32(nonsense):
 
 
 def test_what_is_said_so_in_float32_too_was_said():
-    """Somebody laughs: nothing is remembered."""
+    """Laughter: nothing is remembered."""
     made, _, listener, cards = ears_on(narrow=NONSENSE, wide=NONSENSE)
 
     assert [one.text for one in made.hear([CLIP], Wish())] == [NONSENSE]
@@ -226,7 +226,7 @@ def test_no_room_for_float32_later(caplog):
         assert [one.text for one in made.hear([CLIP], Wish())] == [NONSENSE]
     assert asr.model.dtype is torch.float16
     assert len(listener.sizes) == 2
-    assert caplog.text.count("16 bits go wrong on cpu") == 1
+    assert caplog.text.count("16 bits fail on cpu") == 1
 
 
 @pytest.mark.parametrize(

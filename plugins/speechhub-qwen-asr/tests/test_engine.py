@@ -94,7 +94,7 @@ def test_languages_of_the_operator_and_of_the_request(load, monkeypatch, options
     else:
         transcript = transcribe(engine, tone(2.0), **wish)
 
-    assert [call["language"] for call in calls][-len(asked) :] == [[it] for it in asked]
+    assert [call["language"] for call in calls][-len(asked) :] == [[name] for name in asked]
     assert len(calls) == len(asked)
     assert transcript.language == {"German": "de", "French": "fr", None: "en"}[asked[-1]]
 
@@ -144,7 +144,7 @@ def test_a_batch_keeps_its_order(engine):
 
     found = engine.transcribe(requests, Call())
 
-    assert [(it.text, it.language) for it in found] == [("", None), (TEXT, "en"), (TEXT, "de")]
+    assert [(one.text, one.language) for one in found] == [("", None), (TEXT, "en"), (TEXT, "de")]
 
 
 def test_words_have_the_aligners_times(engine):
@@ -184,7 +184,7 @@ def test_a_text_that_reaches_its_budget_goes_on(plain_engine, monkeypatch, strea
     if streaming:
         assert "".join(drain(plain_engine.stream(requests[0], Call()))[0]) == TEXT
     else:
-        assert [it.text for it in plain_engine.transcribe(requests, Call())] == [TEXT, TEXT]
+        assert [one.text for one in plain_engine.transcribe(requests, Call())] == [TEXT, TEXT]
 
 
 def test_a_text_without_an_end_is_cut_at_last(load, monkeypatch, no_loop_guard, caplog):
@@ -195,7 +195,7 @@ def test_a_text_without_an_end_is_cut_at_last(load, monkeypatch, no_loop_guard, 
 
     assert transcript.text == "The quick brown fox." * 3 + "The"
     assert transcript.warnings == (NO_END,)
-    assert "1 texts have no end" in caplog.text
+    assert "1 texts did not end" in caplog.text
     assert "fox" not in caplog.text
 
 
@@ -254,7 +254,7 @@ def test_a_cancelled_stream_stops_in_the_middle_of_a_text(load, no_loop_guard):
 
 
 def test_a_closed_stream_ends_its_thread(load, no_loop_guard):
-    """Whoever leaves stops the decoding; the next call finds the model free."""
+    """A client that leaves stops the decoding; the next call finds the model free."""
     engine = load("endless")
     stream = engine.stream(TranscribeRequest(audio=tone(), language="en"), Call())
     next(stream)

@@ -45,7 +45,7 @@ def test_windows_are_encoded_by_themselves(checkpoints, features):
 
 
 def test_scores_are_computed_for_the_last_position_only(checkpoints):
-    """The text is the same, and no row is computed that nobody reads."""
+    """The text is the same, and no row is computed that is not read."""
     asr = Qwen3ASRModel.from_pretrained(str(checkpoints("script")), dtype=torch.float32)
     rows = []
     asr.model.thinker.lm_head.register_forward_hook(lambda _head, _args, out: rows.append(out.shape[1]))

@@ -139,7 +139,7 @@ def test_a_named_language_holds_for_every_passage(http, two_voices):
 
 
 def test_a_client_that_leaves_harms_nobody(http):
-    """Whoever hangs up in the middle of the text leaves a server that serves the next."""
+    """After a client hangs up in the middle of the text, the server serves the next one."""
     body = {
         "files": {"file": ("clip.wav", speech_wav(), "audio/wav")},
         "data": {"model": "tiny", "stream": "true"},

@@ -40,7 +40,7 @@ def test_a_missing_file_is_named(folder, missing):
 
 def test_a_missing_folder_is_named(tmp_path):
     """Nothing is looked for anywhere else."""
-    with pytest.raises(EngineLoadError, match="not there"):
+    with pytest.raises(EngineLoadError, match="does not exist"):
         load(tmp_path / "nowhere")
 
 
@@ -77,7 +77,8 @@ def test_the_layout_of_newer_transformers_is_named(folder):
 def test_weights_by_other_names_are_refused(folder):
     """Or random numbers would be served."""
     tensors = {
-        name.replace("thinker.", "model."): it for name, it in load_file(folder / "model.safetensors").items()
+        name.replace("thinker.", "model."): tensor
+        for name, tensor in load_file(folder / "model.safetensors").items()
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
@@ -117,7 +118,11 @@ def test_an_aligner_beside_the_model_is_used(checkpoints, folder):
 
     transcript = transcribe(load(folder), word_timestamps=True)
 
-    words = [(word.text.strip(), word.start_s, word.end_s) for it in transcript.segments for word in it.words]
+    words = [
+        (word.text.strip(), word.start_s, word.end_s)
+        for segment in transcript.segments
+        for word in segment.words
+    ]
     assert words == WORDS
 
 

@@ -60,7 +60,7 @@ def test_load_takes_what_was_prepared(card, folder, monkeypatch):
         engine.load(context(folder))
 
     assert card.held_bytes > folder.joinpath("model.safetensors").stat().st_size
-    words = [word for it in transcribe(engine, word_timestamps=True).segments for word in it.words]
+    words = [word for segment in transcribe(engine, word_timestamps=True).segments for word in segment.words]
     assert [(word.text.strip(), word.start_s, word.end_s) for word in words] == WORDS
 
 
@@ -76,11 +76,13 @@ def test_prepared_weights_suit_the_device(card, folder, monkeypatch):
         engine.load(context(folder))
 
     assert stood_by._asr.dtype is torch.float16
-    for ours, theirs in zip(*([it._asr, it._asr.forced_aligner] for it in (stood_by, cold)), strict=True):
-        layers = [it.config for it in ours.model.modules() if hasattr(it, "config")]
+    for ours, theirs in zip(
+        *([engine._asr, engine._asr.forced_aligner] for engine in (stood_by, cold)), strict=True
+    ):
+        layers = [module.config for module in ours.model.modules() if hasattr(module, "config")]
         assert {layer._attn_implementation for layer in layers} == {"eager"}
         tensors = [
-            dict(it.model.named_parameters()) | dict(it.model.named_buffers()) for it in (ours, theirs)
+            dict(one.model.named_parameters()) | dict(one.model.named_buffers()) for one in (ours, theirs)
         ]
         assert tensors[0].keys() == tensors[1].keys()
         for name, tensor in tensors[0].items():

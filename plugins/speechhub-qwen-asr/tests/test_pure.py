@@ -222,7 +222,7 @@ def test_many_words_in_a_moment_are_spread():
 def test_words_of_a_bunch_fill_the_sound():
     text = " one two three four five six seven"
     found = place_words(
-        text, [Unit(text=it, start_s=1.0, end_s=1.0) for it in text.split()], 10.0, sound_end_s=4.5
+        text, [Unit(text=part, start_s=1.0, end_s=1.0) for part in text.split()], 10.0, sound_end_s=4.5
     )
 
     assert [word.start_s for word in found] == [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]

@@ -1,8 +1,8 @@
 """Qwen3-ASR for speechhub, through Qwen's own package qwen-asr.
 
 This module is read by the hub: it describes the engine and imports nothing heavy. What the engine itself
-needs is listed in engine-requirements.txt beside this file: all of it pinned, to be installed without looking
-at the dependencies that the packages declare.
+needs is listed in engine-requirements.txt beside this file, all of it pinned; it is installed without the
+dependencies that the packages declare.
 """
 
 from speechhub.engine import EngineSpec, HubSource, ModelPart, ModelSpec, Slot, SttCapabilities, options_of
@@ -11,17 +11,17 @@ from speechhub_qwen_asr.settings import QwenAsrSettings
 
 CAPABILITIES = SttCapabilities(
     sample_rate=16_000,
-    # Clips up to this length keep its token budget short, its memory small and its loops rare; the hub cuts
-    # longer recordings where nobody speaks.
+    # Clips up to this length keep the token budget short, the memory small and loops rare; the hub cuts
+    # longer recordings at silences.
     longest_input_s=30.0,
     max_batch=4,
     segment_timestamps=True,
     word_timestamps=True,
     word_languages=ALIGNED,
     language_detection=True,
-    # Told one language, it translates what is said in another.
+    # When it is told one language, it translates speech in another.
     detects_per_passage=True,
-    # A fan or a passing car comes out as a word or two.
+    # It transcribes a fan or a passing car as a word or two.
     invents_words=True,
     streaming=True,
     prompt=True,
@@ -51,7 +51,7 @@ QWEN3_ASR_06B = ModelSpec(
     download_bytes=1_880_000_000,
     preference=20,
 )
-"""782 million parameters; fits a GPU of 4 GB, see docs/engines/qwen3-asr.md for the sum."""
+"""782 million parameters; fits a GPU of 4 GB, see docs/engines/qwen3-asr.md for the computation."""
 
 QWEN3_ASR_17B = ModelSpec(
     id="qwen3-asr-1.7b",

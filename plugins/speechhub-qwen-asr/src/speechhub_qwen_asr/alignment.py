@@ -1,4 +1,4 @@
-"""Words with times: what the forced aligner says, put back onto the text that was written. Pure."""
+"""Alignment: puts the forced aligner's times on the words of the written text. Pure."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -9,17 +9,17 @@ from typing import Final
 from speechhub.engine import Word
 
 SHORTEST_S: Final = 0.08
-"""Step of the aligner's times, in seconds; a word of no length gets so much where there is room."""
+"""Step of the aligner's times, in seconds; a word without length gets this much where there is room."""
 
 
 BUNCH: Final = 5
-"""So many words in a row may be short."""
+"""Most words in a row that may be short."""
 EPSILON_S: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A word, or a Chinese character, as the aligner gives it: letters, digits and apostrophes alone."""
+    """A word, or a Chinese character, as the aligner returns it: only letters, digits and apostrophes."""
 
     text: str
     start_s: float
@@ -36,7 +36,7 @@ def place_words(
         units: In order; a unit whose letters are not the next ones of the text ends the search, and the rest
             of the text goes to the word before it.
         duration_s: Length of the clip; no time exceeds it.
-        sound_end_s: Where its sound ends: the last word does not last longer.
+        sound_end_s: End of its sound; the last word does not last longer.
     """
     spans = list(_find(text, units))
     if not spans:
@@ -57,10 +57,10 @@ def place_words(
 
 
 def spread(times: Sequence[tuple[float, float]], sound_end_s: float) -> list[tuple[float, float]]:
-    """Return times in which no many words are pressed into a moment: the aligner's way to be at a loss.
+    """Return times without many words squeezed into a moment, as the aligner does when it is lost.
 
-    More than `BUNCH` words in a row, all of them shorter than a step, share the stretch up to the next word
-    that is well, or up to where the sound ends.
+    More than `BUNCH` words in a row that are shorter than a step share the time up to the next longer word,
+    or up to the end of the sound.
     """
     spaced = list(times)
     place = 0
@@ -80,7 +80,7 @@ def spread(times: Sequence[tuple[float, float]], sound_end_s: float) -> list[tup
 
 
 def repair(times: Sequence[tuple[float, float]], duration_s: float) -> list[tuple[float, float]]:
-    """Return times in order, without overlap, within the clip, and of some length as far as there is room."""
+    """Return times in order, without overlap, within the clip, and not empty where there is room."""
     fixed: list[list[float]] = []
     now_s = 0.0
     for start_s, end_s in times:
@@ -99,7 +99,7 @@ def repair(times: Sequence[tuple[float, float]], duration_s: float) -> list[tupl
 
 
 def _widen(times: list[list[float]], first: int, last: int, duration_s: float) -> None:
-    """Share out the room around the words from *first* to before *last*, which have no length."""
+    """Share the time around the words from *first* to before *last*, which have no length."""
     wanted_s = SHORTEST_S * (last - first)
     earliest_s = times[first - 1][1] if first else 0.0
     latest_s = times[last][0] if last < len(times) else duration_s
@@ -107,7 +107,7 @@ def _widen(times: list[list[float]], first: int, last: int, duration_s: float) -
     end_s = min(max(start_s + wanted_s, times[last - 1][1]), latest_s)
     start_s = max(earliest_s, min(start_s, end_s - wanted_s))
     if end_s - start_s < wanted_s / 2 and first:
-        # No room at all: the word before gives half of what it has.
+        # No room at all: the word before gives up to half of its time.
         before = times[first - 1]
         before[1] -= min(wanted_s, (before[1] - before[0]) / 2)
         start_s = before[1]
@@ -134,7 +134,7 @@ def _is_kept(char: str) -> bool:
 
 
 def _split_gap(gap: str) -> int:
-    """Return how much of what stands between two words belongs to the first of them."""
+    """Return how much of the text between two words belongs to the first word."""
     for place, char in enumerate(gap):
         if char.isspace() or unicodedata.category(char) in {"Ps", "Pi"}:
             return place

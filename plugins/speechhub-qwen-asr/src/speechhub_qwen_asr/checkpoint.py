@@ -1,4 +1,4 @@
-"""A look at a checkpoint's files: qwen-asr's own messages about broken ones help nobody, or do not come."""
+"""Checks of a checkpoint's files, since qwen-asr reports broken ones unclearly or not at all."""
 
 import json
 from collections.abc import Collection, Iterable
@@ -18,26 +18,26 @@ class Checkpoint:
     """A folder with the weights of Qwen3-ASR, or of its aligner."""
 
     def __init__(self, folder: Path | None, owner: str, *, aligner: bool = False) -> None:
-        """Read what can be read quickly.
+        """Check everything that can be read quickly.
 
         Args:
             folder: Where the files are.
             owner: What to call it in messages, such as ``model 'qwen3-asr-0.6b'``.
-            aligner: Whether it is to be the aligner.
+            aligner: Whether it must be the aligner.
 
         Raises:
-            EngineLoadError: It is no such folder, or a file is missing or damaged.
+            EngineLoadError: The folder is missing or of another kind, or a file is missing or damaged.
         """
         self._owner = owner
         wanted = "Qwen3-ForcedAligner" if aligner else "Qwen3-ASR"
         if folder is None or not folder.is_dir():
-            raise EngineLoadError(f"The folder of {owner} is not there: {folder}.")
+            raise EngineLoadError(f"The folder of {owner} does not exist: {folder}.")
         if (folder / "config.json").is_file():
             self._refuse_native(self._json(folder / "config.json"), wanted)
         for name in NEEDED:
             if not (folder / name).is_file():
                 raise EngineLoadError(
-                    f"The folder of {owner} has no {name}; a {wanted} checkpoint is needed, whole."
+                    f"The folder of {owner} has no {name}; a complete {wanted} checkpoint is needed."
                 )
         config = self._json(folder / "config.json")
         kind = str(config.get("model_type"))
@@ -49,7 +49,7 @@ class Checkpoint:
         self.tensors: set[str] = set()
         """Names of all tensors in the files."""
         self.size_bytes = 0
-        """Of the weights."""
+        """Size of the weights."""
         for path in self._weights():
             self._read_header(path)
 
@@ -57,13 +57,13 @@ class Checkpoint:
         if str(config.get("model_type")).startswith("qwen3_asr") and "thinker_config" not in config:
             raise EngineLoadError(
                 f"The folder of {self._owner} holds {wanted} in the layout of transformers 5.13 and newer, "
-                "whose repositories end with -hf. Take the one of the same name without -hf."
+                "whose repositories end with -hf. Use the repository of the same name without -hf."
             )
 
     def check_complete(self, expected: Iterable[str], *, tied: Collection[str] = ()) -> None:
-        """Hold the files against the model that was made from them.
+        """Compare the files with the model that was made from them.
 
-        A tensor that is in no file keeps its random values, and transformers only warns of it.
+        A tensor that is in no file keeps random values, and transformers only warns about it.
 
         Args:
             expected: Names of the model's tensors.
@@ -77,10 +77,10 @@ class Checkpoint:
         if len(expected & self.tensors) * 2 < len(expected):
             raise EngineLoadError(
                 f"The weights of {self._owner} are not in the layout that qwen-asr reads: of its "
-                f"{len(expected)} tensors they have {len(expected & self.tensors)}. Take the original "
+                f"{len(expected)} tensors they have {len(expected & self.tensors)}. Use the original "
                 "checkpoint, whose repository does not end with -hf."
             )
-        # Files whose tensors go by other names are renamed on loading: then the names say nothing.
+        # Tensors with other names are renamed on loading: then names do not show what is missing.
         if missing and not self.tensors - expected:
             named = ", ".join(missing[:MAX_NAMED]) + (" …" if len(missing) > MAX_NAMED else "")
             raise EngineLoadError(
@@ -106,7 +106,7 @@ class Checkpoint:
                 self.tensors |= set(file.keys())
         except (SafetensorError, OSError) as error:
             raise EngineLoadError(
-                f"{path.name} of {self._owner} is damaged, maybe cut off: {error}. Download it again."
+                f"{path.name} of {self._owner} is damaged or truncated: {error}. Download it again."
             ) from error
         self.size_bytes += path.stat().st_size
 
@@ -114,7 +114,9 @@ class Checkpoint:
         try:
             content = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise EngineLoadError(f"{path.name} of {self._owner} cannot be read: {error}.") from error
+            raise EngineLoadError(
+                f"{path.name} of {self._owner} cannot be read: {error}. Download it again."
+            ) from error
         if not isinstance(content, dict):
-            raise EngineLoadError(f"{path.name} of {self._owner} is not a JSON object.")
+            raise EngineLoadError(f"{path.name} of {self._owner} is not a JSON object. Download it again.")
         return content

@@ -1,4 +1,4 @@
-"""Prompt and keywords on their way into the model, and back out of it where they should not be. Pure."""
+"""The context: prompt and keywords for the model, and texts in which it only repeats them. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ _SPECIAL: Final = re.compile(r"<\|[^|<>]*\|>|</?asr_text>|<timestamp>")
 
 
 def make_context(prompt: str | None, hotwords: Sequence[str]) -> str:
-    """Return the context: keywords first, then the end of the prompt, as far as it fits."""
-    # Half a surrogate pair can come out of a client's JSON, and "<|im_end|>" would be a command.
+    """Return the context: keywords first, then as much of the end of the prompt as fits."""
+    # A client's JSON may contain half a surrogate pair, and "<|im_end|>" would be a command.
     parts = [_plain(", ".join(hotwords))[:MAX_CHARS], _plain(prompt or "")]
     room = MAX_CHARS - len(parts[0])
     parts[1] = parts[1][-room:] if room else ""
@@ -19,14 +19,14 @@ def make_context(prompt: str | None, hotwords: Sequence[str]) -> str:
 
 
 def echoes(text: str, context: str) -> bool:
-    """Tell whether *text* looks copied out of the context: two words and more, in its order."""
+    """Tell whether *text* looks copied from the context: two or more words, in the same order."""
     said, given = _words(text), _words(context)
     size = len(said)
     return size > 1 and any(given[at : at + size] == said for at in range(len(given) - size + 1))
 
 
 def share_a_word(one: str, other: str) -> bool:
-    """Tell whether two texts have anything in common."""
+    """Tell whether two texts have a word in common."""
     return bool(set(_words(one)) & set(_words(other)))
 
 

@@ -1,4 +1,4 @@
-"""What suits a device: arithmetic and attention, where `fit` has not decided them.
+"""Defaults for a device: dtype and attention, where `fit` has not decided them.
 
 That is the CPU, and a GPU that has the aligner of a model on the CPU.
 """
@@ -16,7 +16,7 @@ _CPU_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16"})
 
 
 def choose_dtype(wanted: str, device: str) -> torch.dtype:
-    """Return the arithmetic for *device*; ``auto`` is 16 bits where they are fast."""
+    """Return the dtype for *device*; ``auto`` is 16 bits where they are fast."""
     if wanted != "auto":
         chosen = getattr(torch, wanted)
         assert isinstance(chosen, torch.dtype)  # noqa: S101  # the settings know no others

@@ -1,6 +1,6 @@
-"""Listening with a look at what comes out: 16 bits that go wrong on a card are given up for float32.
+"""Listening with a check of the results: if 16 bits fail on a card, the model is converted to float32.
 
-float16 overflows beyond 65504. What is no number then comes out as token 0, ``!``, or as one word again and
+float16 overflows beyond 65504. The resulting NaNs come out as token 0, ``!``, or as the same word again and
 again. Source: QwenLM/Qwen3-TTS, issue 43; modelscope/FunASR, issue 3597.
 """
 
@@ -22,16 +22,16 @@ from speechhub_qwen_asr.suited import MARGIN_BYTES
 log = logging.getLogger(__name__)
 
 FEWEST_TOKENS: Final = 8
-"""In shorter answers one token may well be over half."""
+"""In shorter answers a single token may well make up over half."""
 WARM_UP_S: Final = 2.0
 DAMAGED: Final = (
-    "The model's scores are no numbers, in float32 either: its weights are damaged, or the device is. Pull "
+    "The model's scores are not finite numbers, even in float32: its weights or the device are damaged. Pull "
     "the model again; on a GPU, try another driver."
 )
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return what float32 may take on a device: what is free, and what PyTorch's allocator keeps unused."""
+    """Return the memory for float32 on a device: what is free, and what PyTorch's allocator keeps unused."""
     if device.type != "cuda":
         return int(torch.iinfo(torch.int64).max)
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -39,7 +39,7 @@ def free_bytes(device: torch.device) -> int:
 
 
 class Ears:
-    """A recognizer that hears as many clips at once as suit the device, and looks at what it heard."""
+    """A recognizer that hears as many clips at once as suit the device, and checks the results."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class Ears:
 
         Args:
             asr: The ``Qwen3ASRModel``.
-            recognizer: Listens with it.
-            fitting: How it is to compute.
-            cards: Where a card is remembered whose 16 bits go wrong.
-            free: Returns how much memory of a device can be had.
+            recognizer: Listens with that model.
+            fitting: How to compute.
+            cards: Where cards are remembered on which 16 bits fail.
+            free: Returns how much memory of a device is available.
         """
         self._asr = asr
         self._recognizer = recognizer
@@ -68,10 +68,10 @@ class Ears:
         asr.model.thinker.lm_head.register_forward_hook(self._look)
 
     def warm_up(self) -> None:
-        """Listen once to what sounds like speech, so that all is in place and can be seen to work.
+        """Listen once to something like speech, to load what is loaded late and to check that it works.
 
         Raises:
-            EngineLoadError: The model computes no numbers on this device, whatever is tried.
+            EngineLoadError: The model computes no finite numbers on this device, not even in float32.
         """
         clip = Clip(samples=speech_like(), language="English")
         self._hear([clip], Wish())
@@ -87,10 +87,10 @@ class Ears:
         self._remember()
 
     def hear(self, clips: Sequence[Clip], wish: Wish) -> list[Heard]:
-        """Return what is said in each clip; once more in float32 if 16 bits went wrong.
+        """Return what is said in each clip; if 16 bits failed, listen again in float32.
 
         Raises:
-            EngineError: They went wrong, and there is no room for float32.
+            EngineError: 16 bits failed, and there is no memory for float32.
         """
         heard = self._hear(clips, wish)
         wrong = self._went_wrong()
@@ -108,7 +108,7 @@ class Ears:
             return heard
         if wish.on_token is not None:
             self._remember()
-            return heard  # it is out already; the next is heard in float32
+            return heard  # this text was streamed already; the next one is decoded in float32
         again = self._hear(clips, wish)
         if wrong or any(not self._is_spoilt(again[place].text, overflows=overflows) for place in spoilt):
             self._remember()
@@ -136,7 +136,7 @@ class Ears:
         return wrong is not None and bool(wrong)
 
     def _is_spoilt(self, text: str, *, overflows: bool) -> bool:
-        """Tell whether a text looks like failed arithmetic: one word again and again, if it overflows."""
+        """Tell whether a text looks like failed arithmetic; one repeated word does, where it can overflow."""
         if not text:
             return False
         if not set(text) - {"!", " "}:
@@ -144,17 +144,17 @@ class Ears:
         return overflows and dominated(self._asr.processor.tokenizer.encode(text, add_special_tokens=False))
 
     def _widen(self) -> str:
-        """Turn the model into float32 where it is; return why that cannot be done, or nothing."""
+        """Convert the model to float32 in place; return why that is impossible, or an empty text."""
         model = self._asr.model
-        more = sum(it.numel() * it.element_size() for it in model.parameters())
+        more = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
         free = self._free(model.device)
         if more + MARGIN_BYTES > free:
             return (
-                f"16 bits go wrong on {model.device}: the model's scores are no numbers. float32 needs "
-                f"{more / 1e9:.2f} GB more there, and {free / 1e9:.2f} GB are free. Take a smaller model, or "
+                f"16 bits fail on {model.device}: the model's scores are not finite. float32 needs "
+                f"{more / 1e9:.2f} GB more there, and {free / 1e9:.2f} GB are free. Use a smaller model, or "
                 'the CPU: [engines.qwen-asr] device = "cpu".'
             )
-        log.warning("16 bits go wrong on %s: the model goes on in float32", model.device)
+        log.warning("16 bits fail on %s: continuing in float32", model.device)
         for parameter in model.parameters():
             parameter.data = parameter.data.to(torch.float32)
         if model.config._attn_implementation == "flash_attention_2":  # noqa: SLF001  # it has no public reader
@@ -168,7 +168,7 @@ class Ears:
 
 
 def dominated(tokens: Sequence[int]) -> bool:
-    """Tell whether one token is over half of an answer."""
+    """Tell whether one token makes up over half of an answer."""
     if len(tokens) < FEWEST_TOKENS:
         return False
     [(_, most)] = Counter(tokens).most_common(1)

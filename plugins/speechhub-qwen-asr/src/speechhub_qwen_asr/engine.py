@@ -1,4 +1,4 @@
-"""The engine itself; imported in the worker only."""
+"""The Qwen3-ASR engine; imported in the worker only."""
 
 import importlib.util
 import threading
@@ -34,7 +34,7 @@ from speechhub_qwen_asr.settings import QwenAsrSettings
 from speechhub_qwen_asr.sound import find_sound
 
 _END = object()
-NO_END: Final = "The text of a passage had no end and was cut off: words may be missing there."
+NO_END: Final = "The text of a passage did not end and was cut off: words may be missing there."
 """Warning for the client."""
 
 
@@ -45,11 +45,11 @@ class QwenAsrEngine(SttEngine):
         self._held: Held[Any] = Held()
 
     def prepare(self, context: LoadContext) -> None:
-        """Read the weights into the host's memory, if there is room; the imports are done already."""
+        """Read the weights into the host's memory, if there is room; importing this module did the rest."""
         prepare_model(context, context.settings(QwenAsrSettings), self._held)
 
     def load(self, context: LoadContext) -> None:
-        """Load the model, and the aligner if there is one, and listen once, so that all is in place."""
+        """Load the model, and the aligner if there is one, and listen once to load what is loaded late."""
         self._threads = context.threads
         cards = Float32Cards(context.work_dir)
         fitting = fit(context, context.settings(QwenAsrSettings), cards)
@@ -63,11 +63,11 @@ class QwenAsrEngine(SttEngine):
             self._recognizer.warm_up()
 
     def remarks(self) -> Sequence[str]:
-        """Say in what it computes, and what was given up, on this GPU."""
+        """Return which arithmetic this GPU requires, and what was given up on it."""
         return [f"{reason[0].upper()}{reason[1:]}." for reason in self._reasons]
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
-        """Transcribe clips of up to 30 s, those together that are decoded alike."""
+        """Transcribe clips of up to 30 s; those with the same temperature are decoded together."""
         transcripts: dict[int, Transcript] = {}
         batch = [self._settings.fill_in(request, LANGUAGES) for request in batch]
         for temperature in sorted({request.temperature or 0.0 for request in batch}):
@@ -82,10 +82,10 @@ class QwenAsrEngine(SttEngine):
         return [transcripts[place] for place in range(len(batch))]
 
     def stream(self, request: TranscribeRequest, call: Call) -> Generator[str, None, Transcript]:
-        """Yield the text token by token; what is out stays, so nothing is decoded twice."""
+        """Yield the text token by token; what was yielded is final, so nothing is decoded twice."""
         call.raise_if_cancelled()
         request = self._settings.fill_in(request, LANGUAGES)
-        if request.languages:  # another language would have to be taken back
+        if request.languages:  # text in another language would have to be taken back
             [transcript] = self.transcribe([request], call)
             yield transcript.text
             return transcript
@@ -104,7 +104,7 @@ class QwenAsrEngine(SttEngine):
             set_threads(self._threads)
             try:
                 heard.extend(self._recognizer.hear([_clip(request)], wish))
-            except BaseException as error:  # noqa: BLE001  # raised again by whoever waits
+            except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
                 heard.append(error)
             finally:
                 tokens.put(_END)
@@ -125,7 +125,7 @@ class QwenAsrEngine(SttEngine):
             raise result
         call.raise_if_cancelled()
         if not result.text.startswith(deltas.said):
-            result = replace(result, text=deltas.said)  # what is out cannot be taken back
+            result = replace(result, text=deltas.said)  # yielded text cannot be taken back
         if rest := result.text[len(deltas.said) :]:
             yield rest
         [transcript] = self._written([request], [result])
@@ -133,13 +133,13 @@ class QwenAsrEngine(SttEngine):
         return transcript
 
     def memory(self) -> DeviceMemory | None:
-        """Return what PyTorch holds on the GPU, or GPUs, that model and aligner are on."""
+        """Return what PyTorch holds on the GPUs of the model and the aligner."""
         return held_memory(self._asr)
 
     def _transcribe(self, requests: Sequence[TranscribeRequest], wish: Wish, call: Call) -> list[Transcript]:
-        """Transcribe what has sound in it; the model hears words in silence, too."""
+        """Transcribe the clips that contain sound; in silence the model would hear words."""
         heard = [Heard(text="", language="")] * len(requests)
-        places = [p for p, it in enumerate(requests) if find_sound(it.audio.samples, SAMPLE_RATE)]
+        places = [p for p, one in enumerate(requests) if find_sound(one.audio.samples, SAMPLE_RATE)]
         if places:
             found = self._recognizer.hear([_clip(requests[place]) for place in places], wish)
             call.raise_if_cancelled()
@@ -148,7 +148,7 @@ class QwenAsrEngine(SttEngine):
         return self._written(requests, heard)
 
     def _in_one_of(self, request: TranscribeRequest, heard: Heard, wish: Wish) -> Heard:
-        """Decode a clip again that came out in a language that may not be spoken, in the first that may."""
+        """If a clip came out in a language that is not allowed, decode it again in the first allowed one."""
         allowed = [code for code in request.languages if code in LANGUAGES]
         if request.language or not allowed or not heard.text or code_of(heard.language) in allowed:
             return heard
@@ -173,7 +173,7 @@ class QwenAsrEngine(SttEngine):
     def _align(
         self, requests: Sequence[TranscribeRequest], texts: Sequence[str], languages: Sequence[str | None]
     ) -> dict[int, tuple[Word, ...]]:
-        """Return the words of the texts that are to have them and can, by place."""
+        """Return the words, by place, of the texts that need word times and can have them."""
         aligner = self._asr.forced_aligner
         wanted = [
             place
@@ -191,7 +191,7 @@ class QwenAsrEngine(SttEngine):
                 text=[texts[place].strip()],
                 language=[LANGUAGES[languages[place] or ""]],
             )
-            units = [Unit(text=it.text, start_s=it.start_time, end_s=it.end_time) for it in result]
+            units = [Unit(text=item.text, start_s=item.start_time, end_s=item.end_time) for item in result]
             sound = find_sound(request.audio.samples, SAMPLE_RATE)
             words[place] = place_words(
                 texts[place], units, request.audio.duration_s, sound_end_s=sound[1] if sound else None
@@ -211,13 +211,13 @@ def _clip(request: TranscribeRequest) -> Clip:
 
 
 def _is_alignable(language: str | None) -> bool:
-    if language == "ko":  # its words are found by a package that is large, and not in engine-requirements.txt
+    if language == "ko":  # needs a large package that is not in engine-requirements.txt
         return importlib.util.find_spec("soynlp") is not None
     return language in ALIGNED
 
 
 def _segments(request: TranscribeRequest, text: str, words: Sequence[Word]) -> tuple[Segment, ...]:
-    """Return sentences where words have times, and otherwise one segment, as long as there is sound."""
+    """Return a segment for each sentence if words have times, and otherwise one for all the sound."""
     if not text:
         return ()
     if words:

@@ -1,4 +1,4 @@
-"""The GPU as it is met at load: what it is, what is free there, and what its errors mean."""
+"""Fitting a model to the GPU that is found at load: its kind, its free memory, and its errors."""
 
 import importlib.util
 import logging
@@ -18,7 +18,7 @@ from speechhub_qwen_asr.suited import MARGIN_BYTES, MAX_CLIPS, Gpu, suit_gpu
 log = logging.getLogger(__name__)
 
 NAME: Final = "qwen-asr"
-"""The engine's, as operators write it."""
+"""Name of the engine in settings and commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +26,21 @@ class Fitting:
     """How one model is run on one device."""
 
     settings: QwenAsrSettings
-    """The operator's, with everything decided that was left to us."""
+    """The operator's settings, with every ``auto`` decided."""
     clips: int = MAX_CLIPS
-    """How many go together."""
+    """How many clips are decoded together."""
     reasons: tuple[str, ...] = ()
-    """Why it does not run as it would on a better GPU."""
+    """What keeps it from running as it would on a better GPU, for operators."""
     key: str = ""
-    """What the card and the model are remembered by; empty on the CPU."""
+    """Key under which the card and the model are remembered; empty on the CPU."""
 
 
 def fit(context: LoadContext, settings: QwenAsrSettings, cards: Float32Cards) -> Fitting:
-    """Look at the device and decide how to compute; this makes CUDA's context, so it belongs into `load`.
+    """Examine the device and decide how to compute; this creates a CUDA context, so it belongs in `load`.
 
     Raises:
         EngineDeviceError: The environment cannot compute there.
-        EngineOutOfMemoryError: There is not even room for the context.
+        EngineOutOfMemoryError: There is not enough memory even for the context.
     """
     if not context.device.startswith("cuda"):
         return Fitting(settings=settings)
@@ -68,7 +68,7 @@ def fit(context: LoadContext, settings: QwenAsrSettings, cards: Float32Cards) ->
         log.warning("%s", reason)
     if suited.needed_bytes > gpu.free_bytes - MARGIN_BYTES:
         log.warning(
-            "%s has %.2f GB free, and by our sum this model needs %.2f GB; it is tried all the same",
+            "%s has %.2f GB free, and this model needs %.2f GB by estimate; loading it all the same",
             gpu.name,
             gpu.free_bytes / 1e9,
             suited.needed_bytes / 1e9,
@@ -81,11 +81,11 @@ def fit(context: LoadContext, settings: QwenAsrSettings, cards: Float32Cards) ->
 
 
 def meet(context: LoadContext) -> Gpu:
-    """Return the GPU of a load, with what is free once CUDA's context and its libraries are there."""
+    """Return the GPU, with the memory that is free once CUDA's context and libraries are loaded."""
     device = context.device
     with explained(device):
         square = torch.ones(64, 64, device=device)
-        (square @ square).sum().item()  # cuBLAS takes its own memory at its first product
+        (square @ square).sum().item()  # cuBLAS allocates its memory at the first product
         free_bytes = int(torch.cuda.mem_get_info(device)[0])
         gpu = Gpu(
             name=torch.cuda.get_device_name(device),
@@ -99,7 +99,7 @@ def meet(context: LoadContext) -> Gpu:
 
 @contextmanager
 def explained(device: str) -> Iterator[None]:
-    """Raise CUDA's errors as what they mean for an operator; all others as they are."""
+    """Raise CUDA's errors in words for operators, and all other errors unchanged."""
     try:
         yield
     except Exception as error:
@@ -122,7 +122,7 @@ def _aligner(context: LoadContext, settings: QwenAsrSettings) -> Path | None:
 
 
 def _card(device: str) -> dict[str, Any]:
-    """Return name and capability of a GPU, if it can still be asked."""
+    """Return name and capability of a GPU; nothing if it no longer answers."""
     try:
         return {
             "card": torch.cuda.get_device_name(device),

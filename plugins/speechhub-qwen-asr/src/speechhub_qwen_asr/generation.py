@@ -1,7 +1,7 @@
-"""Steers decoding: qwen-asr calls ``generate`` of its model, and this takes that call's place for a while.
+"""Steered decoding: replaces ``generate`` of the model, which qwen-asr calls, for the time of one call.
 
-Whatever qwen-asr does not let one say is said here: when to stop, how to sample, what to do with a text that
-was cut off, whom to tell of each token.
+It adds what qwen-asr has no options for: when to stop, how to sample, what to do with a text that was cut
+off, and a callback for each token.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,9 +23,9 @@ END_IDS: Final = (151645, 151643)
 """Tokens that end a text. Source: generate() in qwen-asr's modeling_qwen3_asr.py."""
 PAD_ID: Final = 151643
 LOOK_EVERY: Final = 8
-"""Steps between two looks for loops: a look costs as much as nothing, but a step is short too."""
+"""Steps between two checks for loops: a check costs little, but a step is short too."""
 MAX_CONTINUATIONS: Final = 3
-"""How often a text that reaches its budget goes on; four budgets hold more than anybody says."""
+"""How often a text that reaches its budget is continued; four budgets hold more than can be said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,26 +36,26 @@ class Wish:
     """0 takes the likeliest token each time."""
     repetition_penalty: float = 1.0
     stopped: Callable[[], bool] = lambda: False
-    """Asked before each token; decoding ends when it says yes."""
+    """Called before each token; decoding ends when it returns True."""
     on_token: Callable[[int], None] | None = None
-    """Takes each token as it comes, the end token too; for a single clip."""
+    """Takes each token as it is decoded, including the end token; for a single clip."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What became of the clips of one call, by their place in the batch."""
+    """What happened to the clips of one call, by their place in the batch."""
 
     looped: set[int] = field(default_factory=set)
-    """Texts that ran in circles; they are cut after the first round."""
+    """Texts that looped; they are cut after the first repeat."""
     cut: set[int] = field(default_factory=set)
-    """Texts that had no end even after all continuations."""
+    """Texts that did not end even after all continuations."""
     continued: int = 0
-    """How often a text that had reached its budget went on."""
+    """How often a text that had reached its budget was continued."""
 
 
 @contextmanager
 def steered(model: Any, wish: Wish) -> Iterator[Outcome]:
-    """Have *model* decode as wished; afterwards its ``generate`` is its own again."""
+    """Make *model* decode as wished; afterwards its own ``generate`` is back."""
     original, outcome = model.generate, Outcome()
 
     def generate(**inputs: Any) -> Any:
@@ -69,7 +69,7 @@ def steered(model: Any, wish: Wish) -> Iterator[Outcome]:
 
 
 class _Decoding:
-    """One call of ``generate``, with as many continuations as it takes."""
+    """One call of ``generate``, with as many continuations as it needs."""
 
     def __init__(self, generate: Callable[..., Any], wish: Wish, outcome: Outcome) -> None:
         self._generate = generate
@@ -77,7 +77,7 @@ class _Decoding:
         self._outcome = outcome
 
     def run(self, inputs: dict[str, Any]) -> Any:
-        """Return what ``generate`` would, with whole texts in ``sequences``."""
+        """Return the result of ``generate``, with complete texts in ``sequences``."""
         prompt_length = inputs["input_ids"].shape[1]
         rows = list(range(len(inputs["input_ids"])))
         result = self._step(inputs, rows, prompt_length)
@@ -99,8 +99,8 @@ class _Decoding:
     def _continue(
         self, inputs: dict[str, Any], sequences: torch.Tensor, rows: list[int], prompt_length: int
     ) -> torch.Tensor:
-        """Decode on where the texts in *rows* were cut off: what was said so far joins the prompt."""
-        # These rows have no padding at their right: nothing but an end token, or a loop, ends a row early.
+        """Continue the texts in *rows* that were cut off; their text so far joins the prompt."""
+        # These rows have no padding at their right: only an end token or a loop ends a row early.
         chosen = {name: value[rows] for name, value in inputs.items() if isinstance(value, torch.Tensor)}
         mask = chosen["attention_mask"]
         grown = sequences.shape[1] - mask.shape[1]
@@ -124,7 +124,7 @@ class _Decoding:
         if wish.temperature > 0:
             extra |= {"do_sample": True, "temperature": wish.temperature}
         if wish.repetition_penalty > 1:
-            # Not generate's own: that one punishes what is in the prompt, too, and the end token is.
+            # Not the option of generate, which also penalizes the prompt, and with it the end token.
             punish = RepetitionPenaltyLogitsProcessor(
                 wish.repetition_penalty, prompt_ignore_length=prompt_length
             )
@@ -148,7 +148,7 @@ def _text(tokens: list[int]) -> list[int]:
 
 
 class _Stop(StoppingCriteria):  # type: ignore[misc]  # transformers is not installed where types are checked
-    """Ends everything when nobody waits any more."""
+    """Ends all texts when the result is no longer wanted."""
 
     def __init__(self, stopped: Callable[[], bool]) -> None:
         self._stopped = stopped
@@ -158,7 +158,7 @@ class _Stop(StoppingCriteria):  # type: ignore[misc]  # transformers is not inst
 
 
 class _Loop(StoppingCriteria):  # type: ignore[misc]  # transformers is not installed where types are checked
-    """Ends the texts that run in circles, and notes which they are."""
+    """Ends the texts that loop, and records which they are."""
 
     def __init__(self, looped: set[int], rows: list[int], prompt_length: int) -> None:
         self._looped = looped
@@ -181,7 +181,7 @@ class _Loop(StoppingCriteria):  # type: ignore[misc]  # transformers is not inst
 
 
 class _Streamer:
-    """Tells of tokens as transformers' streamers do: the prompt comes first, and is left out."""
+    """Passes tokens on, as a streamer of transformers; the prompt, which comes first, is left out."""
 
     def __init__(self, on_token: Callable[[int], None]) -> None:
         self._on_token = on_token
@@ -195,4 +195,4 @@ class _Streamer:
         self._prompt_seen = True
 
     def end(self) -> None:
-        """Do nothing: whoever called knows."""
+        """Do nothing: the caller knows when ``generate`` returns."""

@@ -1,6 +1,6 @@
-"""Two things that qwen-asr 0.0.6 leaves out, added from outside through PyTorch's own hooks.
+"""Hooks of PyTorch that add two things which qwen-asr 0.0.6 lacks.
 
-Each returns a handle whose ``remove()`` takes it away again; when a later release does the same by itself,
+Each function returns a handle whose ``remove()`` undoes it; when a later release does the same by itself,
 delete the function and its call in `model`.
 """
 
@@ -11,13 +11,13 @@ from torch.utils.hooks import RemovableHandle
 
 
 class Handles:
-    """Several hooks that go together."""
+    """Several hooks that belong together."""
 
     def __init__(self, handles: list[RemovableHandle]) -> None:
         self._handles = handles
 
     def remove(self) -> None:
-        """Take the hooks away."""
+        """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
 
@@ -25,9 +25,9 @@ class Handles:
 def keep_encoder_windows(audio_tower: nn.Module) -> Handles:
     """Let each part of a recording, 8 s long, attend to itself alone, as in training.
 
-    Flash attention reads the windows' borders from ``cu_seqlens``; other implementations want a mask,
-    which the encoder can prepare and never does. Clips longer than a window are then encoded otherwise than
-    in training: words get lost. Source: QwenLM/Qwen3-ASR, issue 213 and pull request 103.
+    Flash attention reads the windows' borders from ``cu_seqlens``; other implementations need a mask,
+    which the encoder could prepare but does not. Clips longer than a window are then encoded differently than
+    in training, and words get lost. Source: QwenLM/Qwen3-ASR, issue 213 and pull request 103.
     """
 
     def add_mask(
@@ -48,7 +48,7 @@ def score_last_position_only(lm_head: nn.Module) -> Handles:
     """Compute the scores of the next token only, not one row of 151,936 for each position of the prompt.
 
     The prompt of a clip of 30 s has 400 positions and more: 113 MiB of scores, of which one row is used.
-    Decoding reads no other; the forced aligner does, so this is not for its head.
+    Decoding reads only that row; the forced aligner reads all, so do not use this on its head.
     """
 
     def last(_head: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:

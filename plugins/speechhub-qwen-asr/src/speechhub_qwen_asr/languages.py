@@ -1,4 +1,4 @@
-"""The languages that Qwen3-ASR knows: ISO codes outside, English names inside."""
+"""The languages of Qwen3-ASR: ISO codes for callers, English names for the model."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -41,7 +41,7 @@ Source: SUPPORTED_LANGUAGES in qwen_asr/inference/utils.py, and in that order.
 """
 
 ALIGNED: Final = ("zh", "en", "yue", "fr", "de", "it", "ja", "ko", "pt", "ru", "es")
-"""Languages of Qwen3-ForcedAligner-0.6B. It answers in others too, but nobody says how well.
+"""Languages of Qwen3-ForcedAligner-0.6B. It also answers in others, with unknown quality.
 
 Source: its model card.
 """

@@ -1,4 +1,4 @@
-"""Texts that run in circles: a known weakness of the model. Pure."""
+"""Loops: texts that repeat themselves without end, a known weakness of the model. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,11 +8,11 @@ LONGEST_PATTERN: Final = 40
 MIN_REPEATS: Final = 6
 """People say things twice and sing them four times."""
 MIN_TOKENS: Final = 24
-"""What the repeats have together: somebody may well laugh "ha ha ha ha ha ha"."""
+"""Fewest tokens of all repeats together: people may well laugh "ha ha ha ha ha ha"."""
 
 
 def find_loop(tokens: Sequence[int]) -> int | None:
-    """Return where the first repeat begins if *tokens* end in circles, so that cutting there keeps one round.
+    """Return where the first repeat begins if *tokens* end in a loop, so that cutting there keeps one round.
 
     Returns:
         Index into *tokens*; None if they do not.

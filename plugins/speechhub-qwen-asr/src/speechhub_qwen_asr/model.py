@@ -1,4 +1,4 @@
-"""Loading: from a folder to a model that is ready to listen."""
+"""Loading a model from its folder."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from speechhub.engine import DeviceMemory, EngineLoadError, LoadContext, explain
 from speechhub_qwen_asr import ALIGNER
 from speechhub_qwen_asr.settings import QwenAsrSettings
 
-# Engines never download: whatever the libraries lack, they are to say so. Read when they are imported.
+# Engines never download: the libraries must report missing files instead. They read this on import.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 try:
@@ -22,22 +22,22 @@ try:
 except (ImportError, OSError) as error:
     lacking = getattr(error, "name", None) or error
     raise explain_cuda(error, engine="qwen-asr", device="the GPU") or EngineLoadError(
-        f"The engine qwen-asr lacks {lacking}: it needs what its engine-requirements.txt lists, in an "
-        "environment of its own. See docs/engines/qwen3-asr.md."
+        f"The engine qwen-asr lacks {lacking}. Install it into an environment of its own: speechhub engines "
+        "install qwen-asr. See docs/engines/qwen3-asr.md."
     ) from error
 
-# The weights are safetensors; whatever else transformers might find beside them is data, too.
+# The weights are safetensors; any other file that transformers finds must be read as data, too.
 forbid_code_in_weights(torch.__version__)
 
 MAX_THREADS = 8
-"""Most CPU threads to take unasked."""
+"""Most CPU threads to use where no number is set."""
 
 
 class Folders:
-    """The files of a model, and of its aligner if there is one: looked at, and not read yet."""
+    """The folders of a model and of its aligner, if there is one; checked, but not read yet."""
 
     def __init__(self, context: LoadContext, settings: QwenAsrSettings) -> None:
-        """Look at them.
+        """Check the files.
 
         Raises:
             EngineLoadError: A folder holds no such model, or not all of it.
@@ -48,7 +48,7 @@ class Folders:
 
     @property
     def size_bytes(self) -> int:
-        """Of all weights."""
+        """Size of all weights."""
         return self.model.size_bytes + (self.aligner.size_bytes if self.aligner else 0)
 
 
@@ -88,12 +88,12 @@ def read_model(
 
     Args:
         context: Of `prepare` or of `load`.
-        folders: Where they are.
+        folders: The model's and the aligner's.
         keywords: For ``from_pretrained`` of the model: arithmetic and attention.
         aligner_keywords: The same for the aligner.
 
     Raises:
-        EngineLoadError: They are damaged, or incomplete.
+        EngineLoadError: The weights are damaged or incomplete.
     """
     checkpoint, aligner = folders.model, folders.aligner
     try:
@@ -134,7 +134,7 @@ def aligner_folder(context: LoadContext, settings: QwenAsrSettings) -> Path | No
 
 
 def set_threads(threads: int) -> None:
-    """Have PyTorch use so many CPU threads in the thread that calls; 0 is all cores, up to a limit."""
+    """Set how many CPU threads PyTorch uses for the calling thread; 0 is all cores, up to a limit."""
     torch.set_num_threads(threads or min(MAX_THREADS, len(os.sched_getaffinity(0))))
 
 

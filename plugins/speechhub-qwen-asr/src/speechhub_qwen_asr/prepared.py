@@ -1,8 +1,8 @@
-"""Weights in the host's memory, while another engine has the device.
+"""Preparation: weights in the host's memory while another engine uses the device.
 
-Nothing here may ask the device anything: whatever does makes a CUDA context, which takes memory there. So
-the weights wait in the arithmetic of their files, and `load` turns them into that of the device when it has
-copied them. They are ordinary memory: to pin it (``pin_memory``, ``cudaHostRegister``) takes a context.
+Nothing here may query the device, since any query creates a CUDA context, which takes memory there. So the
+weights keep the dtype of their files, and `load` converts them after copying them. They lie in ordinary
+memory, since pinning it (``pin_memory``, ``cudaHostRegister``) needs a context.
 """
 
 from typing import Any, Final
@@ -20,7 +20,7 @@ def prepare_model(context: LoadContext, settings: QwenAsrSettings, held: Held[An
     """Put the weights into *held*, if there is room for them.
 
     Raises:
-        EngineLoadError: They are damaged, or incomplete.
+        EngineLoadError: The weights are damaged or incomplete.
     """
     if context.model_dir is None or not context.host_memory_bytes:
         return
@@ -42,20 +42,20 @@ def prepare_model(context: LoadContext, settings: QwenAsrSettings, held: Held[An
 
 
 def stamp_of_model(context: LoadContext, settings: QwenAsrSettings) -> Stamp:
-    """Return what tells whether weights that wait are still those of the files."""
+    """Return a stamp that shows whether the prepared weights still match the files."""
     folder = aligner_folder(context, settings)
     return stamp_of(context, *([folder] if folder else []))
 
 
 def touch(model: Any) -> None:
-    """Have every page of the weights in memory, and in this process's tables.
+    """Read every page of the weights, so that all are in memory and in this process's page tables.
 
-    Weights whose arithmetic is that of their file are the file's pages, mapped: the first to read one waits.
+    Weights with the dtype of their file are mapped pages of the file: the first read of each page waits.
     """
     for parameter in model.parameters():
         parameter.detach().flatten().view(torch.uint8)[::PAGE].max()
 
 
 def _growth(settings: QwenAsrSettings) -> int:
-    """Return by how much weights may grow that are published in 16 bits."""
+    """Return the factor by which weights, which are published in 16 bits, may grow."""
     return 2 if settings.dtype == "float32" else 1

@@ -1,4 +1,4 @@
-"""What an operator can set: the table ``[engines.qwen-asr]``."""
+"""Settings of the engine: the table ``[engines.qwen-asr]``."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,15 +15,15 @@ class QwenAsrSettings(SpokenLanguages):
     """Options of the engine; docs/engines/qwen3-asr.md explains them."""
 
     dtype: str = "auto"
-    """Arithmetic: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is 16 bits where the device has them."""
+    """Arithmetic: ``float32``, ``bfloat16`` or ``float16``; ``auto`` is 16 bits on devices that have them."""
     attention: str = "auto"
-    """``sdpa``, ``eager`` or ``flash_attention_2``; ``auto`` is the last where it is installed."""
+    """``sdpa``, ``eager`` or ``flash_attention_2``; ``auto`` is the last where it runs, else ``sdpa``."""
     aligner: str = ""
-    """Folder with Qwen3-ForcedAligner-0.6B, for word times; empty is the model's part, if it is there."""
+    """Folder with Qwen3-ForcedAligner-0.6B, for word times; empty uses the model's part, if installed."""
     aligner_device: str = "auto"
     """Where the aligner runs; ``auto`` is the model's device if there is room, and the CPU otherwise."""
     repetition_penalty: float = 1.2
-    """Used when a text runs in circles and is decoded once more; 1 decodes it the same way."""
+    """Used when a text loops and is decoded again; 1 decodes it the same way."""
 
     def __post_init__(self) -> None:
         self.check_languages("qwen-asr", LANGUAGES)

@@ -1,4 +1,4 @@
-"""Where there is sound at all in a clip. Pure."""
+"""The part of a clip that contains sound. Pure."""
 
 from typing import Final
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 FRAME_S: Final = 0.02
 QUIETEST: Final = 0.0005
-"""Root mean square of a frame, full scale being 1, below which nobody speaks: -66 dBFS."""
+"""Root mean square of a frame, full scale being 1, below which there is no speech: -66 dBFS."""
 BELOW_LOUDEST: Final = 0.01
-"""A frame 40 dB below the loudest is not speech either."""
+"""Fraction of the loudest frame below which there is no speech either: -40 dB."""
 
 
 def find_sound(samples: NDArray[np.float32], sample_rate: int) -> tuple[float, float] | None:

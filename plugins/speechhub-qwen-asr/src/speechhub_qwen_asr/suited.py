@@ -1,6 +1,6 @@
-"""What suits a GPU and its memory: arithmetic, attention, clips at once, the place of the aligner. Pure.
+"""The best way to compute on a GPU: dtype, attention, clips at once, the place of the aligner. Pure.
 
-Everything is tried in the order in which it costs least: the aligner on the CPU, then fewer clips at once.
+For lack of memory, the cheapest measure comes first: the aligner on the CPU, then fewer clips at once.
 """
 
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from typing import Final
 from speechhub.engine import arithmetic_of
 
 MAX_CLIPS: Final = 4
-"""What the hub sends at once: `SttCapabilities.max_batch`."""
+"""Most clips that the hub sends at once: `SttCapabilities.max_batch`."""
 CLIP_BYTES: Final = 165_000_000
-"""What a clip of 30 s takes beside the weights in 16 bits: 850 tokens of keys and values, 112 KiB each, and
+"""Memory of a clip of 30 s in 16 bits, beside the weights: 850 tokens of keys and values, 112 KiB each, and
 its activations. Computed in docs/engines/qwen3-asr.md."""
 MARGIN_BYTES: Final = 100_000_000
-"""Left alone for what CUDA's libraries load later, and what its allocator wastes."""
+"""Memory left for what CUDA's libraries load later, and for what the allocator wastes."""
 _WIDE: Final = 2
-"""Of how much float32 takes more than 16 bits."""
+"""Factor by which float32 takes more memory than 16 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU as an engine meets it."""
+    """The GPU that an engine is loaded on."""
 
     name: str
     capability: tuple[int, int]
     free_bytes: int
-    """Free once CUDA's context is there."""
+    """Free memory once CUDA's context exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +38,12 @@ class Suited:
     attention: str
     """As transformers names it."""
     clips: int
-    """How many clips go together."""
+    """How many clips are decoded together."""
     aligner_on_gpu: bool
     needed_bytes: int
-    """Beside CUDA itself, at most."""
+    """Most memory that it needs, without CUDA itself."""
     reasons: tuple[str, ...] = ()
-    """What was given up for lack of memory, and what the card asks for; for people."""
+    """What was given up for lack of memory, and what the card requires; for operators."""
 
 
 def suit_gpu(
@@ -59,18 +59,18 @@ def suit_gpu(
 ) -> Suited:
     """Return how to compute on a GPU.
 
-    What does not fit even with the least of everything is returned as well: the sums are computed and not
-    measured, so the GPU has the last word.
+    If nothing fits, the smallest way is returned all the same: its memory is an estimate, and only loading
+    shows whether it suffices.
 
     Args:
         gpu: The GPU.
-        weights_bytes: Of the model, in 16 bits.
+        weights_bytes: Size of the model in 16 bits.
         aligner_bytes: The same for the aligner; 0 without one.
         dtype: The operator's wish; ``auto`` goes by the card.
         attention: The operator's wish; ``auto`` is flash attention where it runs.
         aligner_device: The operator's wish; ``auto`` is the GPU if there is room.
         has_flash: Whether the package flash-attn is installed.
-        float32: Whether 16 bits are known to go wrong here.
+        float32: Whether 16 bits are known to fail on this card.
     """
     row = arithmetic_of(gpu.capability)
     reasons = []

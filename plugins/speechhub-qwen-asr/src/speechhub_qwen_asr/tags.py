@@ -1,4 +1,4 @@
-"""Marks of the model's that are no part of a text: ``language Chinese<asr_text>``. Pure."""
+"""Tags that the model writes beside the text: ``language Chinese<asr_text>``. Pure."""
 
 import re
 from typing import Final
@@ -7,7 +7,7 @@ _TAG: Final = re.compile(r"(?:\blanguage \w*)?<asr_text>")
 
 
 def _begun(word: str) -> str:
-    """Return a pattern of all beginnings of a word, the empty one and the whole among them."""
+    """Return a pattern for every prefix of a word, including the empty one and the whole word."""
     pattern = ""
     for char in reversed(word):
         pattern = f"(?:{re.escape(char)}{pattern})?"
@@ -20,11 +20,11 @@ _BEGUN: Final = re.compile(
 
 
 def without_tags(text: str) -> str:
-    """Return *text* without the marks, which the model may set in the middle, too."""
+    """Return *text* without tags, which the model may also write in the middle."""
     return _TAG.sub("", text)
 
 
 def certain_part(text: str) -> str:
-    """Return *text* up to where a mark may have begun."""
+    """Return *text* up to where a tag may have begun."""
     found = _BEGUN.search(text)
     return text[: found.start()] if found else text
