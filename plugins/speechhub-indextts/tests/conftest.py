@@ -103,7 +103,7 @@ def buzz(duration_s=2.0, hertz=180.0, sample_rate=SAMPLE_RATE):
 
 
 def reference(hertz=180.0, *, stored=False, duration_s=2.0):
-    """Return somebody's recording."""
+    """Return a recording of a voice."""
     audio = buzz(duration_s, hertz)
     digest = hashlib.sha256(audio.samples.tobytes()).hexdigest()
     return Reference(audio=audio, digest=digest, stored=stored)

@@ -113,7 +113,7 @@ def test_what_does_not_fit_or_is_damaged_is_built(building, tmp_path, caplog):
     said = prepared(prebuilt, tmp_path)
 
     assert said("en", "5") == said("zh", "5") == "5 by a load"
-    assert "zh that the installation built cannot be read" in caplog.text
+    assert "cannot read the grammar of zh that the installation built" in caplog.text
     assert "building the grammar of en, which can take minutes" in caplog.text
 
 

@@ -164,7 +164,7 @@ def test_speed_changes_the_length(http, model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_client_that_leaves_harms_nobody(http, model):
-    """Whoever hangs up in the middle leaves an engine that serves the next, in the same process."""
+    """After a client hangs up in the middle, the engine serves the next one, in the same process."""
     body = {"model": model, "input": LONG_TEXT, "voice": clip(), "response_format": "pcm"}
     with http.stream("POST", "/v1/audio/speech", json=body) as answer:
         next(answer.iter_raw())
@@ -241,7 +241,7 @@ def test_it_takes_turns_with_another_engine(checkpoints, with_whisper):
         switches, seen = [], Lookout(server)
 
         def note_switch():
-            [cpu] = [it for it in client.get("/health").json()["devices"] if it["name"] == "cpu"]
+            [cpu] = [device for device in client.get("/health").json()["devices"] if device["name"] == "cpu"]
             switches.append(cpu["last_switch"])
 
         def turn(number):

@@ -93,7 +93,7 @@ def test_long_silences_are_shortened():
 )
 def test_silence_is_told_by_its_level(speech, level, silent):
     """34 dB below a voice, and -55 dBFS in any case; a voice may speak for a fifth of the time."""
-    loud, soft = (np.resize(np.array([it, -it], np.float32), RATE) for it in (speech, level))
+    loud, soft = (np.resize(np.array([peak, -peak], np.float32), RATE) for peak in (speech, level))
     samples = joined(loud[: 10 * FRAME], soft[: 40 * FRAME])
 
     assert silences(samples, RATE) == ([(10, 50)] if silent else [])
@@ -180,5 +180,5 @@ def test_a_second_attempt_is_logged(caplog):
     """With how wrong the first was, and without the text."""
     spoken(BAD, GOOD)
 
-    assert "spoken once more" in caplog.text
+    assert "speaking it again" in caplog.text
     assert "十" not in caplog.text

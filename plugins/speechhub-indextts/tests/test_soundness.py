@@ -80,21 +80,23 @@ def test_half_precision_that_goes_wrong_becomes_float32(work_dir, caplog):
     assert second.loads == ["float32"]
     assert third.loads == ["half"]
     assert remarks == [loading.IN_FLOAT32, loading.IN_FLOAT32, ""]
-    assert "the GPT computes no numbers in half precision here" in caplog.text
-    assert "before: float32" in caplog.text
+    assert "the GPT computes no finite numbers in half precision" in caplog.text
+    assert "before; using float32" in caplog.text
 
 
 def test_no_room_for_float32(work_dir):
     """The message says both, and nothing is remembered."""
     engine = Speaker(fails=("auto",), refuses=True)
 
-    with pytest.raises(EngineLoadError, match=r"no numbers in half .* and in float32: cuda:0 has 3\.40 GB"):
+    with pytest.raises(
+        EngineLoadError, match=r"no finite numbers in half .* and in float32: cuda:0 has 3\.40 GB"
+    ):
         load_soundly(engine, context(work_dir), IndexTtsSettings())
     assert not list(work_dir.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("dtype", "said"), [("auto", "whatever is tried: its"), ("float32", "in float32 either: its")]
+    ("dtype", "said"), [("auto", "even in float32: its"), ("float32", "even in float32: its")]
 )
 def test_a_model_that_never_computes_numbers_is_damaged(work_dir, dtype, said):
     """Nothing is remembered of the card."""
@@ -121,7 +123,7 @@ def test_real_models_are_looked_at(load, generation):
 
     tts = engine._generation._tts
     for module, name in ((tts.bigvgan, "vocoder"), (tts.gpt.inference_model, "GPT")):
-        parameter = next(it for it in module.parameters() if it.dim() > 1)
+        parameter = next(weights for weights in module.parameters() if weights.dim() > 1)
         parameter.data[:] = float("nan")
         with pytest.raises(NotNumbersError, match=name):
             engine.warm_up()

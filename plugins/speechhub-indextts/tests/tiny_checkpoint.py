@@ -248,7 +248,8 @@ def _write_common(out: Path, shared: Path, config: Any, gpt: Any, s2mel: Any, co
     _say_so_many_codes(gpt, codes)
     torch.save(gpt.state_dict(), out / config.gpt_checkpoint)
     torch.save(
-        {"net": {name: it.state_dict() for name, it in s2mel.models.items()}}, out / config.s2mel_checkpoint
+        {"net": {name: model.state_dict() for name, model in s2mel.models.items()}},
+        out / config.s2mel_checkpoint,
     )
     torch.save({"mean": torch.zeros(1024), "var": torch.ones(1024)}, out / config.w2v_stat)
     rows = sum(EMOTIONS_OF_TABLE)
@@ -311,7 +312,7 @@ def _write_w2v_bert(out: Path, larger: dict[str, int]) -> None:
         apply_spec_augment=False,
     )
     with torch.device("meta"):
-        shapes = {name: it.shape for name, it in Wav2Vec2BertModel(config).state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in Wav2Vec2BertModel(config).state_dict().items()}
     weights = {}
     for name, shape in shapes.items():
         if name.endswith("layer_norm.weight"):

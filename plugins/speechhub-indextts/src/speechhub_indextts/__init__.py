@@ -1,8 +1,8 @@
 """IndexTTS-2 and 2.5 for speechhub, through the packages indextts2-inference and indextts25-inference.
 
 This module is read by the hub: it describes the engine and imports nothing heavy. What the engine itself
-needs is listed in engine-requirements.txt beside this file: all of it pinned, to be installed without looking
-at the dependencies that the packages declare. One set serves both generations.
+needs is listed in engine-requirements.txt beside this file, all of it pinned; it is installed without the
+dependencies that the packages declare. One set serves both generations.
 """
 
 from dataclasses import replace
@@ -23,10 +23,10 @@ from speechhub_indextts.settings import IndexTtsSettings
 
 CAPABILITIES = TtsCapabilities(
     streaming=True,
-    # Half a minute of speech: others get their turn in between. A segment is at most a third of that.
+    # Half a minute of speech, so that other requests get their turn in between. A segment is at most a third.
     longest_input_chars=400,
     cloning=True,
-    # The models look at 22.05 kHz, and at 16 kHz which they make themselves.
+    # The models use 22.05 kHz, and 16 kHz which they make from it.
     reference_sample_rate=22_050,
     longest_reference_s=15.0,
     emotions=(EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT),
@@ -92,10 +92,10 @@ INDEXTTS_2 = ModelSpec(
     must_accept_licence=True,
     memory_bytes=3_900_000_000,
     download_bytes=5_900_000_000,
-    # On a GPU before every voice that runs on the CPU; where there is no GPU, Piper's 10 wins.
+    # On a GPU it comes before every voice that runs on the CPU; without a GPU, Piper's 10 wins.
     preference=8,
 )
-"""The least memory is given; with more, voices are analysed on the GPU as well: docs/engines/indextts.md."""
+"""`memory_bytes` is the least; with more, voices are analysed on the GPU too: docs/engines/indextts.md."""
 
 INDEXTTS_25 = ModelSpec(
     id="indextts-2.5",

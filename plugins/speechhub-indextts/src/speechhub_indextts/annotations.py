@@ -1,4 +1,4 @@
-"""Pronunciations inside a text: ``<行|XING2>``, ``<read|R EH1 D>``, ``<今日|きょう>``.
+"""Annotations: pronunciations inside a text, ``<行|XING2>``, ``<read|R EH1 D>``, ``<今日|きょう>``.
 
 IndexTTS-2.5 takes all three. IndexTTS-2 takes pinyin, without the brackets.
 """
@@ -13,7 +13,7 @@ ANNOTATION: Final = re.compile(r"<([^<|>\n]+)\|([^<|>\n]+)>")
 
 
 def inlined(text: str) -> str:
-    """Return *text* as IndexTTS-2 takes it: pinyin in place of its word, and words without other readings."""
+    """Return *text* as IndexTTS-2 takes it: words replaced by their pinyin, other annotations removed."""
     return ANNOTATION.sub(_inline, text)
 
 

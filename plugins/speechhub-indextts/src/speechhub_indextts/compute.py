@@ -1,4 +1,4 @@
-"""What the PyTorch of this environment can compute on: asked by the hub before it places models."""
+"""The devices that this environment's PyTorch can use; the hub asks before it places models."""
 
 from typing import Final
 
@@ -7,11 +7,11 @@ import torch
 from speechhub.engine import Compute
 
 INSTALL: Final = "speechhub engines install indextts"
-"""Takes the build of PyTorch that suits the driver and the GPU as they are now."""
+"""Installs the build of PyTorch that suits the current driver and GPU."""
 
 
 def compute() -> Compute:
-    """Say what this environment can compute on; see `EngineSpec.compute`."""
+    """Return what this environment can compute on; see `EngineSpec.compute`."""
     if torch.version.cuda is None:
         return _cannot(f"Its PyTorch, {torch.__version__}, is a build without CUDA.")
     try:

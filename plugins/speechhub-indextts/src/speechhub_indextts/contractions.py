@@ -1,4 +1,4 @@
-"""English contractions in full, for IndexTTS-2, whose tokenizer drops what follows the apostrophe."""
+"""English contractions in full, for IndexTTS-2, whose tokenizer drops the part after the apostrophe."""
 
 import re
 from typing import Final
@@ -10,7 +10,7 @@ _LET: Final = re.compile(r"\b(let)'s\b", re.IGNORECASE)
 _IS: Final = re.compile(r"\b(what|where|who|how|there|here|it|he|she|that)'s\b(?=(\s+\w+)?)", re.IGNORECASE)
 _FULL: Final = {"ll": "will", "re": "are", "ve": "have", "m": "am"}
 _IRREGULAR: Final = {"ca": "can", "wo": "will", "sha": "shall"}
-"""What is before ``n't`` where that is no word."""
+"""Beginnings before ``n't`` that are not words, and their full forms."""
 _HAS: Final = frozenset({"been", "got", "had", "become", "gone", "done", "taken", "made", "happened"})
 """After these, ``'s`` is "has"."""
 _UNTOUCHED: Final = frozenset({"ai"})

@@ -1,4 +1,4 @@
-"""The engine itself; imported in the worker only."""
+"""The IndexTTS engine; imported in the worker only."""
 
 import dataclasses
 import logging
@@ -48,9 +48,9 @@ from speechhub_indextts.text import has_speech
 log = logging.getLogger(__name__)
 
 SHORTEST_S: Final = 0.5
-"""Shorter recordings have no voice in them, in seconds."""
+"""Shortest recording that shows a voice, in seconds."""
 LONGEST_S: Final = 15.0
-"""What the models look at of a recording, from its start, in seconds. Source: infer_v2.py."""
+"""How much of a recording the models use, from its start, in seconds. Source: infer_v2.py."""
 WARM_UP: Final = "Hello."
 
 
@@ -61,25 +61,25 @@ class IndexTtsEngine(TtsEngine):
         self._held: Held[Ready] = Held()
 
     def prepare(self, context: LoadContext) -> None:
-        """Make ready the grammars, and the models if there is room; the imports are done already."""
+        """Prepare the grammars, and the models if there is room; importing this module did the rest."""
         settings = context.settings(IndexTtsSettings)
         normalizers = prepare_grammars(context, settings)
         prepare_generation(context, settings, normalizers, self._held)
 
     def load(self, context: LoadContext) -> None:
-        """Load the model; on a GPU, speak once, so that all is in place and can be seen to work."""
+        """Load the model; on a GPU, speak once, to load what is loaded late and to check that it works."""
         set_threads(context.threads)
         with explained(context.device):
             self._precision = load_soundly(self, context, context.settings(IndexTtsSettings))
 
     def remarks(self) -> Sequence[str]:
-        """Say what was given up on this device."""
+        """Return what was given up on this device."""
         given_up = ", ".join(self._placement.steps)
         memory = f"For lack of memory on {self._placement.device}: {given_up}." if given_up else ""
         return [remark for remark in (memory, self._precision) if remark]
 
     def bring_up(self, context: LoadContext, settings: IndexTtsSettings) -> None:
-        """Load the model with these options, without a word."""
+        """Load the model with these options, without speaking."""
         checkpoint = read_checkpoint(context.model_dir, context.model)
         ready = self._held.take(stamp_of(context))
         self._placement = place(checkpoint, context, settings, ready.sizes if ready else None)
@@ -109,7 +109,7 @@ class IndexTtsEngine(TtsEngine):
         self._reader = FeelingReader(reader, self._placement.feeling_device, self._placement.feeling_half)
 
     def take_down(self) -> None:
-        """Let the model go again, to be brought up otherwise."""
+        """Unload the model, so that it can be loaded with other options."""
         del self._generation, self._features, self._reader
         self._folder.cleanup()
 
@@ -133,14 +133,14 @@ class IndexTtsEngine(TtsEngine):
         )
 
     def voices(self) -> Sequence[Voice]:
-        """Return none: the models speak in the voice of whoever they hear."""
+        """Return none: the models speak in the voice of a recording."""
         return ()
 
     def warm_up(self) -> None:
         """Speak once, in the voice of a buzz.
 
         Raises:
-            NotNumbersError: A model computed something that is no number.
+            NotNumbersError: A model computed NaN or infinity.
         """
         phase = np.arange(2 * SAMPLE_RATE, dtype=np.float64) * (2 * np.pi * 150 / SAMPLE_RATE)
         buzz = np.sum([np.sin(phase * overtone) / overtone for overtone in range(1, 6)], axis=0)
@@ -163,7 +163,7 @@ class IndexTtsEngine(TtsEngine):
         first = True
         try:
             line = self._line(request)
-            _seed(request.seed)  # not before: w2v-bert draws random numbers, and is not always asked
+            _seed(request.seed)  # not earlier: w2v-bert draws random numbers, and does not always run
             for samples in self._spoken(line, retry=self._settings.retry and request.seed is None):
                 call.raise_if_cancelled()
                 whole = faded(samples, SAMPLE_RATE)
@@ -172,13 +172,15 @@ class IndexTtsEngine(TtsEngine):
                 first = False
                 yield Audio(samples=whole, sample_rate=SAMPLE_RATE)
         except torch.OutOfMemoryError as error:
-            raise EngineOutOfMemoryError(f"{self._placement.device} has too little memory for it.") from error
+            raise EngineOutOfMemoryError(
+                f"{self._placement.device} has too little memory to speak this text."
+            ) from error
         finally:
             self._generation.on_step = lambda: None
             free_cached(self._placement.device)
 
     def _spoken(self, line: Line, *, retry: bool) -> Iterator[NDArray[np.float32]]:
-        """Yield the speech of segments; only while one is spoken, gradients and warnings are off."""
+        """Yield the speech of each segment; gradients and warnings are off only while one is spoken."""
         with quiet():
             segments = self._generation.segments(line)
         emotion = random.getstate()
@@ -186,7 +188,7 @@ class IndexTtsEngine(TtsEngine):
         for segment in segments:
             samples = self._attempt(line, segment, emotion)
             if retry and (wrong_s := self._fault_s(samples, line, segment)) > 0:
-                log.warning("a segment came out wrong by %.1f s: it is spoken once more", wrong_s)
+                log.warning("a segment is wrong by %.1f s; speaking it again", wrong_s)
                 again = self._attempt(line, segment, emotion)
                 samples = again if self._fault_s(again, line, segment) < wrong_s else samples
             if longest_s:
@@ -195,7 +197,7 @@ class IndexTtsEngine(TtsEngine):
                 yield samples
 
     def _attempt(self, line: Line, segment: Segment, emotion: Any) -> NDArray[np.float32]:
-        random.setstate(emotion)  # one row of the tables for all of the line
+        random.setstate(emotion)  # the same row of the tables for the whole line
         with torch.no_grad(), quiet():
             return self._generation.speak(line, segment)
 
@@ -204,7 +206,10 @@ class IndexTtsEngine(TtsEngine):
 
     def _line(self, request: SynthesizeRequest) -> Line:
         if request.reference is None:
-            raise InvalidValueError("This model has no voices of its own; send a recording.", param="voice")
+            raise InvalidValueError(
+                "This model has no voices of its own: send a recording, or name a stored voice.",
+                param="voice",
+            )
         emotion = request.emotion if request.emotion and request.emotion.alpha > 0 else None
         feels = emotion.audio if emotion and emotion.mode is EmotionMode.AUDIO else None
         with torch.no_grad():
@@ -240,23 +245,23 @@ class IndexTtsEngine(TtsEngine):
                     param="voice" if kind == "speaker" else "emotion.audio",
                 )
             if duration_s > LONGEST_S:
-                log.warning("a recording of %.0f s: only its first %.0f s count", duration_s, LONGEST_S)
+                log.warning("a recording of %.0f s: only its first %.0f s are used", duration_s, LONGEST_S)
             path = Path(self._folder.name) / f"{reference.digest}.wav"
             try:
                 soundfile.write(path, reference.audio.samples, reference.audio.sample_rate, subtype="FLOAT")
                 with quiet():
                     return analyse(path)
             finally:
-                with suppress(OSError):  # somebody's voice is not left lying about
+                with suppress(OSError):  # a person's voice must not stay on disk
                     path.unlink()
 
         return self._features.get(reference, kind, compute)
 
 
 def _seed(seed: int | None) -> None:
-    """Make what follows repeatable, or leave it to chance again."""
+    """Make the following random numbers repeatable, or random again."""
     if seed is None:
         torch.seed()
     else:
         torch.manual_seed(seed)
-    random.seed(seed)  # it chooses among the tables of emotions
+    random.seed(seed)  # chooses among the tables of emotions

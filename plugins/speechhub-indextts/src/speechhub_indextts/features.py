@@ -1,4 +1,4 @@
-"""What was computed from recordings of speakers: kept in memory, and that of stored voices on disk."""
+"""Features computed from recordings of speakers: kept in memory, and on disk for stored voices."""
 
 import hashlib
 import logging
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 Features = dict[str, Any]
 """Tensors by name, on the device of the engine."""
 FORMAT: Final = 1
-"""Raised when what is kept on disk means something else than before."""
+"""Raised when the meaning of the files on disk changes."""
 
 
 def fingerprint(generation: str, files: Iterable[Path]) -> str:
-    """Return a short text that differs when the models differ that compute features."""
+    """Return a short text that changes with the models that compute features."""
     parts = [str(FORMAT), generation]
     for path in files:
         state = path.stat()
@@ -36,9 +36,9 @@ class FeatureStore:
 
         Args:
             folder: Where features outlive the process; None keeps them in memory alone.
-            fingerprint: Tells features of one model from those of another.
-            kept: How many stay in memory, of each kind.
-            device: Where features that come from disk go.
+            fingerprint: Distinguishes features of one model from those of another.
+            kept: Number of features of each kind that stay in memory.
+            device: Where features are loaded to from disk.
         """
         self._folder = folder
         self._fingerprint = fingerprint
@@ -51,7 +51,7 @@ class FeatureStore:
         memory = self._memory.setdefault(kind, OrderedDict())
         path = self._path(reference, kind)
         found = memory.get(reference.digest)
-        # What is in memory may come from a clip with the same recording, of which nothing is kept.
+        # Features in memory may come from a clip with the same recording, which leaves nothing on disk.
         to_write = found is None or (path is not None and not path.exists())
         if found is None and (found := self._read(path)) is not None:
             to_write = False
@@ -75,15 +75,15 @@ class FeatureStore:
             return None
         try:
             return dict(safetensors.torch.load_file(path, device=self._device))
-        except (OSError, safetensors.SafetensorError):  # not there, deleted just now, or cut off
+        except (OSError, safetensors.SafetensorError):  # missing, just deleted, or truncated
             return None
 
     def _write(self, path: Path, features: Features) -> None:
-        tensors = {name: it.detach().cpu().contiguous() for name, it in features.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in features.items()}
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         try:
             safetensors.torch.save_file(tensors, unfinished)
             unfinished.replace(path)
         except (OSError, safetensors.SafetensorError) as error:
-            log.warning("features of a voice cannot be kept: %s", type(error).__name__)
+            log.warning("cannot keep a voice's features on disk: %s", type(error).__name__)
             unfinished.unlink(missing_ok=True)

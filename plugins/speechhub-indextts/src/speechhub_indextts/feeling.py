@@ -1,7 +1,7 @@
-"""Emotions told in words: the small language model that came with IndexTTS-2 says how much there is of which.
+"""Emotions in words: the small language model of IndexTTS-2 turns a description into weights.
 
-indextts25-inference leaves it out, and indextts2-inference loads it whether it is needed or not, and lets it
-write without end; so both generations share this.
+indextts25-inference lacks it, and indextts2-inference always loads it and does not limit its answers; so both
+generations share this.
 """
 
 from collections.abc import Callable
@@ -13,23 +13,23 @@ from speechhub_indextts.emotion import read_answer
 from speechhub_indextts.packages import quiet, torch, transformers
 
 PROMPT: Final = "文本情感分类"
-"""What the model was taught to answer to. Source: QwenEmotion in index-tts, infer_v2.py."""
+"""The prompt that the model was trained with. Source: QwenEmotion in index-tts, infer_v2.py."""
 MAX_ANSWER_TOKENS: Final = 256
-"""An answer takes about 80. Without a limit a model that runs in circles writes 32768."""
+"""An answer takes about 80. Without a limit, a model that loops writes 32768."""
 MAX_DESCRIPTION_CHARS: Final = 1000
-"""More tells no more about the emotion, and takes memory."""
+"""Longer descriptions say no more about the emotion, and take memory."""
 
 
 class FeelingReader:
-    """Loads its model when it is asked first; lives as long as the engine."""
+    """Reads emotions, with a model that is loaded on first use; lives as long as the engine."""
 
     def __init__(self, folder: Path | None, device: str, half: str = "float16") -> None:
         """Load nothing yet.
 
         Args:
-            folder: The model's; None if it was left out.
+            folder: The model's folder; None if it is not installed.
             device: Where it runs.
-            half: The arithmetic of 16 bits that suits the device.
+            half: The 16-bit dtype that suits the device.
         """
         self._folder = folder
         self._device = device
@@ -41,8 +41,8 @@ class FeelingReader:
         """Return the eight weights that a description, or a text, suggests.
 
         Args:
-            description: What somebody wrote.
-            on_step: Called before each token; what it raises ends the work.
+            description: The client's description, or the text.
+            on_step: Called before each token; an exception that it raises ends the work.
 
         Raises:
             InvalidValueError: The model's folder has no emotion model.
@@ -72,11 +72,11 @@ class FeelingReader:
             return
         if self._folder is None:
             raise InvalidValueError(
-                "This model was installed without its emotion model, so an emotion cannot be told in words; "
-                "a vector or a recording works.",
+                "This model was installed without its emotion model, so it cannot read emotions in words; "
+                "send a vector or a recording.",
                 param="emotion.text",
             )
-        # 16 bits are slow on a CPU, and it is small.
+        # 16 bits are slow on a CPU, and the model is small.
         dtype = torch.float32 if self._device == "cpu" else getattr(torch, self._half)
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(self._folder)
         self._model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -86,7 +86,7 @@ class FeelingReader:
 
 
 class _Step(transformers.StoppingCriteria):  # type: ignore[misc]  # transformers is not installed where types are checked
-    """Asks before each token whether anybody waits."""
+    """Calls *on_step* before each token, which may end the work."""
 
     def __init__(self, on_step: Callable[[], None]) -> None:
         self._on_step = on_step

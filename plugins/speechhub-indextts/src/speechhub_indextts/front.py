@@ -1,7 +1,7 @@
-"""What is said for a text: in the characters that a model was taught, and with numbers in words.
+"""The front end: texts in the characters that a model was trained on, and with numbers in words.
 
-Both packages have a way of their own from a text to that, each with other faults; this takes its place, and
-hands them texts that they leave alone. The grammars are the same, NeMo's.
+Each package has a front end with its own faults; this one replaces both, and passes on texts that they leave
+unchanged. The grammars are the same, NeMo's.
 """
 
 import re
@@ -17,21 +17,21 @@ from speechhub_indextts.written import readable
 _NAME: Final = re.compile(r"[\u4e00-\u9fff]+(?:[-·—][\u4e00-\u9fff]+){1,2}")
 """A foreign name in Chinese, such as 克里斯托弗·诺兰. Source: NAME_PATTERN in indextts2-inference."""
 _TERM: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)+")
-"""A name such as GPT-5, whose hyphen is no minus. Source: TECH_TERM_PATTERN in indextts2-inference."""
+"""A name such as GPT-5, whose hyphen is not a minus. Source: TECH_TERM_PATTERN in indextts2-inference."""
 
 
 class Front:
-    """Prepares texts for one model; lives as long as it."""
+    """Prepares texts for one model; lives as long as the model."""
 
     def __init__(self, settings: IndexTtsSettings, grammars: Mapping[str, Any]) -> None:
-        """Make ready.
+        """Check that what the options need is installed.
 
         Args:
             settings: The operator's options.
-            grammars: NeMo's, or what stands for them, by ISO 639-1 code.
+            grammars: NeMo's, or their substitutes, by ISO 639-1 code.
 
         Raises:
-            EngineLoadError: A package that texts need is not here.
+            EngineLoadError: A package that texts need is not installed.
         """
         if settings.simplify:
             require_opencc()
@@ -39,12 +39,12 @@ class Front:
         self._grammars = grammars
 
     def spoken(self, text: str, language: str, *, clean: Callable[[str], str] = lambda text: text) -> str:
-        """Return what is said for *text*.
+        """Return *text* as it is to be spoken.
 
         Args:
             text: As a client sent it.
             language: ISO 639-1 code.
-            clean: What the package does before it puts numbers into words.
+            clean: The package's own step before it puts numbers into words.
         """
         if self._settings.simplify:
             text = simplified(usual_width(text), language)

@@ -1,4 +1,4 @@
-"""What the two generations have in common: from tensors of a voice to samples, segment by segment."""
+"""The part that both generations share: from a voice's features to samples, segment by segment."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ TABLES: Final = ("emo_matrix", "spk_matrix")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What to say, and how."""
+    """A text to speak, and how."""
 
     text: str
     language: str | None
@@ -37,7 +37,7 @@ class Line:
     feeling_key: str
     """Digest of that recording."""
     alpha: float = 1.0
-    """How much of the feeling, or of the vector."""
+    """Strength of the feeling, or of the vector."""
     vector: tuple[float, ...] = ()
     """Eight weights, ready for the model; empty if none were given."""
     random: bool = False
@@ -46,19 +46,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """What is spoken in one go."""
+    """A part of a text that is spoken at once."""
 
     text: str
-    """As the model gets it: in words, and without what it cannot say."""
+    """As the model gets it: numbers in words, without signs that it cannot say."""
     tokens: tuple[str, ...] = ()
-    """For IndexTTS-2, which cuts tokens and not texts."""
+    """For IndexTTS-2, which cuts tokens instead of texts."""
 
 
 class Generation(ABC):
-    """One loaded package; made for one process, used by one thread."""
+    """A loaded model of one generation; made for one process, used by one thread."""
 
     segment_tokens: ClassVar[int]
-    """Tokens that are spoken in one go, where the operator names no number."""
+    """Tokens of a segment, where the operator sets no number."""
     most_codes: ClassVar[int]
     """Codes of a segment of half a minute."""
     half: torch.dtype
@@ -76,7 +76,7 @@ class Generation(ABC):
         self._settings = settings
         self._placement = placement
         self.on_step: Callable[[], None] = lambda: None
-        """Called before each step of each model; what it raises ends the work."""
+        """Called before each step of each model; an exception that it raises ends the work."""
         tts.gpt.requires_grad_(requires_grad=False)
         if placement.by_stages:
             self._settle()
@@ -91,11 +91,11 @@ class Generation(ABC):
             module.register_forward_pre_hook(lambda *_: self.on_step())
 
     def watched(self) -> AbstractContextManager[None]:
-        """Return a context in which a model that computes no numbers raises `NotNumbersError`."""
+        """Return a context in which a model that computes NaN or infinity raises `NotNumbersError`."""
         return watched(self._tts)
 
     def move(self, placement: Placement, settings: IndexTtsSettings, folder: Path) -> None:
-        """Take what was loaded into the host's memory to where it is to be after all.
+        """Move models that were loaded into the host's memory to their place.
 
         Args:
             placement: Where its models go.
@@ -117,7 +117,7 @@ class Generation(ABC):
             raise EngineLoadError(f"Device {placement.device} cannot be used: {error}") from error
 
     def _use(self, folder: Path) -> None:  # noqa: B027  # only one of them has anything
-        """Keep in *folder* what has to be in files."""
+        """Keep in *folder* whatever must be in files."""
 
     @property
     def _sampling(self) -> dict[str, float]:
@@ -127,7 +127,7 @@ class Generation(ABC):
 
     @abstractmethod
     def segments(self, line: Line) -> Sequence[Segment]:
-        """Return what is to be spoken, in the order of the text; nothing where there is nothing to say."""
+        """Return the segments to speak, in order; none where there is nothing to say."""
 
     @abstractmethod
     def speak(self, line: Line, segment: Segment) -> NDArray[np.float32]:
@@ -144,12 +144,12 @@ class Generation(ABC):
     def _analyse_feeling(self, recording: Path) -> Features: ...
 
     def analyse_speaker(self, recording: Path) -> Features:
-        """Return whom to sound like, out of a sound file."""
+        """Return the features of the voice in a sound file."""
         with self._analysis():
             return self._here(self._analyse_speaker(recording))
 
     def analyse_feeling(self, recording: Path) -> Features:
-        """Return the emotion of a sound file."""
+        """Return the features of the emotion in a sound file."""
         with self._analysis():
             return self._here(self._analyse_feeling(recording))
 
@@ -158,17 +158,17 @@ class Generation(ABC):
 
     @property
     def _visitors(self) -> tuple[Any, ...]:
-        """Models that analysing a recording needs, and speaking does not."""
+        """Models that only the analysis of recordings needs."""
         return (self._tts.semantic_model, self._tts.campplus_model)
 
     @property
     def _shared(self) -> tuple[Any, ...]:
-        """Models that both need."""
+        """Models that both analysis and speaking need."""
         return (self._tts.s2mel.models["length_regulator"],)
 
     @contextmanager
     def _analysis(self) -> Iterator[None]:
-        """Bring all that analyses a recording to one device, for as long as it does."""
+        """Move all models of the analysis to one device while a recording is analysed."""
         placement, tts = self._placement, self._tts
         if not placement.by_stages:
             yield
@@ -191,12 +191,12 @@ class Generation(ABC):
         self._tts.device = device
 
     def _settle(self) -> None:
-        """Take what was loaded into the host's memory to where it is to be."""
+        """Move models that were loaded into the host's memory to their place."""
         tts, placement = self._tts, self._placement
         if placement.half:
             tts.dtype = self.half
-            # One tensor after the other, turned on the device: a CPU takes seconds for it.
-            tts.gpt._apply(lambda it: _halved(it.to(placement.device), self.half))  # noqa: SLF001
+            # One tensor after the other, converted on the device: a CPU takes seconds for it.
+            tts.gpt._apply(lambda tensor: _halved(tensor.to(placement.device), self.half))  # noqa: SLF001
         for module in (tts.gpt, tts.s2mel, tts.bigvgan, tts.semantic_codec):
             module.to(placement.device)
         transformer = tts.s2mel.models["cfm"].estimator.transformer
@@ -214,6 +214,6 @@ def _halved(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def free_cached(device: str) -> None:
-    """Give memory that is not used back to the GPU's driver; long texts make it pile up."""
+    """Return unused memory to the GPU's driver; it accumulates with long texts."""
     if device.startswith("cuda"):
         torch.cuda.empty_cache()

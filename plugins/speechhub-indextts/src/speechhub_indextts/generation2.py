@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 SPEAKER: Final = ("spk_cond_emb", "style", "prompt_condition", "ref_mel")
 FEELING: Final = "emo_cond_emb"
 MAX_TRIES: Final = 3
-"""How often a segment is tried of which the model says nothing at all: what follows crashes on that."""
+"""How often a segment is tried for which the model returns no codes, on which the next model crashes."""
 
 
 class Generation2(Generation):
-    """Drives ``IndexTTS2.infer_generator``; what it knows of voices is put into the package's own cache."""
+    """Drives ``IndexTTS2.infer_generator``; features of voices are put into the package's own cache."""
 
     segment_tokens = 120
     most_codes = 1500
@@ -44,15 +44,15 @@ class Generation2(Generation):
 
         Args:
             view: That folder.
-            normalizers: What puts numbers into words, by language; instead of the package's own, which it
-                would build on every start and keep in its own folder.
+            normalizers: Grammars that put numbers into words, by language; they replace the package's own,
+                which it would build on every start and keep in its own folder.
             settings: The operator's options.
             placement: Where its models go.
         """
         use_hub_cache(view / HUB)
         package = infer_v2()
-        package.QwenEmotion = lambda _: None  # ours is loaded when it is needed, and where there is room
-        package.TextNormalizer.load = lambda _: None  # its own grammars; ours are used instead
+        package.QwenEmotion = lambda _: None  # FeelingReader loads it on first use, where there is room
+        package.TextNormalizer.load = lambda _: None  # replaced by *normalizers*
         tts = package.IndexTTS2(
             model_dir=str(view),
             device="cpu" if placement.by_stages else placement.device,
@@ -66,7 +66,7 @@ class Generation2(Generation):
         flow.inference = self._with_options
         infer_flow = sys.modules["indextts.s2mel.modules.flow_matching"]
         infer_flow.tqdm = lambda steps: steps  # type: ignore[attr-defined]  # a bar for each segment
-        tts.tokenizer.normalizer = None  # texts come ready, and cut
+        tts.tokenizer.normalizer = None  # texts come prepared and cut
         self._front = Front(settings, normalizers)
         self._tokenize, self._cut = tts.tokenizer.tokenize, tts.tokenizer.split_segments
         tts.tokenizer.split_segments = lambda tokens, *_, **__: [tokens]
@@ -103,7 +103,7 @@ class Generation2(Generation):
             **self._sampling,
         )
         try:
-            # Behind the first it yields silence, or all that was said so far.
+            # After the first chunk it yields silence, or all speech so far.
             samples: NDArray[np.float32] = next(chunks).reshape(-1).to(torch.float32).numpy()
             return np.clip(samples, -1.0, 1.0)
         finally:
@@ -119,10 +119,10 @@ class Generation2(Generation):
         text = normalizer.apply_glossary_terms(text, lang=language)
         text = self._front.spoken(text, language)
         if not self._settings.normalization and (digits := sum(map(str.isdigit, PINYIN.sub("", text)))):
-            log.warning("normalization is off, and IndexTTS-2 has no digits: it cannot say these %d", digits)
+            log.warning("normalization is off, and IndexTTS-2 cannot read digits: %d are not spoken", digits)
         signs = normalizer.zh_char_rep_map if language == "zh" else normalizer.char_rep_map
         text = re.sub("|".join(map(re.escape, signs)), lambda found: signs[found[0]], text)
-        # The tokenizer takes a single character as it is, though it has no small letters.
+        # The tokenizer does not capitalize a single character, but has no small letters.
         return f"{text.strip()}." if len(text.strip()) == 1 and has_speech(text) else text
 
     @property
@@ -149,14 +149,14 @@ class Generation2(Generation):
         return {FEELING: tensor}
 
     def _with_options(self, *arguments: Any, **_: Any) -> Any:
-        """Make a mel spectrogram with the operator's steps; the package has numbers of its own."""
+        """Make a mel spectrogram with the operator's options instead of the package's fixed ones."""
         *conditions, _steps = arguments
         return self._flow(
             *conditions, self._settings.diffusion_steps, inference_cfg_rate=self._settings.inference_cfg_rate
         )
 
     def _some_codes(self, *arguments: Any, **options: Any) -> Any:
-        """Return what ``inference_speech`` does, but never no codes."""
+        """Return the result of ``inference_speech``, with at least one code."""
         stop = self._tts.stop_mel_token
         codes, latent = self._speak_codes(*arguments, **options)
         for _ in range(MAX_TRIES - 1):
@@ -165,4 +165,4 @@ class Generation2(Generation):
             codes, latent = self._speak_codes(*arguments, **options)
         if codes.shape[1] and int(codes[0, 0]) != stop:
             return codes, latent
-        return codes.new_tensor([[0, stop]]), latent  # a hundredth of a second of anything
+        return codes.new_tensor([[0, stop]]), latent  # a hundredth of a second of arbitrary sound

@@ -27,11 +27,11 @@ FEELING: Final = "emo_cond_emb"
 FULL: Final = 32_767.0
 """Full scale of the package's samples."""
 MOST_TOKENS: Final = 120
-"""From here on a segment may last longer than half a minute."""
+"""Longer segments may last longer than half a minute."""
 
 
 class Generation25(Generation):
-    """Drives ``infer_generator``; what it knows of voices is put where the package looks for it."""
+    """Drives ``infer_generator``; features of voices are put where the package looks for them."""
 
     segment_tokens = 60
     most_codes = 750
@@ -48,19 +48,19 @@ class Generation25(Generation):
 
         Args:
             view: That folder.
-            marks: Folder for empty files: the package knows voices by the names and times of files.
-            normalizers: What puts numbers into words, by language.
+            marks: Folder for empty files: the package identifies voices by the names and times of files.
+            normalizers: Grammars that put numbers into words, by language.
             settings: The operator's options.
             placement: Where its models go.
         """
         if settings.segment_tokens > MOST_TOKENS:
             log.warning(
-                "segment_tokens is %d: IndexTTS-2.5 speaks half a minute at most, and presses what is longer "
-                "into it; leave it at %d or less",
+                "segment_tokens is %d: IndexTTS-2.5 speaks at most half a minute at once, and squeezes "
+                "longer segments into it; set %d or less",
                 settings.segment_tokens,
                 MOST_TOKENS,
             )
-        from indextts25 import IndexTTS25  # noqa: PLC0415  # packages.py comes first
+        from indextts25 import IndexTTS25  # noqa: PLC0415  # only after packages.py
 
         self.half = getattr(torch, placement.half_name)
         with _gpt_in(self.half):
@@ -69,13 +69,13 @@ class Generation25(Generation):
                 device="cpu" if placement.by_stages else placement.device,
                 fp16=placement.half,
             )
-        if self._api._tts.dtype is not None:  # noqa: SLF001  # it has half precision, and calls it bfloat16
+        if self._api._tts.dtype is not None:  # noqa: SLF001  # half precision, which the package calls bfloat16
             self._api._tts.dtype = self.half  # noqa: SLF001
         self._marks = marks
         self._front = Front(settings, normalizers)
-        tts = self._api._tts  # noqa: SLF001  # its API has no vectors
+        tts = self._api._tts  # noqa: SLF001  # its public API takes no vectors
         self._prepare, self._cut = tts._prepare_text, tts.split_text_by_tokens  # noqa: SLF001
-        tts._prepare_text = lambda text, *_, **__: text  # noqa: SLF001  # texts come ready, and cut
+        tts._prepare_text = lambda text, *_, **__: text  # noqa: SLF001  # texts come prepared and cut
         tts.split_text_by_tokens = lambda text, *_, **__: [text]
         super().__init__(tts, settings, placement)
 
@@ -97,13 +97,13 @@ class Generation25(Generation):
         sampling: dict[str, Any] = dict(self._sampling)
         if line.vector:
             sampling |= {"emo_vector": list(line.vector), "use_random": line.random}
-        # Not its API's `stream`, which cannot be told to leave numbers alone.
+        # Not the public `stream`, which always rewrites numbers.
         chunks = tts.infer_generator(
             spk_audio_prompt=voice,
             text=segment.text,
             output_path=None,
             lang=self._language(line),
-            duration_factor=1 / line.speed,  # how long it takes
+            duration_factor=1 / line.speed,  # length of the speech, as a factor
             emo_audio_prompt=feeling,
             emo_alpha=line.alpha,
             interval_silence=0,
@@ -119,7 +119,7 @@ class Generation25(Generation):
                 return np.clip(samples, -1.0, 1.0)
         finally:
             chunks.close()
-        return np.zeros(0, np.float32)  # the model stopped at once
+        return np.zeros(0, np.float32)  # the model stopped immediately
 
     def _language(self, line: Line) -> str:
         return line.language or detect_language(line.text, self._settings.language)
@@ -128,18 +128,18 @@ class Generation25(Generation):
         """Return the text of a line as the tokenizer takes it."""
         signs = self._tts.text_process
         kept = Kept(line.text)
-        # Before all else: grammars read tones as numbers, and the Japanese dictionary takes marks apart.
+        # First of all: grammars would read tones as numbers, and the Japanese dictionary splits marks.
         text = kept.matches(ANNOTATION, line.text, indextts25.infer_v2_5.apply_pronunciation_annotations)
         if self._settings.normalization and language in ("zh", "en"):
             text = signs.apply_glossary_terms(text, lang=language)
 
         def clean(text: str) -> str:
-            """Do to signs what the package does before NeMo's turn: a colon waits, for the sake of times."""
+            """Replace signs as the package does before NeMo runs, but keep colons for times of day."""
             return str(signs.clean_pattern.sub(lambda sign: _sign(sign[0], signs.char_rep_map), text))
 
         text = self._front.spoken(text, language, clean=clean if language != "es" else str)
         prepared = kept.restored(str(self._prepare(text, language, text_normalization=False)))
-        return re.sub(" {2,}", " ", prepared) if language == "ja" else prepared  # it sets words apart
+        return re.sub(" {2,}", " ", prepared) if language == "ja" else prepared  # the package separates words
 
     def _analyse_speaker(self, recording: Path) -> Features:
         tts = self._tts
@@ -159,7 +159,7 @@ class Generation25(Generation):
 
     def _mark(self, digest: str) -> str:
         path = self._marks / digest
-        if not path.exists():  # touching it again would make it another voice
+        if not path.exists():  # a new time stamp would make it another voice
             path.touch()
         return str(path)
 
@@ -170,7 +170,7 @@ def _sign(sign: str, replacements: Mapping[str, str]) -> str:
 
 @contextmanager
 def _gpt_in(half: torch.dtype) -> Iterator[None]:
-    """Have the package's only half precision, bfloat16, be another one for its GPT."""
+    """Make the package's only half precision, bfloat16, another one for its GPT."""
     kind = indextts25.infer_v2_5.UnifiedVoice
     kind.bfloat16 = lambda gpt: gpt.to(half)
     try:

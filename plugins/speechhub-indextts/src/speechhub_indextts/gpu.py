@@ -1,4 +1,4 @@
-"""The GPU as it is met at load: what it is, what CUDA itself takes there, and what its errors mean."""
+"""The GPU that is found at load: its kind, the memory that CUDA itself takes, and its errors."""
 
 import dataclasses
 import logging
@@ -16,26 +16,26 @@ from speechhub_indextts.settings import IndexTtsSettings
 log = logging.getLogger(__name__)
 
 NAME: Final = "indextts"
-"""The engine's, as operators write it."""
+"""Name of the engine in settings and commands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """A GPU as an engine meets it."""
+    """The GPU that an engine is loaded on."""
 
     capability: tuple[int, int]
     memory_bytes: int
-    """What may be taken, CUDA's own part included."""
+    """Memory that may be used, including CUDA's own part."""
     runtime_bytes: int
-    """CUDA's own part: measured, or assumed where the driver told nothing before."""
+    """CUDA's own part: measured, or assumed if the driver reported no memory before."""
 
 
 def meet(context: LoadContext) -> Gpu:
-    """Make CUDA's context, and return what it took and what is left.
+    """Create CUDA's context, and return what it takes and what is left.
 
     Raises:
         EngineDeviceError: The environment cannot compute there.
-        EngineOutOfMemoryError: There is not even room for the context.
+        EngineOutOfMemoryError: There is not enough memory even for the context.
     """
     device = context.device
     with explained(device):
@@ -54,13 +54,13 @@ def meet(context: LoadContext) -> Gpu:
 
 
 def key_of(context: LoadContext) -> str:
-    """Return what the card and the model are remembered by."""
+    """Return the key under which the card and the model are remembered."""
     name = torch.cuda.get_device_name(context.device)
     return card_key(card=name, model=context.model, library=f"torch {torch.__version__}")
 
 
 def wanted_effort(settings: IndexTtsSettings, generation: str) -> Effort:
-    """Return how the operator wants texts to be spoken."""
+    """Return the effort that the operator's options ask for."""
     seconds = (
         settings.max_mel_tokens / PACES[generation].codes_per_s if settings.max_mel_tokens else LONGEST_S
     )
@@ -68,7 +68,7 @@ def wanted_effort(settings: IndexTtsSettings, generation: str) -> Effort:
 
 
 def spared(settings: IndexTtsSettings, placement: Placement, generation: str) -> IndexTtsSettings:
-    """Return the operator's options with what the plan had to give up."""
+    """Return the operator's options, reduced by what the plan had to give up."""
     if not placement.steps:
         return settings
     pace, effort = PACES[generation], placement.effort
@@ -84,7 +84,7 @@ def spared(settings: IndexTtsSettings, placement: Placement, generation: str) ->
 
 @contextmanager
 def explained(device: str) -> Iterator[None]:
-    """Raise CUDA's errors as what they mean for an operator; all others as they are."""
+    """Raise CUDA's errors in words for operators, and all other errors unchanged."""
     try:
         yield
     except Exception as error:
@@ -94,7 +94,7 @@ def explained(device: str) -> Iterator[None]:
 
 
 def _card(device: str) -> dict[str, Any]:
-    """Return name and capability of a GPU, if it can still be asked."""
+    """Return name and capability of a GPU; nothing if it no longer answers."""
     try:
         return {
             "card": torch.cuda.get_device_name(device),

@@ -1,4 +1,4 @@
-"""Parts of a text that what rewrites it must leave alone: each becomes one character for private use."""
+"""Parts of a text that must survive rewriting: each is replaced by a private-use character meanwhile."""
 
 import itertools
 import re
@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import Final
 
 AREAS: Final = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE))
-"""Private use: no text that is interchanged has them, and NeMo's grammars let them pass. Source: The Unicode
-Standard, section 23.5."""
+"""Private-use areas, which normal texts do not contain and NeMo's grammars leave unchanged. Source: The
+Unicode Standard, section 23.5."""
 
 
 class Kept:
-    """Takes parts out of one text and puts them back; made for that text."""
+    """Takes parts out of a text and puts them back; made for one text."""
 
     def __init__(self, text: str) -> None:
-        """Make ready.
+        """Find the characters that are free for use.
 
         Args:
-            text: What parts are taken from; characters for private use in it stay as they are.
+            text: The text to take parts from; its own private-use characters stay unchanged.
         """
         used = set(text)
         self._free = (chr(code) for code in itertools.chain(*AREAS) if chr(code) not in used)
@@ -35,9 +35,9 @@ class Kept:
         """Return *text* with a character for each match.
 
         Args:
-            pattern: What is to be left alone.
+            pattern: Matches the parts to keep.
             text: The text so far.
-            spoken: Makes of a match what is put back for it.
+            spoken: Returns what is put back for a match.
         """
         return pattern.sub(lambda found: self.keep(spoken(found[0])), text)
 

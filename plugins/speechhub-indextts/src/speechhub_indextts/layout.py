@@ -1,4 +1,4 @@
-"""A folder of links in which the packages find a model's files where they look for them.
+"""The layout that the packages expect: a folder of links to a model's files.
 
 The store is never written to. indextts2-inference asks the model hub for what it takes from other
 repositories, so the links are laid out as the hub's own cache has them; indextts25-inference looks into
@@ -14,14 +14,14 @@ import yaml
 from speechhub_indextts.checkpoint import BIGVGAN, BIGVGAN_FILES, W2V_BERT, W2V_BERT_FILES, Checkpoint
 
 USED_LAYERS: Final = 17
-"""Of the 24 of w2v-bert: no output but that of the last of these is read. Source: get_emb in infer_v2.py."""
+"""Layers of w2v-bert to load, of 24: only the output of this one is read. Source: get_emb in infer_v2.py."""
 HUB: Final = "hub"
 REVISION: Final = "0" * 40
 _CONFIG: Final = "config.yaml"
 
 
 def lay_out(checkpoint: Checkpoint, view: Path) -> None:
-    """Fill the empty folder *view* with links to the checkpoint's files, and a mended config.yaml."""
+    """Fill the empty folder *view* with links to the checkpoint's files, and a corrected config.yaml."""
     for path in checkpoint.folder.iterdir():
         if path.name not in (_CONFIG, "hf_cache") and not path.name.startswith("."):
             (view / path.name).symlink_to(path)
@@ -52,7 +52,7 @@ def _link(source: Path, target: Path, names: tuple[str, ...]) -> None:
 
 
 def _shorten(path: Path) -> None:
-    """Have no more layers loaded than are used: the others are 0.7 GB."""
+    """Limit the layers to those that are used: the others take 0.7 GB."""
     config = json.loads(path.read_text("utf-8"))
     config["num_hidden_layers"] = min(USED_LAYERS, config.get("num_hidden_layers", USED_LAYERS))
     path.unlink()
@@ -60,7 +60,7 @@ def _shorten(path: Path) -> None:
 
 
 def _cache(view: Path, repo: str) -> Path:
-    """Return where a snapshot of *repo* belongs in a cache of the hub; it is not there yet."""
+    """Return the path of a snapshot of *repo* in a cache of the hub; it does not exist yet."""
     base = view / HUB / f"models--{repo.replace('/', '--')}"
     (base / "refs").mkdir(parents=True)
     (base / "refs" / "main").write_text(REVISION)

@@ -1,4 +1,4 @@
-"""Loading with a look at what comes out: half precision that goes wrong on a card is given up for float32."""
+"""Loading with a check of the result: if half precision fails on a card, float32 is used instead."""
 
 import gc
 import logging
@@ -13,13 +13,11 @@ from speechhub_indextts.soundness import NotNumbersError
 
 log = logging.getLogger(__name__)
 
-DAMAGED: Final = (
-    "its weights are damaged, or the device is. Pull the model again; on a GPU, try another driver."
-)
+DAMAGED: Final = "its weights or the device are damaged. Pull the model again; on a GPU, try another driver."
 
 
 class Loadable(Protocol):
-    """As much of the engine as is needed."""
+    """The part of the engine that loading needs."""
 
     @property
     def is_half(self) -> bool:
@@ -31,7 +29,7 @@ class Loadable(Protocol):
         ...
 
     def take_down(self) -> None:
-        """Let it go again."""
+        """Unload it."""
         ...
 
     def warm_up(self) -> None:
@@ -39,18 +37,18 @@ class Loadable(Protocol):
         ...
 
 
-IN_FLOAT32: Final = "Half precision goes wrong on this GPU: it speaks in float32."
+IN_FLOAT32: Final = "Half precision fails on this GPU, so the model speaks in float32."
 """Remark for operators."""
 
 
 def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSettings) -> str:
-    """Load the model; on a GPU, have it speak once, and once more in float32 if that goes wrong.
+    """Load the model; on a GPU, let it speak once, and load it again in float32 if that fails.
 
     Returns:
-        What operators should know of its arithmetic; nothing if all is as it should be.
+        What operators should know about its arithmetic; empty if nothing is unusual.
 
     Raises:
-        EngineLoadError: It does not compute numbers on this device, or float32 does not fit there.
+        EngineLoadError: It computes NaN or infinity on this device, or float32 does not fit there.
     """
     if context.device == "cpu":
         engine.bring_up(context, settings)
@@ -59,18 +57,20 @@ def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSetti
     remark = ""
     if settings.dtype == "auto" and key in cards:
         remark = IN_FLOAT32
-        log.warning("half precision went wrong on this GPU before: float32")
+        log.warning("half precision failed on this GPU before; using float32")
         settings = replace(settings, dtype="float32")
     engine.bring_up(context, settings)
     try:
         engine.warm_up()
     except NotNumbersError as error:
         if not engine.is_half:
-            raise EngineLoadError(f"The {error} computes no numbers, in float32 either: {DAMAGED}") from error
+            raise EngineLoadError(
+                f"The {error} computes no finite numbers, even in float32: {DAMAGED}"
+            ) from error
         model = str(error)
     else:
         return remark
-    log.warning("the %s computes no numbers in half precision here: once more in float32", model)
+    log.warning("the %s computes no finite numbers in half precision; loading it in float32", model)
     engine.take_down()
     gc.collect()
     free_cached(context.device)
@@ -78,10 +78,13 @@ def load_soundly(engine: Loadable, context: LoadContext, settings: IndexTtsSetti
         engine.bring_up(context, replace(settings, dtype="float32"))
         engine.warm_up()
     except NotNumbersError as error:
-        raise EngineLoadError(f"The {error} computes no numbers, whatever is tried: {DAMAGED}") from error
+        raise EngineLoadError(
+            f"The {error} computes no finite numbers, even in float32: {DAMAGED}"
+        ) from error
     except EngineLoadError as error:
         raise EngineLoadError(
-            f"The {model} computes no numbers in half precision on this GPU, and in float32: {error.message}"
+            f"The {model} computes no finite numbers in half precision on this GPU, and in float32: "
+            f"{error.message}"
         ) from error
     cards.add(key)
     return IN_FLOAT32

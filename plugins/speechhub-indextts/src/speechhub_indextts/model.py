@@ -1,4 +1,4 @@
-"""Loading: from a folder to a generation that is ready to speak."""
+"""Loading a model from its folder, and placing it on the device."""
 
 import logging
 import os
@@ -21,19 +21,19 @@ from speechhub_indextts.sizes import read_json, sizes_of
 log = logging.getLogger(__name__)
 
 MAX_THREADS = 8
-"""Most CPU threads to take unasked."""
+"""Most CPU threads to use where no number is set."""
 
 
 def set_threads(threads: int) -> None:
-    """Have PyTorch use so many CPU threads; 0 is all cores, up to a limit."""
+    """Set how many CPU threads PyTorch uses; 0 is all cores, up to a limit."""
     torch.set_num_threads(threads or min(MAX_THREADS, len(os.sched_getaffinity(0))))
 
 
 def measure(checkpoint: Checkpoint, context: LoadContext) -> Sizes:
-    """Return how many parameters the checkpoint's models have; none on a CPU, where no plan needs them.
+    """Return the parameter counts of the checkpoint's models; zeros on a CPU, where no plan needs them.
 
     Raises:
-        EngineLoadError: Its config makes no models.
+        EngineLoadError: No models can be made from its config.
     """
     if context.device == "cpu":
         return Sizes(gpt=0, acoustic=0, vocoder=0, listener=0, speaker=0, feeling=0)
@@ -46,7 +46,7 @@ def measure(checkpoint: Checkpoint, context: LoadContext) -> Sizes:
                 w2v_bert=read_json(checkpoint.folder / W2V_BERT / "config.json"),
                 feeling=checkpoint.emotion_model,
             )
-    except Exception as error:  # what the packages raise on a wrong config is theirs
+    except Exception as error:  # the packages raise all kinds of errors on a wrong config
         raise _broken(checkpoint, error) from error
 
 
@@ -56,10 +56,10 @@ def place(
     """Return where the checkpoint's models go on the context's device.
 
     Args:
-        checkpoint: Where its files are.
+        checkpoint: The model's files.
         context: Of `load`.
         settings: The operator's options.
-        sizes: From `measure`, where that is known.
+        sizes: From `measure`, if it was called before.
 
     Raises:
         EngineLoadError: They do not fit.
@@ -88,7 +88,7 @@ def place(
         placement.needed_bytes / 1e9,
     )
     if placement.steps:
-        log.warning("for lack of memory on %s: %s", context.device, ", ".join(placement.steps))
+        log.warning("too little memory on %s; given up: %s", context.device, ", ".join(placement.steps))
     return placement
 
 
@@ -102,7 +102,7 @@ def load_generation(
     """Return the loaded model.
 
     Args:
-        checkpoint: Where its files are.
+        checkpoint: The model's files.
         folder: An empty folder that stays for as long as the model.
         settings: The operator's options.
         placement: From `place`.
@@ -120,7 +120,7 @@ def load_generation(
             if checkpoint.generation is Number.V25:
                 return Generation25(view, marks, normalizers, settings, placement)
             return Generation2(view, normalizers, settings, placement)
-    except Exception as error:  # transformers, torch and the packages raise all kinds
+    except Exception as error:  # transformers, torch and the packages raise all kinds of errors
         raise _broken(checkpoint, error) from error
 
 

@@ -1,4 +1,4 @@
-"""The packages of both generations, so imported that they neither download, nor print, nor log a text."""
+"""Imports of both generations' packages, so that they neither download, nor print, nor log a text."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-# Read when the libraries are imported. Engines never download: whatever is missing, they are to say so.
+# Read when the libraries are imported. Engines never download: the libraries must report missing files.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"  # a bar for each segment would become lines in the log
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -28,11 +28,11 @@ try:
 except (ImportError, OSError) as error:
     lacking = getattr(error, "name", None) or error
     raise explain_cuda(error, engine="indextts", device="the GPU") or EngineLoadError(
-        f"The engine indextts lacks {lacking}: it needs what its engine-requirements.txt lists, in an "
-        "environment of its own. See docs/engines/indextts.md."
+        f"The engine indextts lacks {lacking}. Install it into an environment of its own: speechhub engines "
+        "install indextts. See docs/engines/indextts.md."
     ) from error
 
-# Half of the files are .pth, which the packages read by torch.load without saying how.
+# Half of the files are .pth, which the packages read with torch.load and its default mode.
 forbid_code_in_weights(torch.__version__)
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
@@ -51,15 +51,18 @@ def infer_v2() -> Any:
         try:
             import indextts.infer_v2 as module  # noqa: PLC0415  # only one generation is used
         except ImportError as error:
-            raise EngineLoadError(f"indextts2-inference cannot be imported: {error}") from error
+            raise EngineLoadError(
+                f"indextts2-inference cannot be imported: {error}. Install the engine again: "
+                "speechhub engines install indextts."
+            ) from error
     return module
 
 
 def quiet() -> AbstractContextManager[Any]:
-    """Keep the packages' warnings to themselves: they quote what is said, and none is ours to mend."""
+    """Silence the packages' warnings, which quote the text and which speechhub cannot fix."""
     return warnings.catch_warnings(action="ignore")
 
 
 def use_hub_cache(folder: Path) -> None:
-    """Have the model hub's client look for files in *folder*, and nowhere else."""
+    """Make the model hub's client look for files in *folder* only."""
     huggingface_hub.constants.HF_HUB_CACHE = str(folder)

@@ -1,4 +1,4 @@
-"""Pinyin inside Chinese text, such as ``DE5``, whose tone grammars would read as a number."""
+"""Pinyin in Chinese text, such as ``DE5``, whose tone the grammars would read as a number."""
 
 import re
 from typing import Final
@@ -10,9 +10,9 @@ _SYLLABLE: Final = (
 )
 """Source: PINYIN_TONE_PATTERN in indextts2-inference."""
 SYLLABLES: Final = re.compile(rf"{_SYLLABLE}(?:\s*{_SYLLABLE})*", re.IGNORECASE)
-"""One or several, and nothing else."""
+"""One or more syllables, and nothing else."""
 PINYIN: Final = re.compile(rf"(?<![A-Za-z0-9.])(?![AEIOUiuvüVÜ]\d)(?i:{_SYLLABLE})+(?![A-Za-z0-9]|\.\d)")
-"""In running text: neither ``wan2.2``, ``wan22`` and ``beta1``, nor ``A4``, which are names."""
+"""In running text; excludes names such as ``wan2.2``, ``wan22``, ``beta1`` and ``A4``."""
 _WORD: Final = re.compile(r"[A-Za-zü][A-Za-zü0-9.]*")
 _FRONTED: Final = re.compile(r"([jqx])u(?=[1-5]|(?:e|n|an)[1-5])", re.IGNORECASE)
 

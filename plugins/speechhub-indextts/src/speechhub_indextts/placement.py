@@ -1,4 +1,4 @@
-"""Where the models of one checkpoint go: a sum, and the best plan that fits it. Pure."""
+"""Placement of a checkpoint's models: their memory, and the best plan that fits. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ from speechhub_indextts.economy import (
 )
 
 RUNTIME_BYTES: Final = 500_000_000
-"""CUDA itself, where it cannot be measured: context, kernels, workspace. Others saw 0.29 to 0.67 GB."""
+"""Memory of CUDA itself, if it cannot be measured: context, kernels, workspace. Reported: 0.29 to 0.67 GB."""
 MARGIN_BYTES: Final = 100_000_000
-"""Left alone for what CUDA's libraries load later."""
+"""Memory left for what CUDA's libraries load later."""
 ANALYSING_BYTES: Final = 350_000_000
-"""What a recording of 15 s takes in w2v-bert beside the weights: 0.29 GB, and what is wasted."""
+"""Memory of w2v-bert for a recording of 15 s, beside the weights: 0.29 GB, and what is wasted."""
 READING_BYTES: Final = 100_000_000
 """The same for the emotion model and a description of 1000 characters."""
 
@@ -30,9 +30,9 @@ class Sizes:
     """How many parameters each model has."""
 
     gpt: int
-    """Text and emotion to codes; the one that can be in half precision."""
+    """Text and emotion to codes; the model that can be in half precision."""
     acoustic: int
-    """Codes to a mel spectrogram, with what is needed of the semantic codec to speak."""
+    """Codes to a mel spectrogram, with the part of the semantic codec that speaking needs."""
     vocoder: int
     """Mel spectrogram to sound."""
     listener: int
@@ -40,7 +40,7 @@ class Sizes:
     speaker: int
     """CAMPPlus, and the part of the codec that only analyses."""
     feeling: int
-    """The language model that reads emotions; 0 if it was left out."""
+    """The language model that reads emotions; 0 if it is not installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +51,17 @@ class Placement:
     half: bool
     """Whether the GPT is in half precision."""
     analysis: str
-    """``device``: w2v-bert stays there. ``staged``: it visits, and rests in the host's memory. ``cpu``."""
+    """``device``: w2v-bert stays there. ``staged``: it is moved there when needed. ``cpu``: it never is."""
     feeling_device: str
     needed_bytes: int = 0
-    """On the device, at most."""
+    """Most memory that it takes on the device."""
     half_name: str = "float16"
     """Half precision of the GPT, as PyTorch names it: IndexTTS-2 was made for float16."""
     feeling_half: str = "float16"
     """Half precision of the emotion model, which was made for bfloat16."""
     effort: Effort = Effort()  # noqa: RUF009  # frozen
     steps: tuple[str, ...] = ()
-    """What was given up for lack of memory, for people."""
+    """What was given up for lack of memory, for operators."""
 
     @property
     def by_stages(self) -> bool:
@@ -75,13 +75,13 @@ class Placement:
 
     @property
     def rest_device(self) -> str:
-        """Where what analyses recordings is in the meantime."""
+        """Where the models that analyse recordings are otherwise."""
         return self.device if self.analysis == "device" else "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """A way to run a checkpoint, and what it takes."""
+    """A way to run a checkpoint, and the memory that it takes."""
 
     sizes: Sizes
     pace: Pace
@@ -91,7 +91,7 @@ class Need:
     effort: Effort = Effort()  # noqa: RUF009  # frozen
 
     def parts_bytes(self) -> dict[str, int]:
-        """Return what stays on the device while it speaks, by name."""
+        """Return the memory that stays taken on the device while it speaks, by name."""
         sizes = self.sizes
         parts = {
             "CUDA": self.runtime_bytes,
@@ -104,7 +104,7 @@ class Need:
         return parts
 
     def peak_bytes(self) -> int:
-        """Return what it takes on the device at most, without the emotion model."""
+        """Return the most memory that it takes on the device, without the emotion model."""
         resident = sum(self.parts_bytes().values())
         analysers = (self.sizes.listener + self.sizes.speaker) * FLOAT32_BYTES
         visiting = analysers if self.analysis == "staged" else 0
@@ -112,7 +112,7 @@ class Need:
         return resident + max(at_work_bytes(self.pace, self.effort, half=self.half), listening)
 
     def lessened(self) -> Iterator[tuple[tuple[str, ...], "Need"]]:
-        """Yield this with nothing given up, then with one step after the other that saves memory."""
+        """Yield this need, then smaller ones, with one more step given up each time."""
         steps: tuple[str, ...] = ()
         need = self
         yield steps, need
@@ -141,12 +141,12 @@ def plan(
     Args:
         sizes: Of the checkpoint.
         device: ``cpu`` or ``cuda:0`` …
-        memory_bytes: What may be taken there, CUDA's own part included; None if it is not known, and then
-            everything goes there.
+        memory_bytes: Memory that may be used there, including CUDA's own part; None if unknown, and then
+            everything is placed there.
         generation: ``2`` or ``2.5``.
         capability: The GPU's compute capability.
         runtime_bytes: What CUDA itself takes, measured at load.
-        effort: How the operator wants texts to be spoken.
+        effort: How the operator's options ask for texts to be spoken.
         dtype: The operator's wish for the GPT; ``auto`` is half on a GPU, or float32 where that is faster
             and fits.
         analysis: The operator's wish for w2v-bert; ``auto`` is the first of ``device``, ``staged`` and
@@ -154,7 +154,7 @@ def plan(
         feeling_device: The operator's wish for the emotion model; ``auto`` is the device if there is room.
 
     Raises:
-        EngineLoadError: It does not fit, whatever is given up; the message does the sum.
+        EngineLoadError: It does not fit, whatever is given up; the message shows the sum.
     """
     if device == "cpu":
         return Placement(device="cpu", half=False, analysis="device", feeling_device="cpu")
@@ -176,7 +176,7 @@ def plan(
                 analysis=choice,
                 effort=effort,
             )
-            # Only the last resort gives up what is heard.
+            # Only the last resort gives up what can be heard.
             last = half is halves[-1] and choice == choices[-1]
             for steps, less in need.lessened() if last else [((), need)]:
                 need = less
@@ -219,7 +219,7 @@ def _refusal(need: Need, *, device: str, free: int) -> str:
     terms = " + ".join(f"{name} {size / 1e9:.2f}" for name, size in parts.items())
     advice = "" if need.half else ' Engine option dtype = "half" halves the GPT.'
     return (
-        f"{device} has {free / 1e9:.2f} GB free, and this model, with all given up that can be, needs "
+        f"{device} has {free / 1e9:.2f} GB free, and this model needs at least "
         f"{sum(parts.values()) / 1e9:.2f} GB there: {terms}."
         f'{advice} It also runs on the CPU: [engines.indextts] device = "cpu".'
     )

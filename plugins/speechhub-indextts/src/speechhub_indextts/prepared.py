@@ -1,8 +1,8 @@
-"""Models in the host's memory, while another engine has the device.
+"""Preparation: models in the host's memory while another engine uses the device.
 
-The packages build them on the CPU, as they do where a card is small; the device is not asked anything before
-it is our turn, because that makes a CUDA context. So they wait in 32 bits, and `load` turns what is to be in
-half precision into that on the card.
+The packages build them on the CPU, as they do where a card is small; nothing queries the device before
+`load`, because that would create a CUDA context. So the models wait in 32 bits, and `load` converts what is
+to be in half precision on the card.
 """
 
 import tempfile
@@ -24,10 +24,10 @@ PREFIX: Final = "speechhub-indextts-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """What waits."""
+    """The prepared models."""
 
     generation: Generation
-    """On the CPU, and without a folder: a worker that stands by ends without a word, and would leave it."""
+    """On the CPU, and without a folder, which a worker on standby would leave behind when it is ended."""
     sizes: Sizes
 
 
@@ -40,7 +40,7 @@ def prepare_generation(
         context: Of `prepare`.
         settings: The operator's options.
         normalizers: From `prepare_grammars`.
-        held: Where they wait.
+        held: Where the models are kept for `load`.
 
     Raises:
         EngineLoadError: A file is damaged, or missing.
@@ -59,9 +59,9 @@ def prepare_generation(
 
 
 def needed_bytes(sizes: Sizes) -> int:
-    """Return how much of the host's memory the models take, or their building, if that is more.
+    """Return how much host memory the models take, or building them, if that is more.
 
-    The GPT comes first, and its file is read as a whole beside it. The emotion model comes when it is asked.
+    The GPT is built first, with its whole file in memory beside it. The emotion model is loaded on first use.
     """
     resting = sizes.gpt + sizes.acoustic + sizes.vocoder + sizes.listener + sizes.speaker
     return FLOAT32_BYTES * max(resting, 2 * sizes.gpt)

@@ -1,4 +1,4 @@
-"""Whether a segment came out right: the models sometimes make a clause a row of silence, or stammer."""
+"""Quality of a segment: the models sometimes turn a clause into silence, or stammer."""
 
 import re
 import unicodedata
@@ -9,31 +9,31 @@ from numpy.typing import NDArray
 
 FRAME_S: Final = 0.02
 FLOOR: Final = 10 ** (-55 / 20)
-"""Level of frames that are silent in any case."""
+"""Level below which a frame is silent in any case."""
 RELATIVE: Final = 10 ** (-34 / 20)
-"""Level of silent frames, as part of the level of speech: a voice's own noise is silence too."""
+"""Level of silent frames, as a fraction of the level of speech: a voice's own noise is silence too."""
 LONGEST_SILENCE_S: Final = 1.5
-"""No sentence pauses longer by itself."""
+"""Longest natural pause in a sentence, in seconds."""
 FASTEST_S, SLOWEST_S = 0.06, 0.6
-"""Least and most time of a Chinese character, and of three letters; people take 0.2 to 0.3."""
+"""Shortest and longest time of a Chinese character, or of three letters; people take 0.2 to 0.3."""
 LEEWAY_S: Final = 1.0
-"""What may be added to the most: silence at both ends, and pauses at commas."""
+"""Extra time beyond the longest: silence at both ends, and pauses at commas."""
 KEPT_SILENCE_S: Final = 0.4
-"""What is left of a silence that is too long."""
+"""Length to which a too long silence is cut, in seconds."""
 EDGE_S: Final = 0.3
 """Longest silence at the beginning and at the end of a segment."""
 KEPT_EDGE_S: Final = 0.1
-"""What is left of a longer one."""
+"""Length to which a longer one is cut, in seconds."""
 _TOKEN: Final = re.compile(r"<\|[^|>]*\|>")
-"""Marks that IndexTTS-2.5 sets around a pronunciation."""
+"""Marks that IndexTTS-2.5 puts around a pronunciation."""
 
 
 def fault_s(samples: NDArray[np.float32], text: str, *, sample_rate: int, speed: float = 1.0) -> float:
-    """Return how far the speech of a text is from what can be right, in seconds; 0 is right.
+    """Return how far the speech of a text is from plausible lengths, in seconds; 0 is plausible.
 
     Args:
         samples: float32, shape (n,), in [-1, 1].
-        text: What is said.
+        text: The text that is spoken.
         sample_rate: Of the samples, in hertz.
         speed: How much faster than usual it is meant to be.
     """
@@ -49,15 +49,15 @@ def fault_s(samples: NDArray[np.float32], text: str, *, sample_rate: int, speed:
 def with_short_silences(
     samples: NDArray[np.float32], sample_rate: int, *, longest_s: float
 ) -> NDArray[np.float32]:
-    """Return speech in which no silence is longer than *longest_s*, nor than `EDGE_S` at its ends.
+    """Return speech without silences longer than *longest_s*, or longer than `EDGE_S` at its ends.
 
-    Of a longer one `KEPT_SILENCE_S` are left, half of them at each side, so that no sound is cut.
+    Longer ones are cut to `KEPT_SILENCE_S`, half of it at each side, so that no sound is lost.
     """
     frame = _frame(sample_rate)
     parts, place, count = [], 0, len(samples) // frame
     for start, stop in silences(samples, sample_rate):
         if start == 0 and stop == count:
-            return samples  # nothing but silence: there is no speech to be brought together
+            return samples  # only silence: there is no speech to join
         at_edge = start == 0 or stop == count
         lasts_s = (stop - start) * FRAME_S
         if lasts_s <= (min(EDGE_S, longest_s) if at_edge else longest_s):
@@ -70,7 +70,7 @@ def with_short_silences(
 
 
 def silences(samples: NDArray[np.float32], sample_rate: int) -> list[tuple[int, int]]:
-    """Return the silent stretches of speech: first frame, and first frame behind; a frame lasts `FRAME_S`."""
+    """Return silent stretches as (first frame, first frame after it); a frame lasts `FRAME_S`."""
     frame = _frame(sample_rate)
     count = len(samples) // frame
     if not count:

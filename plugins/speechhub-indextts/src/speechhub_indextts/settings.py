@@ -1,4 +1,4 @@
-"""What an operator can set: the table ``[engines.indextts]``."""
+"""Settings of the engine: the table ``[engines.indextts]``."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +23,7 @@ RANGES: Final = {
     "longest_silence_ms": (0, 60_000),
     "kept_voices": (1, 64),
 }
-"""Least and largest value of each number. What goes beyond breaks the models, or never ends."""
+"""Smallest and largest value of each number. Values beyond break the models, or never end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,32 +33,32 @@ class IndexTtsSettings:
     dtype: str = "auto"
     """Arithmetic of the GPT: ``float32`` or ``half``; ``auto`` is half on a GPU. All else is float32."""
     analysis: str = "auto"
-    """Where voices are analysed: ``device``, ``staged`` (there only meanwhile) or ``cpu``."""
+    """Where voices are analysed: ``device``, ``staged`` (there only while needed) or ``cpu``."""
     emotion_device: str = "auto"
-    """Where the small language model runs that reads emotions; ``auto`` is the GPU if there is room."""
+    """Where the emotion model runs, a small language model; ``auto`` is the GPU if there is room."""
     emotion_model: str = ""
     """Folder with that model; empty is ``qwen0.6bemo4-merge`` in the model's own."""
     language: str = "en"
-    """Language of texts in Latin script that do not give themselves away; IndexTTS-2.5 must be told one."""
+    """Language of texts in Latin script that is not recognised; IndexTTS-2.5 must be told one."""
     simplify: bool = True
-    """Whether Chinese is put into simplified characters, and wide letters and digits into usual ones: the
-    models were taught no others."""
+    """Whether Chinese is converted to simplified characters, and full-width letters and digits to usual ones:
+    the models were trained on no others."""
     normalization: bool = True
     """Whether numbers, dates and amounts are put into words."""
     grammars: tuple[str, ...] = ("en", "zh")
-    """Languages whose grammars for that are made ready on loading, and not by the first text."""
+    """Languages whose grammars for that are prepared on loading, and not by the first text."""
     grammar_dir: str = ""
-    """Folder that keeps the grammars; empty is one that only the server's user can write."""
+    """Folder that keeps the grammars; empty uses one that only the server's user can write."""
     segment_tokens: int = 0
-    """Tokens that are spoken in one go; 0 is 120 for IndexTTS-2 and 60 for IndexTTS-2.5."""
+    """Tokens of a segment, which is spoken at once; 0 is 120 for IndexTTS-2 and 60 for IndexTTS-2.5."""
     silence_ms: int = 200
     """Pause between two segments where the request names none, in milliseconds."""
     retry: bool = True
-    """Whether a segment that came out wrong is spoken once more, unless the request names a seed."""
+    """Whether a segment that sounds wrong is spoken again, unless the request names a seed."""
     longest_silence_ms: int = 1000
-    """Longer silences inside a segment are shortened; 0 leaves them, in milliseconds."""
+    """Longest silence inside a segment, in milliseconds; longer ones are shortened. 0 leaves them."""
     kept_voices: int = 8
-    """How many analysed recordings stay in memory."""
+    """Number of analysed recordings that stay in memory."""
     temperature: float = 0.8
     top_p: float = 0.8
     top_k: int = 30
@@ -66,11 +66,11 @@ class IndexTtsSettings:
     repetition_penalty: float = 10.0
     length_penalty: float = 0.0
     max_mel_tokens: int = 0
-    """Codes that a segment may take; 0 is half a minute's, which the plan for memory counts on."""
+    """Most codes of a segment; 0 is half a minute of speech, which the memory plan assumes."""
     diffusion_steps: int = 25
-    """Steps of the acoustic model; fewer are faster, and rougher."""
+    """Steps of the acoustic model; fewer are faster, and sound rougher."""
     inference_cfg_rate: float = 0.7
-    """How far the acoustic model is pushed to the voice."""
+    """How strongly the acoustic model is guided towards the voice."""
 
     def __post_init__(self) -> None:
         for name, known in (("dtype", DTYPES), ("analysis", ANALYSES), ("language", LANGUAGES)):
@@ -80,12 +80,15 @@ class IndexTtsSettings:
                     f"not {getattr(self, name)!r}."
                 )
         if unknown := [code for code in self.grammars if code not in LANGUAGES]:
-            raise ConfigurationError(f"Engine option grammars of indextts knows no {', '.join(unknown)}.")
+            raise ConfigurationError(
+                f"Engine option grammars of indextts must have codes out of {', '.join(LANGUAGES)}, not "
+                f"{', '.join(unknown)}."
+            )
         for name, (least, most) in RANGES.items():
             if not least <= getattr(self, name) <= most:
                 raise ConfigurationError(f"Engine option {name} of indextts must be {least} to {most}.")
 
     def sampling(self) -> dict[str, float]:
-        """Return the options of sampling, as both packages take them."""
+        """Return the options for sampling, as both packages take them."""
         names = ("temperature", "top_p", "top_k", "num_beams", "repetition_penalty", "length_penalty")
         return {name: getattr(self, name) for name in names}

@@ -1,4 +1,4 @@
-"""How large the models of a checkpoint are, by the packages' own classes without any weights."""
+"""Sizes of a checkpoint's models, computed with the packages' own classes, without weights."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def sizes_of(
     """Return how many parameters each model has.
 
     Args:
-        generation: Whose classes to use.
+        generation: The generation whose classes to use.
         config: Content of config.yaml.
         bigvgan: Content of BigVGAN's config.json.
         w2v_bert: Content of w2v-bert's config.json.
@@ -53,7 +53,7 @@ def _reader(folder: Path) -> Any:
 def _models_25(config: dict[str, Any], bigvgan: dict[str, Any]) -> dict[str, Any]:
     package = indextts25.infer_v2_5
     whole = OmegaConf.create(config)
-    from indextts25.s2mel.modules.bigvgan.env import AttrDict  # noqa: PLC0415  # packages.py comes first
+    from indextts25.s2mel.modules.bigvgan.env import AttrDict  # noqa: PLC0415  # only after packages.py
 
     with torch.device("meta"):
         return {
@@ -83,9 +83,9 @@ def _models_2(config: dict[str, Any], bigvgan: dict[str, Any]) -> dict[str, Any]
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return what a JSON file holds."""
+    """Return the content of a JSON file."""
     return dict(json.loads(path.read_text("utf-8")))
 
 
 def _count(module: Any) -> int:
-    return sum(it.numel() for it in module.parameters()) if module is not None else 0
+    return sum(parameter.numel() for parameter in module.parameters()) if module is not None else 0

@@ -1,4 +1,4 @@
-"""Segments of speech, so that they join without a click."""
+"""The ends of segments of speech, so that they join without a click."""
 
 from typing import Final
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 FADE_MS: Final = 5
-"""Long enough for no click, too short to hear."""
+"""Length of a fade, in milliseconds: long enough to avoid a click, too short to hear."""
 
 
 def faded(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Return the samples with their ends led to zero; the vocoder's first and last ones are anywhere."""
+    """Return the samples faded at both ends, since the vocoder's first and last ones may have any value."""
     length = min(sample_rate * FADE_MS // 1000, len(samples) // 2)
     ramp = (0.5 - 0.5 * np.cos(np.linspace(0, np.pi, length))).astype(np.float32)
     result = samples.copy()

@@ -1,7 +1,7 @@
-"""A look at what the models compute, while they speak for the first time: 16 bits go wrong on some cards.
+"""A check of what the models compute when they speak for the first time, since 16 bits fail on some cards.
 
-float16 overflows beyond 65504. Scores that are no numbers end in CUDA's "device-side assert", after which the
-whole process is of no use; so they are looked at before they are drawn from.
+float16 overflows beyond 65504. Scores that are NaN end in CUDA's "device-side assert", after which the whole
+process is unusable; so they are checked before a token is sampled from them.
 """
 
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from speechhub_indextts.packages import torch
 
 
 class NotNumbersError(Exception):
-    """A model computed something that is no number; the message names the model."""
+    """A model computed NaN or infinity; the message names the model."""
 
 
 @contextmanager
 def watched(tts: Any) -> Iterator[None]:
-    """Have the package's models looked at, each time that they compute.
+    """Check the output of the package's models each time they compute.
 
     Args:
         tts: The package's engine.
 
     Raises:
-        NotNumbersError: Out of whatever calls the model.
+        NotNumbersError: From within the call of the model.
     """
     hooks = [
         module.register_forward_hook(_look(name))
@@ -45,7 +45,7 @@ def _look(name: str) -> Any:
 
 
 def halve_vocoder(vocoder: Any) -> None:
-    """Have the vocoder compute in float16, between a spectrogram and samples in float32."""
+    """Make the vocoder compute in float16, from a spectrogram in float32 to samples in float32."""
     vocoder.to(torch.float16)
-    vocoder.register_forward_pre_hook(lambda _, args: tuple(it.to(torch.float16) for it in args))
+    vocoder.register_forward_pre_hook(lambda _, args: tuple(tensor.to(torch.float16) for tensor in args))
     vocoder.register_forward_hook(lambda _module, _args, samples: samples.to(torch.float32))

@@ -1,8 +1,8 @@
-"""Modules that the packages import, and of which they use little or nothing.
+"""Stand-ins for modules that the packages import but hardly use.
 
 indextts2-inference takes two functions of torchaudio, whose wheels on PyPI link CUDA and whose last release
-is older than our PyTorch; indextts25-inference brings the same two, bit for bit. NeMo imports what compares
-text with recordings, which nobody here does, and which needs a C compiler to install.
+is older than our PyTorch; indextts25-inference has identical ones. NeMo imports a module that compares text
+with recordings, which is not used here and needs a C compiler to install.
 """
 
 import sys
@@ -17,7 +17,7 @@ NEMO_AUDIO: Final = "nemo_text_processing.text_normalization.normalize_with_audi
 
 @contextmanager
 def torchaudio_stand_in() -> Iterator[None]:
-    """Have ``import torchaudio`` yield what indextts2-inference needs of it, while that is imported."""
+    """Provide the parts of torchaudio that indextts2-inference needs, while that is imported."""
     from indextts25.utils.common import kaldi_fbank, resample  # noqa: PLC0415  # needs torch
 
     class Resample:
@@ -60,7 +60,7 @@ def torchaudio_stand_in() -> Iterator[None]:
 
 
 def leave_out_nemo_audio() -> None:
-    """Let NeMo's text normalization be imported without what compares text with recordings."""
+    """Let NeMo's text normalization be imported without the module that compares text with recordings."""
     sys.modules.setdefault(NEMO_AUDIO, _module(NEMO_AUDIO, NormalizerWithAudio=None))
 
 

@@ -1,4 +1,4 @@
-"""Texts: whether there is anything to say in one, and in which language."""
+"""Texts: whether one contains anything to say, and its language."""
 
 import re
 from typing import Final
@@ -24,16 +24,16 @@ _ENGLISH: Final = (
 
 
 def has_speech(text: str) -> bool:
-    """Return whether a text holds a letter, a digit or a sign with a name; other signs say nothing."""
+    """Return whether a text has a letter, a digit or a sign with a name; other signs are silent."""
     return any(character.isalnum() or character in _NAMED for character in text)
 
 
 def either_language(text: str, wanted: str | None, usual: str) -> str:
-    """Return the language of a text, out of the two that IndexTTS-2 speaks.
+    """Return which of the two languages of IndexTTS-2 a text is in.
 
     Args:
         text: What is to be spoken.
-        wanted: What the request says.
+        wanted: The language that the request names.
         usual: The answer for a text without letters, such as ``5``; what is not Chinese counts as English.
     """
     if wanted in ("zh", "en"):
@@ -46,14 +46,14 @@ def either_language(text: str, wanted: str | None, usual: str) -> str:
 
 
 def detect_language(text: str, latin: str) -> str:
-    """Return the language of a text, out of those that IndexTTS-2.5 speaks.
+    """Return which of the languages of IndexTTS-2.5 a text is in.
 
-    The script tells most: kana is Japanese, Chinese characters without kana are Chinese. Between Spanish and
-    English, signs and small words do.
+    The script decides first: kana is Japanese, Chinese characters without kana are Chinese. Between Spanish
+    and English, signs and common words decide.
 
     Args:
         text: What is to be spoken.
-        latin: The answer for Latin script that does not give itself away.
+        latin: The answer for Latin script whose language is not recognised.
     """
     if _KANA.search(text):
         return "ja"

@@ -1,7 +1,7 @@
-"""Written forms that NeMo's grammars misread, in a form that they read right. Pure; linear in the text.
+"""Rewrites forms that NeMo's grammars misread into forms that they read right. Pure; linear in the text.
 
-They take a hyphen in Chinese for a minus, in telephone numbers as in ranges, and the "P3" of "MP3" for an
-amount in pula.
+The grammars take a hyphen in Chinese for a minus, even in telephone numbers and ranges, and the "P3" of "MP3"
+for an amount in pula.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 
 _DIGITS: Final = "零一二三四五六七八九"
 _LINE_DIGITS: Final = "零幺二三四五六七八九"
-"""As numbers of telephones are read."""
+"""Digits as they are read in telephone numbers."""
 _PLACES: Final = ("", "十", "百", "千")
 _UNITS_ZH: Final = {
     "km/h": "公里每小时",
@@ -114,7 +114,7 @@ CHINESE: Final[tuple[Rule, ...]] = (
     ),
     (re.compile(r"(?<=周)([一二三四五六七八九十日天]?)\s*[-–—~～]\s*(?=周)"), r"\1到"),  # noqa: RUF001
     (re.compile(r"公元前\s*(\d{1,4})(?=年)"), lambda found: f"公元前{_cardinal(found[1])}"),
-    # Out of "2020年到2025年" the grammar makes the second year alone.
+    # In "2020年到2025年" the grammar reads only the second number as a year.
     (re.compile(r"(?<!\d)\d{4}(?=到\d{4}年)|(?<!\d)\d{4}(?=年)"), lambda found: _one_by_one(found[0])),
     (re.compile(r"(?<!\d)\d{1,2}(?=月[到至])"), lambda found: _cardinal(found[0])),
     _unit(_UNITS_ZH, "{}"),
@@ -137,7 +137,7 @@ RULES: Final = {"zh": CHINESE, "en": ENGLISH}
 
 
 def readable(text: str, language: str) -> str:
-    """Return *text* with what the grammar of its language misreads in a form that it reads right.
+    """Return *text* with the forms rewritten that the grammar of its language misreads.
 
     Args:
         text: As a client sent it.
