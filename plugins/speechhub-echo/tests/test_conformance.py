@@ -80,7 +80,7 @@ def test_pauses_stand_between_sentences():
 
 
 def test_a_stored_voice_is_learnt_once(tmp_path):
-    """A new process takes what the last one computed; of a clip of somebody, nothing is kept."""
+    """A new process takes what the last one computed; of a clip in a request, nothing is kept."""
     reference = Reference(audio=Audio(samples=tone(150), sample_rate=16_000), digest="d1", stored=True)
     stranger = replace(reference, digest="d2", stored=False)
 

@@ -54,7 +54,7 @@ def wheels(monkeypatch, tmp_path):
                 (folder / name).touch()
             (folder.parent / "__init__.py").touch()
         monkeypatch.syspath_prepend(str(tmp_path))
-        for name in [it for it in sys.modules if it.partition(".")[0] == "nvidia"]:
+        for name in [module for module in sys.modules if module.partition(".")[0] == "nvidia"]:
             monkeypatch.delitem(sys.modules, name)
         return tmp_path / "nvidia"
 
@@ -297,8 +297,8 @@ def test_a_gpu_that_is_not_found_may_be_later_and_a_library_may_not(opened, card
     opened.here.clear()
     missing = compute.compute()
 
-    assert [it.kinds for it in (none, taken, missing)] == [("cpu",)] * 3
-    assert [it.may_pass for it in (none, taken, missing)] == [True, True, False]
+    assert [answer.kinds for answer in (none, taken, missing)] == [("cpu",)] * 3
+    assert [answer.may_pass for answer in (none, taken, missing)] == [True, True, False]
 
 
 def test_a_cudnn_that_cannot_be_opened_is_no_reason_against_the_gpu(opened, cards, wheels):

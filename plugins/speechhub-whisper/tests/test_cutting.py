@@ -82,7 +82,7 @@ def test_times_are_put_in_order():
 
 
 def test_words_keep_out_of_pauses():
-    """A word that begins or ends in a pause is cut to where somebody speaks."""
+    """A word that begins or ends in a pause is cut to the speech."""
     clip = Clip(start_s=0, end_s=20, speech=((0, 5), (10, 15), (18, 20)))
 
     assert clip.snap(6, 10.5) == (10, 10.5)

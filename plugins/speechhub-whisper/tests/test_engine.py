@@ -232,7 +232,7 @@ def test_translation_is_english(transcribe, clip):
     ids=["silence", "noise", "one sample"],
 )
 def test_silence_says_nothing(transcribe, samples):
-    """Where nobody speaks, nothing is heard: no "Thank you for watching"."""
+    """Without speech there is no text: no "Thank you for watching"."""
     transcript = transcribe(samples)
 
     assert (transcript.text, transcript.segments) == ("", ())

@@ -116,7 +116,10 @@ def test_the_parts_of_a_clip_go_together_by_language(parts, expected):
 def test_a_clip_has_parts_between_its_pauses():
     clip = Clip(start_s=1.0, end_s=9.0, speech=((1.0, 3.0), (3.0, 4.0), (4.05, 5.0), (5.2, 9.0)))
 
-    assert [(it.start_s, it.end_s, len(it.speech)) for it in clip.parts()] == [(1.0, 5.0, 3), (5.2, 9.0, 1)]
+    assert [(part.start_s, part.end_s, len(part.speech)) for part in clip.parts()] == [
+        (1.0, 5.0, 3),
+        (5.2, 9.0, 1),
+    ]
     assert Clip(start_s=1.0, end_s=3.0).parts() == [Clip(start_s=1.0, end_s=3.0)]
 
 
