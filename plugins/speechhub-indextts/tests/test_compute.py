@@ -1,4 +1,4 @@
-"""What PyTorch can compute on, and the command that mends it where it cannot."""
+"""The devices that PyTorch can compute on, and the command that helps where it cannot."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What the engine makes of texts and voices, through the real packages on tiny checkpoints."""
+"""Speech of the engine for texts and voices, through the real packages on tiny checkpoints."""
 
 import pickle
 import shutil

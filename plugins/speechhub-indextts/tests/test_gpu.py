@@ -12,7 +12,7 @@ from speechhub.engine import (
     EngineOutOfMemoryError,
     LoadContext,
 )
-from speechhub_indextts.checkpoint import Generation as Number
+from speechhub_indextts.checkpoint import Generation
 from speechhub_indextts.economy import PACES, STEPS, Effort, at_work_bytes
 from speechhub_indextts.engine import IndexTtsEngine
 from speechhub_indextts.gpu import Gpu, explained, key_of, meet, spared, wanted_effort
@@ -284,7 +284,7 @@ def test_a_gpu_that_is_not_there_is_explained(checkpoints):
 
 def test_generations_have_a_pace():
     """Each of them."""
-    assert set(PACES) == {number.value for number in Number}
+    assert set(PACES) == {generation.value for generation in Generation}
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "engines" / "indextts.md"

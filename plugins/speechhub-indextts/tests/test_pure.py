@@ -1,4 +1,4 @@
-"""What needs no model: emotions, texts, placement, sound, settings."""
+"""Parts that need no model: emotions, texts, placement, sound, settings."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What comes out wrong is noticed, spoken once more, and silences are shortened."""
+"""A segment that sounds wrong is noticed and spoken again, and silences are shortened."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Half precision that goes wrong, and is given up for float32; there is no GPU here."""
+"""Half precision that fails, and is given up for float32; no GPU is needed."""
 
 import weakref
 from types import SimpleNamespace

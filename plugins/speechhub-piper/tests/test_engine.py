@@ -1,4 +1,4 @@
-"""What Piper says, with the real voice."""
+"""Speech of Piper, with the real voice."""
 # ruff: noqa: RUF001  # characters that look like others are the point
 
 import logging

@@ -11,7 +11,7 @@ from tests.fakes.babble import babble, wav_of
 torch = pytest.importorskip("torch", reason="PyTorch is not installed here")
 torch.set_num_threads(1)  # with 2 threads on 2 busy cores the same calls take 5 to 40 times as long
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what its libraries say while they are imported is not ours to mend
+    warnings.simplefilter("ignore")  # its libraries warn while they are imported, which speechhub cannot fix
     pytest.importorskip("qwen_asr", reason="qwen-asr is not installed here")
 
 from speechhub_qwen_asr.engine import QwenAsrEngine  # noqa: E402  # it needs the two above

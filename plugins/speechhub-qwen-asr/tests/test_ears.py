@@ -1,4 +1,4 @@
-"""16 bits that go wrong, and float32 in their place."""
+"""16 bits that fail, and float32 in their place."""
 
 from types import SimpleNamespace
 

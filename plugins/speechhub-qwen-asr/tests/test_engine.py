@@ -1,4 +1,4 @@
-"""What the engine makes of recordings, through the real qwen-asr on tiny checkpoints."""
+"""Transcripts of the engine for recordings, through the real qwen-asr on tiny checkpoints."""
 
 from threading import Event
 

@@ -1,4 +1,4 @@
-"""What is met, decided and said when a GPU is loaded on, and what its errors mean; the GPUs are pretended."""
+"""Loading on a GPU: what is measured, decided and logged, and its errors; the GPUs are pretended."""
 
 import importlib.util
 import logging

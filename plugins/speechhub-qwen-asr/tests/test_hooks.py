@@ -35,12 +35,12 @@ def test_windows_are_encoded_by_themselves(checkpoints, features):
     wanted, shipped = torch.cat(parts), encode(tower, features)
 
     hooks = keep_encoder_windows(tower)
-    mended = encode(tower, features)
+    fixed = encode(tower, features)
     hooks.remove()
 
-    # Once the first of these fails, qwen-asr has mended it: then the hook can go.
+    # Once the first of these fails, qwen-asr has fixed it: then the hook can go.
     assert error_of(shipped, wanted) > 0.01
-    assert error_of(mended, wanted) < 1e-4
+    assert error_of(fixed, wanted) < 1e-4
     assert torch.equal(encode(tower, features), shipped)
 
 

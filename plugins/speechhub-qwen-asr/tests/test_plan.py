@@ -1,4 +1,4 @@
-"""How a GPU is suited: wishes and edges; see test_gpu.py for the table."""
+"""The plan for a GPU: options and edge cases; see test_gpu.py for the table."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What needs no model: words, loops, context, sound, deltas."""
+"""Parts that need no model: words, loops, context, sound, deltas."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whether Whisper can use a GPU: what is missing, where it is found, and what its absence looks like."""
+"""Whisper on a GPU: libraries that are missing, where they are found, and errors about them."""
 
 import ctypes
 import sys

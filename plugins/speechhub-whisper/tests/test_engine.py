@@ -1,4 +1,4 @@
-"""What Whisper hears, with real weights."""
+"""Transcripts of Whisper, with real weights."""
 
 from dataclasses import replace
 from threading import Event

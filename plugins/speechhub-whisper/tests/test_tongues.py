@@ -1,4 +1,4 @@
-"""Which language each clip of a recording is in."""
+"""The language of each clip of a recording."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the host passes to an engine: a `LoadContext` to load a model, a `Call` with each call."""
+"""Values that the host passes to an engine: a `LoadContext` to load a model, a `Call` with each call."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -29,11 +29,11 @@ class Line:
     text: str
     language: str | None
     speaker: Features
-    """From `Generation.analyse_speaker`."""
+    """From `SpeechModel.analyse_speaker`."""
     key: str
     """Digest of the speaker's recording."""
     feeling: Features
-    """From `Generation.analyse_feeling`: the speaker's own, or that of another recording."""
+    """From `SpeechModel.analyse_feeling`: the speaker's own, or that of another recording."""
     feeling_key: str
     """Digest of that recording."""
     alpha: float = 1.0
@@ -54,7 +54,7 @@ class Segment:
     """For IndexTTS-2, which cuts tokens instead of texts."""
 
 
-class Generation(ABC):
+class SpeechModel(ABC):
     """A loaded model of one generation; made for one process, used by one thread."""
 
     segment_tokens: ClassVar[int]

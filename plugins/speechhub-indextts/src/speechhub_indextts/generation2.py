@@ -14,7 +14,7 @@ from speechhub_indextts.annotations import inlined
 from speechhub_indextts.contractions import expanded
 from speechhub_indextts.features import Features
 from speechhub_indextts.front import Front
-from speechhub_indextts.generation import Generation, Line, Segment
+from speechhub_indextts.generation import Line, Segment, SpeechModel
 from speechhub_indextts.layout import HUB
 from speechhub_indextts.packages import infer_v2, torch, use_hub_cache
 from speechhub_indextts.pinyin import PINYIN, corrected
@@ -30,7 +30,7 @@ MAX_TRIES: Final = 3
 """How often a segment is tried for which the model returns no codes, on which the next model crashes."""
 
 
-class Generation2(Generation):
+class Generation2(SpeechModel):
     """Drives ``IndexTTS2.infer_generator``; features of voices are put into the package's own cache."""
 
     segment_tokens = 120

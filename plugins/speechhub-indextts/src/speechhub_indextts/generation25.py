@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speechhub_indextts.annotations import ANNOTATION
 from speechhub_indextts.features import Features
 from speechhub_indextts.front import Front
-from speechhub_indextts.generation import Generation, Line, Segment
+from speechhub_indextts.generation import Line, Segment, SpeechModel
 from speechhub_indextts.kept import Kept
 from speechhub_indextts.packages import indextts25, torch
 from speechhub_indextts.placement import Placement
@@ -30,7 +30,7 @@ MOST_TOKENS: Final = 120
 """Longer segments may last longer than half a minute."""
 
 
-class Generation25(Generation):
+class Generation25(SpeechModel):
     """Drives ``infer_generator``; features of voices are put where the package looks for them."""
 
     segment_tokens = 60

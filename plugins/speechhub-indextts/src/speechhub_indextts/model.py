@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from speechhub.engine import EngineLoadError, LoadContext
-from speechhub_indextts.checkpoint import BIGVGAN, W2V_BERT, Checkpoint
-from speechhub_indextts.checkpoint import Generation as Number
-from speechhub_indextts.generation import Generation
+from speechhub_indextts.checkpoint import BIGVGAN, W2V_BERT, Checkpoint, Generation
+from speechhub_indextts.generation import SpeechModel
 from speechhub_indextts.generation2 import Generation2
 from speechhub_indextts.generation25 import Generation25
 from speechhub_indextts.gpu import Gpu, meet, wanted_effort
@@ -98,7 +97,7 @@ def load_generation(
     settings: IndexTtsSettings,
     placement: Placement,
     normalizers: dict[str, Any],
-) -> Generation:
+) -> SpeechModel:
     """Return the loaded model.
 
     Args:
@@ -117,7 +116,7 @@ def load_generation(
     lay_out(checkpoint, view)
     try:
         with quiet():
-            if checkpoint.generation is Number.V25:
+            if checkpoint.generation is Generation.V25:
                 return Generation25(view, marks, normalizers, settings, placement)
             return Generation2(view, normalizers, settings, placement)
     except Exception as error:  # transformers, torch and the packages raise all kinds of errors

@@ -13,7 +13,7 @@ from typing import Any, Final
 from speechhub.engine import Held, LoadContext, may_hold, stamp_of
 from speechhub_indextts.checkpoint import read_checkpoint
 from speechhub_indextts.economy import FLOAT32_BYTES
-from speechhub_indextts.generation import Generation
+from speechhub_indextts.generation import SpeechModel
 from speechhub_indextts.model import load_generation, measure, set_threads
 from speechhub_indextts.placement import Placement, Sizes
 from speechhub_indextts.settings import IndexTtsSettings
@@ -26,7 +26,7 @@ PREFIX: Final = "speechhub-indextts-"
 class Ready:
     """The prepared models."""
 
-    generation: Generation
+    generation: SpeechModel
     """On the CPU, and without a folder, which a worker on standby would leave behind when it is ended."""
     sizes: Sizes
 
