@@ -257,7 +257,7 @@ async def test_a_load_that_fails_outside_the_engine_leaves_no_process(fleet):
 
     broken = False
     async with manager.lease("stt") as worker:
-        assert fleet.alive == [worker]
+        assert list(fleet.alive) == [worker]
     await manager.close(timeout_s=1)
 
 
