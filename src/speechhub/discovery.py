@@ -14,7 +14,7 @@ from speechhub.engine import API_VERSION, EngineSpec, Slot
 from speechhub.errors import ConfigurationError
 from speechhub.errors.origin import import_fault
 
-GROUPS = {f"speechhub.{slot}": slot for slot in Slot}
+GROUPS = {slot.group: slot for slot in Slot}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def discover(found: Iterable[EntryPoint] | None = None) -> Discovery:
     """Read the specs of all engines in the hub's own environment.
 
     Args:
-        found: Entry points to read; by default all installed ones of both groups.
+        found: Entry points to read; by default all installed ones of every slot's group.
 
     Raises:
         ConfigurationError: Two engines have one name.

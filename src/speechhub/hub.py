@@ -13,6 +13,7 @@ from typing import Self
 import structlog
 
 from speechhub.discovery import BrokenPlugin, Discovery, InstalledEngine
+from speechhub.engine import Slot
 from speechhub.environments.compute import computes
 from speechhub.environments.find import discover_all
 from speechhub.environments.known import KnownEngine, not_installed
@@ -178,8 +179,7 @@ class Hub:
         catalog = Catalog(
             placements,
             may_load=lambda placement: licences.allow(placement.model),
-            stt_model=settings.stt_model,
-            tts_model=settings.tts_model,
+            default_models={slot: getattr(settings, slot.model_setting, None) for slot in Slot},
             aliases=settings.aliases,
             voice_aliases=settings.voice_aliases,
             parts=lambda placement: store.parts(placement.model, local=placement.path),

@@ -14,8 +14,8 @@ from speechhub.engine import (
     ModelSpec,
     Slot,
     SttCapabilities,
-    TtsCapabilities,
 )
+from speechhub.engine.capabilities import Capabilities
 from speechhub.errors import ConfigurationError
 from speechhub.gpu.values import GpuDevice
 from speechhub.settings import ModelSettings, Settings
@@ -72,17 +72,17 @@ class Placement:
 
     @property
     def slot(self) -> Slot:
-        """STT or TTS."""
+        """Which kind of work the engine does."""
         return self.engine.spec.slot
 
     @property
-    def capabilities(self) -> SttCapabilities | TtsCapabilities:
+    def capabilities(self) -> Capabilities:
         """What the model can do with all its parts."""
         return self.engine.spec.capabilities_of(self.model)
 
     @property
     def max_batch(self) -> int:
-        """How many recordings one call of the engine may carry; 1 for one that speaks."""
+        """How many recordings one call of the engine may carry; 1 for one that does not transcribe."""
         return self.capabilities.max_batch if isinstance(self.capabilities, SttCapabilities) else 1
 
     def lacks(self, parts: Collection[str]) -> dict[str, ModelPart]:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from speechhub.discovery import InstalledEngine
-from speechhub.engine import EngineSpec, ModelPart, ModelSpec, Slot, SttCapabilities, TtsCapabilities, Voice
+from speechhub.engine import EngineSpec, ModelPart, ModelSpec, Slot, Voice
+from speechhub.engine.capabilities import Capabilities
 from speechhub.placement import Device, Placement
 
 GPU = Device(name="cuda:0", exclusive=True)
@@ -16,7 +17,7 @@ def placement(
     slot: Slot = Slot.STT,
     device: Device = GPU,
     memory_bytes: int = 10,
-    capabilities: SttCapabilities | TtsCapabilities | None = None,
+    capabilities: Capabilities | None = None,
     voices: tuple[Voice, ...] = (),
     preference: int = 0,
     languages: tuple[str, ...] = (),
@@ -28,7 +29,7 @@ def placement(
         name=f"engine-of-{model}",
         slot=slot,
         factory="nowhere:Engine",
-        capabilities=capabilities or (SttCapabilities() if slot is Slot.STT else TtsCapabilities()),
+        capabilities=capabilities or slot.capabilities(),
         devices=(device.kind,),
         models=(
             ModelSpec(

@@ -269,7 +269,7 @@ async def test_refusal_crosses_with_its_param(make_worker):
     ("prompt", "expected"),
     [
         ("none", "TypeError"),
-        ("count", "0 transcripts for 1"),
+        ("count", "0 answers for a batch of 1"),
         ("type", "wrong field"),
         ("SystemExit", "SystemExit"),
         ("KeyboardInterrupt", "KeyboardInterrupt"),

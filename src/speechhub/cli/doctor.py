@@ -259,6 +259,7 @@ def _damages(hub: "Hub", *, fix: bool) -> Iterator[Finding]:
 def _defaults(hub: "Hub") -> Iterator[Finding]:
     """Look at the model that each slot uses when a request names none, or one of OpenAI's."""
     from speechhub.engine import Slot
+    from speechhub.services.inspection import INSTALL_ENGINES
     from speechhub.store import ModelState
 
     meaning = {
@@ -272,8 +273,7 @@ def _defaults(hub: "Hub") -> Iterator[Finding]:
         if model is None:
             if not hub.catalog.listings():  # that no engine is installed is said already
                 continue
-            package = "speechhub-whisper" if slot is Slot.STT else "speechhub-piper"
-            yield WARN, slot.value, f"there is no default model. Try: pip install {package}"
+            yield WARN, slot.value, f"there is no default model. Install engines: {INSTALL_ENGINES}"
             continue
         placement = hub.catalog.model(model, slot)
         status = hub.store.status(

@@ -15,6 +15,7 @@ from speechhub.domain.transcript import Segment, Transcript, Word
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.capabilities import SttCapabilities, TtsCapabilities
 from speechhub.engine.cards import Float32Cards, card_key
 from speechhub.engine.compute import Compute
 from speechhub.engine.cuda import CUDA_ARITHMETIC, CudaArithmetic, arithmetic_of
@@ -35,15 +36,13 @@ from speechhub.engine.options import (
 )
 from speechhub.engine.sentences import split_into_sentences
 from speechhub.engine.settings import EngineOption, options_of
+from speechhub.engine.slots import Slot
 from speechhub.engine.spec import (
     EngineSpec,
     HubSource,
     ModelFile,
     ModelPart,
     ModelSpec,
-    Slot,
-    SttCapabilities,
-    TtsCapabilities,
     WheelFile,
 )
 from speechhub.engine.spoken import SpokenLanguages

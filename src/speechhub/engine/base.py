@@ -11,8 +11,11 @@ from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
 
 
-class _Engine(ABC):
-    """The life of an engine: made without arguments, loaded once, used, closed. One per process."""
+class Engine(ABC):
+    """The life of an engine: made without arguments, loaded once, used, closed. One per process.
+
+    Plugins derive from its subclasses, one for each slot; see `speechhub.engine.slots`.
+    """
 
     @abstractmethod
     def load(self, context: LoadContext) -> None:
@@ -64,7 +67,7 @@ class _Engine(ABC):
         """
 
 
-class SttEngine(_Engine):
+class SttEngine(Engine):
     """Turns speech into text."""
 
     @abstractmethod
@@ -90,7 +93,7 @@ class SttEngine(_Engine):
         return transcript
 
 
-class TtsEngine(_Engine):
+class TtsEngine(Engine):
     """Turns text into speech."""
 
     @abstractmethod

@@ -5,92 +5,13 @@ Keep the module that holds your spec free of heavy imports, and name the class b
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from speechhub.domain.voice import Voice
-from speechhub.engine.options import EmotionMode, TextPart
+from speechhub.engine.capabilities import Capabilities
 from speechhub.engine.settings import EngineOption
+from speechhub.engine.slots import Slot
 from speechhub.errors import ConfigurationError
 from speechhub.paths import UnsafeNameError, check_name
-
-
-class Slot(StrEnum):
-    """The direction of an engine: speech to text, or text to speech."""
-
-    STT = "stt"
-    TTS = "tts"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SttCapabilities:
-    """What an STT engine can do; the hub adapts the rest, or refuses it with a clear message."""
-
-    sample_rate: int = 16_000
-    """Rate, in hertz, at which the engine wants its audio."""
-    max_batch: int = 1
-    """How many recordings one call may carry."""
-    longest_input_s: float | None = None
-    """Longest recording, in seconds, that one call may carry; None if any length will do."""
-    segment_timestamps: bool = False
-    """Whether transcripts have segments with times."""
-    word_timestamps: bool = False
-    """Whether segments can have words with times."""
-    word_languages: tuple[str, ...] = ()
-    """ISO 639-1 codes of the languages whose words can have times; empty means all that the model knows."""
-    language_detection: bool = False
-    """Whether the engine detects and reports the spoken language when the request names none."""
-    detects_per_passage: bool = False
-    """Whether the engine should detect the language of each passage of a long recording, because that costs
-    nothing, or because it would translate a passage in another language. Otherwise the language of the first
-    passage holds for all."""
-    invents_words: bool = False
-    """Whether the engine writes words where there is no speech; the hub then sends it no such recordings."""
-    translation: bool = False
-    """Whether the engine can translate into English."""
-    streaming: bool = False
-    """Whether `SttEngine.stream` yields text before the end."""
-    prompt: bool = False
-    """Whether the engine uses `TranscribeRequest.prompt`."""
-    hotwords: bool = False
-    """Whether the engine uses `TranscribeRequest.hotwords`."""
-    temperature: bool = False
-    """Whether the engine uses `TranscribeRequest.temperature`."""
-    diarization: bool = False
-    """Whether segments name their speaker."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TtsCapabilities:
-    """What a TTS engine can do; the hub adapts the rest, or refuses it with a clear message."""
-
-    streaming: bool = False
-    """Whether audio flows before the whole text has been spoken."""
-    longest_input_chars: int | None = None
-    """Longest text that one call may carry; None if any length will do."""
-    native_speed: bool = False
-    """Whether the engine uses `SynthesizeRequest.speed`; otherwise the hub stretches the audio."""
-    instructions: bool = False
-    """Whether the engine uses `SynthesizeRequest.instructions`."""
-    cloning: bool = False
-    """Whether the engine uses `SynthesizeRequest.reference`; its models may then lack voices of their own."""
-    reference_sample_rate: int = 24_000
-    """Rate, in hertz, at which the engine wants references, of voices and of emotions."""
-    longest_reference_s: float | None = None
-    """How much of a reference the engine uses, in seconds, from its start; None means all."""
-    emotions: tuple[EmotionMode, ...] = ()
-    """Ways to tell the engine an emotion, `EmotionMode.AUTO` left out; empty if there are none."""
-    seed: bool = False
-    """Whether the engine uses `SynthesizeRequest.seed`: the same seed, the same samples."""
-    silence_interval: bool = False
-    """Whether the engine cuts texts into parts itself and uses `SynthesizeRequest.silence_interval_ms`
-    between them. Otherwise the hub, when a request asks for a pause, sends one sentence at a time and adds
-    the pause itself."""
-    annotations: bool = False
-    """Whether the engine reads words with their pronunciation, ``<行|XING2>`` or ``<read|R EH1 D>``; others
-    get the word alone."""
-    normalizes: tuple[TextPart, ...] = ()
-    """Parts of turning a written text into a spoken one that the engine does better itself; the hub leaves
-    them to it, unless a request asks otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +106,8 @@ class ModelSpec:
     """Rough size of its own files, without its parts; 0 if unknown."""
     preference: int = 0
     """Where the operator names no default model, the highest wins, models on a GPU first; below 0 never."""
-    capabilities: SttCapabilities | TtsCapabilities | None = None
-    """What this model can do, where it differs from its engine; None if it does not."""
+    capabilities: Capabilities | None = None
+    """What this model can do, as its slot's class, where it differs from its engine; None if it does not."""
 
     @property
     def needs_files(self) -> bool:
@@ -230,13 +151,13 @@ class EngineSpec:
     name: str
     """Short and unique among all engines, such as ``whisper``: operators set options by it."""
     slot: Slot
-    """STT or TTS; must agree with the entry point's group."""
+    """What it does; must agree with the entry point's group."""
     factory: str
     """``package.module:ClassName`` of the engine; imported in the worker only."""
     models: tuple[ModelSpec, ...] = ()
     """The models that come with the engine; operators may add others that it can run."""
-    capabilities: SttCapabilities | TtsCapabilities
-    """What the engine can do, for every model that says nothing else."""
+    capabilities: Capabilities
+    """What the engine can do, for every model that says nothing else, as its slot's class."""
     devices: tuple[str, ...] = ("cpu",)
     """Kinds of device that it runs on, best first: ``cuda``, ``cpu``."""
     compute: str = ""
@@ -259,7 +180,7 @@ class EngineSpec:
     ones before the engine is loaded; None leaves that to the engine."""
 
     def __post_init__(self) -> None:
-        wanted = SttCapabilities if self.slot is Slot.STT else TtsCapabilities
+        wanted = self.slot.capabilities
         for owner, capabilities in [
             (self.name, self.capabilities),
             *((m.id, m.capabilities) for m in self.models),
@@ -275,6 +196,6 @@ class EngineSpec:
                     f"Engine {self.name!r}: {field} must read 'package.module:function'."
                 )
 
-    def capabilities_of(self, model: ModelSpec) -> SttCapabilities | TtsCapabilities:
+    def capabilities_of(self, model: ModelSpec) -> Capabilities:
         """Return what *model* can do."""
         return model.capabilities or self.capabilities

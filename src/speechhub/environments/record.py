@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
-from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.engine import EngineSpec, ModelSpec, Slot
 from speechhub.errors import ConfigurationError
 from speechhub.home import Damage, keep_aside
 from speechhub.home import read_record as read_file
@@ -130,8 +131,7 @@ def spec_of(raw: Mapping[str, Any]) -> EngineSpec:
         ValueError: It is not the fields of a spec.
     """
     try:
-        kind = SttCapabilities if Slot(raw["slot"]) is Slot.STT else TtsCapabilities
-        spec = _built(EngineSpec, raw, kind)
+        spec = _built(EngineSpec, raw, Slot(raw["slot"]).capabilities)
         for model in spec.models:
             model.check_names()
     except (KeyError, TypeError, ValueError, msgspec.ValidationError, ConfigurationError) as error:
@@ -145,13 +145,13 @@ def model_of(raw: Mapping[str, Any]) -> ModelSpec:
     Raises:
         ValueError: It is not the fields of a model.
     """
-    model = _built(ModelSpec, raw, SttCapabilities)
+    model = _built(ModelSpec, raw, NoneType)
     model.check_names()
     return model
 
 
 def _built(kind: type[Described], raw: Mapping[str, Any], capabilities: type) -> Described:
-    """Build a spec field by field: msgspec refuses a union of two dataclasses, which `capabilities` is."""
+    """Build a spec field by field: the slot tells the class of `capabilities`, and the field does not."""
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for field in fields(kind):

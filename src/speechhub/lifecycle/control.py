@@ -6,7 +6,6 @@ from typing import Protocol
 
 from speechhub.engine import DeviceMemory, Slot, Voice
 from speechhub.lifecycle.scheduler.served_model import ModelActivity
-from speechhub.lifecycle.scheduler.states import PublicState
 from speechhub.lifecycle.switches import SwitchLog
 from speechhub.placement import Placement
 
@@ -38,7 +37,7 @@ class EngineControl(Protocol):
         """Return what is going on around one model."""
         ...
 
-    def public_state(self, device: str) -> PublicState:
+    def public_state(self, device: str) -> str:
         """Return what *device* is doing, as users see it."""
         ...
 

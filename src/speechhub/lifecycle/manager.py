@@ -91,14 +91,13 @@ class Manager:
         """Return what is going on around one model."""
         return self._scheduler.state(model)
 
-    def public_state(self, device: str) -> PublicState:
+    def public_state(self, device: str) -> str:
         """Return what *device* is doing, as users see it; of several engines, the `current_model`'s."""
-        here = [state for state in self.states() if self._is_on(state.model, device)]
         current = self.current_model(device)
         if current is not None:
-            here = [state for state in here if state.model == current]
-        shown = {public_state(state.phase, self.placements[state.model].slot) for state in here}
-        shown.discard(PublicState.NONE)
+            return self.placements[current].slot.public_state
+        phases = [state.phase for state in self.states() if self._is_on(state.model, device)]
+        shown = {public_state(phase, "") for phase in phases}
         return next((state for state in PublicState if state in shown), PublicState.NONE)
 
     def current_model(self, device: str) -> str | None:

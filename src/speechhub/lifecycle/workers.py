@@ -271,13 +271,14 @@ class Workers:
         last_two = self._last_two.setdefault(device, [])
         before = [model for model in last_two if model != ready.model.id]
         self._last_two[device] = last_two = [*before[-1:], ready.model.id]
-        other = Slot.TTS if ready.slot is Slot.STT else Slot.STT
-        following = last_two[0] if len(last_two) > 1 else self._launch.defaults.get(other)
-        placement = self._placements.get(following or "")
-        if placement is None or placement.device.name != device or placement.model.id == ready.model.id:
-            return
-        if self._launch.may_load(placement):
-            self.standbys.prepare(placement, self._context(placement))
+        others = [self._launch.defaults.get(slot) for slot in Slot if slot is not ready.slot]
+        for following in last_two[:1] if len(last_two) > 1 else others:
+            placement = self._placements.get(following or "")
+            if placement is None or placement.device.name != device or placement.model.id == ready.model.id:
+                continue
+            if self._launch.may_load(placement):
+                self.standbys.prepare(placement, self._context(placement))
+                return
 
     async def _do_stop(self, model: str, epoch: int, *, kill: bool) -> None:
         began = self._stops[epoch] = _now()

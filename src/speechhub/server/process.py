@@ -17,7 +17,6 @@ from typing import Final, Protocol
 
 import structlog
 
-from speechhub.engine import Slot
 from speechhub.http.app import create_app
 from speechhub.http.listener import HttpListener
 from speechhub.hub import Hub
@@ -78,8 +77,7 @@ async def serve(hub: Hub, listeners: Sequence[Listener]) -> None:
             log.info(
                 "ready",
                 ready_s=round(time.monotonic() - hub.started_monotonic, 3),
-                stt_model=hub.catalog.defaults[Slot.STT],
-                tts_model=hub.catalog.defaults[Slot.TTS],
+                **{slot.model_setting: model for slot, model in hub.catalog.defaults.items()},
             )
             hub.preload(hub.settings.preload)
             async with asyncio.TaskGroup() as group:

@@ -55,9 +55,6 @@ DEFAULT_VOICE: Final = "default"
 """What clients of LocalAI call the model's first voice."""
 
 
-DOES: Final[Mapping[Slot, str]] = {Slot.STT: "transcribe", Slot.TTS: "speak"}
-"""What the models of a slot do, in a word."""
-
 PartsOf = Callable[[Placement], Collection[str]]
 
 
@@ -79,8 +76,7 @@ class Catalog:
         placements: Mapping[str, Placement],
         *,
         may_load: Callable[[Placement], bool] = lambda _: True,
-        stt_model: str | None = None,
-        tts_model: str | None = None,
+        default_models: Mapping[Slot, str | None] | None = None,
         aliases: Mapping[str, str] | None = None,
         voice_aliases: Mapping[str, str] | None = None,
         parts: PartsOf | None = None,
@@ -92,8 +88,7 @@ class Catalog:
             placements: Every model that can be served, by id.
             may_load: Whether the operator lets a model be loaded; of others none becomes a default unless
                 there is nothing else, or it is named.
-            stt_model: The operator's default for speech to text.
-            tts_model: The operator's default for text to speech.
+            default_models: The operator's choice for each slot; None takes the best that can run.
             aliases: Further names of models.
             voice_aliases: Voice names that stand for others.
             parts: Names a model's optional parts that are there; by default all are.
@@ -109,8 +104,7 @@ class Catalog:
         self._voice_aliases = {composed(name): voice for name, voice in (voice_aliases or {}).items()}
         self._parts = parts or (lambda placement: [part.name for part in placement.model.parts])
         self.defaults: dict[Slot, str | None] = {
-            Slot.STT: self._default(Slot.STT, stt_model, "stt_model"),
-            Slot.TTS: self._default(Slot.TTS, tts_model, "tts_model"),
+            slot: self._default(slot, (default_models or {}).get(slot)) for slot in Slot
         }
         """Id of the default model of each slot; None where no engine of the slot is installed."""
         self._aliases = {
@@ -126,12 +120,12 @@ class Catalog:
                 )
             self._aliases[composed(alias)] = target
 
-    def _default(self, slot: Slot, wanted: str | None, setting: str) -> str | None:
+    def _default(self, slot: Slot, wanted: str | None) -> str | None:
         candidates = {name: p for name, p in self._placements.items() if p.slot is slot}
         if wanted is not None:
             if wanted not in candidates:
                 raise ConfigurationError(
-                    f"Setting {setting}: there is no {slot} model {wanted!r}; "
+                    f"Setting {slot.model_setting}: there is no {slot} model {wanted!r}; "
                     f"there are: {', '.join(sorted(candidates)) or 'none'}.{self._advice(wanted)}"
                 )
             return wanted
@@ -174,7 +168,7 @@ class Catalog:
                 raise NoDefaultModelError(slot.value)
             known = [p.model.id for p in self._placements.values() if p.slot is slot]
             if placement is not None:
-                raise WrongTaskError(name or "", does=DOES[placement.slot], wanted=DOES[slot], able=known)
+                raise WrongTaskError(name or "", does=placement.slot.verb, wanted=slot.verb, able=known)
             raise self._missing(name or "", known, slot)
         return placement
 
@@ -205,7 +199,7 @@ class Catalog:
         meant = next((it for it in candidates if bare(name) in spellings(self._placements[it].model)), "")
         if (exact or not meant) and (found := exact or near_model(name, self._uninstalled)):
             if slot and found.engine.slot is not slot:
-                return WrongTaskError(name, does=DOES[found.engine.slot], wanted=DOES[slot], able=known)
+                return WrongTaskError(name, does=found.engine.slot.verb, wanted=slot.verb, able=known)
             return ModelNotInstalledError(name, meant=name if exact else found.model.id, advice=found.advice)
         return ModelNotFoundError(name, known=known, meant=meant)
 

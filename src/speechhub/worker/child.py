@@ -19,16 +19,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from speechhub.domain.audio import Audio
-from speechhub.domain.transcript import Transcript
 from speechhub.domain.voice import Voice
 from speechhub.engine import API_VERSION
-from speechhub.engine.base import SttEngine, TtsEngine
+from speechhub.engine.base import Engine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
-from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
-from speechhub.engine.spec import Slot
+from speechhub.engine.slots import Operation, Slot
 from speechhub.errors import EngineDeviceError, EngineError, EngineLoadError, EngineProtocolError
 from speechhub.worker import failures
 from speechhub.worker.faults import device_is_lost
@@ -94,12 +93,14 @@ class Child:
         self._cancels: dict[int, threading.Event] = {}
         """Of every call read and not yet answered: a CANCEL can come before the main thread begins."""
         self._stopping = False
-        self._made: SttEngine | TtsEngine | None = None
+        self._made: Engine | None = None
         """The engine, imported and made, before it has a model."""
         self._import_s = 0.0
         self._victim: str | None = None
         """What `be_like_others` wants."""
-        self._engine: SttEngine | TtsEngine | None = None
+        self._engine: Engine | None = None
+        self._operations: dict[str, Operation] = {}
+        """What the engine's slot can be asked for, by name."""
         self._worked_s = 0.0
         """How long the engine has worked on the call that runs, or ran last."""
         self._asked: object = None
@@ -219,17 +220,17 @@ class Child:
         remarks = [str(remark)[:MAX_REMARK_CHARS] for remark in engine.remarks()]
         self._ready(frame, load_s=time.monotonic() - started, voices=voices, remarks=remarks)
 
-    def _make(self, frame: Frame) -> SttEngine | TtsEngine:
+    def _make(self, frame: Frame) -> Engine:
         """Import the factory, and have it make the engine."""
         factory, slot = str(frame.fields["factory"]), Slot(str(frame.fields["slot"]))
-        wanted = SttEngine if slot is Slot.STT else TtsEngine
         started = time.monotonic()
         module, _, name = factory.partition(":")
         engine = getattr(importlib.import_module(module), name)()
-        if not isinstance(engine, wanted):
+        if not isinstance(engine, slot.engine):
             raise EngineLoadError(
-                f"{factory} makes a {type(engine).__name__}, which is no {wanted.__name__}."
+                f"{factory} makes a {type(engine).__name__}, which is no {slot.engine.__name__}."
             )
+        self._operations = {operation.name: operation for operation in slot.operations}
         self._made, self._import_s = engine, time.monotonic() - started
         return engine
 
@@ -245,53 +246,47 @@ class Child:
         self._worked_s = 0.0
         call = Call(cancel_event=self._cancels[frame.call], report=self._progress(frame.call))
         call.raise_if_cancelled()
-        result: Parts = ()
-        match frame.fields["op"], self._engine:
-            case "transcribe", SttEngine() as engine:
-                batch = self._asked = from_parts(list[TranscribeRequest], frame.parts)
-                with self._working():
-                    transcripts = engine.transcribe(batch, call)
-                if len(transcripts) != len(batch):
-                    raise EngineError(
-                        f"The engine returned {len(transcripts)} transcripts for {len(batch)} recordings."
-                    )
-                result = to_parts(list(transcripts), list[Transcript])
-            case "stream", SttEngine() as engine:
-                request = self._asked = from_parts(TranscribeRequest, frame.parts)
-                result = self._stream(engine, request, call, frame.call)
-            case "synthesize", TtsEngine() as engine:
-                wish = self._asked = from_parts(SynthesizeRequest, frame.parts)
-                self._synthesize(engine, wish, call, frame.call)
-            case op, engine:
-                raise EngineProtocolError(f"The worker has no engine for {op!r} ({type(engine).__name__}).")
+        operation = self._operations.get(str(frame.fields["op"]))
+        if self._engine is None or operation is None:
+            raise EngineProtocolError(
+                f"The worker has no engine for {frame.fields['op']!r} ({type(self._engine).__name__})."
+            )
+        request = self._asked = from_parts(operation.takes, frame.parts)
+        work = partial(getattr(self._engine, operation.name), request, call)
+        if operation.yields is None:
+            result = self._whole(operation, request, work)
+        else:
+            result = self._streamed(operation, work, call, frame.call)
         self._send(Kind.RESULT, call=frame.call, fields=self._report(), parts=result)
 
-    def _stream(self, engine: SttEngine, request: TranscribeRequest, call: Call, number: int) -> Parts:
-        pieces = engine.stream(request, call)
-        with contextlib.closing(pieces):
-            while True:
-                try:
-                    with self._working():
-                        piece = next(pieces)
-                except StopIteration as stop:
-                    return to_parts(stop.value, Transcript)
-                call.raise_if_cancelled()
-                self._send(Kind.CHUNK, call=number, parts=to_parts(piece, str))
+    def _whole(self, operation: Operation, request: object, work: Callable[[], Any]) -> Parts:
+        """Do what returns its answer at once; return that."""
+        with self._working():
+            answer = work()
+        if isinstance(request, list):
+            if len(answer) != len(request):
+                raise EngineError(
+                    f"The engine's method {operation.name} returned {len(answer)} answers for a batch of "
+                    f"{len(request)}."
+                )
+            answer = list(answer)
+        return to_parts(answer, operation.returns)
 
-    def _synthesize(self, engine: TtsEngine, request: SynthesizeRequest, call: Call, number: int) -> None:
+    def _streamed(self, operation: Operation, work: Callable[[], Any], call: Call, number: int) -> Parts:
+        """Do what yields pieces, and send each; return the answer after them, if the operation has one."""
         with contextlib.ExitStack() as stack:
             with self._working():
-                pieces = iter(engine.synthesize(request, call))
+                pieces = iter(work())
             stack.callback(getattr(pieces, "close", lambda: None))  # an iterator need not be a generator
             while True:
                 with self._working():
                     try:
                         piece = next(pieces)
-                    except StopIteration:
-                        return
-                for part in split(piece):
+                    except StopIteration as stop:
+                        return to_parts(stop.value, operation.returns) if operation.returns else ()
+                for part in split(piece) if operation.yields is Audio else (piece,):
                     call.raise_if_cancelled()
-                    self._send(Kind.CHUNK, call=number, parts=to_parts(part, Audio))
+                    self._send(Kind.CHUNK, call=number, parts=to_parts(part, operation.yields))
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:

@@ -117,7 +117,9 @@ def _generic(kind: Any) -> _Codec:
     kind = _resolved(kind)
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return _union(tuple(arg for arg in args if arg is not NoneType), optional=NoneType in args)
+        others = [arg for arg in args if arg is not NoneType]
+        if len(others) == 1:
+            return _optional(others[0])
     if origin is list or (origin is tuple and args[1:] == (Ellipsis,)):
         return _sequence(origin, _codec(args[0]))
     if origin is np.ndarray:
@@ -199,36 +201,12 @@ def _sequence(kind: type, item: _Codec) -> _Codec:
     return _Codec(pack_items, unpack_items)
 
 
-def _union(kinds: tuple[Any, ...], *, optional: bool) -> _Codec:
-    """One type or None; or several dataclasses, which are told apart by their names."""
-    if len(kinds) == 1:
-        inner = _codec(kinds[0])
-    else:
-        tagged = {kind.__name__: _dataclass(kind) for kind in kinds}
-        inner = _Codec(
-            lambda value, arrays: _pack_tagged(tagged, value, arrays),
-            lambda raw, arrays: _unpack_tagged(tagged, raw, arrays),
-        )
-    if not optional:
-        return inner
+def _optional(kind: Any) -> _Codec:
+    inner = _codec(kind)
     return _Codec(
         lambda value, arrays: None if value is None else inner.pack(value, arrays),
         lambda raw, arrays: None if raw is None else inner.unpack(raw, arrays),
     )
-
-
-def _pack_tagged(tagged: Mapping[str, _Codec], value: Any, arrays: list[Buffer]) -> Any:
-    name = type(value).__name__
-    if name not in tagged:
-        raise TypeError(f"{name} is none of {', '.join(tagged)}")
-    return [name, tagged[name].pack(value, arrays)]
-
-
-def _unpack_tagged(tagged: Mapping[str, _Codec], raw: Any, arrays: Sequence[Buffer]) -> Any:
-    name, value = _expect(raw, list)
-    if name not in tagged:
-        raise ValueError(name)
-    return tagged[name].unpack(value, arrays)
 
 
 def _pack_array(value: Any, arrays: list[Buffer], dtype: type[np.generic] = np.float32) -> int:

@@ -57,7 +57,7 @@ def test_a_preference_below_zero_never_becomes_the_default():
 
     assert default(toy) is None
     assert default(toy, placement("real", device=CPU)) == "real"
-    assert default(toy, stt_model="toy") == "toy"
+    assert default(toy, default_models={Slot.STT: "toy"}) == "toy"
 
 
 def test_a_licence_that_is_not_accepted_is_no_default():
@@ -71,13 +71,13 @@ def test_a_licence_that_is_not_accepted_is_no_default():
 
 def test_the_operator_s_default_wins():
     """Settings name the model; one of the other slot, or one that is not here, is an error."""
-    assert Catalog(MODELS, stt_model="small").defaults[Slot.STT] == "small"
+    assert Catalog(MODELS, default_models={Slot.STT: "small"}).defaults[Slot.STT] == "small"
     with pytest.raises(
         ConfigurationError, match=r"Setting stt_model: there is no stt model 'mouth'; .*large, small"
     ):
-        Catalog(MODELS, stt_model="mouth")
+        Catalog(MODELS, default_models={Slot.STT: "mouth"})
     with pytest.raises(ConfigurationError, match=r"Setting tts_model: .* there are: none"):
-        Catalog(placements(placement("ears")), tts_model="gone")
+        Catalog(placements(placement("ears")), default_models={Slot.TTS: "gone"})
 
 
 @pytest.mark.parametrize("name", [*OPENAI_MODELS, None, ""])
@@ -156,7 +156,7 @@ def test_a_model_s_own_id_wins():
     installed = placement("whisper-large-v3", device=CPU), placement("whisper-1", device=CPU)
     catalog = Catalog(
         MODELS | placements(*installed),
-        stt_model="large",
+        default_models={Slot.STT: "large"},
         aliases={"whisper": "small", "tts-1-1106": "mouth"},
     )
 
@@ -397,7 +397,9 @@ def test_whisper_base_and_piper_are_the_defaults_by_themselves(devices):
     assert (catalog.defaults[Slot.STT], catalog.defaults[Slot.TTS]) == ("whisper-base", "piper-en-us-joe")
 
 
-@pytest.mark.parametrize("setting", [{"stt_model": "qwen3-asr-0.6b"}, {"aliases": {"x": "qwen3-asr-0.6b"}}])
+@pytest.mark.parametrize(
+    "setting", [{"default_models": {Slot.STT: "qwen3-asr-0.6b"}}, {"aliases": {"x": "qwen3-asr-0.6b"}}]
+)
 def test_a_setting_names_a_model_that_is_not_installed(setting):
     """The server does not start, and says what to install."""
     with pytest.raises(ConfigurationError, match=r"not installed: speechhub engines install qwen-asr$"):

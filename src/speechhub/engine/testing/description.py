@@ -12,15 +12,9 @@ from typing import Final
 
 from speechhub.domain.language import parse_language
 from speechhub.domain.voice import Voice
+from speechhub.engine.capabilities import Capabilities, SttCapabilities, TtsCapabilities
 from speechhub.engine.options import EmotionMode
-from speechhub.engine.spec import (
-    EngineSpec,
-    HubSource,
-    ModelFile,
-    ModelSpec,
-    SttCapabilities,
-    TtsCapabilities,
-)
+from speechhub.engine.spec import EngineSpec, HubSource, ModelFile, ModelSpec
 from speechhub.engine.testing.compute import compute, prebuild
 from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.engine.testing.subject import LoadPlan
@@ -78,7 +72,7 @@ def capabilities(plan: LoadPlan) -> None:
     ):
         if isinstance(declared, SttCapabilities):
             _stt_capabilities(declared)
-        else:
+        elif isinstance(declared, TtsCapabilities):
             _tts_capabilities(declared)
 
 
@@ -251,7 +245,7 @@ def _file(file: ModelFile) -> None:
         )
 
 
-def _parts(model: ModelSpec, able: SttCapabilities | TtsCapabilities) -> None:
+def _parts(model: ModelSpec, able: Capabilities) -> None:
     _unique((part.name for part in model.parts), f"part in model {model.id!r}")
     taken = [file.path for file in model.files]
     for part in model.parts:

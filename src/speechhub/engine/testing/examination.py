@@ -5,7 +5,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from speechhub.engine.spec import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
+from speechhub.engine.capabilities import Capabilities
+from speechhub.engine.slots import Slot
+from speechhub.engine.spec import EngineSpec, ModelSpec
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
 from speechhub.engine.testing.limit import OverdueError, limited
 from speechhub.engine.testing.promise import refuse_unknown, run_checks
@@ -33,7 +35,7 @@ class Examination(Generic[EngineT, SubjectT]):
         self,
         engine: EngineSpec | type[EngineT],
         *,
-        capabilities: SttCapabilities | TtsCapabilities | None,
+        capabilities: Capabilities | None,
         model: str | None,
         model_dir: ModelDir,
         device: str,
@@ -77,9 +79,7 @@ class Examination(Generic[EngineT, SubjectT]):
             run_checks(plan.spec.name, DESCRIPTION_CHECKS, plan, limit_s=plan.limit_s, skip=skip)
         self._examine(subject_of(self._load(plan)), skip)
 
-    def _spec(
-        self, engine: EngineSpec | type[EngineT], capabilities: SttCapabilities | TtsCapabilities | None
-    ) -> EngineSpec:
+    def _spec(self, engine: EngineSpec | type[EngineT], capabilities: Capabilities | None) -> EngineSpec:
         if isinstance(engine, EngineSpec):
             if engine.slot is not self.slot:
                 raise ValueError(
@@ -88,12 +88,11 @@ class Examination(Generic[EngineT, SubjectT]):
             if capabilities is not None:
                 raise ValueError("Give capabilities only with a class; a spec has its own.")
             return engine
-        bare = SttCapabilities() if self.slot is Slot.STT else TtsCapabilities()
         return EngineSpec(
             name=engine.__name__,
             slot=self.slot,
             factory=f"{engine.__module__}:{engine.__qualname__}",
-            capabilities=capabilities or bare,
+            capabilities=capabilities or self.slot.capabilities(),
         )
 
     def _load(self, plan: LoadPlan) -> EngineT:

@@ -11,8 +11,8 @@ import numpy as np
 from speechhub.domain.audio import Audio
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import TtsEngine
+from speechhub.engine.capabilities import TtsCapabilities
 from speechhub.engine.options import Reference, SynthesizeRequest
-from speechhub.engine.spec import TtsCapabilities
 from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.engine.testing.subject import Subject
 

@@ -12,8 +12,10 @@ from speechhub.domain.audio import Audio
 from speechhub.domain.transcript import Transcript
 from speechhub.engine.base import SttEngine
 from speechhub.engine.call import Call
+from speechhub.engine.capabilities import SttCapabilities
 from speechhub.engine.options import Task, TranscribeRequest
-from speechhub.engine.spec import EngineSpec, Slot, SttCapabilities
+from speechhub.engine.slots import Slot
+from speechhub.engine.spec import EngineSpec
 from speechhub.engine.testing.examination import Examination
 from speechhub.engine.testing.leaving import expect_prompt_end
 from speechhub.engine.testing.limit import LIMIT_S

@@ -12,8 +12,9 @@ import numpy as np
 
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.capabilities import SttCapabilities, TtsCapabilities
 from speechhub.engine.memory import DeviceMemory
-from speechhub.engine.spec import EngineSpec, ModelSpec, SttCapabilities, TtsCapabilities
+from speechhub.engine.spec import EngineSpec, ModelSpec
 from speechhub.engine.testing.limit import LIMIT_S
 from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.errors import RequestCancelledError

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from speechhub.domain.transcript import Segment, Transcript, Word
+from speechhub.engine.capabilities import SttCapabilities
 from speechhub.engine.options import TranscribeRequest
-from speechhub.engine.spec import SttCapabilities
 from speechhub.engine.testing.description import check_language
 from speechhub.engine.testing.promise import TOLERANCE_S, promise, promise_type
 

@@ -13,13 +13,15 @@ import numpy as np
 from speechhub.domain.audio import Audio
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import TtsEngine
+from speechhub.engine.capabilities import TtsCapabilities
 from speechhub.engine.options import (
     EMOTIONS,
     MAX_SEED,
     Emotion,
     EmotionMode,
 )
-from speechhub.engine.spec import EngineSpec, Slot, TtsCapabilities
+from speechhub.engine.slots import Slot
+from speechhub.engine.spec import EngineSpec
 from speechhub.engine.testing.description import check_voices
 from speechhub.engine.testing.examination import Examination
 from speechhub.engine.testing.leaving import expect_prompt_end

@@ -1,9 +1,13 @@
 """Limits that the operator sets for the scheduler."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from speechhub.engine import Slot
 from speechhub.lifecycle.scheduler.policy import NetRent, Policy
+
+MAX_WAIT_S: Final = 30.0
+"""How long a request waits for its turn at most, in a slot without a limit of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +27,11 @@ class Limits:
     """Seconds of audio that the tickets of one call may have together; a single ticket may have more."""
     recycle_after_calls: int = 0
     """Calls after which a worker is replaced once no request waits for it; 0 means never."""
-    stt_max_wait_s: float = 30.0
-    tts_max_wait_s: float = 30.0
+    stt_max_wait_s: float = MAX_WAIT_S
+    tts_max_wait_s: float = MAX_WAIT_S
     policy: Policy = field(default_factory=NetRent)
 
     def max_wait_s(self, slot: Slot) -> float:
         """Return how long the first ticket of a queue of *slot* may wait before it gets its turn."""
-        return self.stt_max_wait_s if slot is Slot.STT else self.tts_max_wait_s
+        wait_s: float = getattr(self, slot.wait_setting, MAX_WAIT_S)
+        return wait_s

@@ -30,21 +30,19 @@ MOVES: Final = {
 
 
 class PublicState(StrEnum):
-    """The state of a device, as users see it."""
+    """The state of a device on which no engine is ready, as users see it; otherwise they see the slot's."""
 
-    NONE = "NONE"
     LOADING = "LOADING"
-    STT = "STT"
-    TTS = "TTS"
     UNLOADING = "UNLOADING"
+    NONE = "NONE"
 
 
-def public_state(phase: Phase | None, slot: str) -> PublicState:
-    """Return the state that users see for an engine of *slot* (``stt`` or ``tts``) in *phase*."""
+def public_state(phase: Phase | None, ready: str) -> str:
+    """Return the state that users see for an engine in *phase*: *ready*, its slot's, while it is ready."""
     if phase is None:
         return PublicState.NONE
     if phase is Phase.LOADING:
         return PublicState.LOADING
     if phase is Phase.READY:
-        return PublicState(slot.upper())
+        return ready
     return PublicState.UNLOADING

@@ -415,11 +415,11 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def users_see_what_is_ready(self):
         for state in self.scheduler.states():
-            shown = public_state(state.phase, self.placed[state.model].slot)
+            shown = public_state(state.phase, self.placed[state.model].slot.public_state)
             there = [epoch for epoch, model in self.alive.items() if model == state.model]
             serves = there and there[0] in self.ready - self.stopping
             if serves and state.phase is not Phase.DRAINING:
-                assert shown is PublicState(self.placed[state.model].slot.upper())
+                assert shown == self.placed[state.model].slot.public_state
             else:
                 assert shown in (PublicState.NONE, PublicState.LOADING, PublicState.UNLOADING)
             assert (shown is PublicState.NONE) == (not there and state.model not in self.unproved.values())
