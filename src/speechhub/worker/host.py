@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from speechhub.domain.audio import Audio
 from speechhub.domain.transcript import Transcript
@@ -10,6 +11,7 @@ from speechhub.domain.voice import Voice
 from speechhub.engine import API_VERSION
 from speechhub.engine.call import LoadContext
 from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
+from speechhub.engine.slots import STREAM, SYNTHESIZE, TRANSCRIBE, Operation
 from speechhub.engine.spec import EngineSpec
 from speechhub.errors import EngineCrashedError, EngineLoadError
 from speechhub.worker.conversation import Report, number_field
@@ -180,9 +182,21 @@ class Worker:
             EngineError: Its subclass tells whether the engine failed, or its process.
             RequestError: The engine refused a value.
         """
-        parts = to_parts(list(batch), list[TranscribeRequest])
-        with self._conversation.call(Kind.RUN, {"op": "transcribe"}, parts) as call:
-            return self._conversation.read(list[Transcript], await call.next(on_progress))
+        transcripts: list[Transcript] = await self.ask(TRANSCRIBE, list(batch), on_progress=on_progress)
+        return transcripts
+
+    async def ask(
+        self, operation: Operation, request: object, *, on_progress: Callable[[float], None] | None = None
+    ) -> Any:
+        """Do one call whose answer comes whole; return it, as `Operation.returns` says.
+
+        Raises:
+            EngineError: Its subclass tells whether the engine failed, or its process.
+            RequestError: The engine refused a value.
+        """
+        parts = to_parts(request, operation.takes)
+        with self._conversation.call(Kind.RUN, {"op": operation.name}, parts) as call:
+            return self._conversation.read(operation.returns, await call.next(on_progress))
 
     async def stream(self, request: TranscribeRequest) -> AsyncGenerator[str | Transcript, None]:
         """Yield pieces of text as they become final, and last the whole transcript.
@@ -191,7 +205,7 @@ class Worker:
             EngineError: Its subclass tells whether the engine failed, or its process.
             RequestError: The engine refused a value.
         """
-        with self._conversation.call(Kind.RUN, {"op": "stream"}, to_parts(request)) as call:
+        with self._conversation.call(Kind.RUN, {"op": STREAM.name}, to_parts(request)) as call:
             while (frame := await call.next()).kind is Kind.CHUNK:
                 yield self._conversation.read(str, frame)
             yield self._conversation.read(Transcript, frame)
@@ -205,7 +219,7 @@ class Worker:
             EngineError: Its subclass tells whether the engine failed, or its process.
             RequestError: The engine refused a value.
         """
-        with self._conversation.call(Kind.RUN, {"op": "synthesize"}, to_parts(request)) as call:
+        with self._conversation.call(Kind.RUN, {"op": SYNTHESIZE.name}, to_parts(request)) as call:
             while (frame := await call.next()).kind is Kind.CHUNK:
                 yield self._conversation.read(Audio, frame)
 
