@@ -91,7 +91,7 @@ def discover(found: Iterable[EntryPoint] | None = None) -> Discovery:
             spec=spec, distribution=distribution, python=Path(sys.executable)
         )
     return Discovery(
-        engines=tuple(sorted(engines.values(), key=lambda it: (it.spec.slot, it.spec.name))),
+        engines=tuple(sorted(engines.values(), key=lambda engine: (engine.spec.slot, engine.spec.name))),
         broken=tuple(broken),
     )
 

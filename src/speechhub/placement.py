@@ -109,7 +109,7 @@ def devices_of(
         host_memory_bytes: The machine's memory.
     """
     return (
-        *(Device(name=it.cuda_name, exclusive=True, capability=it.compute_capability) for it in gpus),
+        *(Device(name=gpu.cuda_name, exclusive=True, capability=gpu.compute_capability) for gpu in gpus),
         Device(
             name="cpu",
             exclusive=settings.cpu_exclusive,
@@ -181,7 +181,11 @@ def place(
 
 def notes(placements: Iterable[Placement]) -> list[tuple[str, str]]:
     """Return each engine that is not on its best device, with why and what to do; each reason once."""
-    found = {(it.engine.spec.name, it.device_note): None for it in placements if it.device_note}
+    found = {
+        (placement.engine.spec.name, placement.device_note): None
+        for placement in placements
+        if placement.device_note
+    }
     return list(found)
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from speechhub.environments.builds import BUILDS, PINNED, Card, Driver, choose_build
+from speechhub.environments.builds import BUILDS, PINNED, CudaCard, Driver, choose_build
 from speechhub.errors import ConfigurationError
 from tests.docs.pages import ROOT, page
 
@@ -36,7 +36,9 @@ def test_the_table_of_generations_is_what_is_chosen():
     for name, major, minor, *shown in rows:
         chosen = []
         for version in ("580.0", "570.0", "525.0"):
-            driver = Driver(version=version, cards=(Card(name=name, capability=(int(major), int(minor))),))
+            driver = Driver(
+                version=version, cards=(CudaCard(name=name, capability=(int(major), int(minor))),)
+            )
             try:
                 chosen.append(f"`{choose_build(driver).build}`")
             except ConfigurationError:

@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from speechhub.cli._weights import Shelf
     from speechhub.services.machine import Machine
-    from speechhub.services.setup import Plan
+    from speechhub.services.setup import SetupPlan
     from speechhub.settings import Reading, Settings
 
 
@@ -26,8 +26,8 @@ class Answers:
     on_cpu: bool = False
 
 
-def set_up(reading: "Reading", answers: Answers) -> "Plan | None":
-    """Plan, tell, ask, and do it; return the plan, or None where there is no GPU and none is needed.
+def set_up(reading: "Reading", answers: Answers) -> "SetupPlan | None":
+    """SetupPlan, tell, ask, and do it; return the plan, or None where there is no GPU and none is needed.
 
     Raises:
         ConfigurationError: The driver is too old for the GPU, or there is no such engine.
@@ -108,7 +108,7 @@ def _shelf(reading: "Reading") -> "Shelf":
     )
 
 
-def _check_parts(plan: "Plan", parts: Sequence[str]) -> None:
+def _check_parts(plan: "SetupPlan", parts: Sequence[str]) -> None:
     from speechhub.errors import ConfigurationError
 
     known = sorted({part.name for step in plan.weights for part in step.model.parts if part.optional})
@@ -120,7 +120,7 @@ def _check_parts(plan: "Plan", parts: Sequence[str]) -> None:
             )
 
 
-def _agree(plan: "Plan", shelf: "Shelf", answers: Answers) -> None:
+def _agree(plan: "SetupPlan", shelf: "Shelf", answers: Answers) -> None:
     """Have the operator accept licences, and say yes; an option is as good as an answer."""
     from speechhub.cli._terminal import attended
     from speechhub.cli._weights import Weights
@@ -147,7 +147,7 @@ def _agree(plan: "Plan", shelf: "Shelf", answers: Answers) -> None:
 
 
 def carry_out(
-    plan: "Plan", settings: "Settings", shelf: "Shelf", answers: Answers, say: Callable[[str], None]
+    plan: "SetupPlan", settings: "Settings", shelf: "Shelf", answers: Answers, say: Callable[[str], None]
 ) -> None:
     """Install the engines and fetch the models that are not there."""
     from speechhub.cli._ending import ended_by_signals

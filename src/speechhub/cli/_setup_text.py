@@ -9,12 +9,12 @@ from speechhub.cli._tables import readable
 if TYPE_CHECKING:
     from speechhub.engine import ModelSpec
     from speechhub.services.machine import Machine
-    from speechhub.services.setup import EngineStep, Plan, WeightsStep
+    from speechhub.services.setup import EngineStep, SetupPlan, WeightsStep
 
 HEAD: Final = ("what", "download", "disk", "memory", "licence")
 
 
-def plan_text(plan: "Plan", machine: "Machine") -> str:
+def plan_text(plan: "SetupPlan", machine: "Machine") -> str:
     """Return what is found, what is to be done, and what it costs."""
     rows = [HEAD, *map(_engine_row, plan.engines), *map(_weights_row, plan.weights)]
     if plan.todo:
@@ -24,7 +24,7 @@ def plan_text(plan: "Plan", machine: "Machine") -> str:
     return "\n".join([*lines, *_licences(plan), *_others(plan)])
 
 
-def _found(plan: "Plan", machine: "Machine") -> Iterator[str]:
+def _found(plan: "SetupPlan", machine: "Machine") -> Iterator[str]:
     if plan.card:
         yield f"GPU: {plan.card.name}, {readable(plan.card.total_bytes)}, driver {plan.card.driver}"
         if other := machine.larger_card:
@@ -39,7 +39,7 @@ def _found(plan: "Plan", machine: "Machine") -> Iterator[str]:
         yield f"Note: {plan.choice.warning}"
 
 
-def _licences(plan: "Plan") -> Iterator[str]:
+def _licences(plan: "SetupPlan") -> Iterator[str]:
     for model in plan.to_accept:
         yield f"Licence to accept for {model.id}: {licence_text(model)}"
     for step in plan.weights:
@@ -48,7 +48,7 @@ def _licences(plan: "Plan") -> Iterator[str]:
             yield f"Licences of the parts of {step.model.id}: {', '.join(dict.fromkeys(taken))}"
 
 
-def _others(plan: "Plan") -> Iterator[str]:
+def _others(plan: "SetupPlan") -> Iterator[str]:
     """Yield what to know of models, and of those that are left out."""
     if len(plan.weights) > 1 and plan.card:
         yield "The models take turns on the GPU: it needs the memory of the larger one."
@@ -74,7 +74,7 @@ def _parts_left_out(step: "WeightsStep") -> Iterator[str]:
             )
 
 
-def _setting(plan: "Plan", model: "ModelSpec") -> str:
+def _setting(plan: "SetupPlan", model: "ModelSpec") -> str:
     """Return the setting that makes *model* the default of its task."""
     return next(f"{step.engine.slot.value}_model" for step in plan.engines if model in step.engine.models)
 

@@ -74,7 +74,7 @@ BUILDS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class CudaCard:
     """A GPU, as far as a build is concerned."""
 
     name: str
@@ -92,7 +92,7 @@ class Driver:
 
     version: str
     """Such as ``580.65.06``."""
-    cards: tuple[Card, ...]
+    cards: tuple[CudaCard, ...]
     """The GPUs that can be used, the one that engines use first; empty if the driver names none."""
 
     @property
@@ -140,7 +140,7 @@ def choose_build(driver: Driver | None, torch: Release = PINNED) -> Choice:
     fitting = next(filter(None, choices), None)
     if fitting is None:
         raise ConfigurationError(_refusal(driver, cards[0], known, torch))
-    build = max(fitting, key=lambda it: all(_serves(it, card) for card in cards))
+    build = max(fitting, key=lambda build: all(_serves(build, card) for card in cards))
     missed = [str(card) for card in cards if not _serves(build, card)]
     return Choice(
         build=build.name,
@@ -155,7 +155,7 @@ def fault_of(name: str, driver: Driver | None, torch: Release = PINNED) -> str:
     Returns:
         A sentence; empty if it will, or if nothing is known against it.
     """
-    build = next((it for it in BUILDS if it.name == name), None)
+    build = next((build for build in BUILDS if build.name == name), None)
     if build is None or driver is None:
         return ""
     if driver.major < build.oldest_driver:
@@ -182,7 +182,7 @@ def release_of(version: str) -> Release:
     return int(found[1]), int(found[2])
 
 
-def _serves(build: Build, card: Card) -> bool:
+def _serves(build: Build, card: CudaCard) -> bool:
     return card.capability is None or build.serves(card.capability)
 
 
@@ -200,7 +200,7 @@ def _by_driver_alone(driver: Driver, able: list[Build], known: list[Build], torc
     )
 
 
-def _refusal(driver: Driver, card: Card, known: list[Build], torch: Release) -> str:
+def _refusal(driver: Driver, card: CudaCard, known: list[Build], torch: Release) -> str:
     """Say what would serve this card: a newer driver, an older PyTorch, or the CPU."""
     said = f"No build of PyTorch {_shown(torch)} serves {card} with the driver {driver.version}."
     advice = []

@@ -69,18 +69,24 @@ def computes(
         environ: The process's environment; by default this one's.
         timeout_s: How long one may take.
     """
-    asked = [it for it in engines if it.spec.compute and "cuda" in it.spec.devices] if gpus else []
+    asked = (
+        [engine for engine in engines if engine.spec.compute and "cuda" in engine.spec.devices]
+        if gpus
+        else []
+    )
     if not asked:
         return {}
     environ = os.environ if environ is None else environ
     kept, found = _read(file), dict[str, _Answer]()
-    keys = {it.spec.name: _key(it, gpus, environ) for it in asked}
-    new = [it for it in asked if it.spec.name not in kept or kept[it.spec.name].key != keys[it.spec.name]]
+    keys = {engine.spec.name: _key(engine, gpus, environ) for engine in asked}
+    new = [
+        engine for engine in asked if (name := engine.spec.name) not in kept or kept[name].key != keys[name]
+    ]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="compute") as threads:
-        answers = threads.map(lambda it: ask(it, environ=environ, timeout_s=timeout_s), new)
-        fresh = {it.spec.name: answer for it, answer in zip(new, answers, strict=True)}
-    for it in asked:
-        name = it.spec.name
+        answers = threads.map(lambda engine: ask(engine, environ=environ, timeout_s=timeout_s), new)
+        fresh = {engine.spec.name: answer for engine, answer in zip(new, answers, strict=True)}
+    for engine in asked:
+        name = engine.spec.name
         compute, lasts = fresh.get(name) or (kept[name].compute, True)
         found[name] = _Answer(key=keys[name] if lasts else "", compute=compute)
     if fresh:
@@ -160,7 +166,7 @@ def _key(engine: InstalledEngine, gpus: Sequence[GpuDevice], environ: Mapping[st
         str(engine.python),  # the fix names it
         libraries,
         *(environ.get(name, "-") for name in (VARIABLE, "LD_LIBRARY_PATH")),
-        *(f"{it.uuid} {it.compute_capability} {it.driver}" for it in gpus),
+        *(f"{gpu.uuid} {gpu.compute_capability} {gpu.driver}" for gpu in gpus),
     ]
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 

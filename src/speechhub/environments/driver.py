@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from speechhub.environments.builds import Capability, Card, Driver
+from speechhub.environments.builds import Capability, CudaCard, Driver
 from speechhub.gpu.nvml import nvml_monitor
 from speechhub.gpu.values import GpuDevice
 
@@ -58,7 +58,10 @@ def read_driver(
     finally:
         asked.close()
     if devices:
-        cards = tuple(Card(name=it.name, capability=_capability(it.compute_capability)) for it in devices)
+        cards = tuple(
+            CudaCard(name=device.name, capability=_capability(device.compute_capability))
+            for device in devices
+        )
         version = devices[0].driver or _version_of(version_file) or _OLDEST.get(devices[0].cuda[:3], "")
         return Driver(version=version, cards=cards)
     if not any(node.exists() for node in nodes):

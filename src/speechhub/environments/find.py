@@ -115,7 +115,7 @@ def _without_clashes(engines: Iterable[InstalledEngine]) -> tuple[InstalledEngin
                 f"Two engines are named {engine.spec.name!r}: one of {_place(other)} and one of "
                 f"{_place(engine)}. Remove one of them."
             )
-    return tuple(sorted(by_name.values(), key=lambda it: (it.spec.slot, it.spec.name)))
+    return tuple(sorted(by_name.values(), key=lambda engine: (engine.spec.slot, engine.spec.name)))
 
 
 def _place(engine: InstalledEngine) -> str:

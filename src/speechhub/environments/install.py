@@ -14,8 +14,8 @@ from speechhub.environments.driver import read_driver
 from speechhub.environments.folders import EnvironmentHome, home_of
 from speechhub.environments.packages import Installer, InstallError
 from speechhub.environments.pins import (
-    Pin,
-    Pins,
+    PackagePin,
+    PackagePins,
     frozen,
     installed,
     needs_torch,
@@ -133,8 +133,8 @@ def _fill(
     pins = pins_of(plugin)
     if wishes.pins is not None:
         given = parse_pins(wishes.pins.read_text("utf-8"), str(wishes.pins))
-        others = (it for it in given.others if not it.requirement.startswith(f"{source.distribution}=="))
-        pins = Pins(torch=given.torch, others=tuple(others))
+        others = (pin for pin in given.others if not pin.requirement.startswith(f"{source.distribution}=="))
+        pins = PackagePins(torch=given.torch, others=tuple(others))
     torch = (f"torch=={wishes.torch}",) if wishes.torch else pins.torch if pins else ()
     if not torch and needs_torch(plugin):
         raise InstallError(
@@ -174,7 +174,7 @@ def _build(torch: str, wishes: Wishes, say: Callable[[str], None]) -> str:
     return choice.build
 
 
-def _hashed(pins: Sequence[Pin], say: Callable[[str], None]) -> list[str]:
+def _hashed(pins: Sequence[PackagePin], say: Callable[[str], None]) -> list[str]:
     """Return the option that has each file compared with a hash; nothing where the set has none.
 
     Raises:

@@ -25,7 +25,7 @@ HASH = re.compile(r"\s*--hash[=\s](sha(?:256|384|512):[0-9a-f]+)\s*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class PackagePin:
     """One package in exactly one version."""
 
     requirement: str
@@ -40,12 +40,12 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pins:
+class PackagePins:
     """A set of packages, parted by the way they are installed."""
 
     torch: tuple[str, ...] = ()
     """``name==version`` of PyTorch's own packages, without a build."""
-    others: tuple[Pin, ...] = ()
+    others: tuple[PackagePin, ...] = ()
     """The other packages."""
 
 
@@ -54,14 +54,14 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def parse_pins(text: str, where: str) -> Pins:
+def parse_pins(text: str, where: str) -> PackagePins:
     """Read a set of pins.
 
     Raises:
         ConfigurationError: A line is no exact pin.
     """
     torch: list[str] = []
-    others: list[Pin] = []
+    others: list[PackagePin] = []
     for number, line in _joined(text):
         pin = line.partition(" #")[0].strip()
         if not pin or pin.startswith("#"):
@@ -76,8 +76,8 @@ def parse_pins(text: str, where: str) -> Pins:
         if normal(match[1]) in TORCH_FAMILY:
             torch.append(f"{normal(match[1])}=={match[2].partition('+')[0]}")
         else:
-            others.append(Pin(requirement=pin.strip(), hashes=tuple(digests)))
-    return Pins(torch=tuple(torch), others=tuple(others))
+            others.append(PackagePin(requirement=pin.strip(), hashes=tuple(digests)))
+    return PackagePins(torch=tuple(torch), others=tuple(others))
 
 
 def _joined(text: str) -> Iterator[tuple[int, str]]:
@@ -100,7 +100,7 @@ def installed(name: str, search_path: Iterable[Path]) -> Distribution | None:
     return next(iter(found), None)
 
 
-def pins_of(plugin: Distribution) -> Pins | None:
+def pins_of(plugin: Distribution) -> PackagePins | None:
     """Return the set that an installed plugin carries; None if it carries none."""
     for file in plugin.files or ():
         if file.name == PINS_NAME:
@@ -117,4 +117,6 @@ def needs_torch(plugin: Distribution) -> bool:
 def frozen(search_path: Iterable[Path]) -> str:
     """Return what is installed in the folders, one ``name==version`` a line, sorted."""
     found = distributions(path=[str(folder) for folder in search_path])
-    return "".join(f"{line}\n" for line in sorted({f"{normal(it.name)}=={it.version}" for it in found}))
+    return "".join(
+        f"{line}\n" for line in sorted({f"{normal(package.name)}=={package.version}" for package in found})
+    )

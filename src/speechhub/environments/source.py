@@ -76,7 +76,7 @@ def _in_folder(folder: Path, name: str) -> Path | None:
         if (candidate / "pyproject.toml").is_file():
             return candidate.absolute()
     wheels = sorted(
-        folder.glob(f"speechhub_{name.replace('-', '_')}-*.whl"), key=lambda it: it.stat().st_mtime
+        folder.glob(f"speechhub_{name.replace('-', '_')}-*.whl"), key=lambda wheel: wheel.stat().st_mtime
     )
     return wheels[-1].absolute() if wheels else None
 

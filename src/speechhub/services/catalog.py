@@ -59,7 +59,7 @@ PartsOf = Callable[[Placement], Collection[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class ListedModel:
     """One name that a client may use for a model."""
 
     name: str
@@ -172,7 +172,7 @@ class Catalog:
             raise self._missing(name or "", known, slot)
         return placement
 
-    def find(self, name: str) -> Listing:
+    def find(self, name: str) -> ListedModel:
         """Return the model or alias *name*, of whatever slot.
 
         Raises:
@@ -181,7 +181,7 @@ class Catalog:
         target = self._target(name)
         if target is None:
             raise self._missing(name)
-        return Listing(
+        return ListedModel(
             name=name if name in self._placements else composed(name),
             placement=self._placements[target],
             alias_of=None if composed(target) == composed(name) else target,
@@ -196,7 +196,9 @@ class Catalog:
         """
         exact = known_model(name, self._uninstalled)
         candidates = [target for target in self._placements if not known or target in known]
-        meant = next((it for it in candidates if bare(name) in spellings(self._placements[it].model)), "")
+        meant = next(
+            (model for model in candidates if bare(name) in spellings(self._placements[model].model)), ""
+        )
         if (exact or not meant) and (found := exact or near_model(name, self._uninstalled)):
             if slot and found.engine.slot is not slot:
                 return WrongTaskError(name, does=found.engine.slot.verb, wanted=slot.verb, able=known)
@@ -208,7 +210,7 @@ class Catalog:
         model = known_model(name, self._uninstalled)
         return f" Its engine is not installed: speechhub engines install {model.engine.name}" if model else ""
 
-    def listings(self) -> list[Listing]:
+    def listings(self) -> list[ListedModel]:
         """Return all models, then all aliases, each by name."""
         names = [*sorted(self._placements), *sorted(set(self._aliases) - set(self._placements))]
         return [self.find(name) for name in names]

@@ -12,7 +12,7 @@ from speechhub.engine import Audio
 from speechhub.errors import SpeechTooLongError
 from speechhub.pools import Pool
 from speechhub.services.backlog import Backlog
-from speechhub.services.pieces import Piece
+from speechhub.services.pieces import TextPiece
 from speechhub.services.spoken import Spoken
 
 SOON_S: Final = 0.3
@@ -64,7 +64,7 @@ class Delivery:
         self._speed = speed
         self._longest_s = longest_s
         self._pipeline: SpeechPipeline | None = None
-        self._before: Piece | None = None
+        self._before: TextPiece | None = None
         """The last piece that was delivered."""
         self._lead_s = 0.0
         if whole is not None:
@@ -75,7 +75,7 @@ class Delivery:
         """Whether there was any audio."""
         return self._pipeline is not None
 
-    async def begin(self, piece: Piece) -> None:
+    async def begin(self, piece: TextPiece) -> None:
         """Make ready for the audio of the next *piece*: the pause comes that the one before wanted."""
         if self._before is None or not self._before.text:
             self._lead_s = self._before.pause.shortest_s if self._before else 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from speechhub.discovery import InstalledEngine
-from speechhub.engine import Slot, TtsCapabilities
+from speechhub.engine import TtsCapabilities
 from speechhub.errors import ModelNotFoundError, ModelNotInstalledError, VoiceDamagedError
 from speechhub.placement import Placement
 from speechhub.services.catalog import OPENAI_VOICES, Catalog
@@ -140,16 +140,19 @@ def _preloads(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         except ModelNotInstalledError as error:
             yield Finding(subject="preload", text=error.message, breaks=True)
         except ModelNotFoundError:
-            text = f"there is no model {name!r}. {near(name, (it.name for it in catalog.listings()))}"
+            text = f"there is no model {name!r}. {near(name, (listed.name for listed in catalog.listings()))}"
             yield Finding(subject="preload", text=text, breaks=True)
 
 
 def _voice_aliases(
     settings: Settings, placements: Mapping[str, Placement], library: VoiceLibrary
 ) -> Iterator[Finding]:
-    speaking = [it for it in placements.values() if it.slot is Slot.TTS]
-    voices = {key for it in speaking for voice in it.model.voices for key in (voice.id, voice.name) if key}
-    silent = [it.model.id for it in speaking if not it.model.voices and not _clones(it)]
+    speaking = [
+        placement for placement in placements.values() if isinstance(placement.capabilities, TtsCapabilities)
+    ]
+    models = [placement.model for placement in speaking]
+    voices = {key for model in models for voice in model.voices for key in (voice.id, voice.name) if key}
+    silent = [found.model.id for found in speaking if not found.model.voices and not _clones(found)]
     known = {*map(str.lower, voices), *OPENAI_VOICES}
     for alias, voice in settings.voice_aliases.items():
         if voice.lower() in known or _in_library(voice, library):
@@ -188,8 +191,8 @@ def _model_files(
 
 
 def _licences(settings: Settings, placements: Mapping[str, Placement]) -> Iterator[Finding]:
-    models = [it.model for it in placements.values()]
-    known = {"all", *(it.id for it in models), *(it.licence for it in models if it.licence)}
+    models = [placement.model for placement in placements.values()]
+    known = {"all", *(model.id for model in models), *(model.licence for model in models if model.licence)}
     for name in settings.accept_licenses:
         if name.lower() not in set(map(str.lower, known)):
             text = f"there is no model and no licence {name!r} here. {near(name, known)}"

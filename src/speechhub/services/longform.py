@@ -13,8 +13,8 @@ from speechhub.placement import Placement
 from speechhub.runner import Runner
 from speechhub.services.catalog import stt_capabilities
 from speechhub.services.chinese import LANGUAGES, Convert, ScriptedDeltas, convert_transcript
-from speechhub.services.passages import Reading
-from speechhub.services.tongues import Found, Tongues
+from speechhub.services.passages import Passages
+from speechhub.services.recording_languages import HeardPassage, RecordingLanguages
 from speechhub.services.transcript_join import JoinedTranscript, Joiner
 
 log = structlog.get_logger()
@@ -30,12 +30,12 @@ class Longform:
     Every call of the engine has its own lease, so that others get their turn in between. Until the language
     is certain, passages go one by one; then as many together as the engine takes.
 
-    What the engine makes of a passage is looked at again where its language is doubtful: see `Tongues`.
+    A passage whose language is doubtful is transcribed once more: see `RecordingLanguages`.
     """
 
     def __init__(
         self,
-        reading: Reading,
+        passages: Passages,
         runner: Runner,
         placement: Placement,
         request: RequestMaker,
@@ -45,13 +45,13 @@ class Longform:
         script: Callable[[], Awaitable[Convert]] | None = None,
         deadline: float,
     ) -> None:
-        self._reading = reading
+        self._passages = passages
         self._deadline = deadline
         self._runner = runner
         self._model = placement.model.id
         self._capabilities: SttCapabilities = stt_capabilities(placement)
         self._request = request
-        self._tongues = Tongues(
+        self._languages = RecordingLanguages(
             named=language,
             allowed=languages,
             known=placement.model.languages,
@@ -60,9 +60,9 @@ class Longform:
         self._script = script
         self._convert: Convert | None = None
         """Writes Chinese in the script that was asked for; None leaves the engine's."""
-        self._before: Found | None = None
+        self._before: HeardPassage | None = None
         """What was heard in the last passage that is done."""
-        self._doubtful: tuple[Passage, Found] | None = None
+        self._doubtful: tuple[Passage, HeardPassage] | None = None
         """A passage that is done as soon as the next one is heard."""
         self._most = self._capabilities.max_batch
         self._joiner = Joiner()
@@ -72,7 +72,7 @@ class Longform:
     @property
     def language(self) -> str | None:
         """The language of the recording, as soon as it is certain."""
-        return self._tongues.prevailing
+        return self._languages.prevailing
 
     async def events(self, *, live: bool) -> AsyncGenerator[str | JoinedTranscript, None]:
         """Yield pieces of text as they become final, which join to the whole; then the transcript.
@@ -87,11 +87,11 @@ class Longform:
             UnavailableError, EngineError, ModelFilesError: As the runner does.
         """
         # What was sent cannot be taken back, and a language that may not be spoken is decoded again.
-        live = live and self._capabilities.streaming and not self._tongues.allowed
-        async with aclosing(self._reading):
+        live = live and self._capabilities.streaming and not self._languages.allowed
+        async with aclosing(self._passages):
             self._convert = await self._script() if self._script is not None else None
             while passages := await self._take(live=live):
-                if self._capabilities.invents_words and not await self._reading.may_be_speech(passages[0]):
+                if self._capabilities.invents_words and not await self._passages.may_be_speech(passages[0]):
                     continue  # it is the whole recording
                 work = self._streamed(passages[0]) if live else self._together(passages)
                 del passages  # or this audio would stay until the next is there
@@ -101,25 +101,25 @@ class Longform:
                             yield delta
             if self._doubtful is not None:  # the last one
                 yield self._add(*self._doubtful)
-            self.done_s = self._reading.duration_s
-            warnings = self._reading.warnings
+            self.done_s = self._passages.duration_s
+            warnings = self._passages.warnings
             if warnings:
                 log.warning("recording is damaged", model=self._model, warnings=warnings)
             yield self._joiner.finish(
-                duration_s=self._reading.duration_s,
-                language=self._tongues.prevailing,
-                languages=self._tongues.all,
+                duration_s=self._passages.duration_s,
+                language=self._languages.prevailing,
+                languages=self._languages.all,
                 warnings=warnings,
             )
 
     async def _take(self, *, live: bool) -> list[Passage]:
         if live:
-            return await self._reading.take(1, ahead=1)
-        uncertain = self._tongues.prevailing is None and self._capabilities.language_detection
-        return await self._reading.take(1 if uncertain else self._most, ahead=self._most)
+            return await self._passages.take(1, ahead=1)
+        uncertain = self._languages.prevailing is None and self._capabilities.language_detection
+        return await self._passages.take(1 if uncertain else self._most, ahead=self._most)
 
     async def _streamed(self, passage: Passage) -> AsyncGenerator[str, None]:
-        asked = self._tongues.to_ask(passage.audio.duration_s)
+        asked = self._languages.to_ask(passage.audio.duration_s)
         work = self._runner.stream(
             self._model, self._request_for(passage, asked), begun=self.done_s > 0, deadline=self._deadline
         )
@@ -132,7 +132,7 @@ class Longform:
                     yield self._joiner.feed(scripted.feed(piece) if scripted else piece)
 
     async def _together(self, passages: Sequence[Passage]) -> AsyncGenerator[str, None]:
-        asked = [self._tongues.to_ask(passage.audio.duration_s) for passage in passages]
+        asked = [self._languages.to_ask(passage.audio.duration_s) for passage in passages]
         transcripts = await self._transcribe(passages, asked)
         for passage, transcript, language in zip(passages, transcripts, asked, strict=True):
             found = self._found(passage, transcript, language)
@@ -140,14 +140,16 @@ class Longform:
                 doubtful, self._doubtful = self._doubtful, None
                 yield self._add(doubtful[0], await self._improved(*doubtful, after=found))
             found = await self._improved(passage, found, after=None)
-            if self._tongues.waits(found, self._before):
+            if self._languages.waits(found, self._before):
                 self._doubtful = passage, found
             else:
                 yield self._add(passage, found)
 
-    async def _improved(self, passage: Passage, found: Found, *, after: Found | None) -> Found:
+    async def _improved(
+        self, passage: Passage, found: HeardPassage, *, after: HeardPassage | None
+    ) -> HeardPassage:
         """Return what is heard in a passage: if that is doubtful, in another language."""
-        language = self._tongues.better(found, self._before, after)
+        language = self._languages.better(found, self._before, after)
         if language is None:
             return found
         [transcript] = await self._transcribe([passage], [language])
@@ -179,22 +181,22 @@ class Longform:
         return transcripts
 
     def _request_for(self, passage: Passage, language: str | None) -> TranscribeRequest:
-        allowed = () if language else self._tongues.allowed
+        allowed = () if language else self._languages.allowed
         return self._request(audio=passage.audio, language=language, languages=allowed)
 
-    def _found(self, passage: Passage, transcript: Transcript, asked: str | None) -> Found:
+    def _found(self, passage: Passage, transcript: Transcript, asked: str | None) -> HeardPassage:
         if self._convert is not None and (transcript.language or asked) in LANGUAGES:
             transcript = convert_transcript(transcript, self._convert)
-        return Found(transcript=transcript, length_s=passage.audio.duration_s, asked=asked)
+        return HeardPassage(transcript=transcript, length_s=passage.audio.duration_s, asked=asked)
 
     def _report(self, passages: Sequence[Passage], fraction: float) -> None:
         first, last = passages[0], passages[-1]
         length_s = last.start_s + last.audio.duration_s - first.start_s
         self.done_s = max(self.done_s, first.start_s + fraction * length_s)
 
-    def _add(self, passage: Passage, found: Found) -> str:
+    def _add(self, passage: Passage, found: HeardPassage) -> str:
         delta = self._joiner.add(found.transcript, passage.start_s)
         self._report([passage], 1.0)
-        self._tongues.heard(found)
+        self._languages.heard(found)
         self._before = found
         return delta

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from speechhub.environments.builds import Card, Driver
+from speechhub.environments.builds import CudaCard, Driver
 from speechhub.environments.find import discover_all
 from speechhub.environments.folders import home_of
 from speechhub.environments.record import read_record
@@ -51,7 +51,7 @@ def as_with_a_gpu(machine: Machine) -> Machine:
         machine,
         card=EXAMPLE,
         larger_card=None,
-        driver=Driver(version=EXAMPLE.driver, cards=(Card(name=EXAMPLE.name, capability=(7, 5)),)),
+        driver=Driver(version=EXAMPLE.driver, cards=(CudaCard(name=EXAMPLE.name, capability=(7, 5)),)),
         problem="",
     )
 
@@ -90,10 +90,10 @@ def look(
 
 def _larger(devices: Sequence[GpuDevice]) -> GpuDevice | None:
     """Return the GPU with most memory, unless it is the first; None if no other has more."""
-    most = max(devices, key=lambda it: it.total_bytes, default=None)  # the first of those alike
+    most = max(devices, key=lambda device: device.total_bytes, default=None)  # the first of those alike
     return None if most is None or most == devices[0] else most
 
 
 def _existing(folder: Path) -> Path:
     """Return *folder*, or the nearest of its parents that is there."""
-    return next(it for it in (folder, *folder.parents) if it.exists())
+    return next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,4 +1,4 @@
-"""Reads uploaded recordings in threads, a little ahead of the engine; the plainest ones at once."""
+"""Passages of uploaded recordings: read in threads, a little ahead of the engine; the plainest at once."""
 
 import asyncio
 import threading
@@ -38,8 +38,8 @@ WAITING: Final = 64
 """How many recordings may wait for their second turn."""
 
 
-class ReadingRoom:
-    """The threads for recordings, and places for long ones; one for the life of the server.
+class DecodingPlaces:
+    """The threads that decode recordings, and places for long ones; one for the life of the server.
 
     Every recording has its first turn soon, so that a short one waits for no long one. Only so many have
     further turns at the same time, in which each may hold 19 MB.
@@ -87,8 +87,8 @@ def _in_loop(told: Callable[[TrackTaken], None] | None) -> Callable[[TrackTaken]
     return tell
 
 
-class Reading:
-    """One recording on its way to an engine; belongs to one request, which closes it.
+class Passages:
+    """The passages of one recording, on their way to an engine; belong to one request, which closes them.
 
     Jobs in the pool read while it is awaited, and while the engine is busy with what was taken last: until
     the next passages are there, and no further.
@@ -101,7 +101,7 @@ class Reading:
         sample_rate: int,
         longest_s: float | None,
         max_audio_s: float,
-        room: ReadingRoom,
+        places: DecodingPlaces,
         audio_track: str | None = None,
         on_track: Callable[[TrackTaken], None] | None = None,
     ) -> None:
@@ -112,11 +112,11 @@ class Reading:
             sample_rate: that the engine wants, in hertz.
             longest_s: length of a passage, in seconds, that the engine takes; None if any will do.
             max_audio_s: longest recording, in seconds.
-            room: where it is read.
+            places: where it is read.
             audio_track: which track, as `decode_blocks` takes it.
             on_track: told which track is read, where there are several; in the event loop.
         """
-        self._room = room
+        self._decoding = places
         self._jobs = 0
         self._in_line = False
         """Whether it waits for a place, so that no thread has it."""
@@ -163,7 +163,7 @@ class Reading:
         """Tell whether anybody may speak in a passage; True at once where a voice detector chose it."""
         if self._whole is None and not self._reader.uncut:
             return True
-        return await self._room.pool.run(may_be_speech, passage.audio)
+        return await self._decoding.pool.run(may_be_speech, passage.audio)
 
     async def take(self, most: int, *, ahead: int) -> list[Passage]:
         """Return the next passages, at least one and up to *most*; none at the end.
@@ -226,7 +226,7 @@ class Reading:
         if passages or self._reader.ended:
             return passages
         self._in_line = True
-        async with self._room.place():
+        async with self._decoding.place():
             self._in_line = False
             while not passages and not self._reader.ended:
                 passages = await self._read_turn(most, TURN_S)
@@ -234,7 +234,7 @@ class Reading:
 
     async def _read_turn(self, most: int, turn_s: float) -> list[Passage]:
         self._jobs += 1
-        return await self._room.pool.run(self._reader.read, most, AHEAD_S, turn_s)
+        return await self._decoding.pool.run(self._reader.read, most, AHEAD_S, turn_s)
 
     def _finished(self, ahead: asyncio.Task[list[Passage]] | None) -> None:
         if ahead is not None and not ahead.cancelled():

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class TextPiece:
     """The text of one call, and what follows."""
 
     text: str
@@ -34,7 +34,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cutting:
+class PieceRules:
     """How lines are cut for one engine and one request."""
 
     language: str = DEFAULT_LANGUAGE
@@ -49,32 +49,34 @@ class Cutting:
     """Pause between sentences that the client wants, in seconds."""
 
 
-def pieces(lines: Iterable[Line], how: Cutting) -> Iterator[Piece]:
+def pieces(lines: Iterable[Line], how: PieceRules) -> Iterator[TextPiece]:
     """Yield the pieces of *lines*; short ones share a piece, with stops between that every engine keeps."""
     held, begun, pauses = "", False, 0
     for line in lines:
         if not line.text:
-            yield Piece(text="", pause=_pause(line, how), asked=line.asked)
+            yield TextPiece(text="", pause=_pause(line, how), asked=line.asked)
             continue
         for part, is_last in _with_last(_parts(line.text, how, begun=begun)):
             joined = _joined(held, part)
             if held and (joined is None or len(joined) > how.limit_chars):
-                yield Piece(text=held, pause=_pause(None, how))
+                yield TextPiece(text=held, pause=_pause(None, how))
                 joined = part
             held, alone = joined or part, how.each_alone or (how.first_alone and not begun)
             begun = True
             if not is_last:
-                yield Piece(text=held, pause=_pause(None, how) if ends_sentence(held) else WITHIN_SENTENCE)
+                yield TextPiece(
+                    text=held, pause=_pause(None, how) if ends_sentence(held) else WITHIN_SENTENCE
+                )
                 held = ""
             elif alone or line.asked or (line.pause_s is not None and pauses < MOST_PAUSES):
                 pauses += not line.asked
-                yield Piece(text=held, pause=_pause(line, how), asked=line.asked)
+                yield TextPiece(text=held, pause=_pause(line, how), asked=line.asked)
                 held = ""
     if held:
-        yield Piece(text=held)
+        yield TextPiece(text=held)
 
 
-def _parts(text: str, how: Cutting, *, begun: bool) -> Iterator[str]:
+def _parts(text: str, how: PieceRules, *, begun: bool) -> Iterator[str]:
     return split_text(
         text,
         language=how.language,
@@ -84,7 +86,7 @@ def _parts(text: str, how: Cutting, *, begun: bool) -> Iterator[str]:
     )
 
 
-def _pause(line: Line | None, how: Cutting) -> Pause:
+def _pause(line: Line | None, how: PieceRules) -> Pause:
     """Return the silence after a sentence, or at the end of *line*."""
     if line is not None and line.asked and line.pause_s is not None:
         exactly = max(line.pause_s, how.interval_s or 0.0)

@@ -57,7 +57,7 @@ class WeightsStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SetupPlan:
     """What is to be done, and what it costs."""
 
     card: GpuDevice | None
@@ -74,21 +74,23 @@ class Plan:
     @property
     def download_bytes(self) -> int:
         """What comes over the network, roughly."""
-        return sum(it.download_bytes for it in self.engines) + self._weights_bytes
+        return sum(step.download_bytes for step in self.engines) + self._weights_bytes
 
     @property
     def disk_bytes(self) -> int:
         """What it takes on disk, roughly."""
-        return sum(it.disk_bytes for it in self.engines) + self._weights_bytes
+        return sum(step.disk_bytes for step in self.engines) + self._weights_bytes
 
     @property
     def _weights_bytes(self) -> int:
-        return sum(it.download_bytes for it in self.weights)
+        return sum(step.download_bytes for step in self.weights)
 
     @property
     def todo(self) -> bool:
         """Whether anything is to be done."""
-        return any(it.todo for it in self.engines) or any(it.todo or it.must_accept for it in self.weights)
+        return any(step.todo for step in self.engines) or any(
+            step.todo or step.must_accept for step in self.weights
+        )
 
     @property
     def to_accept(self) -> tuple[ModelSpec, ...]:
@@ -99,7 +101,8 @@ class Plan:
     def defaults(self) -> dict[Slot, str]:
         """The model of each task."""
         return {
-            engine.engine.slot: it.model.id for engine, it in zip(self.engines, self.weights, strict=True)
+            engine.engine.slot: weights.model.id
+            for engine, weights in zip(self.engines, self.weights, strict=True)
         }
 
     def disk_fault(self, free_bytes: int) -> str:
@@ -125,7 +128,12 @@ def choose_models(
     too_large: list[ModelSpec] = []
     able = [engine for engine in engines if engine.devices[:1] == ("cuda",)]
     for slot in Slot:
-        models = [KnownModel(engine=it, model=model) for it in able if it.slot is slot for model in it.models]
+        models = [
+            KnownModel(engine=engine, model=model)
+            for engine in able
+            if engine.slot is slot
+            for model in engine.models
+        ]
         if not models:
             continue
         favourite = max(models, key=_preference)
@@ -152,7 +160,7 @@ def make_plan(
     parts: Collection[str] = (),
     on_cpu: bool = False,
     engines: Sequence[KnownEngine] | None = None,
-) -> Plan:
+) -> SetupPlan:
     """Return what this machine needs.
 
     Args:
@@ -173,7 +181,7 @@ def make_plan(
     choice = Choice(build=CPU, reason="the CPU is asked for") if on_cpu else choose_build(machine.driver)
     chosen, too_large = choose_models(memory_bytes, known)
     weights = [_weights(one.model, parts, store, licences) for one in chosen]
-    return Plan(
+    return SetupPlan(
         card=card,
         choice=choice,
         engines=tuple(_engine_steps([one.engine for one in chosen], machine, choice)),
@@ -189,12 +197,12 @@ def make_plan(
 
 
 def _named(engines: Sequence[KnownEngine], names: Collection[str]) -> list[KnownEngine]:
-    able = [it for it in engines if it.devices[:1] == ("cuda",)]
-    known = [it.name for it in able]
+    able = [engine for engine in engines if engine.devices[:1] == ("cuda",)]
+    known = [engine.name for engine in able]
     for name in names:
         if name not in known:
             raise ConfigurationError(f"There is no engine {name!r} for a GPU; there are: {', '.join(known)}.")
-    return [it for it in able if not names or it.name in names]
+    return [engine for engine in able if not names or engine.name in names]
 
 
 def _engine_steps(engines: Sequence[KnownEngine], machine: Machine, choice: Choice) -> list[EngineStep]:
@@ -205,7 +213,7 @@ def _engine_steps(engines: Sequence[KnownEngine], machine: Machine, choice: Choi
         if engine.engine in machine.builds and _serves(former, machine, choice):
             steps.append(EngineStep(engine=engine, build=former or "", todo=False))
             continue
-        first = not any(it.todo for it in steps)
+        first = not any(step.todo for step in steps)
         steps.append(
             EngineStep(
                 engine=engine,
@@ -239,5 +247,5 @@ def _weights(model: ModelSpec, parts: Collection[str], store: ModelStore, licenc
         parts=own,
         todo=bool(missing),
         must_accept=not licences.allow(model),
-        download_bytes=sum(it.download_bytes for it in missing),
+        download_bytes=sum(needed.download_bytes for needed in missing),
     )

@@ -1,4 +1,4 @@
-"""Who speaks, and with which emotion: what a client asked for, as the engine can be told."""
+"""Resolves the speaker: the voice and the emotion that a client asked for, as the engine takes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class EmotionWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Speaker:
     """Who speaks, and how."""
 
     voice: str
@@ -56,10 +56,10 @@ class Part:
     def stored(self) -> tuple[str, ...]:
         """Digests of the references that are voices of the library."""
         found = (self.reference, self.emotion.audio if self.emotion else None)
-        return tuple(it.digest for it in found if it is not None and it.stored)
+        return tuple(reference.digest for reference in found if reference is not None and reference.stored)
 
 
-class Casting:
+class Speakers:
     """Finds voices and emotions for one service; lives as long as it."""
 
     def __init__(self, catalog: Catalog, voices: VoiceService) -> None:
@@ -83,7 +83,7 @@ class Casting:
         if voice and not capabilities.cloning and (_is_clip(voice) or VOICE_ID.fullmatch(voice)):
             raise _cannot_clone(placement)
 
-    async def cast(
+    async def find(
         self,
         voice: str | None,
         emotion: EmotionWish | None,
@@ -91,7 +91,7 @@ class Casting:
         *,
         own: Sequence[Voice],
         placement: Placement,
-    ) -> Part:
+    ) -> Speaker:
         """Return what to tell the engine.
 
         Args:
@@ -113,7 +113,7 @@ class Casting:
             if emotion is None and instructions and EmotionMode.TEXT in capabilities.emotions:
                 wish = EmotionWish(mode=EmotionMode.TEXT, text=instructions, alpha=INSTRUCTIONS_ALPHA)
         reference = await self._voice(voice, own, placement)
-        return Part(
+        return Speaker(
             # What a clip is called is nobody's business, and it is long.
             voice=self._catalog.voice(voice, own, placement) if reference is None else "",
             reference=reference,

@@ -29,10 +29,10 @@ from speechhub.services.backlog import Backlog
 from speechhub.services.catalog import Catalog, tts_capabilities
 from speechhub.services.deadline import Deadline
 from speechhub.services.delivery import Delivery
-from speechhub.services.pieces import Cutting, Piece, pieces
+from speechhub.services.pieces import PieceRules, TextPiece, pieces
 from speechhub.services.prefetched import PrefetchedStream
 from speechhub.services.segmentation import PIECE_CHARS, language_of, piece_chars
-from speechhub.services.speaker import Casting, EmotionWish, Part
+from speechhub.services.speaker import EmotionWish, Speaker, Speakers
 from speechhub.services.spoken import Spoken
 from speechhub.services.voices import VoiceService
 from speechhub.services.wording import spoken_language, worded
@@ -123,7 +123,7 @@ class SpeechService:
         metrics: Metrics | None = None,
     ) -> None:
         self._catalog = catalog
-        self._casting = Casting(catalog, voices)
+        self._speakers = Speakers(catalog, voices)
         self._cache = voices.cache
         self._pools = voices.pools
         self._runner = runner
@@ -149,7 +149,7 @@ class SpeechService:
         placement = self._catalog.model(job.model, Slot.TTS)
         job = replace(job, language=parse_language(job.language))
         self._check(job, placement)
-        self._casting.check(job.voice, job.emotion, placement)
+        self._speakers.check(job.voice, job.emotion, placement)
         backlog = Backlog(self._account.open(), self._pools.disk)
         stream = await SpeechStream(backlog, partial(self._produce, job, placement, backlog)).opened()
         if not job.whole:
@@ -182,7 +182,7 @@ class SpeechService:
                 param="language",
             )
 
-    async def preview(self, job: SpeechJob) -> Sequence[Piece]:
+    async def preview(self, job: SpeechJob) -> Sequence[TextPiece]:
         """Return what the engine would get for *job*, one text for each call; loads nothing.
 
         Raises:
@@ -234,14 +234,14 @@ class SpeechService:
 
     def _pieces(
         self, job: SpeechJob, placement: Placement, lines: Sequence[Line], *, first_alone: bool = False
-    ) -> Iterator[Piece]:
+    ) -> Iterator[TextPiece]:
         """Yield the texts that the engine gets, one for each call.
 
         They are cut while the first are spoken: what a client sends and then leaves is not.
         """
         capabilities, known = tts_capabilities(placement), placement.model.languages
         limit_chars, interval_ms = piece_chars(job.text), job.silence_interval_ms
-        how = Cutting(
+        how = PieceRules(
             language=job.language or language_of(job.text, known),
             limit_chars=min(capabilities.longest_input_chars or limit_chars, limit_chars),
             first_alone=first_alone or not capabilities.streaming,
@@ -296,16 +296,16 @@ class SpeechService:
         lines = await self._lines(job, placement)
         await self._check_pauses(job, placement, lines)
         own = await self.voices(placement, deadline=deadline)
-        part = await self._casting.cast(
+        speaker = await self._speakers.find(
             job.voice, job.emotion, job.instructions, own=own, placement=placement
         )
-        lines = await self._worded(lines, job, placement, own, part.voice)
+        lines = await self._worded(lines, job, placement, own, speaker.voice)
         said += [line.text for line in lines if line.text]
         cut = self._pieces(job, placement, lines)
         opening = list(itertools.islice(cut, 2))
-        if part.stored:
-            await self._pools.disk.run(self._cache.used, placement.model.id, part.stored)
-        request = _request(job, part, capabilities, alone=len(opening) == 1)
+        if speaker.stored:
+            await self._pools.disk.run(self._cache.used, placement.model.id, speaker.stored)
+        request = _request(job, speaker, capabilities, alone=len(opening) == 1)
         stretch = 1.0 if capabilities.native_speed else job.speed
         spoken = Spoken(placement.model.id)
         delivery = Delivery(
@@ -329,7 +329,7 @@ class SpeechService:
             await delivery.be_silent(spoken.add_silence())
         spoken.finish()
         await delivery.finish()
-        if part.stored:  # the engine may have written something
+        if speaker.stored:  # the engine may have written something
             await self._pools.disk.run(self._cache.sweep)
         return spoken.duration_s / stretch
 
@@ -344,23 +344,25 @@ def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:
         )
 
 
-def _request(job: SpeechJob, part: Part, capabilities: TtsCapabilities, *, alone: bool) -> SynthesizeRequest:
+def _request(
+    job: SpeechJob, speaker: Speaker, capabilities: TtsCapabilities, *, alone: bool
+) -> SynthesizeRequest:
     """Return what the engine is asked for, with the whole text; what it cannot do is left to the hub.
 
     Args:
         job: What the client wants.
-        part: Who speaks, and how.
+        speaker: Who speaks, and how.
         capabilities: What the engine can do.
         alone: Whether the whole text is one call.
     """
     return SynthesizeRequest(
         text=job.text,
-        voice=part.voice,
+        voice=speaker.voice,
         language=job.language,
         speed=job.speed if capabilities.native_speed else 1.0,
-        instructions=part.instructions,
-        reference=part.reference,
-        emotion=part.emotion if alone else _of_the_whole(part.emotion, job.text),
+        instructions=speaker.instructions,
+        reference=speaker.reference,
+        emotion=speaker.emotion if alone else _of_the_whole(speaker.emotion, job.text),
         seed=job.seed,
         silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
     )

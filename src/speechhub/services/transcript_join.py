@@ -91,7 +91,7 @@ class Joiner:
         return JoinedTranscript(
             text="".join(self._texts),
             language=language,
-            languages=tuple(dict.fromkeys(it for it in (language, *languages) if it)),
+            languages=tuple(dict.fromkeys(filter(None, (language, *languages)))),
             duration_s=duration_s,
             segments=tuple(self._segments),
             warnings=tuple(dict.fromkeys((*warnings, *self._warnings))),

@@ -19,7 +19,7 @@ from speechhub.services.catalog import Catalog, stt_capabilities
 from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform
-from speechhub.services.passages import Reading, ReadingRoom
+from speechhub.services.passages import DecodingPlaces, Passages
 from speechhub.services.prefetched import MemoryBuffer, PrefetchedStream
 from speechhub.services.transcript_join import JoinedTranscript
 
@@ -104,7 +104,7 @@ class TranscriptionService:
         self._max_audio_s = max_audio_s
         self._request_timeout_s = request_timeout_s
         pools = pools or Pools()
-        self._room = ReadingRoom(pools.decoding)
+        self._decoding = DecodingPlaces(pools.decoding)
         self._scripts = Scripts(pools.files)
 
     async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> JoinedTranscript:
@@ -187,19 +187,19 @@ class TranscriptionService:
         placement = self._catalog.model(job.model, Slot.STT)
         request = self._check(job, placement)
         tags = (job.language,) if job.language else job.languages
-        script = next((it for it in map(parse_script, tags) if it is not None), None)
+        script = next(filter(None, map(parse_script, tags)), None)
         capabilities = stt_capabilities(placement)
-        reading = Reading(
+        passages = Passages(
             recording,
             sample_rate=capabilities.sample_rate,
             longest_s=min(capabilities.longest_input_s or math.inf, longest_s),
             max_audio_s=self._max_audio_s,
-            room=self._room,
+            places=self._decoding,
             audio_track=job.audio_track,
             on_track=job.on_track,
         )
         return Longform(
-            reading,
+            passages,
             self._runner,
             placement,
             request,

@@ -8,7 +8,7 @@ import pytest
 
 from speechhub.cli import _setting_up, _terminal
 from speechhub.environments import install
-from speechhub.environments.builds import Card, Driver
+from speechhub.environments.builds import CudaCard, Driver
 from speechhub.gpu.values import GpuDevice
 from speechhub.services.machine import Machine
 from tests.unit.cli.test_pull_known import REPOS
@@ -45,7 +45,7 @@ def here(monkeypatch):
             compute_capability="7.5", total_bytes=4 * 1024**3,
         ),
         "driver": Driver(
-            version="550.54.15", cards=(Card(name="NVIDIA GeForce GTX 1650", capability=(7, 5)),)
+            version="550.54.15", cards=(CudaCard(name="NVIDIA GeForce GTX 1650", capability=(7, 5)),)
         ),
         "host_memory_bytes": 16 * GB,
         "free_bytes": 90 * GB,

@@ -7,7 +7,7 @@ import pytest
 from speechhub.environments import install
 from speechhub.environments.builds import (
     BUILDS,
-    Card,
+    CudaCard,
     Driver,
     choose_build,
     fault_of,
@@ -17,17 +17,17 @@ from speechhub.environments.driver import NODES, read_driver
 from speechhub.errors import ConfigurationError
 from speechhub.gpu.values import GpuDevice
 
-MAXWELL = Card(name="GTX 980", capability=(5, 2))
-PASCAL = Card(name="GTX 1080", capability=(6, 1))
-VOLTA = Card(name="V100", capability=(7, 0))
-TURING = Card(name="GTX 1650", capability=(7, 5))
-AMPERE = Card(name="RTX 3060", capability=(8, 6))
-ADA = Card(name="RTX 4090", capability=(8, 9))
-HOPPER = Card(name="H100", capability=(9, 0))
-BLACKWELL = Card(name="RTX 5090", capability=(12, 0))
-KEPLER = Card(name="K80", capability=(3, 7))
-THOR = Card(name="Thor", capability=(11, 0))
-UNTOLD = Card(name="GPU", capability=None)
+MAXWELL = CudaCard(name="GTX 980", capability=(5, 2))
+PASCAL = CudaCard(name="GTX 1080", capability=(6, 1))
+VOLTA = CudaCard(name="V100", capability=(7, 0))
+TURING = CudaCard(name="GTX 1650", capability=(7, 5))
+AMPERE = CudaCard(name="RTX 3060", capability=(8, 6))
+ADA = CudaCard(name="RTX 4090", capability=(8, 9))
+HOPPER = CudaCard(name="H100", capability=(9, 0))
+BLACKWELL = CudaCard(name="RTX 5090", capability=(12, 0))
+KEPLER = CudaCard(name="K80", capability=(3, 7))
+THOR = CudaCard(name="Thor", capability=(11, 0))
+UNTOLD = CudaCard(name="GPU", capability=None)
 
 
 def driver(version, *cards):
@@ -52,10 +52,10 @@ def driver(version, *cards):
         ("580.65.06", HOPPER, "cu130"),
         ("550.54.15", HOPPER, "cu126"),
         ("580.65.06", BLACKWELL, "cu130"),
-        ("600.10", Card(name="GB20x", capability=(12, 1)), "cu130"),
-        ("600.10", Card(name="to come", capability=(13, 0)), "cu130"),
-        ("600.10", Card(name="B300", capability=(10, 3)), "cu130"),
-        ("580.65.06", Card(name="GB10x", capability=(12, 0)), "cu130"),
+        ("600.10", CudaCard(name="GB20x", capability=(12, 1)), "cu130"),
+        ("600.10", CudaCard(name="to come", capability=(13, 0)), "cu130"),
+        ("600.10", CudaCard(name="B300", capability=(10, 3)), "cu130"),
+        ("580.65.06", CudaCard(name="GB10x", capability=(12, 0)), "cu130"),
     ],
 )
 def test_driver_and_generation_decide(version, card, build):
@@ -286,7 +286,7 @@ def test_the_drivers_library_tells_the_cards(tmp_path, node):
 
     assert found == Driver(
         version="572.16",
-        cards=(Card(name="a card", capability=(12, 0)), Card(name="a card", capability=None)),
+        cards=(CudaCard(name="a card", capability=(12, 0)), CudaCard(name="a card", capability=None)),
     )
     assert monitor.closed
 
@@ -317,7 +317,7 @@ def test_the_library_needs_no_device_that_we_know(tmp_path):
         nodes=[tmp_path / "no"],
     )
 
-    assert found == driver("580.65", Card(name="a card", capability=(8, 7)))
+    assert found == driver("580.65", CudaCard(name="a card", capability=(8, 7)))
 
 
 def test_a_library_that_does_not_answer(tmp_path, node):
@@ -352,12 +352,12 @@ def test_a_driver_that_does_not_tell_its_version(tmp_path, node, page, cuda, ver
     found = read_driver(monitor=lambda: Monitor(shown), version_file=file, nodes=[node])
 
     assert found.version == version
-    assert found.cards == (Card(name="a card", capability=(8, 6)),)
+    assert found.cards == (CudaCard(name="a card", capability=(8, 6)),)
 
 
 def test_a_first_card_that_no_build_serves_takes_no_other_along():
     """Engines take the first one that they can use, which is the second here."""
-    both = driver("570.86", Card(name="new", capability=(12, 0)), Card(name="old", capability=(8, 6)))
+    both = driver("570.86", CudaCard(name="new", capability=(12, 0)), CudaCard(name="old", capability=(8, 6)))
 
     choice = choose_build(both)
 

@@ -5,12 +5,12 @@ import pytest
 from speechhub.environments import source
 from speechhub.environments.install import _hashed
 from speechhub.environments.packages import Installer, InstallError
-from speechhub.environments.pins import Pin
+from speechhub.environments.pins import PackagePin
 from speechhub.environments.source import Source, build_lock
 from speechhub.mirrors import MIRRORS
 
-HASHED = Pin(requirement="a==1", hashes=(f"sha256:{'0' * 64}",))
-BARE = Pin(requirement="b==2")
+HASHED = PackagePin(requirement="a==1", hashes=(f"sha256:{'0' * 64}",))
+BARE = PackagePin(requirement="b==2")
 
 
 def test_pins_with_hashes_are_held_to_them():

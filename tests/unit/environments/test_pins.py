@@ -5,8 +5,8 @@ from importlib.metadata import PathDistribution
 import pytest
 
 from speechhub.environments.pins import (
-    Pin,
-    Pins,
+    PackagePin,
+    PackagePins,
     frozen,
     installed,
     needs_torch,
@@ -40,11 +40,11 @@ def test_torch_is_parted_from_the_rest():
         "foo-bar==1 ; python_version<'3.12'  # why\n"
     )
 
-    assert parse_pins(text, "there") == Pins(
+    assert parse_pins(text, "there") == PackagePins(
         torch=("torch==2.13.0", "torchaudio==2.11.0"),
         others=(
-            Pin(requirement="numpy==2.1.0"),
-            Pin(requirement="foo-bar==1 ; python_version<'3.12'"),
+            PackagePin(requirement="numpy==2.1.0"),
+            PackagePin(requirement="foo-bar==1 ; python_version<'3.12'"),
         ),
     )
 
@@ -59,9 +59,9 @@ def test_hashes_are_read_as_tools_write_them():
     pins = parse_pins(text, "there")
 
     assert pins.others == (
-        Pin(requirement="numpy==2.1.0 ; python_version<'3.12'", hashes=("sha256:aa", "sha256:bb")),
-        Pin(requirement="foo==1", hashes=("sha512:cc",)),
-        Pin(requirement="bar==2"),
+        PackagePin(requirement="numpy==2.1.0 ; python_version<'3.12'", hashes=("sha256:aa", "sha256:bb")),
+        PackagePin(requirement="foo==1", hashes=("sha512:cc",)),
+        PackagePin(requirement="bar==2"),
     )
     assert parse_pins("".join(f"{pin.line}\n" for pin in pins.others), "again") == pins
 
@@ -84,7 +84,7 @@ def test_a_plugin_carries_its_pins(tmp_path):
     with_pins = install(tmp_path, "one", files=[("one/engine-requirements.txt", "numpy==2.0\n")])
     without = install(tmp_path, "two", files=[("two/__init__.py", "")])
 
-    assert pins_of(with_pins) == Pins(others=(Pin(requirement="numpy==2.0"),))
+    assert pins_of(with_pins) == PackagePins(others=(PackagePin(requirement="numpy==2.0"),))
     assert pins_of(without) is None
 
 

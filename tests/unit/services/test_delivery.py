@@ -14,7 +14,7 @@ from speechhub.pools import Pool
 from speechhub.services.account import Account
 from speechhub.services.backlog import Backlog
 from speechhub.services.delivery import Delivery
-from speechhub.services.pieces import Piece
+from speechhub.services.pieces import TextPiece
 from speechhub.services.spoken import Spoken
 
 POOL = Pool("speech", 2)
@@ -42,7 +42,7 @@ async def spoken(made, *pieces):
         for piece in pieces:
             yield piece
 
-    await made.begin(Piece(text="Hello."))
+    await made.begin(TextPiece(text="Hello."))
     await made.take(speech(), Spoken("model"))
     await made.finish()
 
@@ -78,7 +78,7 @@ async def test_an_engine_that_goes_on_is_not_waited_for(backlog):
         yield audio(0.5)
 
     made = delivery(backlog, whole=None)
-    await made.begin(Piece(text="Hello."))
+    await made.begin(TextPiece(text="Hello."))
     taking = asyncio.create_task(made.take(speech(), Spoken("model")))
     first = await backlog.get()
     go_on.set()
@@ -123,7 +123,7 @@ async def test_a_failure_before_the_end_leaves_nothing(backlog, whole):
         raise EngineCrashedError("model", "it crashed")
 
     made = delivery(backlog, whole=whole)
-    await made.begin(Piece(text="Hello."))
+    await made.begin(TextPiece(text="Hello."))
     with pytest.raises(EngineCrashedError):
         await made.take(speech(), Spoken("model"))
 

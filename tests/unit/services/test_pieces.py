@@ -3,12 +3,12 @@
 import pytest
 
 from speechhub.codecs.crossfade import Pause
-from speechhub.services.pieces import BETWEEN_SENTENCES, MOST_PAUSES, Cutting, Piece, pieces
+from speechhub.services.pieces import BETWEEN_SENTENCES, MOST_PAUSES, PieceRules, TextPiece, pieces
 from speechhub.speakable import Line
 
 
 def texts(lines, **how):
-    return [piece.text for piece in pieces([Line(text=line) for line in lines], Cutting(**how))]
+    return [piece.text for piece in pieces([Line(text=line) for line in lines], PieceRules(**how))]
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_a_paragraph_is_a_call_with_a_longer_pause():
         Line(text="Go."),
     ]
 
-    assert list(pieces(lines, Cutting())) == [
-        Piece(text="Title", pause=Pause(shortest_s=0.6, longest_s=1.0)),
-        Piece(text="Wait", pause=Pause(shortest_s=2.0, longest_s=2.0), asked=True),
-        Piece(text="Go."),
+    assert list(pieces(lines, PieceRules())) == [
+        TextPiece(text="Title", pause=Pause(shortest_s=0.6, longest_s=1.0)),
+        TextPiece(text="Wait", pause=Pause(shortest_s=2.0, longest_s=2.0), asked=True),
+        TextPiece(text="Go."),
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_pause_between_sentences_that_a_client_asks_for_wins():
         Line(text="Four"),
     ]
 
-    cut = list(pieces(lines, Cutting(each_alone=True, interval_s=0.3)))
+    cut = list(pieces(lines, PieceRules(each_alone=True, interval_s=0.3)))
 
     assert [piece.text for piece in cut] == ["A title", "One.", "Two.", "Three", "Four"]
     assert [piece.pause.shortest_s for piece in cut[:-1]] == [0.3, 0.3, 2.0, 0.3]
@@ -80,7 +80,7 @@ def test_thousands_of_paragraphs_are_not_thousands_of_calls():
     """The first have pauses of their own; then the engine's have to do."""
     lines = [Line(text="A", pause_s=0.6)] * 3000
 
-    cut = list(pieces(lines, Cutting()))
+    cut = list(pieces(lines, PieceRules()))
 
     assert MOST_PAUSES < len(cut) < MOST_PAUSES + 20
-    assert cut[-1].pause in (BETWEEN_SENTENCES, Piece(text="").pause)
+    assert cut[-1].pause in (BETWEEN_SENTENCES, TextPiece(text="").pause)

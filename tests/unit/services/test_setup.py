@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from speechhub.engine import ModelSpec, Slot
-from speechhub.environments.builds import Card, Driver
+from speechhub.environments.builds import CudaCard, Driver
 from speechhub.environments.known import KnownEngine, known_engines
 from speechhub.errors import ConfigurationError
 from speechhub.gpu.monitor import NoGpus
@@ -30,7 +30,7 @@ def card(memory_bytes=4 * GIB, capability="7.5", driver="550.54.15"):
 def machine(gpu=None, **fields):
     gpu = gpu or card()
     capability = tuple(map(int, gpu.compute_capability.split(".")))
-    driver = Driver(version=gpu.driver, cards=(Card(name=gpu.name, capability=capability),))
+    driver = Driver(version=gpu.driver, cards=(CudaCard(name=gpu.name, capability=capability),))
     told = {"host_memory_bytes": 16 * GIB, "free_bytes": 100 * GB, "builds": {}}
     return Machine(card=gpu, driver=driver, **told | fields)
 

@@ -574,17 +574,17 @@ async def test_long_recordings_are_read_a_few_at_a_time(make_service, file_of, m
     pools.decoding.run = run
     monkeypatch.setattr(reading, "WAITING", 3)
     service = make_service(pools=pools)
-    places = service._room.places
+    places = service._decoding.places
     silence = np.zeros(16_000 * 100, np.float32)
     long = [asyncio.create_task(service.transcribe(file_of(silence), JOB)) for _ in range(places + 3)]
-    await until(lambda: together == places and service._room._waiting == 3)
+    await until(lambda: together == places and service._decoding._waiting == 3)
 
     with pytest.raises(QueueFullError, match="long recordings already wait"):
         await service.transcribe(file_of(silence), JOB)
     long[-1].cancel()
     async with asyncio.timeout(20):
         await asyncio.gather(long[-1], return_exceptions=True)
-        assert service._room._waiting == 2
+        assert service._decoding._waiting == 2
         go.set()
         await asyncio.gather(*long, return_exceptions=True)
 

@@ -13,7 +13,7 @@ from speechhub.http.health import model_state
 from speechhub.http.openapi.document import OPENAI
 from speechhub.http.schemas.audio import Model, ModelList, ModelVoice
 from speechhub.lifecycle.manager import Manager
-from speechhub.services.catalog import Catalog, Listing
+from speechhub.services.catalog import Catalog, ListedModel
 from speechhub.store import Licences
 
 
@@ -55,7 +55,7 @@ async def delete_model(model_id: FromPath[str], catalog: NamedDependency[Catalog
 
 
 def _model(
-    catalog: Catalog, listing: Listing, manager: Manager, licences: Licences, started_at: int
+    catalog: Catalog, listing: ListedModel, manager: Manager, licences: Licences, started_at: int
 ) -> Model:
     placement = manager.placements[listing.placement.model.id]  # where it is now
     model = placement.model

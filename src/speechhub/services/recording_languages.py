@@ -1,4 +1,4 @@
-"""Which language each passage of a recording is in, and which passages to listen to once more. Pure."""
+"""Languages of a recording: which each passage is in, and which passages to transcribe once more. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ DOUBTFUL_S: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class HeardPassage:
     """What was heard in one passage."""
 
     transcript: Transcript
@@ -23,7 +23,7 @@ class Found:
     """The language that the engine was told; None if it found out."""
 
 
-class Tongues:
+class RecordingLanguages:
     """The languages of one recording; lives as long as its request."""
 
     def __init__(
@@ -69,7 +69,9 @@ class Tongues:
             return None
         return self.prevailing
 
-    def better(self, found: Found, before: Found | None, after: Found | None) -> str | None:
+    def better(
+        self, found: HeardPassage, before: HeardPassage | None, after: HeardPassage | None
+    ) -> str | None:
         """Return the language in which to decode a passage once more; None if it is well as it is.
 
         Args:
@@ -89,11 +91,11 @@ class Tongues:
         both = before is not None and before.transcript.language == after.transcript.language
         return after.transcript.language if both else self.prevailing
 
-    def waits(self, found: Found, before: Found | None) -> bool:
+    def waits(self, found: HeardPassage, before: HeardPassage | None) -> bool:
         """Tell whether the passage after it must be heard before `better` can be asked."""
         return self._is_odd(found, before)
 
-    def heard(self, found: Found) -> None:
+    def heard(self, found: HeardPassage) -> None:
         """Take note of a passage that is not decoded again."""
         language = found.transcript.language
         if language is None or not found.transcript.text:
@@ -105,7 +107,7 @@ class Tongues:
         if self._certain is None and known and found.length_s >= CERTAIN_S:
             self._certain = language
 
-    def _is_odd(self, found: Found, before: Found | None) -> bool:
+    def _is_odd(self, found: HeardPassage, before: HeardPassage | None) -> bool:
         """Tell whether a short passage is in another language than the one before it."""
         return (
             self._each_passage
@@ -118,5 +120,5 @@ class Tongues:
         )
 
     def _most(self) -> str | None:
-        known = [it for it in self.all if not self._known or it in self._known]
+        known = [language for language in self.all if not self._known or language in self._known]
         return known[0] if known else None

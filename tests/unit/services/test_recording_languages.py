@@ -3,7 +3,7 @@
 import pytest
 
 from speechhub.engine import Call, LoadContext, Transcript
-from speechhub.services.tongues import Found, Tongues
+from speechhub.services.recording_languages import HeardPassage, RecordingLanguages
 from speechhub.services.transcription import TranscriptionJob
 from speechhub_echo.stt import WORDS, EchoStt
 from tests.fakes.babble import talk
@@ -12,7 +12,7 @@ JOB = TranscriptionJob(model="polyglot-ears")
 
 
 def found(language, length_s=7.0, *, asked=None, text="x", languages=()):
-    return Found(
+    return HeardPassage(
         transcript=Transcript(text=text, language=language, languages=languages, duration_s=length_s),
         length_s=length_s,
         asked=asked,
@@ -119,32 +119,32 @@ async def test_a_named_language_goes_before_those_that_may_be_spoken(service, ru
 
 
 def test_what_prevails_is_counted_in_seconds():
-    tongues = Tongues(named=None, each_passage=True)
-    assert tongues.to_ask(1.0) is None
+    languages = RecordingLanguages(named=None, each_passage=True)
+    assert languages.to_ask(1.0) is None
     for language, length_s in (("de", 7.0), ("en", 4.0), ("en", 4.0), (None, 9.0)):
-        tongues.heard(found(language, length_s))
+        languages.heard(found(language, length_s))
 
-    assert tongues.prevailing == "en"
-    assert tongues.to_ask(2.9) == "en"
-    assert tongues.to_ask(3.0) is None
-    assert tongues.all == ("en", "de")
+    assert languages.prevailing == "en"
+    assert languages.to_ask(2.9) == "en"
+    assert languages.to_ask(3.0) is None
+    assert languages.all == ("en", "de")
 
 
 def test_what_is_too_short_or_unknown_is_not_certain():
-    tongues = Tongues(named=None, each_passage=True, known=("en", "de"))
+    languages = RecordingLanguages(named=None, each_passage=True, known=("en", "de"))
     for one in (found("en", 2.9), found("xx"), found("de", text="")):
-        tongues.heard(one)
-    assert tongues.prevailing is None
+        languages.heard(one)
+    assert languages.prevailing is None
 
-    tongues.heard(found("de", 3.0))
-    assert tongues.prevailing == "de"
+    languages.heard(found("de", 3.0))
+    assert languages.prevailing == "de"
 
 
 def test_an_engine_that_heard_several_names_them_all():
-    tongues = Tongues(named=None, each_passage=True)
-    tongues.heard(found("de", languages=("de", "fr")))
+    languages = RecordingLanguages(named=None, each_passage=True)
+    languages.heard(found("de", languages=("de", "fr")))
 
-    assert tongues.all == ("de", "fr")
+    assert languages.all == ("de", "fr")
 
 
 @pytest.mark.parametrize(
@@ -164,16 +164,16 @@ def test_an_engine_that_heard_several_names_them_all():
     ],
 )
 def test_which_passages_are_doubtful(one, before, after, expected):
-    tongues = Tongues(named=None, each_passage=True)
-    tongues.heard(found("de", 60.0))
+    languages = RecordingLanguages(named=None, each_passage=True)
+    languages.heard(found("de", 60.0))
 
-    assert tongues.better(one, before, after) == expected
+    assert languages.better(one, before, after) == expected
 
 
 def test_engines_that_are_told_the_language_are_not_asked_again():
-    tongues = Tongues(named=None)
-    tongues.heard(found("de"))
+    languages = RecordingLanguages(named=None)
+    languages.heard(found("de"))
 
-    assert tongues.to_ask(9.0) == "de"
-    assert tongues.better(found("fr", 5.0), found("de"), found("de")) is None
-    assert not tongues.waits(found("fr", 5.0), found("de"))
+    assert languages.to_ask(9.0) == "de"
+    assert languages.better(found("fr", 5.0), found("de"), found("de")) is None
+    assert not languages.waits(found("fr", 5.0), found("de"))
