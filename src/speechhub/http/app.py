@@ -8,7 +8,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
-from speechhub.engine import Slot
 from speechhub.http.edges.addresses import addresses_checked
 from speechhub.http.edges.auth import ApiKeys, authenticated
 from speechhub.http.edges.bodies import (
@@ -40,7 +39,7 @@ from speechhub.http.routes import (
     voices,
 )
 from speechhub.hub import Hub
-from speechhub.services.catalog import Catalog, tts_capabilities
+from speechhub.services.catalog import Catalog
 from speechhub.settings import Settings
 
 EXPOSED_HEADERS = (
@@ -121,11 +120,7 @@ def create_app(hub: Hub) -> Litestar:
 
 def _routes_with_large_bodies(settings: Settings, catalog: Catalog) -> list[Router]:
     """Return the routes that take more than 64 KiB, each with what its largest honest request needs."""
-    cloning = any(
-        tts_capabilities(listing.placement).cloning
-        for listing in catalog.listings()
-        if listing.placement.slot is Slot.TTS
-    )
+    cloning = catalog.clones
     speech_bytes = speech_body_bytes(
         max_input_chars=settings.max_input_chars,
         max_reference_bytes=settings.max_reference_bytes,

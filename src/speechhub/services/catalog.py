@@ -18,6 +18,7 @@ from speechhub.errors import (
 )
 from speechhub.errors.excerpt import quoted
 from speechhub.placement import Placement
+from speechhub.services.models import SttModel, TtsModel, typed
 
 OPENAI_MODELS: Final[Mapping[str, Slot]] = {
     "whisper-1": Slot.STT,
@@ -172,6 +173,20 @@ class Catalog:
             raise self._missing(name or "", known, slot)
         return placement
 
+    def stt(self, name: str | None) -> SttModel:
+        """Return the model that transcribes, as `model` does."""
+        return typed(self.model(name, Slot.STT), SttCapabilities)
+
+    def tts(self, name: str | None) -> TtsModel:
+        """Return the model that speaks, as `model` does."""
+        return typed(self.model(name, Slot.TTS), TtsCapabilities)
+
+    @property
+    def clones(self) -> bool:
+        """Whether any model clones voices."""
+        found = (placement.capabilities for placement in self._placements.values())
+        return any(isinstance(able, TtsCapabilities) and able.cloning for able in found)
+
     def find(self, name: str) -> ListedModel:
         """Return the model or alias *name*, of whatever slot.
 
@@ -260,22 +275,6 @@ def slot_of(name: str) -> Slot | None:
     if slot := OPENAI_MODELS.get(name) or (OPENAI_MODELS.get(dated["name"]) if dated else None):
         return slot
     return next((slot for names, slot in _UNLISTED.items() if names.fullmatch(name)), None)
-
-
-def stt_capabilities(placement: Placement) -> SttCapabilities:
-    """Return what an STT model can do."""
-    capabilities = placement.capabilities
-    if not isinstance(capabilities, SttCapabilities):
-        raise TypeError(f"{placement.model.id} is not an STT model")
-    return capabilities
-
-
-def tts_capabilities(placement: Placement) -> TtsCapabilities:
-    """Return what a TTS model can do."""
-    capabilities = placement.capabilities
-    if not isinstance(capabilities, TtsCapabilities):
-        raise TypeError(f"{placement.model.id} is not a TTS model")
-    return capabilities
 
 
 def learns(placement: Placement) -> bool:

@@ -7,12 +7,11 @@ from functools import partial
 import structlog
 
 from speechhub.codecs.passages import Passage
-from speechhub.engine import SttCapabilities, TranscribeRequest, Transcript
+from speechhub.engine import TranscribeRequest, Transcript
 from speechhub.errors import EngineOutOfMemoryError
-from speechhub.placement import Placement
 from speechhub.runner import Runner
-from speechhub.services.catalog import stt_capabilities
 from speechhub.services.chinese import LANGUAGES, Convert, ScriptedDeltas, convert_transcript
+from speechhub.services.models import SttModel
 from speechhub.services.passages import Passages
 from speechhub.services.recording_languages import HeardPassage, RecordingLanguages
 from speechhub.services.transcript_join import JoinedTranscript, Joiner
@@ -37,7 +36,7 @@ class Longform:
         self,
         passages: Passages,
         runner: Runner,
-        placement: Placement,
+        model: SttModel,
         request: RequestMaker,
         *,
         language: str | None,
@@ -48,13 +47,13 @@ class Longform:
         self._passages = passages
         self._deadline = deadline
         self._runner = runner
-        self._model = placement.model.id
-        self._capabilities: SttCapabilities = stt_capabilities(placement)
+        self._model = model.id
+        self._capabilities = model.capabilities
         self._request = request
         self._languages = RecordingLanguages(
             named=language,
             allowed=languages,
-            known=placement.model.languages,
+            known=model.languages,
             each_passage=self._capabilities.detects_per_passage,
         )
         self._script = script

@@ -11,8 +11,8 @@ from speechhub.domain.names import composed
 from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
 from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
 from speechhub.errors.excerpt import quoted
-from speechhub.placement import Placement
-from speechhub.services.catalog import DEFAULT_VOICE, OPENAI_VOICES, Catalog, tts_capabilities
+from speechhub.services.catalog import DEFAULT_VOICE, OPENAI_VOICES, Catalog
+from speechhub.services.models import TtsModel
 from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice
 from speechhub.voices.recording import Recording, clip_bytes
@@ -66,22 +66,22 @@ class Speakers:
         self._catalog = catalog
         self._voices = voices
 
-    def check(self, voice: str | None, emotion: EmotionWish | None, placement: Placement) -> None:
+    def check(self, voice: str | None, emotion: EmotionWish | None, model: TtsModel) -> None:
         """Refuse what the model cannot do, before it is loaded for it.
 
         Raises:
             UnsupportedValueError: It cannot clone, or not be told an emotion in this way.
         """
-        capabilities = tts_capabilities(placement)
+        capabilities = model.capabilities
         if emotion and emotion.mode is not EmotionMode.AUTO and emotion.mode not in capabilities.emotions:
             able = ", ".join(capabilities.emotions)
             raise UnsupportedValueError(
-                f"Model {placement.model.id!r} cannot take an emotion as {emotion.mode.value!r}. "
+                f"Model {model.id!r} cannot take an emotion as {emotion.mode.value!r}. "
                 + (f"It can as: {able}." if able else "It takes none at all."),
                 param="emotion.mode" if able else "emotion",
             )
         if voice and not capabilities.cloning and (_is_clip(voice) or VOICE_ID.fullmatch(voice)):
-            raise _cannot_clone(placement)
+            raise _cannot_clone(model)
 
     async def find(
         self,
@@ -90,7 +90,7 @@ class Speakers:
         instructions: str | None,
         *,
         own: Sequence[Voice],
-        placement: Placement,
+        model: TtsModel,
     ) -> Speaker:
         """Return what to tell the engine.
 
@@ -99,12 +99,12 @@ class Speakers:
             emotion: None leaves it to the voice, or to the instructions.
             instructions: Become an emotion where the engine can take one in words, but no instructions.
             own: The model's own voices.
-            placement: The model.
+            model: What speaks.
 
         Raises:
             RequestError: There is no such voice, the clip is no good, or the model cannot clone.
         """
-        capabilities = tts_capabilities(placement)
+        capabilities = model.capabilities
         wish = emotion if emotion and emotion.mode is not EmotionMode.AUTO else None
         if capabilities.instructions:
             told: str | None = instructions
@@ -112,18 +112,18 @@ class Speakers:
             told = None
             if emotion is None and instructions and EmotionMode.TEXT in capabilities.emotions:
                 wish = EmotionWish(mode=EmotionMode.TEXT, text=instructions, alpha=INSTRUCTIONS_ALPHA)
-        reference = await self._voice(voice, own, placement)
+        reference = await self._voice(voice, own, model)
         return Speaker(
-            # What a clip is called is nobody's business, and it is long.
-            voice=self._catalog.voice(voice, own, placement) if reference is None else "",
+            # With a reference the engine needs no name; a clip's name would be the clip itself.
+            voice=self._catalog.voice(voice, own, model.placement) if reference is None else "",
             reference=reference,
             emotion=await self._emotion(wish, capabilities),
             instructions=told,
         )
 
-    async def _voice(self, voice: str | None, own: Sequence[Voice], placement: Placement) -> Reference | None:
+    async def _voice(self, voice: str | None, own: Sequence[Voice], model: TtsModel) -> Reference | None:
         """Return the reference to speak in; None if the model's own voices are meant."""
-        capabilities = tts_capabilities(placement)
+        capabilities = model.capabilities
         if voice and _is_clip(voice):
             return await self._clip(voice, capabilities, param="voice")
         found = None
@@ -131,12 +131,12 @@ class Speakers:
             found = await self._voices.pools.disk.run(self._custom, voice, own, cloning=capabilities.cloning)
         if found is not None:
             if not capabilities.cloning:
-                raise _cannot_clone(placement)
+                raise _cannot_clone(model)
             return await self._stored(found, capabilities, param="voice")
         if capabilities.cloning and not own:
             hint = f"There is no custom voice {quoted(voice)}. " if voice else ""
             raise InvalidValueError(
-                f"{hint}Model {placement.model.id!r} has no voices of its own: name a custom voice, give it "
+                f"{hint}Model {model.id!r} has no voices of its own: name a custom voice, give it "
                 "an alias such as alloy, or send a clip in base64.",
                 param="voice",
             )
@@ -201,9 +201,9 @@ def _is_clip(text: str) -> bool:
     return len(text) >= SHORTEST_CLIP_CHARS or text[:5].lower() == "data:"
 
 
-def _cannot_clone(placement: Placement) -> UnsupportedValueError:
+def _cannot_clone(model: TtsModel) -> UnsupportedValueError:
     return UnsupportedValueError(
-        f"Model {placement.model.id!r} cannot clone voices: it takes neither clips nor custom voices. "
+        f"Model {model.id!r} cannot clone voices: it takes neither clips nor custom voices. "
         "GET /v1/models shows the capability 'cloning'.",
         param="voice",
     )
@@ -213,7 +213,7 @@ def _reference(recording: Recording, capabilities: TtsCapabilities, *, stored: b
     audio, longest_s = recording.audio, capabilities.longest_reference_s
     if longest_s is not None and audio.duration_s > longest_s:
         log.warning(
-            "recording is longer than the model listens", duration_s=audio.duration_s, used_s=longest_s
+            "reference recording is longer than the model uses", duration_s=audio.duration_s, used_s=longest_s
         )
         audio = audio.slice_s(0.0, longest_s)
     return Reference(

@@ -3,7 +3,7 @@
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +13,7 @@ import structlog
 
 from speechhub.codecs.encode import MAX_RATE, MIN_RATE, SpeechFormat
 from speechhub.domain.language import parse_language
-from speechhub.engine import Emotion, EmotionMode, Slot, SynthesizeRequest, TextPart, TtsCapabilities, Voice
+from speechhub.engine import Emotion, EmotionMode, SynthesizeRequest, TtsCapabilities, Voice
 from speechhub.errors import (
     InvalidValueError,
     MissingValueError,
@@ -22,21 +22,21 @@ from speechhub.errors import (
 )
 from speechhub.errors.excerpt import quoted
 from speechhub.metrics import Metrics
-from speechhub.placement import Placement
 from speechhub.runner import Runner
 from speechhub.services.account import Account
 from speechhub.services.backlog import Backlog
-from speechhub.services.catalog import Catalog, tts_capabilities
+from speechhub.services.catalog import Catalog
 from speechhub.services.deadline import Deadline
 from speechhub.services.delivery import Delivery
-from speechhub.services.pieces import PieceRules, TextPiece, pieces
+from speechhub.services.models import TtsModel
+from speechhub.services.pieces import TextPiece
 from speechhub.services.prefetched import PrefetchedStream
-from speechhub.services.segmentation import PIECE_CHARS, language_of, piece_chars
+from speechhub.services.segmentation import PIECE_CHARS
 from speechhub.services.speaker import EmotionWish, Speaker, Speakers
 from speechhub.services.spoken import Spoken
+from speechhub.services.spoken_text import SpokenText
 from speechhub.services.voices import VoiceService
-from speechhub.services.wording import spoken_language, worded
-from speechhub.speakable import Line, Normalization, has_words, is_plain, read
+from speechhub.speakable import Normalization
 from speechhub.turns import Turns
 
 log = structlog.get_logger()
@@ -142,21 +142,21 @@ class SpeechService:
 
         Raises:
             RequestError: The job is at fault.
-            UnavailableError: The engine cannot be had in time.
+            UnavailableError: The engine is not available in time.
             EngineError, ModelFilesError: The engine failed before its first audio.
         """
         began = time.perf_counter()
-        placement = self._catalog.model(job.model, Slot.TTS)
+        model = self._catalog.tts(job.model)
         job = replace(job, language=parse_language(job.language))
-        self._check(job, placement)
-        self._speakers.check(job.voice, job.emotion, placement)
+        self._check(job, model)
+        self._speakers.check(job.voice, job.emotion, model)
         backlog = Backlog(self._account.open(), self._pools.disk)
-        stream = await SpeechStream(backlog, partial(self._produce, job, placement, backlog)).opened()
+        stream = await SpeechStream(backlog, partial(self._produce, job, model, backlog)).opened()
         if not job.whole:
-            self._metrics.first_audio(placement.model.id, time.perf_counter() - began)
+            self._metrics.first_audio(model.id, time.perf_counter() - began)
         return stream
 
-    def _check(self, job: SpeechJob, placement: Placement) -> None:
+    def _check(self, job: SpeechJob, model: TtsModel) -> None:
         if not job.text.strip():
             raise MissingValueError("input", "It must hold some text to speak.")
         if len(job.text) > self._max_input_chars:
@@ -170,15 +170,12 @@ class SpeechService:
             )
         if job.sample_rate is not None:
             _check_rate(job.sample_rate, job.format)
-        if job.seed is not None and not tts_capabilities(placement).seed:
+        if job.seed is not None and not model.capabilities.seed:
+            raise UnsupportedValueError(f"Model {model.id!r} does not support `seed`; omit it.", param="seed")
+        if job.language is not None and model.languages and job.language not in model.languages:
             raise UnsupportedValueError(
-                f"Model {placement.model.id!r} knows no seed; leave it out.", param="seed"
-            )
-        languages = placement.model.languages
-        if job.language is not None and languages and job.language not in languages:
-            raise UnsupportedValueError(
-                f"Model {placement.model.id!r} does not speak {quoted(job.language)}; it speaks: "
-                f"{', '.join(languages)}.",
+                f"Model {model.id!r} does not speak {quoted(job.language)}; it speaks: "
+                f"{', '.join(model.languages)}.",
                 param="language",
             )
 
@@ -188,88 +185,39 @@ class SpeechService:
         Raises:
             RequestError: The job is at fault.
         """
-        placement = self._catalog.model(job.model, Slot.TTS)
+        model = self._catalog.tts(job.model)
         job = replace(job, language=parse_language(job.language))
-        self._check(job, placement)
-        own = await self._runner.voices(placement.model.id)
-        lines = await self._worded(await self._lines(job, placement), job, placement, own, None)
-        return await self._pools.encoding.run(lambda: list(self._pieces(job, placement, lines)))
+        self._check(job, model)
+        own = await self._runner.voices(model.id)
+        text = self._text(job, model)
+        await text.read()
+        await text.put_into_words(own, None)
+        return await self._pools.encoding.run(lambda: list(text.pieces()))
 
-    async def _lines(self, job: SpeechJob, placement: Placement) -> Sequence[Line]:
-        """Return what is said, read in a thread where there is more to it than a plain line."""
-        mode = job.text_normalization or self._normalization
-        own = tts_capabilities(placement).normalizes
-        if mode is Normalization.AUTO and TextPart.MARKUP in own:
-            mode = Normalization.NONE
-        reading = partial(read, job.text, mode, annotations=tts_capabilities(placement).annotations)
-        if mode is Normalization.NONE or is_plain(job.text):
-            return list(reading())
-        return await self._pools.encoding.run(lambda: list(reading()))
-
-    async def _worded(
-        self,
-        lines: Sequence[Line],
-        job: SpeechJob,
-        placement: Placement,
-        own: Sequence[Voice],
-        voice: str | None,
-    ) -> Sequence[Line]:
-        """Return *lines* with what the engine cannot read in words; with `Normalization.NONE` as they are."""
-        language = spoken_language(job.language, placement.model.languages, own, voice)
-        if language is None or (job.text_normalization or self._normalization) is Normalization.NONE:
-            return lines
-        reads = tts_capabilities(placement).normalizes
-        return await self._pools.encoding.run(partial(worded, lines, language, reads))
-
-    def _is_whole(self, job: SpeechJob, placement: Placement, lines: Sequence[Line]) -> bool | None:
-        """Tell whether all of the speech is there with its first audio, and is encoded in no time.
-
-        None is a text of one sentence for an engine that streams, most of which say a sentence at once.
-        """
-        if job.format not in (SpeechFormat.WAV, SpeechFormat.FLAC) or len(job.text) > SHORT_CHARS:
-            return False
-        if len(list(itertools.islice(self._pieces(job, placement, lines, first_alone=True), 2))) > 1:
-            return False
-        return None if tts_capabilities(placement).streaming else True
-
-    def _pieces(
-        self, job: SpeechJob, placement: Placement, lines: Sequence[Line], *, first_alone: bool = False
-    ) -> Iterator[TextPiece]:
-        """Yield the texts that the engine gets, one for each call.
-
-        They are cut while the first are spoken: what a client sends and then leaves is not.
-        """
-        capabilities, known = tts_capabilities(placement), placement.model.languages
-        limit_chars, interval_ms = piece_chars(job.text), job.silence_interval_ms
-        how = PieceRules(
-            language=job.language or language_of(job.text, known),
-            limit_chars=min(capabilities.longest_input_chars or limit_chars, limit_chars),
-            first_alone=first_alone or not capabilities.streaming,
-            each_alone=interval_ms is not None and not capabilities.silence_interval,
-            interval_s=None if interval_ms is None else interval_ms / 1000,
+    def _text(self, job: SpeechJob, model: TtsModel) -> SpokenText:
+        return SpokenText(
+            job.text,
+            model,
+            language=job.language,
+            interval_ms=job.silence_interval_ms,
+            normalization=job.text_normalization or self._normalization,
+            pool=self._pools.encoding,
         )
-        return pieces(lines, how)
 
-    async def _check_pauses(self, job: SpeechJob, placement: Placement, lines: Sequence[Line]) -> None:
+    async def _check_pauses(self, job: SpeechJob, text: SpokenText) -> None:
         """Refuse a text whose pauses alone are too long, before anything is loaded or spoken for it.
 
         Raises:
             SpeechTooLongError: They are.
         """
-        if sum(line.pause_s or 0.0 for line in lines if line.asked) > self._max_speech_s:
+        if text.asked_pauses_s > self._max_speech_s:
             raise SpeechTooLongError(self._max_speech_s, param="input")
         if job.silence_interval_ms is None:
             return
-        pauses_s = await self._pools.encoding.run(self._pauses_s, job, placement, lines)
-        if pauses_s > self._max_speech_s:
+        if await self._pools.encoding.run(text.pauses_s) > self._max_speech_s:
             raise SpeechTooLongError(self._max_speech_s, param="silence_interval_ms")
 
-    def _pauses_s(self, job: SpeechJob, placement: Placement, lines: Sequence[Line]) -> float:
-        """Return how long all pauses but the one after the last piece are at least, in seconds."""
-        wanted = [piece.pause.shortest_s for piece in self._pieces(job, placement, lines)]
-        return sum(wanted[:-1])
-
-    async def voices(self, placement: Placement, *, deadline: float = math.inf) -> Sequence[Voice]:
+    async def voices(self, model: TtsModel, *, deadline: float = math.inf) -> Sequence[Voice]:
         """Return a model's voices; loads it where only the engine knows them, unless it clones voices.
 
         A model that clones needs none of its own: to ask for them must not cost a switch each time.
@@ -277,37 +225,33 @@ class SpeechService:
         Raises:
             UnavailableError, ModelFilesError, EngineError: It cannot be loaded.
         """
-        if not await self._runner.voices(placement.model.id) and not tts_capabilities(placement).cloning:
-            await self._runner.switch_to(placement.model.id, deadline=deadline)
-        return await self._runner.voices(placement.model.id)
+        if not await self._runner.voices(model.id) and not model.capabilities.cloning:
+            await self._runner.switch_to(model.id, deadline=deadline)
+        return await self._runner.voices(model.id)
 
-    async def _produce(
-        self, job: SpeechJob, placement: Placement, backlog: Backlog, stream: SpeechStream
-    ) -> None:
+    async def _produce(self, job: SpeechJob, model: TtsModel, backlog: Backlog, stream: SpeechStream) -> None:
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
         async with deadline.kept("The speech"):
-            stream.spoken_s = await self._speak(job, placement, backlog, stream.lines, deadline.at)
+            stream.spoken_s = await self._speak(job, model, backlog, stream.lines, deadline.at)
 
     async def _speak(
-        self, job: SpeechJob, placement: Placement, backlog: Backlog, said: list[str], deadline: float
+        self, job: SpeechJob, model: TtsModel, backlog: Backlog, said: list[str], deadline: float
     ) -> float:
-        capabilities = tts_capabilities(placement)
         await self._turns.take()
-        lines = await self._lines(job, placement)
-        await self._check_pauses(job, placement, lines)
-        own = await self.voices(placement, deadline=deadline)
-        speaker = await self._speakers.find(
-            job.voice, job.emotion, job.instructions, own=own, placement=placement
-        )
-        lines = await self._worded(lines, job, placement, own, speaker.voice)
-        said += [line.text for line in lines if line.text]
-        cut = self._pieces(job, placement, lines)
+        text = self._text(job, model)
+        await text.read()
+        await self._check_pauses(job, text)
+        own = await self.voices(model, deadline=deadline)
+        speaker = await self._speakers.find(job.voice, job.emotion, job.instructions, own=own, model=model)
+        await text.put_into_words(own, speaker.voice)
+        said += [line.text for line in text.lines if line.text]
+        cut = text.pieces()
         opening = list(itertools.islice(cut, 2))
         if speaker.stored:
-            await self._pools.disk.run(self._cache.used, placement.model.id, speaker.stored)
-        request = _request(job, speaker, capabilities, alone=len(opening) == 1)
-        stretch = 1.0 if capabilities.native_speed else job.speed
-        spoken = Spoken(placement.model.id)
+            await self._pools.disk.run(self._cache.used, model.id, speaker.stored)
+        request = _request(job, speaker, model.capabilities, alone=len(opening) == 1)
+        stretch = 1.0 if model.capabilities.native_speed else job.speed
+        spoken = Spoken(model.id)
         delivery = Delivery(
             backlog,
             self._pools.encoding,
@@ -315,23 +259,35 @@ class SpeechService:
             output_rate=job.sample_rate,
             speed=stretch,
             longest_s=self._max_speech_s,
-            whole=self._is_whole(job, placement, lines) if job.whole is None else job.whole,
+            whole=_is_whole(job, model, text) if job.whole is None else job.whole,
         )
         for piece in itertools.chain(opening, cut):
             await delivery.begin(piece)
             if piece.text:
                 one = replace(request, text=piece.text)
                 begun = spoken.duration_s > 0
-                work = self._runner.synthesize(placement.model.id, one, begun=begun, deadline=deadline)
+                work = self._runner.synthesize(model.id, one, begun=begun, deadline=deadline)
                 async with aclosing(work) as speech:
                     await delivery.take(speech, spoken)
-        if not delivery.has_begun and not any(has_words(line.text) for line in lines):
+        if not delivery.has_begun and not text.has_words:
             await delivery.be_silent(spoken.add_silence())
         spoken.finish()
         await delivery.finish()
         if speaker.stored:  # the engine may have written something
             await self._pools.disk.run(self._cache.sweep)
         return spoken.duration_s / stretch
+
+
+def _is_whole(job: SpeechJob, model: TtsModel, text: SpokenText) -> bool | None:
+    """Tell whether all of the speech is there with its first audio, and is encoded in no time.
+
+    None is a text of one sentence for an engine that streams, most of which say a sentence at once.
+    """
+    if job.format not in (SpeechFormat.WAV, SpeechFormat.FLAC) or len(job.text) > SHORT_CHARS:
+        return False
+    if not text.is_one_sentence():
+        return False
+    return None if model.capabilities.streaming else True
 
 
 def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:

@@ -10,15 +10,15 @@ from typing import BinaryIO, Final
 from speechhub.codecs.tracks import TrackTaken
 from speechhub.domain.language import language_name, parse_language
 from speechhub.domain.script import is_of_hong_kong, parse_script
-from speechhub.engine import Slot, Task, TranscribeRequest, Transcript
+from speechhub.engine import Task, TranscribeRequest, Transcript
 from speechhub.errors import InvalidLanguageError, InvalidValueError, UnsupportedValueError
-from speechhub.placement import Placement
 from speechhub.pools import Pools
 from speechhub.runner import Runner
-from speechhub.services.catalog import Catalog, stt_capabilities
+from speechhub.services.catalog import Catalog
 from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform
+from speechhub.services.models import SttModel
 from speechhub.services.passages import DecodingPlaces, Passages
 from speechhub.services.prefetched import MemoryBuffer, PrefetchedStream
 from speechhub.services.transcript_join import JoinedTranscript
@@ -124,7 +124,7 @@ class TranscriptionService:
         async with deadline.kept(WHAT), aclosing(work.events(live=False)) as events:
             async for event in events:
                 if isinstance(event, JoinedTranscript):
-                    _check_words(event, job, self._catalog.model(job.model, Slot.STT))
+                    _check_words(event, job, self._catalog.stt(job.model))
                     return event
         raise AssertionError("unreachable")
 
@@ -141,10 +141,10 @@ class TranscriptionService:
             RequestError: The recording is at fault, says nothing, or the model tells no languages apart.
             UnavailableError, EngineError, ModelFilesError: As for `transcribe`.
         """
-        placement = self._catalog.model(job.model, Slot.STT)
-        if not stt_capabilities(placement).language_detection:
+        model = self._catalog.stt(job.model)
+        if not model.capabilities.language_detection:
             raise UnsupportedValueError(
-                f"Model {placement.model.id!r} cannot detect languages. Name the language instead, or have "
+                f"Model {model.id!r} cannot detect languages. Name the language instead, or have "
                 "the operator choose another default model for speech to text."
             )
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
@@ -184,11 +184,11 @@ class TranscriptionService:
         *,
         longest_s: float = math.inf,
     ) -> Longform:
-        placement = self._catalog.model(job.model, Slot.STT)
-        request = self._check(job, placement)
+        model = self._catalog.stt(job.model)
+        request = self._check(job, model)
         tags = (job.language,) if job.language else job.languages
         script = next(filter(None, map(parse_script, tags)), None)
-        capabilities = stt_capabilities(placement)
+        capabilities = model.capabilities
         passages = Passages(
             recording,
             sample_rate=capabilities.sample_rate,
@@ -201,41 +201,41 @@ class TranscriptionService:
         return Longform(
             passages,
             self._runner,
-            placement,
+            model,
             request,
-            language=_named(job, placement),
-            languages=_allowed(job, placement),
+            language=_named(job, model),
+            languages=_allowed(job, model),
             script=partial(self._scripts.get, script) if script is not None else None,
             deadline=deadline.at,
         )
 
-    def _check(self, job: TranscriptionJob, placement: Placement) -> partial[TranscribeRequest]:
+    def _check(self, job: TranscriptionJob, model: SttModel) -> partial[TranscribeRequest]:
         """Hold the job against what the model can do; return the request, but for audio and language."""
-        capabilities, model = stt_capabilities(placement), placement.model.id
+        capabilities = model.capabilities
         if job.task is Task.TRANSLATE and not capabilities.translation:
-            raise UnsupportedValueError(f"Model {model!r} cannot translate.", param="model")
+            raise UnsupportedValueError(f"Model {model.id!r} cannot translate.", param="model")
         if job.segments and not capabilities.segment_timestamps:
             raise UnsupportedValueError(
-                f"Model {model!r} has no timestamps: ask for a format without them, such as plain text.",
+                f"Model {model.id!r} has no timestamps: ask for a format without them, such as plain text.",
                 param="response_format",
             )
-        language = _named(job, placement)
-        obstacle = self._obstacle_to_words(placement, language)
+        language = _named(job, model)
+        obstacle = self._obstacle_to_words(model, language)
         if job.words and obstacle:
             raise UnsupportedValueError(obstacle, param="timestamp_granularities")
         if job.speakers and not capabilities.diarization:
             raise UnsupportedValueError(
-                f"response_format 'diarized_json' is not compatible with model {model!r}.",
+                f"response_format 'diarized_json' is not compatible with model {model.id!r}.",
                 param="response_format",
             )
         if job.logprobs:
             raise UnsupportedValueError(
-                f"Model {model!r} has no log probabilities: leave out 'include'.", param="include"
+                f"Model {model.id!r} has no log probabilities: leave out 'include'.", param="include"
             )
-        if language is not None and placement.model.languages and language not in placement.model.languages:
+        if language is not None and model.languages and language not in model.languages:
             raise InvalidValueError(
-                f"Model {model!r} does not know {language_name(language)}; it knows: "
-                f"{', '.join(placement.model.languages)}.",
+                f"Model {model.id!r} does not know {language_name(language)}; it knows: "
+                f"{', '.join(model.languages)}.",
                 param="language",
             )
         return partial(
@@ -247,37 +247,37 @@ class TranscriptionService:
             word_timestamps=(job.words or job.words_if_possible) and not obstacle,
         )
 
-    def _obstacle_to_words(self, placement: Placement, language: str | None) -> str:
+    def _obstacle_to_words(self, model: SttModel, language: str | None) -> str:
         """Say why words cannot have times; nothing if they can."""
-        capabilities, model = stt_capabilities(placement), placement.model.id
+        capabilities = model.capabilities
         if not capabilities.word_timestamps:
-            return f"Model {model!r} has no word timestamps."
-        if part := self._catalog.lacks(placement).get("word_timestamps"):
+            return f"Model {model.id!r} has no word timestamps."
+        if part := self._catalog.lacks(model.placement).get("word_timestamps"):
             return (
-                f"Model {model!r} has no word timestamps without its part {part.name!r}: "
-                f"speechhub models pull {model} --with {part.name}"
+                f"Model {model.id!r} has no word timestamps without its part {part.name!r}: "
+                f"speechhub models pull {model.id} --with {part.name}"
             )
         if language and capabilities.word_languages and language not in capabilities.word_languages:
             return (
-                f"Model {model!r} has no word timestamps in {language_name(language)}; it has them in: "
+                f"Model {model.id!r} has no word timestamps in {language_name(language)}; it has them in: "
                 f"{', '.join(capabilities.word_languages)}."
             )
         return ""
 
 
-def _named(job: TranscriptionJob, placement: Placement) -> str | None:
+def _named(job: TranscriptionJob, model: SttModel) -> str | None:
     """Return the code of the language that a job names; None if it names none.
 
     Raises:
         InvalidLanguageError: It is none.
     """
     code = parse_language(job.language)
-    if code == "zh" and is_of_hong_kong(job.language) and "yue" in placement.model.languages:
+    if code == "zh" and is_of_hong_kong(job.language) and "yue" in model.languages:
         return "yue"
     return code
 
 
-def _allowed(job: TranscriptionJob, placement: Placement) -> tuple[str, ...]:
+def _allowed(job: TranscriptionJob, model: SttModel) -> tuple[str, ...]:
     """Return the codes of the languages that may be spoken, those that the model knows.
 
     Raises:
@@ -288,11 +288,11 @@ def _allowed(job: TranscriptionJob, placement: Placement) -> tuple[str, ...]:
     except InvalidLanguageError as error:
         error.param = "languages"
         raise
-    known = placement.model.languages
+    known = model.languages
     return tuple(code for code in codes if not known or code in known)
 
 
-def _check_words(transcript: Transcript, job: TranscriptionJob, placement: Placement) -> None:
+def _check_words(transcript: Transcript, job: TranscriptionJob, model: SttModel) -> None:
     """See that words that must have times have them: in what language they are, the model alone finds out.
 
     Raises:
@@ -302,8 +302,8 @@ def _check_words(transcript: Transcript, job: TranscriptionJob, placement: Place
     if not job.words or not said or any(segment.words for segment in transcript.segments):
         return
     named = f", which is in {language_name(transcript.language)}" if transcript.language else ""
-    message = f"Model {placement.model.id!r} found no word timestamps for this recording{named}."
-    if any(part.enables == "word_timestamps" for part in placement.model.parts):
+    message = f"Model {model.id!r} found no word timestamps for this recording{named}."
+    if any(part.enables == "word_timestamps" for part in model.placement.model.parts):
         message += (
             " If its part was added while it was loaded, load it again: POST /v1/engines/unload, and repeat."
         )

@@ -20,9 +20,8 @@ from speechhub.services.catalog import (
     OPENAI_MODELS,
     OPENAI_VOICES,
     Catalog,
-    stt_capabilities,
-    tts_capabilities,
 )
+from speechhub.services.models import typed
 from speechhub.settings import Settings
 from tests.fakes.placements import CPU, GPU, placement, placements
 
@@ -352,13 +351,15 @@ def test_the_form_of_an_accent_does_not_count(told, wanted):
 
 
 def test_capabilities_are_those_of_the_slot():
-    """Asking an STT model what it can do as a TTS model is a bug of ours."""
-    assert stt_capabilities(MODELS["small"]) == SttCapabilities()
-    assert tts_capabilities(MODELS["mouth"]) == TtsCapabilities()
-    with pytest.raises(TypeError, match="small is not a TTS model"):
-        tts_capabilities(MODELS["small"])
-    with pytest.raises(TypeError, match="mouth is not an STT model"):
-        stt_capabilities(MODELS["mouth"])
+    """Services take models with what they can do, typed by their slot."""
+    catalog = Catalog(MODELS)
+
+    assert (catalog.stt("small").id, catalog.stt("small").capabilities) == ("small", SttCapabilities())
+    assert (catalog.tts(None).id, catalog.tts(None).capabilities) == ("mouth", TtsCapabilities())
+    with pytest.raises(WrongTaskError):
+        catalog.tts("small")
+    with pytest.raises(TypeError, match="small has no TtsCapabilities"):
+        typed(MODELS["small"], TtsCapabilities)
 
 
 def voice(name, voices=(ANNA, BERT), aliases=None):

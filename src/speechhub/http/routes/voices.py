@@ -36,15 +36,15 @@ async def list_voices(
     custom, aliases = await voices.pools.disk.run(lambda: (voices.library.voices(), voices.library.aliases()))
     items: list[VoiceItem] = []
     if model or catalog.defaults[Slot.TTS] is not None:
-        placement = catalog.model(model, Slot.TTS)
+        found = catalog.tts(model)
         items = [
             VoiceItem(
                 id=voice.id,
                 name=voice.name or voice.id,
-                model=placement.model.id,
-                languages=voice.languages or placement.model.languages,
+                model=found.id,
+                languages=voice.languages or found.languages,
             )
-            for voice in await speech.voices(placement)
+            for voice in await speech.voices(found)
         ]
     return VoiceList(voices=items, data=[_voice(voice, aliases) for voice in custom])
 
@@ -59,17 +59,17 @@ async def list_speech_voices(
     """List the voices of the TTS model ``model_id``, by default of the one behind ``tts-1``."""
     if not model_id and catalog.defaults[Slot.TTS] is None:
         return []
-    placement = catalog.model(model_id, Slot.TTS)
+    model = catalog.tts(model_id)
     return [
         SpeechVoice(
-            id=f"{placement.model.id}/{voice.id}",
-            model_id=placement.model.id,
+            id=f"{model.id}/{voice.id}",
+            model_id=model.id,
             voice_id=voice.id,
             created=state.started_at,
-            owned_by=placement.engine.spec.name,
+            owned_by=model.placement.engine.spec.name,
             sample_rate=OUTPUT_RATE,
         )
-        for voice in await speech.voices(placement)
+        for voice in await speech.voices(model)
     ]
 
 
