@@ -1,7 +1,7 @@
 """Finds the engines that are installed: entry points → specs.
 
 Reading a spec imports the plugin's light description only. A plugin that fails to import is listed with its
-error and harms nothing; two plugins with one name are an error, because either choice would surprise.
+error and affects no other; two plugins with one name are an error, because either choice would surprise.
 """
 
 import sys
@@ -101,7 +101,9 @@ def _read(point: EntryPoint) -> EngineSpec:
     if not isinstance(spec, EngineSpec):
         raise ConfigurationError(f"{point.value} is not a speechhub.engine.EngineSpec.")
     if spec.slot is not GROUPS[point.group]:
-        raise ConfigurationError(f"{point.value} is a {spec.slot} engine, but stands in {point.group}.")
+        raise ConfigurationError(
+            f"{point.value} is a {spec.slot} engine, but is registered in the group {point.group}."
+        )
     if spec.api_version > API_VERSION:
         raise ConfigurationError(
             f"{point.value} is written for engine API {spec.api_version}, this speechhub has {API_VERSION}: "

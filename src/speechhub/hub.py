@@ -71,7 +71,7 @@ class Hub:
     findings: Sequence[Finding] = ()
     """What in the settings cannot work with what is installed."""
     damages: DamageLog = field(default_factory=DamageLog)
-    """What below `home` was found to be damaged since the start."""
+    """Damage found below `home` since the start."""
     metrics: Metrics = field(default_factory=Metrics)
     monitor: GpuMonitor = field(default_factory=NoGpus)
     pools: Pools = field(default_factory=Pools)
@@ -84,7 +84,7 @@ class Hub:
     started_monotonic: float = field(default_factory=time.monotonic)
     """The same, on the monotonic clock."""
     stopping: bool = False
-    """Whether the process was asked to end: it takes no further work."""
+    """Whether the process was asked to end; it then takes no more work."""
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -282,7 +282,7 @@ class Hub:
             for damage in self.survey():
                 self.damages.note(damage)
         except OSError as error:
-            log.warning("cannot look at what lies in home", error=str(error))
+            log.warning("cannot inspect the files below home", error=str(error))
         self.voices.recover()
 
     async def __aenter__(self) -> Self:
@@ -301,7 +301,7 @@ class Hub:
         self.pools.close()
 
     def check(self) -> None:
-        """Log what in the settings cannot work; requests may meet it later.
+        """Log what in the settings cannot work; requests may fail for it later.
 
         Raises:
             ConfigurationError: An engine does not take one of its options: every request to it would fail.

@@ -1,4 +1,4 @@
-"""Where each model runs: engines and settings → one placement per model. Pure."""
+"""Placements: decides where each model runs, from engines, settings and devices. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -119,7 +119,7 @@ def devices_of(
 
 
 def wish_for(engine: InstalledEngine, settings: Settings) -> str:
-    """Return the device that the operator wants for an engine; ``auto`` leaves it to us."""
+    """Return the device that the operator wants for an engine; ``auto`` leaves it to speechhub."""
     return str(settings.engines.get(engine.spec.name, {}).get("device", settings.device))
 
 
@@ -206,7 +206,7 @@ def _models(
                 yield engine, model, None
     for name, own in settings.models.items():
         if not name:
-            raise ConfigurationError("Setting models: a model needs a name; one stands there without.")
+            raise ConfigurationError("Setting models: one model has an empty name; give it a name.")
         wanted = engines.get(own.engine)
         if wanted is None:
             raise ConfigurationError(f"Setting models.{name}: {_lacking(own.engine, engines, uninstalled)}")
@@ -243,7 +243,7 @@ def _family_parts(spec: EngineSpec) -> tuple[ModelPart, ...]:
 def _model_of(known: ModelSpec, own: ModelSettings) -> ModelSpec:
     """Return *known* with files from where the operator wants them."""
     if (own.path is None) == (own.hub is None):
-        raise ConfigurationError(f"Setting models.{known.id}: give either path or hub.")
+        raise ConfigurationError(f"Setting models.{known.id}: set either path or hub, and not both.")
     hub = None
     if own.hub is not None:
         repo, _, revision = own.hub.partition("@")
@@ -277,7 +277,7 @@ def _device_for(
         named = next(device for device in devices if device.name == wish)
         if named.kind in kinds:
             problem = problems[named.name]
-            note = f"{named.name} was named, and cannot be used: {problem}{fix}" if problem else ""
+            note = f"{named.name} was requested but cannot be used: {problem}{fix}" if problem else ""
             return _Choice(device=named, note=note)
     possible = [device for kind in kinds for device in devices if device.kind == kind]
     if not possible:

@@ -148,7 +148,7 @@ def test_pins_are_installed_as_they_stand(engines, wheels, tmp_path):
     [
         ({"requires": ["not-to-be-had"]}, "could not be installed"),
         ({"requires": ["torch>=2", "numpy"]}, "Name one: --torch"),
-        ({"entry_points": ""}, "it is no plugin"),
+        ({"entry_points": ""}, "so it is not a plugin"),
         (
             {"files": {"speechhub_echo/stt.py": "import not_there\n"}},
             "No module named 'not_there' (in speechhub_echo/stt.py:1).",
@@ -182,7 +182,7 @@ def test_a_build_that_nobody_has_is_no_other_build(engines, tmp_path, wheels):
     plugin = plugin_wheel(folder, "echo", files=pins)
 
     code, output = engines("install", plugin, "--build", "cpu", PIP_FIND_LINKS=f"{wheels} {folder}")
-    assert (code, "No place has torch==2.13.0+cpu" in output) == (1, True), output
+    assert (code, "No configured source has torch==2.13.0+cpu" in output) == (1, True), output
 
     write_wheel(folder, "torch", "2.13.0+cpu", {"torch.py": ""})
     code, output = engines("install", plugin, "--build", "cpu", PIP_FIND_LINKS=f"{wheels} {folder}")

@@ -225,7 +225,7 @@ def test_a_build_that_nobody_has_is_an_error(python, usual, make_index, tmp_path
     )
     (tmp_path / "others.txt").write_text("")
 
-    with pytest.raises(InstallError, match=r"No place has nut==9\.0\+cpu .*doctor --mirrors"):
+    with pytest.raises(InstallError, match=r"No configured source has nut==9\.0\+cpu .*doctor --mirrors"):
         Installer(python=python, mirror=profile, say=list).install_torch(
             ["nut==9.0"], BUILD, tmp_path / "others.txt"
         )

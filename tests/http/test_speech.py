@@ -287,7 +287,7 @@ async def test_no_speech_at_all_is_an_error(client, runner, audio_format, pieces
     """A file without sound would look like success."""
     runner.pieces = pieces
 
-    with pytest.raises(openai.InternalServerError, match="no audio of this text") as caught:
+    with pytest.raises(openai.InternalServerError, match="no audio for this text") as caught:
         await client.audio.speech.create(
             model="tts-1", voice="alloy", input="Hello.", response_format=audio_format
         )

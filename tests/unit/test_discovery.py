@@ -117,7 +117,7 @@ def test_an_engine_in_the_wrong_group_is_broken(plugins):
 
     [broken] = plugins.discover().broken
 
-    assert "bee:SPEC is a tts engine, but stands in speechhub.stt" in broken.error
+    assert "bee:SPEC is a tts engine, but is registered in the group speechhub.stt" in broken.error
 
 
 def test_an_engine_for_a_newer_api_is_broken(plugins):

@@ -131,7 +131,7 @@ def test_a_device_that_the_operator_names_is_kept(settings):
     found = place([engine("e", "m", devices=("cuda", "cpu"))], settings, (GPU0, CPU), {"e": NO_CUDA})
 
     assert (found["m"].device, found["m"].fallback) == (GPU0, None)
-    assert found["m"].device_note.startswith("cuda:0 was named, and cannot be used: libcublas")
+    assert found["m"].device_note.startswith("cuda:0 was requested but cannot be used: libcublas")
 
 
 def test_a_named_device_that_can_be_used_has_no_fallback():
@@ -330,7 +330,7 @@ def test_a_model_comes_from_one_place(fields):
     """Neither source, or both, is an error."""
     settings = Settings(models={"mine": ModelSettings(engine="e", **fields)})
 
-    with pytest.raises(ConfigurationError, match=r"Setting models\.mine: give either path or hub"):
+    with pytest.raises(ConfigurationError, match=r"Setting models\.mine: set either path or hub"):
         place([engine("e", accepts_any_model=True)], settings, (CPU,))
 
 

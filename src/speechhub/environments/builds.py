@@ -130,7 +130,7 @@ def choose_build(driver: Driver | None, torch: Release = PINNED) -> Choice:
     known = [build for build in BUILDS if build.exists_in(torch)]
     if not known:
         raise ConfigurationError(
-            f"Which builds PyTorch {_shown(torch)} has is not known here. Name one, such as --build cu130."
+            f"speechhub does not know the builds of PyTorch {_shown(torch)}. Name one, such as --build cu130."
         )
     able = [build for build in known if driver.major >= build.oldest_driver]
     cards = [card for card in driver.cards if card.capability is not None]
@@ -178,7 +178,7 @@ def release_of(version: str) -> Release:
     """
     found = re.match(r"(\d+)\.(\d+)", version)
     if found is None:
-        raise ConfigurationError(f"{version!r} is no version of PyTorch; one reads like 2.13.0.")
+        raise ConfigurationError(f"{version!r} is not a version of PyTorch; write it like 2.13.0.")
     return int(found[1]), int(found[2])
 
 
@@ -195,7 +195,7 @@ def _by_driver_alone(driver: Driver, able: list[Build], known: list[Build], torc
         )
     return Choice(
         build=able[0].name,
-        reason=f"the driver is {driver.version}, and it does not tell the GPU's generation",
+        reason=f"the driver is {driver.version}, and does not report the GPU's generation",
         warning="a GPU before the generation Turing (GTX 16, RTX 20) needs --build cu126",
     )
 

@@ -25,7 +25,7 @@ def check_environment(home: EnvironmentHome) -> tuple[str, ...]:
         return (f"{error}.",)
     problems = [f"{plugin.distribution}: {plugin.error}" for plugin in description.broken]
     if not description.engines:
-        problems.append("it has no engine any more.")
+        problems.append("it no longer contains an engine.")
     frozen_before = read_small(home.folder(record) / FREEZE_NAME)
     if frozen_before is None:
         problems.append(f"{FREEZE_NAME} is gone.")

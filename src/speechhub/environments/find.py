@@ -1,7 +1,7 @@
-"""The engines that can be started: those beside the hub, and those in environments of their own.
+"""Finds the engines that can be started: those beside the hub, and those in environments of their own.
 
 Environments are read from their records, which takes no Python but this one. A record that does not fit its
-environment any more (somebody ran pip there, or speechhub is another version) is made anew. So is, each time,
+environment any more (pip was run there, or speechhub is another version) is made anew. So is, each time,
 the record of an editable one, whose author may have changed anything.
 """
 

@@ -86,8 +86,8 @@ class EnvironmentHome:
         """Hold the right to change the environment; call *on_wait* if another process holds it.
 
         Yields:
-            The lock's descriptor. Whoever inherits it holds the lock, too: a pip that outlives a killed
-            installation keeps the next one waiting, and never meets it.
+            The lock's descriptor. A process that inherits it holds the lock, too: a pip that outlives a
+            killed installation keeps the next one waiting, and never meets it.
         """
         locks = self.path.parent / ".locks"
         locks.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ from speechhub.store.folder import size_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What whoever installs an engine may choose."""
+    """Choices of the operator who installs an engine."""
 
     build: str = "auto"
     """Build of PyTorch: ``cpu``, ``cu126`` …; ``auto`` goes by the GPUs and their driver."""
@@ -129,7 +129,7 @@ def _fill(
     """Install what the plugin needs; return the build of PyTorch, or nothing if it needs none."""
     plugin = installed(source.distribution, search_path)
     if plugin is None:
-        raise InstallError(f"{source.requirement} did not bring a distribution {source.distribution}.")
+        raise InstallError(f"{source.requirement} did not install the distribution {source.distribution}.")
     pins = pins_of(plugin)
     if wishes.pins is not None:
         given = parse_pins(wishes.pins.read_text("utf-8"), str(wishes.pins))
@@ -138,7 +138,7 @@ def _fill(
     torch = (f"torch=={wishes.torch}",) if wishes.torch else pins.torch if pins else ()
     if not torch and needs_torch(plugin):
         raise InstallError(
-            f"{source.distribution} needs PyTorch and does not say in which version. Name one: --torch 2.13.0"
+            f"{source.distribution} needs PyTorch but does not say which version. Name one: --torch 2.13.0"
         )
     chosen = folder / "constraints.txt"
     chosen.write_text("".join(f"{pin.requirement}\n" for pin in pins.others) if pins else "", "utf-8")
@@ -149,7 +149,7 @@ def _fill(
         installer.install_torch(torch, build, chosen)
     if pins is None:
         say("installing what it needs; the plugin carries no pins, so the index decides what that is")
-        # Without a version that somebody chose, none may come along: it would be gigabytes of CUDA.
+        # Without a version that was chosen, none may come along: it would be gigabytes of CUDA.
         lines = [f"{pin}+{build}" for pin in torch] or ["torch<0"]
         chosen.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         installer.install(source.requirement, "-c", str(chosen))
@@ -211,7 +211,9 @@ def _proved(python: Path, source: Source) -> Description:
         fault = description.broken[0]
         raise InstallError(f"{fault.distribution} was installed, but does not work: {fault.error}.")
     if not description.engines:
-        raise InstallError(f"{source.distribution} was installed, but it has no engine: it is no plugin.")
+        raise InstallError(
+            f"{source.distribution} was installed, but it registers no engine, so it is not a plugin."
+        )
     return description
 
 

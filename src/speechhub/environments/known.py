@@ -2,7 +2,7 @@
 
 ``known.json`` beside this file is made from the plugins by scripts/generate_docs.py, so that the code names
 no engine. It says where a model's files are and what its licence demands: enough to fetch it beforehand, and
-to tell who asks for it what to install.
+to tell a client that asks for it what to install.
 """
 
 import json
@@ -91,7 +91,7 @@ def known_model(name: str, engines: Iterable[KnownEngine]) -> KnownModel | None:
 
 
 def near_model(name: str, engines: Iterable[KnownEngine]) -> KnownModel | None:
-    """Return the model that a client means who spells it in another way, or names its family.
+    """Return the model that a client means by another spelling, or by the name of its family.
 
     Of a family it is the one that is preferred.
     """

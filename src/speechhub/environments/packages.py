@@ -100,15 +100,15 @@ class Installer:
                 return
             self.say(f"{', '.join(exact)}: not from {place[-1] if place else 'what pip is configured for'}")
         raise InstallError(
-            f"No place has {', '.join(exact)} for this Python. 'speechhub doctor --mirrors' shows who has "
-            "which; --build and --torch choose another wheel."
+            f"No configured source has {', '.join(exact)} for this Python. 'speechhub doctor --mirrors' "
+            "shows what each source has; --build and --torch choose another wheel."
         )
 
     def _try(self, words: Sequence[str], environ: Mapping[str, str]) -> bool:
         configuration = pip_configuration(environ)
         uv = None if needs_pip(configuration) or environ.get("NO_UV") else find_uv()
         if uv:
-            # Settings of uv in the current folder could name an index of somebody else's.
+            # Settings of uv in the current folder could name a stranger's index.
             start = [uv, "--project", str(self.python.parent), "pip", "install"]
             command = [*start, *_quiet(), "--python", str(self.python), *words]
             told = uv_environment(configuration, environ, hashed="--require-hashes" in words)

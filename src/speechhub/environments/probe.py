@@ -1,4 +1,4 @@
-"""Looks at the places that packages and models come from: who answers, how fast, and who has PyTorch."""
+"""Probes the places that packages and models come from: which answer, how fast, and which have PyTorch."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""The file that an engine environment stands or falls with: which folder is the real one, and what is in it.
+"""Record of an engine environment: the file that says which folder is the real one, and what is in it.
 
 An environment is its record. A folder that no record names is rubbish of an installation that did not end,
 and the switch from one folder to the next is the replacement of this one file.
@@ -83,7 +83,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not FOLDER.fullmatch(self.folder):  # its Python will be run
-            raise UnsafeNameError(self.folder, "is none that an engine's environment has")
+            raise UnsafeNameError(self.folder, "is not a folder name that speechhub gives to environments")
 
 
 def write_record(home: Path, record: Record) -> None:

@@ -1,4 +1,4 @@
-"""What to install: a name, a folder or a wheel → a requirement for pip, and the environment's name."""
+"""Source of an installation: a name, folder or wheel → a requirement for pip, and the environment's name."""
 
 import re
 import tomllib
@@ -88,7 +88,7 @@ def _of_path(path: Path) -> Source:
         try:
             distribution = str(tomllib.loads((path / "pyproject.toml").read_text("utf-8"))["project"]["name"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ConfigurationError(f"{path / 'pyproject.toml'} names no project.") from error
+            raise ConfigurationError(f"{path / 'pyproject.toml'} has no project name.") from error
     else:
         raise ConfigurationError(f"{path} is neither a wheel nor a folder with a pyproject.toml.")
     return Source(name=environment_name(distribution), distribution=distribution, requirement=str(path))

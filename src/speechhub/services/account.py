@@ -75,7 +75,7 @@ class Holding:
         return self._own[place]
 
     def room(self, size: int) -> bool:
-        """Take memory if there is some; return whether there was. Who has a file does without."""
+        """Take memory if there is some; return whether there was; a caller with a file does without."""
         if self._closed:
             return True  # the request is over, and what it still moves about is freed with it
         if not self._account._add("memory", size, self._own["memory"]):  # noqa: SLF001  # two halves of one thing

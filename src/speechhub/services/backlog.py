@@ -1,4 +1,4 @@
-"""Bytes that were made for a listener who has not taken them yet: a little in memory, the rest in a file.
+"""Backlog of bytes that a listener has not taken yet: a little in memory, the rest in a file.
 
 The engine never waits for a slow listener, who would hold a whole GPU, and the server's memory does not
 either: what runs ahead lies in a temporary file without a name, in the same folder as uploads do.
@@ -21,7 +21,7 @@ from speechhub.services.account import Holding
 log = structlog.get_logger()
 
 MEMORY_BYTES: Final = 1024**2
-"""What waits in memory; a listener who keeps up never has more, and no file."""
+"""What waits in memory; a listener that keeps up never needs more, and no file."""
 PIECE_BYTES: Final = 64 * 1024
 """Longest piece that is handed out: the server below keeps a few of them for each connection."""
 

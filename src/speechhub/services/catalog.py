@@ -1,4 +1,4 @@
-"""Names that clients use → models and voices that are here."""
+"""Catalog of the models that are here: resolves the names of models and voices that clients use."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence

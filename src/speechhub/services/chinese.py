@@ -50,7 +50,7 @@ def _load(script: ChineseScript) -> Convert:
         import opencc  # noqa: PLC0415  # memory that most servers never need
     except (ImportError, OSError) as error:  # no wheel for this machine, or one that is damaged
         raise ConfigurationError(
-            f"Chinese cannot be written in the script that was asked for: the package opencc does not work "
+            f"Chinese cannot be converted to the requested script: the package opencc does not work "
             f"here ({error}). {INSTALL_OPENCC}"
         ) from error
     return opencc.OpenCC(script.value).convert

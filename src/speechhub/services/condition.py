@@ -13,9 +13,9 @@ from speechhub.voices import VoiceLibrary
 
 NO_MODELS = "Models whose files lie there cannot be used, and none can be fetched."
 NO_ENGINES = "Engines in environments of their own cannot be used; those beside speechhub can."
-NO_FEATURES = "What engines compute from custom voices is not kept, so that each load computes it anew."
-NO_CACHES = "Engines cannot keep what they build once; those that need to say so when they are loaded."
-NO_PINS = "Nothing is downloaded, since no pin can be read."
+NO_FEATURES = "What engines compute from custom voices is not kept, so each load computes it again."
+NO_CACHES = "Engines cannot keep what they build once; an engine that needs it says so when it is loaded."
+NO_PINS = "Nothing is downloaded, because no pin can be read."
 NO_LOCKS = "Nothing there can be installed, fetched or removed."
 
 

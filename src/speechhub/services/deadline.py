@@ -1,4 +1,4 @@
-"""When a request must be done."""
+"""Deadline of a request: when its wait, and when all of it, is over."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from typing import Final, Self
 from speechhub.errors import RequestTimeoutError
 
 LAST_WORD_S: Final = 0.1
-"""How much later everything ends than waiting does: who refuses those who wait knows when to come back."""
+"""How much later a request ends than its wait does, so that a refusal can still say when to try again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

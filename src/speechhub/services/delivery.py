@@ -1,4 +1,4 @@
-"""From an engine's audio, piece by piece, to the bytes that wait for a listener."""
+"""Delivery of an engine's audio, piece by piece, as encoded bytes that wait for a listener."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""Settings that cannot work with what is installed, found before a request meets them."""
+"""Findings about settings that cannot work with what is installed, before a request meets them."""
 
 import re
 import sys
@@ -70,7 +70,7 @@ def _strangers(settings: Settings) -> Iterator[Finding]:
     if settings.api_keys or settings.host == "localhost" or (address and address.is_loopback):
         return
     text = (
-        f"the server listens on {settings.host} and has no keys, so that every program that reaches it may "
+        f"the server listens on {settings.host} and has no keys, so every program that can reach it may "
         "use it. Set api_keys or api_keys_file, unless only this machine or a proxy reaches it, as with a "
         "container's port that is published on 127.0.0.1."
     )
@@ -81,13 +81,13 @@ def _callers(settings: Settings) -> Iterator[Finding]:
     """Look for names of hosts and origins of pages that no request can have."""
     for entry in settings.allowed_hosts:
         if pattern(entry) is None:
-            text = f"{entry!r} is no name of a host, such as speech.example.org or *.example.org."
+            text = f"{entry!r} is not a host name, such as speech.example.org or *.example.org."
             yield Finding(subject="allowed_hosts", text=text, breaks=True, stops=True)
     for entry in settings.cors_origins:
         if entry not in ("*", "null") and not _ORIGIN.fullmatch(entry):
             text = (
-                f"no page has the origin {entry!r}. An origin is a scheme, a host and perhaps a port, in "
-                "small letters and without a slash at its end, such as https://chat.example.org."
+                f"{entry!r} is not an origin. An origin is a scheme, a host and an optional port, in "
+                "lower case and without a trailing slash, such as https://chat.example.org."
             )
             yield Finding(subject="cors_origins", text=text, breaks=True)
 
@@ -96,12 +96,13 @@ def _missing_engines(
     engines: Sequence[InstalledEngine], placements: Mapping[str, Placement]
 ) -> Iterator[Finding]:
     if not engines:
-        text = f"no engine is installed, so that every request is refused. Install some: {INSTALL_ENGINES}"
+        text = f"no engine is installed, so every request is refused. Install engines: {INSTALL_ENGINES}"
         yield Finding(subject="engines", text=text, breaks=False)
     running = {placement.engine.spec.name for placement in placements.values()}
     for engine in engines:
         if engine.spec.models and engine.spec.name not in running:
-            text = f"its models are left out: it runs on {', '.join(engine.spec.devices)}, and none is here."
+            kinds = ", ".join(engine.spec.devices)
+            text = f"its models are not served: it runs on {kinds}, and this machine has none of these."
             yield Finding(subject=f"engine {engine.spec.name}", text=text, breaks=False)
 
 
@@ -162,7 +163,7 @@ def _voice_aliases(
         else:
             text = f"no model has a voice {voice!r}. {near(voice, {*voices, *OPENAI_VOICES})}"
         if silent:
-            text += f" Not known before they are loaded: the voices of {', '.join(silent)}."
+            text += f" The voices of {', '.join(silent)} are known only once they are loaded."
         yield Finding(subject=f"voice_aliases.{alias}", text=text, breaks=not silent)
 
 
@@ -195,5 +196,5 @@ def _licences(settings: Settings, placements: Mapping[str, Placement]) -> Iterat
     known = {"all", *(model.id for model in models), *(model.licence for model in models if model.licence)}
     for name in settings.accept_licenses:
         if name.lower() not in set(map(str.lower, known)):
-            text = f"there is no model and no licence {name!r} here. {near(name, known)}"
+            text = f"there is no model and no licence named {name!r}. {near(name, known)}"
             yield Finding(subject="accept_licenses", text=text, breaks=False)

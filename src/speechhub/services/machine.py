@@ -59,7 +59,7 @@ def as_with_a_gpu(machine: Machine) -> Machine:
 def look(
     settings: Settings, *, monitor: GpuMonitor, driver: Driver | None, host_memory_bytes: int
 ) -> Machine:
-    """Find out what decides over the plan; blocks.
+    """Look at what decides over the plan; blocks.
 
     Args:
         settings: Say where things are put.
@@ -68,7 +68,7 @@ def look(
         host_memory_bytes: Memory that the machine has to spare.
     """
     devices = monitor.devices()
-    problem = "" if devices else monitor.problem or "The driver knows of no GPU."
+    problem = "" if devices else monitor.problem or "The driver reports no GPU."
     builds: dict[str, str | None] = {}
     for engine in discover_all(settings.engines_dir).engines:
         record = (

@@ -61,7 +61,7 @@ class DecodingPlaces:
         """
         if self._waiting >= WAITING:
             raise QueueFullError(
-                f"{self._waiting} long recordings already wait to be read. Try again later.",
+                f"{self._waiting} long recordings are already waiting to be decoded. Try again later.",
                 retry_after_s=5.0,
             )
         self._waiting += 1
@@ -238,6 +238,6 @@ class Passages:
 
     def _finished(self, ahead: asyncio.Task[list[Passage]] | None) -> None:
         if ahead is not None and not ahead.cancelled():
-            ahead.exception()  # nobody waits for it any more
+            ahead.exception()  # retrieved, or asyncio would log it: no caller awaits it any more
         self._reader.close()
         self._waiting.clear()

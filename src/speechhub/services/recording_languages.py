@@ -64,7 +64,7 @@ class RecordingLanguages:
         return tuple(sorted(self._spoken_s, key=self._spoken_s.__getitem__, reverse=True))
 
     def to_ask(self, length_s: float) -> str | None:
-        """Return the language to name for a passage of *length_s*; None has the engine find out."""
+        """Return the language to name for a passage of *length_s*; None has the engine detect it."""
         if self._each_passage and self._named is None and length_s >= CERTAIN_S:
             return None
         return self.prevailing

@@ -1,4 +1,4 @@
-"""What a machine with a GPU needs in order to serve from it: a plan, made of facts.
+"""Plan of what a machine with a GPU needs in order to serve from it, made of facts.
 
 The models are chosen among those that are known and that run on a GPU first: of each task the one that is
 preferred, if it fits into the card's memory.
@@ -111,7 +111,7 @@ class SetupPlan:
             return ""
         return (
             f"This takes about {self.disk_bytes / 1e9:.0f} GB of disk, and {free_bytes / 1e9:.1f} GB are "
-            "free. Make room, or set SPEECHHUB_HOME to a folder on another disk."
+            "free. Free some, or set SPEECHHUB_HOME to a folder on another disk."
         )
 
 
@@ -137,7 +137,7 @@ def choose_models(
         if not models:
             continue
         favourite = max(models, key=_preference)
-        # Another engine than the favourite's stays what it is: installed by who wants it.
+        # An engine other than the favourite's is the operator's own choice, and is not planned.
         family = [one for one in models if one.engine == favourite.engine]
         fitting = [one for one in family if one.model.memory_bytes <= memory_bytes]
         if fitting:

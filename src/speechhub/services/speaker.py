@@ -76,8 +76,8 @@ class Speakers:
         if emotion and emotion.mode is not EmotionMode.AUTO and emotion.mode not in capabilities.emotions:
             able = ", ".join(capabilities.emotions)
             raise UnsupportedValueError(
-                f"Model {model.id!r} cannot take an emotion as {emotion.mode.value!r}. "
-                + (f"It can as: {able}." if able else "It takes none at all."),
+                f"Model {model.id!r} does not support emotions given as {emotion.mode.value!r}. "
+                + (f"It supports: {able}." if able else "It supports no emotions."),
                 param="emotion.mode" if able else "emotion",
             )
         if voice and not capabilities.cloning and (_is_clip(voice) or VOICE_ID.fullmatch(voice)):

@@ -30,8 +30,8 @@ class Spoken:
         """
         if fault := self._fault(audio):
             raise EngineError(
-                f"The engine of model {self._model!r} made {fault}. Report it to the engine's authors, and "
-                "use another model meanwhile."
+                f"The engine of model {self._model!r} produced {fault}. Report it to the engine's authors, "
+                "and use another model meanwhile."
             )
         self._sample_rate = audio.sample_rate
         self.duration_s += audio.duration_s
@@ -51,8 +51,8 @@ class Spoken:
         """
         if not self.duration_s:
             raise EngineError(
-                f"The engine of model {self._model!r} made no audio of this text. Check that the text has "
-                "words in a language that the model speaks."
+                f"The engine of model {self._model!r} produced no audio for this text. Check that the text "
+                "has words in a language that the model speaks."
             )
 
     def _fault(self, audio: Audio) -> str:

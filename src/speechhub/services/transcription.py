@@ -157,7 +157,8 @@ class TranscriptionService:
                 if found:
                     return found
         raise InvalidValueError(
-            "No language was found: nothing is said in the recording. Send another part of it.", param="file"
+            "No language was detected: the recording contains no speech. Send another part of it.",
+            param="file",
         )
 
     async def stream(self, recording: BinaryIO, job: TranscriptionJob) -> TranscriptStream:
@@ -216,7 +217,7 @@ class TranscriptionService:
             raise UnsupportedValueError(f"Model {model.id!r} cannot translate.", param="model")
         if job.segments and not capabilities.segment_timestamps:
             raise UnsupportedValueError(
-                f"Model {model.id!r} has no timestamps: ask for a format without them, such as plain text.",
+                f"Model {model.id!r} has no timestamps; choose a format without them, such as plain text.",
                 param="response_format",
             )
         language = _named(job, model)
@@ -230,11 +231,11 @@ class TranscriptionService:
             )
         if job.logprobs:
             raise UnsupportedValueError(
-                f"Model {model.id!r} has no log probabilities: leave out 'include'.", param="include"
+                f"Model {model.id!r} does not return log probabilities; omit `include`.", param="include"
             )
         if language is not None and model.languages and language not in model.languages:
             raise InvalidValueError(
-                f"Model {model.id!r} does not know {language_name(language)}; it knows: "
+                f"Model {model.id!r} does not support {language_name(language)}; it supports: "
                 f"{', '.join(model.languages)}.",
                 param="language",
             )

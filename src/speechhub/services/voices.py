@@ -62,7 +62,8 @@ class VoiceService:
         """
         if kind == "prompt":
             raise UnsupportedValueError(
-                "No engine here makes a voice from a text; send a recording as audio_sample.", param="type"
+                "No installed engine creates a voice from a text; send a recording as audio_sample.",
+                param="type",
             )
         if kind != "audio_sample":
             raise InvalidValueError("type must be 'audio_sample'.", param="type")
@@ -75,7 +76,7 @@ class VoiceService:
         recording = await self.read(sample.read(), param="audio_sample")
         made = await self.pools.disk.run(self.library.add, checked, recording, consent=consent)
         if made.warnings:
-            log.warning("the recording of a voice could be better", voice=made.id, warnings=made.warnings)
+            log.warning("recording of a voice has flaws", voice=made.id, warnings=made.warnings)
         return made
 
     async def remove(self, name: str) -> CustomVoice:

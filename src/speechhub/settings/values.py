@@ -1,4 +1,4 @@
-"""Every setting, with its type, default and meaning.
+"""Settings of an operator: each with its type, default and meaning.
 
 The documentation's pages are made from the docstrings in here.
 """
@@ -51,19 +51,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
     cors_origins: tuple[str, ...] = ()
     """Origins that browsers may call from, such as ``https://chat.example.org``; ``*`` for any. What pages of
-    others ask to be done is refused with 403; applications and extensions need not be named."""
+    other origins ask for is refused with 403; applications and extensions need not be named."""
     allowed_hosts: tuple[str, ...] = ()
     """Names that the server has beside localhost, its machine's name and IP addresses, such as a proxy's
     public one; ``*.example.org`` for all below one, ``*`` for any. Without `api_keys`, a request over the
     loopback interface that names another host is refused with 403, because a web page may have made it; with
     names set here, so is every other request without them."""
     api_keys: tuple[Secret, ...] = ()
-    """Keys that clients must show, one of them each; empty lets everybody in."""
+    """Keys of clients: each request must carry one of them. Empty accepts every client."""
     api_keys_file: Path | None = None
     """File with further keys, one a line, such as a container's secret; lines with ``#`` are comments."""
     admin_keys: tuple[Secret, ...] = ()
     """Keys of operators: the routes under ``/v1/engines`` then need one of them, and other routes take them
-    too. Without any, who may use the server may operate it."""
+    too. Without any, every client that may use the server may also operate it."""
     inspectable: bool = False
     """Whether other processes of the server's user, engines' among them, may look into its memory, its
     environment and its open files: for debuggers and profilers that do not run as root, and core dumps."""
@@ -91,9 +91,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_upload_bytes: Count = 50 * 1024 * 1024
     """Largest recording to transcribe; other routes take less, and most of them 64 KiB."""
     upload_idle_timeout_s: Seconds = 30.0
-    """How long an upload may stand still before it is given up with 408."""
+    """How long an upload may stand still before it is refused with 408."""
     upload_min_bytes_per_s: Count = 1024
-    """Slowest average of an upload, pauses of `upload_idle_timeout_s` aside; slower ones are given up with
+    """Slowest average of an upload, pauses of `upload_idle_timeout_s` aside; slower ones are refused with
     408. A live recording in Opus, the slowest that is usual, brings twice as much."""
     connection_limit: Count = 10_000
     """Connections that may be open at a time; more wait until one ends. Fewer where the system grants fewer
@@ -117,7 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     takes a large text at a slow `speed`, or long pauses."""
     text_normalization: Literal["auto", "markdown", "none"] = "auto"
     """What is taken for markup in a text to speak, where the request does not say: ``auto`` is Markdown, tags
-    and emoji where they are clearly meant as such, unless the engine sees to them; ``markdown`` is all that
+    and emoji where they are clearly meant as such, unless the engine handles them; ``markdown`` is all that
     Markdown's grammar finds; ``none`` speaks a text as it was sent."""
     max_held_bytes: Count = 64 * 1024**2
     """Memory that the bodies and answers of all requests together may take; uploads and speech go to disk
@@ -145,11 +145,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Memory that resident CPU engines may take together; 0 means three quarters of the machine's."""
     batch_audio_s: Seconds = 120.0
     """Audio, in seconds, that waiting requests may bring together into one call of an engine that takes
-    several recordings. Less needs less memory and lets others in sooner, more transcribes more in a
-    minute."""
+    several recordings. Lower values need less memory and let other requests in sooner; higher ones
+    transcribe more in a minute."""
     recycle_after_calls: Limit = 0
-    """Calls of an engine after which its process is replaced, as soon as no request waits for it. 0 means
-    never. For an engine that leaks memory without reporting it."""
+    """Calls of an engine after which its process is replaced, as soon as no request waits for it; 0 means
+    never. For an engine that leaks memory and does not report it."""
     threads: Annotated[int, Meta(ge=0)] = 0
     """CPU threads for each engine; 0 means one for each core."""
     queue_limit: Count = 32
@@ -157,22 +157,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue_limit_s: Annotated[float, Meta(ge=0)] = 0.0
     """How long a request may have to wait for its answer, in seconds as predicted from what was measured, if
     another one waits already; it is refused with 503 otherwise. 0 means as long as it may take at all,
-    ``request_timeout_s`` or what its client says. Less means quicker refusals, more means longer waits."""
+    ``request_timeout_s`` or what its client says. Lower values mean quicker refusals, higher ones longer
+    waits."""
     stt_max_wait_s: Seconds = 30.0
     """How long a transcription may wait for another engine's work on an exclusive device before it gets its
-    turn, whatever a switch costs. Less favours transcription over speech, and costs more switches."""
+    turn, whatever a switch costs. Lower values favour transcription over speech, and cost more switches."""
     tts_max_wait_s: Seconds = 30.0
     """The same for speech."""
     switch_reluctance: Share = 1.0
     """When to switch between engines on an exclusive device: once the waiting of the others, added up, is
-    this many switch times for each request that waits for the resident. Less evens out waits, more saves
-    switches."""
+    this many switch times for each request that waits for the loaded engine. Lower values even out waits,
+    higher ones save switches."""
     switch_min_stay: Share = 2.0
     """Shortest visit of an engine that still has work, in switch times; 2 keeps two thirds of the time for
     work."""
     switch_speculation: Share = 0.7
-    """Probability, learnt from past requests, from which the next engine is made ready before anybody asks; 1
-    or more means never. Lower values hide more switches but cause more unnecessary ones."""
+    """Probability, learnt from past requests, from which the next engine is loaded before a request asks for
+    it; 1 or more means never. Lower values hide more switches but cause more unnecessary ones."""
     switch_timeout_s: Seconds = 30.0
     """Longest switch from one engine to another on a device."""
     first_load_timeout_s: Seconds = 120.0
@@ -184,14 +185,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether the engine that is likely next on a GPU waits in a process of its own, its imports done and
     nothing of it on the GPU; auto where the machine has memory for its model and 2 GiB to spare."""
     heartbeat_timeout_s: Annotated[float, Meta(ge=0)] = 30.0
-    """How long an engine at work may give no sign of life, because native code holds Python's lock, before it
-    is killed; 0 means for ever."""
+    """How long an engine at work may not answer, because native code holds Python's lock, before it is
+    killed; 0 means for ever."""
     request_timeout_s: Seconds = 600.0
     """Longest time from the end of the upload to the answer; OpenAI's clients wait 600 s."""
     idle_unload_s: Annotated[float, Meta(ge=0)] = 300.0
     """Unload an engine that had nothing to do for so long; 0 means never."""
     stalled_after_s: Annotated[float, Meta(ge=0)] = 0.0
-    """``/health`` says ``degraded`` when somebody waits and nothing moves for so long; 0 means the longest
+    """``/health`` says ``degraded`` when a request waits and nothing moves for so long; 0 means the longest
     load and switch together or, while an engine works, the longest request."""
     shutdown_timeout_s: Seconds = 15.0
     """How long running requests may take to finish when the server stops."""

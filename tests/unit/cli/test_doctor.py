@@ -62,11 +62,11 @@ BROKEN = {
     ),
     "an address for a name": (
         {"ALLOWED_HOSTS": "https://speech.example.org"},
-        "allowed_hosts: 'https://speech.example.org' is no name of a host",
+        "allowed_hosts: 'https://speech.example.org' is not a host name",
     ),
     "an origin that no page has": (
         {"CORS_ORIGINS": "https://chat.example.org/"},
-        "cors_origins: no page has the origin 'https://chat.example.org/'.",
+        "cors_origins: 'https://chat.example.org/' is not an origin.",
     ),
     "an unknown device": ({"DEVICE": "cuda:7"}, "cuda:7"),
     "an unknown device of an engine": ({"ENGINES": {"echo-stt": {"device": "gpu"}}}, "gpu"),
@@ -170,7 +170,7 @@ def test_a_licence_that_no_model_has_is_a_warning(run, settings):
     shown = run("doctor")
 
     assert shown.exit_code == 0
-    assert "warn  accept_licenses: there is no model and no licence 'own-2.0' here." in shown.stdout
+    assert "warn  accept_licenses: there is no model and no licence named 'own-2.0'." in shown.stdout
 
 
 def test_damage_below_home_is_a_failure_until_it_is_fixed(run, tmp_path):

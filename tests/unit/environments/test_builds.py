@@ -130,7 +130,7 @@ def test_a_new_card_and_an_old_pytorch():
 
 def test_a_pytorch_from_before_the_table():
     """The operator must choose."""
-    with pytest.raises(ConfigurationError, match=r"PyTorch 2\.5 has is not known"):
+    with pytest.raises(ConfigurationError, match=r"does not know the builds of PyTorch 2\.5"):
         choose_build(driver("580.65", TURING), (2, 5))
 
 
@@ -161,7 +161,7 @@ def test_a_driver_that_does_not_tell_the_generation(cards):
 
     assert (newer.build, older.build) == ("cu130", "cu126")
     assert "--build cu126" in newer.warning
-    assert "does not tell" in newer.reason
+    assert "does not report" in newer.reason
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_without_a_driver_nothing_speaks_against_a_build():
 def test_releases_are_read():
     """By their first two numbers."""
     assert release_of("2.13.0") == (2, 13)
-    with pytest.raises(ConfigurationError, match="'newest' is no version"):
+    with pytest.raises(ConfigurationError, match="'newest' is not a version"):
         release_of("newest")
 
 

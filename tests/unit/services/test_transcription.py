@@ -579,7 +579,7 @@ async def test_long_recordings_are_read_a_few_at_a_time(make_service, file_of, m
     long = [asyncio.create_task(service.transcribe(file_of(silence), JOB)) for _ in range(places + 3)]
     await until(lambda: together == places and service._decoding._waiting == 3)
 
-    with pytest.raises(QueueFullError, match="long recordings already wait"):
+    with pytest.raises(QueueFullError, match="long recordings are already waiting"):
         await service.transcribe(file_of(silence), JOB)
     long[-1].cancel()
     async with asyncio.timeout(20):
