@@ -23,9 +23,9 @@ Release = tuple[int, int]
 NEWEST: Final = (2, 14)
 """The newest PyTorch that the table was checked against."""
 PINNED: Final = (2, 13)
-"""What a choice is made for where no version is named: the one that the plugins of this repository pin."""
+"""Version of PyTorch where none is named: the one that the plugins of this repository pin."""
 ON_CPU: Final = "use the CPU: speechhub engines install NAME --build cpu"
-"""What is left where no build serves a card."""
+"""The advice where no build serves a card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Build:
     first: Release
     """The first PyTorch that has it."""
     last: Release | None = None
-    """The last one; None if there is no end in sight."""
+    """The last one; None if no last one is known."""
 
     def exists_in(self, torch: Release) -> bool:
         """Tell whether this PyTorch has it."""
@@ -79,7 +79,7 @@ class CudaCard:
 
     name: str
     capability: Capability | None
-    """None if the driver does not tell."""
+    """None if the driver does not report it."""
 
     def __str__(self) -> str:
         capability = "?" if self.capability is None else ".".join(map(str, self.capability))
@@ -93,7 +93,7 @@ class Driver:
     version: str
     """Such as ``580.65.06``."""
     cards: tuple[CudaCard, ...]
-    """The GPUs that can be used, the one that engines use first; empty if the driver names none."""
+    """The GPUs that can be used, the one that engines use first; empty if the driver reports none."""
 
     @property
     def major(self) -> int:

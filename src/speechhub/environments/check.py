@@ -1,4 +1,4 @@
-"""Looks whether an engine's environment still is what was installed, and works."""
+"""Checks whether an engine's environment is still what was installed, and works."""
 
 from speechhub.environments.folders import EnvironmentHome
 from speechhub.environments.pins import frozen

@@ -35,9 +35,9 @@ log = structlog.get_logger()
 TIMEOUT_S: Final = 60.0
 """For one answer: PyTorch alone takes a dozen seconds to import, and more from a cold disk."""
 AT_ONCE: Final = 3
-"""Environments that are asked beside each other; each may take a gigabyte of memory."""
+"""Environments that are asked at the same time; each may take a gigabyte of memory."""
 _KILLED_S: Final = 2.0
-"""How long a killed process is waited for."""
+"""How long to wait for the end of a killed process."""
 _LAST_BYTES: Final = 4096
 _LINKER_CACHE: Final = Path("/etc/ld.so.cache")
 """Changes when the system gets libraries, such as NVIDIA's, from its own packages. Source: ldconfig(8)."""
@@ -58,7 +58,7 @@ def computes(
     environ: Mapping[str, str] | None = None,
     timeout_s: float = TIMEOUT_S,
 ) -> dict[str, Compute]:
-    """Return engine → what it can compute on, for those that tell and could use a GPU.
+    """Return engine → what it can compute on, for those that report it and could use a GPU.
 
     Without a GPU nothing is asked, and nothing returned. Blocks for as long as the slowest takes.
 
@@ -99,7 +99,7 @@ def ask(
 ) -> tuple[Compute, bool]:
     """Return what an engine can compute on, and whether that holds for the next start, too.
 
-    One that does not answer cannot use CUDA; why is its problem.
+    One that does not answer cannot use CUDA; its `problem` says why.
     """
     command = [str(engine.python), "-P", str(PROGRAM), str(PACKAGE), "--compute", engine.spec.compute]
     log.info("asking what an engine can compute on", engine=engine.spec.name)

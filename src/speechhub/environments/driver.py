@@ -20,19 +20,19 @@ NODES: Final = (Path("/dev/nvidiactl"), Path("/dev/dxg"))
 
 
 _OLDEST: Final = {"12.": "525", "13.": "580"}
-"""CUDA version that a driver runs → the oldest driver that does, where it does not tell its own version.
+"""CUDA version that a driver runs → the oldest driver that does, where it does not report its own version.
 Source: NVIDIA, "CUDA Compatibility"."""
 
 
 class Asked(Protocol):
-    """As much of a `GpuMonitor` as is needed."""
+    """The part of `GpuMonitor` that is needed here."""
 
     def devices(self) -> Sequence[GpuDevice]:
         """Return all GPUs."""
         ...
 
     def close(self) -> None:
-        """Let the driver go."""
+        """Release the driver."""
         ...
 
 
@@ -71,7 +71,7 @@ def read_driver(
 
 
 def _version_of(file: Path) -> str:
-    """Return the version that the kernel's page tells; empty if there is none."""
+    """Return the version on the kernel's page; empty if there is none."""
     try:
         found = re.search(r"\b\d{3,}\.\d[\d.]*", file.read_text("utf-8", "replace"))
     except OSError:

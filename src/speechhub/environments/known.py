@@ -19,7 +19,7 @@ from speechhub.environments.record import model_of
 
 FILE: Final = Path(__file__).with_name("known.json")
 LEAST_CHARS: Final = 5
-"""How much of a name tells its family."""
+"""Shortest beginning of a name that identifies its family, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

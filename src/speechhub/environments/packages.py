@@ -46,7 +46,7 @@ class Installer:
     build_lock: Path | None = None
     """Lock whose hashes hold for what builds a plugin from its folder; None takes what the index has."""
     say: Callable[[str], None]
-    """Tells people what happens."""
+    """Shows people what happens."""
 
     def install(self, *words: str, alone: bool = False) -> None:
         """Install requirements, or what else ``pip install`` takes; a mirror first, and then without.
@@ -142,7 +142,7 @@ class Installer:
         return environ
 
     def _run(self, command: Sequence[str], environ: Mapping[str, str]) -> bool:
-        """Run *command* to its end; it writes to our standard error, and ends with us if we can help it."""
+        """Run *command* to its end; it writes to standard error and ends with this process where possible."""
         process = None
         try:
             with _signals_wait():
@@ -169,7 +169,7 @@ class Installer:
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Hand signals that come meanwhile on at the end: a process that is half started is known to no one yet.
+    """Hold signals back and pass them on at the end: the id of a half-started process is not known yet.
 
     Ctrl-C in that moment left an installer behind that held the environment's lock.
     """
@@ -205,7 +205,7 @@ def find_uv() -> str | None:
 
 
 def _quiet() -> list[str]:
-    """Show progress to people, and only trouble to logs."""
+    """Show progress on a terminal, and only problems in a log."""
     return [] if sys.stderr.isatty() else ["--quiet"]
 
 

@@ -18,7 +18,7 @@ ALIASES = {"default-timeout": "timeout", "pypi-url": "index-url"}
 
 
 def pip_configuration(environ: Mapping[str, str], *, prefix: str = sys.base_prefix) -> dict[str, str]:
-    """Read what pip is told on this machine.
+    """Read pip's configuration of this machine.
 
     Args:
         environ: Variables of the process; ``PIP_*`` wins over the files.
@@ -41,7 +41,7 @@ def pip_configuration(environ: Mapping[str, str], *, prefix: str = sys.base_pref
 def uv_environment(
     configuration: Mapping[str, str], environ: Mapping[str, str], *, hashed: bool = False
 ) -> dict[str, str]:
-    """Say the same to uv.
+    """Translate the configuration for uv.
 
     Args:
         configuration: What `pip_configuration` returned.
@@ -78,7 +78,7 @@ def uv_environment(
 
 
 def needs_pip(configuration: Mapping[str, str]) -> bool:
-    """Tell whether pip is told something that uv has no variable for: to use no index at all."""
+    """Return whether pip is configured to use no index at all, for which uv has no variable."""
     return configuration.get("no-index", "").lower() in ("1", "true", "yes", "on")
 
 

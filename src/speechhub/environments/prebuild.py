@@ -34,7 +34,7 @@ def prebuilt_of(environment: Path, engine: str) -> Path:
 
 
 def prebuild(home: EnvironmentHome, record: Record, say: Callable[[str], None]) -> None:
-    """Have each engine of an environment that is complete build what it builds once; failures are told.
+    """Have each engine of an environment that is complete build what it builds once; failures are reported.
 
     Args:
         home: The environment, whose lock is held.

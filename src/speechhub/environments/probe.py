@@ -42,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a place said."""
+    """Answer of a place."""
 
     place: Place
     works: bool

@@ -48,7 +48,7 @@ class RecordedFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """What `describe.py` says about an environment; see there."""
+    """Description of an environment, as `describe.py` prints it; see there."""
 
     python: str
     """Version of its interpreter."""
@@ -87,9 +87,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_record(home: Path, record: Record) -> None:
-    """Make *record* the truth about the environment in *home*, at once or not at all.
+    """Write *record* of the environment in *home*, whole or not at all.
 
-    What is there and cannot be read is kept aside.
+    A record that is there and cannot be read is kept aside.
     """
     try:
         read_record(home)

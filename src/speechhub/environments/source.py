@@ -32,7 +32,7 @@ class Source:
 
 
 def find_source(wanted: str, folder: Path | None) -> Source:
-    """Say what *wanted* means.
+    """Return the source that *wanted* names.
 
     Args:
         wanted: ``foo`` or ``speechhub-foo``, with versions if need be, or the path of a plugin or wheel.

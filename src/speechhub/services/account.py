@@ -1,4 +1,4 @@
-"""The bytes that all requests hold together: bodies and answers in memory, uploads and answers on disk.
+"""Account of the bytes that all requests hold: bodies and answers in memory, uploads and answers on disk.
 
 Each request has a holding, and ends with it: whatever way a request ends, what it held is free again.
 """
@@ -12,7 +12,7 @@ from speechhub.errors import ServerFullError
 
 MAX_MEMORY_BYTES: Final = 64 * 1024**2
 MAX_SPOOL_BYTES: Final = 2 * 1024**3
-"""What the settings say by default."""
+"""The defaults of the settings."""
 
 Place = Literal["memory", "disk"]
 PLACES: Final[tuple[Place, ...]] = ("memory", "disk")
@@ -96,13 +96,13 @@ class Holding:
         self._own[place] += size
 
     def free(self, place: Place, size: int) -> None:
-        """Give so many bytes back, of what is held."""
+        """Give back so many of the bytes that are held."""
         size = min(size, self._own[place])
         self._own[place] -= size
         self._account._add(place, -size, 0)  # noqa: SLF001
 
     def close(self) -> None:
-        """Give everything back; what is taken from now on counts for nothing."""
+        """Give everything back; what is taken from now on is not counted."""
         self._closed = True
         for place, size in self._own.items():
             self.free(place, size)

@@ -53,7 +53,7 @@ class Backlog:
         self._changed = asyncio.Event()
         self._put_bytes = 0
         self.whole_bytes: int | None = None
-        """How many bytes there are in all, where `lead` told that they are all there."""
+        """How many bytes there are in all, once `lead` was called; None before."""
 
     async def put(self, data: bytes) -> None:
         """Add *data*; does not wait for the reader.
@@ -88,7 +88,7 @@ class Backlog:
         self._changed.set()
 
     def end(self) -> None:
-        """Say that no more will come."""
+        """Note that no more bytes will come."""
         self._ended = True
         self._changed.set()
 
@@ -102,7 +102,7 @@ class Backlog:
         return self._from_memory() if self._memory else await self._from_file()
 
     def close(self) -> None:
-        """Forget what waits; nothing may be put or got any more."""
+        """Drop what waits; nothing may be put or taken afterwards."""
         self.end()
         self._memory.clear()
         if self._file is not None:

@@ -18,7 +18,7 @@ class Deadline:
 
     limit_s: float
     at: float
-    """By the event loop's clock."""
+    """The end of waiting, by the event loop's clock."""
 
     @classmethod
     def within(cls, wanted_s: float | None, longest_s: float) -> Self:

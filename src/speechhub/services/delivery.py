@@ -20,7 +20,7 @@ SOON_S: Final = 0.3
 
 That piece is a whole sentence, whose MP3 takes 60 ms. Less than this fills no packet of some formats."""
 AT_ONCE_S: Final = 0.02
-"""How long after its first audio an engine may take to say that this was all, in seconds."""
+"""How long after its first audio an engine may take to report that this was all, in seconds."""
 LONGEST_JOIN_S: Final = 10.0
 """Silence that is made at a time, in seconds."""
 
@@ -56,7 +56,7 @@ class Delivery:
         self._head = b""
         """The beginning of the bytes, where it waits for the whole."""
         self._undecided: list[Audio] = []
-        """What came while it is open whether it is the whole."""
+        """Audio that came while it is undecided whether it is the whole."""
         self._backlog = backlog
         self._encoding = encoding
         self._format = speech_format
@@ -76,7 +76,7 @@ class Delivery:
         return self._pipeline is not None
 
     async def begin(self, piece: TextPiece) -> None:
-        """Make ready for the audio of the next *piece*: the pause comes that the one before wanted."""
+        """Prepare for the audio of the next *piece*: first comes the pause that the piece before wanted."""
         if self._before is None or not self._before.text:
             self._lead_s = self._before.pause.shortest_s if self._before else 0.0
         elif self._pipeline is not None:
@@ -136,7 +136,7 @@ class Delivery:
             self._backlog.hold()
 
     async def _go_on_later(self) -> None:
-        """Deliver what came, unless the engine has done by then."""
+        """Deliver what came, unless the engine is done by then."""
         await asyncio.sleep(AT_ONCE_S)
         self._decide(whole=False)
         await self._feed_undecided()

@@ -1,4 +1,4 @@
-"""The machine, as far as it decides what can be served from it."""
+"""The machine: the facts that decide what can be served from it."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ EXAMPLE: Final = GpuDevice(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What decides over the plan."""
+    """The facts that decide over the plan."""
 
     card: GpuDevice | None
     """The GPU that engines use first."""
@@ -59,7 +59,7 @@ def as_with_a_gpu(machine: Machine) -> Machine:
 def look(
     settings: Settings, *, monitor: GpuMonitor, driver: Driver | None, host_memory_bytes: int
 ) -> Machine:
-    """Look at what decides over the plan; blocks.
+    """Collect the facts that decide over the plan; blocks.
 
     Args:
         settings: Say where things are put.

@@ -39,7 +39,7 @@ class EngineStep:
     download_bytes: int = 0
     disk_bytes: int = 0
     former: str = ""
-    """Build that is there and does not do; empty if nothing is there."""
+    """Build that is installed and does not serve the card; empty if none is installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class WeightsStep:
 
     model: ModelSpec
     parts: tuple[str, ...]
-    """Optional parts that come along, or are there."""
+    """Optional parts that are fetched too, or are there already."""
     todo: bool
     """Whether anything has to be fetched."""
     must_accept: bool
@@ -58,7 +58,7 @@ class WeightsStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupPlan:
-    """What is to be done, and what it costs."""
+    """The steps to take, and their cost."""
 
     card: GpuDevice | None
     """Where the engines will compute; None on the CPU."""
@@ -106,7 +106,7 @@ class SetupPlan:
         }
 
     def disk_fault(self, free_bytes: int) -> str:
-        """Return what is wrong with so much disk; empty if it is enough."""
+        """Return why this much free disk is too little; empty if it is enough."""
         if self.disk_bytes <= free_bytes:
             return ""
         return (

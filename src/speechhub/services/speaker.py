@@ -21,7 +21,7 @@ from speechhub.voices.records import VOICE_ID
 log = structlog.get_logger()
 
 SHORTEST_CLIP_CHARS: Final = 256
-"""A text as long as this is no name; the shortest file with a second of sound is far longer."""
+"""A text as long as this is not a name; the shortest file with a second of sound is far longer."""
 INSTRUCTIONS_ALPHA: Final = 0.6
 """How much of an emotion that is told in words. Source: IndexTTS-2's README, on text emotion."""
 USUAL_ALPHAS: Final = {EmotionMode.AUDIO: 0.65, EmotionMode.TEXT: 0.65}
@@ -45,7 +45,7 @@ class EmotionWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speaker:
-    """Who speaks, and how."""
+    """The speaker of one speech, and the manner, as the engine is told."""
 
     voice: str
     reference: Reference | None
@@ -70,7 +70,7 @@ class Speakers:
         """Refuse what the model cannot do, before it is loaded for it.
 
         Raises:
-            UnsupportedValueError: It cannot clone, or not be told an emotion in this way.
+            UnsupportedValueError: It cannot clone, or takes no emotion in this way.
         """
         capabilities = model.capabilities
         if emotion and emotion.mode is not EmotionMode.AUTO and emotion.mode not in capabilities.emotions:

@@ -9,7 +9,7 @@ from speechhub.engine import Audio
 from speechhub.errors import EngineError
 
 NOTHING_S: Final = 0.2
-"""Silence for a text without words of which the engine makes nothing, in seconds: an honest answer to "…"."""
+"""Silence, in seconds, for a text without words that an engine does not speak: an honest answer to "…"."""
 
 
 class Spoken:
@@ -44,7 +44,7 @@ class Spoken:
         return silence
 
     def finish(self) -> None:
-        """See that there was something to hear.
+        """Check that there was something to hear.
 
         Raises:
             EngineError: The engine made no sound of the whole text.

@@ -20,7 +20,7 @@ MAX_PAGE: Final = 100
 
 
 class VoiceService:
-    """Adds to the library and takes from it, without holding up the server; one for its life."""
+    """Adds to the library and removes from it, without blocking the server; one for the server's life."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class VoiceService:
         pools: Pools | None = None,
     ) -> None:
         self.pools = pools or Pools()
-        """The threads for whatever reads or writes here."""
+        """The threads that read and write here."""
         self.library = library
         self.cache = cache
         """What engines computed from the library's voices."""
@@ -90,7 +90,7 @@ class VoiceService:
         return voice
 
     def recover(self) -> None:
-        """Clear away what a server left that was killed half-way; blocks."""
+        """Delete what a killed server left unfinished; blocks."""
         self.library.recover()
         self.cache.sweep()
 

@@ -50,7 +50,7 @@ class Misfit:
     missing: str = ""
     """Name of the field that an object lacks, if that is what is wrong."""
     free_text: bool = False
-    """Whether the place is for text of any kind, so that the value may be what somebody says."""
+    """Whether the place is for text of any kind, so that the value may be a person's words."""
 
 
 def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:

@@ -1,4 +1,4 @@
-"""Files with settings: those that somebody named, and those that lie in the current folder.
+"""Files with settings: those that were named, and those that lie in the current folder.
 
 A folder can be anybody's. What lies there is read only where the caller wants it, only if it is the user's
 own or root's, and only if others cannot write it; a file that was named is read in any case.
