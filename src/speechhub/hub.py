@@ -1,4 +1,4 @@
-"""The composition root: settings in, everything that lives out; for servers and for the command line."""
+"""Hub: composes everything that lives, from settings, for servers and for the command line."""
 
 import asyncio
 import os
@@ -69,7 +69,7 @@ class Hub:
     installed: Sequence[str] = ()
     """Names of the engines that are installed."""
     findings: Sequence[Finding] = ()
-    """What in the settings cannot work with what is installed."""
+    """Settings that cannot work with what is installed."""
     damages: DamageLog = field(default_factory=DamageLog)
     """Damage found below `home` since the start."""
     metrics: Metrics = field(default_factory=Metrics)
@@ -77,12 +77,12 @@ class Hub:
     pools: Pools = field(default_factory=Pools)
     """The threads; closed with the hub."""
     account: Account = field(default_factory=Account)
-    """What all requests hold together."""
+    """The bytes that all requests hold."""
     observation: Observation = field(init=False)
     started_at: int = field(default_factory=lambda: int(time.time()))
     """When it was put together, in seconds since 1970."""
     started_monotonic: float = field(default_factory=time.monotonic)
-    """The same, on the monotonic clock."""
+    """When it was put together, on the monotonic clock."""
     stopping: bool = False
     """Whether the process was asked to end; it then takes no more work."""
     _preloads: list[asyncio.Task[None]] = field(default_factory=list)

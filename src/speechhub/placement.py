@@ -86,7 +86,7 @@ class Placement:
         return self.capabilities.max_batch if isinstance(self.capabilities, SttCapabilities) else 1
 
     def lacks(self, parts: Collection[str]) -> dict[str, ModelPart]:
-        """Return the capabilities that the model has not, and the part that each of them needs.
+        """Return the capabilities that the model lacks, and the part that each of them needs.
 
         Args:
             parts: Names of its optional parts that are there.
@@ -190,7 +190,7 @@ def notes(placements: Iterable[Placement]) -> list[tuple[str, str]]:
 
 
 def _lacking(name: str, engines: Iterable[str], uninstalled: Mapping[str, str] | None) -> str:
-    """Say that a setting names an engine that is not here, and what to do about it."""
+    """Return the message for a setting that names a missing engine, and what to do about it."""
     advice = (uninstalled or {}).get(name)
     if advice:
         return f"the engine {name!r} is not installed. {advice}"

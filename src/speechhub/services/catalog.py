@@ -221,7 +221,7 @@ class Catalog:
         return ModelNotFoundError(name, known=known, meant=meant)
 
     def _advice(self, name: str) -> str:
-        """Return how to get the model *name*, for the operator; nothing if it is not known."""
+        """Return how to install the model *name*, for the operator; empty if it is not known."""
         model = known_model(name, self._uninstalled)
         return f" Its engine is not installed: speechhub engines install {model.engine.name}" if model else ""
 
@@ -231,7 +231,7 @@ class Catalog:
         return [self.find(name) for name in names]
 
     def lacks(self, placement: Placement) -> dict[str, ModelPart]:
-        """Return the capabilities that the model has not as it is here, and the part that each needs."""
+        """Return the capabilities that the model lacks as it is installed, and the part that each needs."""
         return placement.lacks(self._parts(placement)) if placement.model.parts else {}
 
     def meant(self, voice: str) -> str:

@@ -38,7 +38,7 @@ class Finding:
     stops: bool = False
     """Whether the server refuses to start with it, as with any other setting that cannot be meant so."""
     exposes: bool = False
-    """Whether it is no mistake, but lets others in."""
+    """Whether it is not a mistake, but gives others access."""
 
 
 def inspect(
@@ -159,7 +159,7 @@ def _voice_aliases(
         if voice.lower() in known or _in_library(voice, library):
             continue
         if voice in settings.voice_aliases:
-            text = f"{voice!r} is an alias itself, and is not looked up again. Name a voice."
+            text = f"{voice!r} is an alias itself, and aliases of aliases are not looked up. Name a voice."
         else:
             text = f"no model has a voice {voice!r}. {near(voice, {*voices, *OPENAI_VOICES})}"
         if silent:

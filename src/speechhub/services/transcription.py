@@ -116,7 +116,7 @@ class TranscriptionService:
 
         Raises:
             RequestError: The recording or the job is at fault.
-            UnavailableError: The engine cannot be had in time.
+            UnavailableError: The engine is not available in time.
             EngineError, ModelFilesError: The engine failed.
         """
         deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
@@ -135,10 +135,10 @@ class TranscriptionService:
 
         Args:
             recording: As for `transcribe`.
-            job: Which model listens, and for how long; a language in it is ignored.
+            job: Which model to use, and for how long; a language in it is ignored.
 
         Raises:
-            RequestError: The recording is at fault, says nothing, or the model tells no languages apart.
+            RequestError: The recording is at fault or has no speech, or the model cannot detect languages.
             UnavailableError, EngineError, ModelFilesError: As for `transcribe`.
         """
         model = self._catalog.stt(job.model)
@@ -211,7 +211,7 @@ class TranscriptionService:
         )
 
     def _check(self, job: TranscriptionJob, model: SttModel) -> partial[TranscribeRequest]:
-        """Hold the job against what the model can do; return the request, but for audio and language."""
+        """Check the job against what the model can do; return the request, but for audio and language."""
         capabilities = model.capabilities
         if job.task is Task.TRANSLATE and not capabilities.translation:
             raise UnsupportedValueError(f"Model {model.id!r} cannot translate.", param="model")
@@ -270,7 +270,7 @@ def _named(job: TranscriptionJob, model: SttModel) -> str | None:
     """Return the code of the language that a job names; None if it names none.
 
     Raises:
-        InvalidLanguageError: It is none.
+        InvalidLanguageError: It names something that is not a language.
     """
     code = parse_language(job.language)
     if code == "zh" and is_of_hong_kong(job.language) and "yue" in model.languages:
@@ -282,7 +282,7 @@ def _allowed(job: TranscriptionJob, model: SttModel) -> tuple[str, ...]:
     """Return the codes of the languages that may be spoken, those that the model knows.
 
     Raises:
-        InvalidLanguageError: One is none.
+        InvalidLanguageError: One of the names is not a language.
     """
     try:
         codes = dict.fromkeys(code for name in job.languages if (code := parse_language(name)))
@@ -294,7 +294,7 @@ def _allowed(job: TranscriptionJob, model: SttModel) -> tuple[str, ...]:
 
 
 def _check_words(transcript: Transcript, job: TranscriptionJob, model: SttModel) -> None:
-    """See that words that must have times have them: in what language they are, the model alone finds out.
+    """Check that words that must have times have them; only the model can tell their language.
 
     Raises:
         UnsupportedValueError: There are words, and none has times.

@@ -35,7 +35,7 @@ BROKEN = {
     ),
     "a voice alias to an alias": (
         {"VOICE_ALIASES": {"a": "b", "b": "alloy"}},
-        "voice_aliases.a: 'b' is an alias itself, and is not looked up again.",
+        "voice_aliases.a: 'b' is an alias itself, and aliases of aliases are not looked up.",
     ),
     "a model alias to nothing": ({"ALIASES": {"fast": "echo-sst"}}, "aliases.fast"),
     "a default to nothing": ({"STT_MODEL": "echo-sst"}, "stt_model"),
