@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from speechhub.codecs.passages import Passage
-from speechhub.engine import TranscribeRequest, Transcript
+from speechhub.engine import Audio, Task, TranscribeRequest, Transcript
 from speechhub.errors import EngineOutOfMemoryError
 from speechhub.runner import Runner
 from speechhub.services.chinese import LANGUAGES, Convert, ScriptedDeltas, convert_transcript
@@ -18,9 +19,30 @@ from speechhub.services.transcript_join import JoinedTranscript, Joiner
 
 log = structlog.get_logger()
 
-RequestMaker = Callable[..., TranscribeRequest]
-"""Takes ``audio``, ``language`` and ``languages``; everything else is decided. A prompt goes with every
-passage: engines know nothing of earlier passages, and its words can occur in each."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageOptions:
+    """What is asked for alike of every passage of a recording, as far as the model can do it."""
+
+    task: Task
+    prompt: str | None
+    """Goes with every passage: engines know nothing of earlier passages, and its words can occur in each."""
+    hotwords: tuple[str, ...]
+    temperature: float | None
+    word_timestamps: bool
+
+    def request(self, audio: Audio, language: str | None, languages: tuple[str, ...]) -> TranscribeRequest:
+        """Return the request for one passage; the arguments are those of `TranscribeRequest`."""
+        return TranscribeRequest(
+            audio=audio,
+            task=self.task,
+            language=language,
+            languages=languages,
+            prompt=self.prompt,
+            hotwords=self.hotwords,
+            temperature=self.temperature,
+            word_timestamps=self.word_timestamps,
+        )
 
 
 class Longform:
@@ -37,7 +59,7 @@ class Longform:
         passages: Passages,
         runner: Runner,
         model: SttModel,
-        request: RequestMaker,
+        options: PassageOptions,
         *,
         language: str | None,
         languages: Sequence[str] = (),
@@ -49,7 +71,7 @@ class Longform:
         self._runner = runner
         self._model = model.id
         self._capabilities = model.capabilities
-        self._request = request
+        self._options = options
         self._languages = RecordingLanguages(
             named=language,
             allowed=languages,
@@ -181,7 +203,7 @@ class Longform:
 
     def _request_for(self, passage: Passage, language: str | None) -> TranscribeRequest:
         allowed = () if language else self._languages.allowed
-        return self._request(audio=passage.audio, language=language, languages=allowed)
+        return self._options.request(passage.audio, language, allowed)
 
     def _found(self, passage: Passage, transcript: Transcript, asked: str | None) -> HeardPassage:
         if self._convert is not None and (transcript.language or asked) in LANGUAGES:

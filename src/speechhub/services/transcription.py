@@ -10,14 +10,14 @@ from typing import BinaryIO, Final
 from speechhub.codecs.tracks import TrackTaken
 from speechhub.domain.language import language_name, parse_language
 from speechhub.domain.script import is_of_hong_kong, parse_script
-from speechhub.engine import Task, TranscribeRequest, Transcript
+from speechhub.engine import Task, Transcript
 from speechhub.errors import InvalidLanguageError, InvalidValueError, UnsupportedValueError
 from speechhub.pools import Pools
 from speechhub.runner import Runner
 from speechhub.services.catalog import Catalog
 from speechhub.services.chinese import Scripts
 from speechhub.services.deadline import Deadline
-from speechhub.services.longform import Longform
+from speechhub.services.longform import Longform, PassageOptions
 from speechhub.services.models import SttModel
 from speechhub.services.passages import DecodingPlaces, Passages
 from speechhub.services.prefetched import MemoryBuffer, PrefetchedStream
@@ -186,7 +186,7 @@ class TranscriptionService:
         longest_s: float = math.inf,
     ) -> Longform:
         model = self._catalog.stt(job.model)
-        request = self._check(job, model)
+        options = self._check(job, model)
         tags = (job.language,) if job.language else job.languages
         script = next(filter(None, map(parse_script, tags)), None)
         capabilities = model.capabilities
@@ -203,15 +203,15 @@ class TranscriptionService:
             passages,
             self._runner,
             model,
-            request,
+            options,
             language=_named(job, model),
             languages=_allowed(job, model),
             script=partial(self._scripts.get, script) if script is not None else None,
             deadline=deadline.at,
         )
 
-    def _check(self, job: TranscriptionJob, model: SttModel) -> partial[TranscribeRequest]:
-        """Check the job against what the model can do; return the request, but for audio and language."""
+    def _check(self, job: TranscriptionJob, model: SttModel) -> PassageOptions:
+        """Check the job against what the model can do; return what every passage is asked for."""
         capabilities = model.capabilities
         if job.task is Task.TRANSLATE and not capabilities.translation:
             raise UnsupportedValueError(f"Model {model.id!r} cannot translate.", param="model")
@@ -239,8 +239,7 @@ class TranscriptionService:
                 f"{', '.join(model.languages)}.",
                 param="language",
             )
-        return partial(
-            TranscribeRequest,
+        return PassageOptions(
             task=job.task,
             prompt=job.prompt if capabilities.prompt else None,
             hotwords=job.hotwords if capabilities.hotwords else (),
