@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
     beside |= {name: [*nox, f"plugin(dist={name!r})"] for name in with_torch}
     for version in check_pythons.others():
         beside[f"python {version}"] = [sys.executable, "scripts/check_pythons.py", version]
-    beside["tests"] = [*nox, "tests", "--", "tests/unit", "tests/http", SLOWEST]
+    beside["tests"] = [*nox, "tests", "--", "tests/unit", "tests/http", "tests/system", SLOWEST]
     # In the environments of the engines with torch, whose steps are over by now.
     beside["gpu check"] = [sys.executable, "scripts/check_gpu_pair.py"]
     beside["unhurried"] = [*nox, "tests", "--", "tests/e2e", "-m", "unhurried", SLOWEST]
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     }
     started_s = time.monotonic()
     steps = two_at_a_time(beside)
-    rest = [f"--ignore=tests/{name}" for name in ("docs", "unit", "http")]
+    rest = [f"--ignore=tests/{name}" for name in ("docs", "unit", "http", "system")]
     steps += [run("end to end", [*nox, "tests", "--", "tests", *rest, "-m", "not unhurried", SLOWEST])]
     steps += two_at_a_time(last)
     print(table(steps, time.monotonic() - started_s))

@@ -3,7 +3,7 @@
     .venv/bin/python scripts/check_pythons.py             all but that of .venv, which scripts/test runs
     .venv/bin/python scripts/check_pythons.py 3.11 3.13   these
 
-Each gets the unit and HTTP tests and a sentence that is spoken and written down again. A Python that the
+Each runs the unit, HTTP and system tests, and speaks a sentence and transcribes it. A Python that the
 machine lacks is named and skipped; without any, the exit code is 77.
 """
 
@@ -91,7 +91,8 @@ def check(version: str, base: Path) -> int:
         state=lock.read_text("utf-8"),
     )
     reports = os.environ.get("TEST_REPORTS")
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit", "tests/http"]
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["tests/unit", "tests/http", "tests/system"]
     command += [f"--ignore={path}" for path in LEFT_OUT]
     command += [f"--junit-xml={reports}/python{version}.xml"] if reports else []
     path = VENVS / f"python{version}.log"

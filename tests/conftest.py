@@ -10,7 +10,7 @@ from hypothesis import settings
 settings.register_profile("patient", deadline=None)  # a busy machine is slow: no test is timed
 settings.load_profile("patient")
 
-CATEGORIES = ("unit", "http", "worker", "engines", "e2e", "docs")
+CATEGORIES = ("unit", "http", "system", "worker", "e2e", "docs")
 HERE = Path(__file__).parent
 
 

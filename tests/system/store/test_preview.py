@@ -1,7 +1,7 @@
 """What a pull would bring, without bringing it."""
 
 from speechhub.store import ModelState
-from tests.unit.store.conftest import CONFIG, WEIGHTS, spec
+from tests.fakes.model_store import CONFIG, WEIGHTS, spec
 
 
 def shown(preview):

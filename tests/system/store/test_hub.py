@@ -12,8 +12,7 @@ from speechhub.engine import HubSource, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store import ModelState, retry
 from speechhub.store.sites import HuggingFace, ModelScope
-
-from .conftest import CONFIG, WEIGHTS, spec, tree
+from tests.fakes.model_store import CONFIG, WEIGHTS, spec, tree
 
 
 @pytest.fixture

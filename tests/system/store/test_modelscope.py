@@ -5,8 +5,7 @@ import pytest
 from speechhub.engine import HubSource, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store.sites import HuggingFace, ModelScope
-
-from .conftest import CONFIG, WEIGHTS, spec, tree
+from tests.fakes.model_store import CONFIG, WEIGHTS, spec, tree
 
 OURS = {"weights.bin": WEIGHTS, "sub/config.json": CONFIG}
 COMMIT = "d" * 40
@@ -118,7 +117,7 @@ def test_both_that_fail_are_named(make_store, model):
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"Code": 200, "Data": {"Files": [{"Path": "x"}]}}'])
 def test_another_server_is_told_from_modelscope(hub, store, model, monkeypatch, body):
     """A page where an answer should be is an error that says so, at once."""
-    monkeypatch.setattr("tests.unit.store.conftest.json.dumps", lambda _: body.decode())
+    monkeypatch.setattr("tests.fakes.model_store.json.dumps", lambda _: body.decode())
 
     with pytest.raises(ModelFilesError, match="does not speak ModelScope's protocol"):
         store.resolve(model)

@@ -8,8 +8,7 @@ import pytest
 from speechhub.engine import HubSource, ModelFile, ModelPart, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store import ModelState, retry
-
-from .conftest import CONFIG, WEIGHTS, sha256, spec, tree
+from tests.fakes.model_store import CONFIG, WEIGHTS, sha256, spec, tree
 
 OWN = {"weights.bin": WEIGHTS, "sub/config.json": CONFIG}
 EAR = b"ear" * 1000

@@ -9,8 +9,7 @@ from speechhub.engine import HubSource, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store.hub import Listing, ModelHub, RemoteFile
 from speechhub.store.sites import HuggingFace, ModelScope, may_carry_token
-
-from .conftest import spec
+from tests.fakes.model_store import spec
 
 TOKEN = "hf_hush"
 

@@ -11,8 +11,7 @@ from speechhub.engine import HubSource, ModelFile, ModelSpec
 from speechhub.errors import ModelFilesError
 from speechhub.store import ModelState
 from speechhub.store.sites import HuggingFace, ModelScope
-
-from .conftest import CONFIG, WEIGHTS, FakeHub, sha256, spec, tree
+from tests.fakes.model_store import CONFIG, WEIGHTS, FakeHub, sha256, spec, tree
 
 OURS = {"weights.bin": WEIGHTS, "sub/config.json": CONFIG}
 OTHERS = bytes(reversed(WEIGHTS))
