@@ -12,7 +12,7 @@ from speechhub.environments.builds import CudaCard, Driver
 from speechhub.gpu.values import GpuDevice
 from speechhub.services.machine import Machine
 from tests.fakes.model_store import served
-from tests.unit.cli.test_pull_known import REPOS
+from tests.system.cli.test_pull_known import REPOS
 
 GB = 1_000_000_000
 LICENCE = "https://github.com/index-tts/index-tts/blob/main/LICENSE"
