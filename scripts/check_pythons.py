@@ -31,7 +31,7 @@ LEFT_OUT = (
     "tests/unit/codecs/test_budget.py",
     "tests/unit/codecs/test_clock.py",
     "tests/unit/codecs/test_crossfade.py",
-    "tests/unit/test_audit.py",
+    "tests/system/test_audit.py",
 )
 """Minutes of generated cases, and of work of FFmpeg's and numpy's; the Python of .venv runs them."""
 AT_A_TIME = 2

@@ -1,4 +1,4 @@
-"""The fixtures of the command line in this process, and a recording; servers are started where they are used."""
+"""The fixtures of the command line in this process, and a recording; tests that need a server start one."""
 
 from tests.http.conftest import clip
 from tests.unit.cli.conftest import clean_settings, own_model, run

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recordings import RATE, alias_to, mp4, record, tone
 
 import speechhub.codecs.decode as decode_module
 from speechhub.codecs.decode import decode
 from speechhub.errors import AudioError, UnsupportedAudioError
+from tests.unit.codecs.recordings import RATE, alias_to, mp4, record, tone
 
 
 def load(data):
