@@ -81,6 +81,15 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def coverage(session: nox.Session) -> None:
+    """Print which share of each module's lines the tests run in their own process; no share is required."""
+    python = hub_python(session)
+    arguments = session.posargs or ["-q", "tests/unit", "tests/http", "tests/system"]
+    session.run(python, "-m", "coverage", "run", "-m", "pytest", *arguments)
+    session.run(python, "-m", "coverage", "report")
+
+
+@nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
     """Check that the documentation tells the truth."""
     session.run(hub_python(session), "-m", "pytest", *report("docs"), "tests/docs", *session.posargs)

@@ -61,7 +61,7 @@ def environments() -> dict[str, Environment]:
         "test": Environment(
             what="What scripts/test needs in .venv.",
             projects=(".", *cpu, "plugins/speechhub-echo"),
-            groups=("build", "lint", "types", "test", "tasks"),
+            groups=("build", "lint", "types", "test", "coverage", "tasks"),
             base="serve",
         ),
         "site": Environment(what="What builds the documentation's site.", groups=("site",)),
