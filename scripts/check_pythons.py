@@ -23,17 +23,6 @@ from _sentence import speak_and_hear
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 CANNOT_TRY = 77
 LIMIT_S = 1500
-LEFT_OUT = (
-    "tests/unit/lifecycle/scheduler/test_scheduler_machine.py",
-    "tests/unit/lifecycle/test_waits.py",
-    "tests/unit/speakable/test_hostile.py",
-    "tests/unit/speakable/test_wording.py",
-    "tests/unit/codecs/test_budget.py",
-    "tests/unit/codecs/test_clock.py",
-    "tests/unit/codecs/test_crossfade.py",
-    "tests/system/test_audit.py",
-)
-"""Minutes of generated cases, and of work of FFmpeg's and numpy's; the Python of .venv runs them."""
 AT_A_TIME = 2
 
 
@@ -92,8 +81,7 @@ def check(version: str, base: Path) -> int:
     )
     reports = os.environ.get("TEST_REPORTS")
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    command += ["tests/unit", "tests/http", "tests/system"]
-    command += [f"--ignore={path}" for path in LEFT_OUT]
+    command += ["tests/unit", "tests/http", "tests/system", "-m", "not lengthy"]
     command += [f"--junit-xml={reports}/python{version}.xml"] if reports else []
     path = VENVS / f"python{version}.log"
     with path.open("w", encoding="utf-8") as log:

@@ -7,7 +7,12 @@ import pytest
 import structlog
 from hypothesis import settings
 
-settings.register_profile("patient", deadline=None)  # a busy machine is slow: no test is timed
+from tests.generated import WHOLE
+
+settings.register_profile(
+    "patient", deadline=None, max_examples=WHOLE
+)  # a busy machine is slow: no test is timed
+settings.register_profile("quick", deadline=None, max_examples=10)  # nox -s quick
 settings.load_profile("patient")
 
 CATEGORIES = ("unit", "http", "system", "worker", "e2e", "docs")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from speechhub.http.edges.bodies import SMALL_BODY_BYTES
 from speechhub.http.spool import SPOOL_BYTES, Spool
 from speechhub.services.account import PLACES, Account
+from tests.generated import examples
 from tests.http.conftest import wav
 
 JSON = {"content-type": "application/json"}
@@ -171,7 +172,7 @@ ENDINGS = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@hypothesis_settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
 @given(ENDINGS)
 async def test_however_requests_end_nothing_is_held(app, hub, runner, endings):
     """Answered, refused, failed, left by the client: once all are over, the account is empty."""

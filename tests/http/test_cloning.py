@@ -10,11 +10,14 @@ from structlog.testing import capture_logs
 
 from speechhub.engine import EMOTIONS, EmotionMode
 from tests.fakes.babble import wav_of
+from tests.generated import examples
 from tests.http.conftest import wav
 
 SPEAKER, OTHER = wav(1.5), wav(2.0)
 CLIP = base64.b64encode(SPEAKER).decode()
-WITH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+WITH = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(25)
+)
 
 
 @pytest.fixture

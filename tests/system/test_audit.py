@@ -13,6 +13,8 @@ sys.path.append(str(ROOT / "scripts"))
 import _unpinned  # noqa: E402 - the path comes first
 import audit  # noqa: E402
 
+pytestmark = pytest.mark.lengthy
+
 COPIED = (
     *("requirements", "scripts", "plugins", "src/speechhub", "deploy", ".ci"),
     *(

@@ -32,6 +32,7 @@ from speechhub.engine import (
 )
 from speechhub.errors import EngineError, EngineProtocolError
 from speechhub.worker.values import from_parts, pack, to_parts, unpack
+from tests.generated import examples
 
 LOCAL = {Call, CudaArithmetic, EngineSpec, ModelSpec, Stamp}
 """Values that never leave their process, and descriptions, which cross as JSON; see test_find.py."""
@@ -79,7 +80,7 @@ def comparable(value):
 
 @pytest.mark.parametrize("kind", PUBLIC, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_every_public_value_comes_back_equal(kind, data):
     """Through the very bytes that cross, types of all fields included."""
     value = data.draw(st.from_type(kind))

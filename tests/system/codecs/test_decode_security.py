@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import speechhub.codecs.decode as decode_module
 from speechhub.codecs.decode import decode
 from speechhub.errors import AudioError, UnsupportedAudioError
+from tests.generated import examples
 from tests.unit.codecs.recordings import RATE, alias_to, mp4, record, tone
 
 
@@ -134,14 +135,14 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300), st.sampled_from([b"", *(seed[:16] for seed in SEEDS)]))
 def test_random_bytes_raise_only_our_errors(data, head):
     with pytest.raises(AudioError):
         load(head + data)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.floats(0, 0.999), st.binary(min_size=1, max_size=8)), max_size=6),

@@ -14,6 +14,8 @@ from tests.fuzz.recordings import good_recordings
 from tests.unit.codecs import costly
 from tests.unit.codecs.recordings import record, tone
 
+pytestmark = pytest.mark.lengthy
+
 LONGEST_S = 6.0
 """CPU time, in seconds, for a file that takes minutes or hours without limits; a slow machine's."""
 

@@ -24,6 +24,8 @@ from speechhub.errors import (
 )
 from tests.unit.codecs.timed import sounding, timed, webm
 
+pytestmark = pytest.mark.lengthy
+
 MOST_S = 7200.0
 
 

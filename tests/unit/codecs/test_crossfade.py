@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given, settings
 
 from speechhub.codecs.crossfade import MARGIN_S, QUIET, Pause, Seams
+from tests.generated import examples
+
+pytestmark = pytest.mark.lengthy
 
 RATE = 16_000
 ANY = Pause(shortest_s=0.15, longest_s=0.7)
@@ -122,7 +125,7 @@ def test_sound_flows_at_once():
     st.sampled_from([exactly(0.0), exactly(0.5), ANY]),
     st.sampled_from([None, 160, 1000]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_however_it_is_fed(shapes, pause, step):
     """The result does not depend on the sizes of the pieces, and sounds are all there."""
     parts = [part(*shape) for shape in shapes]

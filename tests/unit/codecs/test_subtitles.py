@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from speechhub.codecs.subtitles import Cue, cues, to_srt, to_vtt
 from speechhub.domain.transcript import Segment, Transcript, Word
+from tests.generated import examples
 
 
 def speak(text, *, word_s=0.3, gap_s=0.0, pauses=None, start_s=0.0, speaker=None, spaced=True):
@@ -520,7 +521,7 @@ def test_segments_that_say_nothing_do_not_hide_the_text(segment):
     assert texts(found) == ["Hello."]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(SEGMENTS, max_size=6), st.floats(0, 60), TEXT)
 def test_any_transcript_keeps_its_words_and_the_limits(segments, duration_s, text):
     """Even words out of order, of no length, or all at one time: nothing is lost and no limit broken."""

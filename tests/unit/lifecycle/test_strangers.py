@@ -23,6 +23,7 @@ from speechhub.lifecycle.scheduler.limits import Limits
 from tests.fakes.placements import GPU, placement, placements
 from tests.fakes.virtual_time import POOLS, Here, in_virtual_time
 from tests.fakes.workers import Fleet
+from tests.generated import examples
 
 MB = 1024**2
 TOTAL, OWN = 4000 * MB, 200 * MB
@@ -135,7 +136,7 @@ async def walk(telling, steps):
 
 
 @pytest.mark.parametrize("telling", TELLING)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(steps=STEPS)
 def test_nobody_is_refused_while_memory_suffices(telling, steps):
     in_virtual_time(walk(telling, steps))

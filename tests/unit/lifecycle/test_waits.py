@@ -13,8 +13,11 @@ from speechhub.lifecycle.scheduler.device import FIRST_SWITCH_GUESS_S
 from speechhub.lifecycle.scheduler.events import Cancelled, Refuse, Requested
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Greedy, NetRent
+from tests.generated import examples
 
-QUICKLY = settings(max_examples=25, deadline=None)
+pytestmark = pytest.mark.lengthy
+
+QUICKLY = settings(max_examples=examples(25), deadline=None)
 
 
 def world(seed, switch_s=3.0, max_batch=1, **limits):

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 
 from speechhub.services import segmentation
 from speechhub.services.segmentation import ends_sentence, language_of, piece_chars, split_text
+from tests.generated import examples
 
 
 def cut(text, **rules):
@@ -204,7 +205,7 @@ def test_time_grows_with_the_length_and_no_faster(unit):
     assert_time_grows_with_length(unit)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @example(unit="\u200b'1\"")  # has no end of a sentence anywhere
 @example(unit="\u200d")
 @given(st.text(st.sampled_from("a1.。!؟ \n,、「」\"'()\u0301\u200d\u200b字é👩-"), min_size=1, max_size=4))

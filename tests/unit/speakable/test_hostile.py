@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 
 from speechhub.speakable import Normalization, read
+from tests.generated import examples
+
+pytestmark = pytest.mark.lengthy
 
 REPEATED = [
     "[",
@@ -121,7 +124,7 @@ PARTS = [
 
 
 @pytest.mark.parametrize("mode", [Normalization.AUTO, Normalization.MARKDOWN])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(parts=st.lists(st.sampled_from(PARTS), max_size=40))
 def test_any_text_is_read(mode, parts):
     """Whatever stands beside what; lines have no ends inside, no marks, and a pause that is a number."""

@@ -17,6 +17,8 @@ from speechhub.speakable.wording import (
 )
 from speechhub.speakable.wording.languages import GRAMMARS
 
+pytestmark = pytest.mark.lengthy
+
 PLAIN = Path(__file__).parents[2] / "texts" / "plain.tsv"
 READS_NUMBERS = (NUMBERS, COMMON_ABBREVIATIONS)
 """What an engine reads that makes its phonemes by espeak-ng."""

@@ -56,6 +56,7 @@ from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_state
 from speechhub.lifecycle.scheduler.story import Story
 from tests.fakes.placements import CPU, GPU, placement, placements
+from tests.generated import examples
 
 MODELS = placements(
     replace(placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=3)), fallback=CPU),
@@ -481,4 +482,4 @@ class SchedulerMachine(RuleBasedStateMachine):
 
 
 TestScheduler = SchedulerMachine.TestCase
-TestScheduler.settings = settings(max_examples=300, stateful_step_count=60, deadline=None)
+TestScheduler.settings = settings(max_examples=examples(300), stateful_step_count=60, deadline=None)
