@@ -1,11 +1,11 @@
-"""What the hub's tests and those of the plugins share."""
+"""Hooks of all tests, those of the plugins included."""
 
 import gc
 
-import hypothesis  # noqa: F401 - it looks for who holds its generators, and would not find what is frozen
+import hypothesis  # noqa: F401 - it asks the collector which objects refer to its generators; frozen ones are missing there
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector out of what lasts: it would look through thousands of tests again and again."""
+    """Freeze what lasts: the collector would search thousands of test items again and again."""
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
 """Run what answers within a minute: lint, types, and the tests that start no process and serve nothing.
 
-Called by ``nox -s quick``. The folders choose the tests; two steps run at a time, and the longest begin first.
+Called by ``nox -s quick``. The folders choose the tests. Two steps run at a time, the longest first.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What all tests share: every module has a category, and coroutines run on asyncio."""
+"""Hooks and fixtures of all tests: every module has a category, and coroutines run on asyncio."""
 
 import logging
 from pathlib import Path
@@ -16,6 +16,7 @@ settings.register_profile("quick", deadline=None, max_examples=10)  # nox -s qui
 settings.load_profile("patient")
 
 CATEGORIES = ("unit", "http", "system", "worker", "e2e", "docs")
+"""The folders of tests; the table in CONTRIBUTING.md says what each holds."""
 HERE = Path(__file__).parent
 
 
@@ -24,7 +25,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> None:
     if file_path.name.startswith("test_") and file_path.suffix == ".py":
         category = file_path.relative_to(HERE).parts[0]
         if category not in CATEGORIES:
-            raise pytest.UsageError(f"{file_path} has no category; put it into one of {CATEGORIES}")
+            raise pytest.UsageError(f"{file_path} has no category; move it to one of {CATEGORIES}")
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def anyio_backend():
 
 @pytest.fixture
 def logging_put_back():
-    """Have what a command in the tests' process does to logging end with its test."""
+    """Undo, at the end of the test, what a command in this process does to logging."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -14,6 +14,7 @@ from speechhub.http.app import create_app
 from speechhub.http.openapi.document import OPENAI
 from speechhub.hub import Hub
 from speechhub.settings import Settings
+from tests.conftest import CATEGORIES
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "scripts"))
@@ -364,6 +365,8 @@ def test_a_python_that_is_named_is_used_or_refused(tmp_path):
 
 # ── The steps of scripts/test ────────────────────────────────────────────────
 
+DONE = _steps.Step(name="step", passed=1, failed=0, skipped=0, duration_s=0.1)
+
 
 def test_the_numbers_of_a_step_come_from_its_reports():
     """Failures and errors count as failed, over all reports that a step leaves."""
@@ -393,6 +396,30 @@ def test_a_step_that_cannot_be_tried_is_a_skip():
     step = _steps.run("container", [sys.executable, "-c", f"raise SystemExit({_steps.CANNOT_TRY})"])
 
     assert (step.passed, step.failed, step.skipped) == (0, 0, 1)
+
+
+def test_categories_of_tests_are_those_that_the_page_explains():
+    """Each folder of tests that may hold modules is a row of CONTRIBUTING.md, and exists."""
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+    assert tuple(re.findall(r"^\| `tests/(\w+)` \|", page, re.MULTILINE)) == CATEGORIES
+    assert all(any((ROOT / "tests" / name).rglob("test_*.py")) for name in CATEGORIES)
+
+
+def test_each_category_is_run_by_a_step(monkeypatch):
+    """A new folder of tests is either named by a step or left to the last one, which takes the rest."""
+    commands = []
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # main() changes it
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(_steps, "run", lambda name, command, **_: commands.append(command) or DONE)
+
+    assert _steps.main([]) == 0
+
+    words = [word for command in commands for word in command]
+    named = {word.removeprefix("tests/") for word in words if word.startswith("tests/")}
+    ignored = {word.removeprefix("--ignore=tests/") for word in words if word.startswith("--ignore=tests/")}
+    assert ignored - {"docs"} <= named
+    assert set(CATEGORIES) >= ignored
 
 
 # ── What is known of packages ────────────────────────────────────────────────
