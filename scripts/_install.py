@@ -12,10 +12,11 @@ import time
 import venv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import FrameType
 
 import _stamp
 from _pip_config import MIRRORS, needs_pip, pip_configuration, uv_environment
+
+from speechhub.environments.signals import ended_by_signals, signals_wait
 
 ROOT = Path(_stamp.ROOT)
 VENV = Path(_stamp.VENV)
@@ -40,7 +41,7 @@ def make_ready(purpose: str, program: str) -> None:
         InstallError: It cannot be done.
     """
     started_s = time.monotonic()
-    with signals_end_us(), locked():
+    with ended_by_signals(), locked():
         before = _stamp.read()
         if _stamp.is_ready(purpose) and Path(program).exists():
             return  # another run did it while this one waited
@@ -170,24 +171,28 @@ def run(
     group of its own, so that its children (pip builds in some) end with it.
     """
     output = subprocess.DEVNULL if silent else sys.stderr
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **(environ or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        process_group=0,
-    ) as process:
-        try:
-            return process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            return 124
-        finally:
+    process = None
+    try:
+        with signals_wait():
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                process_group=0,
+            )
+        return process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        return 124
+    finally:
+        if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # an installation has nothing to save
+            process.wait()  # or it hides the cursor once more
             if not silent and sys.stderr.isatty():
-                # Who draws a progress bar hides the cursor, and cannot show it again once it is killed.
+                # A progress bar hides the cursor, and a killed program cannot show it again.
                 print(end="\x1b[?25h", file=sys.stderr, flush=True)
 
 
@@ -215,23 +220,6 @@ def locked() -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-@contextlib.contextmanager
-def signals_end_us() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack, as SIGINT does, so that no installer outlives us."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
-    for number in heeded:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in heeded:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def say(text: str) -> None:

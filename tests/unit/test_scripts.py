@@ -161,6 +161,25 @@ def test_an_interrupted_installer_gives_the_cursor_back():
     assert shown.index(b"\x1b[?25l") < shown.index(b"\x1b[?25h")
 
 
+def test_a_signal_while_an_installer_starts_ends_it(monkeypatch):
+    """It arrives after the process began, and before its number is known: no installer is left behind."""
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *words, **options):
+            super().__init__(*words, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+
+    with pytest.raises(SystemExit), _install.ended_by_signals():
+        _install.run(["sleep", "60"])
+
+    assert [it.returncode for it in started] == [-signal.SIGKILL]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 # ── Mirrors ──────────────────────────────────────────────────────────────────
 
 

@@ -150,11 +150,11 @@ def carry_out(
     plan: "SetupPlan", settings: "Settings", shelf: "Shelf", answers: Answers, say: Callable[[str], None]
 ) -> None:
     """Install the engines and fetch the models that are not there."""
-    from speechhub.cli._ending import ended_by_signals
     from speechhub.cli._weights import Weights
     from speechhub.cli.pull import fetch
     from speechhub.environments.find import discover_all
     from speechhub.environments.install import Wishes, install_engine
+    from speechhub.environments.signals import ended_by_signals
     from speechhub.environments.source import find_source
     from speechhub.mirrors import MIRRORS
 

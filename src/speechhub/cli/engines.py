@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechhub.cli._ending import ended_by_signals
 from speechhub.cli._json import JSON_HELP, print_json
 from speechhub.cli.operate import operator_commands
 from speechhub.cli.story import story
+from speechhub.environments.signals import ended_by_signals
 
 if TYPE_CHECKING:
     from speechhub.engine import EngineSpec

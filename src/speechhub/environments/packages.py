@@ -8,14 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from speechhub.environments.pip_config import needs_pip, pip_configuration, uv_environment
 from speechhub.environments.read import clean_environment
+from speechhub.environments.signals import signals_wait
 from speechhub.errors import SpeechhubError
 from speechhub.mirrors import PYPI, Mirror
 from speechhub.settings.proxies import hint
@@ -145,7 +145,7 @@ class Installer:
         """Run *command* to its end; it writes to standard error and ends with this process where possible."""
         process = None
         try:
-            with _signals_wait():
+            with signals_wait():
                 process = subprocess.Popen(
                     list(command),
                     env=dict(environ),
@@ -165,30 +165,6 @@ class Installer:
                 if interrupted and sys.stderr.isatty():
                     sys.stderr.write(SHOW_CURSOR)
                     sys.stderr.flush()
-
-
-@contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Hold signals back and pass them on at the end: the id of a half-started process is not known yet.
-
-    Ctrl-C in that moment left an installer behind that held the environment's lock.
-    """
-    came: list[int] = []
-    ours = (
-        {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        if threading.current_thread() is threading.main_thread()
-        else {}
-    )
-    waiting = {number: handler for number, handler in ours.items() if callable(handler)}
-    for number in waiting:
-        signal.signal(number, lambda arrived, _frame: came.append(arrived))
-    try:
-        yield
-    finally:
-        for number, handler in waiting.items():
-            signal.signal(number, handler)
-        for late in came:
-            signal.raise_signal(late)
 
 
 def find_uv() -> str | None:
