@@ -1,7 +1,6 @@
 """Making the environment .venv and installing into it, with uv where it can be had and with pip otherwise."""
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ import _stamp
 from _pip_config import MIRRORS, needs_pip, pip_configuration, uv_environment
 
 from speechhub.environments.signals import ended_by_signals, signals_wait
+from speechhub.file_lock import LockTakenError, acquire
 
 ROOT = Path(_stamp.ROOT)
 VENV = Path(_stamp.VENV)
@@ -25,6 +25,8 @@ OLDEST_UV = (0, 5)
 """Older ones lack explicit indexes, which pyproject.toml has, or UV_DEFAULT_INDEX (0.4.23)."""
 UV_FETCH_LIMIT_S = 60
 """How long fetching uv, a wheel of 20 MB, may take before pip does the whole work."""
+LOCK_S = 3600
+"""How long a run waits for another one that installs, in seconds."""
 NO_PIP = (
     "This Python has neither ensurepip nor pip, and there is no uv. Debian, Ubuntu: apt install python3-venv"
 )
@@ -207,14 +209,21 @@ def output_of(*command: str | Path) -> str:
 
 @contextlib.contextmanager
 def locked() -> Iterator[None]:
-    """Wait until no other run installs here, and keep others waiting."""
+    """Wait until no other run installs here, and keep others waiting.
+
+    Raises:
+        InstallError: Another run has held the lock for `LOCK_S`.
+    """
     folder = os.open(ROOT, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("another run is installing here; waiting for it")
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            acquire(
+                folder, limit_s=LOCK_S, on_wait=lambda: say("another run is installing here; waiting for it")
+            )
+        except LockTakenError as error:
+            raise InstallError(
+                f"another run has been installing here for {LOCK_S // 60} min. End it, then try again."
+            ) from error
         except OSError:
             say("this file system has no locks: don't start a second run before this one is done")
         yield

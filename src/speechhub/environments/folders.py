@@ -1,6 +1,5 @@
 """Names below ``$SPEECHHUB_HOME/engines``, and the lock that keeps two installations of one engine apart."""
 
-import fcntl
 import os
 import re
 import secrets
@@ -13,11 +12,14 @@ from pathlib import Path
 
 from speechhub.environments.record import Record, read_record
 from speechhub.errors import ConfigurationError
+from speechhub.file_lock import LockTakenError, file_lock
 from speechhub.paths import below
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 MAX_NAME_CHARS = 100
 """Longest name of an environment; file systems allow 255 bytes."""
+LOCK_S = 24 * 3600
+"""How long a change waits for another one, in seconds; an installation with PyTorch may take hours."""
 
 
 def environment_name(distribution: str) -> str:
@@ -88,19 +90,20 @@ class EnvironmentHome:
         Yields:
             The lock's descriptor. A process that inherits it holds the lock, too: a pip that outlives a
             killed installation keeps the next one waiting, and never meets it.
+
+        Raises:
+            ConfigurationError: It has been held for `LOCK_S`.
         """
         locks = self.path.parent / ".locks"
         locks.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(locks / self.name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                on_wait()
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+            with file_lock(locks / self.name, limit_s=LOCK_S, on_wait=on_wait) as descriptor:
+                yield descriptor
+        except LockTakenError as error:
+            raise ConfigurationError(
+                f"Another process has been changing the environment {self.name!r} for "
+                f"{LOCK_S / 3600:g} hours. End it, then try again."
+            ) from error
 
 
 def home_of(engines_dir: Path, name: str) -> EnvironmentHome:

@@ -1,17 +1,20 @@
 """Names inside the folder of all models, and the lock that keeps two pulls of one model apart."""
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from speechhub.errors import ModelFilesError
+from speechhub.file_lock import LockTakenError, file_lock
 from speechhub.paths import below
 
 MAX_NAME_BYTES = 200
 """Longest folder name that is made from a model id; file systems allow 255 bytes."""
+
+LOCK_S = 24 * 3600
+"""How long a change of a model waits for another one, in seconds; a pull of gigabytes may take hours."""
 
 
 def safe_name(model_id: str) -> str:
@@ -42,18 +45,18 @@ class Layout:
     def lock(self, model_id: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Hold the right to change a model's files, against threads and processes alike; waits for it.
 
-        *on_wait* is called if somebody else holds it.
-        The kernel lets go of the lock when its holder dies, however it dies.
+        *on_wait* is called if another thread or process holds it.
+
+        Raises:
+            ModelFilesError: It has been held for `LOCK_S`.
         """
         path = below(self.models_dir / ".locks", safe_name(model_id))
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                on_wait()
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+            with file_lock(path, limit_s=LOCK_S, on_wait=on_wait):
+                yield
+        except LockTakenError as error:
+            raise ModelFilesError(
+                f"Another process has been changing the files of model {model_id!r} for "
+                f"{LOCK_S / 3600:g} hours. End it, then try again."
+            ) from error

@@ -8,11 +8,8 @@ What is not a folder where one should be, or cannot be deleted, is moved aside; 
 """
 
 import errno
-import fcntl
 import os
 import shutil
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Final
 import structlog
 
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
+from speechhub.file_lock import file_lock
 from speechhub.home import keep_aside
 
 log = structlog.get_logger()
@@ -29,9 +27,6 @@ PASSING: Final = frozenset({*EXHAUSTED, *DISK_FULL, errno.EIO, errno.EROFS})
 """Errors that say nothing of the file or folder in question."""
 LOCK_S: Final = 5.0
 """How long a change waits for those of others."""
-LOOK_S: Final = 0.01
-"""How often it looks whether they have ended."""
-_NEVER: Final = threading.Event()
 
 
 @contextmanager
@@ -45,16 +40,15 @@ def writing(root: Path, *, patience_s: float) -> Iterator[Path]:
         patience_s: How long to wait for others that hold the right; a change takes milliseconds.
 
     Raises:
-        BlockingIOError: Another process has held it for as long: one that is stopped, or hangs.
+        LockTakenError: Another process has held it for as long: one that is stopped, or hangs.
         OSError: Nothing can be written there.
     """
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = _lock_file(root / ".lock")
-    try:
-        _lock(descriptor, time.monotonic() + patience_s)
+    path = root / ".lock"
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        keep_aside(path)
+    with file_lock(path, limit_s=patience_s, mode=0o600):
         yield _emptied(root / ".staging")
-    finally:
-        os.close(descriptor)
 
 
 def publish(files: Mapping[str, bytes], folder: Path, staging: Path) -> None:
@@ -89,27 +83,6 @@ def discard(folder: Path, staging: Path) -> None:
         shutil.rmtree(staging / folder.name)
     except OSError as error:
         log.error("cannot delete a folder; delete it by hand", path=error.filename, error=error.strerror)
-
-
-def _lock(descriptor: int, until: float) -> None:
-    """Take a lock, looking for it again and again: the kernel itself would wait for ever."""
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise
-            _NEVER.wait(LOOK_S)  # time.sleep fails under libfaketime, which the chaos run uses
-        else:
-            return
-
-
-def _lock_file(path: Path) -> int:
-    """Open the lock; what stands there and is no file, is moved aside."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
-        keep_aside(path)
-    return os.open(path, flags, 0o600)
 
 
 def _emptied(staging: Path) -> Path:

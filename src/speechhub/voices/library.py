@@ -29,6 +29,7 @@ from speechhub.errors import (
     VoiceNotFoundError,
 )
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
+from speechhub.file_lock import LockTakenError
 from speechhub.home import (
     Damage,
     OnDamage,
@@ -92,7 +93,7 @@ class VoiceLibrary:
             if self._root.exists():
                 with folder.writing(self._root, patience_s=0):
                     pass
-        except BlockingIOError:
+        except LockTakenError:
             pass  # the process that writes just now clears away, too
         except OSError as error:
             self._on_damage(_unwritable(self._root, error))
@@ -129,7 +130,7 @@ class VoiceLibrary:
         try:
             with folder.writing(self._root, patience_s=folder.LOCK_S) as staging:
                 yield staging
-        except BlockingIOError as error:
+        except LockTakenError as error:
             raise StorageError(
                 f"Another process has been changing the voices in {self._root} for {folder.LOCK_S:g} s. "
                 "If it hangs, end it: 'fuser -v' on the file '.lock' there names it."
