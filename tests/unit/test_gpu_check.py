@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -16,10 +14,9 @@ sys.path.append(str(ROOT / "scripts"))
 
 from gpu_check import __main__ as program  # noqa: E402 - the path comes first
 from gpu_check import steps  # noqa: E402
-from gpu_check.cards import BASE_BYTES, PRETENDED_BYTES, PretendedCard  # noqa: E402
 from gpu_check.report import Outcome, Report, summary  # noqa: E402
 from gpu_check.steps import CannotTryError, Step  # noqa: E402
-from gpu_check.subjects import kinds, wrapped  # noqa: E402
+from gpu_check.subjects import kinds  # noqa: E402
 from gpu_check.watcher import Watcher  # noqa: E402
 
 from speechhub.gpu.values import GpuSample  # noqa: E402
@@ -86,23 +83,6 @@ def test_watcher_looks_until_it_is_stopped():
 
     seen = len(looks)
     assert watcher.samples == seen
-
-
-def test_pretended_card_forgets_who_has_ended(tmp_path):
-    """As a driver does; a process that only stands by has no file, and is not there."""
-    card = PretendedCard(tmp_path / "card")
-    folder = Path(card.environment["PRETENDED_CARD"])
-    ended = subprocess.Popen(["true"])
-    (folder / str(os.getpid())).write_text("1000")
-    (folder / str(ended.pid)).write_text("5000")
-    ended.wait()
-
-    found = card.sample()
-
-    assert found.processes == {os.getpid(): 1000}
-    assert found.used_bytes == BASE_BYTES + 1000
-    assert found.free_bytes == card.device().total_bytes - found.used_bytes
-    assert int((folder / "total").read_text()) == PRETENDED_BYTES - BASE_BYTES
 
 
 def outcome(name, held, /, **values):
@@ -233,16 +213,6 @@ def test_memory_that_does_not_come_back_is_noticed(monkeypatch):
     asyncio.run(steps._comes_back(bench, 100_000_000 - steps.TOLERANCE_BYTES))
 
 
-def test_python_with_more_in_its_environment(tmp_path):
-    """Workers inherit no paths; what they are to find comes with the program that they are started by."""
-    python = wrapped(Path(sys.executable), tmp_path, {"GPU_CHECK_A": "x y", "PYTHONPATH": "/p"})
-    code = "import os, sys; print(os.environ['GPU_CHECK_A'], '/p' in sys.path, sys.argv[1:], sys.prefix)"
-
-    said = subprocess.run([str(python), "-c", code, "a b"], capture_output=True, text=True, check=True)
-
-    assert said.stdout.strip() == f"x y True ['a b'] {sys.prefix}"
-
-
 def test_engines_are_described_without_their_packages():
     """Their names, and those of the modules that write and pretend them, are right."""
     for name, kind in kinds().items():
@@ -250,15 +220,3 @@ def test_engines_are_described_without_their_packages():
         assert set(kind.models) <= {model.id for model in kind.spec.models}
         for part in ("write", "engine"):
             assert (ROOT / "scripts" / "gpu_check" / f"{part}_{kind.module}.py").is_file()
-
-
-def test_program_runs_where_there_is_no_server():
-    """It needs no HTTP and no FFmpeg, whose packages an engine's environment lacks."""
-    code = (
-        "import sys\n"
-        "for name in ('litestar', 'granian', 'av', 'httpx', 'soxr'): sys.modules[name] = None\n"
-        "import gpu_check.__main__"
-    )
-    path = os.pathsep.join([str(ROOT / "scripts"), str(ROOT / "src")])
-
-    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": path})

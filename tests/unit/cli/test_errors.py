@@ -1,8 +1,6 @@
 """What goes wrong is one clear line and an exit status; ``docs/cli.md`` lists the statuses."""
 
 import errno
-import subprocess
-import sys
 
 import pytest
 
@@ -168,28 +166,3 @@ def test_what_cannot_work_is_told_before_the_work(run, tmp_path, monkeypatch, wo
     assert shown.exit_code == 1
     assert said in shown.stderr
     assert shown.stderr.count("\n") == 1
-
-
-INTERRUPTED = """
-import asyncio
-import click
-from speechhub.cli._root import RootGroup
-
-@click.group(cls=RootGroup)
-def main():
-    pass
-
-@main.command()
-def go():
-    never_awaited = asyncio.sleep(1)
-    raise KeyboardInterrupt
-
-main(["go"])
-"""
-
-
-def test_ctrl_c_between_two_steps_of_asyncio_is_one_word():
-    """A coroutine that it leaves without a start is nothing that a person could do anything about."""
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stderr) == (130, "interrupted\n")

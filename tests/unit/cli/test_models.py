@@ -345,17 +345,6 @@ def test_a_default_model_without_its_licence_is_a_failure(run, bound, monkeypatc
     assert "FAIL  tts model echo-clone: The licence of model 'echo-clone' has conditions" in ill.stdout
 
 
-def test_nothing_speaks_before_its_licence_is_accepted(run, bound, tmp_path):
-    """The command that speaks without a server says the same; no worker is started for it."""
-    words = ("speak", "Hello", "--model", "echo-clone", "-o", tmp_path / "hello.wav")
-    refused = run(*words)
-    run("models", "pull", "echo-clone", "--accept-license")
-
-    assert refused.exit_code == 1
-    assert "the operator of this server has not accepted it" in refused.stderr
-    assert run(*words).exit_code == 0
-
-
 def test_an_engine_s_licences_are_accepted_with_it(bound, tmp_path, capsys):
     """Or its installation says which are to be accepted."""
     settings = Settings(home=tmp_path)

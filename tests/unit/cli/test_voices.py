@@ -35,20 +35,6 @@ def test_the_life_of_a_voice(run, clip, tmp_path):
     assert run("voices", "preview", "anna", "-o", tmp_path / "out.wav").exit_code == 1
 
 
-def test_what_was_learnt_goes_with_the_voice(run, clip, tmp_path):
-    """A command deletes it as the server does."""
-    run("voices", "add", "anna", clip, "--statement", "she agreed")
-    words = ("speak", "word", "--model", "echo-clone", "-o", tmp_path / "word.wav")
-    spoken = run(*words, "--voice", "anna", "--seed", "7", "--silence-interval-ms", "100")
-    features = tmp_path / "home" / "voices" / "features" / "echo-clone"
-    [kept] = features.iterdir()
-
-    removed = run("voices", "remove", "anna", "--yes")
-
-    assert (spoken.exit_code, removed.exit_code) == (0, 0), spoken.output
-    assert not kept.exists()
-
-
 @pytest.mark.parametrize("words", [[], ["--statement", "x", "--consent", "cons_1"], ["--statement", " "]])
 def test_a_voice_belongs_to_somebody(run, clip, words):
     """Exactly one of consent and statement is needed."""
