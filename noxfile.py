@@ -1,4 +1,4 @@
-"""The project's tasks, the same at a desk and in CI; ``scripts/test`` runs them all.
+"""Tasks of the project, the same locally and in CI; ``scripts/test`` runs them all.
 
     nox -s quick
     nox -s lint types tests docs site manifests conformance fuzz_api
@@ -52,7 +52,7 @@ def quick(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Style, form and layers: all of it, even if the first check fails."""
+    """Check style, format, layers and shell scripts; run all checks even if one fails."""
     python = hub_python(session)
     scripts = [str(path) for path in (*Path("scripts").iterdir(), Path(".ci/run")) if is_shell(path)]
     commands = [
@@ -98,15 +98,15 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """Check that the documentation tells the truth."""
+    """Check that the documentation is complete, and run its examples."""
     session.run(hub_python(session), "-m", "pytest", *report("docs"), "tests/docs", *session.posargs)
 
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """Build the pages as a site into site/; a link to a page or heading that is not there is an error."""
+    """Build the pages as a site into site/; a link to a missing page or heading is an error."""
     session.install("--require-hashes", "-r", _stamp.lock("site"))
-    # All anew: what is in docs/conf.py alone would leave pages as they were.
+    # Rebuild every page: Sphinx does not notice all changes in docs/conf.py.
     options = ["--fail-on-warning", "--keep-going", "--nitpicky", "--quiet", "--fresh-env", "--write-all"]
     session.run("sphinx-build", *options, "-d", f"{session.create_tmp()}/doctrees", "docs", "site")
     session.log("site/index.html is the first page")
@@ -137,14 +137,14 @@ def clients(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def fuzz_api(session: nox.Session) -> None:
-    """Throw requests made from the OpenAPI description at a server; arguments go to check_schemathesis.py."""
+    """Send requests made from the OpenAPI description to a server; arguments go to check_schemathesis.py."""
     session.run(hub_python(session), "scripts/check_schemathesis.py", *session.posargs)
 
 
 @nox.session
 @nox.parametrize("dist", PLUGINS)
 def plugin(session: nox.Session, dist: str) -> None:
-    """Test one engine plugin in an environment that holds it and nothing of the others."""
+    """Test one engine plugin in an environment without the other plugins."""
     folder = f"plugins/{dist}"
     pins = next(ROOT.glob(PINS.format(dist=dist)), None)
     if pins is not None:
@@ -159,14 +159,14 @@ def plugin(session: nox.Session, dist: str) -> None:
 
 @nox.session(venv_backend="none")
 def full(session: nox.Session) -> None:
-    """Run what is too slow for each run: all clients, fuzz_api, chaos, the newest packages."""
+    """Run the checks that are too slow for every run: all clients, fuzz_api, chaos, the newest packages."""
     for name in ("clients", "fuzz_api", "chaos", "upgrade"):
         session.notify(name)
 
 
 @nox.session(venv_backend="none")
 def chaos(session: nox.Session) -> None:
-    """Let clients and faults at a real server for five minutes; arguments go to benchmarks.chaos."""
+    """Run clients and inject faults at a real server for five minutes; arguments go to benchmarks.chaos."""
     session.run(hub_python(session), "-m", "benchmarks.chaos", *session.posargs)
 
 
@@ -178,7 +178,7 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def upgrade(session: nox.Session) -> None:
-    """Install the newest release of everything, whatever the bounds, and tell what broke."""
+    """Install the newest release of everything, whatever the bounds, and report what broke."""
     session.run(hub_python(session), "scripts/check_upgrade.py", *session.posargs)
 
 
@@ -187,7 +187,7 @@ def install_pinned(session: nox.Session, path: Path) -> None:
     pins = parse_pins(path.read_text("utf-8"), path.name)
     torch = [f"{pin}+cpu" for pin in pins.torch]
     if torch:
-        # First from where the machine is told to look: it may have the wheel.
+        # The index that the machine is configured for comes first: it may have the wheel.
         for place in ((), ("--extra-index-url", TORCH_CPU_INDEX)):
             try:
                 session.install("--no-deps", *torch, *place)
@@ -220,6 +220,6 @@ def report(name: str) -> list[str]:
 
 
 def is_shell(path: Path) -> bool:
-    """Tell whether a file is a shell script."""
+    """Return whether a file is a shell script."""
     shebangs = (b"#!/bin/sh", b"#!/bin/bash", b"# shellcheck")
     return path.is_file() and path.read_bytes().startswith(shebangs)

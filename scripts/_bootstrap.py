@@ -25,7 +25,7 @@ def main(purpose: str, *command: str) -> None:
         try:
             _install.make_ready(purpose, program)
         except KeyboardInterrupt:
-            _install.say("interrupted; running this again goes on where it stopped")
+            _install.say("interrupted; run this again to continue")
             sys.exit(128 + signal.SIGINT)
         except (_install.InstallError, OSError) as error:
             sys.exit(f"speechhub: {error}")

@@ -1,4 +1,4 @@
-"""What the checks against other people's clients share: a server, a recording, environments of their own."""
+"""Shared parts of the checks with other projects' clients: a server, a recording, separate environments."""
 
 import io
 import json
@@ -85,7 +85,7 @@ def installed(
     )
     if python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted:
         return python
-    _install.say(f"making the environment .venvs/{name}")
+    _install.say(f"creating the environment .venvs/{name}")
     if subprocess.run([base, "-m", "venv", "--clear", "--without-pip", folder], check=False).returncode:
         sys.exit(f"speechhub: {base} cannot make an environment; Debian, Ubuntu: apt install python3-venv")
     configuration = pip_configuration(os.environ)

@@ -1,4 +1,4 @@
-"""Making the environment .venv and installing into it, with uv where it can be had and with pip otherwise."""
+"""Creates the environment .venv and installs into it, with uv if it is available and with pip otherwise."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ class InstallError(Exception):
 
 
 def make_ready(purpose: str, program: str) -> None:
-    """Make or mend .venv and install what *purpose* needs, *program* among it; one run at a time.
+    """Create or repair .venv and install what *purpose* needs, *program* included; one run at a time.
 
     Raises:
         InstallError: It cannot be done.
@@ -58,10 +58,10 @@ def make_venv(stamp: dict[str, str]) -> None:
     """Make .venv unless the one that is there works; *stamp* is what it says of itself."""
     version = "{} {}".format(*sys.version_info)
     if stamp and not _stamp.fits(stamp):
-        say("the environment was made for another folder or another Python; making it anew")
+        say("the environment belongs to another folder or another Python; creating it again")
     elif output_of(PYTHON, "-c", "import sys; print(*sys.version_info[:2])") == version:
         return
-    say(f"making the environment .venv with Python {_stamp.PYTHON_VERSION}")
+    say(f"creating the environment .venv with Python {_stamp.PYTHON_VERSION}")
     # pip comes later: Debian's Python may lack ensurepip, and uv needs no pip.
     venv.EnvBuilder(clear=True, symlinks=True, with_pip=False, prompt="speechhub").create(VENV)
 
@@ -87,11 +87,11 @@ def install(purpose: str) -> None:
             command = [uv, "pip", "install", *quiet(), "--python", str(PYTHON)]
             if all(run([*command, *step], environ=told) == 0 for step in steps):
                 return
-            say("uv did not manage; trying once more with pip")
+            say("uv failed; trying again with pip")
         say(f"installing {names} with pip; the first time this can take some minutes")
         if all(run([*pip_command(), "install", *quiet(), *step], environ=environ) == 0 for step in steps):
             return
-    raise InstallError("the installation failed, see above. Running this again goes on where it stopped.")
+    raise InstallError("the installation failed, see above. Run this again to continue.")
 
 
 def environments() -> list[dict[str, str]]:
@@ -105,9 +105,7 @@ def environments() -> list[dict[str, str]]:
     environ = {"UV_COMPILE_BYTECODE": "1", **os.environ}
     name = environ.get("SPEECHHUB_MIRROR") or "none"
     if name not in MIRRORS:
-        raise InstallError(
-            f"SPEECHHUB_MIRROR={name}: there is no such mirror. Set one of: {', '.join(MIRRORS)}"
-        )
+        raise InstallError(f"SPEECHHUB_MIRROR={name}: unknown mirror. Choose one of: {', '.join(MIRRORS)}")
     index = MIRRORS[name].python_index
     if index is None or pip_configuration(environ).get("index-url") or environ.get("UV_DEFAULT_INDEX"):
         return [environ]
@@ -115,7 +113,7 @@ def environments() -> list[dict[str, str]]:
 
 
 def quiet() -> list[str]:
-    """Return the options that leave only trouble in a log; a person at a terminal sees the progress."""
+    """Return the options that keep progress out of a log; a terminal shows it."""
     return [] if sys.stderr.isatty() else ["--quiet"]
 
 
@@ -123,7 +121,7 @@ def quiet() -> list[str]:
 
 
 def find_uv() -> str | None:
-    """Return a uv that starts and is new enough, from the PATH or the environment."""
+    """Return a working and recent enough uv, from the PATH or the environment."""
     for uv in (shutil.which("uv"), str(VENV / "bin" / "uv")):
         version = re.match(r"uv (\d+)\.(\d+)", output_of(uv, "--version") if uv else "")
         if version and (int(version[1]), int(version[2])) >= OLDEST_UV:
@@ -133,16 +131,16 @@ def find_uv() -> str | None:
 
 def fetch_uv(environ: Mapping[str, str]) -> str | None:
     """Install uv into the environment; None if that fails or takes too long."""
-    say("fetching uv, which installs faster than pip; NO_UV=1 does without")
+    say("downloading uv, which installs faster than pip; NO_UV=1 skips it")
     wanted = ["--require-hashes", "-r", _stamp.lock("uv")]
     if run([*pip_command(), "install", "-qq", *wanted], environ=environ, limit_s=UV_FETCH_LIMIT_S) != 0:
-        say("uv cannot be fetched here; installing with pip instead")
+        say("uv cannot be downloaded; installing with pip instead")
         return None
     return find_uv()
 
 
 def pip_command() -> list[str]:
-    """Return how to call pip on the environment, putting it there if need be.
+    """Return the command that runs pip on the environment; installs pip there if it is missing.
 
     Raises:
         InstallError: There is no way to get it.
@@ -225,12 +223,12 @@ def locked() -> Iterator[None]:
                 f"another run has been installing here for {LOCK_S // 60} min. End it, then try again."
             ) from error
         except OSError:
-            say("this file system has no locks: don't start a second run before this one is done")
+            say("this file system has no locks: do not start a second run before this one ends")
         yield
     finally:
         os.close(folder)
 
 
 def say(text: str) -> None:
-    """Tell a person what is going on."""
+    """Report progress on standard error."""
     print(f"speechhub: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know: audio, models' names, and how OpenAI describes events.
+"""Hooks that give Schemathesis audio, model names and OpenAI's description of events.
 
 schemathesis imports it (SCHEMATHESIS_HOOKS), in an environment that holds nothing of ours. AUDIO names a
 recording. One body in four stays as it was made.

@@ -1,4 +1,4 @@
-"""What the source of the settings says about each of them: the reading half of the generated documentation.
+"""Reader of the settings' docstrings, from which the documentation is generated.
 
 Standard library only. Python drops the docstring under a field, so it is read from the source text.
 """

@@ -1,4 +1,4 @@
-"""What is installed in .venv, told by a stamp in it.
+"""Stamp in .venv that records what is installed there.
 
 Imports next to nothing and keeps away from pathlib (15 ms): each start of scripts/serve passes through here.
 """

@@ -1,8 +1,8 @@
 """Run every task of noxfile.py and sum up; with arguments, run pytest alone with them.
 
 Called by scripts/test in the environment .venv. The last line, ``N passed, N failed, N skipped``, is for CI.
-Steps that do not depend on time run two at a time; each one's output is printed whole when it ends. The tests
-that watch running servers have the machine to themselves.
+Steps that do not depend on time run two at a time, and the output of each is printed when it ends. The tests
+that watch running servers run alone.
 """
 
 import os
@@ -21,7 +21,7 @@ import check_pythons
 ROOT = Path(__file__).resolve().parent.parent
 SLOWEST = "--durations=10"
 CANNOT_TRY = 77
-"""Exit code of a step that this machine lacks something for, and has said so. Source: Automake's tests."""
+"""Exit code of a step that names what this machine lacks for it. Source: Automake's tests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Step:
     name: str
     passed: int
     failed: int
-    """Tests that failed; at least 1 if the step failed in any way, so that a red run never says 0."""
+    """Tests that failed; at least 1 if the step failed in any way, so that a failed run never says 0."""
     skipped: int
     duration_s: float
 
@@ -84,13 +84,13 @@ def plugins() -> tuple[list[str], list[str]]:
 
 
 def two_at_a_time(commands: Mapping[str, list[str]]) -> list[Step]:
-    """Run steps side by side, as many as the smallest machine has cores."""
+    """Run steps two at a time: the smallest machine has two cores."""
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda name: run(name, commands[name], later=True), commands))
 
 
 def run(name: str, command: list[str], *, later: bool = False) -> Step:
-    """Run one step, its output going where ours goes; at once, or in one piece *later*, when it has ended."""
+    """Run one step. Its output appears while it runs, or with *later* when it has ended."""
     if not later:
         print(f"\n━━ {name} ━━", flush=True)
     started_s = time.monotonic()
@@ -129,7 +129,7 @@ def count(reports: Path) -> tuple[int, int, int]:
 
 
 def table(steps: list[Step], wall_s: float) -> str:
-    """Return the steps as lines of text; the last one has the time that passed."""
+    """Return a table of the steps; its last line has the total time."""
     width = max(len(step.name) for step in steps)
     lines = [f"\n{'step':{width}}  result  passed  failed  skipped  seconds"]
     lines += [

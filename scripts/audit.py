@@ -86,8 +86,8 @@ def tell(subject: str, found: list[dict[str, Any]]) -> int:
     skipped = [p["name"] for p in found if "vulns" not in p and "editable" not in p["skip_reason"]]
     for package in asked:
         for known in package["vulns"]:
-            mended = ", ".join(known["fix_versions"]) or "no version yet"
-            print(f"{subject}: {package['name']} {package['version']}: {known['id']}, mended in {mended}")
+            fixed = ", ".join(known["fix_versions"]) or "no version yet"
+            print(f"{subject}: {package['name']} {package['version']}: {known['id']}, fixed in {fixed}")
     bad = sum(bool(package["vulns"]) for package in asked)
     print(f"{subject}: {len(asked)} packages asked about, {bad} with known vulnerabilities", flush=True)
     if skipped:

@@ -267,7 +267,7 @@ def commands(way: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody has."""
+    """Return a free port of the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
 

@@ -1,4 +1,4 @@
-"""Install the lock under every Python that speechhub supports and this machine has, and use what comes of it.
+"""Installs the lock under every supported Python that this machine has, and tests the result.
 
     .venv/bin/python scripts/check_pythons.py             all but that of .venv, which scripts/test runs
     .venv/bin/python scripts/check_pythons.py 3.11 3.13   these
@@ -69,7 +69,7 @@ def candidates(version: str) -> Iterator[Path]:
 
 
 def check(version: str, base: Path) -> int:
-    """Check one Python; print what happened when it is over, and return the exit code."""
+    """Check one Python, print its output at the end, and return the exit code."""
     lock = Path(_stamp.lock("test"))
     folders = [ROOT, *map(Path, _stamp.plugin_folders("test"))]
     editable = [word for folder in folders for word in ("--editable", str(folder))]

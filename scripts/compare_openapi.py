@@ -166,7 +166,7 @@ def main() -> int:
         for place, left, right in sorted(these):
             print(f"{text}: {place}: OpenAI: {left or '-'}; speechhub: {right or '-'}")
     print(f"{len(shared)} paths that both have: {', '.join(shared)}")
-    print(f"{len(rows)} differences, {len(missing)} not explained, {len(stale)} explained in vain")
+    print(f"{len(rows)} differences, {len(missing)} not explained, {len(stale)} explained without need")
     return 1 if missing or stale else 0
 
 

@@ -1,4 +1,4 @@
-"""What all steps work with: the card, the manager, its workers, and somebody who watches."""
+"""Workbench of all steps: the card, the manager, its workers, and a watcher of the card."""
 
 import asyncio
 import contextlib

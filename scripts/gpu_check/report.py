@@ -1,4 +1,4 @@
-"""What a check found: a line for each step, a table, and ``gpu-report.json``."""
+"""Report of a check: a line for each step, a table, and ``gpu-report.json``."""
 
 import json
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""What is checked, step by step. Each step raises AssertionError for what is not as it must be."""
+"""Steps of the check. Each raises AssertionError if its condition does not hold."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""How long an engine's warm-up takes, which is part of its load; workers write it down for the program."""
+"""Duration of an engine's warm-up, which is part of its load; workers record it for the program."""
 
 import os
 import time

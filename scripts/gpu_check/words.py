@@ -1,4 +1,4 @@
-"""What the made-up Qwen3-ASR of full size says, whatever it hears: as many words as people say in 5 s."""
+"""Transcript of the artificial full-size Qwen3-ASR for any recording: as many words as people say in 5 s."""
 
 from itertools import islice, product
 from typing import Final
