@@ -62,7 +62,7 @@ def recording(duration_s: float = 1.5) -> bytes:
 
 
 def environment(name: str) -> Path:
-    """Return the Python of ``.venvs/NAME``, which holds ``requirements/NAME.txt``; made anew on a change."""
+    """Return the Python of ``.venvs/NAME``, which holds ``requirements/NAME.txt``; rebuilt after a change."""
     lock = Path(_stamp.lock(name))
     return installed(name, [["--require-hashes", "-r", str(lock)]], state=lock.read_text("utf-8"))
 
@@ -70,7 +70,7 @@ def environment(name: str) -> Path:
 def installed(
     name: str, steps: Sequence[Sequence[str]], *, base: Path = Path(sys.executable), state: str = ""
 ) -> Path:
-    """Return the Python of ``.venvs/NAME``, made anew when anything named here changes.
+    """Return the Python of ``.venvs/NAME``, rebuilt when an argument changes.
 
     Args:
         name: Folder below ``.venvs``.

@@ -55,7 +55,7 @@ def make_ready(purpose: str, program: str) -> None:
 
 
 def make_venv(stamp: dict[str, str]) -> None:
-    """Make .venv unless the one that is there works; *stamp* is what it says of itself."""
+    """Create .venv unless the present one works; *stamp* describes it."""
     version = "{} {}".format(*sys.version_info)
     if stamp and not _stamp.fits(stamp):
         say("the environment belongs to another folder or another Python; creating it again")

@@ -1,4 +1,4 @@
-"""Run what answers within a minute: lint, types, and the tests that start no process and serve nothing.
+"""Runs lint, types, and the tests that start no process and open no port, in about a minute.
 
 Called by ``nox -s quick``. The folders choose the tests. Two steps run at a time, the longest first.
 """

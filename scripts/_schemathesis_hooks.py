@@ -14,7 +14,7 @@ import schemathesis  # type: ignore[import-not-found]  # of its own environment
 
 RECORDING = Path(os.environ["AUDIO"]).read_bytes()
 IMPOSSIBLE = ("include", "known_speaker_names", "known_speaker_references")
-"""What no engine here can do."""
+"""Operations that no engine here supports."""
 
 
 @schemathesis.hook  # type: ignore[untyped-decorator]

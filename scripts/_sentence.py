@@ -1,4 +1,4 @@
-"""Speak a sentence and write down what is heard, with the engines for the CPU in an environment."""
+"""Speaks a sentence and transcribes it, with the CPU engines of an environment."""
 
 import os
 import re
@@ -15,7 +15,7 @@ MISTAKES = 2
 
 
 def speak_and_hear(python: Path, log: IO[str], environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether a sentence comes back; write what happened to *log*."""
+    """Return whether the transcript is the sentence; the output goes to *log*."""
     program = str(python.with_name("speechhub"))
     told = ""
     with tempfile.TemporaryDirectory() as folder:

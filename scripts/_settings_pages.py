@@ -73,7 +73,7 @@ there, so that only a list of hosts tells it from a foreign page; other containe
 
 
 def compose_file(text: str) -> str:
-    """Return compose.yaml with the list of variables that it passes on made anew.
+    """Return compose.yaml with the list of variables that it passes on regenerated.
 
     Raises:
         ValueError: The file has no place for the list.
@@ -146,7 +146,7 @@ def toml_value(name: str) -> str:
 
 
 def configuration_page(page: str) -> str:
-    """Return the page with its generated part made anew.
+    """Return the page with its generated part regenerated.
 
     Raises:
         ValueError: The page has no place for that part.

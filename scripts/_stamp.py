@@ -20,7 +20,7 @@ LOCKS = os.path.join(ROOT, "requirements")
 
 
 def is_ready(purpose: str) -> bool:
-    """Tell whether .venv was made here, by this Python, and holds what *purpose* needs now."""
+    """Return whether .venv was made here, by this Python, and holds what *purpose* needs now."""
     stamp = read()
     # The link to a Python that was uninstalled dangles.
     python_is_there = os.path.exists(os.path.join(VENV, "bin", "python"))
@@ -28,7 +28,7 @@ def is_ready(purpose: str) -> bool:
 
 
 def fits(stamp: dict[str, str]) -> bool:
-    """Tell whether the environment of *stamp* works in this folder and with this Python."""
+    """Return whether the environment of *stamp* works in this folder and with this Python."""
     return stamp.get("root") == ROOT and stamp.get("python") == PYTHON_VERSION
 
 

@@ -153,7 +153,7 @@ def in_python(root: Path) -> Iterator[str]:
 
 
 def has_words(function: ast.FunctionDef) -> bool:
-    """Tell whether a function holds the words of an installer in a list, or hands steps to `installed`."""
+    """Return whether a function holds the words of an installer in a list, or hands steps to `installed`."""
     for node in ast.walk(function):
         words = node.elts if isinstance(node, ast.List | ast.Tuple) else []
         if {"install", "download"} & {it.value for it in words if isinstance(it, ast.Constant)}:
@@ -165,12 +165,12 @@ def has_words(function: ast.FunctionDef) -> bool:
 
 
 def fixed(source: str) -> bool:
-    """Tell whether a call demands hashes, or installs what lies here with what is installed."""
+    """Return whether a call demands hashes, or installs what lies here with what is installed."""
     return demands(source) or ("--no-deps" in source and "--no-build-isolation" in source)
 
 
 def demands(source: str) -> bool:
-    """Tell whether a piece of Python demands hashes, or has no index to take anything else from."""
+    """Return whether a piece of Python demands hashes, or has no index to take anything else from."""
     return any(mark in source for mark in ("--require-hashes", "--no-index", "'npm', 'ci'"))
 
 
@@ -188,7 +188,7 @@ def in_shell(root: Path) -> Iterator[str]:
 
 
 def in_images(root: Path) -> Iterator[str]:
-    """Look at every image of somebody else's: it is named by its digest."""
+    """Check that every image of another project is named by its digest."""
     found: list[tuple[Path, str]] = []
     for path in files_of(root, "Containerfile*", "Dockerfile*"):
         text = path.read_text("utf-8")

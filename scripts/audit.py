@@ -1,4 +1,4 @@
-"""Look whether everything that is fetched is fixed, and what is known against what is installed.
+"""Checks that every download is pinned, and looks up known vulnerabilities of the installed packages.
 
     .venv/bin/python scripts/audit.py --pins       locks, models, images: reads files, connects to nothing
     .venv/bin/python scripts/audit.py              that, then known vulnerabilities: asks PyPI
@@ -61,7 +61,7 @@ def look_at_pins(root: Path) -> int:
 
 
 def ask(python: Path, service: str, subject: str, options: list[str]) -> int:
-    """Ask about one set of packages, and print what is known; return the exit code for it."""
+    """Look up one set of packages, print the answer, and return the exit code for it."""
     command = [str(python), "-m", "pip_audit", "--vulnerability-service", service, "--skip-editable"]
     command += ["--progress-spinner", "off", "--format", "json", *options]
     try:
@@ -78,7 +78,7 @@ def ask(python: Path, service: str, subject: str, options: list[str]) -> int:
 
 
 def tell(subject: str, found: list[dict[str, Any]]) -> int:
-    """Print what is known about packages, as pip-audit's JSON tells it; return the exit code for it.
+    """Print the known vulnerabilities in pip-audit's JSON, and return the exit code for it.
 
     A mirror of PyPI often has packages and no vulnerabilities: pip-audit then skips them and is content.
     """

@@ -53,12 +53,12 @@ SERVER = {
 LONG_S = 60.0
 """Length of a recording that the server refuses, in seconds."""
 NODE = "22.23.3"
-"""What is fetched where a client needs a newer Node than there is."""
+"""Node to download for a client that needs a newer one than the machine has."""
 SETTINGS = (
     *("OPENAI_", "GROQ_", "LITELLM_", "WYOMING_", "STT_", "TTS_"),
     *("SPEECHHUB_", "PYTHON", "NODE_"),
 )
-"""How variables begin that would change what a client does."""
+"""Prefixes of variables that would change a client's behaviour."""
 LIMIT_S = 120
 INSTALL_LIMIT_S = 300
 
@@ -71,7 +71,7 @@ class Client:
 
     name: str
     title: str
-    """What the table calls it."""
+    """Its name in the table."""
     packages: tuple[str, ...]
     """What is installed, as ``NAME==VERSION``; the table shows the versions."""
     script: str
@@ -372,7 +372,7 @@ def faults(result: Result) -> list[dict[str, str]]:
 
 
 def outcome(result: Result) -> str:
-    """Return how many calls went well."""
+    """Return how many calls succeeded."""
     total, failed = len(result["calls"]), len(faults(result))
     return f"all {total} calls" if not failed else f"{total - failed} of {total} calls"
 
@@ -381,7 +381,7 @@ def outcome(result: Result) -> str:
 
 
 def keep(results: Iterable[Result]) -> None:
-    """Replace the kept results of the clients that ran, and write the table anew."""
+    """Replace the kept results of the clients that ran, and rewrite the table."""
     kept = {result["name"]: result for result in json.loads(RECORDED.read_text("utf-8"))}
     kept |= {result["name"]: result for result in results}
     ordered = [kept[client.name] for client in clients() if client.name in kept]

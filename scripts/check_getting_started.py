@@ -193,7 +193,7 @@ def use(url: str, folder: Path, *, programs: Path | None, environ: Mapping[str, 
 
 
 def needs_program(block: Block) -> bool:
-    """Tell whether a block calls the command speechhub."""
+    """Return whether a block calls the command speechhub."""
     return block.kind == "bash" and re.search(r"^speechhub ", block.code, re.MULTILINE) is not None
 
 
@@ -240,7 +240,7 @@ def run_block(block: Block, code: str, folder: Path, environ: Mapping[str, str])
 
 
 def npm_install(folder: Path) -> bool:
-    """Install OpenAI's client as the page says; tell whether it worked."""
+    """Install OpenAI's client as the page says; return whether it worked."""
     command = ["npm", "install", "--silent", "--no-audit", "--no-fund", OPENAI_JS]
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, timeout=BLOCK_LIMIT_S, check=False)

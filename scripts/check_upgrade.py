@@ -1,4 +1,4 @@
-"""Install the newest release of everything, whatever the lock and the upper bounds say, and tell what broke.
+"""Installs the newest release of everything, whatever the lock and the bounds say, and reports what broke.
 
     .venv/bin/python scripts/check_upgrade.py
 
