@@ -8,6 +8,8 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
+from speechhub.engine import Slot
+from speechhub.http.context import context_of
 from speechhub.http.edges.addresses import addresses_checked
 from speechhub.http.edges.auth import ApiKeys, authenticated
 from speechhub.http.edges.bodies import (
@@ -191,7 +193,7 @@ def _edges(app: ASGIApp, settings: Settings, hub: Hub) -> ASGIApp:
 
 
 async def _note_route(request: Request[Any, Any, Any]) -> None:
-    request.scope["state"]["route"] = request.scope["path_template"]
+    context_of(request).route = request.scope["path_template"]
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

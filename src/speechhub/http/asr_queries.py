@@ -7,13 +7,12 @@ from typing import Any, BinaryIO, Final, TypeVar
 from urllib.parse import quote
 
 import msgspec
-from litestar import Request
-from litestar.datastructures import State
 
 from speechhub.codecs.headerless import with_header
 from speechhub.engine import Task
 from speechhub.errors import MissingValueError, RequestError
 from speechhub.http.choices import spelled
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import read_form
 from speechhub.http.refusal import refusal
@@ -44,7 +43,6 @@ _BOOLS: Final = {"yes": "true", "y": "true", "t": "true", "on": "true"} | {
 }
 """What else means true and false; as pydantic reads them, which the original is built on."""
 
-HttpRequest = Request[None, None, State]
 QueryT = TypeVar("QueryT", bound=DetectionQuery)
 
 
@@ -92,7 +90,7 @@ async def read_upload(request: HttpRequest, *, encode: bool) -> Upload:
     note_ignored(request.scope, form.fields)
     if form.file is None:
         raise MissingValueError(FILE, f"Send the recording in the form field {FILE!r}.")
-    request.scope["state"]["exit_stack"].callback(form.file.close)
+    context_of(request).exit_stack.callback(form.file.close)
     file = form.file if encode else with_header(form.file, sample_rate=SAMPLE_RATE)
     return Upload(file=file, filename=quote((form.filename or FILE)[:LONGEST_FILENAME], safe=""))
 

@@ -3,15 +3,13 @@
 import math
 from typing import Final
 
-from litestar import Request
-from litestar.datastructures import State
-
 from speechhub.errors import InvalidValueError
+from speechhub.http.context import HttpRequest
 
 HEADER: Final = "X-Request-Timeout"
 
 
-def patience_s(request: Request[None, None, State]) -> float | None:
+def patience_s(request: HttpRequest) -> float | None:
     """Return what the header says, in seconds; None without it.
 
     Raises:

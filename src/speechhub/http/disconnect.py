@@ -9,10 +9,8 @@ from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from typing import Protocol, TypeVar
 
-from litestar import Request
-from litestar.datastructures import State
-
 from speechhub.errors import RequestCancelledError
+from speechhub.http.context import HttpRequest
 
 ResultT = TypeVar("ResultT")
 
@@ -28,7 +26,7 @@ class Closable(Protocol):
 ClosableT = TypeVar("ClosableT", bound=Closable)
 
 
-async def while_connected(request: Request[None, None, State], work: Awaitable[ResultT]) -> ResultT:
+async def while_connected(request: HttpRequest, work: Awaitable[ResultT]) -> ResultT:
     """Await *work*, and cancel it as soon as the client leaves.
 
     Args:
@@ -61,6 +59,6 @@ async def closed_with(stack: AsyncExitStack, opening: Awaitable[ClosableT]) -> C
     return opened
 
 
-async def _disconnected(request: Request[None, None, State]) -> None:
+async def _disconnected(request: HttpRequest) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -16,6 +16,7 @@ from speechhub import errors
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.choices import spelled
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.edges.bodies import FORM_OVERHEAD_BYTES
 from speechhub.http.edges.paths import UnknownSocketError, UnknownVersionError
 from speechhub.http.json_text import decode_json, twice_encoded
@@ -72,7 +73,7 @@ BODY_HINT: Final = "body_hint"
 """Key of a route's `opt`: what to add where its body is too large."""
 
 BODY: Final = "data"
-"""Name of the handlers' argument that is a JSON body, which the request's state keeps under the same name."""
+"""Name of the handlers' argument that is a JSON body, which the request's context keeps."""
 
 FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 """Types of bodies that are no JSON. As curl says the first of any body, the type alone decides nothing."""
@@ -87,20 +88,21 @@ class BodyKeepingRequest(Request[None, None, State]):
         Raises:
             InvalidValueError: It is not JSON.
         """
-        state = self.scope["state"]
-        if BODY not in state:
+        context = context_of(self)
+        if context.body is msgspec.UNSET:
             body = await self.body() or b"null"
             try:
                 value = decode_json(body)
             except errors.InvalidValueError as error:
-                if (kind := self.content_type[0]) in FORMS and not body.lstrip().startswith((b"{", b"[")):
+                if (sent := self.content_type[0]) in FORMS and not body.lstrip().startswith((b"{", b"[")):
                     raise errors.InvalidValueError(
-                        f"The request body is a form ({kind}), and this route reads JSON: send an object, "
+                        f"The request body is a form ({sent}), and this route reads JSON: send an object, "
                         "with the header Content-Type: application/json."
                     ) from error
                 raise
-            state[BODY] = spelled(value, self.route_handler.parsed_fn_signature.parameters[BODY].annotation)
-        return state[BODY]
+            kind = self.route_handler.parsed_fn_signature.parameters[BODY].annotation
+            context.body = spelled(value, kind)
+        return context.body
 
 
 class ErrorObject(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,9 +134,10 @@ def error_object(error: errors.SpeechhubError, scope: Scope | None = None) -> Er
     Paths and addresses of the server's machine are for operators alone: what others are not told stands in
     the log's line about the request.
     """
-    message, state = error.message, scope["state"] if scope else {}
-    if not state.get("operator") and error.public != message:
-        state.get("log", {})["reason"] = message
+    message, context = error.message, context_of(scope) if scope else None
+    if error.public != message and not (context and context.operator):
+        if context:
+            context.log["reason"] = message
         message = error.public
     return _object(status_of(error), message, param=getattr(error, "param", None), code=error.code)
 
@@ -181,7 +184,7 @@ async def send_error(error: errors.SpeechhubError, scope: Scope, send: Send) -> 
 
     Without the extension, a client of a WebSocket sees 403, whatever was wrong.
     """
-    scope["state"]["error"] = type(error).__name__
+    context_of(scope).error = type(error).__name__
     prefix = ""
     if scope["type"] != ScopeType.HTTP:
         if "websocket.http.response" not in (scope.get("extensions") or {}):
@@ -204,29 +207,29 @@ async def send_error(error: errors.SpeechhubError, scope: Scope, send: Send) -> 
     await send(rest)
 
 
-def on_speechhub_error(
-    request: Request[None, None, State], error: errors.SpeechhubError
-) -> Response[ErrorBody]:
+def on_speechhub_error(request: HttpRequest, error: errors.SpeechhubError) -> Response[ErrorBody]:
     """Answer an error that was raised on purpose."""
     status = status_of(error)
     answer = error_object(error, request.scope)
-    if isinstance(error, errors.ModelNotFoundError) and "deployment" in request.scope["state"]:
+    if isinstance(error, errors.ModelNotFoundError) and context_of(request).deployment:
         answer = msgspec.structs.replace(answer, code="DeploymentNotFound")  # as Azure calls it
-    elif status == 404 and entered_twice(_asked(request)):  # noqa: PLR2004  # /v1/models/models names a model
+    elif status == 404 and entered_twice(context_of(request).path):  # noqa: PLR2004  # /v1/models/models names a model
         answer = msgspec.structs.replace(answer, message=f"{answer.message} {_advice(request)}")
-    request.scope["state"]["error"] = type(error).__name__
+    context_of(request).error = type(error).__name__
     return _respond(status, answer, headers_of(error))
 
 
-def on_http_exception(request: Request[None, None, State], error: HTTPException) -> Response[ErrorBody]:
+def on_http_exception(request: HttpRequest, error: HTTPException) -> Response[ErrorBody]:
     """Answer what Litestar refused by itself: routes, methods, bodies."""
     status, message = error.status_code, error.detail
-    request.scope["state"]["error"] = type(error).__name__
+    context_of(request).error = type(error).__name__
     if isinstance(error, NotFoundException):
-        message = f"Invalid URL ({excerpt(request.method)} {excerpt(_asked(request))}). {_advice(request)}"
+        message = (
+            f"Invalid URL ({excerpt(request.method)} {excerpt(context_of(request).path)}). {_advice(request)}"
+        )
     elif isinstance(error, MethodNotAllowedException):
-        message = f"Not allowed to {excerpt(request.method)} on {excerpt(_asked(request))}"
-        message += f". {_advice(request)}" if entered_twice(_asked(request)) else _methods(error)
+        message = f"Not allowed to {excerpt(request.method)} on {excerpt(context_of(request).path)}"
+        message += f". {_advice(request)}" if entered_twice(context_of(request).path) else _methods(error)
     elif status == 413:  # noqa: PLR2004
         return on_speechhub_error(request, _too_large(request))
     elif isinstance(error.extra, list) and error.extra:
@@ -237,11 +240,6 @@ def on_http_exception(request: Request[None, None, State], error: HTTPException)
     return _respond(status, _object(status, message, code=code), error.headers)
 
 
-def _asked(request: Request[None, None, State]) -> str:
-    """Return the path as the client wrote it."""
-    return str(request.scope["state"].get("asked", request.url.path))
-
-
 def _methods(error: HTTPException) -> str:
     """Return the end of a sentence that names the methods which a route takes."""
     allowed = (error.headers or {}).get("allow", "").split(", ")
@@ -249,11 +247,11 @@ def _methods(error: HTTPException) -> str:
     return f": send {' or '.join(methods)}." if methods else "."
 
 
-def _advice(request: Request[None, None, State]) -> str:
-    return advice(_asked(request), request.headers.get("host", "127.0.0.1:8000"))
+def _advice(request: HttpRequest) -> str:
+    return advice(context_of(request).path, request.headers.get("host", "127.0.0.1:8000"))
 
 
-def _too_large(request: Request[None, None, State]) -> errors.UploadTooLargeError:
+def _too_large(request: HttpRequest) -> errors.UploadTooLargeError:
     """Return the error for a body that is larger than its route takes, by its announced length or its own."""
     limit_bytes = request.route_handler.resolve_request_max_body_size() or 0
     if request.content_type[0] == "multipart/form-data":
@@ -261,20 +259,20 @@ def _too_large(request: Request[None, None, State]) -> errors.UploadTooLargeErro
     return errors.BodyTooLargeError(limit_bytes, hint=request.route_handler.opt.get(BODY_HINT, ""))
 
 
-def _misfit(request: Request[None, None, State], key: str) -> errors.RequestError:
+def _misfit(request: HttpRequest, key: str) -> errors.RequestError:
     """Return the error for a query, or a body, that does not fit the type of the handler's argument."""
     arguments = request.route_handler.parsed_fn_signature.parameters
     if key in arguments and key != BODY:
         return refusal(key, request.query_params.get(key), arguments[key].annotation, strict=False)
-    kind, state = arguments[BODY].annotation, request.scope["state"]
-    if BODY not in state:
+    kind, body = arguments[BODY].annotation, context_of(request).body
+    if body is msgspec.UNSET:
         return errors.InvalidValueError(f"The request has no body; it must be {expected(kind)}, as JSON.")
-    if hint := twice_encoded(state[BODY]):
+    if hint := twice_encoded(body):
         return errors.InvalidValueError(f"The request body must be {expected(kind)}.{hint}")
-    return refusal("", state[BODY], kind, strict=False)
+    return refusal("", body, kind, strict=False)
 
 
-def on_os_error(request: Request[None, None, State], error: OSError) -> Response[ErrorBody]:
+def on_os_error(request: HttpRequest, error: OSError) -> Response[ErrorBody]:
     """Answer what the system refused: a full disk is the operator's to mend, most of the rest is a bug."""
     if error.errno in EXHAUSTED:
         log.error(
@@ -290,10 +288,10 @@ def on_os_error(request: Request[None, None, State], error: OSError) -> Response
     return on_speechhub_error(request, errors.DiskFullError())
 
 
-def on_exception(request: Request[None, None, State], error: Exception) -> Response[ErrorBody]:
+def on_exception(request: HttpRequest, error: Exception) -> Response[ErrorBody]:
     """Answer a bug: nothing of it leaves, all of it is logged."""
     log.error("unexpected error", path=request.url.path, exc_info=error)
-    request.scope["state"]["error"] = type(error).__name__
+    context_of(request).error = type(error).__name__
     return _respond(500, internal_error(), {"x-should-retry": "false"})
 
 

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from litestar.types import Scope
 
+from speechhub.http.context import context_of
 from speechhub.http.json_text import decode_json
 
 log = structlog.get_logger()
@@ -35,7 +36,7 @@ def note_ignored(scope: Scope, names: Iterable[str]) -> None:
     """
     told = sorted({name for name in names if _NAME.fullmatch(name)})
     if told:
-        headers = scope["state"]["headers"]
+        headers = context_of(scope).headers
         before = headers[HEADER].split(", ") if HEADER in headers else []
         headers[HEADER] = ", ".join([*before, *told][:_MAX_NAMES])
         log.debug("fields ignored", path=scope["path"], fields=told[:_MAX_NAMES])

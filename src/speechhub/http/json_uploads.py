@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Final, cast
 
 import msgspec
-from litestar import Request
-from litestar.datastructures import State
 
 from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
 from speechhub.http.choices import spelled
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.edges.bodies import JSON_WEIGHT
 from speechhub.http.forms import FIELDS, checked
 from speechhub.http.json_text import decode_json, twice_encoded
@@ -52,7 +51,7 @@ class JsonUpload:
     """Names of fields beyond those of transcriptions."""
 
 
-async def read_json(request: Request[None, None, State], *, limit_bytes: int, pool: Pool) -> JsonUpload:
+async def read_json(request: HttpRequest, *, limit_bytes: int, pool: Pool) -> JsonUpload:
     """Read the body as JSON with a recording in it.
 
     Args:
@@ -64,7 +63,7 @@ async def read_json(request: Request[None, None, State], *, limit_bytes: int, po
         UploadTooLargeError: The recording, or the body, is larger; what is too much of it is not even read.
         RequestError: The body is not what it should be.
     """
-    limit_bytes, holding = min(limit_bytes, LIMIT_BYTES), request.scope["state"]["holding"]
+    limit_bytes, holding = min(limit_bytes, LIMIT_BYTES), context_of(request).holding
     body = await _body(request, limit_bytes)
     values, body_bytes = _values(body), len(body)
     raw = values.pop("input_audio", None)
@@ -81,13 +80,13 @@ async def read_json(request: Request[None, None, State], *, limit_bytes: int, po
     holding.take("memory" if size_bytes <= SPOOL_BYTES else "disk", size_bytes)
     spooled = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  # closed with the request
     file = cast("BinaryIO", spooled)
-    request.scope["state"]["exit_stack"].callback(file.close)
+    context_of(request).exit_stack.callback(file.close)
     await pool.run(_decode, audio.data, file, limit_bytes)
     holding.free("memory", JSON_WEIGHT * body_bytes)
     return JsonUpload(fields=fields, file=file, unknown=unknown)
 
 
-async def _body(request: Request[None, None, State], limit_bytes: int) -> bytearray:
+async def _body(request: HttpRequest, limit_bytes: int) -> bytearray:
     body, longest = bytearray(), (limit_bytes + 2) // 3 * 4 + OVERHEAD_BYTES
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > longest:

@@ -9,13 +9,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from litestar import Request
-from litestar.datastructures import State
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from speechhub.errors import InvalidValueError, MissingValueError, RequestError, UploadTooLargeError
 from speechhub.errors.encoding import fault_of
 from speechhub.errors.excerpt import quoted
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.spool import Spool
 from speechhub.services.account import Holding
 
@@ -54,7 +53,7 @@ class Form:
 
 
 async def read_form(
-    request: Request[None, None, State],
+    request: HttpRequest,
     *,
     limit_bytes: int,
     file_field: str = "file",
@@ -74,7 +73,7 @@ async def read_form(
         RequestError: The body is not a well-formed multipart form.
     """
     boundary = _boundary(request.headers.get("content-type", ""), file_field)
-    reader = _Reader(limit_bytes, file_field, texts, request.scope["state"]["holding"])
+    reader = _Reader(limit_bytes, file_field, texts, context_of(request).holding)
     try:
         # Names are bytes until `_Reader` reads them: what a file is called decides nothing.
         parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS, header_charset=_BYTES)

@@ -1,16 +1,14 @@
 """The audio track that a request's recording was heard from, for its line in the log."""
 
 from collections.abc import Callable
-from typing import Any
-
-from litestar import Request
 
 from speechhub.codecs.tracks import TrackTaken
+from speechhub.http.context import HttpRequest, context_of
 
 
-def track_noted(request: Request[Any, Any, Any]) -> Callable[[TrackTaken], None]:
+def track_noted(request: HttpRequest) -> Callable[[TrackTaken], None]:
     """Return what writes a track into the line of *request* in the log."""
-    notes: dict[str, object] = request.scope["state"]["log"]
+    notes = context_of(request).log
 
     def note(track: TrackTaken) -> None:
         notes["audio_track"] = str(track)

@@ -6,13 +6,20 @@ import socket
 import pytest
 
 from speechhub.errors import AnswerUnreadError
+from speechhub.http.context import KEY, RequestContext, context_of
 from speechhub.http.edges.readers import hang_up, reading_bounded
 
 PIECE = {"type": "http.response.body", "body": b"x", "more_body": True}
 
 
 def scope():
-    return {"type": "http", "http_version": "1.1", "state": {}, "client": None, "server": None}
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "state": {KEY: RequestContext(request_id="req_1", path="/")},
+        "client": None,
+        "server": None,
+    }
 
 
 async def test_a_piece_that_is_not_taken_is_an_error():
@@ -31,7 +38,7 @@ async def test_a_piece_that_is_not_taken_is_an_error():
     with pytest.raises(AnswerUnreadError):
         await reading_bounded(app, 0.05)(asked, None, send)
 
-    assert asked["state"]["error"] == "AnswerUnreadError"
+    assert context_of(asked).error == "AnswerUnreadError"
 
 
 async def test_an_answer_may_take_longer_than_the_limit_in_all():

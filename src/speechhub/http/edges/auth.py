@@ -15,6 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import AuthenticationError, InvalidApiKeyError
+from speechhub.http.context import context_of
 from speechhub.settings import Secret
 
 OPEN_PATHS: Final = frozenset({"/", "/health", "/health/live", "/health/ready"})
@@ -52,9 +53,8 @@ def authenticated(
 ) -> ASGIApp:
     """Wrap *app*: let in who has a key, or everybody if there are no keys, or the path is open.
 
-    ``scope["state"]`` has ``trusted``, whether the caller may see everything, and ``key``, the number of its
-    key or None, and ``operator``, whether it may operate the server: with an operator's key or, where there
-    are none, as everybody who is trusted. The body of a refused request is never read.
+    Sets the context's ``trusted``, ``key`` and ``operator``; the last is for an operator's key or, where the
+    server has none, for every caller that is trusted. The body of a refused request is never read.
 
     Raises:
         AuthenticationError: From the wrapped application: no key, or a wrong one.
@@ -69,11 +69,9 @@ def authenticated(
         is_open = _is_open(scope, open_paths) or (preflights and _is_preflight(scope))
         if not (trusted or is_open):
             raise InvalidApiKeyError if shown else AuthenticationError
-        scope["state"] |= {
-            "trusted": trusted,
-            "key": number,
-            "operator": leads if operators else trusted,
-        }
+        context = context_of(scope)
+        context.trusted, context.key = trusted, number
+        context.operator = leads if operators else trusted
         await app(scope, receive, send)
 
     return wrapped

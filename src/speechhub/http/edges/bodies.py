@@ -9,6 +9,7 @@ from typing import Final
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 
+from speechhub.http.context import context_of
 from speechhub.services.account import Account, Holding
 
 SMALL_BODY_BYTES: Final = 64 * 1024
@@ -38,7 +39,7 @@ def speech_body_bytes(*, max_input_chars: int, max_reference_bytes: int, cloning
 def bodies_accounted(app: ASGIApp, account: Account) -> ASGIApp:
     """Wrap *app*: give every request its holding, and count what it reads into memory.
 
-    ``scope["state"]`` has the `Holding` as ``holding``; it is closed when the response is over or abandoned.
+    The `Holding` is the context's ``holding``; it is closed when the response is over or abandoned.
     Forms are not counted here, because most of them goes to disk: who reads them counts.
 
     Raises:
@@ -47,8 +48,9 @@ def bodies_accounted(app: ASGIApp, account: Account) -> ASGIApp:
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         holding = account.open()
-        scope["state"]["holding"] = holding
-        scope["state"]["exit_stack"].callback(holding.close)
+        context = context_of(scope)
+        context.holding = holding
+        context.exit_stack.callback(holding.close)
         if scope["type"] == ScopeType.HTTP and not _is_form(scope):
             receive = _counted(receive, holding)
         await app(scope, receive, send)

@@ -14,6 +14,7 @@ from typing import Final
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import HostNotAllowedError, InvalidHostError
+from speechhub.http.context import context_of
 from speechhub.settings.expected import LONGEST_VALUE, shown
 from speechhub.settings.hosts import HOST, address_of, pattern
 
@@ -45,7 +46,7 @@ def named(app: ASGIApp, allowed: Iterable[str], *, has_keys: bool) -> ASGIApp:
         name = named_host(scope)
         asked = not has_keys and (patterns or is_loopback(scope))
         if asked and name is not None and not (_is_local(name, own) or _matches(name, patterns)):
-            scope["state"]["log"]["host"] = name[:LONGEST_VALUE]
+            context_of(scope).log["host"] = name[:LONGEST_VALUE]
             raise HostNotAllowedError(shown(name))
         await app(scope, receive, send)
 

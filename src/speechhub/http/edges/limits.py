@@ -17,6 +17,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import RateLimitedError
+from speechhub.http.context import context_of
 
 WORK_PATHS: Final = frozenset(
     {
@@ -154,7 +155,7 @@ def limited(app: ASGIApp, *, per_minute: int, at_a_time: int) -> ASGIApp:
 
 def _take(rate: RateLimiter, caller: str, scope: Scope) -> None:
     quota = rate.take(caller)
-    scope["state"]["headers"] |= quota.headers()
+    context_of(scope).headers |= quota.headers()
     if quota.retry_after_s:
         raise RateLimitedError(
             f"Rate limit reached: {quota.limit} requests per minute. "
@@ -165,7 +166,7 @@ def _take(rate: RateLimiter, caller: str, scope: Scope) -> None:
 
 def caller_of(scope: Scope) -> str:
     """Return who asks: the number of an API key, or else the network."""
-    number = scope["state"].get("key")
+    number = context_of(scope).key
     return f"key {number}" if number else network_of(scope)
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import time
-from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
@@ -14,6 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from speechhub.errors import SpeechhubError
 from speechhub.errors.excerpt import excerpt
+from speechhub.http.context import KEY, RequestContext, context_of
 from speechhub.http.edges.paths import UnknownSocketError
 from speechhub.http.errors import send_error
 from speechhub.metrics import Metrics
@@ -31,9 +31,7 @@ QUIET: Final = ("/health", "/metrics", "/page/")
 def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
     """Wrap *app*: give every request an id, a place for clean-up, and a line in the log.
 
-    ``scope["state"]`` has ``request_id``; ``exit_stack``, closed when the response is over or abandoned;
-    ``log``, a dictionary whose entries stand in the request's line; and ``headers``, one whose entries go out
-    with the response. ``route``, which the application sets, is the template of the path that was found.
+    Makes the request's context, which all others find with `context_of`.
     """
     metrics = metrics or Metrics()
 
@@ -42,18 +40,19 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
         began = time.perf_counter()
         asked = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         request_id = asked if _CLIENT_ID.fullmatch(asked) else f"req_{os.urandom(16).hex()}"
-        notes: dict[str, object] = {}
-        extra: dict[str, str] = {}
+        context = RequestContext(request_id=request_id, path=scope["path"])
+        scope["state"][KEY] = context
+        notes = context.log
         status = 499  # what it stays at if the client leaves before there is an answer
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
-            if message["type"] == "websocket.close" and not scope["state"].get("started"):
+            if message["type"] == "websocket.close" and not context.started:
                 status = 403  # what a client of a server without the extension sees
             # The second is the extension's, for an answer that is no WebSocket; Litestar has no type for it.
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
-                scope["state"]["started"] = True
+                context.started = True
                 took_ms = round((time.perf_counter() - began) * 1000)
                 message["headers"] = [  # these are set here alone
                     *message.get("headers", ()),
@@ -61,32 +60,28 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
                     (b"openai-processing-ms", b"%d" % took_ms),
                     *_ALWAYS,
                 ]
-                if extra:
-                    MutableScopeHeaders.from_message(message).update(extra)
+                if context.headers:
+                    MutableScopeHeaders.from_message(message).update(context.headers)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             failed = True
             try:
-                async with AsyncExitStack() as stack:
-                    scope["state"]["exit_stack"] = stack
-                    scope["state"]["request_id"] = request_id
-                    scope["state"]["log"] = notes
-                    scope["state"]["headers"] = extra
+                async with context.exit_stack:
                     await app(scope, receive, send_with_headers)
                 failed = False
             finally:
                 say = log.debug if scope["path"].startswith(QUIET) else log.info
                 if failed:
                     notes["broken_off"] = True
-                if error := scope["state"].get("error"):
-                    notes["error"] = error
-                if key := scope["state"].get("key"):
-                    notes["key"] = key
+                if context.error:
+                    notes["error"] = context.error
+                if context.key:
+                    notes["key"] = context.key
                 took_s = time.perf_counter() - began
                 metrics.request(
                     method=method,
-                    route=scope["state"].get("route"),
+                    route=context.route,
                     status=status,
                     took_s=took_s,
                 )
@@ -109,12 +104,12 @@ def errors_answered(app: ASGIApp, cors: CORSConfig | None) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except SpeechhubError as error:
-            if scope["state"].get("started"):
+            if context_of(scope).started:
                 raise  # the answer breaks off: there cannot be a second one
             # Litestar would have added these: without them a browser hides the error from its page.
             origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
             if cors and origin and cors.is_origin_allowed(origin) and scope["type"] == ScopeType.HTTP:
-                scope["state"]["headers"] |= {
+                context_of(scope).headers |= {
                     "access-control-allow-origin": origin,
                     "vary": "Origin",
                     **cors.simple_headers,

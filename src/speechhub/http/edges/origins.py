@@ -12,6 +12,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import OriginNotAllowedError
+from speechhub.http.context import context_of
 from speechhub.settings.expected import LONGEST_VALUE, shown
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -47,7 +48,7 @@ def from_known_pages(app: ASGIApp, cors: CORSConfig | None) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if _does_something(scope) and not is_known(scope, cors):
             origin = _header(scope, b"origin")
-            scope["state"]["log"]["origin"] = origin[:LONGEST_VALUE]
+            context_of(scope).log["origin"] = origin[:LONGEST_VALUE]
             raise OriginNotAllowedError(shown(origin) if origin else None)
         await app(scope, receive, send)
 

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import RequestError
 from speechhub.errors.excerpt import excerpt, quoted
+from speechhub.http.context import context_of
 from speechhub.http.near import entered_twice
 
 _SLASHES: Final = re.compile("/{2,}")
@@ -75,17 +76,12 @@ def resolve(path: str) -> Target:
 def with_aliases(app: ASGIApp) -> ASGIApp:
     """Wrap *app*: it sees only the paths that its routes have.
 
-    ``scope["state"]`` has ``asked``, the path that the client asked for, and ``deployment`` if that has one:
-    the model, where the body names none. It has ``groq`` if the path is one of Groq's.
+    Sets the context's ``deployment``, the model where the body names none, and ``is_groq``.
     """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"]["asked"] = scope["path"]
-        target = resolve(scope["path"])
-        if target.deployment:
-            scope["state"]["deployment"] = target.deployment
-        if target.is_groq:
-            scope["state"]["groq"] = True
+        target, context = resolve(scope["path"]), context_of(scope)
+        context.deployment, context.is_groq = target.deployment, target.is_groq
         # A copy: the log tells the path that the client asked for.
         inner: Scope = {**scope, "path": target.path}  # type: ignore[assignment]
         await app(inner, receive, send)

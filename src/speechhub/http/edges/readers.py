@@ -19,6 +19,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from speechhub.errors import AnswerUnreadError
+from speechhub.http.context import context_of
 
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ def reading_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
                 async with asyncio.timeout(idle_timeout_s):
                     await send(message)
             except TimeoutError as error:
-                scope["state"]["error"] = AnswerUnreadError.__name__
+                context_of(scope).error = AnswerUnreadError.__name__
                 log.warning("client does not read its answer, and is cut off", waited_s=idle_timeout_s)
                 if scope["http_version"].startswith("1."):  # HTTP/2 has other answers on the connection
                     hang_up(scope.get("client"), scope.get("server"))

@@ -7,9 +7,10 @@ from litestar.di import NamedDependency
 
 from speechhub.domain.language import language_name
 from speechhub.engine import Slot
-from speechhub.http.asr_queries import HttpRequest, fields_named, job_of, read_query, read_upload, track_of
+from speechhub.http.asr_queries import fields_named, job_of, read_query, read_upload, track_of
 from speechhub.http.asr_render import to_output
 from speechhub.http.client_timeout import patience_s
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
 from speechhub.http.openapi.document import OWN
 from speechhub.http.render import warning_headers
@@ -27,7 +28,7 @@ async def create_asr_transcript(
 ) -> Response[str]:
     """Transcribe, or translate, the recording in the field ``audio_file`` with the default model."""
     query, placement = read_query(request, AsrQuery), catalog.model(None, Slot.STT)
-    request.scope["state"]["log"]["model"] = placement.model.id
+    context_of(request).log["model"] = placement.model.id
     job = replace(job_of(query, timeout_s=patience_s(request)), on_track=track_noted(request))
     with fields_named():
         upload = await read_upload(request, encode=query.encode)
@@ -51,7 +52,7 @@ async def detect_language(
 ) -> DetectedLanguage:
     """Tell which language is spoken in the recording in the field ``audio_file``, as far as it takes."""
     query, placement = read_query(request, DetectionQuery), catalog.model(None, Slot.STT)
-    request.scope["state"]["log"]["model"] = placement.model.id
+    context_of(request).log["model"] = placement.model.id
     job = TranscriptionJob(
         audio_track=track_of(query), timeout_s=patience_s(request), on_track=track_noted(request)
     )

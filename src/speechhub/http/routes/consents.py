@@ -1,10 +1,10 @@
 """/v1/audio/voice_consents: recordings in which speakers agree to their custom voices."""
 
-from litestar import Request, delete, get, post
-from litestar.datastructures import State
+from litestar import delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
+from speechhub.http.context import HttpRequest
 from speechhub.http.disconnect import while_connected
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.document import CONSENT_FORM, OPENAI
@@ -17,8 +17,6 @@ from speechhub.http.schemas.voices import (
 )
 from speechhub.services.voices import VoiceService
 from speechhub.voices import Consent
-
-HttpRequest = Request[None, None, State]
 
 
 @post("/audio/voice_consents", status_code=200, summary="Add a consent", tags=[OPENAI])

@@ -3,14 +3,14 @@
 import asyncio
 from typing import Any
 
-from litestar import Request, Router, get, post
+from litestar import Router, get, post
 from litestar.connection import ASGIConnection
-from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import JSONBody
 
 from speechhub.errors import OperatorKeyRequiredError
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
 from speechhub.http.health import model_health
 from speechhub.http.ignored import note_ignored, unknown_fields
@@ -24,7 +24,7 @@ from speechhub.services.catalog import Catalog
 
 async def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Refuse clients that may not operate the server; a plain function would run in a thread."""
-    if not connection.scope["state"]["operator"]:
+    if not context_of(connection).operator:
         raise OperatorKeyRequiredError
 
 
@@ -38,7 +38,7 @@ async def list_engines(
 
 @post("/load", status_code=200, summary="Load a model", tags=[OWN])
 async def load_engine(
-    request: Request[None, None, State],
+    request: HttpRequest,
     data: JSONBody[EngineWanted],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
@@ -52,7 +52,7 @@ async def load_engine(
 
 @post("/unload", status_code=200, summary="Unload a model", tags=[OWN])
 async def unload_engine(
-    request: Request[None, None, State],
+    request: HttpRequest,
     data: JSONBody[EngineWanted],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
@@ -66,7 +66,7 @@ async def unload_engine(
 
 @post("/pin", status_code=200, summary="Keep a model on its device", tags=[OWN])
 async def pin_engine(
-    request: Request[None, None, State],
+    request: HttpRequest,
     data: JSONBody[EngineWanted],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
@@ -80,7 +80,7 @@ async def pin_engine(
 
 @post("/unpin", status_code=200, summary="Let a model leave its device again", tags=[OWN])
 async def unpin_engine(
-    request: Request[None, None, State],
+    request: HttpRequest,
     data: JSONBody[EngineWanted],
     catalog: NamedDependency[Catalog],
     manager: NamedDependency[Manager],
@@ -98,7 +98,7 @@ def engines_router() -> Router:
     return Router(path="/engines", guards=[operators_only], route_handlers=handlers)
 
 
-async def _target(request: Request[None, None, State], data: EngineWanted, catalog: Catalog) -> str:
+async def _target(request: HttpRequest, data: EngineWanted, catalog: Catalog) -> str:
     note_ignored(request.scope, unknown_fields(await request.body(), EngineWanted.__struct_fields__))
     return catalog.find(data.model).placement.model.id
 

@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from litestar import Request, get
-from litestar.datastructures import State
+from litestar import get
 from litestar.di import NamedDependency
 
 from speechhub import __version__
 from speechhub.errors import ShuttingDownError
 from speechhub.errors.places import without_places
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.health import device_health, gpu_health, model_health, switch_times
 from speechhub.http.openapi.document import OWN
 from speechhub.http.schemas.health import Health, PluginHealth, Status
@@ -23,7 +23,7 @@ from speechhub.placement import notes
 
 @get("/health", summary="Tell what the server is doing", tags=[OWN])
 async def get_health(
-    request: Request[None, None, State],
+    request: HttpRequest,
     manager: NamedDependency[Manager],
     observation: NamedDependency[Observation],
     hub: NamedDependency[Hub],
@@ -34,9 +34,10 @@ async def get_health(
     the paths in what failed, are for operators.
     """
     stalled = observation.stalled()
-    if not request.scope["state"]["trusted"]:
+    context = context_of(request)
+    if not context.trusted:
         return Status(status="degraded" if stalled else "ok")
-    operator = request.scope["state"]["operator"]
+    operator = context.operator
     shown: Callable[[str], str] = str if operator else without_places
     now = asyncio.get_running_loop().time()
     devices = {placement.device for placement in manager.placements.values()}

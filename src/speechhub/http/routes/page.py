@@ -2,13 +2,14 @@
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from litestar import Request, Response, get
+from litestar import Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from speechhub import __version__
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.openapi.document import OWN
 
 HEADERS: Final = {
@@ -30,10 +31,10 @@ PATHS: Final = frozenset(f"/page/{name}" for name in PARTS)
 
 
 @get("/", summary="Say what this is", tags=[OWN])
-async def get_root(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def get_root(request: HttpRequest) -> Response[bytes]:
     """Say what this is: in one line to clients and probes, with a page to browsers."""
     if "text/html" in request.headers.get("accept", ""):
-        above = way_up(request.scope["state"].get("asked", "/"))
+        above = way_up(context_of(request).path)
         if above:  # its parts would be asked for below the path that it was opened at
             headers = {"location": above, "cache-control": "no-cache", "vary": "Accept"}
             return Response(b"", status_code=307, media_type="text/plain", headers=headers)

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 import msgspec
-from litestar import Request, post
-from litestar.datastructures import State
+from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.response import Stream
@@ -16,6 +15,7 @@ from msgspec import UNSET, UnsetType
 from speechhub.codecs.encode import SpeechFormat
 from speechhub.errors import InvalidValueError
 from speechhub.http.client_timeout import patience_s
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.emotions import emotion_wish
 from speechhub.http.ignored import note_ignored, unknown_fields
@@ -33,17 +33,17 @@ TOKENS_PER_S: Final = 20
 
 @post("/audio/speech", status_code=200, summary="Speak a text", tags=[OPENAI])
 async def create_speech(
-    request: Request[None, None, State],
+    request: HttpRequest,
     data: JSONBody[CreateSpeech],
     speech: NamedDependency[SpeechService],
 ) -> Stream:
     """Speak the text in ``input``; audio flows before synthesis ends."""
-    state = request.scope["state"]
-    job = _job(data, model=data.model or state.get("deployment"), default=request.app.state.speech_format)
+    context = context_of(request)
+    job = _job(data, model=data.model or context.deployment, default=request.app.state.speech_format)
     job = replace(job, timeout_s=patience_s(request))
-    state["log"] |= {"model": job.model, "chars": len(job.text)}
+    context.log |= {"model": job.model, "chars": len(job.text)}
     note_ignored(request.scope, unknown_fields(await request.body(), CreateSpeech.__struct_fields__))
-    stream = await while_connected(request, closed_with(state["exit_stack"], speech.open(job)))
+    stream = await while_connected(request, closed_with(context.exit_stack, speech.open(job)))
     if data.stream_format == "sse":
         return event_stream(_events(stream, len(job.text)), request.scope)
     size = stream.size_bytes

@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 import msgspec
-from litestar import Request, Response, post
-from litestar.datastructures import State
+from litestar import Response, post
 from litestar.di import NamedDependency
 
 from speechhub.engine import Task, Transcript
 from speechhub.errors import MissingValueError
 from speechhub.http import render
 from speechhub.http.client_timeout import patience_s
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.forms import FIELDS, job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
@@ -22,8 +22,6 @@ from speechhub.http.schemas.audio import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.http.tracks import track_noted
 from speechhub.services.transcription import TranscriptionService
-
-HttpRequest = Request[None, None, State]
 
 
 @post(
@@ -53,22 +51,22 @@ async def create_translation(
 
 
 async def _answer(request: HttpRequest, service: TranscriptionService, task: Task) -> Response[Any]:
-    state = request.scope["state"]
+    context = context_of(request)
     recording, fields, unknown = await _read(request)
     note_ignored(request.scope, unknown)
     if fields.model is None:
-        fields = msgspec.structs.replace(fields, model=state.get("deployment"))
-    state["log"] |= {"model": fields.model, "stream": fields.stream}
+        fields = msgspec.structs.replace(fields, model=context.deployment)
+    context.log |= {"model": fields.model, "stream": fields.stream}
     if recording is None:
         raise MissingValueError("file", "Send the recording in the form field 'file'.")
     job = replace(job_of(fields, task), timeout_s=patience_s(request), on_track=track_noted(request))
     if fields.stream:
-        opening = closed_with(state["exit_stack"], service.stream(recording, job))
+        opening = closed_with(context.exit_stack, service.stream(recording, job))
         events = await while_connected(request, opening)
         return event_stream(render.transcript_events(events, diarized=job.speakers), request.scope)
     transcript = await while_connected(request, service.transcribe(recording, job))
     return Response(
-        render_text(transcript, fields, task, groq_id=state["request_id"] if "groq" in state else None),
+        render_text(transcript, fields, task, groq_id=context.request_id if context.is_groq else None),
         media_type="text/plain" if fields.response_format in render.PLAIN else "application/json",
         headers=render.warning_headers(transcript),
     )
@@ -82,7 +80,7 @@ async def _read(request: HttpRequest) -> tuple[BinaryIO | None, TranscriptionFie
         return upload.file, upload.fields, upload.unknown
     form = await read_form(request, limit_bytes=limit_bytes, texts=FIELDS)
     if form.file is not None:
-        request.scope["state"]["exit_stack"].callback(form.file.close)
+        context_of(request).exit_stack.callback(form.file.close)
     return form.file, read_fields(form.fields), unknown_fields(form.fields)
 
 

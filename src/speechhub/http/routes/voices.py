@@ -3,13 +3,14 @@
 import io
 from collections.abc import Collection
 
-from litestar import Request, delete, get, post
+from litestar import delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from speechhub.codecs.encode import OUTPUT_RATE
 from speechhub.engine import Slot
+from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import Form, read_form
@@ -21,8 +22,6 @@ from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice
-
-HttpRequest = Request[None, None, State]
 
 
 @get("/audio/voices", summary="List the voices of a model, and the custom ones", tags=[OWN])
@@ -87,7 +86,7 @@ async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceServic
         ),
     )
     if made.warnings:  # in a header, because OpenAI's object has no such field
-        request.scope["state"]["headers"] |= recording_headers(made.warnings)
+        context_of(request).headers |= recording_headers(made.warnings)
     return CreatedVoice(id=made.id, created_at=made.created_at, name=made.name)
 
 
@@ -127,9 +126,9 @@ async def read_sample(
     """
     form = await read_form(request, limit_bytes=voices.max_reference_bytes, file_field=field, texts=known)
     if form.file is not None:
-        request.scope["state"]["exit_stack"].callback(form.file.close)
+        context_of(request).exit_stack.callback(form.file.close)
         # It is decoded from memory, whole: see `VoiceService.read`.
-        request.scope["state"]["holding"].take("memory", form.file.seek(0, io.SEEK_END))
+        context_of(request).holding.take("memory", form.file.seek(0, io.SEEK_END))
         form.file.seek(0)
     note_ignored(request.scope, form.fields.keys() - set(known))
     return form

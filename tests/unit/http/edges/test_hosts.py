@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from speechhub.errors import HostNotAllowedError, InvalidHostError
+from speechhub.http.context import KEY, RequestContext, context_of
 from speechhub.http.edges.hosts import is_loopback, named, named_host
 from speechhub.settings.hosts import pattern
 
@@ -16,7 +17,7 @@ def scope(*hosts, server="127.0.0.1", client="127.0.0.1", version="1.1", kind="h
         "headers": [(b"accept", b"*/*"), *((b"host", host.encode("latin-1")) for host in hosts)],
         "server": (server, 8000),
         "client": (client, 50_000),
-        "state": {"log": {}},
+        "state": {KEY: RequestContext(request_id="req_1", path="/")},
     }
 
 
@@ -192,7 +193,7 @@ async def test_a_rebound_name_is_refused(host, server, kind):
     given = scope(host, server=server, client=client, kind=kind)
 
     assert not await passed(given)
-    assert host.partition(":")[0] in str(given["state"]["log"]["host"])
+    assert host.partition(":")[0] in str(context_of(given).log["host"])
 
 
 async def test_names_from_the_setting():

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechhub.http.context import KEY, RequestContext
 from speechhub.http.edges.limits import ConcurrencyLimiter, RateLimiter, caller_of, duration_text
 
 
@@ -117,7 +118,9 @@ def test_slots_come_back(clock):
 )
 def test_who_the_caller_is(key, client, caller):
     """A key names its caller; else the address does, for IPv6 the subscriber's network."""
-    assert caller_of({"state": {"key": key}, "client": client}) == caller
+    context = RequestContext(request_id="req_1", path="/asr", key=key)
+
+    assert caller_of({"state": {KEY: context}, "client": client}) == caller
 
 
 @pytest.mark.parametrize(

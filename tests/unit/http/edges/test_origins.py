@@ -4,6 +4,7 @@ import pytest
 from litestar.config.cors import CORSConfig
 
 from speechhub.errors import OriginNotAllowedError
+from speechhub.http.context import KEY, RequestContext, context_of
 from speechhub.http.edges.origins import from_known_pages, is_known
 
 CORS = CORSConfig(allow_origins=["https://a.example", "https://*.b.example"])
@@ -16,7 +17,7 @@ def scope(host="127.0.0.1:8000", *, method="POST", path="/v1/engines/load", **he
         "method": method,
         "path": path,
         "headers": [(name.encode(), value.encode()) for name, value in pairs.items()],
-        "state": {"log": {}},
+        "state": {KEY: RequestContext(request_id="req_1", path=path)},
     }
 
 
@@ -146,7 +147,7 @@ async def test_what_foreign_pages_may_ask(method, path, let_in):
     if not let_in:
         with pytest.raises(OriginNotAllowedError, match=r"evil\.example.*cors_origins"):
             await from_known_pages(app, CORS)(given, None, None)
-        assert "evil.example" in given["state"]["log"]["origin"]
+        assert "evil.example" in context_of(given).log["origin"]
     else:
         await from_known_pages(app, CORS)(given, None, None)
 
