@@ -90,10 +90,9 @@ async def test_what_engines_learnt_goes_with_the_voice(speak, hub, anna, client)
     assert not kept.exists()
 
 
-async def test_an_alias_counts_where_voices_are_cloned(speak, runner, anna, app):
+async def test_an_alias_counts_where_voices_are_cloned(speak, runner, anna, hub):
     """Alloy is Annabel for the model that clones, and what it was for the other."""
-    voices = app.dependencies["voices"].dependency()
-    voices.library.set_alias("alloy", "annabel")
+    hub.voices.library.set_alias("alloy", "annabel")
 
     assert (await speak(voice="alloy")).status_code == 200
     assert (await speak(voice="alloy", model="mouth")).status_code == 200

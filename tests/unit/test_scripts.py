@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from speechhub.http.app import create_app
-from speechhub.http.openapi.document import OPENAI
+from speechhub.http.openapi.described import OPENAI
 from speechhub.hub import Hub
 from speechhub.settings import Settings
 from tests.conftest import CATEGORIES

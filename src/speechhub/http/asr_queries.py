@@ -76,17 +76,18 @@ def read_query(request: HttpRequest, kind: type[QueryT]) -> QueryT:
     return kind(**values)
 
 
-async def read_upload(request: HttpRequest, *, encode: bool) -> Upload:
+async def read_upload(request: HttpRequest, *, encode: bool, limit_bytes: int) -> Upload:
     """Read the body.
 
     Args:
         request: Its body must be unread.
         encode: False where the file is samples without a header.
+        limit_bytes: Largest file.
 
     Raises:
         RequestError: The body is not a form with a recording, or too large.
     """
-    form = await read_form(request, limit_bytes=request.app.state.max_upload_bytes, file_field=FILE)
+    form = await read_form(request, limit_bytes=limit_bytes, file_field=FILE)
     note_ignored(request.scope, form.fields)
     if form.file is None:
         raise MissingValueError(FILE, f"Send the recording in the form field {FILE!r}.")

@@ -17,7 +17,7 @@ from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.choices import spelled
 from speechhub.http.context import HttpRequest, context_of
-from speechhub.http.edges.bodies import FORM_OVERHEAD_BYTES
+from speechhub.http.edges.bodies import BODY_HINT, FORM_OVERHEAD_BYTES
 from speechhub.http.edges.paths import UnknownSocketError, UnknownVersionError
 from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.multipart import UnsupportedMediaTypeError
@@ -68,9 +68,6 @@ NEVER_RETRY: Final = (
 )
 """What will fail again: SDKs would repeat a 5xx, and a 409, twice on their own."""
 
-
-BODY_HINT: Final = "body_hint"
-"""Key of a route's `opt`: what to add where its body is too large."""
 
 BODY: Final = "data"
 """Name of the handlers' argument that is a JSON body, which the request's context keeps."""

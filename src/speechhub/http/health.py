@@ -1,5 +1,10 @@
-"""What health tells of devices, models and GPUs."""
+"""What health tells of the server, its devices, models and GPUs."""
 
+import asyncio
+import time
+from collections.abc import Callable
+
+from speechhub import __version__
 from speechhub.errors.places import without_places
 from speechhub.gpu.sampler import GpuView
 from speechhub.http.schemas.audio import ModelState
@@ -7,28 +12,71 @@ from speechhub.http.schemas.health import (
     DeviceHealth,
     Failing,
     GpuHealth,
+    Health,
     ModelHealth,
+    PluginHealth,
     StepTimes,
     SwitchHealth,
     SwitchTimes,
 )
-from speechhub.lifecycle.manager import Manager
+from speechhub.http.story import stalled_story
+from speechhub.hub import Hub
+from speechhub.lifecycle.control import EngineControl
 from speechhub.lifecycle.scheduler.served_model import ModelActivity
 from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
-from speechhub.placement import Device
+from speechhub.placement import Device, notes
 
 
-def device_health(device: Device, manager: Manager, last: Switch | None) -> DeviceHealth:
-    """Return what a device is doing, and how its last switch went."""
+def server_health(hub: Hub, *, operator: bool) -> Health:
+    """Return what the server is doing; only an *operator* is told warnings, and paths of the machine."""
+    observation, engines = hub.observation, hub.control
+    shown: Callable[[str], str] = str if operator else without_places
+    stalled, gpu_problem = observation.stalled(), observation.gpu_problem
+    devices = {placement.device for placement in engines.placements.values()}
+    return Health(
+        status="degraded" if stalled else "ok",
+        stalled=stalled,
+        story=stalled_story(
+            observation.journal.story, stalled, asyncio.get_running_loop().time(), operator=operator
+        ),
+        version=__version__,
+        operator=operator,
+        uptime_s=round(time.monotonic() - hub.started_monotonic, 1),
+        devices=[
+            _device(device, engines, observation.last_switch(device.name))
+            for device in sorted(devices, key=lambda device: device.name)
+        ],
+        models=[model_health(hub, state.model, operator=operator) for state in engines.states()],
+        switches=_switch_times(engines.switches),
+        gpus=[_gpu(view) for view in observation.gpus()],
+        gpu_problem=shown(gpu_problem) if gpu_problem else None,
+        event_loop_lag_s=round(observation.lag_s, 4),
+        broken_plugins=[
+            PluginHealth(plugin=plugin.distribution, error=shown(plugin.error))
+            for plugin in hub.broken_plugins
+        ],
+        warnings=_warnings(hub) if operator else [],
+    )
+
+
+def _warnings(hub: Hub) -> list[str]:
+    return [
+        *(f"{finding.subject}: {finding.text}" for finding in hub.findings),
+        *(f"engine {name}: {note}" for name, note in notes(hub.control.placements.values())),
+        *(f"home: {damage.text}" for damage in hub.damages.found),
+    ]
+
+
+def _device(device: Device, engines: EngineControl, last: Switch | None) -> DeviceHealth:
     return DeviceHealth(
         name=device.name,
         exclusive=device.exclusive,
-        state=manager.public_state(device.name),
-        current_model=manager.current_model(device.name),
-        ready_models=manager.ready_models(device.name),
-        standby=manager.standby(device.name),
-        switch_s=round(manager.switch_s(device.name), 3) if device.exclusive else None,
+        state=engines.public_state(device.name),
+        current_model=engines.current_model(device.name),
+        ready_models=list(engines.ready_models(device.name)),
+        standby=engines.standby(device.name),
+        switch_s=round(engines.switch_s(device.name), 3) if device.exclusive else None,
         last_switch=None
         if last is None
         else SwitchHealth(
@@ -48,27 +96,22 @@ def model_state(phase: Phase | None) -> ModelState:
     return "unloaded" if phase is None else phase.value
 
 
-def model_health(
-    state: ModelActivity, manager: Manager, oldest_wait_s: float, now: float, *, operator: bool = True
-) -> ModelHealth:
-    """Return what goes on around a model; *now* is a time of the manager's clock.
-
-    Only an *operator* is told the paths in what a load failed with.
-    """
-    placement, note = manager.placements[state.model], manager.device_note(state.model)
-    memory = manager.memory(state.model)
+def model_health(hub: Hub, model: str, *, operator: bool = True) -> ModelHealth:
+    """Return what goes on around a model; only an *operator* is told the paths in what a load failed with."""
+    engines, now = hub.control, asyncio.get_running_loop().time()
+    state, note, memory = engines.state(model), engines.device_note(model), engines.memory(model)
     return ModelHealth(
-        id=state.model,
+        id=model,
         state="fetching" if state.fetching and state.phase is None else model_state(state.phase),
         waiting=state.waiting,
         busy=state.busy,
-        device=placement.device.name,
+        device=engines.placements[model].device.name,
         device_note=note if operator else without_places(note),
         pinned=state.pinned,
         epoch=state.epoch,
         state_s=0.0 if state.since is None else round(now - state.since, 3),
-        oldest_wait_s=round(oldest_wait_s, 3),
-        predicted_wait_s=round(manager.wait_s(state.model), 3),
+        oldest_wait_s=round(hub.observation.oldest_wait_s(model), 3),
+        predicted_wait_s=round(engines.wait_s(model), 3),
         failing=_failing(state, now, operator=operator),
         allocated_bytes=memory.allocated_bytes if memory else None,
         reserved_bytes=memory.reserved_bytes if memory else None,
@@ -85,8 +128,7 @@ def _failing(state: ModelActivity, now: float, *, operator: bool) -> Failing | N
     )
 
 
-def switch_times(log: SwitchLog) -> list[SwitchTimes]:
-    """Return how long switches took, by direction."""
+def _switch_times(log: SwitchLog) -> list[SwitchTimes]:
     return [
         SwitchTimes(
             leaving=None if leaving == FREE else leaving,
@@ -106,8 +148,7 @@ def switch_times(log: SwitchLog) -> list[SwitchTimes]:
     ]
 
 
-def gpu_health(view: GpuView) -> GpuHealth:
-    """Return the last look at a GPU."""
+def _gpu(view: GpuView) -> GpuHealth:
     device, sample = view.device, view.sample
     processes = sample.processes if sample else None
     return GpuHealth(

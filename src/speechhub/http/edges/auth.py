@@ -9,7 +9,6 @@ Websockets too.
 import hmac
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Final
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -17,10 +16,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from speechhub.errors import AuthenticationError, InvalidApiKeyError
 from speechhub.http.context import context_of
 from speechhub.settings import Secret
-
-OPEN_PATHS: Final = frozenset({"/", "/health", "/health/live", "/health/ready"})
-"""What probes and warm-ups ask for, and the page that asks for the key; the page's parts are open too.
-``/health`` tells strangers its status and no more."""
 
 
 class ApiKeys:
@@ -47,19 +42,26 @@ def authenticated(
     app: ASGIApp,
     keys: ApiKeys,
     *,
+    open_paths: frozenset[str],
     operators: ApiKeys | None = None,
-    also_open: frozenset[str] = frozenset(),
     preflights: bool = False,
 ) -> ASGIApp:
-    """Wrap *app*: let in who has a key, or everybody if there are no keys, or the path is open.
+    """Wrap *app*: let in callers that have a key, or every caller if there are no keys, or the path is open.
 
     Sets the context's ``trusted``, ``key`` and ``operator``; the last is for an operator's key or, where the
     server has none, for every caller that is trusted. The body of a refused request is never read.
 
+    Args:
+        app: What answers.
+        keys: Those of clients; empty if the server has none.
+        open_paths: What GET needs no key for: what probes and warm-ups ask for, and the page that asks for
+            the key, with its parts.
+        operators: Those of operators.
+        preflights: Whether browsers' preflights are let in.
+
     Raises:
         AuthenticationError: From the wrapped application: no key, or a wrong one.
     """
-    open_paths = OPEN_PATHS | also_open
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         shown = credentials(scope)

@@ -7,10 +7,18 @@ What is read into memory counts in the account of all requests until its request
 from typing import Final
 
 from litestar.enums import ScopeType
+from litestar.plugins import ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 
 from speechhub.http.context import context_of
+from speechhub.http.facts import FACTS, PLAIN, Body
 from speechhub.services.account import Account, Holding
+from speechhub.settings import Settings
+
+BODY_HINT: Final = "body_hint"
+"""Key of a handler's `opt`: what to add where its body is too large."""
+NO_CLONING: Final = "No model here clones voices, so that clips have no place in it."
 
 SMALL_BODY_BYTES: Final = 64 * 1024
 """What a route takes that reads a few names and numbers."""
@@ -24,16 +32,33 @@ CLIPS: Final = 2
 """Recordings that a request for speech can hold: the voice's, and the emotion's."""
 
 
-def speech_body_bytes(*, max_input_chars: int, max_reference_bytes: int, cloning: bool) -> int:
-    """Return how large a request for speech may be.
+class BodyLimits(ReceiveRoutePlugin):
+    """Gives each route the size of its largest honest body; a plugin of the application."""
 
-    Args:
-        max_input_chars: Longest text.
-        max_reference_bytes: Largest recording of a speaker, as a file.
-        cloning: Whether any model takes such recordings.
-    """
-    clip_bytes = (max_reference_bytes + 2) // 3 * 4 + max_reference_bytes // 16  # base64, and line ends
-    return SMALL_BODY_BYTES + ESCAPED_BYTES * max_input_chars + CLIPS * clip_bytes * cloning
+    def __init__(self, settings: Settings, *, cloning: bool) -> None:
+        """Work out the limits.
+
+        Args:
+            settings: Has the longest text, and the largest recordings.
+            cloning: Whether any model takes recordings of speakers.
+        """
+        clip_bytes = (settings.max_reference_bytes + 2) // 3 * 4  # base64
+        clip_bytes += settings.max_reference_bytes // 16  # its line ends
+        text_bytes = ESCAPED_BYTES * settings.max_input_chars
+        self._bytes = {
+            Body.SMALL: SMALL_BODY_BYTES,
+            Body.SPEECH: SMALL_BODY_BYTES + text_bytes + CLIPS * clip_bytes * cloning,
+            Body.SAMPLE: settings.max_reference_bytes + FORM_OVERHEAD_BYTES,
+            Body.RECORDING: settings.max_upload_bytes + FORM_OVERHEAD_BYTES,
+        }
+        self._hints = {Body.SPEECH: "" if cloning else NO_CLONING}
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Set the limit of every handler of a route that Litestar registers."""
+        for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
+            body = handler.opt.get(FACTS, PLAIN).body
+            handler.request_max_body_size = self._bytes[body]
+            handler.opt[BODY_HINT] = self._hints.get(body, "")
 
 
 def bodies_accounted(app: ASGIApp, account: Account) -> ASGIApp:

@@ -18,19 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import RateLimitedError
 from speechhub.http.context import context_of
-
-WORK_PATHS: Final = frozenset(
-    {
-        "/v1/audio/transcriptions",
-        "/v1/audio/translations",
-        "/v1/audio/speech",
-        "/asr",
-        "/detect-language",
-    }
-)
-"""Routes whose POST keeps an engine busy."""
-UPLOAD_PATHS: Final = WORK_PATHS | {"/v1/audio/voices", "/v1/audio/voice_consents"}
-"""Routes whose POST keeps a connection, memory and disk busy."""
+from speechhub.http.facts import Load, RouteTable
 
 MINUTE_S: Final = 60.0
 MAX_CALLERS: Final = 10_000
@@ -119,11 +107,12 @@ class ConcurrencyLimiter:
             del self._running[caller]
 
 
-def limited(app: ASGIApp, *, per_minute: int, at_a_time: int) -> ASGIApp:
+def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int) -> ASGIApp:
     """Wrap *app*: refuse work from callers that ask for too much, before their body is read.
 
     Args:
         app: What does the work.
+        routes: Which of its routes are work, and which are uploads; of both, POST alone counts.
         per_minute: Requests in a minute for each caller; 0 for no limit.
         at_a_time: Requests at a time for each caller; 0 for no limit.
 
@@ -132,9 +121,11 @@ def limited(app: ASGIApp, *, per_minute: int, at_a_time: int) -> ASGIApp:
     """
     rate = RateLimiter(per_minute) if per_minute else None
     slots = ConcurrencyLimiter(at_a_time) if at_a_time else None
+    busy_paths = routes.paths("POST", lambda facts: facts.load is not Load.LIGHT)
+    work_paths = routes.paths("POST", lambda facts: facts.load is Load.ENGINE)
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if not _posts(scope, UPLOAD_PATHS):
+        if not _posts(scope, busy_paths):
             await app(scope, receive, send)
             return
         caller = caller_of(scope)
@@ -143,7 +134,7 @@ def limited(app: ASGIApp, *, per_minute: int, at_a_time: int) -> ASGIApp:
                 f"You have {slots.limit} requests running already, which is the limit. Wait for one to end."
             )
         try:
-            if rate and _posts(scope, WORK_PATHS):
+            if rate and _posts(scope, work_paths):
                 _take(rate, caller, scope)
             await app(scope, receive, send)
         finally:

@@ -24,14 +24,17 @@ _CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}", re.ASCII)
 MAX_PATH_CHARS: Final = 300
 """How much of a path is logged; no route's is longer, with an id of OpenAI's in it."""
 _ALWAYS: Final = ((b"openai-version", b"2020-10-01"), (b"x-content-type-options", b"nosniff"))
-QUIET: Final = ("/health", "/metrics", "/page/")
-"""Paths that are asked every few seconds, or a dozen at a time by the page; logged only in debug."""
 
 
-def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
+def request_scope(app: ASGIApp, metrics: Metrics | None = None, *, quiet: tuple[str, ...] = ()) -> ASGIApp:
     """Wrap *app*: give every request an id, a place for clean-up, and a line in the log.
 
     Makes the request's context, which all others find with `context_of`.
+
+    Args:
+        app: What answers.
+        metrics: Count the requests.
+        quiet: What the paths begin with that are logged only in debug.
     """
     metrics = metrics or Metrics()
 
@@ -71,7 +74,7 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None) -> ASGIApp:
                     await app(scope, receive, send_with_headers)
                 failed = False
             finally:
-                say = log.debug if scope["path"].startswith(QUIET) else log.info
+                say = log.debug if scope["path"].startswith(quiet) else log.info
                 if failed:
                     notes["broken_off"] = True
                 if context.error:

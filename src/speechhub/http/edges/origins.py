@@ -13,11 +13,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import OriginNotAllowedError
 from speechhub.http.context import context_of
+from speechhub.http.facts import RouteTable
 from speechhub.settings.expected import LONGEST_VALUE, shown
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-WORKING_PATHS: Final = frozenset({"/v1/audio/voices", "/v1/audio/speech/voices"})
-"""Routes whose GET may load a model, to ask it for its voices."""
 APPLICATIONS: Final = (
     "app",
     "file",
@@ -36,17 +35,19 @@ TAURI: Final = frozenset({"http://tauri.localhost", "https://tauri.localhost"})
 DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
-def from_known_pages(app: ASGIApp, cors: CORSConfig | None) -> ASGIApp:
+def from_known_pages(app: ASGIApp, cors: CORSConfig | None, routes: RouteTable) -> ASGIApp:
     """Wrap *app*: refuse what a foreign page's browser asks to be done, before the body is read.
 
-    Programs send neither header and are let in; so are reading requests, whose answers the browser keeps.
+    Programs send neither header and are let in; so are reading requests, whose answers the browser keeps,
+    unless their route may load a model.
 
     Raises:
         OriginNotAllowedError: From the wrapped application.
     """
+    working_paths = routes.paths("GET", lambda facts: facts.may_load)
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if _does_something(scope) and not is_known(scope, cors):
+        if _does_something(scope, working_paths) and not is_known(scope, cors):
             origin = _header(scope, b"origin")
             context_of(scope).log["origin"] = origin[:LONGEST_VALUE]
             raise OriginNotAllowedError(shown(origin) if origin else None)
@@ -65,11 +66,11 @@ def is_known(scope: Scope, cors: CORSConfig | None) -> bool:
     return same or _is_application(origin) or (cors is not None and cors.is_origin_allowed(origin))
 
 
-def _does_something(scope: Scope) -> bool:
+def _does_something(scope: Scope, working_paths: frozenset[str]) -> bool:
     if scope["type"] != ScopeType.HTTP:
         return True
     return scope["method"] not in SAFE_METHODS or (
-        scope["method"] != "OPTIONS" and scope["path"] in WORKING_PATHS
+        scope["method"] != "OPTIONS" and scope["path"] in working_paths
     )
 
 

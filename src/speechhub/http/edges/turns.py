@@ -8,17 +8,20 @@ from speechhub.errors import ServerBusyError
 from speechhub.http.edges.limits import network_of
 from speechhub.turns import Turns
 
-HEALTH: Final = "/health"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_WAITING: Final = 1000
 """Requests for work that wait. Each keeps a connection, even if its client has left, which the server sees
 only once the request begins. So many begin within a second or two; a list takes no longer than a refusal."""
 
 
-def in_turns(app: ASGIApp) -> ASGIApp:
+def in_turns(app: ASGIApp, probes: tuple[str, ...]) -> ASGIApp:
     """Wrap *app*: one request of a kind begins with each round of the event loop, callers in turns.
 
     Signs of life, reading and work do not wait for each other.
+
+    Args:
+        app: What answers.
+        probes: What the paths of signs of life begin with.
 
     Raises:
         ServerBusyError: From the wrapped application: very much work waits, some of the caller's among it.
@@ -26,7 +29,7 @@ def in_turns(app: ASGIApp) -> ASGIApp:
     health, reading, work = Turns(), Turns(), Turns()
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(HEALTH):
+        if scope["path"].startswith(probes):
             turns = health
         else:
             turns = reading if scope.get("method") in READING else work

@@ -98,33 +98,17 @@ SPEECH_VOICE: Final[Json] = {
     "model_path": "",
 }
 
-ANSWERS: Final[Mapping[str, Json]] = {
-    "createTranscription": {
-        "json": {"value": PLAIN},
-        "verbose_json": {"value": VERBOSE},
-        "diarized_json": {"value": DIARIZED},
-    },
-    "createTranslation": {
-        "json": {"value": PLAIN},
-        "verbose_json": {"value": VERBOSE | {"task": "translate"}},
-    },
-    "detectLanguage": {
-        "language": {
-            "value": {"detected_language": "english", "language_code": "en", "confidence": None},
-        }
-    },
-    "listModels": {"list": {"value": {"object": "list", "data": [MODEL]}}},
-    "retrieveModel": {"alias": {"value": MODEL}},
-    "listVoices": {"voices": {"value": VOICES}},
-    "listSpeechVoices": {"names": {"value": [SPEECH_VOICE]}},
-    "createVoice": {"created": {"value": CREATED_VOICE}},
-    "retrieveVoice": {"voice": {"value": VOICE}},
-    "createVoiceConsent": {"consent": {"value": CONSENT}},
-    "retrieveVoiceConsent": {"consent": {"value": CONSENT}},
-    "updateVoiceConsent": {"consent": {"value": CONSENT}},
-    "listAudioModels": {"models": {"value": {"models": [{"id": "whisper-1", "task": "stt"}]}}},
+TRANSCRIPTIONS: Final[Json] = {
+    "json": {"value": PLAIN},
+    "verbose_json": {"value": VERBOSE},
+    "diarized_json": {"value": DIARIZED},
 }
-"""Operation → named examples of JSON answers."""
+TRANSLATIONS: Final[Json] = {
+    "json": {"value": PLAIN},
+    "verbose_json": {"value": VERBOSE | {"task": "translate"}},
+}
+DETECTED: Final[Json] = {"detected_language": "english", "language_code": "en", "confidence": None}
+AUDIO_MODELS: Final[Json] = {"models": [{"id": "whisper-1", "task": "stt"}]}
 
 SUBTITLES: Final[Json] = {
     "text": {"value": f"{TEXT}\n"},

@@ -1,1 +1,1 @@
-"""One module for each family of routes; handlers read their input, call one service and return."""
+"""One controller for each family of routes; handlers read their input, call one service and return."""

@@ -1,25 +1,24 @@
 """Operators' routes: GET /v1/engines, and POST below it."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
-from litestar import Router, get, post
+from litestar import Controller, get, post
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
-from litestar.params import JSONBody
+from litestar.params import FromQuery, JSONBody
 
 from speechhub.errors import OperatorKeyRequiredError
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
 from speechhub.http.health import model_health
 from speechhub.http.ignored import note_ignored, unknown_fields
-from speechhub.http.openapi.document import OWN
-from speechhub.http.routes.story import get_story
+from speechhub.http.openapi.described import DESCRIBED, OWN, Described
 from speechhub.http.schemas.health import EngineList, EngineWanted, ModelHealth
-from speechhub.lifecycle.manager import Manager
-from speechhub.lifecycle.observation import Observation
-from speechhub.services.catalog import Catalog
+from speechhub.http.schemas.story import EngineStory
+from speechhub.http.story import engine_story
+from speechhub.hub import Hub
 
 
 async def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -28,82 +27,89 @@ async def operators_only(connection: ASGIConnection[Any, Any, Any, Any], _: Base
         raise OperatorKeyRequiredError
 
 
-@get("/", summary="List the engines' states", tags=[OWN])
-async def list_engines(
-    manager: NamedDependency[Manager], observation: NamedDependency[Observation]
-) -> EngineList:
-    """List all models and what goes on around them."""
-    return EngineList(data=[_shown(state.model, manager, observation) for state in manager.states()])
+ERRORS: Final = ("400", "401", "403", "404")
 
 
-@post("/load", status_code=200, summary="Load a model", tags=[OWN])
-async def load_engine(
-    request: HttpRequest,
-    data: JSONBody[EngineWanted],
-    catalog: NamedDependency[Catalog],
-    manager: NamedDependency[Manager],
-    observation: NamedDependency[Observation],
-) -> ModelHealth:
-    """Make a model ready, and switch its device to it if another one is there; answer when it is."""
-    target = await _target(request, data, catalog)
-    await while_connected(request, manager.switch_to(target))
-    return _shown(target, manager, observation)
+class EnginesController(Controller):
+    """What operators do with engines."""
+
+    path = "/v1/engines"
+    tags = (OWN,)
+    guards = (operators_only,)
+
+    @get(summary="List the engines' states", opt={DESCRIBED: Described(errors=("401", "403"))})
+    async def list_engines(self, hub: NamedDependency[Hub]) -> EngineList:
+        """List all models and what goes on around them."""
+        return EngineList(data=[model_health(hub, state.model) for state in hub.control.states()])
+
+    @get(
+        "/story",
+        summary="Explain why requests wait",
+        opt={DESCRIBED: Described(errors=("400", "401", "403", "404"))},
+    )
+    async def get_story(self, hub: NamedDependency[Hub], model: FromQuery[str | None] = None) -> EngineStory:
+        """Show the last events, what the scheduler made of them, and why requests wait now.
+
+        With *model*, an id or an alias, show what concerns that model's device.
+        """
+        device = None
+        if model is not None:
+            device = hub.control.placements[hub.catalog.find(model).placement.model.id].device.name
+        return engine_story(hub.observation.journal.story, device, asyncio.get_running_loop().time())
+
+    @post(
+        "/load",
+        status_code=200,
+        summary="Load a model",
+        opt={DESCRIBED: Described(errors=(*ERRORS, "500", "503"))},
+    )
+    async def load_engine(
+        self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
+    ) -> ModelHealth:
+        """Make a model ready, and switch its device to it if another one is there; answer when it is."""
+        model = await _named(request, data, hub)
+        await while_connected(request, hub.control.switch_to(model))
+        return model_health(hub, model)
+
+    @post("/unload", status_code=200, summary="Unload a model", opt={DESCRIBED: Described(errors=ERRORS)})
+    async def unload_engine(
+        self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
+    ) -> ModelHealth:
+        """End a model's worker once its running work is done; answer when its process is gone."""
+        model = await _named(request, data, hub)
+        await while_connected(request, hub.control.unload(model))
+        return model_health(hub, model)
+
+    @post(
+        "/pin",
+        status_code=200,
+        summary="Keep a model on its device",
+        opt={DESCRIBED: Described(errors=ERRORS)},
+    )
+    async def pin_engine(
+        self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
+    ) -> ModelHealth:
+        """Let a model keep its device: nothing pushes it out, and it is not unloaded when idle."""
+        model = await _named(request, data, hub)
+        hub.control.pin(model)
+        return model_health(hub, model)
+
+    @post(
+        "/unpin",
+        status_code=200,
+        summary="Let a model leave its device again",
+        opt={DESCRIBED: Described(errors=ERRORS)},
+    )
+    async def unpin_engine(
+        self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
+    ) -> ModelHealth:
+        """End a model's pin, if it has one."""
+        model = await _named(request, data, hub)
+        hub.control.unpin(model)
+        return model_health(hub, model)
 
 
-@post("/unload", status_code=200, summary="Unload a model", tags=[OWN])
-async def unload_engine(
-    request: HttpRequest,
-    data: JSONBody[EngineWanted],
-    catalog: NamedDependency[Catalog],
-    manager: NamedDependency[Manager],
-    observation: NamedDependency[Observation],
-) -> ModelHealth:
-    """End a model's worker once its running work is done; answer when its process is gone."""
-    target = await _target(request, data, catalog)
-    await while_connected(request, manager.unload(target))
-    return _shown(target, manager, observation)
-
-
-@post("/pin", status_code=200, summary="Keep a model on its device", tags=[OWN])
-async def pin_engine(
-    request: HttpRequest,
-    data: JSONBody[EngineWanted],
-    catalog: NamedDependency[Catalog],
-    manager: NamedDependency[Manager],
-    observation: NamedDependency[Observation],
-) -> ModelHealth:
-    """Let a model keep its device: nothing pushes it out, and it is not unloaded when idle."""
-    target = await _target(request, data, catalog)
-    manager.pin(target)
-    return _shown(target, manager, observation)
-
-
-@post("/unpin", status_code=200, summary="Let a model leave its device again", tags=[OWN])
-async def unpin_engine(
-    request: HttpRequest,
-    data: JSONBody[EngineWanted],
-    catalog: NamedDependency[Catalog],
-    manager: NamedDependency[Manager],
-    observation: NamedDependency[Observation],
-) -> ModelHealth:
-    """End a model's pin, if it has one."""
-    target = await _target(request, data, catalog)
-    manager.unpin(target)
-    return _shown(target, manager, observation)
-
-
-def engines_router() -> Router:
-    """Return the routes, all of them for operators only."""
-    handlers = [list_engines, get_story, load_engine, unload_engine, pin_engine, unpin_engine]
-    return Router(path="/engines", guards=[operators_only], route_handlers=handlers)
-
-
-async def _target(request: HttpRequest, data: EngineWanted, catalog: Catalog) -> str:
+async def _named(request: HttpRequest, data: EngineWanted, hub: Hub) -> str:
+    """Return the id of the model that a body names."""
     note_ignored(request.scope, unknown_fields(await request.body(), EngineWanted.__struct_fields__))
-    return catalog.find(data.model).placement.model.id
-
-
-def _shown(target: str, manager: Manager, observation: Observation) -> ModelHealth:
-    now = asyncio.get_running_loop().time()
-    waited_s = observation.oldest_wait_s(target)
-    return model_health(manager.state(target), manager, waited_s, now)
+    return hub.catalog.find(data.model).placement.model.id

@@ -1,16 +1,34 @@
 """GET /metrics."""
 
-from litestar import Response, get
+from typing import Final
+
+from litestar import Controller, Response, get
 from litestar.di import NamedDependency
 
-from speechhub.http.openapi.document import OWN
+from speechhub.http.facts import FACTS, RouteFacts
+from speechhub.http.openapi.described import DESCRIBED, OWN, Described
+from speechhub.http.provide import from_hub
 from speechhub.lifecycle.observation import Observation
 
-PROMETHEUS = "text/plain; version=0.0.4"
+PROMETHEUS: Final = "text/plain; version=0.0.4"
 """The framework adds the charset, as it does to every text."""
 
 
-@get("/metrics", media_type="text/plain", summary="Tell the metrics, for Prometheus", tags=[OWN])
-async def get_metrics(observation: NamedDependency[Observation]) -> Response[bytes]:
-    """Tell all metrics in Prometheus' text format."""
-    return Response(observation.metrics.text(), media_type=PROMETHEUS)
+class MetricsController(Controller):
+    """What the server measures."""
+
+    path = "/metrics"
+    tags = (OWN,)
+    dependencies = from_hub(observation=lambda hub: hub.observation)
+
+    @get(
+        media_type="text/plain",
+        summary="Tell the metrics, for Prometheus",
+        opt={
+            FACTS: RouteFacts(open_if=lambda settings: settings.metrics_open, is_quiet=True),
+            DESCRIBED: Described(errors=("401",)),
+        },
+    )
+    async def get_metrics(self, observation: NamedDependency[Observation]) -> Response[bytes]:
+        """Tell all metrics in Prometheus' text format."""
+        return Response(observation.metrics.text(), media_type=PROMETHEUS)

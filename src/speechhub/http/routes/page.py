@@ -4,16 +4,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from litestar import Response, get
+from litestar import Controller, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from speechhub import __version__
 from speechhub.http.context import HttpRequest, context_of
-from speechhub.http.openapi.document import OWN
+from speechhub.http.facts import FACTS, RouteFacts
+from speechhub.http.openapi.content import root_content
+from speechhub.http.openapi.described import DESCRIBED, OWN, Described
 
 HEADERS: Final = {
-    # The page is whole in itself: it may load nothing from elsewhere, talk to nobody else, nor be framed.
+    # The page loads nothing from elsewhere, talks to this server alone, and cannot be framed.
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src blob:; "
         "img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
@@ -28,27 +30,41 @@ MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 PARTS: Final = frozenset(file.name for file in FOLDER.iterdir() if Path(file.name).suffix in MEDIA_TYPES)
 PATHS: Final = frozenset(f"/page/{name}" for name in PARTS)
 """What the page is made of; it needs no key, because the page asks for the key."""
+LINE: Final = (
+    f"speechhub {__version__}: an OpenAI-compatible speech server. GET /v1/models lists its models.\n"
+)
 
 
-@get("/", summary="Say what this is", tags=[OWN])
-async def get_root(request: HttpRequest) -> Response[bytes]:
-    """Say what this is: in one line to clients and probes, with a page to browsers."""
-    if "text/html" in request.headers.get("accept", ""):
-        above = way_up(context_of(request).path)
-        if above:  # its parts would be asked for below the path that it was opened at
+class PageController(Controller):
+    """The root, and what its page is made of."""
+
+    path = "/"
+    tags = (OWN,)
+
+    @get(
+        "/",
+        summary="Say what this is",
+        opt={FACTS: RouteFacts(is_open=True), DESCRIBED: Described(content=root_content)},
+    )
+    async def get_root(self, request: HttpRequest) -> Response[bytes]:
+        """Say what this is: in one line to clients and probes, with a page to browsers."""
+        if "text/html" not in request.headers.get("accept", ""):
+            return Response(LINE.encode(), media_type="text/plain", headers={"vary": "Accept"})
+        if above := way_up(context_of(request).path):  # its parts would be asked for below that path
             headers = {"location": above, "cache-control": "no-cache", "vary": "Accept"}
             return Response(b"", status_code=307, media_type="text/plain", headers=headers)
         return _answer("index.html", "text/html")
-    line = f"speechhub {__version__}: an OpenAI-compatible speech server. GET /v1/models lists its models.\n"
-    return Response(line.encode(), media_type="text/plain", headers={"vary": "Accept"})
 
-
-@get("/page/{name:str}", include_in_schema=False)
-async def get_part(name: FromPath[str]) -> Response[bytes]:
-    """Return a part of the page: its style, or a module of its script."""
-    if name not in PARTS:
-        raise NotFoundException
-    return _answer(name, MEDIA_TYPES[Path(name).suffix])
+    @get(
+        "/page/{name:str}",
+        include_in_schema=False,
+        opt={FACTS: RouteFacts(is_open=True, is_quiet=True, paths=PATHS)},
+    )
+    async def get_part(self, name: FromPath[str]) -> Response[bytes]:
+        """Return a part of the page: its style, or a module of its script."""
+        if name not in PARTS:
+            raise NotFoundException
+        return _answer(name, MEDIA_TYPES[Path(name).suffix])
 
 
 def way_up(path: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 import msgspec
-from litestar import post
+from litestar import Controller, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.response import Stream
@@ -18,8 +18,12 @@ from speechhub.http.client_timeout import patience_s
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.emotions import emotion_wish
+from speechhub.http.facts import FACTS, Body, Load, RouteFacts
 from speechhub.http.ignored import note_ignored, unknown_fields
-from speechhub.http.openapi.document import OPENAI
+from speechhub.http.openapi.content import speech_content
+from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
+from speechhub.http.openapi.examples import SPEECH_REQUESTS
+from speechhub.http.provide import from_hub
 from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas.audio import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
@@ -31,24 +35,46 @@ TOKENS_PER_S: Final = 20
 """Output tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-mini-tts."""
 
 
-@post("/audio/speech", status_code=200, summary="Speak a text", tags=[OPENAI])
-async def create_speech(
-    request: HttpRequest,
-    data: JSONBody[CreateSpeech],
-    speech: NamedDependency[SpeechService],
-) -> Stream:
-    """Speak the text in ``input``; audio flows before synthesis ends."""
-    context = context_of(request)
-    job = _job(data, model=data.model or context.deployment, default=request.app.state.speech_format)
-    job = replace(job, timeout_s=patience_s(request))
-    context.log |= {"model": job.model, "chars": len(job.text)}
-    note_ignored(request.scope, unknown_fields(await request.body(), CreateSpeech.__struct_fields__))
-    stream = await while_connected(request, closed_with(context.exit_stack, speech.open(job)))
-    if data.stream_format == "sse":
-        return event_stream(_events(stream, len(job.text)), request.scope)
-    size = stream.size_bytes
-    headers = {} if size is None else {"content-length": str(size)}
-    return Stream(stream, media_type=job.format.media_type, headers=headers)
+class SpeechController(Controller):
+    """Speech from texts."""
+
+    path = "/v1/audio/speech"
+    tags = (OPENAI,)
+    dependencies = from_hub(
+        speech=lambda hub: hub.speech,
+        speech_format=lambda hub: hub.settings.speech_format,
+    )
+
+    @post(
+        status_code=200,
+        summary="Speak a text",
+        opt={
+            FACTS: RouteFacts(load=Load.ENGINE, body=Body.SPEECH),
+            DESCRIBED: Described(
+                errors=("400", "401", "404", "408", "413", "429", "500", "503"),
+                requests=SPEECH_REQUESTS,
+                content=speech_content,
+            ),
+        },
+    )
+    async def create_speech(
+        self,
+        request: HttpRequest,
+        data: JSONBody[CreateSpeech],
+        speech: NamedDependency[SpeechService],
+        speech_format: NamedDependency[str],
+    ) -> Stream:
+        """Speak the text in ``input``; audio flows before synthesis ends."""
+        context = context_of(request)
+        job = _job(data, model=data.model or context.deployment, default=speech_format)
+        job = replace(job, timeout_s=patience_s(request))
+        context.log |= {"model": job.model, "chars": len(job.text)}
+        note_ignored(request.scope, unknown_fields(await request.body(), CreateSpeech.__struct_fields__))
+        stream = await while_connected(request, closed_with(context.exit_stack, speech.open(job)))
+        if data.stream_format == "sse":
+            return event_stream(_events(stream, len(job.text)), request.scope)
+        headers = {} if stream.size_bytes is None else {"content-length": str(stream.size_bytes)}
+        return Stream(stream, media_type=job.format.media_type, headers=headers)
 
 
 def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:

@@ -1,10 +1,11 @@
 """POST /v1/audio/transcriptions and /v1/audio/translations."""
 
-from dataclasses import replace
-from typing import Any, BinaryIO
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, BinaryIO, Final
 
 import msgspec
-from litestar import Response, post
+from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 
 from speechhub.engine import Task, Transcript
@@ -13,58 +14,120 @@ from speechhub.http import render
 from speechhub.http.client_timeout import patience_s
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import closed_with, while_connected
+from speechhub.http.facts import FACTS, Body, Load, RouteFacts
 from speechhub.http.forms import FIELDS, job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
 from speechhub.http.json_uploads import read_json
 from speechhub.http.multipart import read_form
-from speechhub.http.openapi.document import OPENAI
+from speechhub.http.openapi.content import ONLY_TRANSCRIPTIONS, transcript_content, transcription_form
+from speechhub.http.openapi.described import DESCRIBED, FORM_ERRORS, OPENAI, Described, header
+from speechhub.http.openapi.examples import TRANSCRIPTIONS, TRANSLATIONS
+from speechhub.http.provide import from_hub
+from speechhub.http.render import WARNINGS_HEADER
 from speechhub.http.schemas.audio import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.http.tracks import track_noted
+from speechhub.pools import Pool
 from speechhub.services.transcription import TranscriptionService
 
+WORK: Final = RouteFacts(load=Load.ENGINE, body=Body.RECORDING)
+WARNINGS: Final = {
+    WARNINGS_HEADER: header("What is wrong with the recording; ` | ` stands between sentences.")
+}
 
-@post(
-    "/audio/transcriptions",
-    status_code=200,
-    summary="Transcribe a recording",
-    tags=[OPENAI],
-)
-async def create_transcription(
-    request: HttpRequest, transcription: NamedDependency[TranscriptionService]
+
+class TranscriptionsController(Controller):
+    """Transcripts of recordings, and translations."""
+
+    path = "/v1/audio"
+    tags = (OPENAI,)
+    dependencies = from_hub(
+        transcription=lambda hub: hub.transcription,
+        limit_bytes=lambda hub: hub.settings.max_upload_bytes,
+        pool=lambda hub: hub.pools.decoding,
+    )
+
+    @post(
+        "/transcriptions",
+        status_code=200,
+        summary="Transcribe a recording",
+        opt={
+            FACTS: WORK,
+            DESCRIBED: Described(
+                errors=FORM_ERRORS,
+                form=transcription_form,
+                content=transcript_content,
+                answers=TRANSCRIPTIONS,
+                headers=WARNINGS,
+            ),
+        },
+    )
+    async def create_transcription(
+        self,
+        request: HttpRequest,
+        transcription: NamedDependency[TranscriptionService],
+        limit_bytes: NamedDependency[int],
+        pool: NamedDependency[Pool],
+    ) -> Response[Any]:
+        """Transcribe the recording in the field ``file``, in the language that is spoken."""
+        sent = await _read(request, limit_bytes, pool)
+        return await _answer(request, transcription, sent, Task.TRANSCRIBE)
+
+    @post(
+        "/translations",
+        status_code=200,
+        summary="Transcribe a recording in English",
+        opt={
+            FACTS: WORK,
+            DESCRIBED: Described(
+                errors=FORM_ERRORS,
+                form=partial(transcription_form, leave_out=ONLY_TRANSCRIPTIONS),
+                content=transcript_content,
+                answers=TRANSLATIONS,
+                headers=WARNINGS,
+            ),
+        },
+    )
+    async def create_translation(
+        self,
+        request: HttpRequest,
+        transcription: NamedDependency[TranscriptionService],
+        limit_bytes: NamedDependency[int],
+        pool: NamedDependency[Pool],
+    ) -> Response[Any]:
+        """Transcribe the recording in the field ``file``, in English."""
+        sent = await _read(request, limit_bytes, pool)
+        return await _answer(request, transcription, sent, Task.TRANSLATE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """What a request holds, as a form or as JSON."""
+
+    recording: BinaryIO | None
+    """Closed with the request; None if there is none."""
+    fields: TranscriptionFields
+    unknown: list[str]
+    """Names of fields beyond those of transcriptions."""
+
+
+async def _answer(
+    request: HttpRequest, service: TranscriptionService, sent: _Sent, task: Task
 ) -> Response[Any]:
-    """Transcribe the recording in the field ``file``, in the language that is spoken."""
-    return await _answer(request, transcription, Task.TRANSCRIBE)
-
-
-@post(
-    "/audio/translations",
-    status_code=200,
-    summary="Transcribe a recording in English",
-    tags=[OPENAI],
-)
-async def create_translation(
-    request: HttpRequest, transcription: NamedDependency[TranscriptionService]
-) -> Response[Any]:
-    """Transcribe the recording in the field ``file``, in English."""
-    return await _answer(request, transcription, Task.TRANSLATE)
-
-
-async def _answer(request: HttpRequest, service: TranscriptionService, task: Task) -> Response[Any]:
     context = context_of(request)
-    recording, fields, unknown = await _read(request)
-    note_ignored(request.scope, unknown)
+    fields = sent.fields
+    note_ignored(request.scope, sent.unknown)
     if fields.model is None:
         fields = msgspec.structs.replace(fields, model=context.deployment)
     context.log |= {"model": fields.model, "stream": fields.stream}
-    if recording is None:
+    if sent.recording is None:
         raise MissingValueError("file", "Send the recording in the form field 'file'.")
     job = replace(job_of(fields, task), timeout_s=patience_s(request), on_track=track_noted(request))
     if fields.stream:
-        opening = closed_with(context.exit_stack, service.stream(recording, job))
+        opening = closed_with(context.exit_stack, service.stream(sent.recording, job))
         events = await while_connected(request, opening)
         return event_stream(render.transcript_events(events, diarized=job.speakers), request.scope)
-    transcript = await while_connected(request, service.transcribe(recording, job))
+    transcript = await while_connected(request, service.transcribe(sent.recording, job))
     return Response(
         render_text(transcript, fields, task, groq_id=context.request_id if context.is_groq else None),
         media_type="text/plain" if fields.response_format in render.PLAIN else "application/json",
@@ -72,16 +135,14 @@ async def _answer(request: HttpRequest, service: TranscriptionService, task: Tas
     )
 
 
-async def _read(request: HttpRequest) -> tuple[BinaryIO | None, TranscriptionFields, list[str]]:
-    """Return the recording, which is closed with the request, what is asked for, and unknown fields."""
-    limit_bytes = request.app.state.max_upload_bytes
+async def _read(request: HttpRequest, limit_bytes: int, pool: Pool) -> _Sent:
     if request.content_type[0] == "application/json":
-        upload = await read_json(request, limit_bytes=limit_bytes, pool=request.app.state.pools.decoding)
-        return upload.file, upload.fields, upload.unknown
+        upload = await read_json(request, limit_bytes=limit_bytes, pool=pool)
+        return _Sent(recording=upload.file, fields=upload.fields, unknown=upload.unknown)
     form = await read_form(request, limit_bytes=limit_bytes, texts=FIELDS)
     if form.file is not None:
         context_of(request).exit_stack.callback(form.file.close)
-    return form.file, read_fields(form.fields), unknown_fields(form.fields)
+    return _Sent(recording=form.file, fields=read_fields(form.fields), unknown=unknown_fields(form.fields))
 
 
 def render_text(

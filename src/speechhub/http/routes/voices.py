@@ -2,115 +2,164 @@
 
 import io
 from collections.abc import Collection
+from functools import partial
 
-from litestar import delete, get, post
-from litestar.datastructures import State
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from speechhub.codecs.encode import OUTPUT_RATE
 from speechhub.engine import Slot
+from speechhub.engine import Voice as EngineVoice
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
+from speechhub.http.facts import FACTS, Body, Load, RouteFacts
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import Form, read_form
-from speechhub.http.openapi.document import OPENAI, OWN, VOICE_FORM
-from speechhub.http.render import recording_headers
+from speechhub.http.openapi.content import VOICE_FORM, sample_form
+from speechhub.http.openapi.described import DESCRIBED, OPENAI, OWN, Described, header
+from speechhub.http.openapi.examples import AUDIO_MODELS, CREATED_VOICE, SPEECH_VOICE, VOICE, VOICES
+from speechhub.http.provide import from_hub
+from speechhub.http.render import WARNINGS_HEADER, recording_headers
 from speechhub.http.schemas.audio import AudioModel, AudioModelList
 from speechhub.http.schemas.voices import CreatedVoice, SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
 from speechhub.services.catalog import Catalog
+from speechhub.services.models import TtsModel
 from speechhub.services.speech import SpeechService
 from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice
 
 
-@get("/audio/voices", summary="List the voices of a model, and the custom ones", tags=[OWN])
-async def list_voices(
-    catalog: NamedDependency[Catalog],
-    speech: NamedDependency[SpeechService],
-    voices: NamedDependency[VoiceService],
-    model: FromQuery[str | None] = None,
-) -> VoiceList:
-    """List the voices of a TTS model, by default of the one behind ``tts-1``, and the custom ones."""
-    custom, aliases = await voices.pools.disk.run(lambda: (voices.library.voices(), voices.library.aliases()))
-    items: list[VoiceItem] = []
-    if model or catalog.defaults[Slot.TTS] is not None:
-        found = catalog.tts(model)
-        items = [
-            VoiceItem(
-                id=voice.id,
-                name=voice.name or voice.id,
-                model=found.id,
-                languages=voice.languages or found.languages,
-            )
-            for voice in await speech.voices(found)
-        ]
-    return VoiceList(voices=items, data=[_voice(voice, aliases) for voice in custom])
+class VoicesController(Controller):
+    """Voices of models, custom voices, and the models that have them."""
 
+    path = "/v1/audio"
+    dependencies = from_hub(
+        catalog=lambda hub: hub.catalog,
+        speech=lambda hub: hub.speech,
+        voices=lambda hub: hub.voices,
+        started_at=lambda hub: hub.started_at,
+    )
 
-@get("/audio/speech/voices", summary="List voices, as clients of speaches read them", tags=[OWN])
-async def list_speech_voices(
-    catalog: NamedDependency[Catalog],
-    speech: NamedDependency[SpeechService],
-    state: State,
-    model_id: FromQuery[str | None] = None,
-) -> list[SpeechVoice]:
-    """List the voices of the TTS model ``model_id``, by default of the one behind ``tts-1``."""
-    if not model_id and catalog.defaults[Slot.TTS] is None:
-        return []
-    model = catalog.tts(model_id)
-    return [
-        SpeechVoice(
-            id=f"{model.id}/{voice.id}",
-            model_id=model.id,
-            voice_id=voice.id,
-            created=state.started_at,
-            owned_by=model.placement.engine.spec.name,
-            sample_rate=OUTPUT_RATE,
+    @get(
+        "/voices",
+        summary="List the voices of a model, and the custom ones",
+        tags=[OWN],
+        opt={
+            FACTS: RouteFacts(may_load=True),
+            DESCRIBED: Described(
+                errors=("400", "401", "404", "500", "503"), answers={"voices": {"value": VOICES}}
+            ),
+        },
+    )
+    async def list_voices(
+        self,
+        catalog: NamedDependency[Catalog],
+        speech: NamedDependency[SpeechService],
+        voices: NamedDependency[VoiceService],
+        model: FromQuery[str | None] = None,
+    ) -> VoiceList:
+        """List the voices of a TTS model, by default of the one behind ``tts-1``, and the custom ones."""
+        library = voices.library
+        custom, aliases = await voices.pools.disk.run(lambda: (library.voices(), library.aliases()))
+        items: list[VoiceItem] = []
+        if model or catalog.defaults[Slot.TTS] is not None:
+            found = catalog.tts(model)
+            items = [_item(voice, found) for voice in await speech.voices(found)]
+        return VoiceList(voices=items, data=[_voice(voice, aliases) for voice in custom])
+
+    @get(
+        "/speech/voices",
+        summary="List voices, as clients of speaches read them",
+        tags=[OWN],
+        opt={
+            FACTS: RouteFacts(may_load=True),
+            DESCRIBED: Described(
+                errors=("400", "401", "404", "500", "503"), answers={"names": {"value": [SPEECH_VOICE]}}
+            ),
+        },
+    )
+    async def list_speech_voices(
+        self,
+        catalog: NamedDependency[Catalog],
+        speech: NamedDependency[SpeechService],
+        started_at: NamedDependency[int],
+        model_id: FromQuery[str | None] = None,
+    ) -> list[SpeechVoice]:
+        """List the voices of the TTS model ``model_id``, by default of the one behind ``tts-1``."""
+        if not model_id and catalog.defaults[Slot.TTS] is None:
+            return []
+        model = catalog.tts(model_id)
+        return [_speech_voice(voice, model, started_at) for voice in await speech.voices(model)]
+
+    @post(
+        "/voices",
+        status_code=200,
+        summary="Add a custom voice",
+        tags=[OPENAI],
+        opt={
+            FACTS: RouteFacts(load=Load.UPLOAD, body=Body.SAMPLE),
+            DESCRIBED: Described(
+                errors=("400", "401", "404", "408", "409", "413", "415", "500", "503"),
+                form=partial(sample_form, "audio_sample", VOICE_FORM),
+                answers={"created": {"value": CREATED_VOICE}},
+                headers={
+                    WARNINGS_HEADER: header("What could be better about it; ` | ` stands between sentences.")
+                },
+            ),
+        },
+    )
+    async def create_voice(self, request: HttpRequest, voices: NamedDependency[VoiceService]) -> CreatedVoice:
+        """Keep the recording of a speaker in the field ``audio_sample``, for engines that clone voices."""
+        form = await read_sample(request, voices, "audio_sample", known=VOICE_FORM)
+        made = await while_connected(
+            request,
+            voices.add(
+                kind=(form.text("type") or "audio_sample").strip().lower(),
+                name=form.text("name"),
+                sample=form.file,
+                consent=form.text("consent"),
+            ),
         )
-        for voice in await speech.voices(model)
-    ]
-
-
-@post("/audio/voices", status_code=200, summary="Add a custom voice", tags=[OPENAI])
-async def create_voice(request: HttpRequest, voices: NamedDependency[VoiceService]) -> CreatedVoice:
-    """Keep the recording of a speaker in the field ``audio_sample``, for engines that clone voices."""
-    form = await read_sample(request, voices, "audio_sample", known=VOICE_FORM)
-    made = await while_connected(
-        request,
-        voices.add(
-            kind=(form.text("type") or "audio_sample").strip().lower(),
-            name=form.text("name"),
-            sample=form.file,
-            consent=form.text("consent"),
-        ),
-    )
-    if made.warnings:  # in a header, because OpenAI's object has no such field
+        # In a header, because OpenAI's object has no such field.
         context_of(request).headers |= recording_headers(made.warnings)
-    return CreatedVoice(id=made.id, created_at=made.created_at, name=made.name)
+        return CreatedVoice(id=made.id, created_at=made.created_at, name=made.name)
 
-
-@get("/audio/voices/{voice_id:str}", summary="Describe a custom voice", tags=[OWN])
-async def retrieve_voice(voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> Voice:
-    """Describe a custom voice, by its id or name."""
-    library = voices.library
-    return await voices.pools.disk.run(lambda: _voice(library.voice(voice_id), library.aliases()))
-
-
-@delete("/audio/voices/{voice_id:str}", status_code=200, summary="Delete a custom voice", tags=[OPENAI])
-async def delete_voice(voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> VoiceDeleted:
-    """Delete a custom voice, its recording, and the aliases that mean it."""
-    return VoiceDeleted(id=(await voices.remove(voice_id)).id)
-
-
-@get("/audio/models", summary="List the models, as Open WebUI reads them", tags=[OWN])
-async def list_audio_models(catalog: NamedDependency[Catalog]) -> AudioModelList:
-    """List the models, and the names that stand for them, with what they do."""
-    return AudioModelList(
-        models=[
-            AudioModel(id=listing.name, task=listing.placement.slot.value) for listing in catalog.listings()
-        ]
+    @get(
+        "/voices/{voice_id:str}",
+        summary="Describe a custom voice",
+        tags=[OWN],
+        opt={DESCRIBED: Described(errors=("400", "401", "404"), answers={"voice": {"value": VOICE}})},
     )
+    async def retrieve_voice(self, voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> Voice:
+        """Describe a custom voice, by its id or name."""
+        library = voices.library
+        return await voices.pools.disk.run(lambda: _voice(library.voice(voice_id), library.aliases()))
+
+    @delete(
+        "/voices/{voice_id:str}",
+        status_code=200,
+        summary="Delete a custom voice",
+        tags=[OPENAI],
+        opt={DESCRIBED: Described(errors=("400", "401", "404", "503"))},
+    )
+    async def delete_voice(
+        self, voice_id: FromPath[str], voices: NamedDependency[VoiceService]
+    ) -> VoiceDeleted:
+        """Delete a custom voice, its recording, and the aliases that mean it."""
+        return VoiceDeleted(id=(await voices.remove(voice_id)).id)
+
+    @get(
+        "/models",
+        summary="List the models, as Open WebUI reads them",
+        tags=[OWN],
+        opt={DESCRIBED: Described(errors=("401",), answers={"models": {"value": AUDIO_MODELS}})},
+    )
+    async def list_audio_models(self, catalog: NamedDependency[Catalog]) -> AudioModelList:
+        """List the models, and the names that stand for them, with what they do."""
+        return AudioModelList(
+            models=[AudioModel(id=it.name, task=it.placement.slot.value) for it in catalog.listings()]
+        )
 
 
 async def read_sample(
@@ -132,6 +181,22 @@ async def read_sample(
         form.file.seek(0)
     note_ignored(request.scope, form.fields.keys() - set(known))
     return form
+
+
+def _item(voice: EngineVoice, model: TtsModel) -> VoiceItem:
+    languages = voice.languages or model.languages
+    return VoiceItem(id=voice.id, name=voice.name or voice.id, model=model.id, languages=languages)
+
+
+def _speech_voice(voice: EngineVoice, model: TtsModel, started_at: int) -> SpeechVoice:
+    return SpeechVoice(
+        id=f"{model.id}/{voice.id}",
+        model_id=model.id,
+        voice_id=voice.id,
+        created=started_at,
+        owned_by=model.placement.engine.spec.name,
+        sample_rate=OUTPUT_RATE,
+    )
 
 
 def _voice(voice: CustomVoice, aliases: dict[str, str]) -> Voice:

@@ -6,7 +6,15 @@ from litestar.config.cors import CORSConfig
 from speechhub.errors import OriginNotAllowedError
 from speechhub.http.context import KEY, RequestContext, context_of
 from speechhub.http.edges.origins import from_known_pages, is_known
+from speechhub.http.facts import RouteFacts, RouteTable
 
+ROUTES = RouteTable(
+    {
+        ("GET", "/v1/audio/voices"): RouteFacts(may_load=True),
+        ("GET", "/v1/audio/speech/voices"): RouteFacts(may_load=True),
+        ("GET", "/v1/models"): RouteFacts(),
+    }
+)
 CORS = CORSConfig(allow_origins=["https://a.example", "https://*.b.example"])
 
 
@@ -146,10 +154,10 @@ async def test_what_foreign_pages_may_ask(method, path, let_in):
     given = scope(method=method, path=path, origin="https://evil.example", sec_fetch_site="cross-site")
     if not let_in:
         with pytest.raises(OriginNotAllowedError, match=r"evil\.example.*cors_origins"):
-            await from_known_pages(app, CORS)(given, None, None)
+            await from_known_pages(app, CORS, ROUTES)(given, None, None)
         assert "evil.example" in context_of(given).log["origin"]
     else:
-        await from_known_pages(app, CORS)(given, None, None)
+        await from_known_pages(app, CORS, ROUTES)(given, None, None)
 
     assert len(seen) == let_in
 
@@ -160,4 +168,4 @@ async def test_a_foreign_pages_websocket_is_refused():
     del given["method"]
 
     with pytest.raises(OriginNotAllowedError):
-        await from_known_pages(None, None)(given, None, None)
+        await from_known_pages(None, None, ROUTES)(given, None, None)
