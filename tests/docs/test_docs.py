@@ -80,6 +80,8 @@ STRUCTS = [
     health_schemas.Health,
     health_schemas.GpuHealth,
     health_schemas.EngineWanted,
+    health_schemas.EngineSwitch,
+    health_schemas.EngineUnload,
     health_schemas.EngineList,
     health_schemas.SwitchHealth,
     health_schemas.DeviceHealth,

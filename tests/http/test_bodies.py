@@ -26,6 +26,7 @@ def nothing_is_held(hub):
     "path",
     [
         "/v1/engines/load",
+        "/v1/engines/switch",
         "/v1/engines/unload",
         "/v1/engines/pin",
         "/v1/engines/unpin",

@@ -1,11 +1,17 @@
 """Operators' routes under /v1/engines."""
 
+from typing import get_args
+
 import httpx2
 import pytest
 
+from speechhub.engine import Slot
 from speechhub.http.app import create_app
+from speechhub.http.schemas.health import SlotName
 from speechhub.hub import Hub
 from speechhub.settings import Secret, Settings
+from tests.fakes.runner import FakeRunner
+from tests.http.conftest import hub_of
 
 
 async def ask(http, what, model="mouth"):
@@ -31,6 +37,80 @@ async def test_pin_and_unpin(http):
 
     assert (pinned.json()["pinned"], free.json()["pinned"]) == (True, False)
     assert (await ask(http, "unpin")).status_code == 200
+
+
+async def states(http):
+    """Return the state of every model that is not unloaded."""
+    data = (await http.get("/v1/engines")).json()["data"]
+    return {it["id"]: it["state"] for it in data if it["state"] != "unloaded"}
+
+
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        ({"slot": "stt"}, "ears"),
+        ({"slot": "STT", "model": None}, "ears"),
+        ({"slot": "tts"}, "mouth"),
+        ({"slot": "tts", "model": "mimic"}, "mimic"),
+        ({"slot": "stt", "model": "my-ears"}, "ears"),
+    ],
+)
+async def test_a_slot_is_switched_to_a_model(http, body, model):
+    """Without a name it is the slot's default; an alias will do."""
+    answer = await http.post("/v1/engines/switch", json=body)
+
+    assert (answer.status_code, answer.json()["id"], answer.json()["state"]) == (200, model, "ready")
+    assert await states(http) == {model: "ready"}
+
+
+async def test_a_slot_is_unloaded(http):
+    """All of its models are, and no others."""
+    for name in ("ears", "bare-ears", "mouth"):
+        await ask(http, "load", name)
+
+    answer = await http.post("/v1/engines/unload", json={"slot": "stt"})
+
+    assert answer.json()["object"] == "list"
+    assert {it["id"]: it["state"] for it in answer.json()["data"]} == dict.fromkeys(
+        ("ears", "bare-ears"), "unloaded"
+    )
+    assert await states(http) == {"mouth": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "status", "param"),
+    [
+        ("switch", {}, 400, "slot"),
+        ("switch", {"slot": "ocr"}, 400, "slot"),
+        ("switch", {"model": "ears"}, 400, "slot"),
+        ("switch", {"slot": "tts", "model": "ears"}, 404, "model"),
+        ("switch", {"slot": "tts", "model": "nope"}, 404, "model"),
+        ("unload", {"slot": "ocr"}, 400, "slot"),
+        ("unload", {"slot": "stt", "model": "ears"}, 400, "slot"),
+        ("unload", {"model": None}, 400, "model"),
+    ],
+)
+async def test_what_names_no_slot_or_too_much_is_refused(http, what, body, status, param):
+    """With the field at fault; nothing is loaded."""
+    answer = await http.post(f"/v1/engines/{what}", json=body)
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
+    assert await states(http) == {}
+
+
+async def test_a_slot_without_a_model_cannot_be_switched(tmp_path):
+    """The error says so, as for requests."""
+    hub = hub_of(Settings(home=tmp_path), FakeRunner({}), models={})
+    transport = httpx2.ASGITransport(create_app(hub))
+    async with hub, httpx2.AsyncClient(transport=transport, base_url="http://hub") as http:
+        answer = await http.post("/v1/engines/switch", json={"slot": "stt"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_the_names_of_slots_are_those_of_engines():
+    """The API's words are the engine's."""
+    assert set(get_args(SlotName)) == {slot.value for slot in Slot}
 
 
 @pytest.mark.parametrize("what", ["load", "unload", "pin", "unpin"])

@@ -13,6 +13,7 @@ ROUTES = {
     "/v1/audio/speech": {"input": "Hello."},
     "/v1/engines/load": {"model": "ears"},
     "/v1/engines/unload": {"model": "ears"},
+    "/v1/engines/switch": {"slot": "stt"},
     "/v1/engines/pin": {"model": "ears"},
     "/v1/engines/unpin": {"model": "ears"},
     "/v1/audio/voice_consents/cons_0": {"name": "a"},

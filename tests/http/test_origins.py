@@ -52,7 +52,7 @@ def actions(consent, voice):
     return {
         **{
             what: ("POST", f"/v1/engines/{what}", {"content": model})
-            for what in ("load", "unload", "pin", "unpin")
+            for what in ("load", "switch", "unload", "pin", "unpin")
         },
         "speak": ("POST", "/v1/audio/speech", {"content": b'{"input": "Hello.", "voice": "anna"}'}),
         "transcribe": ("POST", "/v1/audio/transcriptions", {"files": {"file": sample}}),

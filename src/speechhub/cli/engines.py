@@ -33,7 +33,7 @@ def engines(context: click.Context, as_json: bool) -> None:
     speechhub engines install qwen-asr
     speechhub engines
 
-    The commands load, unload, pin, unpin and story are for the engines of a running server.
+    The commands load, switch, unload, pin, unpin and story are for the engines of a running server.
     """  # noqa: D301
     if context.invoked_subcommand is None:
         show_engines(as_json=as_json)

@@ -1,4 +1,4 @@
-"""``speechhub engines load``, ``unload``, ``pin`` and ``unpin``: the engines of a running server."""
+"""``speechhub engines load``, ``switch``, ``unload``, ``pin`` and ``unpin``: a running server's engines."""
 
 from collections.abc import Callable
 from typing import Final
@@ -30,26 +30,46 @@ ACTIONS: Final = {
 
 def operator_commands() -> list[click.Command]:
     """Return the commands, which ask the server's operators' routes."""
-    return [_command(name, *words) for name, words in ACTIONS.items()]
+    return [*(_command(name, *words) for name, words in ACTIONS.items()), _switch_command()]
 
 
 def _command(name: str, summary: str, more: str) -> click.Command:
     run: Callable[..., None] = click.argument("model")(lambda **given: _ask(name, **given))
+    example = f"\b\nspeechhub engines {name} whisper-base"
+    return click.command(name, short_help=summary, help=f"{summary}\n\n{more}\n\n{example}")(_of_server(run))
+
+
+def _switch_command() -> click.Command:
+    summary = "Switch a slot of a running server to a model."
+    more = (
+        "SLOT is stt, speech to text, or tts, text to speech. "
+        "Without MODEL it is the slot's default model; ends when the model is ready."
+    )
+    examples = "\b\nspeechhub engines switch stt\nspeechhub engines switch tts piper-en-us-joe"
+    run: Callable[..., None] = click.argument("model", required=False)(
+        lambda **given: _ask("switch", **given)
+    )
+    run = click.argument("slot")(run)
+    return click.command("switch", short_help=summary, help=f"{summary}\n\n{more}\n\n{examples}")(
+        _of_server(run)
+    )
+
+
+def _of_server(run: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which server, and with which key."""
     run = click.option(
         "--url", default=own_address, show_default="host and port of the settings", help="The server."
     )(run)
-    run = click.option(
+    return click.option(
         "--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key of an operator, if there are some."
     )(run)
-    example = f"\b\nspeechhub engines {name} whisper-base"
-    return click.command(name, short_help=summary, help=f"{summary}\n\n{more}\n\n{example}")(run)
 
 
-def _ask(action: str, model: str, url: str, api_key: str | None) -> None:
+def _ask(action: str, *, url: str, api_key: str | None, **body: str | None) -> None:
     from speechhub.cli._server import check, connected
 
     with connected(url, api_key) as client:
-        answer = client.post(f"engines/{action}", json={"model": model})
+        answer = client.post(f"engines/{action}", json=body)
         check(answer)
         shown = answer.json()
     pinned = ", pinned" if shown["pinned"] else ""

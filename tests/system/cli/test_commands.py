@@ -628,3 +628,16 @@ def test_an_operator_reads_the_story(run, url):
     assert shown.stdout.endswith("\nNo request waits.\n")
     assert told["moments"][-1]["effects"][0]["type"] == "Grant"
     assert "'nope'" in run("engines", "story", "--model", "nope", "--url", url).stderr
+
+
+def test_an_operator_switches_by_slot(run, url):
+    """Without a model it is the slot's default; what is no slot, and a model of another one, are told."""
+    by_default = run("engines", "switch", "tts", "--url", url)
+    by_name = run("engines", "switch", "tts", "echo-tts", "--url", url)
+    no_slot = run("engines", "switch", "ocr", "--url", url)
+    wrong = run("engines", "switch", "stt", "echo-tts", "--url", url)
+
+    assert by_default.stdout == by_name.stdout == "echo-tts on cpu: ready\n"
+    assert (no_slot.exit_code, wrong.exit_code) == (1, 1)
+    assert "stt, tts" in no_slot.stderr
+    assert "'echo-tts'" in wrong.stderr

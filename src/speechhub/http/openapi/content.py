@@ -35,6 +35,11 @@ def health_content() -> Json:
     return {"application/json": {"schema": _any_of(["Health", "Status"])}}
 
 
+def unload_content() -> Json:
+    """Return what unloading answers: a model, or all of a slot."""
+    return {"application/json": {"schema": _any_of(["ModelHealth", "EngineList"])}}
+
+
 def transcription_form(*, leave_out: Iterable[str] = ()) -> Json:
     """Return the multipart body: the text fields, and the recording."""
     struct = component_schemas()["TranscriptionFields"]

@@ -20,6 +20,8 @@ REF: Final = "#/components/schemas/{name}"
 
 REQUESTS: Final = (
     health_schemas.EngineWanted,
+    health_schemas.EngineSwitch,
+    health_schemas.EngineUnload,
     schemas.TranscriptionFields,
     schemas.ServerVad,
     schemas.InputAudio,

@@ -3,19 +3,22 @@
 import asyncio
 from typing import Any, Final
 
+import msgspec
 from litestar import Controller, get, post
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import FromQuery, JSONBody
 
-from speechhub.errors import OperatorKeyRequiredError
+from speechhub.engine import Slot
+from speechhub.errors import InvalidValueError, MissingValueError, OperatorKeyRequiredError
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
 from speechhub.http.health import model_health
 from speechhub.http.ignored import note_ignored, unknown_fields
+from speechhub.http.openapi.content import unload_content
 from speechhub.http.openapi.described import DESCRIBED, OWN, Described
-from speechhub.http.schemas.health import EngineList, EngineWanted, ModelHealth
+from speechhub.http.schemas.health import EngineList, EngineSwitch, EngineUnload, EngineWanted, ModelHealth
 from speechhub.http.schemas.story import EngineStory
 from speechhub.http.story import engine_story
 from speechhub.hub import Hub
@@ -71,14 +74,41 @@ class EnginesController(Controller):
         await while_connected(request, hub.control.switch_to(model))
         return model_health(hub, model)
 
-    @post("/unload", status_code=200, summary="Unload a model", opt={DESCRIBED: Described(errors=ERRORS)})
-    async def unload_engine(
-        self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
+    @post(
+        "/switch",
+        status_code=200,
+        summary="Switch a slot to a model",
+        opt={DESCRIBED: Described(errors=(*ERRORS, "500", "503"))},
+    )
+    async def switch_engine(
+        self, request: HttpRequest, data: JSONBody[EngineSwitch], hub: NamedDependency[Hub]
     ) -> ModelHealth:
-        """End a model's worker once its running work is done; answer when its process is gone."""
-        model = await _named(request, data, hub)
-        await while_connected(request, hub.control.unload(model))
-        return model_health(hub, model)
+        """Make a model of a slot ready, by default the slot's default model; answer when it is."""
+        await _tell_ignored(request, data)
+        slot = Slot(data.slot)
+        wanted = hub.catalog.model(data.model, slot).model.id if data.model else None
+        return model_health(hub, await while_connected(request, hub.control.switch_slot(slot, wanted)))
+
+    @post(
+        "/unload",
+        status_code=200,
+        summary="Unload a model, or all models of a slot",
+        opt={DESCRIBED: Described(errors=ERRORS, content=unload_content)},
+    )
+    async def unload_engine(
+        self, request: HttpRequest, data: JSONBody[EngineUnload], hub: NamedDependency[Hub]
+    ) -> ModelHealth | EngineList:
+        """End the workers of a model or a slot after their running work; answer when they are gone."""
+        await _tell_ignored(request, data)
+        if data.slot is None:
+            model = _model_to_unload(data, hub)
+            await while_connected(request, hub.control.unload(model))
+            return model_health(hub, model)
+        if data.model is not None:
+            raise InvalidValueError("Name either a model or a slot, and not both.", param="slot")
+        slot = Slot(data.slot)
+        await while_connected(request, hub.control.unload_slot(slot))
+        return EngineList(data=[model_health(hub, model) for model in _of_slot(slot, hub)])
 
     @post(
         "/pin",
@@ -111,5 +141,19 @@ class EnginesController(Controller):
 
 async def _named(request: HttpRequest, data: EngineWanted, hub: Hub) -> str:
     """Return the id of the model that a body names."""
-    note_ignored(request.scope, unknown_fields(await request.body(), EngineWanted.__struct_fields__))
+    await _tell_ignored(request, data)
     return hub.catalog.find(data.model).placement.model.id
+
+
+async def _tell_ignored(request: HttpRequest, data: msgspec.Struct) -> None:
+    note_ignored(request.scope, unknown_fields(await request.body(), data.__struct_fields__))
+
+
+def _model_to_unload(data: EngineUnload, hub: Hub) -> str:
+    if data.model is None:
+        raise MissingValueError("model", 'To unload all models of a slot, send "slot" instead.')
+    return hub.catalog.find(data.model).placement.model.id
+
+
+def _of_slot(slot: Slot, hub: Hub) -> list[str]:
+    return [model for model, placement in hub.control.placements.items() if placement.slot is slot]

@@ -6,6 +6,8 @@ import msgspec
 
 from speechhub.http.schemas.audio import ModelState, Name
 
+SlotName = Literal["stt", "tts"]
+"""A `Slot`, by its value."""
 Standing = Literal["ok", "degraded"]
 
 
@@ -184,8 +186,26 @@ class EngineWanted(msgspec.Struct, frozen=True, kw_only=True):
     """Id of a model, or a name that stands for one."""
 
 
+class EngineSwitch(msgspec.Struct, frozen=True, kw_only=True):
+    """The slot, and perhaps the model of it, that an operator makes ready."""
+
+    slot: SlotName
+    """``stt``, speech to text, or ``tts``, text to speech."""
+    model: Name | None = None
+    """Id of a model of the slot, or a name that stands for one; unset means the slot's default."""
+
+
+class EngineUnload(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator unloads: either of the two."""
+
+    model: Name | None = None
+    """Id of a model, or a name that stands for one."""
+    slot: SlotName | None = None
+    """All models of this slot, ``stt`` or ``tts``."""
+
+
 class EngineList(msgspec.Struct, frozen=True, kw_only=True):
-    """All models and what goes on around them."""
+    """All models, or all of a slot, and what goes on around them."""
 
     object: Literal["list"] = "list"
     data: list[ModelHealth]
