@@ -17,6 +17,7 @@ from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
 from speechhub.http.schemas import health as health_schemas
+from speechhub.http.schemas import models as model_schemas
 from speechhub.http.schemas import story as story_schemas
 from speechhub.http.schemas import voices as voice_schemas
 from speechhub.hub import Hub
@@ -76,7 +77,7 @@ STRUCTS = [
     schemas.TranscriptionFields,
     schemas.TranscriptionJson,
     schemas.TranscriptionVerbose,
-    schemas.Model,
+    model_schemas.Model,
     health_schemas.Health,
     health_schemas.GpuHealth,
     health_schemas.EngineWanted,
@@ -100,15 +101,15 @@ STRUCTS = [
     voice_schemas.VoiceList,
     voice_schemas.VoiceItem,
     voice_schemas.SpeechVoice,
-    schemas.ModelVoice,
-    voice_schemas.Voice,
+    model_schemas.ModelVoice,
+    voice_schemas.VoiceObject,
     voice_schemas.VoiceDeleted,
     voice_schemas.VoiceConsent,
     voice_schemas.VoiceConsentList,
     voice_schemas.VoiceConsentDeleted,
     voice_schemas.RenameVoiceConsent,
-    schemas.AudioModelList,
-    schemas.AudioModel,
+    model_schemas.AudioModelList,
+    model_schemas.AudioModel,
     story_schemas.EngineStory,
     story_schemas.StoryWait,
     story_schemas.StoryMoment,

@@ -16,6 +16,7 @@ import yaml
 
 from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
+from speechhub.http.schemas import models as model_schemas
 from speechhub.http.schemas import voices as voice_schemas
 from tests.http.conftest import wav
 
@@ -133,15 +134,15 @@ def test_examples_are_true(description):
         "json": schemas.TranscriptionJson,
         "verbose_json": schemas.TranscriptionVerbose,
         "diarized_json": schemas.TranscriptionDiarized,
-        "list": schemas.ModelList,
-        "alias": schemas.Model,
+        "list": model_schemas.ModelList,
+        "alias": model_schemas.Model,
         "created": voice_schemas.CreatedVoice,
-        "voice": voice_schemas.Voice,
+        "voice": voice_schemas.VoiceObject,
         "consent": voice_schemas.VoiceConsent,
         "voices": voice_schemas.VoiceList,
         "names": list[voice_schemas.SpeechVoice],
         "language": asr_schemas.DetectedLanguage,
-        "models": schemas.AudioModelList,
+        "models": model_schemas.AudioModelList,
         **dict.fromkeys(("minimal", "everything", "own"), schemas.CreateSpeech),
     }
     seen = set()

@@ -5,7 +5,7 @@ from litestar.routes import HTTPRoute
 
 from speechhub.http.app import CONTROLLERS
 from speechhub.http.edges.bodies import FORM_OVERHEAD_BYTES, SMALL_BODY_BYTES
-from speechhub.http.facts import FACTS, PLAIN, Load, RouteTable
+from speechhub.http.facts import FACTS, PLAIN, RouteTable, Workload
 from speechhub.http.openapi.described import DESCRIBED
 from speechhub.http.routes.page import PATHS
 from speechhub.settings import Settings
@@ -31,8 +31,12 @@ def routes(app):
         ("GET", lambda facts: facts.is_open, {"/"} | PROBES | PATHS),
         ("GET", lambda facts: facts.open_if(Settings(metrics_open=True)), {"/metrics"}),
         ("GET", lambda facts: facts.open_if(Settings()), set()),
-        ("POST", lambda facts: facts.load is Load.ENGINE, WORK),
-        ("POST", lambda facts: facts.load is Load.UPLOAD, {"/v1/audio/voices", "/v1/audio/voice_consents"}),
+        ("POST", lambda facts: facts.workload is Workload.ENGINE, WORK),
+        (
+            "POST",
+            lambda facts: facts.workload is Workload.UPLOAD,
+            {"/v1/audio/voices", "/v1/audio/voice_consents"},
+        ),
         ("GET", lambda facts: facts.may_load, {"/v1/audio/voices", "/v1/audio/speech/voices"}),
         ("POST", lambda facts: facts.is_open or facts.may_load, set()),
     ],
@@ -98,4 +102,4 @@ async def test_handlers_say_nothing_under_other_keys(app):
 
     assert keys - {"body_hint"} <= {FACTS, DESCRIBED}
     assert len(CONTROLLERS) == len(set(CONTROLLERS))
-    assert PLAIN.load is Load.LIGHT
+    assert PLAIN.workload is Workload.LIGHT

@@ -47,7 +47,7 @@ QueryT = TypeVar("QueryT", bound=DetectionQuery)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
+class AsrUpload:
     """A recording, which is closed with its request."""
 
     file: BinaryIO
@@ -76,7 +76,7 @@ def read_query(request: HttpRequest, kind: type[QueryT]) -> QueryT:
     return kind(**values)
 
 
-async def read_upload(request: HttpRequest, *, encode: bool, limit_bytes: int) -> Upload:
+async def read_upload(request: HttpRequest, *, encode: bool, limit_bytes: int) -> AsrUpload:
     """Read the body.
 
     Args:
@@ -93,7 +93,7 @@ async def read_upload(request: HttpRequest, *, encode: bool, limit_bytes: int) -
         raise MissingValueError(FILE, f"Send the recording in the form field {FILE!r}.")
     context_of(request).exit_stack.callback(form.file.close)
     file = form.file if encode else with_header(form.file, sample_rate=SAMPLE_RATE)
-    return Upload(file=file, filename=quote((form.filename or FILE)[:LONGEST_FILENAME], safe=""))
+    return AsrUpload(file=file, filename=quote((form.filename or FILE)[:LONGEST_FILENAME], safe=""))
 
 
 def job_of(query: AsrQuery, *, timeout_s: float | None) -> TranscriptionJob:

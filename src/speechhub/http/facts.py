@@ -17,7 +17,7 @@ FACTS: Final = "facts"
 """Key of a handler's `opt`: its `RouteFacts`."""
 
 
-class Load(Enum):
+class Workload(Enum):
     """What a request keeps busy, for the limits that each caller has."""
 
     LIGHT = auto()
@@ -45,7 +45,7 @@ class Body(Enum):
 class RouteFacts:
     """What the edges must know of one handler."""
 
-    load: Load = Load.LIGHT
+    workload: Workload = Workload.LIGHT
     body: Body = Body.SMALL
     may_load: bool = False
     """Whether it may load a model although it only reads: foreign pages may not ask for that."""

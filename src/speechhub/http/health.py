@@ -7,7 +7,6 @@ from collections.abc import Callable
 from speechhub import __version__
 from speechhub.errors.places import without_places
 from speechhub.gpu.sampler import GpuView
-from speechhub.http.schemas.audio import ModelState
 from speechhub.http.schemas.health import (
     DeviceHealth,
     Failing,
@@ -19,6 +18,7 @@ from speechhub.http.schemas.health import (
     SwitchHealth,
     SwitchTimes,
 )
+from speechhub.http.schemas.models import ModelState
 from speechhub.http.story import stalled_story
 from speechhub.hub import Hub
 from speechhub.lifecycle.control import EngineControl

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechhub.http.facts import Load, RouteFacts, RouteTable
+from speechhub.http.facts import RouteFacts, RouteTable, Workload
 
 ROUTES = RouteTable(
     {
@@ -10,8 +10,8 @@ ROUTES = RouteTable(
         ("GET", "/page/{name:str}"): RouteFacts(
             is_open=True, is_quiet=True, paths=frozenset({"/page/a.js", "/page/a.css"})
         ),
-        ("POST", "/asr"): RouteFacts(load=Load.ENGINE),
-        ("POST", "/voices"): RouteFacts(load=Load.UPLOAD),
+        ("POST", "/asr"): RouteFacts(workload=Workload.ENGINE),
+        ("POST", "/voices"): RouteFacts(workload=Workload.UPLOAD),
         ("GET", "/voices"): RouteFacts(may_load=True),
         ("GET", "/voices/{voice_id:str}"): RouteFacts(),
     }
@@ -23,8 +23,8 @@ ROUTES = RouteTable(
     [
         ("GET", lambda facts: facts.is_open, {"/", "/page/a.js", "/page/a.css"}),
         ("POST", lambda facts: facts.is_open, set()),
-        ("POST", lambda facts: facts.load is Load.ENGINE, {"/asr"}),
-        ("POST", lambda facts: facts.load is not Load.LIGHT, {"/asr", "/voices"}),
+        ("POST", lambda facts: facts.workload is Workload.ENGINE, {"/asr"}),
+        ("POST", lambda facts: facts.workload is not Workload.LIGHT, {"/asr", "/voices"}),
         ("GET", lambda facts: facts.may_load, {"/voices"}),
     ],
 )
@@ -35,10 +35,10 @@ def test_paths_have_the_facts_of_their_method(method, wanted, paths):
 
 def test_a_template_must_name_its_paths():
     """An edge compares paths: a template among them would match none, and let everything through."""
-    routes = RouteTable({("POST", "/voices/{voice_id:str}/speak"): RouteFacts(load=Load.ENGINE)})
+    routes = RouteTable({("POST", "/voices/{voice_id:str}/speak"): RouteFacts(workload=Workload.ENGINE)})
 
     with pytest.raises(ValueError, match="template"):
-        routes.paths("POST", lambda facts: facts.load is Load.ENGINE)
+        routes.paths("POST", lambda facts: facts.workload is Workload.ENGINE)
 
 
 def test_prefixes_end_before_what_varies():

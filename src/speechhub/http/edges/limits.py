@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import RateLimitedError
 from speechhub.http.context import context_of
-from speechhub.http.facts import Load, RouteTable
+from speechhub.http.facts import RouteTable, Workload
 
 MINUTE_S: Final = 60.0
 MAX_CALLERS: Final = 10_000
@@ -121,8 +121,8 @@ def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int
     """
     rate = RateLimiter(per_minute) if per_minute else None
     slots = ConcurrencyLimiter(at_a_time) if at_a_time else None
-    busy_paths = routes.paths("POST", lambda facts: facts.load is not Load.LIGHT)
-    work_paths = routes.paths("POST", lambda facts: facts.load is Load.ENGINE)
+    busy_paths = routes.paths("POST", lambda facts: facts.workload is not Workload.LIGHT)
+    work_paths = routes.paths("POST", lambda facts: facts.workload is Workload.ENGINE)
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if not _posts(scope, busy_paths):

@@ -18,7 +18,7 @@ from speechhub.http.facts import FACTS, PLAIN, RouteFacts
 from speechhub.http.openapi.content import query_parameters, without_null
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, OWN, Described, Json
 from speechhub.http.openapi.examples import error_example
-from speechhub.http.openapi.shapes import REF, component_schemas
+from speechhub.http.openapi.shapes import REF, component_schemas, renamed
 
 DESCRIPTION: Final = """\
 A self-hosted speech server that speaks OpenAI's audio API.
@@ -132,7 +132,7 @@ class _Document(OpenAPI):
             for operation in path.values():
                 name = operation["operationId"]
                 _complete(operation, self.operations.facts(name), self.operations.described(name))
-        return document
+        return renamed(document)  # type: ignore[no-any-return]  # an object, as it was
 
 
 def _complete(operation: Json, facts: RouteFacts, described: Described) -> None:

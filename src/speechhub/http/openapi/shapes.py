@@ -14,6 +14,7 @@ from speechhub.http.errors import ErrorBody
 from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
 from speechhub.http.schemas import health as health_schemas
+from speechhub.http.schemas import models as model_schemas
 from speechhub.http.schemas import voices as voice_schemas
 
 REF: Final = "#/components/schemas/{name}"
@@ -37,8 +38,8 @@ REQUESTS: Final = (
 
 EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
     schemas.CreateSpeech: ("emotion",),
-    voice_schemas.Voice: ("consent", "duration_s", "aliases", "warnings"),
-    schemas.Model: (
+    voice_schemas.VoiceObject: ("consent", "duration_s", "aliases", "warnings"),
+    model_schemas.Model: (
         "task",
         "alias_of",
         "languages",
@@ -51,10 +52,27 @@ EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
 }
 """Fields of our own among OpenAI's."""
 
+NAMES: Final = {"VoiceObject": "Voice"}
+"""Class → its name in the document, which clients' generators see, where the engine API has that name."""
+_REFS: Final = {REF.format(name=name): REF.format(name=other) for name, other in NAMES.items()}
+
+
+def renamed(document: Any) -> Any:
+    """Return a document in which classes have the names that clients know."""
+    match document:
+        case dict():
+            return {NAMES.get(name, name): renamed(part) for name, part in document.items()}
+        case list():
+            return list(map(renamed, document))
+        case str():
+            return _REFS.get(document) or NAMES.get(document, document)
+        case _:
+            return document
+
 
 def component_schemas() -> dict[str, Any]:
     """Return the JSON schema of every struct that goes over the wire, by name."""
-    modules = (schemas, voice_schemas, health_schemas, asr_schemas)
+    modules = (schemas, model_schemas, voice_schemas, health_schemas, asr_schemas)
     named = [it for module in modules for it in vars(module).values()]
     structs = [it for it in named if isinstance(it, type) and issubclass(it, msgspec.Struct)]
     structs.append(ErrorBody)

@@ -14,7 +14,7 @@ from speechhub.http.asr_render import to_output
 from speechhub.http.client_timeout import patience_s
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
-from speechhub.http.facts import FACTS, Body, Load, RouteFacts
+from speechhub.http.facts import FACTS, Body, RouteFacts, Workload
 from speechhub.http.openapi.content import asr_content, sample_form
 from speechhub.http.openapi.described import DESCRIBED, FORM_ERRORS, OWN, Described, header
 from speechhub.http.openapi.examples import DETECTED
@@ -26,7 +26,7 @@ from speechhub.placement import Placement
 from speechhub.services.catalog import Catalog
 from speechhub.services.transcription import TranscriptionJob, TranscriptionService
 
-WORK: Final = RouteFacts(load=Load.ENGINE, body=Body.RECORDING)
+WORK: Final = RouteFacts(workload=Workload.ENGINE, body=Body.RECORDING)
 FORM: Final = partial(sample_form, FILE, {})
 
 

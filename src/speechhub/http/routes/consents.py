@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from speechhub.http.context import HttpRequest
 from speechhub.http.disconnect import while_connected
-from speechhub.http.facts import FACTS, Body, Load, RouteFacts
+from speechhub.http.facts import FACTS, Body, RouteFacts, Workload
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.content import CONSENT_FORM, sample_form
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
@@ -39,7 +39,7 @@ class ConsentsController(Controller):
         status_code=200,
         summary="Add a consent",
         opt={
-            FACTS: RouteFacts(load=Load.UPLOAD, body=Body.SAMPLE),
+            FACTS: RouteFacts(workload=Workload.UPLOAD, body=Body.SAMPLE),
             DESCRIBED: Described(
                 errors=("400", "401", "408", "413", "415", "500", "503"),
                 form=partial(sample_form, "recording", CONSENT_FORM),

@@ -11,7 +11,7 @@ from speechhub.errors.places import without_places
 from speechhub.http.health import model_state
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
 from speechhub.http.openapi.examples import MODEL
-from speechhub.http.schemas.audio import Model, ModelList, ModelVoice
+from speechhub.http.schemas.models import Model, ModelList, ModelVoice
 from speechhub.hub import Hub
 from speechhub.services.catalog import ListedModel
 

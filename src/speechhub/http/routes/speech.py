@@ -18,7 +18,7 @@ from speechhub.http.client_timeout import patience_s
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import closed_with, while_connected
 from speechhub.http.emotions import emotion_wish
-from speechhub.http.facts import FACTS, Body, Load, RouteFacts
+from speechhub.http.facts import FACTS, Body, RouteFacts, Workload
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.content import speech_content
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
@@ -49,7 +49,7 @@ class SpeechController(Controller):
         status_code=200,
         summary="Speak a text",
         opt={
-            FACTS: RouteFacts(load=Load.ENGINE, body=Body.SPEECH),
+            FACTS: RouteFacts(workload=Workload.ENGINE, body=Body.SPEECH),
             DESCRIBED: Described(
                 errors=("400", "401", "404", "408", "413", "429", "500", "503"),
                 requests=SPEECH_REQUESTS,

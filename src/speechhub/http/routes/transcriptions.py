@@ -14,7 +14,7 @@ from speechhub.http import render
 from speechhub.http.client_timeout import patience_s
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import closed_with, while_connected
-from speechhub.http.facts import FACTS, Body, Load, RouteFacts
+from speechhub.http.facts import FACTS, Body, RouteFacts, Workload
 from speechhub.http.forms import FIELDS, job_of, read_fields, unknown_fields
 from speechhub.http.ignored import note_ignored
 from speechhub.http.json_uploads import read_json
@@ -30,7 +30,7 @@ from speechhub.http.tracks import track_noted
 from speechhub.pools import Pool
 from speechhub.services.transcription import TranscriptionService
 
-WORK: Final = RouteFacts(load=Load.ENGINE, body=Body.RECORDING)
+WORK: Final = RouteFacts(workload=Workload.ENGINE, body=Body.RECORDING)
 WARNINGS: Final = {
     WARNINGS_HEADER: header("What is wrong with the recording; ` | ` stands between sentences.")
 }

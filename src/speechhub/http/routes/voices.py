@@ -9,11 +9,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 
 from speechhub.codecs.encode import OUTPUT_RATE
-from speechhub.engine import Slot
-from speechhub.engine import Voice as EngineVoice
+from speechhub.engine import Slot, Voice
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.disconnect import while_connected
-from speechhub.http.facts import FACTS, Body, Load, RouteFacts
+from speechhub.http.facts import FACTS, Body, RouteFacts, Workload
 from speechhub.http.ignored import note_ignored
 from speechhub.http.multipart import Form, read_form
 from speechhub.http.openapi.content import VOICE_FORM, sample_form
@@ -21,8 +20,15 @@ from speechhub.http.openapi.described import DESCRIBED, OPENAI, OWN, Described, 
 from speechhub.http.openapi.examples import AUDIO_MODELS, CREATED_VOICE, SPEECH_VOICE, VOICE, VOICES
 from speechhub.http.provide import from_hub
 from speechhub.http.render import WARNINGS_HEADER, recording_headers
-from speechhub.http.schemas.audio import AudioModel, AudioModelList
-from speechhub.http.schemas.voices import CreatedVoice, SpeechVoice, Voice, VoiceDeleted, VoiceItem, VoiceList
+from speechhub.http.schemas.models import AudioModel, AudioModelList
+from speechhub.http.schemas.voices import (
+    CreatedVoice,
+    SpeechVoice,
+    VoiceDeleted,
+    VoiceItem,
+    VoiceList,
+    VoiceObject,
+)
 from speechhub.services.catalog import Catalog
 from speechhub.services.models import TtsModel
 from speechhub.services.speech import SpeechService
@@ -98,7 +104,7 @@ class VoicesController(Controller):
         summary="Add a custom voice",
         tags=[OPENAI],
         opt={
-            FACTS: RouteFacts(load=Load.UPLOAD, body=Body.SAMPLE),
+            FACTS: RouteFacts(workload=Workload.UPLOAD, body=Body.SAMPLE),
             DESCRIBED: Described(
                 errors=("400", "401", "404", "408", "409", "413", "415", "500", "503"),
                 form=partial(sample_form, "audio_sample", VOICE_FORM),
@@ -131,7 +137,9 @@ class VoicesController(Controller):
         tags=[OWN],
         opt={DESCRIBED: Described(errors=("400", "401", "404"), answers={"voice": {"value": VOICE}})},
     )
-    async def retrieve_voice(self, voice_id: FromPath[str], voices: NamedDependency[VoiceService]) -> Voice:
+    async def retrieve_voice(
+        self, voice_id: FromPath[str], voices: NamedDependency[VoiceService]
+    ) -> VoiceObject:
         """Describe a custom voice, by its id or name."""
         library = voices.library
         return await voices.pools.disk.run(lambda: _voice(library.voice(voice_id), library.aliases()))
@@ -183,12 +191,12 @@ async def read_sample(
     return form
 
 
-def _item(voice: EngineVoice, model: TtsModel) -> VoiceItem:
+def _item(voice: Voice, model: TtsModel) -> VoiceItem:
     languages = voice.languages or model.languages
     return VoiceItem(id=voice.id, name=voice.name or voice.id, model=model.id, languages=languages)
 
 
-def _speech_voice(voice: EngineVoice, model: TtsModel, started_at: int) -> SpeechVoice:
+def _speech_voice(voice: Voice, model: TtsModel, started_at: int) -> SpeechVoice:
     return SpeechVoice(
         id=f"{model.id}/{voice.id}",
         model_id=model.id,
@@ -199,8 +207,8 @@ def _speech_voice(voice: EngineVoice, model: TtsModel, started_at: int) -> Speec
     )
 
 
-def _voice(voice: CustomVoice, aliases: dict[str, str]) -> Voice:
-    return Voice(
+def _voice(voice: CustomVoice, aliases: dict[str, str]) -> VoiceObject:
+    return VoiceObject(
         id=voice.id,
         created_at=voice.created_at,
         name=voice.name,

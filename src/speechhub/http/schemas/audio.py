@@ -1,22 +1,19 @@
-"""The shapes of speech, transcripts and models: what requests say and what answers hold.
+"""The shapes of speech and transcripts: what requests say and what answers hold.
 
 Source: OpenAI's openapi.yaml and recorded answers; field by field in docs/http-api.md.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from speechhub.codecs.encode import MAX_RATE, MIN_RATE
 from speechhub.engine import MAX_SEED, MAX_SILENCE_INTERVAL_MS
+from speechhub.http.schemas.models import Name
 
 TranscriptFormat = Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"]
 Granularity = Literal["word", "segment"]
-ModelState = Literal["unloaded", "loading", "ready", "draining", "stopping", "verifying"]
-"""What a model's engine is doing: the phases of its worker, or that it has none. A test compares them."""
-Name = Annotated[str, Meta(max_length=256)]
-"""Of a model, a voice or a speaker: twice as long as the longest on a model hub."""
 LanguageName = Annotated[str, Meta(max_length=64)]
 """A code, or an English name."""
 AudioTrack = Annotated[int, Meta(ge=1)] | LanguageName
@@ -302,60 +299,3 @@ class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with the recording; left out if nothing is."""
     x_groq: GroqRequest | UnsetType = UNSET
     """On ``/openai/v1/…`` only, where Groq's clients ask."""
-
-
-class ModelVoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A voice among the fields of its model, where clients of speaches read its name."""
-
-    id: str
-    name: str
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """One model."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: str
-    task: str
-    """``stt`` or ``tts``."""
-    alias_of: str | None = None
-    """The model that an alias stands for."""
-    languages: tuple[str, ...] = ()
-    """ISO 639-1 codes; empty if unknown."""
-    device: str
-    """Where it runs."""
-    device_note: str = ""
-    """Why it is not on a better device, and what the operator can do; empty where it is on its best one."""
-    state: ModelState
-    voices: tuple[ModelVoice, ...] = ()
-    """Voices of a TTS model, as far as they are known."""
-    capabilities: dict[str, Any] = {}
-    """What the model can do, as its engine declares it."""
-    licence: str = ""
-    """Licence of the weights; empty if unknown."""
-    licence_url: str = ""
-    """Where it can be read."""
-    licence_accepted: bool = True
-    """Whether the operator has accepted its conditions; true where there are none to accept."""
-
-
-class AudioModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model, as clients that look for speech models read it."""
-
-    id: str
-    task: str
-
-
-class AudioModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """All speech models."""
-
-    models: list[AudioModel]
-
-
-class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """All models."""
-
-    object: Literal["list"] = "list"
-    data: list[Model]

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from speechhub.http.schemas.audio import ModelState, Name
+from speechhub.http.schemas.models import ModelState, Name
 
 SlotName = Literal["stt", "tts"]
 """A `Slot`, by its value."""

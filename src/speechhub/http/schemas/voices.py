@@ -27,7 +27,7 @@ class CreatedVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What it was made from; OpenAI's clients read it, though OpenAI's description lacks it."""
 
 
-class Voice(msgspec.Struct, frozen=True, kw_only=True):
+class VoiceObject(msgspec.Struct, frozen=True, kw_only=True):
     """A custom voice, with all that speechhub knows of it."""
 
     id: str
@@ -58,7 +58,7 @@ class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
 
     voices: list[VoiceItem]
     object: Literal["list"] = "list"
-    data: list[Voice]
+    data: list[VoiceObject]
     """All custom voices, the oldest first; a model that clones voices can speak in them."""
 
 

@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from speechhub.engine import Slot
-from speechhub.http.schemas.audio import ModelState
+from speechhub.http.schemas.models import ModelState
 from speechhub.lifecycle.scheduler.states import MOVES, Phase, public_state
 
 
