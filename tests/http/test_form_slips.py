@@ -136,11 +136,11 @@ async def test_another_boundary_than_the_bodys(http):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("audio/wav", "a recording of its own ('audio/wav')"),
-        ("Audio/MPEG", "a recording of its own"),
-        ("video/mp4", "a recording of its own"),
-        ("application/octet-stream", "a recording of its own"),
-        ("application/x-www-form-urlencoded", "curl makes it of -d"),
+        ("audio/wav", "a bare recording ('audio/wav')"),
+        ("Audio/MPEG", "a bare recording"),
+        ("video/mp4", "a bare recording"),
+        ("application/octet-stream", "a bare recording"),
+        ("application/x-www-form-urlencoded", "curl sends it for -d"),
         ("text/plain", "The body is 'text/plain'"),
         ("", "The body is of no type"),
     ],

@@ -139,11 +139,11 @@ async def test_a_near_miss_is_told_the_nearest_route(http, path, route, base):
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/v1/chat/completions", "speechhub has OpenAI's audio API alone"),
-        ("/v1/audio/speech/chat/completions", "speechhub has OpenAI's audio API alone"),
-        ("/v1/embeddings", "speechhub has OpenAI's audio API alone"),
-        ("/nothing", "GET /schema describes the routes"),
-        ("/v1/audio", "GET /schema describes the routes"),
+        ("/v1/chat/completions", "speechhub has only OpenAI's audio API"),
+        ("/v1/audio/speech/chat/completions", "speechhub has only OpenAI's audio API"),
+        ("/v1/embeddings", "speechhub has only OpenAI's audio API"),
+        ("/nothing", "GET /schema describes all routes"),
+        ("/v1/audio", "GET /schema describes all routes"),
     ],
 )
 async def test_unknown_paths_are_named(http, path, said):
@@ -182,7 +182,7 @@ async def test_another_version_behind_a_prefix_is_told_the_route(http):
     """Google's clients put openai behind their version."""
     answer = await http.get("/v1beta/openai/models")
 
-    assert "Ask for /v1/models;" in answer.json()["error"]["message"]
+    assert "Use /v1/models;" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/", "/health", "/health/live", "/v1/models", "/models/ears"])

@@ -171,7 +171,7 @@ async def test_a_recording_in_json_without_its_data(http):
     ("method", "path", "body", "param", "said"),
     [
         ("post", "/v1/audio/speech", {}, "input", "Missing required parameter: 'input'."),
-        ("post", "/v1/audio/speech", None, None, "The request has no body; it must be an object with input"),
+        ("post", "/v1/audio/speech", None, None, "The request has no body; send an object with input"),
         ("post", "/v1/audio/speech", {"input": True}, "input", "Invalid value for 'input'"),
         ("post", "/v1/audio/speech", [], None, "Invalid value: it must be an object with input, model"),
         (

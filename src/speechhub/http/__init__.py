@@ -1,1 +1,1 @@
-"""The HTTP edge: OpenAI's shapes in and out. `app` puts the whole program together."""
+"""The HTTP edge: OpenAI's shapes in and out. `app` builds the application in front of a hub."""

@@ -1,4 +1,4 @@
-"""From a request of whisper-asr-webservice's clients to what it asks for."""
+"""Requests of whisper-asr-webservice's clients → what they ask for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,11 +29,11 @@ NAMES: Final = {
     "response_format": "output",
     "timestamp_granularities": "word_timestamps",
 }
-"""OpenAI's names of what a request has, which the services use, and the names that it has here."""
+"""OpenAI's names of a request's fields, which the services use → the names of these clients."""
 LONGEST_FILENAME: Final = 100
-"""How much of a file's name comes back in a header, in characters; proxies refuse long heads."""
+"""How much of a file's name is returned in a header, in characters; proxies refuse long heads."""
 UNUSED: Final = ("vad_filter",)
-"""What is read, so that nonsense is refused, and has no effect."""
+"""Fields that are checked and have no effect."""
 
 _BOOLS: Final = {"yes": "true", "y": "true", "t": "true", "on": "true"} | {
     "no": "false",
@@ -41,7 +41,7 @@ _BOOLS: Final = {"yes": "true", "y": "true", "t": "true", "on": "true"} | {
     "f": "false",
     "off": "false",
 }
-"""What else means true and false; as pydantic reads them, which the original is built on."""
+"""Further words for true and false, as pydantic reads them, which the original uses."""
 
 QueryT = TypeVar("QueryT", bound=DetectionQuery)
 
@@ -117,7 +117,7 @@ def track_of(query: DetectionQuery) -> str | None:
 
 @contextmanager
 def fields_named() -> Iterator[None]:
-    """Have errors of the block call the fields of the request as these clients do."""
+    """Make errors of the block name the fields of the request as these clients do."""
     try:
         yield
     except RequestError as error:

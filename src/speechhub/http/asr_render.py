@@ -1,4 +1,4 @@
-"""From transcripts to the answers of whisper-asr-webservice."""
+"""Transcripts → the answers of whisper-asr-webservice."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def _rows(transcript: Transcript) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    """Return *text* without what would end a line or a column."""
+    """Return *text* without characters that would end a line or a column."""
     return " ".join(text.split())
 
 

@@ -1,4 +1,4 @@
-"""Values that come from a fixed set: in capitals or with blanks around them they are the same."""
+"""Values from a fixed set, which are the same in capitals or with blanks around them."""
 
 from collections.abc import Mapping
 from functools import cache

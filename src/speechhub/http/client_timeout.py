@@ -1,4 +1,4 @@
-"""How long a client will wait, as it says itself."""
+"""The client's own timeout: how long it will wait, as a header says."""
 
 import math
 from typing import Final

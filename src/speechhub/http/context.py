@@ -1,4 +1,4 @@
-"""A request's context: what the edges and the handlers tell each other about one request."""
+"""A request's context: what edges and handlers know about one request."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field

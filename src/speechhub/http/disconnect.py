@@ -1,7 +1,7 @@
-"""Stops work whose client has left.
+"""Work that stops when its client leaves.
 
-Litestar and Granian let a plain handler run to its end when the client closes the connection: whoever
-does work that costs something watches for it here.
+Litestar and Granian let a plain handler run to its end when the client closes the connection; handlers that
+do expensive work watch for it here.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ class Closable(Protocol):
     """What runs until it is closed."""
 
     async def aclose(self) -> None:
-        """Stop, and let go of everything."""
+        """Stop, and release everything."""
         ...
 
 
@@ -52,7 +52,7 @@ async def while_connected(request: HttpRequest, work: Awaitable[ResultT]) -> Res
 async def closed_with(stack: AsyncExitStack, opening: Awaitable[ClosableT]) -> ClosableT:
     """Return what *opening* returns, and have *stack* close it.
 
-    The work itself sees to it: a request that is cancelled in the moment in which it is done gets no result.
+    This happens within the work: a request that is cancelled just as the work is done gets no result.
     """
     opened = await opening
     stack.push_async_callback(opened.aclose)

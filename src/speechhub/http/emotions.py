@@ -1,4 +1,4 @@
-"""From the field ``emotion`` of a request to what a client asks for."""
+"""The field ``emotion`` of a request → what a client asks for."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from speechhub.http.schemas.audio import EmotionFields, EmotionVector
 from speechhub.services.speaker import EmotionWish
 
 _PARTS: Final = (EmotionMode.AUDIO, EmotionMode.VECTOR, EmotionMode.TEXT)
-"""Modes that are told by a field of their own name."""
+"""Modes that have a field of their own name."""
 
 
 def emotion_wish(fields: EmotionFields) -> EmotionWish:
@@ -23,23 +23,22 @@ def emotion_wish(fields: EmotionFields) -> EmotionWish:
     given = [part for part in _PARTS if getattr(fields, part.value) is not None]
     if fields.mode is None and len(given) > 1:
         raise InvalidValueError(
-            f"emotion has {' and '.join(given)}: say with mode which one counts, and leave out the other.",
+            f"emotion has {' and '.join(given)}: choose one with mode, and omit the other.",
             param="emotion",
         )
     mode = EmotionMode(fields.mode) if fields.mode else given[0] if given else EmotionMode.AUTO
     for part in given:
         if part is not mode:
             raise InvalidValueError(
-                f"emotion.{part.value} does not go with mode {mode.value!r}.", param=f"emotion.{part.value}"
+                f"emotion.{part.value} cannot be combined with mode {mode.value!r}.",
+                param=f"emotion.{part.value}",
             )
     if mode in (EmotionMode.AUDIO, EmotionMode.VECTOR) and not given:
         raise MissingValueError(f"emotion.{mode.value}", f"Mode {mode.value!r} needs it.")
     if fields.text is not None and not fields.text.strip():
         raise InvalidValueError("emotion.text is blank.", param="emotion.text")
     if fields.random and mode not in (EmotionMode.VECTOR, EmotionMode.TEXT):
-        raise InvalidValueError(
-            "emotion.random goes with the modes 'vector' and 'text'.", param="emotion.random"
-        )
+        raise InvalidValueError("emotion.random needs mode 'vector' or 'text'.", param="emotion.random")
     return EmotionWish(
         mode=mode,
         audio=fields.audio,
@@ -57,5 +56,5 @@ def _weights(vector: EmotionVector | list[float]) -> tuple[float, ...]:
         by_name = msgspec.structs.asdict(vector)
         weights = tuple(float(by_name[name]) for name in EMOTIONS)
     if not any(weights):
-        raise InvalidValueError("emotion.vector holds nothing but zeros.", param="emotion.vector")
+        raise InvalidValueError("emotion.vector has only zeros.", param="emotion.vector")
     return weights

@@ -1,4 +1,4 @@
-"""Errors → OpenAI's error object: the one table from class to status, and what Litestar calls with it."""
+"""Errors → OpenAI's error object: the table from class to status, and Litestar's exception handlers."""
 
 import math
 import tempfile
@@ -66,18 +66,18 @@ NEVER_RETRY: Final = (
     errors.VoiceExistsError,
     errors.ConsentInUseError,
 )
-"""What will fail again: SDKs would repeat a 5xx, and a 409, twice on their own."""
+"""Errors that will occur again: SDKs would repeat a 5xx and a 409 twice on their own."""
 
 
 BODY: Final = "data"
 """Name of the handlers' argument that is a JSON body, which the request's context keeps."""
 
 FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
-"""Types of bodies that are no JSON. As curl says the first of any body, the type alone decides nothing."""
+"""Types of bodies that are not JSON. curl sends the first with any body, so the type alone is no proof."""
 
 
 class BodyKeepingRequest(Request[None, None, State]):
-    """A request whose JSON body can still be looked at when it does not fit."""
+    """A request that keeps its JSON body, for the error message if it does not fit the handler."""
 
     async def json(self) -> Any:
         """Return the body, read as JSON; it is read once.
@@ -93,7 +93,7 @@ class BodyKeepingRequest(Request[None, None, State]):
             except errors.InvalidValueError as error:
                 if (sent := self.content_type[0]) in FORMS and not body.lstrip().startswith((b"{", b"[")):
                     raise errors.InvalidValueError(
-                        f"The request body is a form ({sent}), and this route reads JSON: send an object, "
+                        f"The request body is a form ({sent}), but this route reads JSON: send an object, "
                         "with the header Content-Type: application/json."
                     ) from error
                 raise
@@ -128,8 +128,8 @@ def status_of(error: errors.SpeechhubError) -> int:
 def error_object(error: errors.SpeechhubError, scope: Scope | None = None) -> ErrorObject:
     """Return *error* as OpenAI would put it, in an answer to the request of *scope*.
 
-    Paths and addresses of the server's machine are for operators alone: what others are not told stands in
-    the log's line about the request.
+    Only operators see paths and addresses of the server's machine; for other clients, the full message is in
+    the request's line in the log.
     """
     message, context = error.message, context_of(scope) if scope else None
     if error.public != message and not (context and context.operator):
@@ -140,7 +140,7 @@ def error_object(error: errors.SpeechhubError, scope: Scope | None = None) -> Er
 
 
 def internal_error() -> ErrorObject:
-    """Return the error for a bug; what it was stands in the log."""
+    """Return the error for a bug; its details are in the log."""
     return _object(500, "The server had an error while processing your request. Its log has the details.")
 
 
@@ -217,7 +217,7 @@ def on_speechhub_error(request: HttpRequest, error: errors.SpeechhubError) -> Re
 
 
 def on_http_exception(request: HttpRequest, error: HTTPException) -> Response[ErrorBody]:
-    """Answer what Litestar refused by itself: routes, methods, bodies."""
+    """Answer what Litestar itself refused: routes, methods, bodies."""
     status, message = error.status_code, error.detail
     context_of(request).error = type(error).__name__
     if isinstance(error, NotFoundException):
@@ -263,14 +263,14 @@ def _misfit(request: HttpRequest, key: str) -> errors.RequestError:
         return refusal(key, request.query_params.get(key), arguments[key].annotation, strict=False)
     kind, body = arguments[BODY].annotation, context_of(request).body
     if body is msgspec.UNSET:
-        return errors.InvalidValueError(f"The request has no body; it must be {expected(kind)}, as JSON.")
+        return errors.InvalidValueError(f"The request has no body; send {expected(kind)}, as JSON.")
     if hint := twice_encoded(body):
         return errors.InvalidValueError(f"The request body must be {expected(kind)}.{hint}")
     return refusal("", body, kind, strict=False)
 
 
 def on_os_error(request: HttpRequest, error: OSError) -> Response[ErrorBody]:
-    """Answer what the system refused: a full disk is the operator's to mend, most of the rest is a bug."""
+    """Answer what the system refused: a full disk concerns the operator, most of the rest is a bug."""
     if error.errno in EXHAUSTED:
         log.error(
             "no descriptors or memory left",
@@ -286,7 +286,7 @@ def on_os_error(request: HttpRequest, error: OSError) -> Response[ErrorBody]:
 
 
 def on_exception(request: HttpRequest, error: Exception) -> Response[ErrorBody]:
-    """Answer a bug: nothing of it leaves, all of it is logged."""
+    """Answer a bug: the client learns nothing of it, and the log has all of it."""
     log.error("unexpected error", path=request.url.path, exc_info=error)
     context_of(request).error = type(error).__name__
     return _respond(500, internal_error(), {"x-should-retry": "false"})

@@ -1,7 +1,7 @@
 """Arrays and objects in the fields of a form, as the libraries of other languages write them.
 
-One element is ``name``, ``name[]`` or ``name[0]``: the first from hand, the second from OpenAI's SDKs, Rails
-and axios, the third from PHP, qs and axios. Some send the whole array in one part, as JSON or with commas.
+One element is ``name``, ``name[]`` or ``name[0]``: people write the first, OpenAI's SDKs, Rails and axios the
+second, PHP, qs and axios the third. Some send the whole array in one part, as JSON or with commas.
 """
 
 import re
@@ -17,18 +17,18 @@ _INDEXED: Final = re.compile(r"(\w{1,64})\[(\d{1,4})\](?:\[\])?", re.ASCII)
 
 
 def element_of(name: str) -> tuple[str, int] | None:
-    """Return the array, and the place in it, of a field that is called ``array[place]``; None for others."""
+    """Return the array and the index of a field that is called ``array[index]``; None for others."""
     found = _INDEXED.fullmatch(name)
     return (found[1], int(found[2])) if found else None
 
 
 def array(form: Mapping[str, Sequence[str]], name: str, *, commas: bool) -> list[Any]:
-    """Return the elements of an array, those with a place in the order of their places and behind the others.
+    """Return the elements of an array, those with an index in its order and behind the others.
 
     Args:
         form: Values by name, with any ``[]`` behind the name removed.
         name: Of the array.
-        commas: Whether no element can have a comma, so that one that has is several.
+        commas: Whether a comma separates elements, because none can contain one.
     """
     placed = [
         (element[1], text)

@@ -1,4 +1,4 @@
-"""From the text fields of a form to what a client asks for."""
+"""Text fields of a form → what a client asks for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""What health tells of the server, its devices, models and GPUs."""
+"""Health of the server, its devices, models and GPUs."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ from speechhub.placement import Device, notes
 
 
 def server_health(hub: Hub, *, operator: bool) -> Health:
-    """Return what the server is doing; only an *operator* is told warnings, and paths of the machine."""
+    """Return what the server is doing; only an *operator* gets warnings, and paths of the machine."""
     observation, engines = hub.observation, hub.control
     shown: Callable[[str], str] = str if operator else without_places
     stalled, gpu_problem = observation.stalled(), observation.gpu_problem
@@ -97,7 +97,7 @@ def model_state(phase: Phase | None) -> ModelState:
 
 
 def model_health(hub: Hub, model: str, *, operator: bool = True) -> ModelHealth:
-    """Return what goes on around a model; only an *operator* is told the paths in what a load failed with."""
+    """Return the state of a model; only an *operator* gets the paths in a failed load's error."""
     engines, now = hub.control, asyncio.get_running_loop().time()
     state, note, memory = engines.state(model), engines.device_note(model), engines.memory(model)
     return ModelHealth(

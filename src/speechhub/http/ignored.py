@@ -1,4 +1,4 @@
-"""Fields of a request that this server drops: told to the client in a header, and in the debug log."""
+"""Fields of a request that have no effect: named to the client in a header, and in the debug log."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 HEADER: Final = "x-ignored-fields"
 
 _NAME: Final = re.compile(r"[A-Za-z_][\w.\[\]-]{0,63}", re.ASCII)
-"""What may be a field's name; anything else could be a value in the wrong place, and is kept to itself."""
+"""What may be a field's name; anything else could be a value in the wrong place, and is not repeated."""
 _MAX_NAMES: Final = 20
 
 
@@ -28,11 +28,11 @@ def unknown_fields(body: bytes, known: Iterable[str]) -> list[str]:
 
 
 def note_ignored(scope: Scope, names: Iterable[str]) -> None:
-    """Say which fields have no effect, beside those that were told before; their values stay here.
+    """Name further fields that have no effect; their values are not repeated.
 
     Args:
         scope: Of the request, whose answer gets the header.
-        names: Fields that the request has, and the server has no use for.
+        names: Fields that the request has and the server does not use.
     """
     told = sorted({name for name in names if _NAME.fullmatch(name)})
     if told:

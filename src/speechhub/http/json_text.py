@@ -1,4 +1,4 @@
-"""Reads JSON that a client wrote: what cannot be read is the client's fault, in whatever way it fails."""
+"""JSON that a client wrote: whatever cannot be read is answered as the client's error."""
 
 import re
 from typing import Any, Final
@@ -11,9 +11,9 @@ from speechhub.errors.encoding import fault_of, without_mark
 
 BODY: Final = "The request body"
 MAX_DEPTH: Final = 100
-"""How deep arrays and objects may lie in each other. Python's own limit is another in each version."""
+"""How deep arrays and objects may be nested. Python's own limit differs between versions."""
 MOST_TOKENS: Final = 10_000
-"""Brackets, commas, colons and strings that are passed to find the field of a fault; takes 5 ms."""
+"""Brackets, commas, colons and strings that are read to locate the field at fault; takes 5 ms."""
 
 _ESCAPES: Final = re.compile(
     rb"""\\\\
@@ -23,7 +23,8 @@ _ESCAPES: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""A backslash, a pair and, by their names, what no text has. Source: RFC 8259, section 7."""
+"""An escaped backslash, a surrogate pair and, in named groups, what text must not have. Source: RFC 8259,
+section 7."""
 _NAME: Final = re.compile(rb"[A-Za-z_]\w{0,63}")
 _PLACE: Final = re.compile(r"\(byte ([0-9]{1,18})\)")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -79,7 +80,7 @@ def twice_encoded(value: object) -> str:
 
 
 def _check_text(text: bytes | bytearray, what: str, param: str | None) -> None:
-    """See that *text* is one, in UTF-8: no other encoding, no half of a character, no NUL.
+    """Check that *text* is UTF-8 text: no other encoding, no half of a surrogate pair, no NUL.
 
     Source: RFC 8259, section 8.1.
 
@@ -98,9 +99,9 @@ def _check_text(text: bytes | bytearray, what: str, param: str | None) -> None:
             continue
         param = param or _field_at(text, found.start())
         code = found[0].decode()
-        reason = f"is half of a pair, and no character: {code} at position {found.start()}"
+        reason = f"is half of a surrogate pair, not a character: {code} at position {found.start()}"
         if found.lastgroup == "nul":
-            reason = f"is no part of a text: {code} at position {found.start()}"
+            reason = f"is not allowed in text: {code} at position {found.start()}"
         elif code[2:4].lower() == "dc" and code[4] in "89abcdefABCDEF":  # PEP 383
             byte = code[4:].upper()
             reason = f"stands for the byte 0x{byte}, which was not UTF-8 where the text came from: {code}"
@@ -131,7 +132,7 @@ def _field_at(text: bytes | bytearray, position: int) -> str | None:
 
 
 def _is_deep(text: bytes | bytearray) -> bool:
-    """Tell whether brackets outside of strings are nested too deeply; takes the time of the text's length."""
+    """Return whether brackets outside of strings are nested too deeply; takes time linear in the length."""
     if text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
         return False
     brackets = np.frombuffer(_STRING.sub(b"", text).translate(None, _OTHERS), np.uint8)
@@ -140,7 +141,7 @@ def _is_deep(text: bytes | bytearray) -> bool:
 
 
 def _slip(text: memoryview, reason: str) -> str:
-    """Return what people get wrong where reading *text* ended; nothing where it is something else."""
+    """Return a hint about a common mistake where reading *text* ended; empty for any other."""
     found = _PLACE.search(reason)
     rest = bytes(text[int(found[1]) :][:5]) if found else b""
     if rest.startswith((b"\n", b"\r", b"\t")):

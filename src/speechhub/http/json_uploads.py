@@ -22,11 +22,11 @@ from speechhub.http.spool import SPOOL_BYTES
 from speechhub.pools import Pool
 
 LIMIT_BYTES: Final = 16 * 1024 * 1024
-"""Largest recording; a larger one belongs into a form, which goes to disk while it arrives."""
+"""Largest recording; a larger one belongs in a form, which goes to disk while it arrives."""
 OVERHEAD_BYTES: Final = 1024 * 1024
 """What line ends in the base64, and the other fields, may take."""
 STEP_CHARS: Final = 4 * 64 * 1024
-"""How much base64 is decoded at once; a few milliseconds' work."""
+"""How much base64 is decoded at once; takes a few milliseconds."""
 
 
 class JsonUploadTooLargeError(UploadTooLargeError):
@@ -60,7 +60,7 @@ async def read_json(request: HttpRequest, *, limit_bytes: int, pool: Pool) -> Js
         pool: Whose threads decode it.
 
     Raises:
-        UploadTooLargeError: The recording, or the body, is larger; what is too much of it is not even read.
+        UploadTooLargeError: The recording, or the body, is larger; the rest is not read.
         RequestError: The body is not what it should be.
     """
     limit_bytes, holding = min(limit_bytes, LIMIT_BYTES), context_of(request).holding
@@ -123,7 +123,7 @@ def _read(raw: msgspec.Raw, kind: Any, name: str) -> Any:
 def _decode(text: str, file: BinaryIO, limit_bytes: int) -> None:
     """Write the file that *text* has in base64, bare or in a data URL, with or without line ends.
 
-    In steps, because each holds the interpreter's lock, and memory for itself alone: others get their turn in
+    It works in steps, because each holds the interpreter's lock, and needs memory: other requests run in
     between.
     """
     start = text.find(",") + 1 if text[:5].lower() == "data:" else 0

@@ -1,7 +1,7 @@
-"""Listens for HTTP with Granian, inside this process.
+"""Granian as the HTTP server inside this process.
 
 Granian's embedded server runs on our own event loop: one process instead of a supervisor and a worker, so a
-killed hub leaves nobody behind, signals are ours, and 35 MB of memory are saved (docs/design.md).
+killed hub leaves no process behind, signals are ours, and 35 MB of memory are saved (docs/design.md).
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class HttpListener:
 
 
 async def _announce(host: str, port: int) -> None:
-    """Say so once the server really accepts connections; Granian has no hook for it."""
+    """Log that the server listens once it really accepts connections; Granian has no hook for it."""
     while True:
         try:
             _, writer = await asyncio.open_connection(reachable(host), port)
@@ -100,12 +100,12 @@ def _remedy(error: OSError) -> str:
             "0.0.0.0 for all of its networks."
         )
     if error.errno == errno.EACCES:
-        return "Set SPEECHHUB_PORT, or --port, to 1024 or more: smaller ones are the system administrator's."
+        return "Set SPEECHHUB_PORT, or --port, to 1024 or more: smaller ones are for root."
     return "Set SPEECHHUB_PORT, or --port, to a free port, or stop the program that uses this one."
 
 
 def _free_address(host: str, port: int) -> tuple[str, int]:
-    """Find out before anything starts whether the address is free; return it as numbers, also for port 0."""
+    """Check, before anything starts, that the address is free; return it as numbers, also for port 0."""
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -1,7 +1,7 @@
-"""Reads a multipart form while it arrives, as every SDK writes it.
+"""Multipart forms as SDKs write them, read while they arrive.
 
 Litestar's own form parsing holds the whole body in memory and fails on a file part without a filename, as
-the Java and Ruby SDKs send it; here the field's name decides what is the file, and nothing else does.
+the Java and Ruby SDKs send it; here only the field's name decides which part is the file.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ from speechhub.services.account import Holding
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_PARTS: Final = 256
 _BYTES: Final = "latin-1"
-"""Has a character for each byte."""
+"""An encoding with one character for each byte."""
 _LONGEST_PATH: Final = 255
-"""A part in place of the file that is no longer, in bytes, may be a path that curl was to read."""
+"""Longest part, in bytes, that may be a path which curl was meant to read and sent as text instead."""
 
 
 class UnsupportedMediaTypeError(RequestError):
@@ -39,8 +39,8 @@ class Form:
     filename: str | None = None
     """What the client calls the file; None if it does not say."""
     fields: dict[str, list[str]] = field(default_factory=dict)
-    """Text parts by name, ``[]`` behind a name removed; empty values and the text ``null`` left out. Of a
-    part that holds a file and is not wanted there is the name alone, without a value."""
+    """Text parts by name, ``[]`` behind a name removed; empty values and the text ``null`` left out. A file
+    in a part that is not wanted leaves only the name, without a value."""
 
     def text(self, name: str) -> str | None:
         """Return the last value of a field, or None."""
@@ -75,7 +75,7 @@ async def read_form(
     boundary = _boundary(request.headers.get("content-type", ""), file_field)
     reader = _Reader(limit_bytes, file_field, texts, context_of(request).holding)
     try:
-        # Names are bytes until `_Reader` reads them: what a file is called decides nothing.
+        # Names are bytes until `_Reader` decodes them: a file's name decides nothing.
         parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS, header_charset=_BYTES)
         async for chunk in request.stream():
             for event in parser.parse(chunk) if chunk else ():
@@ -103,7 +103,7 @@ class _Reader:
         self._strays: list[str] = []
         """Names of parts with a file that is not wanted."""
         self._dropped = False
-        """Whether the rest of the present part is thrown away."""
+        """Whether the rest of the current part is discarded."""
         self._holding = holding
         self._spool: Spool | None = None
         self._limit_bytes = limit_bytes
@@ -140,7 +140,7 @@ class _Reader:
                 )
 
     def check(self) -> None:
-        """See that the file is not in a part of another name, once there are no more parts.
+        """Check, once there are no more parts, that the file is not in a part of another name.
 
         Raises:
             MissingValueError: It is.
@@ -148,7 +148,7 @@ class _Reader:
         if self.form.file is None and self._strays:
             raise MissingValueError(
                 self._file_field,
-                f"The recording belongs in the field {self._file_field!r}, and this form has a file in the "
+                f"The recording belongs in the field {self._file_field!r}, but this form has a file in the "
                 f"field {quoted(self._strays[0])}. With curl: -F {self._file_field}=@speech.mp3",
             )
 
@@ -184,7 +184,7 @@ class _Reader:
         if "\0" in text:
             raise InvalidValueError(
                 f"Field {quoted(self._name)} has the character U+0000 at position {text.index(chr(0))}, "
-                "which does not belong into a text.",
+                "which is not allowed in text.",
                 param=self._name,
             )
         if text not in ("", "null"):
@@ -194,7 +194,7 @@ class _Reader:
         return self._name.partition("[")[0] in self._texts
 
     def _drop(self) -> bool:
-        """Throw away the present part if it holds a file that is not wanted; return whether it does."""
+        """Discard the current part if it holds a file that is not wanted; return whether it does."""
         is_stray = self._name in self._strays
         if not is_stray and (self._is_wanted() or fault_of(self._text[:MAX_FIELD_BYTES]) is None):
             return False
@@ -209,7 +209,7 @@ class _Reader:
         with contextlib.suppress(UnicodeDecodeError):
             if content.decode().isprintable():
                 raise InvalidValueError(
-                    f"The field {self._file_field!r} is text, and not a recording. With curl, put an @ "
+                    f"The field {self._file_field!r} is text, not a recording. With curl, put an @ "
                     f"before the file's path: -F {self._file_field}=@speech.mp3",
                     param=self._file_field,
                 )
@@ -219,23 +219,23 @@ def _boundary(content_type: str, file_field: str) -> str:
     """Return what stands between the parts of a body of this type.
 
     Raises:
-        UnsupportedMediaTypeError: It is no form with files.
-        InvalidValueError: It does not say.
+        UnsupportedMediaTypeError: It is not a form with files.
+        InvalidValueError: It names no boundary.
     """
     kind, options = parse_options_header(content_type)
     if kind.lower() == "multipart/form-data":
         if boundary := options.get("boundary"):
             return str(boundary)
         raise InvalidValueError(
-            "The header Content-Type says multipart/form-data without a boundary, so that the parts cannot "
-            "be told apart. Do not set this header yourself: your HTTP library writes it, with the boundary."
+            "The header Content-Type says multipart/form-data without a boundary, so the parts cannot be "
+            "separated. Do not set this header yourself: your HTTP library writes it, with the boundary."
         )
     sent = quoted(kind)
     main = kind.lower().partition("/")[0]
     if main in ("audio", "video") or kind.lower() == "application/octet-stream":
-        sent = f"The body is a recording of its own ({sent}), and must be a form that holds one"
+        sent = f"The body is a bare recording ({sent}); it must be a form that holds one"
     elif kind.lower() == "application/x-www-form-urlencoded":
-        sent = f"The body is a form without files ({sent}; curl makes it of -d)"
+        sent = f"The body is a form without files ({sent}; curl sends it for -d)"
     else:
         sent = f"The body is {sent if kind else 'of no type'}"
     raise UnsupportedMediaTypeError(
@@ -248,7 +248,7 @@ def _field_name(name: str) -> str:
     """Return a field's name, which came as bytes.
 
     Raises:
-        InvalidValueError: It is no text.
+        InvalidValueError: It is not UTF-8.
     """
     data = name.encode(_BYTES)
     if fault := fault_of(data):

@@ -1,4 +1,4 @@
-"""Advice for paths that no route has: the route that was meant, and the base URL that leads there."""
+"""Advice for paths without a route: the route that was meant, and the base URL that leads there."""
 
 import re
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ MEANINGS: Final = MappingProxyType(
     | dict.fromkeys(("healthz", "livez", "readyz", "ping", "status"), "health")
     | dict.fromkeys(("docs", "redoc", "swagger", "openapi", "openapi.json"), "schema")
 )
-"""What other servers call a route, or people do → the last part of its path."""
+"""What other servers, or people, call a route → the last part of its path."""
 ELSEWHERE: Final = frozenset(
     {"chat", "completions", "responses", "embeddings", "images", "moderations", "assistants", "rerank"}
 )
@@ -76,8 +76,8 @@ def advice(path: str, host: str) -> str:
         in_front = route.startswith("/v1/") and not _BEGUN.match(path)
         return f"The nearest route is {route}{f': {_base(host)}' if in_front else ''}."
     if ELSEWHERE & set(path.lower().split("/")):
-        return "speechhub has OpenAI's audio API alone: speech, transcriptions, translations, voices, models."
-    return "GET /schema describes the routes that there are."
+        return "speechhub has only OpenAI's audio API: speech, transcriptions, translations, voices, models."
+    return "GET /schema describes all routes."
 
 
 def _base(host: str) -> str:

@@ -1,4 +1,4 @@
-"""From a value that a field cannot have to an error that says what it can have."""
+"""Errors for values that a field cannot have, which say what it can have."""
 
 from typing import Any
 

@@ -27,7 +27,7 @@ CHARS_PER_TOKEN: Final = 4
 
 
 def usage_of(transcript: Transcript) -> schemas.DurationUsage:
-    """Return what the transcript is charged as: seconds, rounded up."""
+    """Return the transcript's usage: seconds, rounded up."""
     return schemas.DurationUsage(seconds=math.ceil(transcript.duration_s))
 
 
@@ -84,7 +84,7 @@ async def transcript_events(
 
 
 def warning_headers(transcript: Transcript) -> dict[str, str]:
-    """Return the header that says what is wrong with the recording; none if nothing is."""
+    """Return the header with warnings about the recording; none if there are none."""
     return recording_headers(transcript.warnings if isinstance(transcript, JoinedTranscript) else ())
 
 

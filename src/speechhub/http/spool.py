@@ -1,4 +1,4 @@
-"""An upload while it arrives: its beginning in memory, and the whole on disk as soon as it is large."""
+"""Uploads while they arrive: small ones in memory, large ones on disk."""
 
 import contextlib
 import tempfile
@@ -45,8 +45,8 @@ class Spool:
         self._spooled.write(data)
 
     def close(self) -> None:
-        """Throw the file away."""
-        with contextlib.suppress(OSError):  # a full disk takes not even the rest of what goes away
+        """Close and discard the file."""
+        with contextlib.suppress(OSError):  # on a full disk, even flushing what is discarded can fail
             self._spooled.close()
         self._holding.free("disk" if self._on_disk else "memory", self.size_bytes)
         self.size_bytes = 0

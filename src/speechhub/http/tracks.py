@@ -1,4 +1,4 @@
-"""The audio track that a request's recording was heard from, for its line in the log."""
+"""The audio track that was transcribed, for the request's line in the log."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from speechhub.http.context import HttpRequest, context_of
 
 
 def track_noted(request: HttpRequest) -> Callable[[TrackTaken], None]:
-    """Return what writes a track into the line of *request* in the log."""
+    """Return a function that notes a track for the line of *request* in the log."""
     notes = context_of(request).log
 
     def note(track: TrackTaken) -> None:

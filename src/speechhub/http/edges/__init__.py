@@ -1,1 +1,1 @@
-"""What stands between the application and the network: each wraps the next and knows no route."""
+"""Edges between the network and the application: each is ASGI, wraps the next, and names no route."""

@@ -1,4 +1,4 @@
-"""Paths and queries whose percent-encoded bytes are no text."""
+"""Paths and queries whose percent-encoded bytes are not text."""
 
 import re
 from typing import Final
@@ -11,14 +11,14 @@ from speechhub.errors.encoding import fault_of
 from speechhub.errors.excerpt import excerpt
 
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
-"""What the server puts where the bytes of a path are no UTF-8."""
+"""What the server puts where the bytes of a path are not UTF-8."""
 _NAME: Final = re.compile(rb"[A-Za-z_][\w.\[\]-]{0,63}")
 
 
 def addresses_checked(app: ASGIApp) -> ASGIApp:
     """Wrap *app*: refuse paths and queries that are not UTF-8 once decoded, or have a NUL.
 
-    Otherwise the bytes would be replaced, and what was asked for would not be what is looked for.
+    Otherwise the invalid bytes would be replaced, and another name would be looked up than the client's.
 
     Raises:
         InvalidValueError: From the wrapped application.
@@ -40,7 +40,7 @@ def _check_path(path: str) -> None:
             "as caf%C3%A9 for caf\u00e9."
         )
     if "\0" in path:
-        raise InvalidValueError("The path has the character U+0000 (%00), which is no part of a name.")
+        raise InvalidValueError("The path has the character U+0000 (%00), which is not allowed in a path.")
 
 
 def _check_query(query: bytes) -> None:
@@ -55,6 +55,6 @@ def _check_query(query: bytes) -> None:
                 raise InvalidValueError(f"{what} in the query {fault}.", param=param)
             if b"\0" in data:
                 raise InvalidValueError(
-                    f"{what} in the query has the character U+0000 (%00), which does not belong into a text.",
+                    f"{what} in the query has the character U+0000 (%00), which is not allowed in text.",
                     param=param,
                 )

@@ -1,9 +1,8 @@
-"""Who may come in: API keys, in the headers that OpenAI's and Azure's clients use.
+"""API keys, in the headers that OpenAI's and Azure's clients use.
 
 Open without a key are the root page with its parts, the probes under ``/health`` and, where pages of other
-origins may call, browsers' preflights;
-everything else needs one, also what does not exist, so that nobody can explore the server without it.
-Websockets too.
+origins may call, browsers' preflights. Everything else needs a key, WebSockets too, and also paths that do
+not exist, so that strangers cannot explore the server.
 """
 
 import hmac
@@ -19,7 +18,7 @@ from speechhub.settings import Secret
 
 
 class ApiKeys:
-    """The keys that let a client in; lives as long as the application, and remembers only their digests."""
+    """The keys of clients, of which only digests are kept; lives as long as the application."""
 
     def __init__(self, keys: Iterable[Secret]) -> None:
         self._digests = tuple(_digest(key.reveal().encode()) for key in keys)
@@ -80,7 +79,7 @@ def authenticated(
 
 
 def credentials(scope: Scope) -> list[bytes]:
-    """Return the keys that a request shows; an empty one, as some clients send it, is none."""
+    """Return the keys that a request sends; an empty one, as some clients send it, does not count."""
     found: list[bytes] = []
     for name, value in scope["headers"]:
         if name == b"authorization":
@@ -99,7 +98,7 @@ def _is_open(scope: Scope, paths: frozenset[str]) -> bool:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    """Tell whether a browser asks what a page may do; it cannot show a key, and the answer tells no route."""
+    """Return whether this is a browser's preflight, which cannot carry a key; the answer reveals no route."""
     names = {name for name, _ in scope["headers"]}
     asked = {b"origin", b"access-control-request-method"} <= names
     return scope["type"] == ScopeType.HTTP and scope["method"] == "OPTIONS" and asked

@@ -1,4 +1,4 @@
-"""How much a request's body may be, route by route, and what all bodies take together.
+"""Limits of request bodies, route by route, and the account of what all bodies hold together.
 
 Each route takes what its largest honest request needs and no more: 64 KiB for most, a recording for some.
 What is read into memory counts in the account of all requests until its request is over.
@@ -18,7 +18,7 @@ from speechhub.settings import Settings
 
 BODY_HINT: Final = "body_hint"
 """Key of a handler's `opt`: what to add where its body is too large."""
-NO_CLONING: Final = "No model here clones voices, so that clips have no place in it."
+NO_CLONING: Final = "No model here clones voices, so the request cannot hold clips."
 
 SMALL_BODY_BYTES: Final = 64 * 1024
 """What a route takes that reads a few names and numbers."""
@@ -27,7 +27,7 @@ FORM_OVERHEAD_BYTES: Final = 1024 * 1024
 ESCAPED_BYTES: Final = 12
 r"""Longest way to write a character in JSON: ``\ud83d\ude00``."""
 JSON_WEIGHT: Final = 2
-"""How often JSON lies in memory: as it came, and as it was read."""
+"""How often JSON is in memory: as received, and as decoded."""
 CLIPS: Final = 2
 """Recordings that a request for speech can hold: the voice's, and the emotion's."""
 
@@ -65,7 +65,7 @@ def bodies_accounted(app: ASGIApp, account: Account) -> ASGIApp:
     """Wrap *app*: give every request its holding, and count what it reads into memory.
 
     The `Holding` is the context's ``holding``; it is closed when the response is over or abandoned.
-    Forms are not counted here, because most of them goes to disk: who reads them counts.
+    Forms are not counted here, because most of them goes to disk: the code that reads them counts.
 
     Raises:
         ServerFullError: From ``receive``, if the other requests leave no room for the body.

@@ -1,8 +1,8 @@
 """The name that a request gives the server: its header ``Host``.
 
 An attacker can point the name of a web page at 127.0.0.1 ("DNS rebinding"). To the browser the page then has
-the server's own origin and may read all answers. Its requests still name its own host. So where nothing but
-the address keeps strangers out, the host must be a name that no stranger can have.
+the server's own origin and may read all answers. Its requests still name its own host. So where only
+the address keeps strangers out, the host must be a name that no stranger can own.
 """
 
 import re
@@ -25,15 +25,15 @@ CONTAINER_NAMES: Final = frozenset({"host.docker.internal", "host.containers.int
 """How containers call their machine; Docker Desktop and podman bring them to its loopback address. The domain
 is reserved for private use, so that no stranger can register such a name."""
 _OLD: Final = ("0.9", "1", "1.0")
-"""Versions of HTTP in which a request need not name a host; Granian calls 1.0 so."""
+"""Versions of HTTP in which a request need not name a host, as Granian writes them."""
 
 
 def named(app: ASGIApp, allowed: Iterable[str], *, has_keys: bool) -> ASGIApp:
     """Wrap *app*: refuse requests that do not name exactly one host, or that a rebound page may have sent.
 
-    With keys every name will do, because a page has no key. Without keys and *allowed* names, requests over
-    the loopback interface are checked: over any other, strangers need no browser. With *allowed* names and
-    no keys, all requests are.
+    With keys every name is accepted, because a page has no key. Without keys and *allowed* names, requests
+    over the loopback interface are checked: over any other, strangers need no browser. With *allowed* names
+    and no keys, all requests are checked.
 
     Raises:
         InvalidHostError: From the wrapped application.
@@ -63,7 +63,7 @@ def named_host(scope: Scope) -> str | None:
     if found in ([], [b""]):  # Granian turns the one into the other
         if scope.get("http_version", "1.0") in _OLD:
             return None
-        raise InvalidHostError("The request has no header 'Host', which HTTP/1.1 asks for.")
+        raise InvalidHostError("The request has no header 'Host', which HTTP/1.1 requires.")
     if len(found) > 1:
         raise InvalidHostError("The request has more than one header 'Host'.")
     matched = HOST.fullmatch(found[0].decode("latin-1"))
@@ -74,7 +74,7 @@ def named_host(scope: Scope) -> str | None:
 
 
 def is_loopback(scope: Scope) -> bool:
-    """Tell whether a request came over the loopback interface.
+    """Return whether a request came over the loopback interface.
 
     The server's address says so, if it is one. Granian gives the address that is listened on: where that is
     every address of the machine, the client's decides, for only this machine has a loopback address to come

@@ -1,7 +1,7 @@
-"""How much one caller may ask for: requests in a minute, and requests at a time.
+"""Limits for each caller: requests per minute, and requests at a time.
 
 A caller is an API key or, where the server has none, a network address. Only work counts: speech,
-transcripts and translations, not lists and probes; uploads of voices count at a time, too.
+transcripts and translations, not lists and probes. Uploads of voices count among the requests at a time.
 """
 
 import ipaddress
@@ -27,12 +27,12 @@ MAX_CALLERS: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """What a caller has left after it asked."""
+    """What a caller has left after a request."""
 
     limit: int
     """Requests in a minute."""
     remaining: int
-    """Requests that it may make at once."""
+    """Requests that it may still make at once."""
     reset_s: float
     """Until it may make *limit* requests at once again."""
     retry_after_s: float = 0.0
@@ -81,7 +81,7 @@ class RateLimiter:
         return Quota(limit=self._limit, remaining=remaining, reset_s=wait_s)
 
     def _forget(self, now: float) -> None:
-        """Forget full buckets, and the fullest if that is not enough; rarely needed, so it may be slow."""
+        """Forget full buckets, and then the fullest of the rest; rarely needed, so it may be slow."""
         busy = sorted(((at, caller) for caller, at in self._full_at.items() if at > now), reverse=True)
         self._full_at = {caller: at for at, caller in busy[: self._max_callers // 2]}
 
@@ -94,7 +94,7 @@ class ConcurrencyLimiter:
         self._running: Counter[str] = Counter()
 
     def enter(self, caller: str) -> bool:
-        """Take a slot; return whether there was one. Who got one must `leave`."""
+        """Take a slot; return whether one was free. A caller that got one must `leave`."""
         if self._running[caller] >= self.limit:
             return False
         self._running[caller] += 1
@@ -108,7 +108,7 @@ class ConcurrencyLimiter:
 
 
 def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int) -> ASGIApp:
-    """Wrap *app*: refuse work from callers that ask for too much, before their body is read.
+    """Wrap *app*: refuse work from callers beyond their limits, before their body is read.
 
     Args:
         app: What does the work.
@@ -131,7 +131,7 @@ def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int
         caller = caller_of(scope)
         if slots and not slots.enter(caller):
             raise RateLimitedError(
-                f"You have {slots.limit} requests running already, which is the limit. Wait for one to end."
+                f"You already have {slots.limit} requests running, which is the limit. Wait for one to end."
             )
         try:
             if rate and _posts(scope, work_paths):
@@ -156,7 +156,7 @@ def _take(rate: RateLimiter, caller: str, scope: Scope) -> None:
 
 
 def caller_of(scope: Scope) -> str:
-    """Return who asks: the number of an API key, or else the network."""
+    """Return the caller: the number of its API key, or else its network."""
     number = context_of(scope).key
     return f"key {number}" if number else network_of(scope)
 

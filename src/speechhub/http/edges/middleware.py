@@ -1,4 +1,4 @@
-"""Around every request: its id, its headers, its clean-up and its one line in the log; what HEAD asks."""
+"""What surrounds every request: its id, headers, clean-up and line in the log; errors; HEAD."""
 
 import os
 import re
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 _CLIENT_ID: Final = re.compile(r"[\w.:\-]{1,128}", re.ASCII)
 MAX_PATH_CHARS: Final = 300
-"""How much of a path is logged; no route's is longer, with an id of OpenAI's in it."""
+"""How much of a path is logged; no route with an id of OpenAI's in it is longer."""
 _ALWAYS: Final = ((b"openai-version", b"2020-10-01"), (b"x-content-type-options", b"nosniff"))
 
 
@@ -46,7 +46,7 @@ def request_scope(app: ASGIApp, metrics: Metrics | None = None, *, quiet: tuple[
         context = RequestContext(request_id=request_id, path=scope["path"])
         scope["state"][KEY] = context
         notes = context.log
-        status = 499  # what it stays at if the client leaves before there is an answer
+        status = 499  # unless there is an answer: the client left before
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status

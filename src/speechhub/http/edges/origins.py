@@ -1,7 +1,7 @@
-"""The page that a browser's request comes from: ``Sec-Fetch-Site`` and ``Origin``.
+"""Pages of other sites in browsers, known by ``Sec-Fetch-Site`` and ``Origin``.
 
-A browser sends what any page asks for to whatever the machine reaches, also to 127.0.0.1; only the answer it
-keeps from the page. So nothing may happen for pages that the operator does not know.
+A browser sends what any page requests to every address that the machine can reach, also to 127.0.0.1; it only
+keeps the answer from the page. So the server does nothing for pages that the operator does not know.
 Source: Go's ``net/http.CrossOriginProtection``, and Ollama for the origins of applications.
 """
 
@@ -29,17 +29,17 @@ APPLICATIONS: Final = (
     "safari-extension",
     "safari-web-extension",
 )
-"""Schemes of what the user installed: applications and extensions of browsers. No web page has them."""
+"""Schemes of applications and browser extensions, which the user installed. No web page has them."""
 TAURI: Final = frozenset({"http://tauri.localhost", "https://tauri.localhost"})
 """Tauri's applications on Windows and Android."""
 DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 def from_known_pages(app: ASGIApp, cors: CORSConfig | None, routes: RouteTable) -> ASGIApp:
-    """Wrap *app*: refuse what a foreign page's browser asks to be done, before the body is read.
+    """Wrap *app*: refuse what a foreign page requests, before the body is read, unless it only reads.
 
-    Programs send neither header and are let in; so are reading requests, whose answers the browser keeps,
-    unless their route may load a model.
+    Programs send neither header and are let in. So are requests that only read, because the browser keeps
+    their answers from the page, unless the route may load a model.
 
     Raises:
         OriginNotAllowedError: From the wrapped application.
@@ -57,7 +57,7 @@ def from_known_pages(app: ASGIApp, cors: CORSConfig | None, routes: RouteTable) 
 
 
 def is_known(scope: Scope, cors: CORSConfig | None) -> bool:
-    """Tell whether a request comes from a program, from the server's own page, or from one that may call."""
+    """Return whether a request comes from a program, the server's own page, or one that may call."""
     site, origin = _header(scope, b"sec-fetch-site").lower(), _header(scope, b"origin")
     if site:
         same = site in ("same-origin", "none")  # none: the address bar, a bookmark, an extension
@@ -75,12 +75,12 @@ def _does_something(scope: Scope, working_paths: frozenset[str]) -> bool:
 
 
 def _header(scope: Scope, name: bytes) -> str:
-    """Return a header; several are one that means nothing."""
+    """Return a header; several are joined, so that they match nothing."""
     return ", ".join(value.decode("latin-1").strip() for key, value in scope["headers"] if key == name)
 
 
 def _is_host(origin: str, host: str) -> bool:
-    """Tell whether an origin is the host that the request names; a port that goes without saying may be said.
+    """Return whether an origin is the host that the request names; a default port may be written or not.
 
     The scheme does not count: behind a proxy with TLS the server does not know it.
     """

@@ -1,7 +1,7 @@
-"""The paths that clients use → the paths that routes have.
+"""Paths that clients use → paths that routes have.
 
-OpenAI's paths begin with ``/v1``. Clients whose base URL lacks it, clients of Azure and clients of Groq ask
-elsewhere; here all of them find the same routes.
+OpenAI's paths begin with ``/v1``. Clients whose base URL lacks it, clients of Azure and clients of Groq use
+other paths; here they are mapped to the same routes.
 """
 
 import re
@@ -24,11 +24,11 @@ _DEPLOYMENT: Final = re.compile(
 
 
 class UnknownVersionError(RequestError):
-    """The path names a version of the API that the server does not speak."""
+    """The path names a version of the API that the server does not have."""
 
     def __init__(self, version: str, instead: str) -> None:
         super().__init__(
-            f"speechhub speaks v1 of the API, and not {quoted(version)}. Ask for {excerpt(instead)}; "
+            f"speechhub has v1 of the API, not {quoted(version)}. Use {excerpt(instead)}; "
             "the base URL of a client ends with /v1."
         )
 
@@ -48,7 +48,7 @@ class Target:
     """What a path means."""
 
     path: str
-    """The path of the route; as it was asked for, save for spare slashes, if it means nothing else."""
+    """The path of the route; the path as requested, without extra slashes, if it is no alias."""
     deployment: str | None = None
     """Azure's name of the model, if the path has one."""
     is_groq: bool = False
@@ -74,7 +74,7 @@ def resolve(path: str) -> Target:
 
 
 def with_aliases(app: ASGIApp) -> ASGIApp:
-    """Wrap *app*: it sees only the paths that its routes have.
+    """Wrap *app*: replace aliases, so that it sees only the paths that its routes have.
 
     Sets the context's ``deployment``, the model where the body names none, and ``is_groq``.
     """
@@ -82,7 +82,7 @@ def with_aliases(app: ASGIApp) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         target, context = resolve(scope["path"]), context_of(scope)
         context.deployment, context.is_groq = target.deployment, target.is_groq
-        # A copy: the log tells the path that the client asked for.
+        # A copy: the log has the path that the client asked for.
         inner: Scope = {**scope, "path": target.path}  # type: ignore[assignment]
         await app(inner, receive, send)
 
@@ -90,7 +90,7 @@ def with_aliases(app: ASGIApp) -> ASGIApp:
 
 
 def versions_refused(app: ASGIApp) -> ASGIApp:
-    """Wrap *app*, which has v1 of the API alone: refuse paths of other versions, with advice.
+    """Wrap *app*, which has only v1 of the API: refuse paths of other versions, with advice.
 
     Raises:
         UnknownVersionError: From the wrapped application.
@@ -100,7 +100,7 @@ def versions_refused(app: ASGIApp) -> ASGIApp:
         found = _VERSIONED.fullmatch(scope["path"])
         if (
             found and found["version"] != "v1" and scope.get("method") != "OPTIONS"
-        ):  # a preflight tells nothing
+        ):  # a preflight gets no error
             rest = found["rest"] or ""
             raise UnknownVersionError(found["version"], entered_twice(rest) or f"/v1{rest}")
         await app(scope, receive, send)

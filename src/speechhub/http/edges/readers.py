@@ -1,7 +1,7 @@
-"""Answers that their clients do not read: a connection that takes nothing for long is cut off.
+"""Answers that their clients do not read: a connection that takes nothing for too long is closed.
 
-The server below stops to take bytes once it and the network hold some megabytes that the client has not
-read. A player that pauses looks the same, so that there is much time; what it has not read lies in a file.
+The server below stops taking bytes once it and the network hold some megabytes that the client has not
+read. A paused player looks the same, so the time limit is generous; what it has not read waits in a file.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _DESCRIPTORS: Final = next(
     (folder for folder in (Path("/proc/self/fd"), Path("/dev/fd")) if folder.is_dir()), None
 )
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
-"""For SO_LINGER: what is not sent is thrown away when the connection closes."""
+"""For SO_LINGER: what is not sent is discarded when the connection closes."""
 
 
 def reading_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
@@ -63,10 +63,10 @@ def reading_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
 
 
 def hang_up(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> None:
-    """End this process's connection with *client* at once, if there is one.
+    """Close this process's connection with *client* at once, if there is one.
 
-    Granian has no way to do it: it waits until the client has read what it still holds. So its socket is
-    looked for among the process's descriptors.
+    Granian cannot do this: it waits until the client has read what it still holds. So the socket is looked
+    up among the process's descriptors.
 
     Args:
         client: Address and port of the other side; Granian writes the port as text.

@@ -1,4 +1,4 @@
-"""Whose request begins next: those of one caller, or of one kind, hold up no other's."""
+"""Turns: the requests of one caller, or of one kind, do not hold up those of others."""
 
 from typing import Final
 
@@ -10,8 +10,9 @@ from speechhub.turns import Turns
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_WAITING: Final = 1000
-"""Requests for work that wait. Each keeps a connection, even if its client has left, which the server sees
-only once the request begins. So many begin within a second or two; a list takes no longer than a refusal."""
+"""Requests for work that may wait. Each keeps a connection, even if its client has left, which the server
+notices only once the request begins. That many begin within a second or two. Lists and probes have no limit:
+answering one takes no longer than refusing it."""
 
 
 def in_turns(app: ASGIApp, probes: tuple[str, ...]) -> ASGIApp:
@@ -24,7 +25,8 @@ def in_turns(app: ASGIApp, probes: tuple[str, ...]) -> ASGIApp:
         probes: What the paths of signs of life begin with.
 
     Raises:
-        ServerBusyError: From the wrapped application: very much work waits, some of the caller's among it.
+        ServerBusyError: From the wrapped application: too many requests for work wait, some of them the
+            caller's.
     """
     health, reading, work = Turns(), Turns(), Turns()
 

@@ -1,11 +1,11 @@
-"""Bodies that are refused before they are read: the client hears why, whatever it still writes.
+"""Bodies that are refused before they are read: the client gets the answer although it is still writing.
 
-Were the connection to end while a client writes, it would see a broken pipe in place of the answer. So the
-rest of the body is thrown away for a while, as nginx does with lingering_close, and the answer follows: an
-answer before the end of the body is lost by Node's fetch, which ends the connection with it and fails because
-it cannot write on, and by proxies in Go, which close the body when the answer begins. A client that pauses
-may wait for the answer: it gets all but the last byte. What is left after all cannot be told from the next
-request, so that the connection ends, and the client is told so.
+If the connection closed while a client writes, it would see a broken pipe instead of the answer. So the rest
+of the body is discarded for a while, as nginx does with lingering_close, and then the answer is sent. An
+answer before the end of the body is lost by Node's fetch, which closes the connection and fails because it
+cannot write on, and by proxies in Go, which close the body when the answer begins. A client that pauses may
+be waiting for the answer: it gets all but the last byte. What remains unread cannot be distinguished from
+the next request, so the connection closes, and the answer says so.
 Source: RFC 9112, sections 9.3 and 9.6; undici's client-h1.js, onMessageComplete; Go's net/http, server.go.
 """
 
@@ -20,44 +20,44 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
 BEGIN_S: Final = 2.0
-"""How long a client that still writes may pause before the answer begins all the same. Node's fetch takes
+"""How long a client that still writes may pause before the answer begins anyway. Node's fetch takes
 more than a second between the head and 60 MB of body where the machine is busy."""
 PATIENCE_S: Final = 3.0
 """How long it may pause after that, before the answer ends. Both are nginx's lingering_timeout."""
 LIMIT_S: Final = 10.0
 """How long it may go on writing, beside what `LINE_BYTES_PER_S` gives."""
 LIMIT_BYTES: Final = 64 * 1024 * 1024
-"""How much of one body is thrown away before the connection ends all the same."""
+"""How much of one body is discarded before the connection closes anyway."""
 LINE_BYTES_PER_S: Final = 512 * 1024
-"""A line that is this fast, or faster, gets the time that its upload takes, within `LIMIT_BYTES`."""
+"""A connection that is this fast, or faster, gets the time that its upload takes, within `LIMIT_BYTES`."""
 AT_ONCE: Final = 64
-"""Connections whose rest is thrown away at a time; the one that began first gives way to a further one."""
+"""Connections whose bodies are discarded at a time; a further one ends the one that began first."""
 BYTES_PER_S: Final = 256 * 1024**2
-"""How much of all bodies together is thrown away in a second, less than half of a CPU's time; more waits."""
+"""How much of all bodies together is discarded in a second, using less than half of a CPU; more waits."""
 BURST_S: Final = 1.0
-"""For how many seconds' worth nothing waits, when little was thrown away before."""
+"""How many seconds' worth may be discarded at once after a quiet time."""
 
 
 class Lingerers:
     """The requests whose answers wait for the rest of their bodies; one for the life of the server.
 
-    A flood of refused uploads takes from other refused ones: neither does it hold connections that others
-    need, nor the event loop.
+    A flood of refused uploads delays only other refused uploads: it holds neither connections that others
+    need nor the event loop.
     """
 
     def __init__(self, *, at_once: int = AT_ONCE, bytes_per_s: int = BYTES_PER_S) -> None:
         self._at_once = at_once
         self._bytes_per_s = bytes_per_s
         self._free_at = -math.inf
-        """When what was taken so far is no more than `bytes_per_s`."""
+        """When the average of what was discarded falls to `bytes_per_s`."""
         self._ends: dict[_Body, Callable[[], None]] = {}
-        """What ends the waiting for each."""
+        """Ends the waiting of each."""
 
     def __len__(self) -> int:
         return len(self._ends)
 
     async def throw_away(self, body: "_Body") -> None:
-        """Throw away the rest of *body*, until it ends, the client leaves, or a limit is reached."""
+        """Discard the rest of *body*, until it ends, the client leaves, or a limit is reached."""
         if len(self._ends) >= self._at_once:
             self._ends.pop(next(iter(self._ends)))()
         clock = asyncio.get_running_loop().time
@@ -66,7 +66,7 @@ class Lingerers:
         def end() -> None:
             nonlocal end_at
             end_at = -math.inf
-            with contextlib.suppress(RuntimeError):  # it is not what is waited for at the moment
+            with contextlib.suppress(RuntimeError):  # it is not being waited for
                 pause.reschedule(clock())
 
         self._ends[body] = end
@@ -92,10 +92,10 @@ class Lingerers:
 
 
 def unread_thrown_away(app: ASGIApp, lingerers: Lingerers | None = None) -> ASGIApp:
-    """Wrap *app*: where it answers before it has read the body, throw away the rest first.
+    """Wrap *app*: where it answers before it has read the body, discard the rest first.
 
-    *app* itself does not wait for that. If the client goes on for too long, or is not to send its body at
-    all, the answer says that the connection ends.
+    *app* itself does not wait for that. If the client writes for too long, or was not asked for its body, the
+    answer says that the connection closes.
     """
     lingerers = Lingerers() if lingerers is None else lingerers
 
@@ -124,9 +124,9 @@ class _Body:
         self.unread = True
         """Whether there is more of the body."""
         self.held: list[Message] = []
-        """What waits for the rest of the body: a whole answer, or its end."""
+        """What is held back until the body ends: a whole answer, or its end."""
         self.begun = False
-        """Whether the answer's beginning has gone out."""
+        """Whether the beginning of the answer was sent."""
 
     async def receive(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
         message = await self._receive()
@@ -143,7 +143,7 @@ class _Body:
         if self.held or (message["type"] == "http.response.start" and self.unread):
             self.held.append(message)
             if message.get("more_body"):
-                await self.release()  # it is no refusal, and may be long
+                await self.release()  # not a refusal, and perhaps long
             return
         await self._send(message)
 
@@ -171,5 +171,5 @@ def _has_body(scope: Scope) -> bool:
 
 
 def _expects(scope: Scope) -> bool:
-    """Tell whether the client sends its body only when it is told to go on, which it was not."""
+    """Return whether the client sends its body only after a 100 response, which it did not get."""
     return dict(scope["headers"]).get(b"expect", b"").lower() == b"100-continue"

@@ -1,4 +1,4 @@
-"""Uploads that stop arriving, drip, or break off: no client may hold a connection for ever."""
+"""Uploads that stall, drip or break off: no client may hold a connection for ever."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from speechhub.errors import UploadBrokenOffError, UploadStalledError
 
 
 def uploads_bounded(app: ASGIApp, *, idle_timeout_s: float, min_bytes_per_s: int) -> ASGIApp:
-    """Wrap *app*: reading a body that stands still, drips, or breaks off, raises an error.
+    """Wrap *app*: reading a body that stalls, drips or breaks off raises an error.
 
     The client begins with *idle_timeout_s* to spare. Time takes from it, and each byte that arrives gives
     back what it may take, up to *idle_timeout_s* again: a client may pause for as long, and over more than
@@ -17,7 +17,7 @@ def uploads_bounded(app: ASGIApp, *, idle_timeout_s: float, min_bytes_per_s: int
     RequestReadTimeout of Apache's mod_reqtimeout, which have the same two numbers.
 
     Args:
-        app: Who reads the body.
+        app: What reads the body.
         idle_timeout_s: How long the client may send nothing; time that the reader spends elsewhere does not
             count.
         min_bytes_per_s: Slowest average.
@@ -56,8 +56,8 @@ class _Upload:
             raise UploadStalledError(self._idle_timeout_s, self._min_bytes_per_s) from error
         self._left_s -= clock() - began
         if message["type"] != "http.request":
-            # Litestar would make an error of the server's own out of it. The client may well listen still:
-            # Granian says the same of chunks that it cannot read.
+            # Litestar would report it as an error of the server. The client may still be listening: Granian
+            # reports chunks that it cannot read in the same way.
             raise UploadBrokenOffError
         self._complete = not message.get("more_body", False)
         given_s = len(message.get("body", b"")) / self._min_bytes_per_s

@@ -11,27 +11,30 @@ from speechhub.voices.records import MAX_NAME_CHARS
 AUDIO_TYPES: Final = ("audio/mpeg", "audio/opus", "audio/aac", "audio/flac", "audio/wav", "audio/pcm")
 
 ONLY_TRANSCRIPTIONS: Final = ("language", "languages")
-"""Fields of a transcription that mean nothing for a translation, which is in English."""
+"""Fields of a transcription that do not apply to a translation, which is in English."""
 
 VOICE_FORM: Final[Mapping[str, Json]] = {
-    "name": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "Unique, case ignored."},
+    "name": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "A unique name; case is ignored."},
     "consent": {"type": "string", "description": "Id of the speaker's consent."},
     "type": {"type": "string", "enum": ["audio_sample"], "description": "What the voice is made from."},
 }
 CONSENT_FORM: Final[Mapping[str, Json]] = {
     "name": {"type": "string", "maxLength": MAX_NAME_CHARS, "description": "A label."},
-    "language": {"type": "string", "description": "BCP 47 tag of what is said, such as en-US."},
+    "language": {
+        "type": "string",
+        "description": "BCP 47 tag of the language that is spoken, such as en-US.",
+    },
 }
 
 
 def root_content() -> Json:
-    """Return what the root answers, by who asks."""
-    texts = {"text/plain": "One line.", "text/html": "A page, for clients that accept HTML."}
+    """Return what the root answers to programs and to browsers."""
+    texts = {"text/plain": "One line of text.", "text/html": "A page, for clients that accept HTML."}
     return {kind: {"schema": {"type": "string", "description": text}} for kind, text in texts.items()}
 
 
 def health_content() -> Json:
-    """Return what ``/health`` answers, by who asks."""
+    """Return what ``/health`` answers with and without a key."""
     return {"application/json": {"schema": _any_of(["Health", "Status"])}}
 
 
@@ -48,8 +51,8 @@ def transcription_form(*, leave_out: Iterable[str] = ()) -> Json:
             "type": "string",
             "format": "binary",
             "description": "The recording: flac, mp3, mp4, mpeg, mpga, m4a, ogg, opus, wav, webm or nearly "
-            "any other container of sound or film, told by its bytes; name and type of the part do not "
-            "matter.",
+            "any other audio or video container. The format is detected from the bytes; the part's name and "
+            "type do not matter.",
         }
     }
     for name, schema in struct["properties"].items():
@@ -58,7 +61,7 @@ def transcription_form(*, leave_out: Iterable[str] = ()) -> Json:
     form = {"type": "object", "properties": properties, "required": ["file"]}
     audio = {
         "$ref": REF.format(name="InputAudio"),
-        "description": "The recording, as OpenRouter takes it; up to 16 MiB. A larger one needs a form.",
+        "description": "The recording, as in OpenRouter's API; up to 16 MiB. Send a larger one as a form.",
     }
     body = {
         "type": "object",
@@ -76,7 +79,11 @@ def transcription_form(*, leave_out: Iterable[str] = ()) -> Json:
 
 def sample_form(field: str, texts: Mapping[str, Json]) -> Json:
     """Return the multipart body with a recording; all its fields are required, but type."""
-    file = {"type": "string", "format": "binary", "description": "The recording, told by its bytes."}
+    file = {
+        "type": "string",
+        "format": "binary",
+        "description": "The recording; its format is detected from its bytes.",
+    }
     form = {
         "type": "object",
         "properties": {field: file, **texts},
@@ -132,7 +139,7 @@ def speech_content() -> Json:
 def _events(names: list[str], when: str) -> Json:
     return _any_of(names) | {
         "description": f"{when} Each event is one line `data: ` with this as JSON, and a blank line; "
-        "`data: [DONE]` ends them. An error on the way is an event with OpenAI's error object."
+        "`data: [DONE]` is the last. An error after the start is an event with OpenAI's error object."
     }
 
 

@@ -31,7 +31,7 @@ class Described:
     succeeds: bool = True
     """Whether it ever answers 200."""
     query: type | None = None
-    """The struct of what stands behind the ``?``, where the handler's signature does not tell."""
+    """The struct of what stands behind the ``?``, where the handler's signature does not say."""
     form: Callable[[], Json] | None = None
     """Makes the request's body, where that is a form."""
     requests: Json = field(default_factory=dict)

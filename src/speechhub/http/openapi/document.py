@@ -26,24 +26,24 @@ A self-hosted speech server that speaks OpenAI's audio API.
 * Every path under `/v1` also answers without `/v1`, and under `/openai/v1`; \
 `/openai/deployments/{deployment}/audio/…` takes the model from the path, as Azure's clients expect.
 * Fields that are not described here are ignored.
-* Arrays in forms are repeated parts, named `field[]` or `field`; empty parts and the text `null` are unset.
-* Every answer has `x-request-id`. Every error has OpenAI's error object.
-* `x-request-timeout` on a request for speech or a transcript is how many seconds the client will wait.
-* Where the server has no API keys, none is needed and any is accepted.
+* Arrays in forms are repeated parts, named `field[]` or `field`; empty ones and the text `null` are unset.
+* Every response has `x-request-id`. Every error has OpenAI's error object.
+* `x-request-timeout` on a request for speech or a transcript says how many seconds the client will wait.
+* Where the server has no API keys, requests need none, and any key is accepted.
 """
 
 ERRORS: Final[Mapping[str, str]] = {
-    "400": "A field is wrong, or the audio cannot be used; `param` names the field.",
-    "401": "The server has API keys, and the request has none, or a wrong one.",
-    "403": "It is not for clients to do this.",
-    "404": "There is no such model, voice or consent.",
+    "400": "A field is invalid, or the audio cannot be used; `param` names the field.",
+    "401": "The server requires an API key, and the request has none, or an invalid one.",
+    "403": "This operation is not allowed for API clients.",
+    "404": "The model, voice or consent does not exist.",
     "408": "The request body stopped arriving.",
-    "409": "It contradicts what is there.",
-    "413": "The recording is too large.",
-    "415": "The body is not multipart/form-data, nor JSON where that is taken too.",
-    "429": "This caller asks for too much; `retry-after` says when to try again.",
-    "500": "The engine failed. SDKs do not repeat the request.",
-    "503": "The model, or room on the disk, cannot be had now; `retry-after` says when to try again.",
+    "409": "The request conflicts with an existing voice or consent.",
+    "413": "The request body is too large.",
+    "415": "The body is not multipart/form-data, or JSON where that is accepted too.",
+    "429": "The caller has reached its rate limit; `retry-after` says when to try again.",
+    "500": "The engine failed. SDKs do not retry the request.",
+    "503": "The model, or disk space, is temporarily unavailable; `retry-after` says when to try again.",
 }
 """Status → what it means; each is a response component."""
 
@@ -118,7 +118,7 @@ class _Document(OpenAPI):
             "responses": {status: _error_response(status) for status in ERRORS},
             "headers": {
                 "RequestId": {
-                    "description": "Names the request.",
+                    "description": "The id of the request.",
                     "required": True,
                     "schema": {"type": "string"},
                 }
@@ -136,7 +136,7 @@ class _Document(OpenAPI):
 
 
 def _complete(operation: Json, facts: RouteFacts, described: Described) -> None:
-    """Add to an operation what its handler's signature does not tell."""
+    """Add to an operation what its handler's signature does not say."""
     operation["description"] = operation["description"].replace("``", "`")
     if facts.is_open:
         operation["security"] = []
@@ -160,7 +160,7 @@ def _success(found: Json, described: Described) -> Json:
     if described.answers:
         content["application/json"]["examples"] = described.answers
     headers = {"x-request-id": {"$ref": "#/components/headers/RequestId"}, **described.headers}
-    made = found | {"description": "What was asked for.", "headers": headers}
+    made = found | {"description": "The request succeeded.", "headers": headers}
     return made | {"content": content} if content else made
 
 

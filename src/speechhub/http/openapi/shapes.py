@@ -50,7 +50,7 @@ EXTENSIONS: Final[Mapping[type, tuple[str, ...]]] = {
         "capabilities",
     ),
 }
-"""Fields of our own among OpenAI's."""
+"""speechhub's own fields among OpenAI's."""
 
 NAMES: Final = {"VoiceObject": "Voice"}
 """Class → its name in the document, which clients' generators see, where the engine API has that name."""
@@ -86,7 +86,7 @@ def component_schemas() -> dict[str, Any]:
             sometimes = {f.encode_name for f in msgspec.structs.fields(struct) if f.default is msgspec.UNSET}
             schema["required"] = [name for name in schema["properties"] if name not in sometimes]
         for field in schema["properties"].values():
-            # "Unset" says its description; what stands in an answer always stands there.
+            # A request's description says what unset means; in an answer the field is always present.
             if struct not in REQUESTS or field.get("default", ...) in (None, ()):
                 field.pop("default", None)
     return dict(sorted(components.items()))

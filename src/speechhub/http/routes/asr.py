@@ -44,7 +44,7 @@ class AsrController(Controller):
     @post(
         "/asr",
         status_code=200,
-        summary="Transcribe, for clients of whisper-asr-webservice",
+        summary="Transcribe a recording, for clients of whisper-asr-webservice",
         opt={
             FACTS: WORK,
             DESCRIBED: Described(
@@ -52,7 +52,7 @@ class AsrController(Controller):
                 query=AsrQuery,
                 form=FORM,
                 content=asr_content,
-                headers={"asr-engine": header("What listened.", required=True)},
+                headers={"asr-engine": header("The engine that transcribed.", required=True)},
             ),
         },
     )
@@ -75,7 +75,7 @@ class AsrController(Controller):
     @post(
         "/detect-language",
         status_code=200,
-        summary="Tell the language of a recording",
+        summary="Detect the language of a recording",
         opt={
             FACTS: WORK,
             DESCRIBED: Described(
@@ -93,7 +93,7 @@ class AsrController(Controller):
         transcription: NamedDependency[TranscriptionService],
         limit_bytes: NamedDependency[int],
     ) -> DetectedLanguage:
-        """Tell which language is spoken in the recording in the field ``audio_file``, as far as it takes."""
+        """Detect the language spoken in the recording in the field ``audio_file``."""
         query = read_query(request, DetectionQuery)
         context_of(request).log["model"] = catalog.model(None, Slot.STT).model.id
         job = TranscriptionJob(

@@ -50,7 +50,7 @@ class ConsentsController(Controller):
     async def create_voice_consent(
         self, request: HttpRequest, voices: NamedDependency[VoiceService]
     ) -> VoiceConsent:
-        """Keep the recording in the field ``recording``, in which a speaker agrees to a custom voice."""
+        """Store the recording in the field ``recording``, in which a speaker agrees to a custom voice."""
         form = await read_sample(request, voices, "recording", known=CONSENT_FORM)
         made = await while_connected(
             request,
@@ -65,7 +65,7 @@ class ConsentsController(Controller):
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = 20,
     ) -> VoiceConsentList:
-        """List consents, the oldest first; ``after`` is the id that the page begins behind."""
+        """List consents, the oldest first; the page begins after the consent with the id ``after``."""
         found, more = await voices.consents(after=after, limit=limit)
         return VoiceConsentList(
             data=[_consent(consent) for consent in found],
@@ -82,7 +82,7 @@ class ConsentsController(Controller):
     async def retrieve_voice_consent(
         self, consent_id: FromPath[str], voices: NamedDependency[VoiceService]
     ) -> VoiceConsent:
-        """Describe a consent."""
+        """Return a consent."""
         return _consent(await voices.pools.disk.run(voices.library.consent, consent_id))
 
     @post(
@@ -100,7 +100,7 @@ class ConsentsController(Controller):
         data: JSONBody[RenameVoiceConsent],
         voices: NamedDependency[VoiceService],
     ) -> VoiceConsent:
-        """Give a consent another label."""
+        """Change the label of a consent."""
         note_ignored(
             request.scope, unknown_fields(await request.body(), RenameVoiceConsent.__struct_fields__)
         )
@@ -115,7 +115,7 @@ class ConsentsController(Controller):
     async def delete_voice_consent(
         self, consent_id: FromPath[str], voices: NamedDependency[VoiceService]
     ) -> VoiceConsentDeleted:
-        """Delete a consent that no custom voice rests on."""
+        """Delete a consent, unless a custom voice depends on it."""
         await voices.pools.disk.run(voices.library.remove_consent, consent_id)
         return VoiceConsentDeleted(id=consent_id)
 

@@ -40,9 +40,9 @@ class EnginesController(Controller):
     tags = (OWN,)
     guards = (operators_only,)
 
-    @get(summary="List the engines' states", opt={DESCRIBED: Described(errors=("401", "403"))})
+    @get(summary="List the state of every model's engine", opt={DESCRIBED: Described(errors=("401", "403"))})
     async def list_engines(self, hub: NamedDependency[Hub]) -> EngineList:
-        """List all models and what goes on around them."""
+        """List all models, with the state of their engines and queues."""
         return EngineList(data=[model_health(hub, state.model) for state in hub.control.states()])
 
     @get(
@@ -69,7 +69,7 @@ class EnginesController(Controller):
     async def load_engine(
         self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
     ) -> ModelHealth:
-        """Make a model ready, and switch its device to it if another one is there; answer when it is."""
+        """Make a model ready, replacing another one on its device if necessary; respond when it is ready."""
         model = await _named(request, data, hub)
         await while_connected(request, hub.control.switch_to(model))
         return model_health(hub, model)
@@ -83,7 +83,7 @@ class EnginesController(Controller):
     async def switch_engine(
         self, request: HttpRequest, data: JSONBody[EngineSwitch], hub: NamedDependency[Hub]
     ) -> ModelHealth:
-        """Make a model of a slot ready, by default the slot's default model; answer when it is."""
+        """Make a model of a slot ready, by default the slot's default model; respond when it is ready."""
         await _tell_ignored(request, data)
         slot = Slot(data.slot)
         wanted = hub.catalog.model(data.model, slot).model.id if data.model else None
@@ -98,14 +98,14 @@ class EnginesController(Controller):
     async def unload_engine(
         self, request: HttpRequest, data: JSONBody[EngineUnload], hub: NamedDependency[Hub]
     ) -> ModelHealth | EngineList:
-        """End the workers of a model or a slot after their running work; answer when they are gone."""
+        """End the workers of a model or a slot after their running work; respond when they have ended."""
         await _tell_ignored(request, data)
         if data.slot is None:
             model = _model_to_unload(data, hub)
             await while_connected(request, hub.control.unload(model))
             return model_health(hub, model)
         if data.model is not None:
-            raise InvalidValueError("Name either a model or a slot, and not both.", param="slot")
+            raise InvalidValueError("Name either a model or a slot, not both.", param="slot")
         slot = Slot(data.slot)
         await while_connected(request, hub.control.unload_slot(slot))
         return EngineList(data=[model_health(hub, model) for model in _of_slot(slot, hub)])
@@ -119,7 +119,7 @@ class EnginesController(Controller):
     async def pin_engine(
         self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
     ) -> ModelHealth:
-        """Let a model keep its device: nothing pushes it out, and it is not unloaded when idle."""
+        """Keep a model on its device: no other model replaces it, and it is not unloaded when idle."""
         model = await _named(request, data, hub)
         hub.control.pin(model)
         return model_health(hub, model)
@@ -127,13 +127,13 @@ class EnginesController(Controller):
     @post(
         "/unpin",
         status_code=200,
-        summary="Let a model leave its device again",
+        summary="End a model's pin",
         opt={DESCRIBED: Described(errors=ERRORS)},
     )
     async def unpin_engine(
         self, request: HttpRequest, data: JSONBody[EngineWanted], hub: NamedDependency[Hub]
     ) -> ModelHealth:
-        """End a model's pin, if it has one."""
+        """Let other models replace a model on its device again, and unload it when idle."""
         model = await _named(request, data, hub)
         hub.control.unpin(model)
         return model_health(hub, model)

@@ -24,32 +24,32 @@ class HealthController(Controller):
     tags = (OWN,)
 
     @get(
-        summary="Tell what the server is doing",
+        summary="Report what the server is doing",
         opt={FACTS: PROBE, DESCRIBED: Described(content=health_content)},
     )
     async def get_health(self, request: HttpRequest, hub: NamedDependency[Hub]) -> Health | Status:
-        """Tell what the server is doing; answers at once, whatever the engines do.
+        """Report what the server is doing, at once, whatever the engines do.
 
-        Where the server has API keys, a request without one is told its status, and nothing else. Warnings,
-        and the paths in what failed, are for operators.
+        Where the server has API keys, a request without one gets only the status. Only operators get
+        warnings, and the paths in error messages.
         """
         context = context_of(request)
         if not context.trusted:
             return Status(status="degraded" if hub.observation.stalled() else "ok")
         return server_health(hub, operator=context.operator)
 
-    @get("/live", summary="Tell that the process answers", opt={FACTS: PROBE})
+    @get("/live", summary="Report that the process is alive", opt={FACTS: PROBE})
     async def get_live(self) -> Status:
-        """Answer as long as the process can answer; needs no API key."""
+        """Report that the process is alive; needs no API key."""
         return Status()
 
     @get(
         "/ready",
-        summary="Tell whether the server takes work",
+        summary="Report whether the server accepts work",
         opt={FACTS: PROBE, DESCRIBED: Described(errors=("503",))},
     )
     async def get_ready(self, hub: NamedDependency[Hub]) -> Status:
-        """Tell whether the server takes work: 503 from the moment it is asked to stop; needs no API key."""
+        """Report whether the server accepts work: 503 once it was asked to stop; needs no API key."""
         if hub.stopping:
             raise ShuttingDownError
         return Status()

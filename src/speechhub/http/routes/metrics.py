@@ -23,12 +23,12 @@ class MetricsController(Controller):
 
     @get(
         media_type="text/plain",
-        summary="Tell the metrics, for Prometheus",
+        summary="Report metrics, for Prometheus",
         opt={
             FACTS: RouteFacts(open_if=lambda settings: settings.metrics_open, is_quiet=True),
             DESCRIBED: Described(errors=("401",)),
         },
     )
     async def get_metrics(self, observation: NamedDependency[Observation]) -> Response[bytes]:
-        """Tell all metrics in Prometheus' text format."""
+        """Report all metrics in Prometheus' text format."""
         return Response(observation.metrics.text(), media_type=PROMETHEUS)

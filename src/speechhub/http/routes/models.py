@@ -31,7 +31,7 @@ class ModelsController(Controller):
         },
     )
     async def list_models(self, hub: NamedDependency[Hub]) -> ModelList:
-        """List all models, then the names that stand for them."""
+        """List all models, then their aliases."""
         return ModelList(data=[_model(hub, listing) for listing in hub.catalog.listings()])
 
     @get(
@@ -40,7 +40,7 @@ class ModelsController(Controller):
         opt={DESCRIBED: Described(errors=("400", "401", "404"), answers={"alias": {"value": MODEL}})},
     )
     async def retrieve_model(self, model_id: FromPath[str], hub: NamedDependency[Hub]) -> Model:
-        """Describe one model or alias; ids may hold slashes."""
+        """Return one model or alias; ids may contain slashes."""
         return _model(hub, hub.catalog.find(model_id.removeprefix("/")))
 
     @delete(
@@ -50,7 +50,7 @@ class ModelsController(Controller):
         opt={DESCRIBED: Described(errors=("400", "401", "403", "404"), succeeds=False)},
     )
     async def delete_model(self, model_id: FromPath[str], hub: NamedDependency[Hub]) -> None:
-        """Refuse to delete a model: its files belong to the operator."""
+        """Refuse: only the operator can delete models."""
         raise ModelNotDeletableError(hub.catalog.find(model_id.removeprefix("/")).name)
 
 

@@ -1,4 +1,4 @@
-"""GET /: one line for programs, and for browsers a page to try the server with."""
+"""GET /: one line of text for programs, and for browsers a page to try the server with."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -43,11 +43,11 @@ class PageController(Controller):
 
     @get(
         "/",
-        summary="Say what this is",
+        summary="Introduce the server",
         opt={FACTS: RouteFacts(is_open=True), DESCRIBED: Described(content=root_content)},
     )
     async def get_root(self, request: HttpRequest) -> Response[bytes]:
-        """Say what this is: in one line to clients and probes, with a page to browsers."""
+        """Introduce the server: with one line of text to programs, and with a page to browsers."""
         if "text/html" not in request.headers.get("accept", ""):
             return Response(LINE.encode(), media_type="text/plain", headers={"vary": "Accept"})
         if above := way_up(context_of(request).path):  # its parts would be asked for below that path

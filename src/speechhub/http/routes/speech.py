@@ -64,7 +64,7 @@ class SpeechController(Controller):
         speech: NamedDependency[SpeechService],
         speech_format: NamedDependency[str],
     ) -> Stream:
-        """Speak the text in ``input``; audio flows before synthesis ends."""
+        """Speak the text in ``input``; the audio is sent while it is made."""
         context = context_of(request)
         job = _job(data, model=data.model or context.deployment, default=speech_format)
         job = replace(job, timeout_s=patience_s(request))
@@ -81,7 +81,7 @@ def _job(data: CreateSpeech, *, model: str | None, default: str) -> SpeechJob:
     events = data.stream_format == "sse"
     if events and data.stream is False:
         raise InvalidValueError(
-            "stream false does not go with stream_format 'sse', whose events are a stream: leave out one.",
+            "stream false cannot be combined with stream_format 'sse', whose events are a stream: omit one.",
             param="stream",
         )
     # Clients that name one of OpenAI's models were written for OpenAI's default.

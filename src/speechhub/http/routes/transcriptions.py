@@ -31,9 +31,7 @@ from speechhub.pools import Pool
 from speechhub.services.transcription import TranscriptionService
 
 WORK: Final = RouteFacts(workload=Workload.ENGINE, body=Body.RECORDING)
-WARNINGS: Final = {
-    WARNINGS_HEADER: header("What is wrong with the recording; ` | ` stands between sentences.")
-}
+WARNINGS: Final = {WARNINGS_HEADER: header("Warnings about the recording, separated by ` | `.")}
 
 
 class TranscriptionsController(Controller):
@@ -69,14 +67,14 @@ class TranscriptionsController(Controller):
         limit_bytes: NamedDependency[int],
         pool: NamedDependency[Pool],
     ) -> Response[Any]:
-        """Transcribe the recording in the field ``file``, in the language that is spoken."""
+        """Transcribe the recording in the field ``file`` in the language that is spoken."""
         sent = await _read(request, limit_bytes, pool)
         return await _answer(request, transcription, sent, Task.TRANSCRIBE)
 
     @post(
         "/translations",
         status_code=200,
-        summary="Transcribe a recording in English",
+        summary="Translate a recording into English",
         opt={
             FACTS: WORK,
             DESCRIBED: Described(
@@ -95,7 +93,7 @@ class TranscriptionsController(Controller):
         limit_bytes: NamedDependency[int],
         pool: NamedDependency[Pool],
     ) -> Response[Any]:
-        """Transcribe the recording in the field ``file``, in English."""
+        """Transcribe the recording in the field ``file`` and translate it into English."""
         sent = await _read(request, limit_bytes, pool)
         return await _answer(request, transcription, sent, Task.TRANSLATE)
 

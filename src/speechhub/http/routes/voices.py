@@ -1,4 +1,4 @@
-"""Voices: those of a model, and the library of custom ones; and /v1/audio/models, as clients probe it."""
+"""Voices of models and custom voices; and /v1/audio/models, as clients probe it."""
 
 import io
 from collections.abc import Collection
@@ -110,13 +110,15 @@ class VoicesController(Controller):
                 form=partial(sample_form, "audio_sample", VOICE_FORM),
                 answers={"created": {"value": CREATED_VOICE}},
                 headers={
-                    WARNINGS_HEADER: header("What could be better about it; ` | ` stands between sentences.")
+                    WARNINGS_HEADER: header(
+                        "What could be better about the recording; sentences are separated by ` | `."
+                    )
                 },
             ),
         },
     )
     async def create_voice(self, request: HttpRequest, voices: NamedDependency[VoiceService]) -> CreatedVoice:
-        """Keep the recording of a speaker in the field ``audio_sample``, for engines that clone voices."""
+        """Store the recording of a speaker in the field ``audio_sample``, for engines that clone voices."""
         form = await read_sample(request, voices, "audio_sample", known=VOICE_FORM)
         made = await while_connected(
             request,
@@ -154,7 +156,7 @@ class VoicesController(Controller):
     async def delete_voice(
         self, voice_id: FromPath[str], voices: NamedDependency[VoiceService]
     ) -> VoiceDeleted:
-        """Delete a custom voice, its recording, and the aliases that mean it."""
+        """Delete a custom voice, its recording, and the aliases that stand for it."""
         return VoiceDeleted(id=(await voices.remove(voice_id)).id)
 
     @get(
@@ -179,7 +181,7 @@ async def read_sample(
         request: Its body must be unread.
         voices: Knows how large a recording may be.
         field: Name of the part that is the file.
-        known: Names of the text fields that the route reads; others are told to the client.
+        known: Names of the text fields that the route reads; others are named to the client.
     """
     form = await read_form(request, limit_bytes=voices.max_reference_bytes, file_field=field, texts=known)
     if form.file is not None:

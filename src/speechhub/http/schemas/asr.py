@@ -31,11 +31,11 @@ class AsrQuery(DetectionQuery, frozen=True, kw_only=True):
     initial_prompt: schemas.Prompt | None = None
     """Text that sets style and vocabulary."""
     vad_filter: bool = False
-    """No effect: speechhub cuts long recordings at silences, and leaves those out, always."""
+    """No effect: speechhub always cuts long recordings at silences, and leaves those out."""
     word_timestamps: bool = False
     """Whether ``json`` has words with times; ``srt`` and ``vtt`` are cut by them wherever the model can."""
     output: Literal["txt", "vtt", "srt", "tsv", "json"] = "txt"
-    """What the answer looks like; all but ``txt`` need a model with times."""
+    """Format of the answer; all but ``txt`` need a model with timestamps."""
 
 
 class AsrWord(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,14 +52,14 @@ class AsrSegment(schemas.TranscriptionSegment, frozen=True, kw_only=True):
     """One segment of ``output=json``."""
 
     words: list[AsrWord] | None = None
-    """Null unless ``word_timestamps`` asks for them."""
+    """Null unless ``word_timestamps`` is set."""
 
 
 class AsrJson(msgspec.Struct, frozen=True, kw_only=True):
     """Answer for ``output=json``."""
 
     language: str | None
-    """ISO 639-1 code; null if the model does not tell."""
+    """ISO 639-1 code; null if the model does not report it."""
     segments: list[AsrSegment]
     text: str
 
@@ -72,4 +72,4 @@ class DetectedLanguage(msgspec.Struct, frozen=True, kw_only=True):
     language_code: str
     """ISO 639-1 code, 639-3 where there is none."""
     confidence: float | None = None
-    """Always null: engines here name a language, and no probability of it."""
+    """Always null: engines report a language without a probability."""

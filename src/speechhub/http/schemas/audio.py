@@ -19,11 +19,11 @@ LanguageName = Annotated[str, Meta(max_length=64)]
 AudioTrack = Annotated[int, Meta(ge=1)] | LanguageName
 """One of a recording's audio tracks: its number, counted from 1, or its language."""
 Prompt = Annotated[str, Meta(max_length=64 * 1024)]
-"""Text for the engine beside what is to be said: as long as a field of a form may be."""
+"""Text for the engine beside the text to speak: as long as a field of a form may be."""
 
 
 class ServerVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="server_vad"):
-    """Cutting by voice activity, with OpenAI's parameters."""
+    """Segmentation by voice activity, with OpenAI's parameters."""
 
     prefix_padding_ms: Annotated[int, Meta(ge=0)] = 300
     silence_duration_ms: Annotated[int, Meta(ge=0)] = 200
@@ -42,7 +42,7 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     response_format: TranscriptFormat = "json"
     """What the answer looks like; ``diarized_json`` needs a model that tells speakers apart."""
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
-    """0 is the most likely text; unset leaves it to the engine, which may raise it where it doubts."""
+    """0 gives the most likely text; unset leaves it to the engine, which may raise it where it is unsure."""
     timestamp_granularities: tuple[Granularity, ...] = ()
     """For verbose_json: ``segment`` (default), ``word`` or both."""
     keywords: Annotated[tuple[Name, ...], Meta(max_length=1000)] = ()
@@ -57,7 +57,7 @@ class TranscriptionFields(msgspec.Struct, frozen=True, kw_only=True):
     """Which audio track of a recording that has several: its number, counted from 1, or its language; unset
     or ``auto`` means the one that players take, or the first that can be decoded."""
     chunking_strategy: Literal["auto"] | ServerVad | None = None
-    """How to cut long recordings; speechhub always does so at silences, where it must."""
+    """How to cut long recordings; speechhub always cuts them at silences."""
     known_speaker_names: Annotated[tuple[Name, ...], Meta(max_length=4)] = ()
     """Names of speakers, for models that tell speakers apart."""
     known_speaker_references: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
@@ -70,7 +70,7 @@ class InputAudio(msgspec.Struct, frozen=True, kw_only=True):
     data: str
     """The file in base64, bare or as a data URL."""
     format: Name | None = None
-    """What the client takes the file for; speechhub looks at the bytes."""
+    """What format the client declares; speechhub detects it from the bytes."""
 
 
 class VoiceRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ Weight = Annotated[float, Meta(ge=0, le=1)]
 
 
 class EmotionVector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much of each emotion; what is left out is 0."""
+    """The weight of each emotion; those left out are 0."""
 
     happy: Weight = 0.0
     angry: Weight = 0.0
@@ -96,16 +96,16 @@ class EmotionVector(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class EmotionFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """With which emotion to speak; unlike elsewhere, unknown fields are refused."""
+    """The emotion to speak with; unlike elsewhere, unknown fields are refused."""
 
     mode: Literal["auto", "audio", "vector", "text"] | None = None
-    """What tells the emotion; unset means what is there of the next three, and ``auto`` if nothing is."""
+    """What sets the emotion; unset means whichever of the next three is given, and ``auto`` if none is."""
     audio: Annotated[str, Meta(min_length=1)] | None = None
     """A recording with the emotion, in base64 or as a data URL; or the id or name of a custom voice."""
     vector: EmotionVector | Annotated[list[Weight], Meta(min_length=8, max_length=8)] | None = None
     """Weights by name, or all eight in the order of `EmotionVector`."""
     text: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
-    """The emotion in words; with mode ``text`` and without it, the words of ``input`` tell."""
+    """The emotion in words; if unset with mode ``text``, it is derived from ``input``."""
     alpha: Weight | None = None
     """How much of the emotion; unset means 0.65 with modes ``audio`` and ``text``, and 1 with ``vector``."""
     random: bool = False
@@ -123,46 +123,46 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     """A voice of the model, one of OpenAI's names, a custom voice, or a clip in base64 or as a data URL;
     unset means the model's first."""
     instructions: Prompt | None = None
-    """How to speak, for models that can follow it."""
+    """How to speak, for models that support it."""
     emotion: EmotionFields | None = None
-    """With which emotion to speak, for models that can be told."""
+    """The emotion to speak with, for models that support it."""
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     """Unset means the server's default, or mp3 where the model is one of OpenAI's names."""
     sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)] | None = None
     """Of the audio, in hertz; unset means 24000. mp3, aac and opus have a few rates only."""
     speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None
-    """1 is the voice's own pace."""
+    """1 is the voice's normal speed."""
     language: LanguageName | None = None
     """Language of the text, as a code or an English name; unset leaves it to the model."""
     seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
-    """The same request with the same seed sounds the same, for models that can promise it."""
+    """The same request with the same seed gives the same audio, for models that support it."""
     silence_interval_ms: Annotated[int, Meta(ge=0, le=MAX_SILENCE_INTERVAL_MS)] | None = None
     """Pause between sentences, or between the parts that the engine cuts the text into, in milliseconds;
     unset leaves it to the voice."""
     text_normalization: Literal["auto", "markdown", "none"] | None = None
-    """What is taken for markup in the text; unset means the server's setting."""
+    """What counts as markup in the text; unset means the server's setting."""
     stream: bool | None = None
-    """``false`` waits for the whole speech, whose headers then tell its length, as Content-Length does; unset
-    waits only where that takes no time, and ``true`` never."""
+    """``false`` waits for the whole speech, so that Content-Length and the file's own header have its length;
+    unset waits only where that takes no time, and ``true`` never."""
     stream_format: Literal["audio", "sse"] | None = None
     """``audio``, the default, is the file itself; ``sse`` wraps it in events."""
 
 
 class DurationUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="duration"):
-    """What a request used, in audio."""
+    """Usage as the duration of the audio."""
 
     seconds: int
 
 
 class TokenDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """Where input tokens came from."""
+    """The kinds of input tokens."""
 
     text_tokens: int
     audio_tokens: int
 
 
 class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="tokens"):
-    """What a request used, estimated in OpenAI's units for clients that read them."""
+    """Usage, estimated in OpenAI's units for clients that read them."""
 
     input_tokens: int
     output_tokens: int
@@ -171,13 +171,13 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 class LanguageCode(msgspec.Struct, frozen=True, kw_only=True):
-    """A language that was heard."""
+    """A language that is spoken in the recording."""
 
     code: str
 
 
 class GroqRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What Groq's clients read of a request."""
+    """Details of a request that Groq's clients read."""
 
     id: str
     """The request's id, as in ``x-request-id``."""
@@ -190,9 +190,9 @@ class TranscriptionJson(msgspec.Struct, frozen=True, kw_only=True):
     languages: list[LanguageCode] | UnsetType = UNSET
     usage: DurationUsage
     warnings: list[str] | UnsetType = UNSET
-    """What is wrong with the recording; left out if nothing is."""
+    """Warnings about the recording; left out if there are none."""
     x_groq: GroqRequest | UnsetType = UNSET
-    """On ``/openai/v1/…`` only, where Groq's clients ask."""
+    """Only on ``/openai/v1/…``, which Groq's clients use."""
 
 
 class DiarizedSegment(
@@ -216,11 +216,11 @@ class TranscriptionDiarized(msgspec.Struct, frozen=True, kw_only=True):
     segments: list[DiarizedSegment]
     usage: DurationUsage
     warnings: list[str] | UnsetType = UNSET
-    """What is wrong with the recording; left out if nothing is."""
+    """Warnings about the recording; left out if there are none."""
 
 
 class TextDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="transcript.text.delta"):
-    """A piece of the transcript, final as it is."""
+    """A piece of the transcript, which will not change."""
 
     delta: str
 
@@ -232,7 +232,7 @@ class TextDone(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     languages: list[LanguageCode] | UnsetType = UNSET
     usage: TokenUsage
     warnings: list[str] | UnsetType = UNSET
-    """What is wrong with the recording; left out if nothing is."""
+    """Warnings about the recording; left out if there are none."""
 
 
 class SpeechDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="speech.audio.delta"):
@@ -241,12 +241,12 @@ class SpeechDelta(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     audio: bytes
     """Base64 on the wire."""
     text: str | UnsetType = UNSET
-    """On the first event: what is said, line by line: without markup, and in words where the engine
-    does not read numbers and signs itself."""
+    """On the first event: the text as spoken, line by line: without markup, and with numbers and signs in
+    words where the engine does not read them itself."""
 
 
 class PlainTokenUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a speech request used, estimated in OpenAI's units."""
+    """Usage of a request for speech, estimated in OpenAI's units."""
 
     input_tokens: int
     output_tokens: int
@@ -287,15 +287,15 @@ class TranscriptionVerbose(msgspec.Struct, frozen=True, kw_only=True):
 
     task: str
     language: str
-    """Lower-case English name; of several languages, the one in which most is said."""
+    """Lower-case English name; of several languages, the one that is spoken most."""
     languages: list[LanguageCode] | UnsetType = UNSET
-    """All that are spoken, that one first; left out if there are not several."""
+    """All languages that are spoken, that one first; left out unless there are several."""
     duration: float
     text: str
     segments: list[TranscriptionSegment] | UnsetType = UNSET
     words: list[TranscriptionWord] | UnsetType = UNSET
     usage: DurationUsage
     warnings: list[str] | UnsetType = UNSET
-    """What is wrong with the recording; left out if nothing is."""
+    """Warnings about the recording; left out if there are none."""
     x_groq: GroqRequest | UnsetType = UNSET
-    """On ``/openai/v1/…`` only, where Groq's clients ask."""
+    """Only on ``/openai/v1/…``, which Groq's clients use."""

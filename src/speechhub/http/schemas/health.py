@@ -1,4 +1,4 @@
-"""The shapes of what the server tells of itself."""
+"""The shapes of health, and of what operators send and get."""
 
 from typing import Literal
 
@@ -58,13 +58,13 @@ class DeviceHealth(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """``NONE``, ``LOADING``, ``STT``, ``TTS`` or ``UNLOADING``."""
     current_model: str | None
-    """Model that works, or did so last; of several, one."""
+    """Model that is working, or worked last; of several, one."""
     ready_models: list[str]
     """All models that are loaded there, by name; more than one where it is not exclusive."""
     standby: str | None
-    """Model whose worker stands by, ready to take over."""
+    """Model whose worker stands by."""
     switch_s: float | None
-    """How long a switch takes, as a running mean, or a first guess; null where nobody takes turns."""
+    """How long a switch takes, as a running mean, or a first guess; null on a shared device."""
     last_switch: SwitchHealth | None
 
 
@@ -74,9 +74,9 @@ class Failing(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     """Loads that failed in a row."""
     retry_in_s: float
-    """How long it will be left alone; 0 if the next request tries again."""
+    """How long requests for it are still refused; 0 if the next request tries again."""
     error: str
-    """What the last load failed with."""
+    """Error of the last load."""
 
 
 class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +90,7 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     busy: bool
     device: str
     device_note: str
-    """Why it is not on a better device, and what the operator can do; empty where it is on its best one."""
+    """Why it is not on a better device, and what the operator can do; empty if it is on its best one."""
     pinned: bool
     """Whether an operator keeps it on its device."""
     epoch: int | None
@@ -98,19 +98,19 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     state_s: float
     """For how long it has been in this state; 0 without a worker."""
     oldest_wait_s: float
-    """How long the first of its queue has waited; 0 if nobody waits."""
+    """How long the first request of its queue has waited; 0 if the queue is empty."""
     predicted_wait_s: float
-    """How long a request that comes now will wait, as predicted from what was measured."""
+    """How long a new request will wait, as predicted from measurements."""
     failing: Failing | None
     """Null if its last load went well."""
     allocated_bytes: int | None
-    """Memory of its device that the engine has in use, as it said last; null if it does not tell."""
+    """Memory of its device that the engine uses, as last reported; null if it does not report it."""
     reserved_bytes: int | None
-    """The same with what its allocator keeps for later."""
+    """The same, with what its allocator holds in reserve."""
 
 
 class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """One GPU, as its driver tells; null is what the driver keeps to itself."""
+    """One GPU, as its driver reports it; null is what the driver does not report."""
 
     index: int
     """N of ``cuda:N``, among those that are visible."""
@@ -135,7 +135,7 @@ class GpuHealth(msgspec.Struct, frozen=True, kw_only=True):
     """From 90 % until it is below 85 %."""
     leak_suspected: bool
     residual_bytes: int
-    """Left over after the last switch."""
+    """Memory still in use after the last switch."""
 
 
 class PluginHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,13 +146,13 @@ class PluginHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """That the server answers, and whether its queues move."""
+    """Whether the server's queues move."""
 
     status: Standing = "ok"
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the server is."""
+    """The state of the server."""
 
     status: Standing = "ok"
     stalled: list[str]
@@ -170,17 +170,16 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How long switches took, by direction."""
     gpus: list[GpuHealth]
     gpu_problem: str | None
-    """Why no GPU answers; null if one does."""
+    """Why no GPU is available; null if one is."""
     event_loop_lag_s: float
     broken_plugins: list[PluginHealth]
     warnings: list[str]
-    """What in the settings cannot work with what is installed, that no engine is installed, which engines are
-    not on their best device, and which files below `home` are damaged; empty for callers that may not operate
-    the server."""
+    """Settings that do not fit what is installed, a lack of engines, engines that are not on their best
+    device, and damaged files below `home`; empty for callers that may not operate the server."""
 
 
 class EngineWanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator names."""
+    """The model that an operator names."""
 
     model: Name
     """Id of a model, or a name that stands for one."""
@@ -196,7 +195,7 @@ class EngineSwitch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineUnload(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator unloads: either of the two."""
+    """What an operator unloads: a model, or all models of a slot."""
 
     model: Name | None = None
     """Id of a model, or a name that stands for one."""
@@ -205,7 +204,7 @@ class EngineUnload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineList(msgspec.Struct, frozen=True, kw_only=True):
-    """All models, or all of a slot, and what goes on around them."""
+    """The models, or those of one slot, with the state of their engines."""
 
     object: Literal["list"] = "list"
     data: list[ModelHealth]

@@ -37,7 +37,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     """Where it runs."""
     device_note: str = ""
-    """Why it is not on a better device, and what the operator can do; empty where it is on its best one."""
+    """Why it is not on a better device, and what the operator can do; empty if it is on its best one."""
     state: ModelState
     voices: tuple[ModelVoice, ...] = ()
     """Voices of a TTS model, as far as they are known."""
@@ -46,13 +46,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     licence: str = ""
     """Licence of the weights; empty if unknown."""
     licence_url: str = ""
-    """Where it can be read."""
+    """Address of the licence's text."""
     licence_accepted: bool = True
-    """Whether the operator has accepted its conditions; true where there are none to accept."""
+    """Whether the operator has accepted its conditions; true if there are none."""
 
 
 class AudioModel(msgspec.Struct, frozen=True, kw_only=True):
-    """One model, as clients that look for speech models read it."""
+    """One model, as clients that list speech models read it."""
 
     id: str
     task: str

@@ -11,24 +11,24 @@ class VoiceItem(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     model: str
-    """The model that it belongs to."""
+    """The model that has it."""
     languages: tuple[str, ...] = ()
-    """ISO 639-1 codes; empty if it speaks all of the model's."""
+    """ISO 639-1 codes; empty if it speaks all languages of the model."""
 
 
 class CreatedVoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A custom voice, with OpenAI's fields and no others."""
+    """A custom voice, with OpenAI's fields only."""
 
     id: str
     object: Literal["audio.voice"] = "audio.voice"
     created_at: int
     name: str
     type: Literal["audio_sample"] = "audio_sample"
-    """What it was made from; OpenAI's clients read it, though OpenAI's description lacks it."""
+    """What it was made from; OpenAI's clients read it, although OpenAI's description lacks it."""
 
 
 class VoiceObject(msgspec.Struct, frozen=True, kw_only=True):
-    """A custom voice, with all that speechhub knows of it."""
+    """A custom voice, with all of its fields."""
 
     id: str
     object: Literal["audio.voice"] = "audio.voice"
@@ -36,7 +36,7 @@ class VoiceObject(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     type: Literal["audio_sample"] = "audio_sample"
     consent: str | None = None
-    """The consent that it rests on; null where the operator vouches for it."""
+    """The consent that it depends on; null where the operator is responsible for it."""
     duration_s: float
     """Length of the recording."""
     aliases: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class VoiceObject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoiceDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A custom voice that is gone."""
+    """A custom voice that was deleted."""
 
     id: str
     object: Literal["audio.voice.deleted"] = "audio.voice.deleted"
@@ -73,9 +73,9 @@ class SpeechVoice(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     owned_by: str
     sample_rate: int
-    """Of speech for which the request names none, in hertz."""
+    """Default sample rate of its speech, in hertz."""
     model_path: str = ""
-    """Always empty: where its files are is the server's own affair."""
+    """Always empty: the server does not reveal where its files are."""
 
 
 class VoiceConsent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +86,7 @@ class VoiceConsent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     created_at: int
     name: str
     language: str
-    """BCP 47 tag of what is said."""
+    """BCP 47 tag of the language that is spoken."""
 
 
 class VoiceConsentList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,7 +100,7 @@ class VoiceConsentList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class VoiceConsentDeleted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A consent that is gone."""
+    """A consent that was deleted."""
 
     id: str
     object: Literal["audio.voice_consent"] = "audio.voice_consent"
