@@ -18,13 +18,12 @@ from speechhub.http.facts import FACTS, Body, RouteFacts, Workload
 from speechhub.http.openapi.content import asr_content, sample_form
 from speechhub.http.openapi.described import DESCRIBED, FORM_ERRORS, OWN, Described, header
 from speechhub.http.openapi.examples import DETECTED
-from speechhub.http.provide import from_hub
 from speechhub.http.render import warning_headers
 from speechhub.http.schemas.asr import AsrQuery, DetectedLanguage, DetectionQuery
 from speechhub.http.tracks import track_noted
+from speechhub.hub import Hub
 from speechhub.placement import Placement
-from speechhub.services.catalog import Catalog
-from speechhub.services.transcription import TranscriptionJob, TranscriptionService
+from speechhub.services.transcription import TranscriptionJob
 
 WORK: Final = RouteFacts(workload=Workload.ENGINE, body=Body.RECORDING)
 FORM: Final = partial(sample_form, FILE, {})
@@ -35,11 +34,6 @@ class AsrController(Controller):
 
     path = "/"
     tags = (OWN,)
-    dependencies = from_hub(
-        catalog=lambda hub: hub.catalog,
-        transcription=lambda hub: hub.transcription,
-        limit_bytes=lambda hub: hub.settings.max_upload_bytes,
-    )
 
     @post(
         "/asr",
@@ -59,17 +53,17 @@ class AsrController(Controller):
     async def create_asr_transcript(
         self,
         request: HttpRequest,
-        catalog: NamedDependency[Catalog],
-        transcription: NamedDependency[TranscriptionService],
-        limit_bytes: NamedDependency[int],
+        hub: NamedDependency[Hub],
     ) -> Response[str]:
         """Transcribe, or translate, the recording in the field ``audio_file`` with the default model."""
-        query, placement = read_query(request, AsrQuery), catalog.model(None, Slot.STT)
+        query, placement = read_query(request, AsrQuery), hub.catalog.model(None, Slot.STT)
         context_of(request).log["model"] = placement.model.id
         job = replace(job_of(query, timeout_s=patience_s(request)), on_track=track_noted(request))
         with fields_named():
-            upload = await read_upload(request, encode=query.encode, limit_bytes=limit_bytes)
-            transcript = await while_connected(request, transcription.transcribe(upload.file, job))
+            upload = await read_upload(
+                request, encode=query.encode, limit_bytes=hub.settings.max_upload_bytes
+            )
+            transcript = await while_connected(request, hub.transcription.transcribe(upload.file, job))
         return _answer(transcript, query.output, placement, upload.filename, words=job.words)
 
     @post(
@@ -89,19 +83,19 @@ class AsrController(Controller):
     async def detect_language(
         self,
         request: HttpRequest,
-        catalog: NamedDependency[Catalog],
-        transcription: NamedDependency[TranscriptionService],
-        limit_bytes: NamedDependency[int],
+        hub: NamedDependency[Hub],
     ) -> DetectedLanguage:
         """Detect the language spoken in the recording in the field ``audio_file``."""
         query = read_query(request, DetectionQuery)
-        context_of(request).log["model"] = catalog.model(None, Slot.STT).model.id
+        context_of(request).log["model"] = hub.catalog.model(None, Slot.STT).model.id
         job = TranscriptionJob(
             audio_track=track_of(query), timeout_s=patience_s(request), on_track=track_noted(request)
         )
         with fields_named():
-            upload = await read_upload(request, encode=query.encode, limit_bytes=limit_bytes)
-            code = await while_connected(request, transcription.detect_language(upload.file, job))
+            upload = await read_upload(
+                request, encode=query.encode, limit_bytes=hub.settings.max_upload_bytes
+            )
+            code = await while_connected(request, hub.transcription.detect_language(upload.file, job))
         return DetectedLanguage(detected_language=language_name(code), language_code=code)
 
 

@@ -14,7 +14,6 @@ from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.content import CONSENT_FORM, sample_form
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
 from speechhub.http.openapi.examples import CONSENT
-from speechhub.http.provide import from_hub
 from speechhub.http.routes.voices import read_sample
 from speechhub.http.schemas.voices import (
     RenameVoiceConsent,
@@ -22,7 +21,7 @@ from speechhub.http.schemas.voices import (
     VoiceConsentDeleted,
     VoiceConsentList,
 )
-from speechhub.services.voices import VoiceService
+from speechhub.hub import Hub
 from speechhub.voices import Consent
 
 EXAMPLE: Final = {"consent": {"value": CONSENT}}
@@ -33,7 +32,6 @@ class ConsentsController(Controller):
 
     path = "/v1/audio/voice_consents"
     tags = (OPENAI,)
-    dependencies = from_hub(voices=lambda hub: hub.voices)
 
     @post(
         status_code=200,
@@ -47,26 +45,26 @@ class ConsentsController(Controller):
             ),
         },
     )
-    async def create_voice_consent(
-        self, request: HttpRequest, voices: NamedDependency[VoiceService]
-    ) -> VoiceConsent:
+    async def create_voice_consent(self, request: HttpRequest, hub: NamedDependency[Hub]) -> VoiceConsent:
         """Store the recording in the field ``recording``, in which a speaker agrees to a custom voice."""
-        form = await read_sample(request, voices, "recording", known=CONSENT_FORM)
+        form = await read_sample(request, hub.voices, "recording", known=CONSENT_FORM)
         made = await while_connected(
             request,
-            voices.add_consent(name=form.text("name"), recording=form.file, language=form.text("language")),
+            hub.voices.add_consent(
+                name=form.text("name"), recording=form.file, language=form.text("language")
+            ),
         )
         return _consent(made)
 
     @get(summary="List the consents", opt={DESCRIBED: Described(errors=("400", "401"))})
     async def list_voice_consents(
         self,
-        voices: NamedDependency[VoiceService],
+        hub: NamedDependency[Hub],
         after: FromQuery[str | None] = None,
         limit: FromQuery[int] = 20,
     ) -> VoiceConsentList:
         """List consents, the oldest first; the page begins after the consent with the id ``after``."""
-        found, more = await voices.consents(after=after, limit=limit)
+        found, more = await hub.voices.consents(after=after, limit=limit)
         return VoiceConsentList(
             data=[_consent(consent) for consent in found],
             first_id=found[0].id if found else None,
@@ -80,10 +78,10 @@ class ConsentsController(Controller):
         opt={DESCRIBED: Described(errors=("400", "401", "404"), answers=EXAMPLE)},
     )
     async def retrieve_voice_consent(
-        self, consent_id: FromPath[str], voices: NamedDependency[VoiceService]
+        self, consent_id: FromPath[str], hub: NamedDependency[Hub]
     ) -> VoiceConsent:
         """Return a consent."""
-        return _consent(await voices.pools.disk.run(voices.library.consent, consent_id))
+        return _consent(await hub.voices.pools.disk.run(hub.voices.library.consent, consent_id))
 
     @post(
         "/{consent_id:str}",
@@ -98,13 +96,15 @@ class ConsentsController(Controller):
         request: HttpRequest,
         consent_id: FromPath[str],
         data: JSONBody[RenameVoiceConsent],
-        voices: NamedDependency[VoiceService],
+        hub: NamedDependency[Hub],
     ) -> VoiceConsent:
         """Change the label of a consent."""
         note_ignored(
             request.scope, unknown_fields(await request.body(), RenameVoiceConsent.__struct_fields__)
         )
-        return _consent(await voices.pools.disk.run(voices.library.rename_consent, consent_id, data.name))
+        return _consent(
+            await hub.voices.pools.disk.run(hub.voices.library.rename_consent, consent_id, data.name)
+        )
 
     @delete(
         "/{consent_id:str}",
@@ -113,10 +113,10 @@ class ConsentsController(Controller):
         opt={DESCRIBED: Described(errors=("400", "401", "404", "409", "503"))},
     )
     async def delete_voice_consent(
-        self, consent_id: FromPath[str], voices: NamedDependency[VoiceService]
+        self, consent_id: FromPath[str], hub: NamedDependency[Hub]
     ) -> VoiceConsentDeleted:
         """Delete a consent, unless a custom voice depends on it."""
-        await voices.pools.disk.run(voices.library.remove_consent, consent_id)
+        await hub.voices.pools.disk.run(hub.voices.library.remove_consent, consent_id)
         return VoiceConsentDeleted(id=consent_id)
 
 

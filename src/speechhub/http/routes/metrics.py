@@ -7,8 +7,7 @@ from litestar.di import NamedDependency
 
 from speechhub.http.facts import FACTS, RouteFacts
 from speechhub.http.openapi.described import DESCRIBED, OWN, Described
-from speechhub.http.provide import from_hub
-from speechhub.lifecycle.observation import Observation
+from speechhub.hub import Hub
 
 PROMETHEUS: Final = "text/plain; version=0.0.4"
 """The framework adds the charset, as it does to every text."""
@@ -19,7 +18,6 @@ class MetricsController(Controller):
 
     path = "/metrics"
     tags = (OWN,)
-    dependencies = from_hub(observation=lambda hub: hub.observation)
 
     @get(
         media_type="text/plain",
@@ -29,6 +27,6 @@ class MetricsController(Controller):
             DESCRIBED: Described(errors=("401",)),
         },
     )
-    async def get_metrics(self, observation: NamedDependency[Observation]) -> Response[bytes]:
+    async def get_metrics(self, hub: NamedDependency[Hub]) -> Response[bytes]:
         """Report all metrics in Prometheus' text format."""
-        return Response(observation.metrics.text(), media_type=PROMETHEUS)
+        return Response(hub.observation.metrics.text(), media_type=PROMETHEUS)

@@ -23,12 +23,12 @@ from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.content import speech_content
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
 from speechhub.http.openapi.examples import SPEECH_REQUESTS
-from speechhub.http.provide import from_hub
 from speechhub.http.render import CHARS_PER_TOKEN
 from speechhub.http.schemas.audio import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
+from speechhub.hub import Hub
 from speechhub.services.catalog import slot_of
-from speechhub.services.speech import SpeechJob, SpeechService, SpeechStream
+from speechhub.services.speech import SpeechJob, SpeechStream
 from speechhub.speakable import Normalization
 
 TOKENS_PER_S: Final = 20
@@ -40,10 +40,6 @@ class SpeechController(Controller):
 
     path = "/v1/audio/speech"
     tags = (OPENAI,)
-    dependencies = from_hub(
-        speech=lambda hub: hub.speech,
-        speech_format=lambda hub: hub.settings.speech_format,
-    )
 
     @post(
         status_code=200,
@@ -61,16 +57,15 @@ class SpeechController(Controller):
         self,
         request: HttpRequest,
         data: JSONBody[CreateSpeech],
-        speech: NamedDependency[SpeechService],
-        speech_format: NamedDependency[str],
+        hub: NamedDependency[Hub],
     ) -> Stream:
         """Speak the text in ``input``; the audio is sent while it is made."""
         context = context_of(request)
-        job = _job(data, model=data.model or context.deployment, default=speech_format)
+        job = _job(data, model=data.model or context.deployment, default=hub.settings.speech_format)
         job = replace(job, timeout_s=patience_s(request))
         context.log |= {"model": job.model, "chars": len(job.text)}
         note_ignored(request.scope, unknown_fields(await request.body(), CreateSpeech.__struct_fields__))
-        stream = await while_connected(request, closed_with(context.exit_stack, speech.open(job)))
+        stream = await while_connected(request, closed_with(context.exit_stack, hub.speech.open(job)))
         if data.stream_format == "sse":
             return event_stream(_events(stream, len(job.text)), request.scope)
         headers = {} if stream.size_bytes is None else {"content-length": str(stream.size_bytes)}

@@ -22,13 +22,11 @@ from speechhub.http.multipart import read_form
 from speechhub.http.openapi.content import ONLY_TRANSCRIPTIONS, transcript_content, transcription_form
 from speechhub.http.openapi.described import DESCRIBED, FORM_ERRORS, OPENAI, Described, header
 from speechhub.http.openapi.examples import TRANSCRIPTIONS, TRANSLATIONS
-from speechhub.http.provide import from_hub
 from speechhub.http.render import WARNINGS_HEADER
 from speechhub.http.schemas.audio import GroqRequest, TranscriptionFields
 from speechhub.http.sse import event_stream
 from speechhub.http.tracks import track_noted
-from speechhub.pools import Pool
-from speechhub.services.transcription import TranscriptionService
+from speechhub.hub import Hub
 
 WORK: Final = RouteFacts(workload=Workload.ENGINE, body=Body.RECORDING)
 WARNINGS: Final = {WARNINGS_HEADER: header("Warnings about the recording, separated by ` | `.")}
@@ -39,11 +37,6 @@ class TranscriptionsController(Controller):
 
     path = "/v1/audio"
     tags = (OPENAI,)
-    dependencies = from_hub(
-        transcription=lambda hub: hub.transcription,
-        limit_bytes=lambda hub: hub.settings.max_upload_bytes,
-        pool=lambda hub: hub.pools.decoding,
-    )
 
     @post(
         "/transcriptions",
@@ -63,13 +56,10 @@ class TranscriptionsController(Controller):
     async def create_transcription(
         self,
         request: HttpRequest,
-        transcription: NamedDependency[TranscriptionService],
-        limit_bytes: NamedDependency[int],
-        pool: NamedDependency[Pool],
+        hub: NamedDependency[Hub],
     ) -> Response[Any]:
         """Transcribe the recording in the field ``file`` in the language that is spoken."""
-        sent = await _read(request, limit_bytes, pool)
-        return await _answer(request, transcription, sent, Task.TRANSCRIBE)
+        return await _answer(request, hub, Task.TRANSCRIBE)
 
     @post(
         "/translations",
@@ -89,13 +79,10 @@ class TranscriptionsController(Controller):
     async def create_translation(
         self,
         request: HttpRequest,
-        transcription: NamedDependency[TranscriptionService],
-        limit_bytes: NamedDependency[int],
-        pool: NamedDependency[Pool],
+        hub: NamedDependency[Hub],
     ) -> Response[Any]:
         """Transcribe the recording in the field ``file`` and translate it into English."""
-        sent = await _read(request, limit_bytes, pool)
-        return await _answer(request, transcription, sent, Task.TRANSLATE)
+        return await _answer(request, hub, Task.TRANSLATE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +96,9 @@ class _Sent:
     """Names of fields beyond those of transcriptions."""
 
 
-async def _answer(
-    request: HttpRequest, service: TranscriptionService, sent: _Sent, task: Task
-) -> Response[Any]:
-    context = context_of(request)
+async def _answer(request: HttpRequest, hub: Hub, task: Task) -> Response[Any]:
+    context, service = context_of(request), hub.transcription
+    sent = await _read(request, hub)
     fields = sent.fields
     note_ignored(request.scope, sent.unknown)
     if fields.model is None:
@@ -133,9 +119,10 @@ async def _answer(
     )
 
 
-async def _read(request: HttpRequest, limit_bytes: int, pool: Pool) -> _Sent:
+async def _read(request: HttpRequest, hub: Hub) -> _Sent:
+    limit_bytes = hub.settings.max_upload_bytes
     if request.content_type[0] == "application/json":
-        upload = await read_json(request, limit_bytes=limit_bytes, pool=pool)
+        upload = await read_json(request, limit_bytes=limit_bytes, pool=hub.pools.decoding)
         return _Sent(recording=upload.file, fields=upload.fields, unknown=upload.unknown)
     form = await read_form(request, limit_bytes=limit_bytes, texts=FIELDS)
     if form.file is not None:

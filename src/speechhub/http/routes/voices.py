@@ -18,7 +18,6 @@ from speechhub.http.multipart import Form, read_form
 from speechhub.http.openapi.content import VOICE_FORM, sample_form
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, OWN, Described, header
 from speechhub.http.openapi.examples import AUDIO_MODELS, CREATED_VOICE, SPEECH_VOICE, VOICE, VOICES
-from speechhub.http.provide import from_hub
 from speechhub.http.render import WARNINGS_HEADER, recording_headers
 from speechhub.http.schemas.models import AudioModel, AudioModelList
 from speechhub.http.schemas.voices import (
@@ -29,9 +28,8 @@ from speechhub.http.schemas.voices import (
     VoiceList,
     VoiceObject,
 )
-from speechhub.services.catalog import Catalog
+from speechhub.hub import Hub
 from speechhub.services.models import TtsModel
-from speechhub.services.speech import SpeechService
 from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice
 
@@ -40,12 +38,6 @@ class VoicesController(Controller):
     """Voices of models, custom voices, and the models that have them."""
 
     path = "/v1/audio"
-    dependencies = from_hub(
-        catalog=lambda hub: hub.catalog,
-        speech=lambda hub: hub.speech,
-        voices=lambda hub: hub.voices,
-        started_at=lambda hub: hub.started_at,
-    )
 
     @get(
         "/voices",
@@ -60,18 +52,16 @@ class VoicesController(Controller):
     )
     async def list_voices(
         self,
-        catalog: NamedDependency[Catalog],
-        speech: NamedDependency[SpeechService],
-        voices: NamedDependency[VoiceService],
+        hub: NamedDependency[Hub],
         model: FromQuery[str | None] = None,
     ) -> VoiceList:
         """List the voices of a TTS model, by default of the one behind ``tts-1``, and the custom ones."""
-        library = voices.library
-        custom, aliases = await voices.pools.disk.run(lambda: (library.voices(), library.aliases()))
+        library = hub.voices.library
+        custom, aliases = await hub.voices.pools.disk.run(lambda: (library.voices(), library.aliases()))
         items: list[VoiceItem] = []
-        if model or catalog.defaults[Slot.TTS] is not None:
-            found = catalog.tts(model)
-            items = [_item(voice, found) for voice in await speech.voices(found)]
+        if model or hub.catalog.defaults[Slot.TTS] is not None:
+            found = hub.catalog.tts(model)
+            items = [_item(voice, found) for voice in await hub.speech.voices(found)]
         return VoiceList(voices=items, data=[_voice(voice, aliases) for voice in custom])
 
     @get(
@@ -87,16 +77,14 @@ class VoicesController(Controller):
     )
     async def list_speech_voices(
         self,
-        catalog: NamedDependency[Catalog],
-        speech: NamedDependency[SpeechService],
-        started_at: NamedDependency[int],
+        hub: NamedDependency[Hub],
         model_id: FromQuery[str | None] = None,
     ) -> list[SpeechVoice]:
         """List the voices of the TTS model ``model_id``, by default of the one behind ``tts-1``."""
-        if not model_id and catalog.defaults[Slot.TTS] is None:
+        if not model_id and hub.catalog.defaults[Slot.TTS] is None:
             return []
-        model = catalog.tts(model_id)
-        return [_speech_voice(voice, model, started_at) for voice in await speech.voices(model)]
+        found = hub.catalog.tts(model_id)
+        return [_speech_voice(voice, found, hub.started_at) for voice in await hub.speech.voices(found)]
 
     @post(
         "/voices",
@@ -117,12 +105,12 @@ class VoicesController(Controller):
             ),
         },
     )
-    async def create_voice(self, request: HttpRequest, voices: NamedDependency[VoiceService]) -> CreatedVoice:
+    async def create_voice(self, request: HttpRequest, hub: NamedDependency[Hub]) -> CreatedVoice:
         """Store the recording of a speaker in the field ``audio_sample``, for engines that clone voices."""
-        form = await read_sample(request, voices, "audio_sample", known=VOICE_FORM)
+        form = await read_sample(request, hub.voices, "audio_sample", known=VOICE_FORM)
         made = await while_connected(
             request,
-            voices.add(
+            hub.voices.add(
                 kind=(form.text("type") or "audio_sample").strip().lower(),
                 name=form.text("name"),
                 sample=form.file,
@@ -139,12 +127,10 @@ class VoicesController(Controller):
         tags=[OWN],
         opt={DESCRIBED: Described(errors=("400", "401", "404"), answers={"voice": {"value": VOICE}})},
     )
-    async def retrieve_voice(
-        self, voice_id: FromPath[str], voices: NamedDependency[VoiceService]
-    ) -> VoiceObject:
+    async def retrieve_voice(self, voice_id: FromPath[str], hub: NamedDependency[Hub]) -> VoiceObject:
         """Describe a custom voice, by its id or name."""
-        library = voices.library
-        return await voices.pools.disk.run(lambda: _voice(library.voice(voice_id), library.aliases()))
+        library = hub.voices.library
+        return await hub.voices.pools.disk.run(lambda: _voice(library.voice(voice_id), library.aliases()))
 
     @delete(
         "/voices/{voice_id:str}",
@@ -153,11 +139,9 @@ class VoicesController(Controller):
         tags=[OPENAI],
         opt={DESCRIBED: Described(errors=("400", "401", "404", "503"))},
     )
-    async def delete_voice(
-        self, voice_id: FromPath[str], voices: NamedDependency[VoiceService]
-    ) -> VoiceDeleted:
+    async def delete_voice(self, voice_id: FromPath[str], hub: NamedDependency[Hub]) -> VoiceDeleted:
         """Delete a custom voice, its recording, and the aliases that stand for it."""
-        return VoiceDeleted(id=(await voices.remove(voice_id)).id)
+        return VoiceDeleted(id=(await hub.voices.remove(voice_id)).id)
 
     @get(
         "/models",
@@ -165,10 +149,10 @@ class VoicesController(Controller):
         tags=[OWN],
         opt={DESCRIBED: Described(errors=("401",), answers={"models": {"value": AUDIO_MODELS}})},
     )
-    async def list_audio_models(self, catalog: NamedDependency[Catalog]) -> AudioModelList:
+    async def list_audio_models(self, hub: NamedDependency[Hub]) -> AudioModelList:
         """List the models, and the names that stand for them, with what they do."""
         return AudioModelList(
-            models=[AudioModel(id=it.name, task=it.placement.slot.value) for it in catalog.listings()]
+            models=[AudioModel(id=it.name, task=it.placement.slot.value) for it in hub.catalog.listings()]
         )
 
 
