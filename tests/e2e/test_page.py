@@ -313,7 +313,7 @@ def test_an_old_key_is_asked_for_again(browser, locked_server):
     come_with(browser, locked_server, "of-yesterday")
     browser.until("document.querySelector('#key').offsetParent", "the question for the key")
 
-    assert "does not open this server any more" in browser.text()
+    assert "no longer accepts the key" in browser.text()
     assert browser.complaints() == []
     assert httpx.get(locked_server.url + "/v1/models").status_code == 401
 
@@ -334,8 +334,8 @@ def test_what_was_made_before_a_failure_is_kept(browser, tmp_path):
         browser.until("document.querySelector('#speak-note.bad')", "it fails")
         browser.until(HEARD, "what was made is there")
 
-        [told] = [it for it in browser.complaints() if it.startswith("The speech broke off")]
-        assert "try again" in told
+        [told] = [it for it in browser.complaints() if it.startswith("The speech stopped")]
+        assert "Try again" in told
         assert 0.1 < browser.js("document.querySelector('#player').duration") < 0.7  # two tones
         assert browser.find("#speak-button").is_enabled()
 
@@ -349,7 +349,7 @@ def test_a_server_that_is_gone_is_named_plainly(browser, tmp_path):
         browser.find("#speak-button").click()
         browser.until("document.querySelector('#speak-note.bad')", "it fails")
 
-        assert "See that it still runs" in browser.js(NOTE.format("speak-note"))
+        assert "Check that it is running" in browser.js(NOTE.format("speak-note"))
         assert browser.find("#speak-button").is_enabled()
         browser.complaints()  # the console has them too; they are read away here
 

@@ -1,12 +1,12 @@
-// The way in: asks for the key where the server wants one, and remembers it.
+// Access: asks for the API key if the server requires one, and remembers it.
 import { $, guarded, note } from "./elements.js";
 import { key } from "./key.js";
 import { readHealth } from "./models.js";
 
-const OLD = "The key that this browser remembers does not open this server any more. Ask the person who runs it for the new one.";
-const WRONG = "That key does not open this server. See that all of it was copied, then try again.";
+const OLD = "This server no longer accepts the key that this browser remembers. Ask the person who runs the server for a new one.";
+const WRONG = "The server does not accept this key. Check that you copied all of it, then try again.";
 
-// Shows the page to those who are let in, and the question for the key to the others.
+// Shows the page if the server grants access; otherwise shows the form that asks for the key.
 export async function enter(letIn) {
   const health = await readHealth();
   if (health) {

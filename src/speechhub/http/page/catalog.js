@@ -1,4 +1,4 @@
-// The models that the server has, and what each can do.
+// The server's models, and what each can do.
 import { choose, $ } from "./elements.js";
 import { askJson } from "./server.js";
 
@@ -8,17 +8,17 @@ export async function readCatalog() {
   all = (await askJson("v1/models")).data;
 }
 
-export const modelNamed = (id) => all.find((it) => it.id === id && !it.alias_of);
+export const modelNamed = (id) => all.find((model) => model.id === id && !model.alias_of);
 
-// Offers the models of a task, the one first that OpenAI's name stands for; says whether there is any.
+// Offers the models of a task, with the one preselected that OpenAI's model name stands for; returns whether there are any.
 export function offerModels(id, task, alias) {
-  const own = all.filter((it) => it.task === task && !it.alias_of);
-  const chosen = $(id).value || all.find((it) => it.id === alias)?.alias_of;
-  choose(id, own.map((it) => [it.id, it.id]), chosen);
+  const own = all.filter((model) => model.task === task && !model.alias_of);
+  const chosen = $(id).value || all.find((model) => model.id === alias)?.alias_of;
+  choose(id, own.map((model) => [model.id, model.id]), chosen);
   return own.length > 0;
 }
 
-// Pairs of code and English name, by name.
+// A model's languages as pairs of code and English name, sorted by name.
 export function languagesOf(model) {
   const names = new Intl.DisplayNames(["en"], { type: "language" });
   const known = (model?.languages ?? []).map((code) => [code, names.of(code)]);

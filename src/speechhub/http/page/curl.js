@@ -1,4 +1,4 @@
-// What the forms ask for, as lines for curl.
+// The requests of the two forms, as curl commands.
 import { $ } from "./elements.js";
 import { key } from "./key.js";
 import { transcriptionWanted } from "./listening.js";

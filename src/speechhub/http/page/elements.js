@@ -1,7 +1,7 @@
-// The page's elements: found by id, told what to show.
+// Finds the page's elements by id and sets what they show.
 export const $ = (id) => document.getElementById(id);
 
-// Makes an element; children are elements or text, which is never read as HTML.
+// Makes an element; children are elements or text, which is never parsed as HTML.
 export function make(name, properties = {}, ...children) {
   const element = Object.assign(document.createElement(name), properties);
   element.append(...children);
@@ -9,7 +9,7 @@ export function make(name, properties = {}, ...children) {
 }
 
 export function note(id, text, bad = false) {
-  if ($(id).textContent !== text) $(id).textContent = text; // the same text again would be read aloud again
+  if ($(id).textContent !== text) $(id).textContent = text; // screen readers would read the same text again
   $(id).classList.toggle("bad", bad);
 }
 
@@ -33,7 +33,7 @@ export function guarded(noteId, action) {
 
 const addresses = new Map();
 
-// Gives a link or a player something to offer, and frees what it offered before.
+// Gives a link or a player a blob to offer, and frees the one that it offered before.
 export function offer(id, property, blob) {
   if (addresses.has(id)) URL.revokeObjectURL(addresses.get(id));
   addresses.set(id, URL.createObjectURL(blob));

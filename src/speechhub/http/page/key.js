@@ -1,7 +1,7 @@
-// The API key: in the tab's storage, or in the browser's if its owner wants that.
+// The API key: in the tab's storage, or in the browser's if the user asks for that.
 const NAME = "speechhub-key";
 
-// A browser that forbids storage throws where it is touched; then the key lives as long as the page.
+// A browser that forbids storage throws on every access; the key then lives only as long as the page.
 function stored(storage, action) {
   try {
     return action(window[storage]);
@@ -10,7 +10,7 @@ function stored(storage, action) {
   }
 }
 
-const read = (storage) => stored(storage, (it) => it.getItem(NAME));
+const read = (storage) => stored(storage, (items) => items.getItem(NAME));
 
 export const key = {
   value: read("sessionStorage") ?? read("localStorage") ?? "",
@@ -18,16 +18,16 @@ export const key = {
   keep(value, long) {
     this.forget();
     this.value = value;
-    stored(long ? "localStorage" : "sessionStorage", (it) => it.setItem(NAME, value));
+    stored(long ? "localStorage" : "sessionStorage", (items) => items.setItem(NAME, value));
   },
 
   forget() {
     this.value = "";
-    stored("sessionStorage", (it) => it.removeItem(NAME));
-    stored("localStorage", (it) => it.removeItem(NAME));
+    stored("sessionStorage", (items) => items.removeItem(NAME));
+    stored("localStorage", (items) => items.removeItem(NAME));
   },
 
-  // The server compares bytes of UTF-8, and a header holds bytes.
+  // The server compares the key's UTF-8 bytes, and fetch() sends each character of a header as one byte.
   get headers() {
     if (!this.value) return {};
     return { Authorization: `Bearer ${String.fromCharCode(...new TextEncoder().encode(this.value))}` };

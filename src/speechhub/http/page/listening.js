@@ -1,4 +1,4 @@
-// The form that transcribes: what it asks for, and the transcript that comes back.
+// The transcription form: its request, and the transcript that comes back.
 import { $, choose, guarded, note, offer, seconds } from "./elements.js";
 import { languagesOf, modelNamed, offerModels } from "./catalog.js";
 import { onRecording, recording } from "./recording.js";
@@ -6,10 +6,10 @@ import { ask, events, isAbort, Refusal } from "./server.js";
 import { cuesOf, srtOf, vttOf } from "./subtitles.js";
 import { clearTranscript, partsOf, showTranscript } from "./transcript.js";
 
-const BROKEN_OFF = "The transcript broke off. Try again; the server's log says why.";
+const BROKEN_OFF = "The transcript stopped before its end. Try again; the server's log gives the reason.";
 const SILENT = "No speech was found in this recording.";
 
-let request = null; // stops the work that goes on
+let request = null; // its abort() stops the transcription in progress
 
 const model = () => modelNamed($("stt-model").value);
 const hasTimes = () => $("format").value === "times" && model().capabilities.segment_timestamps;
@@ -18,16 +18,16 @@ export function showListening() {
   const any = offerModels("stt-model", "stt", "whisper-1");
   $("listen-button").disabled = !any;
   if (any) showLanguages();
-  else note("listen-note", "No engine that listens is installed here; ‘speechhub engines’ lists what there is.");
+  else note("listen-note", "No speech-to-text engine is installed on this server; run ‘speechhub engines’ there to see what is.");
 }
 
 function showLanguages() {
   const known = languagesOf(model());
   const finds = model().capabilities.language_detection;
-  choose("language", [...(finds || !known.length ? [["", "as spoken"]] : []), ...known], $("language").value);
+  choose("language", [...(finds || !known.length ? [["", "automatic"]] : []), ...known], $("language").value);
 }
 
-// Pairs of field and value, as the form asks for them.
+// The request's fields, as pairs of name and value.
 export function transcriptionWanted(words = model().capabilities.word_timestamps) {
   const fields = [["model", $("stt-model").value]];
   if ($("language").value) fields.push(["language", $("language").value]);
@@ -54,7 +54,7 @@ async function transcribe() {
   request?.abort();
   const asked = request = new AbortController();
   showBusy(true);
-  note("listen-note", "listening; a model that is not loaded takes a few seconds more …");
+  note("listen-note", "transcribing; if the model is not loaded yet, this takes a few seconds more …");
   const began = performance.now();
   try {
     const text = await (hasTimes() ? withTimes(file, asked.signal) : asItComes(file, asked.signal));
@@ -70,14 +70,14 @@ async function withTimes(file, signal) {
   const send = async (words) =>
     (await ask("v1/audio/transcriptions", { method: "POST", body: body(file, words), signal })).json();
   const { text, segments, words } = await send().catch((error) => {
-    // Some models have times of words in some languages only, which shows when the language is known.
+    // Some models have word timestamps in some languages only; the server refuses once it knows the language.
     if (error.param === "timestamp_granularities") return send(false);
     throw error;
   });
   const parts = partsOf(segments, words);
   const cues = cuesOf(parts);
   showTranscript(parts);
-  offerText("txt", segments.map((it) => it.text.trim()).join("\n"));
+  offerText("txt", segments.map((segment) => segment.text.trim()).join("\n"));
   offerText("srt", srtOf(cues));
   offerText("vtt", vttOf(cues));
   $("transcript-links").hidden = !text;

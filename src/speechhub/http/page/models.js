@@ -1,16 +1,16 @@
-// What the server's models are doing, and buttons to load and unload them for those who may.
+// The state of the server's models, with buttons to load and unload them if the key is an operator's.
 import { $, guarded, make, note } from "./elements.js";
 import { modelNamed } from "./catalog.js";
 import { askJson, post } from "./server.js";
 
-const BUSY_MS = 2000; // while something goes on
-const CALM_MS = 10000;
+const BUSY_MS = 2000; // between two refreshes while a model works or changes its state
+const CALM_MS = 10000; // otherwise
 const STATES = {
   unloaded: "not loaded",
   fetching: "fetching its files …",
   loading: "loading …",
   ready: "loaded",
-  draining: "finishes its work …",
+  draining: "finishing its work …",
   stopping: "unloading …",
   verifying: "unloading …",
 };
@@ -21,19 +21,19 @@ let timer = null;
 const rows = new Map(); // id → { item, state, button }
 const asked = new Map(); // id → "load" or "unload", while it is being done
 
-// Says whether the caller is let in, by what the server tells it.
+// Returns the server's health, or null if the server does not let the caller in: then it tells less.
 export async function readHealth() {
   const health = await askJson("health");
   return health.version ? health : null;
 }
 
-// Begins to show the models, and goes on as long as the page is looked at.
+// Shows the models, and keeps them up to date while the page is visible.
 export function watchModels(health) {
   operates = health.operator;
   rows.clear();
   $("model-list").replaceChildren();
   show(health);
-  const broken = health.broken_plugins.map((it) => `The plugin ${it.plugin} cannot be used: ${it.error}`);
+  const broken = health.broken_plugins.map((broken) => `The plugin ${broken.plugin} cannot be used: ${broken.error}`);
   if (broken.length) note("models-note", broken.join(" "), true);
 }
 
@@ -59,23 +59,23 @@ export const stopWatching = () => clearTimeout(timer);
 function show(health) {
   const { models, gpus, devices } = health;
   note("status", headline(health), health.status !== "ok");
-  for (const model of models) showModel(model, devices.some((it) => it.standby === model.id));
+  for (const model of models) showModel(model, devices.some((device) => device.standby === model.id));
   $("gpu-list").hidden = !gpus.length;
   $("gpu-list").replaceChildren(...gpus.map(gpuShown));
-  const moving = models.some((it) => it.busy || it.waiting || !["unloaded", "ready"].includes(it.state));
+  const moving = models.some((model) => model.busy || model.waiting || !["unloaded", "ready"].includes(model.state));
   plan(moving || asked.size ? BUSY_MS : CALM_MS);
 }
 
 function headline({ status, stalled, models }) {
-  if (status !== "ok") return `Nothing moves for ${stalled.join(", ")}; the server's log says why.`;
-  const loaded = models.filter((it) => it.state === "ready").map((it) => it.id);
-  const waiting = models.reduce((sum, it) => sum + it.waiting, 0);
-  const parts = ["ok", loaded.length ? `${loaded.join(", ")} loaded` : "no model loaded; the first request loads its own"];
+  if (status !== "ok") return `No progress: ${stalled.join(", ")}; the server's log gives the reason.`;
+  const loaded = models.filter((model) => model.state === "ready").map((model) => model.id);
+  const waiting = models.reduce((sum, model) => sum + model.waiting, 0);
+  const parts = ["ok", loaded.length ? `${loaded.join(", ")} loaded` : "no model loaded; the first request loads the model that it needs"];
   if (waiting) parts.push(`${waiting} waiting`);
   return parts.join(" · ");
 }
 
-// Rows are changed and never made anew, so that the focus stays where it is.
+// Rows are updated in place, never recreated, so that the keyboard focus stays where it is.
 function showModel(model, standsBy) {
   const row = rows.get(model.id) ?? addRow(model);
   row.state.textContent = stateOf(model, standsBy);
@@ -90,7 +90,7 @@ function showModel(model, standsBy) {
 }
 
 function stateOf(model, standsBy) {
-  const parts = [standsBy && model.state === "unloaded" ? "stands by" : STATES[model.state] ?? model.state];
+  const parts = [standsBy && model.state === "unloaded" ? "on standby" : STATES[model.state] ?? model.state];
   if (model.busy) parts.push("working");
   if (model.waiting) parts.push(`${model.waiting} waiting, ${Math.ceil(model.oldest_wait_s)} s so far`);
   if (model.pinned) parts.push("pinned");
@@ -98,7 +98,7 @@ function stateOf(model, standsBy) {
   parts.push(`on ${model.device}${held}`);
   if (model.failing) {
     const again = model.failing.retry_in_s ? `in ${Math.ceil(model.failing.retry_in_s)} s` : "with the next request";
-    parts.push(`could not be loaded: ${model.failing.error} It is tried again ${again}.`);
+    parts.push(`could not be loaded: ${model.failing.error} The server tries again ${again}.`);
   }
   return parts.join(" · ");
 }
@@ -124,7 +124,7 @@ async function operate(row, id) {
   note("models-note", `${what}ing ${id} …`);
   try {
     const answer = post(`v1/engines/${what}`, { model: id });
-    setTimeout(refresh, 100); // shows that it is on its way
+    setTimeout(refresh, 100); // shows that the change is under way
     await answer;
     note("models-note", `${id} is ${what}ed`);
   } finally {
@@ -143,6 +143,6 @@ function gpuShown(gpu) {
 
 const gigabytes = (bytes) => (bytes / 1e9).toFixed(1);
 
-// What the page does may load a model: then it is looked at again.
+// A submitted form may load a model: refresh soon after it.
 for (const id of ["speak", "listen"]) $(id).addEventListener("submit", () => plan(300));
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !$("tools").hidden) refresh(); });

@@ -1,4 +1,4 @@
-// The page at the root: tries the API from a browser.
+// The page at the root, for trying the API from a browser.
 import { askForKey, enter, offerKeyForm } from "./access.js";
 import { readCatalog } from "./catalog.js";
 import { $, note } from "./elements.js";

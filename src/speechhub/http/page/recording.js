@@ -1,11 +1,11 @@
-// The recording to transcribe: a file that was chosen or dropped, or what the microphone heard.
+// The recording to transcribe: a file that was chosen or dropped, or a recording from the microphone.
 import { $, guarded, note, offer } from "./elements.js";
 import { Refusal } from "./server.js";
 
 const MICROPHONE = {
-  NotAllowedError: "The browser may not use the microphone. Allow it beside the address of this page, then press Record again.",
-  NotFoundError: "There is no microphone. Connect one and press Record again, or choose a file.",
-  NotReadableError: "Another program holds the microphone. Close it, then press Record again.",
+  NotAllowedError: "This page may not use the microphone. Allow it in the browser's address bar, then press Record again.",
+  NotFoundError: "No microphone was found. Connect one and press Record again, or choose a file.",
+  NotReadableError: "Another program is using the microphone. Close it, then press Record again.",
 };
 
 let spoken = null; // what was recorded here
@@ -14,7 +14,7 @@ const watchers = [];
 
 export const recording = () => spoken ?? $("file").files[0] ?? null;
 
-// Calls back whenever there is another recording.
+// Calls *watcher* whenever the recording changes.
 export const onRecording = (watcher) => watchers.push(watcher);
 
 function changed() {
@@ -22,7 +22,7 @@ function changed() {
   $("recording").hidden = !file;
   if (file) offer("recording", "src", file);
   note("listen-note", "");
-  watchers.forEach((it) => it());
+  watchers.forEach((watcher) => watcher());
 }
 
 function take(file) {
@@ -37,7 +37,7 @@ async function record() {
     return;
   }
   if (!navigator.mediaDevices) {
-    throw new Refusal("Browsers record only on https:// pages and on localhost. Open the server that way, or choose a file.");
+    throw new Refusal("Browsers allow recording only on https:// pages and on localhost. Open this page that way, or choose a file.");
   }
   const stream = await navigator.mediaDevices.getUserMedia({ audio: true }).catch((error) => {
     throw new Refusal(MICROPHONE[error.name] ?? `The microphone does not work: ${error.message}`);
@@ -63,7 +63,7 @@ function show(on) {
   $("record").classList.toggle("on", on);
 }
 
-// A recording of Chromium's tells no length, and so cannot be wound, until its end was looked for.
+// A recording made by Chromium does not say how long it is, so the player cannot seek until it has jumped to the end once.
 function findLength() {
   const player = $("recording");
   if (player.duration !== Infinity) return;
@@ -80,7 +80,7 @@ $("file").onchange = () => { spoken = null; changed(); };
 $("recording").onloadedmetadata = findLength;
 $("recording").onerror = () => {
   $("recording").hidden = true;
-  note("listen-note", "This browser cannot play the recording. The server may still read it: press Transcribe.");
+  note("listen-note", "This browser cannot play the recording. The server may still be able to read it: press Transcribe.");
 };
 $("listen").ondragover = (event) => { event.preventDefault(); $("listen").classList.add("over"); };
 $("listen").ondragleave = () => $("listen").classList.remove("over");

@@ -1,12 +1,12 @@
-// The server: requests with the key, refusals in plain words. It gets nothing that another client could not get.
+// Sends requests with the key, and turns errors into plain words. The page uses only what any other client can use.
 import { key } from "./key.js";
 
-// Where this file comes from, and not where the page was opened: that may be a longer path.
+// Resolved against this file's address, not the page's: the page may have been opened under a longer path.
 const ROOT = new URL("..", import.meta.url);
 export const BASE = new URL("v1", ROOT).href;
 
-const LOST = "The server does not answer. See that it still runs and that this machine reaches it, then try again.";
-const FAILED = "This did not work. Try again or choose another model; if it stays, tell the person who runs the server:";
+const LOST = "The server does not answer. Check that it is running and that this machine can reach it, then try again.";
+const FAILED = "The server failed. Try again or choose another model; if that does not help, tell the person who runs the server:";
 
 export class Refusal extends Error {
   constructor(message, { status = 0, param = null, code = null } = {}) {
@@ -15,7 +15,7 @@ export class Refusal extends Error {
   }
 }
 
-// Asks; an answer that is not OK becomes a Refusal with the server's own message, which says what to do.
+// Sends a request; an error response becomes a Refusal with the server's own message, which says what to do.
 export async function ask(path, options = {}) {
   const answer = await fetch(new URL(path, ROOT), { ...options, headers: { ...options.headers, ...key.headers } }).catch(lost);
   if (answer.ok) return answer;
@@ -23,7 +23,7 @@ export async function ask(path, options = {}) {
   const error = (await answer.json().catch(() => null))?.error;
   if (status === 401) {
     document.dispatchEvent(new Event("key-wanted"));
-    throw new Refusal("The server wants a key: type it at the top of this page, then try again.", { status });
+    throw new Refusal("The server requires a key: enter it at the top of this page, then try again.", { status });
   }
   throw refusalOf(error, status);
 }
@@ -33,7 +33,7 @@ export const askJson = async (path, options) => (await ask(path, options)).json(
 export const post = (path, body, signal) =>
   ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
 
-// Yields the pieces of an answer's body while it arrives.
+// Yields the pieces of a response's body while it arrives.
 export async function* pieces(answer, brokenOff) {
   const reader = answer.body.getReader();
   try {
@@ -49,7 +49,7 @@ export async function* pieces(answer, brokenOff) {
   }
 }
 
-// Yields the events of an answer; one that tells an error is thrown.
+// Yields the events of a response; throws a Refusal for an error event.
 export async function* events(answer, brokenOff) {
   const decoder = new TextDecoder();
   let rest = "";
@@ -66,9 +66,9 @@ export async function* events(answer, brokenOff) {
   }
 }
 
-// What the caller can mend, and what to wait for, the server says well; a failure of its own is for the one who runs it.
+// The server's message says what to change or how long to wait; only an internal error (500) is for the operator.
 function refusalOf(error, status) {
-  const message = error?.message ?? `The server answered ${status}. Try again; its log says why.`;
+  const message = error?.message ?? `The server answered with status ${status}. Try again; its log gives the reason.`;
   return new Refusal(status === 500 ? `${FAILED} ${message}` : message, { ...error, status });
 }
 

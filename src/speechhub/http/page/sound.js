@@ -1,9 +1,9 @@
-// Sound that plays while it is made: PCM16 pieces, each scheduled behind the one before.
+// Sound that plays while it arrives: PCM16 pieces, each scheduled right after the one before.
 //
-// Buffers and not an AudioWorklet: browsers have worklets on https:// and localhost only, and a server at home is
-// neither. The context has the speech's own rate, so that pieces join at whole samples and nothing clicks.
-export const RATE = 24000; // hertz; the server's for pcm
-const LEAD = RATE * 0.1; // samples; what the browser needs to begin in time
+// It uses buffers and no AudioWorklet: browsers offer worklets on https:// and localhost only, and a server at home
+// is often neither. The audio context has the speech's own sample rate, so that pieces join without clicks.
+export const RATE = 24000; // hertz; the server's sample rate for pcm
+const LEAD = RATE * 0.1; // samples; how far ahead a piece is scheduled, so that the browser starts it in time
 
 export class Sound {
   #context;
@@ -14,11 +14,11 @@ export class Sound {
   #last = null; // the source that plays last
   #done = () => {};
 
-  // Make it while a click or key press is being handled: later the browser may refuse to play.
+  // Create it while handling a click or key press: later the browser may refuse to play.
   constructor() {
     this.#context = new AudioContext({ sampleRate: RATE });
     this.#context.resume().catch(() => {});
-    this.gaps = 0; // how often the engine came too late
+    this.gaps = 0; // how often a piece arrived too late
   }
 
   get madeS() {
@@ -73,7 +73,7 @@ export class Sound {
 
   // What has been added so far, as a file.
   wav() {
-    const size = this.#parts.reduce((sum, it) => sum + it.length, 0) & ~1;
+    const size = this.#parts.reduce((sum, part) => sum + part.length, 0) & ~1;
     const view = new DataView(new ArrayBuffer(44));
     const text = (at, word) => [...word].forEach((char, i) => view.setUint8(at + i, char.charCodeAt(0)));
     text(0, "RIFF");

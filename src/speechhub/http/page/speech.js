@@ -1,14 +1,14 @@
-// The form that speaks: what it asks for, and the sound that comes back.
+// The speech form: its request, and the sound that comes back.
 import { $, choose, guarded, note, offer, seconds } from "./elements.js";
 import { languagesOf, modelNamed, offerModels } from "./catalog.js";
 import { askJson, isAbort, pieces, post, Refusal } from "./server.js";
 import { Sound } from "./sound.js";
 
 const EMOTIONS = ["happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm"];
-const BROKEN_OFF = "The speech broke off. What came until then can be played and saved; try again, the server's log says why.";
+const BROKEN_OFF = "The speech stopped before its end. You can play and save what has arrived. Try again; the server's log gives the reason.";
 
 let sound = null; // what plays now
-let request = null; // stops what is still being made
+let request = null; // its abort() stops the synthesis in progress
 
 const model = () => modelNamed($("tts-model").value);
 
@@ -16,18 +16,18 @@ export async function showSpeech() {
   const any = offerModels("tts-model", "tts", "tts-1");
   $("speak-button").disabled = !any;
   if (any) await showVoices();
-  else note("speak-note", "No engine that speaks is installed here; ‘speechhub engines’ lists what there is.");
+  else note("speak-note", "No text-to-speech engine is installed on this server; run ‘speechhub engines’ there to see what is.");
 }
 
-// Shows what the chosen model can be told besides the text.
+// Shows the options that the chosen model accepts besides the text.
 function showAbilities(chosen) {
   const able = chosen.capabilities;
   $("instructions-row").hidden = !able.instructions && !able.emotions.includes("text");
   $("clip-row").hidden = !able.cloning;
   $("emotion-row").hidden = !able.emotions.includes("vector");
   $("speech-language-row").hidden = chosen.languages.length < 2;
-  choose("speech-language", [["", "as the text"], ...languagesOf(chosen)], $("speech-language").value);
-  choose("emotion", [["", "the voice's own"], ...EMOTIONS.map((it) => [it, it])], $("emotion").value);
+  choose("speech-language", [["", "same as the text"], ...languagesOf(chosen)], $("speech-language").value);
+  choose("emotion", [["", "the voice's own"], ...EMOTIONS.map((emotion) => [emotion, emotion])], $("emotion").value);
 }
 
 async function showVoices() {
@@ -35,8 +35,8 @@ async function showVoices() {
   showAbilities(chosen);
   const { voices, data } = await askJson(`v1/audio/voices?model=${encodeURIComponent(chosen.id)}`);
   if (chosen !== model()) return; // another one was chosen meanwhile
-  const own = voices.map((it) => [it.id, it.name]);
-  const custom = chosen.capabilities.cloning ? data.map((it) => [it.id, `${it.name} (custom)`]) : [];
+  const own = voices.map(({ id, name }) => [id, name]);
+  const custom = chosen.capabilities.cloning ? data.map(({ id, name }) => [id, `${name} (custom)`]) : [];
   choose("voice", [...own, ...custom], $("voice").value);
 }
 
@@ -51,7 +51,7 @@ function dataUrl(file) {
 
 export const clipFile = () => ($("clip-row").hidden ? undefined : $("clip").files[0]);
 
-// What the form asks for; a field of a row that is hidden does not count.
+// The request's body as the form describes it, without the fields of hidden rows.
 export function speechWanted(format, clip = null) {
   const wanted = { model: $("tts-model").value, input: $("text").value, response_format: format };
   const said = (id) => !$(`${id}-row`).hidden && $(id).value;
@@ -68,14 +68,14 @@ async function speak() {
   const [playing, asked] = [new Sound(), new AbortController()];
   [sound, request] = [playing, asked];
   showBusy(true);
-  note("speak-note", "making the speech; a model that is not loaded takes a few seconds more …");
+  note("speak-note", "generating speech; if the model is not loaded yet, this takes a few seconds more …");
   const ticking = setInterval(() => showProgress(playing), 200);
   try {
     await receive(playing, asked.signal);
     await playing.heard();
   } catch (error) {
     if (!isAbort(error)) {
-      playing.heard(); // what came is still played
+      playing.heard(); // what has arrived is still played
       throw error;
     }
   } finally {
@@ -85,7 +85,7 @@ async function speak() {
   }
 }
 
-// Plays the answer while it arrives; afterwards all of it is there to play again and to save.
+// Plays the speech while it arrives, then offers all of it to play again and to save.
 async function receive(playing, signal) {
   const began = performance.now();
   let first = null;
@@ -96,12 +96,12 @@ async function receive(playing, signal) {
       playing.add(piece);
       if (first === null && playing.madeS) {
         first = performance.now() - began;
-        note("speak-note", playing.silenced ? "Your browser holds the sound back: press Speak once more." : `first sound after ${seconds(first)}`);
+        note("speak-note", playing.silenced ? "Your browser blocked the sound: press Speak again." : `first sound after ${seconds(first)}`);
       }
     }
-    if (first === null) throw new Refusal("The engine made no sound of this text. Try another text, voice or model.");
-    const slow = playing.gaps ? `; the engine is slower than the speech, hence ${playing.gaps} ${playing.gaps === 1 ? "pause" : "pauses"}` : "";
-    note("speak-note", `first sound after ${seconds(first)}, all of it after ${seconds(performance.now() - began)}${slow}`);
+    if (first === null) throw new Refusal("The engine produced no sound for this text. Try another text, voice or model.");
+    const slow = playing.gaps ? `; ${playing.gaps} ${playing.gaps === 1 ? "pause" : "pauses"} because the engine is slower than playback` : "";
+    note("speak-note", `first sound after ${seconds(first)}, complete after ${seconds(performance.now() - began)}${slow}`);
   } finally {
     if (sound === playing && playing.madeS) keep(playing);
   }
@@ -136,7 +136,7 @@ function showProgress(playing) {
   $("live-times").textContent = `${playing.heardS.toFixed(1)} of ${playing.madeS.toFixed(1)} s`;
 }
 
-// Ends what plays and what is being made; the server stops its engine when the request is gone.
+// Stops playback and the request; the server stops its engine when the request is gone.
 function stop() {
   request?.abort();
   sound?.stop();
@@ -144,12 +144,12 @@ function stop() {
 
 function pressStop() {
   stop();
-  note("speak-note", sound.madeS ? "stopped; what was made until then can be played and saved" : "stopped");
+  note("speak-note", sound.madeS ? "stopped; you can play and save what was generated until then" : "stopped");
   $("speak-button").disabled = false;
   $("speak-button").focus();
 }
 
-// The player goes on where the live sound is, instead of beside it.
+// Stops the live sound and continues it in the player, so that the two do not play at once.
 function takeOver() {
   if (!sound || $("stop").hidden) return;
   const at = sound.heardS;

@@ -2,7 +2,7 @@
 const COLUMNS = 42;
 const LONGEST_S = 7;
 const PAUSE_S = 1;
-const LINGER_S = 1; // how long a cue stays, where none follows so soon
+const LINGER_S = 1; // a cue stays at least this long, unless the next one begins sooner
 const SENTENCE_ENDS = /[.?!…。！？｡؟।۔]["'”’»)\]]*$/u;
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/gu;
 
@@ -17,11 +17,11 @@ export function cuesOf(segments) {
       if (cue && fits(cue, piece)) Object.assign(cue, { text: cue.text + piece.text, end: piece.end });
       else cues.push({ ...piece });
     }
-    return cues.map((it) => ({ ...it, lines: lines(it.text.trim()) })).filter((it) => it.text.trim());
+    return cues.map((cue) => ({ ...cue, lines: lines(cue.text.trim()) })).filter((cue) => cue.text.trim());
   }));
 }
 
-// Each can be read: it stays until the next one, and the last begins earlier where there is silence before it.
+// Keeps each cue on the screen for LINGER_S or until the next one; the last may begin earlier, in the silence before it.
 function lingering(cues) {
   cues.forEach((cue, i) => {
     const next = cues[i + 1]?.start ?? cue.end;
@@ -31,13 +31,13 @@ function lingering(cues) {
   return cues;
 }
 
-// Pieces of a segment that have times: its words with what follows each, or all of it.
+// A segment's text in pieces with times: its words, each with the punctuation around it, or guessed ones.
 function timed({ start, end, text, parts }) {
   const pieces = [];
   let before = "";
   for (const part of parts) {
     if (part.start !== undefined) {
-      // What stands before a word and after a space belongs to it: brackets, quotation marks.
+      // Opening brackets and quotation marks belong to the word after them.
       pieces.push({ text: before + part.text, start: part.start, end: part.end });
       before = "";
     } else if (!pieces.length) {
@@ -53,7 +53,7 @@ function timed({ start, end, text, parts }) {
   return pieces;
 }
 
-// Without times of words each gets its share of the segment's, by its length.
+// Without word timestamps, each word gets a share of the segment's time in proportion to its length.
 function guessed(text, start, end) {
   const words = text.match(/\s/u) ? text.match(/\s*\S+/gu) : [...text];
   const each = (end - start) / Math.max(text.length, 1);
@@ -68,12 +68,12 @@ function fits(cue, piece) {
   return !(SENTENCE_ENDS.test(cue.text) && columns(cue.text) > COLUMNS);
 }
 
-// One line, or two of like length.
+// One line, or two of similar length.
 function lines(text) {
   if (columns(text) <= COLUMNS) return [text];
   const spaces = [...text.matchAll(/\s+/gu)];
   const cut = ({ index }) => Math.max(columns(text.slice(0, index)), columns(text.slice(index).trim()));
-  const best = spaces.reduce((found, it) => (found && cut(found) <= cut(it) ? found : it), null);
+  const best = spaces.reduce((found, space) => (found && cut(found) <= cut(space) ? found : space), null);
   return best ? [text.slice(0, best.index), text.slice(best.index).trim()] : [text];
 }
 
@@ -84,12 +84,12 @@ function clock(s, point) {
   return `${two(Math.floor(ms / 3600000))}:${two(Math.floor(ms / 60000) % 60)}:${two(Math.floor(ms / 1000) % 60)}${rest}`;
 }
 
-// An arrow would make a reader take a line for the times of a cue.
+// A parser would take a line with an arrow for the times of a cue.
 const shown = (cue) => cue.lines.join("\n").replace(/-{2,}>/g, "->");
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 export const srtOf = (cues) =>
-  cues.map((it, i) => `${i + 1}\n${clock(it.start, ",")} --> ${clock(it.end, ",")}\n${shown(it)}\n\n`).join("");
+  cues.map((cue, i) => `${i + 1}\n${clock(cue.start, ",")} --> ${clock(cue.end, ",")}\n${shown(cue)}\n\n`).join("");
 
 export const vttOf = (cues) =>
-  `WEBVTT\n\n${cues.map((it) => `${clock(it.start, ".")} --> ${clock(it.end, ".")}\n${escaped(shown(it))}\n\n`).join("")}`;
+  `WEBVTT\n\n${cues.map((cue) => `${clock(cue.start, ".")} --> ${clock(cue.end, ".")}\n${escaped(shown(cue))}\n\n`).join("")}`;

@@ -1,7 +1,7 @@
-// A transcript over its recording: segments and words that play from where they were said, lit while they are heard.
+// The transcript of a recording: its segments and words play the recording from there, and light up while they are heard.
 import { $, make } from "./elements.js";
 
-const FAR = 30; // characters between two words at most
+const FAR = 30; // most characters between two words
 
 let shown = []; // { start, end, item, words: [{ start, end, mark }] }
 let lit = { segment: null, word: null };
@@ -37,12 +37,12 @@ export function showTranscript(segments) {
     item.dataset.start = start;
     return { start, end, item, words };
   });
-  $("segments").replaceChildren(...shown.map((it) => it.item));
+  $("segments").replaceChildren(...shown.map((segment) => segment.item));
   $("segments").hidden = !shown.length;
   if (shown.length) timeOf(shown[0]).tabIndex = 0;
 }
 
-// Cuts each segment's text into parts: words with times, where there are any, and what stands between them.
+// Cuts each segment's text into parts: its words that have times, and the text between them.
 export function partsOf(segments, words = []) {
   let next = 0;
   return segments.map(({ start, end, text }, place) => {
@@ -54,7 +54,7 @@ export function partsOf(segments, words = []) {
       const word = words[next];
       const found = whole.indexOf(word.word, at);
       next += 1;
-      if (found < 0 || found > at + FAR) continue; // it stands elsewhere: then it cannot be clicked, no more
+      if (found < 0 || found > at + FAR) continue; // not found nearby: the word stays in the text but cannot be clicked
       if (found > at) parts.push({ text: whole.slice(at, found) });
       at = found + word.word.length;
       parts.push({ text: word.word, start: word.start, end: word.end });
@@ -75,15 +75,15 @@ const timeOf = (segment) => segment.item.querySelector("button");
 function seek(event) {
   const place = event.target.closest("[data-start]");
   const selects = place && !event.target.closest("button") && !document.getSelection().isCollapsed;
-  if (!place || selects || player().hidden) return; // who selects text wants no sound
+  if (!place || selects || player().hidden) return; // selecting text must not start the recording
   player().currentTime = Number(place.dataset.start);
   light();
-  player().play().catch(() => {}); // a browser that wants another click says so with its controls
+  player().play().catch(() => {}); // where the browser requires another click, its controls show that
 }
 
-// The list is one stop for Tab; arrows go through its times.
+// Tab stops at the list once; the arrow keys move through its times.
 function walk(event) {
-  const now = shown.findIndex((it) => it.item.contains(document.activeElement));
+  const now = shown.findIndex((segment) => segment.item.contains(document.activeElement));
   const to = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: shown.length - 1 }[event.key];
   if (now < 0 || !shown[to]) return;
   event.preventDefault();
@@ -92,9 +92,9 @@ function walk(event) {
   timeOf(shown[to]).focus();
 }
 
-const at = (list, s) => list.findLast((it) => it.start <= s && s < it.end) ?? null;
+const at = (list, s) => list.findLast(({ start, end }) => start <= s && s < end) ?? null;
 
-// Lights what is heard now.
+// Lights up the segment and the word that are being heard.
 function light() {
   const s = player().currentTime + 0.001;
   const segment = at(shown, s);
@@ -111,7 +111,7 @@ function light() {
   lit = { segment, word };
 }
 
-// Scrolls the list and never the page.
+// Scrolls the list, never the page.
 function bringIntoView(item) {
   const list = $("segments");
   const [top, bottom] = [item.offsetTop - list.offsetTop, item.offsetTop - list.offsetTop + item.offsetHeight];

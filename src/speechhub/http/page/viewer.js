@@ -1,4 +1,4 @@
-// A window over the page with a text: what the server says of itself, or what should have been copied.
+// A dialog that shows a text: the answer behind a link of the footer, or what the browser would not copy.
 import { $, note } from "./elements.js";
 import { key } from "./key.js";
 import { ask } from "./server.js";
@@ -9,7 +9,7 @@ export function view(title, text) {
   $("viewer").showModal();
 }
 
-// A link cannot carry the key, so that its answer is fetched and shown here where the server wants one.
+// A link cannot carry the key; if there is one, the answer is fetched with it and shown here.
 async function open(event) {
   const link = event.target.closest("a");
   if (!link || !key.value) return;
@@ -28,7 +28,7 @@ export async function copy(text, noteId) {
   try {
     await navigator.clipboard.writeText(text);
     note(noteId, "copied");
-  } catch { // browsers lend the clipboard on https:// and localhost only
+  } catch { // browsers allow the clipboard on https:// and localhost only
     view("Copy this", text);
   }
 }
