@@ -1,4 +1,4 @@
-"""The times of an AVI's packets, by the index of the file: its demuxer counts only what it finds."""
+"""Times of an AVI's packets, from the file's index: FFmpeg's demuxer counts only the chunks that it finds."""
 
 from typing import Final
 
@@ -6,11 +6,11 @@ from av.audio import AudioStream
 from av.packet import Packet
 
 HEAD_BYTES: Final = 8
-"""Of a chunk: name and length. The index tells where that begins."""
+"""Length of a chunk's head: name and size. The index holds the place of the head."""
 
 
 class ChunkIndex:
-    """Tells the times of packets in the order of the file; lives as long as its container is open."""
+    """Corrects the times of packets, in the order of the file; lives as long as its container is open."""
 
     def __init__(self, stream: AudioStream) -> None:
         self._entries = stream.index_entries
@@ -18,12 +18,12 @@ class ChunkIndex:
         self._counts_bytes = len(self._entries) > 1 and (
             self._entries[1].timestamp == self._entries[0].timestamp + self._entries[0].size
         )
-        """As for PCM, which also comes in parts of a chunk."""
+        """Whether the index counts bytes, as for PCM, whose packets may also be parts of a chunk."""
         self._units = 0
-        """How much the index counts for each unit of time: bytes of PCM in place of samples; 0 is unknown."""
+        """How much the index counts for each unit of time: for PCM, bytes per sample; 0 is unknown."""
 
     def correct(self, packet: "Packet[AudioStream]") -> None:
-        """Move a packet that is later than it was counted: chunks before it are damaged."""
+        """Move a packet that the index places later than its time stamp: chunks before it are damaged."""
         if packet.pos is None or packet.pts is None or (stamp := self._stamp_at(packet.pos)) is None:
             return
         if not self._units and packet.pts > 0:
@@ -32,7 +32,7 @@ class ChunkIndex:
             packet.pts = packet.dts = stamp // self._units
 
     def _stamp_at(self, place: int) -> int | None:
-        """Return what the index says of the data at *place*; None if it says nothing."""
+        """Return the index's time stamp for the data at *place*; None if it has none."""
         entries, last = self._entries, len(self._entries) - 1
         while self._next < last and entries[self._next + 1].pos + HEAD_BYTES <= place:
             self._next += 1

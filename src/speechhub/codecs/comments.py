@@ -1,8 +1,9 @@
-"""Counts what a recording says about itself, before FFmpeg does.
+"""Counts the comments (tags) of a recording before FFmpeg reads them.
 
 FFmpeg keeps a file's comments in a list that it searches for every new one: 90,000 of them, 2 MB, take half a
 minute, and a block of 16 MB takes hours, during which nothing can stop it. In most containers it reads them
-bit by bit, so that `Budget` ends it; the others are below: they are read whole, and then sorted.
+bit by bit, so that `Budget` ends it. The containers below are the others: FFmpeg reads their comments whole,
+and then sorts them into the list.
 
 Sources: RFC 9639, section 8 (FLAC); RFC 3533, RFC 7845 (Ogg); RFC 9559 (Matroska); id3.org, id3v2.3.0,
 section 3.3 (ID3); Sony, DSF File Format Specification 1.01 (DSF).
@@ -14,16 +15,16 @@ import struct
 from typing import BinaryIO, Final
 
 MOST: Final = 10_000
-"""Comments that a recording may have; honest ones have a few dozens, 10,000 take a quarter of a second."""
+"""Most comments that a recording may have; honest ones have a few dozen, 10,000 take 0.25 s to read."""
 MAX_BLOCKS: Final = 1_000
-"""Blocks of metadata in a FLAC file; honest ones have up to ten."""
+"""Most blocks of metadata in a FLAC file; honest ones have up to ten."""
 WINDOW_BYTES: Final = 64 * 1024
 TEXTY: Final = 400
-"""How often ``=`` stands in a window with comments in it, at the least. In compressed audio and pictures each
-byte is as likely as any other: 256 times, and never more than 350."""
+"""Least number of ``=`` in a window that holds comments. In compressed audio and pictures each byte is as
+likely as any other: about 256 times in a window, and never more than 350."""
 
 MOST_ID3_BYTES: Final = 256 * 1024
-"""What tags between frames of AAC may have together; streams have a hundred bytes every few seconds."""
+"""Most bytes of all ID3 tags between frames of AAC; streams have a hundred bytes every few seconds."""
 
 _ID3: Final = re.compile(rb"ID3[\x02-\x04]\x00[\x00-\xff]([\x00-\x7f]{4})")
 _COMMENT_BLOCK: Final = 4
@@ -35,9 +36,9 @@ def too_many_comments(file: BinaryIO, demuxer: str, start: int) -> bool:
     """Return whether FFmpeg would be busy with a file's comments for seconds.
 
     Args:
-        file: open file that can seek; where it stands afterwards is undefined.
-        demuxer: that will read it.
-        start: where the container begins, behind any tags of ID3.
+        file: open, seekable file; its position afterwards is undefined.
+        demuxer: name of the demuxer that will read it.
+        start: where the container begins, after any ID3 tags.
     """
     match demuxer:
         case "flac":
@@ -58,7 +59,7 @@ def too_many_comments(file: BinaryIO, demuxer: str, start: int) -> bool:
 
 
 def _flac_comments(file: BinaryIO, start: int) -> int:
-    """Count exactly; a file with too many blocks counts as one with too many comments."""
+    """Count FLAC comments exactly; a file with too many blocks counts as one with too many comments."""
     place, found = start + 4, 0
     for _ in range(MAX_BLOCKS):
         file.seek(place)
@@ -69,7 +70,7 @@ def _flac_comments(file: BinaryIO, start: int) -> int:
         if head[0] & ~_LAST_BLOCK == _COMMENT_BLOCK:
             file.seek(place + 8 + struct.unpack("<I", head[4:])[0])
             count = file.read(4)
-            # Each needs five bytes at least, whatever their number is said to be.
+            # A comment takes at least five bytes, whatever number the block claims.
             found += min(int.from_bytes(count, "little"), size // 5)
         if head[0] & _LAST_BLOCK:
             return found
@@ -80,7 +81,7 @@ def _flac_comments(file: BinaryIO, start: int) -> int:
 def _ogg_comments(file: BinaryIO) -> int:
     """Count what could be comments, wherever pages begin and end: each has a ``=`` between name and value.
 
-    Those that differ, that is: frames of silence can have the byte, too, and are all alike.
+    Equal ones count once: frames of silence can contain the byte, too, and are all alike.
     """
     found = 0
     file.seek(0)
@@ -91,7 +92,7 @@ def _ogg_comments(file: BinaryIO) -> int:
 
 
 def _matroska_tags(file: BinaryIO) -> int:
-    """Count the ids of tags' names, as bytes, less those that come about by chance."""
+    """Count the byte sequences that are ids of tag names, minus those expected by chance."""
     found = file.seek(0, io.SEEK_END) // -(1 << 16)
     file.seek(0)
     while window := file.read(WINDOW_BYTES):
@@ -100,13 +101,13 @@ def _matroska_tags(file: BinaryIO) -> int:
 
 
 def _dsf_tag(file: BinaryIO, start: int) -> int:
-    """Return where the tag of a DSF file begins, behind its sound."""
+    """Return where the tag of a DSF file begins, after its sound."""
     file.seek(start + 20)
     return int.from_bytes(file.read(8), "little")
 
 
 def _id3_frames(file: BinaryIO, place: int) -> int:
-    """Count the frames of a tag of ID3, or of its like, as far as they follow one another."""
+    """Count the frames of an ID3 tag, or one like it, as long as each follows the one before."""
     end, found = file.seek(0, io.SEEK_END), 0
     place += 10
     while place < end and found <= MOST:
@@ -114,7 +115,7 @@ def _id3_frames(file: BinaryIO, place: int) -> int:
         header = file.read(10)
         if not header[:1].isalnum():
             break
-        # Version 2.4 writes seven bits to the byte; the shorter reading finds more frames, rather than fewer.
+        # Version 2.4 stores seven bits per byte; the smaller reading finds more frames, never fewer.
         place += 10 + min(int.from_bytes(header[4:8], "big"), _synchsafe(header[4:8]))
         found += 1
     return found
@@ -128,7 +129,7 @@ def _synchsafe(data: bytes) -> int:
 
 
 def _id3_bytes(file: BinaryIO, start: int) -> int:
-    """Add up the sizes of tags between the frames, as far as they say them."""
+    """Add up the sizes that the ID3 tags between frames claim."""
     found, tail = 0, b""
     file.seek(start)
     while window := file.read(WINDOW_BYTES):

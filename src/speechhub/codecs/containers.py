@@ -1,9 +1,9 @@
-"""The containers that we open, by the demuxer that reads each, with what people call them.
+"""The containers that we open, by the demuxer that reads each, with their common names.
 
-A demuxer is here because it opens nothing but the file that it is given, and damaged files neither end nor
-hold up the hub (``tests/e2e/test_fuzz.py``, ``tests/e2e/test_no_access.py``). Left out on purpose: those
-that follow references (HLS, DASH, concat, SDP, image sequences), and those whose first bytes tell nothing,
-such as raw G.711, G.722 and G.729.
+A demuxer is listed because it opens only the file that it is given, and because damaged files neither crash
+nor block the hub with it (``tests/e2e/test_fuzz.py``, ``tests/e2e/test_no_access.py``). Left out on purpose:
+demuxers that follow references (HLS, DASH, concat, SDP, image sequences), and formats that cannot be
+recognised by their first bytes, such as raw G.711, G.722 and G.729.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A container, as people know it."""
+    """A container's common name and file endings."""
 
     name: str
     endings: tuple[str, ...]
@@ -65,9 +65,9 @@ CONTAINERS: Final = {
     "qcp": Container(name="QCP", endings=("qcp",)),
     "ilbc": Container(name="iLBC", endings=("lbc",)),
 }
-"""libavformat demuxer → container; nothing else can be reached."""
+"""libavformat demuxer → container; no other demuxer is ever used."""
 
 SUPPORTED: Final = ", ".join(
     dict.fromkeys(ending for container in CONTAINERS.values() for ending in container.endings)
 )
-"""For messages: what the names of files end in that we open."""
+"""For messages: the file endings that we open."""

@@ -1,4 +1,4 @@
-"""Joins speech that was made in parts: no clicks, no doubled silence, and the pause that is wanted."""
+"""Joins speech that was made in parts: without clicks or doubled silence, and with the requested pause."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,28 +7,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 FADE_S: Final = 0.005
-"""Parts begin and end so softly where they meet; a wave that is broken off clicks."""
+"""Length of the fade where parts meet; a wave that stops abruptly clicks."""
 MARGIN_S: Final = 0.02
-"""Silence that a part keeps next to its sound, however short the pause: soft consonants are in it."""
+"""Silence that a part keeps next to its sound, however short the pause: it holds soft consonants."""
 HELD_S: Final = 2.0
-"""Longest silence that is held back to see whether a part ends with it."""
+"""Longest silence that is held back until it is known whether the part ends with it."""
 QUIET: Final = 0.003
-"""Samples below, of ±1, are silence: -50 dBFS. Models' silence is below, faint voices are above."""
+"""Samples closer to 0 than this count as silence: -50 dBFS. The silence of models is below it, faint voices
+are above."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """How much silence there may be from the last sound of a part to the first one of the next."""
+    """How much silence there may be between the last sound of one part and the first sound of the next."""
 
     shortest_s: float
     longest_s: float
 
 
 class Seams:
-    """Joins the parts of one speech; mono, one sample rate, and at home in one stream.
+    """Joins the parts of one speech: mono, at one sample rate; lives for one stream.
 
-    Samples flow on as they come, but for silence at the end of what was given, which waits for what follows.
-    Where no parts meet, nothing is changed.
+    Samples are passed on as they arrive, except silence at the end, which waits for what follows it. Samples
+    are changed only where parts meet.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -36,17 +37,17 @@ class Seams:
         self._rate = sample_rate
         self._fade = self._count(FADE_S)
         self._tail = np.empty(0, np.float32)
-        """What is held back: the silence that the part may end with, and a little sound before it."""
+        """Samples held back: the silence that the part may end with, and a little sound before it."""
         self._sound_in_tail = 0
         self._silence_before_tail = 0
         self._pause: Pause | None = None
-        """Set between two parts, until there is a sound of the second."""
+        """Set between two parts, until the first sound of the second."""
         self._lead = np.empty(0, np.float32)
         """Silence that the second part begins with."""
         self._begun = self._sounded = False
 
     def join(self, pause: Pause) -> None:
-        """Begin another part, after *pause*; the first part begins by itself."""
+        """Begin another part, after *pause*; the first part needs no call."""
         if self._begun:
             self._pause = pause
 
@@ -75,7 +76,7 @@ class Seams:
         return rest
 
     def _hold(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what is ready, and hold back what could turn out to be the end of the part."""
+        """Return the samples that are ready, and hold back what may be the end of the part."""
         both = np.append(self._tail, samples)
         sound = np.flatnonzero(np.abs(both) > QUIET)
         if len(sound):
@@ -83,14 +84,19 @@ class Seams:
         else:
             end = self._sound_in_tail
         ready = max(min(end, len(both) - self._fade), len(both) - self._count(HELD_S), 0)
-        if not self._sounded:  # the listener waits for the first bytes, and here nothing can end
+        if not self._sounded:  # the listener waits, and nothing can end before the first sound
             ready = len(both)
         self._silence_before_tail += max(ready - end, 0)
         self._tail, self._sound_in_tail = both[ready:], max(end - ready, 0)
         return both[:ready]
 
     def _meet(self, pause: Pause, lead: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return how the one part ends, pause included, and how the next begins, after *lead* silence."""
+        """Return the end of one part with the pause, and the beginning of the next.
+
+        Args:
+            pause: how much silence there may be.
+            lead: samples of silence at the beginning of the next part.
+        """
         shortest, longest = self._count(pause.shortest_s), self._count(pause.longest_s)
         margin, tail = self._count(MARGIN_S), len(self._tail) - self._sound_in_tail
         natural = self._silence_before_tail + tail + lead

@@ -1,4 +1,4 @@
-"""Settles how long subtitle cues are on the screen, so that each can be read.
+"""Sets how long subtitle cues stay on the screen, so that each can be read.
 
 Source: Netflix, Timed Text Style Guide: General Requirements (5/6 s to 7 s) and English (20 characters per
 second for adults).
@@ -13,18 +13,18 @@ from speechhub.codecs.pieces import columns_of
 
 MAX_DURATION_MS: Final = 7_000
 MIN_DURATION_MS: Final = 833
-"""Shorter cues cannot be read; they begin earlier, where that is possible."""
+"""Shorter cues cannot be read; they begin earlier where that is possible."""
 LINGER_MS: Final = 1_000
-"""A cue stays on as long as this, and as its text takes to read, where nothing follows so soon."""
+"""A cue stays at least this long, and as long as its text takes to read, unless the next begins sooner."""
 COLUMN_MS: Final = 50
-"""What a column takes to read."""
+"""Time to read one column."""
 _SPOKEN_MS: Final = 250
-"""Less than any cue takes to say: its times are wrong, as those of words that an engine squeezed together."""
+"""Less than any cue takes to say. The times of a shorter one are wrong: an engine squeezed words together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """What is on the screen at one time."""
+    """The text that is on the screen at one time."""
 
     start_ms: int
     """Offset from the start of the recording, in milliseconds."""
@@ -37,12 +37,13 @@ class Cue:
 def settled(cues: Sequence[Cue], duration_ms: int) -> list[Cue]:
     """Keep short cues on the screen until they can be read.
 
-    A cue lingers until the next one comes or the recording ends. One that is too short even so begins
-    earlier, in the silence before it; only if its times cannot be true it takes them from the cue before.
+    A cue stays until it can be read, the next one begins, or the recording ends. If it is still too short,
+    it begins earlier, in the silence before it. Only if its times cannot be right does it take time from the
+    cue before.
 
     Args:
         cues: In order, without overlap.
-        duration_ms: Of the recording, in milliseconds.
+        duration_ms: Length of the recording, in milliseconds.
     """
     found = _lingering(cues, duration_ms)
     last = len(found) - 1
@@ -79,7 +80,7 @@ def _touch(cue: Cue, following: Cue) -> bool:
 
 
 def _spread(cues: list[Cue], first: int, last: int, duration_ms: int) -> None:
-    """Let a run of short cues begin earlier, and share the time that there is."""
+    """Let a run of short cues begin earlier, and share the available time among them."""
     count, right = last - first + 1, cues[last].end_ms
     floor = 0
     if first > 0:

@@ -1,4 +1,4 @@
-"""Decides where a long recording is cut: in its silences. Pure; it sees probabilities, and no audio."""
+"""Decides where a long recording is cut: in its silences. Pure: works on probabilities, not on audio."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,17 +6,17 @@ from typing import Final
 from speechhub.codecs.vad import WINDOW_S
 
 SPEECH: Final = 0.3
-"""Probability from which on a window counts as speech: lost words are worse than heard silence."""
+"""Lowest probability at which a window counts as speech: losing words is worse than transcribing silence."""
 MIN_SPEECH: Final = 3
-"""A passage with fewer windows of speech is a click."""
+"""A passage with fewer windows of speech is taken for a click."""
 MIN_SILENCE: Final = round(0.16 / WINDOW_S)
 """Shortest silence to cut in, in windows; shorter ones are inside words."""
 MAX_SILENCE: Final = round(5.0 / WINDOW_S)
-"""A silence of so many windows ends a passage, however short: engines hear words in long silences."""
+"""A silence of this many windows ends a passage, however short: engines hear words in long silences."""
 PADDING: Final = round(0.4 / WINDOW_S)
-"""Windows kept around a passage's speech, so that soft beginnings and ends survive."""
+"""Windows kept around a passage's speech, so that soft beginnings and ends are not lost."""
 MARGIN: Final = round(0.5 / WINDOW_S)
-"""A cut inside speech leaves so many windows, at least, to the next passage."""
+"""A cut inside speech leaves at least this many windows for the next passage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +25,17 @@ class Stretch:
 
     first: int
     end: int
-    """The window after the last."""
+    """The window after the last one."""
 
 
 class Cutter:
-    """Divides one recording into stretches with all its speech, in order and apart from each other.
+    """Divides one recording into stretches that hold all its speech, in order and without overlap.
 
-    A stretch ends in the longest silence of the last third that it could have; where there is none, in the
-    last silence before, and only in speech without any silence, where it is least like speech.
+    A stretch ends in the longest silence of its last third, counted at its longest length; without one, in
+    the last silence before that. Speech without any silence is cut where it is least like speech.
 
     Args:
-        longest: length, in windows, that no stretch exceeds; at least 1 s.
+        longest: most windows in a stretch; at least 1 s.
     """
 
     def __init__(self, longest: int) -> None:
@@ -47,17 +47,17 @@ class Cutter:
         """Start of the open stretch."""
         self._speech_end = 0
         self._silences: list[Stretch] = []
-        """In the open stretch, and long enough to cut in."""
+        """Silences of the open stretch that are long enough to cut in."""
         self._probabilities: list[float] = []
-        """Of the windows from the open stretch's start."""
+        """Probabilities of the windows since the open stretch's start."""
 
     @property
     def needed_from(self) -> int:
-        """First window that a coming stretch can hold."""
+        """First window that a later stretch can still hold."""
         return max(self._done, self._now - PADDING) if self._first is None else self._first
 
     def add(self, probability: float) -> list[Stretch]:
-        """Take the next window's probability of speech; return the stretches that are decided by it."""
+        """Take the next window's probability of speech; return the stretches that it completes."""
         window = self._now
         self._now += 1
         if self._first is not None:
@@ -88,22 +88,22 @@ class Cutter:
 
     def _cut(self, first: int) -> list[Stretch]:
         late = first + self._longest * 2 // 3
-        silences = [it for it in self._silences if it.first >= late] or self._silences[-1:]
+        silences = [silence for silence in self._silences if silence.first >= late] or self._silences[-1:]
         if not silences:
             last = max(late + 1, first + self._longest - MARGIN)
-            place = min(range(late, last), key=lambda it: self._probabilities[it - first])
+            place = min(range(late, last), key=lambda window: self._probabilities[window - first])
             return self._end(first, place, next_first=place)
-        best = max(silences, key=lambda it: it.end - it.first)
+        best = max(silences, key=lambda silence: silence.end - silence.first)
         middle = (best.first + best.end) // 2
         limit = min(middle, first + self._longest)
         next_first = max(middle, best.end - PADDING)
         return self._end(first, min(best.first + PADDING, limit), next_first=next_first)
 
     def _end(self, first: int, end: int, *, next_first: int | None) -> list[Stretch]:
-        """End the open stretch, and open the next one, if it has begun already."""
-        speech = sum(it >= SPEECH for it in self._probabilities[: end - first])
+        """End the open stretch, and open the next one if it has begun already."""
+        speech = sum(probability >= SPEECH for probability in self._probabilities[: end - first])
         self._done, self._first = end, next_first
         if next_first is not None:
-            self._silences = [it for it in self._silences if it.first >= next_first]
+            self._silences = [silence for silence in self._silences if silence.first >= next_first]
             self._probabilities = self._probabilities[next_first - first :]
         return [Stretch(first=first, end=end)] if speech >= MIN_SPEECH else []

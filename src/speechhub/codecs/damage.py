@@ -1,12 +1,12 @@
-"""Damage in one recording, in words for its sender; bounded, and without anything that is said."""
+"""Damage in one recording, described for its sender: a bounded list, without any words of the recording."""
 
 from dataclasses import dataclass
 from typing import Final
 
 MOST: Final = 10
-"""Warnings about one recording; what is beyond is counted."""
+"""Most warnings about one recording; further ones are only counted."""
 JOINED_S: Final = 1.0
-"""Damaged stretches that are closer than this, in seconds, are told as one."""
+"""Damaged stretches that are closer than this, in seconds, are reported as one."""
 
 
 @dataclass(slots=True)
@@ -28,10 +28,10 @@ class AudioDamage:
     def __init__(self) -> None:
         self._found: list[str | _Stretch] = []
         self._last: _Stretch | None = None
-        """The stretch that was noted last, if nothing else was after it."""
+        """The stretch that was noted last, unless something else was noted after it."""
         self._more = 0
         self.longest_gap_s = 0.0
-        """Longest silence, in seconds, that stands where no sound is; not always damage."""
+        """Longest silence, in seconds, that was inserted for missing sound; not always damage."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -40,33 +40,33 @@ class AudioDamage:
         return (*found, f"{self._more} more places are damaged.") if self._more else found
 
     def undecodable(self, start_s: float, end_s: float) -> None:
-        """Note a stretch that is there and cannot be decoded."""
+        """Note a stretch that is in the file but cannot be decoded."""
         self._add_stretch("The recording is damaged from {} s to {} s.", start_s, end_s)
 
     def missing(self, start_s: float, end_s: float) -> None:
-        """Note a stretch that got lost."""
+        """Note a stretch that is missing from the file."""
         self._add_stretch("Sound is missing from {} s to {} s: it is replaced by silence.", start_s, end_s)
 
     def gap(self, start_s: float, end_s: float) -> None:
-        """Note a gap, which is damage only where it goes on from some."""
+        """Note a gap, which is damage only if it continues a damaged stretch."""
         if self._last is not None and start_s <= self._last.end_s:
             self._last.end_s = max(self._last.end_s, end_s)
 
     def unreadable_from(self, start_s: float) -> None:
-        """Note that something stands at *start_s* that cannot be read, or that nothing after it can."""
+        """Note that a part from *start_s* on, or all of the rest, cannot be read."""
         self._add(f"The recording is damaged from {start_s:.2f} s: a part of it cannot be read.")
 
     def cut_off(self, end_s: float, promised_s: float = 0.0) -> None:
-        """Note that the recording ends early: before *promised_s*, which its header says, if it says that."""
+        """Note that the recording ends early; *promised_s* is the length that its header states, or 0."""
         said = f"; its header says {promised_s:.2f} s" if promised_s else ""
         self._add(f"The recording breaks off at {end_s:.2f} s{said}.")
 
     def jump(self, start_s: float, by_s: float) -> None:
-        """Note a jump of the time stamps that no silence can stand for; negative ones go back."""
+        """Note a jump of the time stamps that is not filled with silence; negative ones go back."""
         where = "back" if by_s < 0 else "ahead"
         self._add(
             f"The time stamps jump {where} by {abs(by_s):.2f} s at {start_s:.2f} s: "
-            "the sound goes on there without a gap."
+            "the sound continues there without a gap."
         )
 
     def _add_stretch(self, what: str, start_s: float, end_s: float) -> None:

@@ -1,9 +1,9 @@
-"""Turns an uploaded recording into mono float32, trusting nothing that the file says about itself.
+"""Turns an uploaded recording into mono float32, trusting nothing that the file claims about itself.
 
 Three locks keep a file from reaching anything but its own bytes: the demuxer comes from our own table
 (``sniff``), FFmpeg reads through an object that knows only the upload, and every attempt to open
-something else (an external QuickTime reference, say) is refused. Three more keep a small file from
-costing much: limits on what FFmpeg allocates and reads, on the CPU time that it takes (``budget``,
+something else, such as an external QuickTime reference, is refused. Three limits keep a small file from
+taking much memory or time: on what FFmpeg allocates and reads, on the CPU time that it takes (``budget``,
 ``comments``), and on the audio that comes out.
 """
 
@@ -44,20 +44,20 @@ MIN_DURATION_S: Final = 0.1
 """Shortest audio worth a model's time. Source: OpenAI's answer to shorter files."""
 
 BLOCK_S: Final = 30.0
-"""Length of a block, in seconds: short recordings are one, which nothing has to copy."""
+"""Length of a block, in seconds: a short recording is one block, which is never copied."""
 
 MAX_STREAMS: Final = 100
 """Streams of all kinds in one file: films have a dozen audio tracks, and forty of subtitles."""
 
 _CONTAINER_OPTIONS: Final = {
     "protocol_whitelist": "none",
-    "fflags": "-genpts",  # PyAV asks for it; it reads ahead, to invent stamps that no audio lacks
+    "fflags": "-genpts",  # PyAV sets genpts: it reads ahead to make up time stamps, which audio always has
     "max_streams": str(MAX_STREAMS),
 }
 _BUFFER_BYTES: Final = 32_768
-"""What is read at once; PyAV's own."""
+"""How much is read at once; PyAV's default."""
 _SMALL_BUFFER_BYTES: Final = 4096
-"""The same where each chunk may be looked for in another place."""
+"""The same for demuxers that seek before each chunk."""
 _MOV_OPTIONS: Final = {"enable_drefs": "0", "use_absolute_path": "0"}
 
 
@@ -91,27 +91,26 @@ def decode_blocks(
 ) -> Generator[NDArray[np.float32]]:
     """Decode one audio track of *source* block by block, mixed to mono and resampled.
 
-    Bound by the CPU: ask for the next block in a thread, any one. It shares nothing with other calls. What
-    is wrong with a recording shows when decoding gets there, be it after many good blocks.
+    Bound by the CPU: ask for the next block in a thread, any one. It shares no state with other calls. An
+    error in a recording is raised when decoding gets there, possibly after many good blocks.
 
     Args:
-        source: the whole file, or an open binary file that can seek; it is read from its start and
-            left open.
+        source: the whole file, or an open, seekable binary file; it is read from its start and left open.
         sample_rate: of the result, in hertz.
         max_duration_s: longest result, in seconds; decoding stops there, whatever a header claims.
         cancelled: asked every few milliseconds; decoding stops when it says yes.
         block_s: length of a block, in seconds; the last is shorter.
         audio_track: which track, as `TrackChoice` takes it; None leaves the choice to the recording.
-        on_track: told which track is decoded, where there are several; of the last, where the ones before
-            turned out to be empty.
-        damage: takes down what is wrong with the recording, and does not keep it from being decoded.
+        on_track: told which track is decoded, if there are several; told again where that one turned out to
+            be empty and the next is tried.
+        damage: collects what is wrong with the recording but does not prevent decoding.
 
     Yields:
         float32, shape (n_samples,), range [-1, 1]; at least one block, none empty. Each is the caller's own.
 
     Raises:
         UnsupportedAudioError: not audio, or in a container or codec that is not on the list.
-        AudioTrackError: there is no track such as *audio_track* that can be decoded.
+        AudioTrackError: no track that can be decoded matches *audio_track*.
         CorruptAudioError: a known container that cannot be decoded.
         AudioTooShortError: less than `MIN_DURATION_S` of audio.
         AudioTooLongError: more than *max_duration_s* of audio.
@@ -150,7 +149,7 @@ def _play_links(
     """Play the recording that begins at *start*, and those that were appended to it.
 
     Returns:
-        What is wrong with the first that could not be played, or not to its end.
+        The error of the first one that could not be played to its end; None if all could.
     """
     failure: AudioError | None = None
     place: int | None = start
@@ -169,7 +168,7 @@ def _play_links(
 
 
 def _play(playback: Playback, upload: Upload, demuxer: str, choice: TrackChoice) -> Blocks:
-    """Play one recording: the first track with sound, of those that the choice has."""
+    """Play one recording: the first track with sound among those of *choice*."""
     plain = plain_wav(upload, playback.sample_rate) if demuxer == "wav" and choice.is_first else None
     if plain is not None:
         yield from playback.play_plain(plain)
@@ -214,7 +213,7 @@ def _play_track(playback: Playback, upload: Upload, demuxer: str, choice: TrackC
 
 
 def _options_for(demuxer: str) -> dict[str, str]:
-    # The list keeps the probing of streams from decoding video.
+    # The list keeps FFmpeg from decoding video while it probes the streams.
     options = _CONTAINER_OPTIONS | {"codec_whitelist": ",".join(sorted(decoders_for(demuxer)))}
     return options | _MOV_OPTIONS if demuxer == "mov" else options
 
@@ -225,6 +224,6 @@ def joined(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def _refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-    """Stand where FFmpeg would open a second file or an address."""
+    """Refuse when FFmpeg wants to open a second file or an address."""
     del url, flags, options
     raise UnsupportedAudioError("The file refers to other files; send one that holds its audio itself.")

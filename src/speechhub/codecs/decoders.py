@@ -1,7 +1,7 @@
-"""The codecs that we decode, by FFmpeg's decoder, with what people call them.
+"""The codecs that we decode: their common names, and FFmpeg's decoders for each.
 
-A decoder is here because it makes sound and nothing else, and because damaged input neither ends nor holds up
-the hub. Codecs of games and of musical instruments are left out: they are no recordings of speech.
+A decoder is listed because it produces only sound, and because damaged input neither crashes nor blocks the
+hub. Codecs of games and of musical instruments are left out: they hold no recordings of speech.
 """
 
 from typing import Final
@@ -54,14 +54,14 @@ CODECS: Final = {
     "MACE": ("mace3", "mace6"),
     "DSD": ("dsd_lsbf", "dsd_lsbf_planar", "dsd_msbf", "dsd_msbf_planar"),
 }
-"""What people call them → FFmpeg decoders."""
+"""Common name → FFmpeg decoders."""
 
 DECODERS: Final = frozenset(name for names in CODECS.values() for name in names)
-"""FFmpeg decoders that may run; nothing that draws pictures or reads playlists is among them."""
+"""FFmpeg decoders that may run; none of them decodes pictures or reads playlists."""
 
 _NOT_IN: Final = {
-    # The decoder must know how long the last packet is, and Matroska only says so to the millisecond: up to a
-    # second would be missing at the end (FFmpeg 8.1).
+    # The decoder must know the length of the last packet, and Matroska stores it only to the millisecond: up
+    # to a second would be missing at the end (FFmpeg 8.1).
     "matroska": frozenset({"tta"}),
 }
 

@@ -1,4 +1,4 @@
-"""Elements of Matroska: where one ends, and whether the file leads from one block to the next.
+"""Elements of Matroska: where one ends, and whether whole elements lead from one block to the next.
 
 Source: RFC 8794 (EBML), RFC 9559 (Matroska).
 """
@@ -7,17 +7,20 @@ from collections.abc import Callable
 from typing import Final
 
 MOST_ELEMENTS: Final = 20_000
-"""How many are looked at between two blocks of a track: ten minutes of pictures."""
+"""Most elements that are read between two blocks of a track: ten minutes of pictures."""
 LONGEST_HEAD: Final = 12
 """Id and size of an element, in bytes."""
 OPENED: Final = frozenset({0x1F43B675, 0xA0})
-"""Elements that are looked into: clusters and groups of one block."""
+"""Elements whose content is read: clusters and groups of one block."""
 LACED: Final = 0x06
 """Flags of a block that holds several packets."""
 
 
 def size_at(data: bytes) -> tuple[int, int]:
-    """Return the size that *data* begins with, and its bits: all set means unknown; (0, 0) is none."""
+    """Return the size field that *data* begins with, and its bits; (0, 0) if there is none.
+
+    A size with all bits set means an unknown one.
+    """
     if not data or not data[0]:
         return 0, 0
     width = 9 - data[0].bit_length()
@@ -25,12 +28,12 @@ def size_at(data: bytes) -> tuple[int, int]:
 
 
 def leads_to(peek: Callable[[int, int], bytes], block: int, size: int, other: int) -> bool | None:
-    """Tell whether whole elements lie between two blocks; None where that cannot be told.
+    """Return whether only whole elements lie between two blocks; None if that is unknown.
 
     Args:
-        peek: Returns bytes at a place, so many at most.
+        peek: Called with a place and a number of bytes; returns up to that many from there.
         block: Where the content of a block begins.
-        size: How long its packet is, in bytes.
+        size: Length of its packet, in bytes.
         other: Where the content of a later block begins.
     """
     head = peek(block, LONGEST_HEAD)

@@ -1,7 +1,7 @@
-"""Turns speech into bytes of the format that a client asked for, while it is still being spoken.
+"""Encodes speech in the format that a client asked for, while it is still being synthesized.
 
-Every format leaves in mono, at 24 kHz unless the client asks for another rate, whatever the engine's: clients
-of the OpenAI API assume it, for `pcm` even blindly (contract §3).
+All output is mono, at 24 kHz unless the client asks for another rate, whatever rate the engine has: clients
+of the OpenAI API rely on that, and for `pcm` the data does not even say it (contract §3).
 """
 
 import io
@@ -20,20 +20,21 @@ from speechhub.codecs.resample import StreamResampler, resample
 from speechhub.domain.audio import Audio
 
 OUTPUT_RATE: Final = 24_000
-"""Sample rate of what leaves unless another is asked for, in hertz. Source: recorded OpenAI answers,
+"""Sample rate of the output unless the client asks for another, in hertz. Source: recorded OpenAI answers,
 contract §3."""
 MIN_RATE: Final = 8_000
 MAX_RATE: Final = 48_000
-"""Sample rates that can be asked for, in hertz. Source: Groq's API reference and speaches, CreateSpeech."""
+"""Range of sample rates that a client can ask for, in hertz. Source: Groq's API reference and speaches,
+CreateSpeech."""
 HEAD_BYTES: Final = 4096
-"""How much of a file its headers may take: of MP3, a frame; of WAV and FLAC, some dozen bytes."""
+"""Most bytes that a file's headers take: a frame for MP3, a few dozen bytes for WAV and FLAC."""
 MOST_WAV_BYTES: Final = 0xFFFFFFFF - 36
-"""How much a WAV can say that it holds."""
+"""Largest data size that a WAV header can state."""
 _MPEG_RATES: Final = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 
 
 class SpeechFormat(StrEnum):
-    """What speech can be asked for in."""
+    """The formats that a client can ask for."""
 
     MP3 = "mp3"
     OPUS = "opus"
@@ -49,7 +50,7 @@ class SpeechFormat(StrEnum):
 
     @property
     def sample_rates(self) -> tuple[int, ...]:
-        """The rates that the format can have, in hertz; empty if any from `MIN_RATE` to `MAX_RATE` will do.
+        """The rates that the format supports, in hertz; empty means all from `MIN_RATE` to `MAX_RATE`.
 
         Source: ISO/IEC 13818-3 and 14496-3; RFC 6716, section 2.
         """
@@ -63,16 +64,16 @@ class SpeechFormat(StrEnum):
 
 
 class Encoder:
-    """Encodes a stream of mono audio; it lives for one stream.
+    """Encodes a stream of mono audio; lives for one stream.
 
-    The pieces that `encode` and `finish` return join to one valid file, whose headers do not know its
-    length unless `patched` is asked in the end. Use it from one thread at a time.
+    The pieces that `encode` and `finish` return join to one valid file. Its headers state its length only
+    after `patched` has rewritten them at the end. Use it from one thread at a time.
 
     Args:
-        audio_format: what comes out.
-        source_rate: sample rate of what goes in, in hertz.
-        output_rate: sample rate of what comes out, in hertz; one that the format can have.
-        whole: whether headers are to tell the length, which takes `patched`.
+        audio_format: format of the output.
+        source_rate: sample rate of the input, in hertz.
+        output_rate: sample rate of the output, in hertz; one that the format supports.
+        whole: whether `patched` will be called, for headers that state the length.
     """
 
     def __init__(
@@ -103,10 +104,10 @@ class Encoder:
         return self._pipe.take()
 
     def patched(self, head: bytes) -> bytes:
-        """Return the beginning of the file with headers that tell its length.
+        """Return the beginning of the file with headers that state its length.
 
         Args:
-            head: The first `HEAD_BYTES`, or all of a shorter one, as `encode` and `finish` returned them.
+            head: The first `HEAD_BYTES` that `encode` and `finish` returned, or all of a shorter file.
         """
         return self._pipe.patched(head) if isinstance(self._pipe, PatchedPipe) else head
 
@@ -116,7 +117,7 @@ class Encoder:
 
 
 def encode_all(audio: Audio, audio_format: SpeechFormat) -> bytes:
-    """Encode *audio* as a file whose headers tell its length, where the format has such headers."""
+    """Encode *audio* as a file whose headers state its length, if the format has such headers."""
     pcm16 = _to_pcm16(resample(audio, OUTPUT_RATE).samples)
     file = io.BytesIO()
     if audio_format is SpeechFormat.WAV:
@@ -125,8 +126,8 @@ def encode_all(audio: Audio, audio_format: SpeechFormat) -> bytes:
         return file.getvalue()
     writer = _writer(
         audio_format, file, OUTPUT_RATE
-    )  # FLAC goes back to its header, because this file can seek
-    for start in range(0, len(pcm16), OUTPUT_RATE):  # FFmpeg copies what it gets: a second at a time
+    )  # FLAC rewrites its header at the end, because this file can seek
+    for start in range(0, len(pcm16), OUTPUT_RATE):  # FFmpeg copies its input: a second at a time
         writer.write(pcm16[start : start + OUTPUT_RATE])
     writer.close()
     return file.getvalue()
@@ -139,7 +140,7 @@ def _to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def wav_header(data_bytes: int | None, sample_rate: int) -> bytes:
-    """Return the header of a PCM16 WAV; None is a length that is not known yet.
+    """Return the header of a PCM16 WAV file; *data_bytes* is None if the length is not known yet.
 
     Source: Multimedia Programming Interface and Data Specifications 1.0; 0xFFFFFFFF as OpenAI streams.
     """
@@ -153,7 +154,7 @@ def wav_header(data_bytes: int | None, sample_rate: int) -> bytes:
 
 
 class _Pipe:
-    """What FFmpeg writes to: it cannot seek, so headers are written once and for all."""
+    """A sink for FFmpeg that cannot seek, so that headers are never rewritten."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -170,7 +171,7 @@ class _Pipe:
 
 
 class PatchedPipe:
-    """What FFmpeg writes to where it may go back to the headers, of which it has handed out all already."""
+    """A sink for FFmpeg in which it may rewrite the headers, even after they were handed out."""
 
     def __init__(self) -> None:
         self._parts = bytearray()
@@ -180,7 +181,7 @@ class PatchedPipe:
         self._patches: list[tuple[int, bytes]] = []
 
     def write(self, data: bytes) -> int:
-        """Write at the present place, as files do."""
+        """Write at the current position, as files do."""
         data = bytes(data)
         old = data[: max(0, self._taken - self._at)]
         if old:
@@ -191,17 +192,17 @@ class PatchedPipe:
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to another place, as in files."""
+        """Move to another position, as in files."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._taken + len(self._parts)}[whence]
         self._at = base + offset
         return self._at
 
     def tell(self) -> int:
-        """Return the present place."""
+        """Return the current position."""
         return self._at
 
     def seekable(self) -> bool:
-        """Tell that it can seek."""
+        """Return that it can seek."""
         return True
 
     def take(self) -> bytes:
@@ -212,7 +213,7 @@ class PatchedPipe:
         return data
 
     def patched(self, head: bytes) -> bytes:
-        """Return the beginning of the file, as it is after all that was written."""
+        """Return the beginning of the file with everything that was rewritten since."""
         made = bytearray(head)
         for place, data in self._patches:
             assert place + len(data) <= len(made), "FFmpeg goes back to headers alone"  # noqa: S101
@@ -224,7 +225,7 @@ _File = _Pipe | PatchedPipe | BinaryIO
 
 
 class _Writer(Protocol):
-    """Writes int16 samples to a file or a pipe, and the length into the header of what can seek."""
+    """Writes int16 samples to a file or a pipe, and the length into the header if the file can seek."""
 
     def write(self, samples: NDArray[np.int16]) -> None: ...
 
@@ -242,7 +243,7 @@ def _writer(audio_format: SpeechFormat, file: _File, sample_rate: int) -> _Write
 
 
 class _PcmWriter:
-    """The samples as they are, behind an optional header."""
+    """Writes uncompressed samples, after an optional header."""
 
     def __init__(self, file: _File, rate: int | None) -> None:
         """Begin a WAV at *rate*, in hertz; None leaves out the header."""
@@ -267,13 +268,14 @@ _MUXERS: Final[dict[SpeechFormat, tuple[str, str, int | None, dict[str, str]]]] 
     SpeechFormat.AAC: ("adts", "aac", 96_000, {}),
     # without the 8 kB of padding that FFmpeg leaves for tags
     SpeechFormat.FLAC: ("flac", "flac", None, {"metadata_header_padding": "0"}),
-    # An Ogg page leaves when it is full; by default that takes a second of speech.
+    # An Ogg page is written when it is full; by default that takes a second of speech.
     SpeechFormat.OPUS: ("ogg", "libopus", 64_000, {"page_duration": "100000"}),
 }
 
 
 MAX_BITS_PER_SAMPLE: Final = 6
-"""Of a compressed stream. Source: ISO/IEC 14496-3, 6144 bits for the 1024 samples of a frame of AAC."""
+"""Most bits per sample of a compressed stream. Source: ISO/IEC 14496-3, 6144 bits for the 1024 samples of an
+AAC frame."""
 
 
 class _MuxWriter:
@@ -288,7 +290,7 @@ class _MuxWriter:
             file,
             "w",
             format=muxer,
-            # bitexact leaves out the encoder's name and version; flush_packets hands on each packet
+            # bitexact leaves out the encoder's name and version; flush_packets writes each packet at once
             container_options={"flush_packets": "1", "fflags": "+bitexact"} | options,
         )
         self._stream = cast(
@@ -308,6 +310,6 @@ class _MuxWriter:
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:
-        self._container.start_encoding()  # without this, silence of no length has no header
+        self._container.start_encoding()  # otherwise an empty stream would have no header
         self._container.mux(self._stream.encode(None))
         self._container.close()

@@ -1,4 +1,4 @@
-"""Limits on FFmpeg that hold for the whole process; PyAV has no binding for them."""
+"""Limits on FFmpeg for the whole process, for which PyAV has no binding."""
 
 import ctypes
 import functools
@@ -13,13 +13,14 @@ an MP4 of 1.5 kB, whose tables claim 80 million packets, takes 2.8 GB (measured,
 
 @functools.cache
 def limit_ffmpeg() -> None:
-    """Bound what FFmpeg allocates at once, and keep it to the thread that calls it.
+    """Limit what FFmpeg allocates at once, and keep its work in the thread that calls it.
 
-    The hub's own threads are the parallelism. FFmpeg would start some per core for each filter graph, PyAV's
-    resamplers included, and those of an abandoned stream end only when the interpreter collects it.
+    The hub has threads of its own for parallel work. FFmpeg would start one or more per core for each filter
+    graph, PyAV's resamplers included, and those of an abandoned stream end only when the interpreter collects
+    it.
 
     Source: `av_max_alloc` in libavutil/mem.h, `av_cpu_force_count` in libavutil/cpu.h; the symbols are found
-    through what PyAV's extension is linked to.
+    through the libraries that PyAV's extension is linked to.
     """
     library = ctypes.CDLL(av._core.__file__)  # noqa: SLF001
     library.av_max_alloc.argtypes = [ctypes.c_size_t]

@@ -1,18 +1,18 @@
-"""Names what an upload is that is no recording we can read, and says what to do about it.
+"""Names the kind of an upload that is not a recording we can read, and says what to do about it.
 
-Only the first bytes are looked at, and nothing of them gets into a message: a file may hold anything.
+Only the first bytes are examined, and none of them appears in a message: a file may hold anything.
 """
 
 import re
 from typing import BinaryIO, Final
 
 LOOK_BYTES: Final = 4096
-"""How much of a file is looked at."""
+"""How much of a file is examined."""
 
 CONVERT: Final = "Convert it, for example with: ffmpeg -i FILE -vn -ar 16000 -ac 1 new.flac"
-"""Advice for what ffmpeg reads and we do not."""
+"""Advice for formats that ffmpeg reads and we do not."""
 
-_UNPACK: Final = "Unpack it and send the recording that is in it."
+_UNPACK: Final = "Unpack it and send the recording inside."
 _SEND: Final = "Send the recording itself."
 _EXPORT: Final = "Export it as WAV, FLAC or MP3 with the program that made it."
 _NO_SOUND: Final = "It has no sound; send the recording itself."
@@ -20,10 +20,10 @@ _REFERS: Final = (
     "It only refers to recordings, and speechhub does not fetch what a file refers to. "
     "Send the recording itself."
 )
-_SAVED: Final = "Perhaps a download saved it in place of the recording; open it to see."
+_SAVED: Final = "A failed download may have saved it in place of the recording; open it to check."
 _CUT: Final = (
-    "Its beginning is missing, and with it what a decoder needs. Send the recording from its start: browsers "
-    "write the header into the first piece only."
+    "Its beginning is missing, which a decoder needs. Send the recording from its start: browsers write the "
+    "header into the first piece only."
 )
 
 _MAGIC: Final = (
@@ -46,7 +46,7 @@ _MAGIC: Final = (
         0,
         b"\x00\x05\x16\x07",
         "an AppleDouble file",
-        "macOS keeps such files, whose names begin with ._, beside the recordings. " + _SEND,
+        "macOS stores such files, whose names begin with ._, next to the recordings. " + _SEND,
     ),
     (0, b"\xff\xd8\xff", "a JPEG picture", _SEND),
     (0, b"\x89PNG\r\n\x1a\n", "a PNG picture", _SEND),
@@ -155,22 +155,22 @@ _TEXTS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = (
     ),
     (re.compile(rb"(?:<\?xml[^>]*>\s*)?(?:<!doctype svg.*?)?<svg", re.DOTALL), "an SVG picture", _SEND),
     (re.compile(rb"<\?xml"), "an XML document", _SAVED),
-    (re.compile(rb"http/[\d.]+ \d{3}"), "an answer of a web server with its head", "Send the body alone."),
+    (re.compile(rb"http/[\d.]+ \d{3}"), "a web server's response with its headers", "Send only its body."),
     (
         re.compile(rb"--[^\r\n]{1,200}\r?\ncontent-disposition:"),
         "a form inside a form",
         "Send the recording as the content of the field `file`, encoded once.",
     ),
-    (re.compile(rb"data:[\w.+/;=-]*;base64,"), "base64 text (a data URL)", "Decode it, and send the bytes."),
+    (re.compile(rb"data:[\w.+/;=-]*;base64,"), "base64 text (a data URL)", "Decode it and send the bytes."),
     (
         re.compile(rb"(?:uklgr|suqz|t2dnu|zkxhq|gkxfo|aaaa[a-z]\w{2}z0exb|//[n-v]\w)[a-z0-9+/\r\n]+=*\s*\Z"),
         "base64 text",
-        "Decode it, and send the bytes.",
+        "Decode it and send the bytes.",
     ),
     (re.compile(rb"[\[{]\s*(?:[\"{\[\]}\d]|true|false|null)"), "JSON text", _SAVED),
     (re.compile(rb"#!"), "a script", _SEND),
 )
-"""Lower-case text → what it is, what to do; the first that fits."""
+"""Pattern of lower-case text, what it is, what to do; the first match counts."""
 
 _ZIPPED: Final = (
     (b"mimetypeapplication/epub", "an EPUB book", _SEND),
@@ -179,19 +179,19 @@ _ZIPPED: Final = (
     (b"word/", "a document of Microsoft Office", _SEND),
     (b"META-INF/", "a Java archive or an app", _SEND),
 )
-"""What a ZIP archive is if one of these is among its first names."""
+"""Bytes near the beginning of a ZIP archive, what the archive is, what to do."""
 
 _ZEROS_BYTES: Final = 64 * 2**20
-"""How much of a file is searched for anything but zeros."""
+"""How much of a file is searched for bytes that are not zero."""
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 _UNPRINTABLE: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _SURE_BYTES: Final = 64
-"""A text in an old code page is taken for one from this length on: some bytes are printable by chance."""
+"""Shortest text in an old code page that is recognised: a few bytes can be printable by chance."""
 
 
 def describe(file: BinaryIO) -> str | None:
-    """Say in a sentence or two what *file* is and what to do, or None where its first bytes do not tell.
+    """Say in a sentence or two what *file* is and what to do; None if its first bytes do not show it.
 
     Moves the position of *file*.
     """
@@ -199,15 +199,15 @@ def describe(file: BinaryIO) -> str | None:
     head = file.read(LOOK_BYTES)
     if not head.strip(b"\0") and not _rest_of(file):
         return (
-            "The file holds nothing but zero bytes: a copy or a download of it stopped before its content "
-            "came. Copy it again."
+            "The file contains only zero bytes: a copy or a download of it stopped before its content was "
+            "written. Copy it again."
         )
     found = _binary(head) or _text(head)
     return f"This is {found[0]}. {found[1]}" if found else None
 
 
 def _rest_of(file: BinaryIO) -> bytes:
-    """Return some bytes behind the current place that are no zeros; none if there are no others."""
+    """Return a window of bytes after the current position that are not all zero; empty if there is none."""
     for _ in range(0, _ZEROS_BYTES, 2**20):
         window = file.read(2**20)
         if not window or window.strip(b"\0"):
@@ -240,11 +240,11 @@ def _text(head: bytes) -> tuple[str, str] | None:
 
 
 def _is_text(head: bytes) -> bool:
-    """Return whether bytes are text: UTF-8, or enough of an old code page to tell."""
+    """Return whether bytes are text: UTF-8, or an old code page if they are long enough to tell."""
     if _UNPRINTABLE.search(head):
         return False
     try:
-        head[:-3].decode()  # a letter may be cut off at the end of what was read
+        head[:-3].decode()  # the last character that was read may be incomplete
     except UnicodeDecodeError:
         plain = sum(byte < 0x80 for byte in head)  # noqa: PLR2004 - ASCII
         return len(head) >= _SURE_BYTES and plain > len(head) / 2

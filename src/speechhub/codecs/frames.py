@@ -1,7 +1,7 @@
-"""Recognises streams without a header of their own by the frames that they consist of.
+"""Recognises streams without a header of their own by their frames.
 
-A recording cut out of a stream starts in the middle of a frame: three frames in a row, each where the one
-before it ends, do not come about by chance.
+A recording that was cut out of a stream may start in the middle of a frame, so frames are searched for: three
+in a row, each where the one before it ends, do not occur by chance.
 
 Sources: ISO/IEC 11172-3 §2.4 (MPEG audio), ISO/IEC 13818-7 §6.2 (ADTS), ISO/IEC 14496-3 §1.7.2 (LOAS),
 ETSI TS 102 366 §4.3, §E.1.3 (AC-3, E-AC-3), ETSI TS 102 114 §5.3 (DTS), ISO/IEC 13818-1 §2.4.3 (transport
@@ -15,9 +15,9 @@ from typing import Final
 IN_A_ROW: Final = 3
 """How many frames must follow one another."""
 PACKETS: Final = 8
-"""How many transport packets must; all that there are, if fewer follow."""
+"""How many transport packets must follow one another; if the file has fewer, all of them."""
 PACKETS_WITHIN: Final = 4096
-"""How far into a file the first of them may begin: a cut goes through one, damage through some."""
+"""How far into a file the first of them may begin: a cut may go through one, damage may cover several."""
 PACKET_BYTES: Final = (188, 192, 204)
 """Lengths of transport packets: broadcast, AVCHD and Blu-ray (with a time stamp before each), with parity."""
 
@@ -28,18 +28,18 @@ _PACK: Final = re.compile(
     rb"\x44-\x47\x4c-\x4f\x54-\x57\x5c-\x5f\x64-\x67\x6c-\x6f\x74-\x77\x7c-\x7f]"
 )
 _DTS_SYNC: Final = (
-    b"\x7f\xfe\x80\x01",  # 16 bits to the word, big endian, as in most files
+    b"\x7f\xfe\x80\x01",  # 16 bits per word, big endian, as in most files
     b"\xfe\x7f\x01\x80",
-    b"\x1f\xff\xe8\x00",  # 14 bits to the word, as on compact discs
+    b"\x1f\xff\xe8\x00",  # 14 bits per word, as on compact discs
     b"\xff\x1f\x00\xe8",
 )
 _TRUEHD_SYNC: Final = {b"\xf8\x72\x6f\xba": "truehd", b"\xf8\x72\x6f\xbb": "mlp"}
 
 
 def find_frames(head: bytes) -> str | None:
-    """Name the demuxer for the first frames in a row that stand somewhere in *head*, or None."""
+    """Return the demuxer for the first frames in a row anywhere in *head*; None if there are none."""
     if len(_PACK.findall(head)) >= IN_A_ROW:
-        return "mpeg"  # first: frames of other kinds are in its packets
+        return "mpeg"  # first, because its packets contain frames of other kinds
     for found in _SYNC.finditer(head):
         for demuxer, length_of in _FRAME_BYTES.items():
             if _in_a_row(head, found.start(), length_of):
@@ -48,13 +48,13 @@ def find_frames(head: bytes) -> str | None:
         if head.count(sync) >= IN_A_ROW:
             return "dts"
     for sync, demuxer in _TRUEHD_SYNC.items():
-        if head.count(sync) >= 2:  # noqa: PLR2004 - they stand far apart
+        if head.count(sync) >= 2:  # noqa: PLR2004 - they are far apart
             return demuxer
     return None
 
 
 def is_adts(head: bytes) -> bool:
-    """Return whether *head* starts like a frame of AAC."""
+    """Return whether *head* starts like an AAC frame in ADTS."""
     return len(head) >= 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0  # noqa: PLR2004
 
 
@@ -69,7 +69,7 @@ def is_transport_stream(head: bytes) -> bool:
 
 
 def _packets_in_a_row(head: bytes, place: int, step: int) -> bool:
-    """Return whether there are packets, and at least some count on, as those of one stream must."""
+    """Return whether packets follow one another, and the continuity counters of some increase by one."""
     number, counted = 0, 0
     last: dict[int, int] = {}
     for at in range(place, min(len(head) - 3, place + 3 * PACKETS * step), step):
@@ -173,4 +173,4 @@ _FRAME_BYTES: Final[dict[str, Callable[[bytes, int], int]]] = {
     "ac3": _ac3_frame_bytes,
     "eac3": _eac3_frame_bytes,
 }
-"""Demuxer → length of the frame at a place, 0 if there is none."""
+"""Demuxer → function that returns the length of the frame at a position, 0 if there is none."""

@@ -1,8 +1,8 @@
-"""Finds the recordings that one file is made of, where several were appended to each other.
+"""Finds the recordings in a file to which several were appended one after another.
 
-Radio and voice recorders chain Ogg streams, and people join clips by copying one behind the other. FFmpeg
-reads such a file as one recording, and stops, or goes wrong, where the next one is of another kind: each is
-opened by itself here. MPEG's streams need no such help, because each of their frames says what it is.
+Radio and voice recorders chain Ogg streams, and people join clips by concatenating files. FFmpeg reads such a
+file as one recording, and stops or misreads it where the next one is of another kind; here each is opened by
+itself. MPEG streams do not need this, because each of their frames states its own format.
 
 Sources: RFC 3533 (Ogg), RFC 9639 (FLAC), RFC 9559 (Matroska), RFC 4867 (AMR), ISO/IEC 14496-12 (MP4),
 Apple Core Audio Format Specification, Audio Interchange File Format 1.3, Sun's audio file format.
@@ -15,11 +15,11 @@ from speechhub.codecs.ebml import size_at
 
 WINDOW_BYTES: Final = 1024 * 1024
 LONGEST_HEAD: Final = 128
-"""No pattern below matches more bytes."""
+"""Most bytes that a pattern below matches."""
 MOST_BOXES: Final = 100_000
-"""Boxes of a movie that are looked at; an hour in fragments has some thousands."""
+"""Most boxes of a movie that are read; an hour in fragments has a few thousand."""
 STREAMED_BYTES: Final = 0x7FFF_0000
-"""Sizes from here on stand for an unknown one, such as 0x7fffffff, 0x80000000 and 0xffffffff."""
+"""From this value on, a size means that it is unknown, such as 0x7fffffff, 0x80000000 and 0xffffffff."""
 
 _HEADS: Final = {
     "ogg": (b"OggS", rb"OggS\x00[\x02\x03\x06\x07]"),
@@ -32,33 +32,33 @@ _HEADS: Final = {
     "w64": (b"riff", rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"),
     "caf": (b"caff", rb"caff\x00\x01\x00\x00desc\x00{7}\x20"),
 }
-"""Demuxer → the magic bytes of its files, and all of what each begins with and nothing else holds."""
+"""Demuxer → the magic bytes of its files, and a pattern for a whole head that nothing else contains."""
 MOST_CHUNKS: Final = 100
-"""Chunks of a CAF that are looked at."""
+"""Most chunks of a CAF that are read."""
 LONGEST_PAGE: Final = 27 + 255 + 255 * 255
-"""Bytes of an Ogg page."""
+"""Most bytes of an Ogg page."""
 _SEGMENT: Final = b"\x18\x53\x80\x67"
 
 
 class NextLink:
-    """Looks for the end of one recording, in what is read of it; lives as long as its container is open.
+    """Looks for the end of one recording in the data read from it; lives as long as its container is open.
 
     Args:
-        file: open file that can seek; where it stands afterwards is undefined.
-        demuxer: that reads it.
-        start: where the recording begins, behind any tags of ID3.
-        size: of the file.
+        file: open, seekable file; its position afterwards is undefined.
+        demuxer: name of the demuxer that reads it.
+        start: where the recording begins, after any ID3 tags.
+        size: size of the file, in bytes.
     """
 
     def __init__(self, file: BinaryIO, demuxer: str, start: int, size: int) -> None:
         self.end = size
-        """Where the recording ends, as far as is known."""
+        """Where the recording ends, as far as known."""
         self._magic, pattern = _HEADS.get(demuxer, (b"", b""))
         self._pattern = re.compile(pattern, re.DOTALL)
         self.is_exact = demuxer == "ogg"
-        """Whether sizes are never wrong: each page has its own."""
+        """Whether the sizes in the file are never wrong: each Ogg page has its own."""
         self._next = size
-        """What comes before was looked at, or can hold no next recording."""
+        """Where to search next: data before it was searched, or cannot hold the next recording."""
         self._tail = b""
         self._said_end = start
         if demuxer == "mov":
@@ -67,20 +67,20 @@ class NextLink:
             self._next = max(start + 4, _after_first_pages(file, start, size))
         elif demuxer in _HEADS:
             self._said_end = _said_end(file, demuxer, start)
-            # A length that leaves something over may be wrong, as in a file that was never finished.
+            # A length that leaves data after it may be wrong, as in a file that was never finished.
             whole = demuxer == "matroska" or self._said_end + 2 >= size
             self._next = max(start + 4, self._said_end) if whole else start + 4
         elif demuxer == "avi":
             self._said_end = _said_end(file, demuxer, start)
 
     def missing_bytes(self, file: BinaryIO) -> int:
-        """Return how many bytes the recording lacks of what it says that it has."""
+        """Return how many bytes the recording is shorter than it claims."""
         said_end = _page_end(file, self.end) if self.is_exact else self._said_end
         return max(0, said_end - self.end)
 
     def look(self, place: int, data: bytes) -> None:
-        """Look at the bytes that were read at *place*."""
-        if place > self._next and not self.is_exact:  # Ogg's demuxer looks at the end first, and goes back
+        """Search the bytes that were read at *place*."""
+        if place > self._next and not self.is_exact:  # Ogg's demuxer reads the end first, and goes back
             self._next, self._tail = place, b""
         if self._next >= self.end or not place <= self._next < place + len(data):
             return
@@ -96,7 +96,7 @@ class NextLink:
             at = window.find(self._magic, at + 1)
 
     def search(self, file: BinaryIO) -> int:
-        """Look at the rest, which the demuxer had no use for; return where the recording ends."""
+        """Search the rest, which the demuxer did not read; return where the recording ends."""
         while self._next < self.end:
             file.seek(self._next)
             if not (window := file.read(WINDOW_BYTES)):
@@ -106,9 +106,9 @@ class NextLink:
 
 
 def _said_end(file: BinaryIO, demuxer: str, start: int) -> int:
-    """Return where the recording ends as it says itself; *start* if it does not.
+    """Return where the recording claims to end; *start* if it does not say.
 
-    What stands inside a recording, such as a file that is attached to it, is no next one.
+    Data inside a recording, such as an attached file, is not the next recording.
     """
     file.seek(start)
     head = file.read(LONGEST_HEAD)
@@ -131,7 +131,7 @@ def _said_end(file: BinaryIO, demuxer: str, start: int) -> int:
 
 
 def _chunks_end(file: BinaryIO, start: int) -> int:
-    """Return where the sound of a CAF ends as it says; *start* if it does not."""
+    """Return where the sound of a CAF claims to end; *start* if it does not say."""
     place = start + 8
     for _ in range(MOST_CHUNKS):
         file.seek(place)
@@ -145,7 +145,7 @@ def _chunks_end(file: BinaryIO, start: int) -> int:
 
 
 def _page_end(file: BinaryIO, end: int) -> int:
-    """Return where the last page of an Ogg before *end* ends as it says; *end* if there is none."""
+    """Return where the last Ogg page before *end* claims to end; *end* if there is none."""
     first = max(0, end - LONGEST_PAGE)
     file.seek(first)
     tail = file.read(end - first)
@@ -157,7 +157,7 @@ def _page_end(file: BinaryIO, end: int) -> int:
 
 
 def _after_first_pages(file: BinaryIO, start: int, size: int) -> int:
-    """Return the place behind the pages that begin streams: those of one link stand together."""
+    """Return the place after the pages that begin streams, which are all at the start of a recording."""
     while True:
         file.seek(start)
         head = file.read(27 + 255)
@@ -167,9 +167,9 @@ def _after_first_pages(file: BinaryIO, start: int, size: int) -> int:
 
 
 def _next_movie(file: BinaryIO, start: int, size: int) -> tuple[int, int]:
-    """Return where the next movie begins, and where this one ends as it says.
+    """Return where the next movie begins, and where this one claims to end.
 
-    The next begins with a ``ftyp`` of its own, once this one has had its index.
+    The next one begins with a ``ftyp`` after this one's index.
     """
     place, indexed = start, False
     for _ in range(MOST_BOXES):

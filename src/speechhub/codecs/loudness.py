@@ -1,4 +1,4 @@
-"""Raises the speech of recordings that are too quiet to be heard well; all others stay as they are."""
+"""Amplifies speech in recordings that are too quiet for detectors and engines; leaves others unchanged."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -12,58 +12,59 @@ from speechhub.codecs.vad import WINDOW_S, VoiceDetector
 Samples = NDArray[np.float32]
 
 LEAST_DBFS: Final = -40.0
-"""What quiet speech is brought up to. Detectors and engines hear it as well as what is louder; from some
-20 dB less on, they lose words."""
+"""Level to which quiet speech is raised. Detectors and engines hear speech at this level as well as louder
+speech; when it is about 20 dB quieter, they lose words."""
 MIN_GAIN_DB: Final = 3.0
-"""Speech that lacks less is left alone."""
+"""Speech that needs less gain than this is left unchanged."""
 MAX_GAIN_DB: Final = 40.0
-"""For speech at -80 dBFS, of which 16 bits hold two."""
+"""Enough for speech at -80 dBFS, for which two of the 16 bits are left."""
 SPEECH: Final = 0.5
-"""Probability from which on a window counts as speech. Surer than where recordings are cut: noise that is
+"""Lowest probability at which a window counts as speech. Higher than where recordings are cut: noise that is
 taken for speech would become loud."""
 MIN_SPEECH: Final = 5
-"""So many windows of it make a block worth raising."""
+"""Fewest windows of speech for which a block is raised."""
 SPEECH_SHARE: Final = 0.15
-"""Of what is about as loud as the speech. The detector takes the first of a row of beeps for speech."""
+"""Least share of speech among the windows that are about as loud. The detector takes the first of a row of
+beeps for speech."""
 CELL_S: Final = 1.0
-"""What is quiet or not, in seconds."""
+"""Length, in seconds, of the pieces that count as quiet or not."""
 QUIET_CELLS: Final = 3
-"""So many in a row, or a whole block, may hold speech that is too quiet; fewer are a pause."""
+"""This many quiet cells in a row, or a whole block, may be speech that is too quiet; fewer are a pause."""
 LOUD_SHARE: Final = 0.2
-"""Of a cell: where so much is louder than `LEAST_DBFS`, it is not quiet. Clicks and knocks are less."""
+"""A cell is not quiet if more than this part of it exceeds `LEAST_DBFS`. Clicks and knocks are shorter."""
 LEVEL_AT: Final = 0.7
-"""Part of the windows of speech that are quieter than what counts as its level."""
+"""Quantile of the speech windows' power that counts as the level of the speech."""
 FRAME_S: Final = 0.01
-"""The gain is the same for so long, in seconds, but for the way to the next."""
+"""Length, in seconds, of the frames for which the limiter computes one gain each."""
 RAMP_S: Final = 0.2
-"""How long it takes to get from one gain to the next, in seconds."""
+"""How long the change from one gain to the next takes, in seconds."""
 PEAK: Final = 0.9
-"""What is raised stays below; a knock between quiet words is not raised with them."""
+"""Raised sound stays below this; a knock between quiet words is not raised with them."""
 LOUDEST_OFFSET: Final = 0.1
-"""What is raised does without its offset if that would become louder: it would leave no room for speech."""
+"""A raised offset (DC) that would exceed this is removed: it would leave no room for the speech."""
 STEP: Final = 31
-"""One sample of so many tells whether a recording may be quiet."""
+"""One sample in this many is examined to see whether a recording may be quiet."""
 LOUD_SAMPLES: Final = 0.08
-"""Part of the samples that are above the level, where a fifth of a cell is louder than it."""
+"""Part of the samples above the level in a cell of which a fifth is louder than the level."""
 FAINT_PCM16: Final = 8
-"""From trough to peak: what is less holds no words."""
+"""Sound with a smaller range from trough to peak holds no words."""
 
 
 class Raiser:
     """Raises one recording, block by block; used by one thread at a time.
 
     Args:
-        sample_rate: of the blocks, in hertz.
+        sample_rate: rate of the blocks, in hertz.
     """
 
     def __init__(self, sample_rate: int) -> None:
         self._sample_rate = sample_rate
         self._ramp = max(1, round(RAMP_S * sample_rate))
         self._gain = 1.0
-        """At the end of the last block."""
+        """Gain at the end of the last block."""
 
     def process(self, block: Samples) -> Samples:
-        """Return the block, raised where its speech is quiet; the same object if that is nowhere.
+        """Return the block, raised where its speech is quiet; the same object if nothing is raised.
 
         Args:
             block: float32, shape (n_samples,), range [-1, 1].
@@ -83,7 +84,7 @@ class Raiser:
         return np.where(curve > 1, raised, block)
 
     def _quiet(self, block: Samples) -> list[tuple[int, int]]:
-        """Return where nothing is loud for a while, as first sample and end."""
+        """Return the stretches without loud sound, as first sample and end."""
         levels = _levels(block, round(WINDOW_S * self._sample_rate))
         window, cell = round(WINDOW_S * self._sample_rate), round(CELL_S / WINDOW_S)
         cells = -(-len(levels) // cell)
@@ -100,7 +101,7 @@ class Raiser:
         ]
 
     def _curve(self, length: int, before: float, gains: list[tuple[int, int, float]]) -> Samples:
-        """Return what each sample is multiplied with: ramps lie where it is quiet."""
+        """Return the factor for each sample; ramps lie in the quiet parts."""
         curve = np.ones(length, np.float32)
         for first, end, gain in gains:
             part = end - first
@@ -112,12 +113,12 @@ class Raiser:
         return curve
 
     def _gain_for(self, block: Samples) -> float:
-        """Return what a quiet part is to be multiplied with; 1 and more."""
+        """Return the gain for a quiet part, as a factor of 1 or more."""
         levels = _levels(block, round(WINDOW_S * self._sample_rate))
         least = 10 ** (LEAST_DBFS / 10)
         if not levels.any():
             return 1.0
-        # The detector hears what would be heard: it misses some of what is as quiet as that.
+        # The detector misses some speech that is this quiet, so it gets the part with an estimated gain.
         loudest = float(np.quantile(levels, 1 - LOUD_SHARE / 4))
         guess = min(10 ** (MAX_GAIN_DB / 20), max(1.0, (least / max(loudest, 1e-12)) ** 0.5))
         detector = VoiceDetector(self._sample_rate)
@@ -133,23 +134,23 @@ class Raiser:
 
 
 def raised(blocks: Generator[Samples], sample_rate: int) -> Generator[Samples]:
-    """Yield the blocks of a recording, raised where their speech is quiet; *blocks* is closed with it."""
+    """Yield the blocks of a recording, raised where their speech is quiet; closing it closes *blocks*."""
     with closing(blocks):
-        # No variable: it would keep the last block, two megabytes, for as long as the recording is read.
+        # A variable would keep the last block, two megabytes, for as long as the recording is read.
         yield from map(Raiser(sample_rate).process, blocks)
 
 
 def may_be_quiet(pcm16: NDArray[np.int16], sample_rate: int) -> bool:
-    """Return whether a look in a thread is worth it; takes a tenth of a millisecond for 30 s.
+    """Return whether a recording may be quiet enough to examine in a thread; takes 0.1 ms for 30 s.
 
     Args:
         pcm16: int16, shape (n_samples,).
-        sample_rate: of them, in hertz.
+        sample_rate: rate of the samples, in hertz.
     """
     some = pcm16[::STEP]
     cell = max(1, min(len(some), round(CELL_S * sample_rate / STEP)))
     cells = some[: len(some) // cell * cell].reshape(-1, cell)
-    cells = cells - cells.mean(axis=1, keepdims=True, dtype=np.float32)  # an offset is no loudness
+    cells = cells - cells.mean(axis=1, keepdims=True, dtype=np.float32)  # an offset is not loudness
     level = round(32768 * 10 ** (LEAST_DBFS / 20))
     loud = np.count_nonzero((cells > level) | (cells < -level), axis=1)
     quiet = (loud <= LOUD_SAMPLES * cell) & (np.ptp(cells, axis=1) > FAINT_PCM16)
@@ -158,20 +159,20 @@ def may_be_quiet(pcm16: NDArray[np.int16], sample_rate: int) -> bool:
 
 
 def _levels(samples: Samples, length: int) -> Samples:
-    """Return the power of each whole window of so many samples, without its offset."""
+    """Return the power of each whole window of *length* samples, without its offset."""
     windows = samples[: len(samples) // length * length].reshape(-1, length)
     power: Samples = np.einsum("ij,ij->i", windows, windows) / length - np.square(windows.mean(axis=1))
     return np.maximum(power, 0)
 
 
 def _limit(samples: Samples, length: int) -> Samples:
-    """Return a smooth gain, 1 and less, that keeps samples below `PEAK`."""
+    """Return a smooth gain of at most 1 that keeps samples below `PEAK`."""
     frames = -(-len(samples) // length)
     padded = np.zeros(frames * length, np.float32)
     np.abs(samples, out=padded[: len(samples)])
     peaks = padded.reshape(frames, length).max(axis=1)
     allowed = np.minimum(1.0, PEAK / np.maximum(peaks, PEAK))
-    # Between the middles of two frames the gain is between theirs: neither may exceed what the other allows.
+    # Between the middles of two frames the gain is interpolated: neither may exceed what the other allows.
     wide = np.concatenate([allowed[:1], allowed, allowed[-1:]])
     least = np.minimum(np.minimum(wide[:-2], wide[1:-1]), wide[2:])
     middles = (np.arange(frames) + 0.5) * length

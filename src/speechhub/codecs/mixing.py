@@ -1,8 +1,9 @@
-"""Sees to it that the channels of a recording do not cancel each other when they are mixed to mono.
+"""Keeps the channels of a recording from cancelling each other when they are mixed to mono.
 
-FFmpeg mixes, and is left alone wherever that loses nothing. Where the mix of a stretch is far quieter than
-its channels are, as with one channel inverted, all channels of the stretch become one that has the sound: the
-sum of the channels with their polarities aligned, or, if that vanishes as well, the loudest of them.
+FFmpeg mixes, and its mix is used wherever that loses no sound. Where the mix of a stretch is far quieter than
+its channels, as with one channel inverted, all channels of the stretch are replaced by a signal that keeps
+the sound: the sum of the channels with their polarities aligned, or, if that cancels as well, the loudest
+channel.
 """
 
 import functools
@@ -16,46 +17,46 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Gains = tuple[float, ...]
-"""What each channel counts in the mix."""
+"""Weight of each channel in the mix."""
 
 MIX_OPTIONS: Final = {"rematrix_maxval": "1"}
-"""For FFmpeg. Without it, two channels at full scale add up to 1.41 and clip."""
+"""Options of FFmpeg's resampler. Without them, two channels at full scale add up to 1.41 and clip."""
 
 STRETCH_S: Final = 0.2
-"""What is judged at once, in seconds."""
+"""Length of the stretches that are judged, in seconds."""
 LOOK_S: Final = 0.012
-"""How much of a stretch is looked at, about, in seconds: all of it would tell little more, and take time."""
+"""About how much of a stretch is examined, in seconds: all of it would tell little more, and take longer."""
 BANDS_HZ: Final = ((300.0, 900.0), (1_200.0, 3_400.0))
-"""Where the two halves of speech are. Both must survive; hum and offsets are in neither."""
+"""The two bands of speech. The mix must keep both; hum and offsets are in neither."""
 FREQUENCIES: Final = 8
-"""How many are looked at in each band."""
+"""How many frequencies are examined in each band."""
 FADE_S: Final = 0.01
-"""How long it takes to go from one mix to another, in seconds."""
+"""How long the change from one mix to another takes, in seconds."""
 LOST: Final = 0.1
-"""A mix of less power, next to what channels that have nothing to do with each other would give, has
-vanished: they would give 1, and so does a single one that is not silent."""
+"""A mix with less than this part of the expected power has cancelled. The expected power is that of unrelated
+channels, which give 1, as does a single channel that is not silent."""
 SOUND: Final = 0.4
-"""From so much on, the ordinary mix is sound again."""
+"""From this part of the expected power on, FFmpeg's mix is usable again."""
 PATIENCE: Final = 3
-"""For so many stretches, before it is gone back to."""
+"""How many stretches in a row FFmpeg's mix must be usable before it is used again."""
 QUIET: Final = 1e-11
-"""Power in a band below which a stretch says nothing; some -100 dBFS."""
+"""Power in a band below which a stretch is ignored; about -100 dBFS."""
 FAINT: Final = 1e-4
-"""A band with less than this part of the other's power says nothing."""
+"""A band with less than this part of the other band's power is ignored."""
 OPPOSED: Final = -0.5
-"""Correlation from which down two channels have opposite polarity."""
+"""Two channels whose correlation is below this have opposite polarity."""
 EQUAL: Final = 0.9
-"""Part of the most power from which on channels are equal: the first of them keeps its polarity. Rounding,
-which is another on each kind of processor, would turn that of the whole recording."""
+"""Channels with at least this part of the highest power count as equal, and the first of them keeps its
+polarity. Otherwise rounding, which differs between processors, could invert the whole recording."""
 LEAST_WEIGHT: Final = 0.1
-"""What a channel that FFmpeg leaves out, such as the one for bass, counts as being worth keeping."""
+"""Weight, when the loss is judged, of a channel that FFmpeg leaves out, such as the one for bass."""
 
 
 class Mixer:
-    """Mends what comes before FFmpeg's mix; lives for one stream of frames of one shape."""
+    """Prepares frames for FFmpeg's mix; lives for one stream of frames with one format and layout."""
 
     def __init__(self, layout: str, sample_rate: int) -> None:
-        """Be ready for frames of *layout*, a name of FFmpeg's, at *sample_rate*, in hertz."""
+        """Prepare for frames of *layout*, one of FFmpeg's names, at *sample_rate*, in hertz."""
         self._weights = np.array(weights(layout), np.float32)
         self._worth = np.maximum(self._weights, LEAST_WEIGHT) ** 2
         self._stretch = max(1, round(STRETCH_S * sample_rate))
@@ -63,23 +64,23 @@ class Mixer:
         self._look = max(16, round(LOOK_S * sample_rate))
         self._transform, self._bands = _transform(self._look, sample_rate)
         self._gains: Gains | None = None
-        """What the last stretch was mixed with; None is FFmpeg's own mix."""
+        """Gains of the last stretch; None means FFmpeg's own mix."""
         self._sound_for = 0
-        """How many stretches FFmpeg's mix would have been sound for, since it was not."""
+        """For how many stretches in a row FFmpeg's mix would have been usable again."""
 
     def mix(self, frame: AudioFrame) -> AudioFrame:
         """Return *frame*, or one of the same shape whose channels do not cancel."""
         if len(self._weights) == 1:
             return frame
         before, channels = self._gains, _channels(frame)
-        with np.errstate(all="ignore"):  # float recordings may hold anything
+        with np.errstate(all="ignore"):  # float recordings may contain NaN and infinity
             mixes = self._mixes(channels) if frame.samples >= self._stretch else []
             if before is None and not any(mixes):
                 return frame
             return _framed(self._mixed(channels, before, mixes or [before]), frame)
 
     def _mixes(self, channels: Sequence[NDArray[np.generic]]) -> list[Gains | None]:
-        """Return what each stretch is to be mixed with."""
+        """Return the gains for each stretch; empty if all keep FFmpeg's mix."""
         spectra = self._spectra(channels)
         expected = np.tensordot(self._worth, np.square(spectra) @ self._bands, 1)
         mixed = np.square(np.tensordot(self._weights, spectra, 1)) @ self._bands
@@ -98,11 +99,11 @@ class Mixer:
         """Choose the mix for a stretch that is not silent.
 
         Args:
-            spectra: of the stretch and the next.
-            kept: what FFmpeg's mix keeps of either, 0 to 1 and more; infinite where there is nothing to keep.
+            spectra: spectra of the stretch and the next one.
+            kept: what FFmpeg's mix keeps of each, 0 to 1 and more; infinite where there is nothing to keep.
         """
         if self._gains is None:
-            if kept[0] < LOST and not LOST <= kept[-1] < np.inf:  # not for a moment alone
+            if kept[0] < LOST and not LOST <= kept[-1] < np.inf:  # a single moment is no reason to change
                 self._choose(spectra)
             return
         self._sound_for = self._sound_for + 1 if kept[0] >= SOUND else 0
@@ -112,7 +113,7 @@ class Mixer:
             self._choose(spectra)
 
     def _choose(self, spectra: Floats) -> None:
-        """Take the mix that keeps most of each band."""
+        """Take the mix that keeps most of both bands."""
         self._sound_for = 0
         flat = spectra.reshape(len(spectra), -1)
         together = flat @ flat.T
@@ -129,20 +130,20 @@ class Mixer:
             self._gains = aligned if self._keeps(spectra, aligned) >= LOST else alone
 
     def _keeps(self, spectra: Floats, gains: Gains) -> float:
-        """Return how much a mix keeps of the band of which it keeps least."""
+        """Return what part a mix keeps of the band that it keeps least of."""
         expected = self._worth @ np.square(spectra).sum(axis=1) @ self._bands
         mixed = np.square(np.tensordot(np.array(gains, np.float32), spectra, 1)).sum(axis=0) @ self._bands
         counts = expected > FAINT * expected.max()
         return float(_kept(mixed[None], expected[None], counts[None])[0])
 
     def _spectra(self, channels: Sequence[NDArray[np.generic]]) -> Floats:
-        """Return what is in the middle of each stretch; shape (channels, stretches, parts of frequencies)."""
+        """Return the spectrum of the middle of each stretch; shape (channels, stretches, parts)."""
         stretches = len(channels[0]) // self._stretch
         first = max(0, self._stretch - self._look) // 2
         spectra = np.empty((len(channels), stretches, len(self._bands)), np.float32)
         for channel, into in zip(channels, spectra, strict=True):
             parts = channel[: stretches * self._stretch].reshape(stretches, -1)[:, first : first + self._look]
-            # One channel at a time: OpenBLAS would share larger products among threads of its own.
+            # One channel at a time: OpenBLAS would split larger products among threads of its own.
             np.matmul(parts.astype(np.float32), self._transform, out=into)
         spectra *= np.float32(1 / _full_scale(channels[0].dtype))
         return spectra
@@ -150,7 +151,7 @@ class Mixer:
     def _mixed(
         self, channels: Sequence[NDArray[np.generic]], before: Gains | None, mixes: Sequence[Gains | None]
     ) -> NDArray[np.float64]:
-        """Return the channels, with each stretch mixed as *mixes* says; shape (channels, samples)."""
+        """Return the channels with each stretch mixed as *mixes* says; shape (channels, samples)."""
         whole = np.array(channels, np.float64) - _middle(channels[0].dtype)
         mixed = np.empty_like(whole)
         for first, end, gains, last in self._runs(whole.shape[1], before, mixes):
@@ -165,7 +166,7 @@ class Mixer:
     def _runs(
         self, length: int, before: Gains | None, mixes: Sequence[Gains | None]
     ) -> Iterator[tuple[int, int, Gains | None, Gains | None]]:
-        """Yield the stretches that are mixed alike: first sample, end, mix, and the mix before."""
+        """Yield each run of stretches with the same mix: first sample, end, mix, and the mix before."""
         first = 0
         for number, gains in enumerate(mixes, 1):
             if number < len(mixes) and mixes[number] == gains:
@@ -177,7 +178,7 @@ class Mixer:
 
 @functools.lru_cache(maxsize=64)
 def weights(layout: str) -> Gains:
-    """Return what each channel of a layout, a name of FFmpeg's, counts in FFmpeg's mix."""
+    """Return the weight of each channel of a layout, one of FFmpeg's names, in FFmpeg's mix."""
     resampler = AudioResampler(format="flt", layout="mono", rate=48_000, options=MIX_OPTIONS)
     probe = AudioFrame(format="flt", layout=layout, samples=64)
     count = probe.layout.nb_channels
@@ -185,23 +186,23 @@ def weights(layout: str) -> Gains:
     probe = AudioFrame.from_ndarray(ones, format="flt", layout=layout)
     probe.sample_rate = 48_000
     heard = np.concatenate(
-        [it.to_ndarray()[0] for it in (*resampler.resample(probe), *resampler.resample(None))]
+        [frame.to_ndarray()[0] for frame in (*resampler.resample(probe), *resampler.resample(None))]
     )
     return tuple(heard[32::64][:count].tolist())
 
 
 def _transform(look: int, sample_rate: int) -> tuple[Floats, Floats]:
-    """Return the matrix that finds some frequencies of speech in so many samples, and the bands they are in.
+    """Return the matrix that finds some frequencies of speech in *look* samples, and the bands they are in.
 
     Returns:
-        float32, shape (look, parts), with two parts for each frequency, which are a Fourier transform with a
-        window; and float32, shape (parts, bands), with ones.
+        A windowed Fourier transform, float32, shape (look, parts), with two parts for each frequency; and
+        the band of each part, float32, shape (parts, bands), with ones.
     """
     hz = np.concatenate([np.linspace(*band, FREQUENCIES) for band in BANDS_HZ])
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(look) / look)
     turns = np.outer(np.arange(look) / sample_rate, hz)
     waves = np.exp(2j * np.pi * turns) * (window / look)[:, None]
-    # The offset of a recording must not show: at these frequencies the window has no zero.
+    # Removes the influence of the recording's offset: the window has no zeros at these frequencies.
     waves -= waves.mean(axis=0)
     bands = np.eye(len(BANDS_HZ)).repeat(FREQUENCIES, axis=0)
     transform = np.concatenate([waves.real, waves.imag], axis=1)
@@ -209,7 +210,7 @@ def _transform(look: int, sample_rate: int) -> tuple[Floats, Floats]:
 
 
 def _kept(mixed: Floats, expected: Floats, counts: NDArray[np.bool_]) -> Floats:
-    """Return what is kept of the band of which least is kept, in each stretch; infinity where none counts."""
+    """Return, for each stretch, the part kept of the band that lost most; infinity where no band counts."""
     parts = np.where(counts, mixed / np.where(counts, expected, 1.0), np.inf)
     least: Floats = np.nan_to_num(parts, nan=np.inf, posinf=np.inf).min(axis=1)
     return least
@@ -220,7 +221,7 @@ def _mix(channels: NDArray[np.float64], gains: Gains | None) -> NDArray[np.float
 
 
 def _channels(frame: AudioFrame) -> list[NDArray[np.generic]]:
-    """Return the channels of a frame, where they are; each of shape (samples,)."""
+    """Return the channels of a frame without copying them; each of shape (samples,)."""
     count, length = frame.layout.nb_channels, frame.samples
     kind = np.dtype(_KINDS[frame.format.packed.name])
     if frame.format.is_planar:
@@ -230,7 +231,7 @@ def _channels(frame: AudioFrame) -> list[NDArray[np.generic]]:
 
 
 def _framed(channels: NDArray[np.float64], like: AudioFrame) -> AudioFrame:
-    """Return a frame of the same shape with other samples."""
+    """Return a frame like *like* with other samples."""
     kind = np.dtype(_KINDS[like.format.packed.name])
     channels = channels + _middle(kind)
     if kind.kind in "iu":
@@ -256,4 +257,4 @@ def _full_scale(kind: np.dtype[np.generic]) -> float:
 
 
 _KINDS: Final = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
-"""FFmpeg's packed formats, as numpy writes them."""
+"""FFmpeg's packed formats → numpy's names."""

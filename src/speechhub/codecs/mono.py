@@ -20,26 +20,26 @@ MIN_SAMPLE_RATE: Final = 1_000
 MAX_SAMPLE_RATE: Final = 384_000
 
 CHANGES: Final = 100
-"""How often the channels or the sample rate may change; each time a resampler is made and emptied, which
-costs more than the audio between."""
+"""How often the channels or the sample rate may change. Each change makes and empties a resampler, which
+costs more than the audio in between."""
 CHANGES_PER_S: Final = 2
-"""How often more for each second: somebody may have joined clips of different kinds."""
+"""Further changes allowed for each second of audio: the recording may be joined from clips of many kinds."""
 
 BATCH_S: Final = 0.25
-"""How much audio goes through the resampler at once, in seconds: a call for every frame costs more than the
-work."""
+"""How much audio goes through the resampler at once, in seconds: calling it for every frame costs more than
+the work itself."""
 MIXED_BATCH_S: Final = 1.0
-"""The same for several channels: to look at them costs more calls, and takes more memory."""
+"""The same for several channels: the mixer needs more calls for a batch, and more memory."""
 MAX_BATCH: Final = 48_000
-"""The same in samples of each channel, where that is less: FFmpeg may not allocate much at once."""
+"""The same in samples of each channel, if that is less: FFmpeg may not allocate much at once."""
 
 
 class Mono:
-    """Collects decoded frames as blocks of float32; it lives for one decoding."""
+    """Collects decoded frames as blocks of float32; lives for the decoding of one upload."""
 
     def __init__(self, sample_rate: int, max_duration_s: float, block_s: float) -> None:
         self.sample_rate = sample_rate
-        """Of the blocks, in hertz."""
+        """Rate of the blocks, in hertz."""
         self._max_duration_s = max_duration_s
         self._block_length = max(1, round(block_s * sample_rate))
         self._block = np.empty(self._block_length, np.float32)
@@ -48,7 +48,7 @@ class Mono:
         self.length = 0
         """Samples so far, in all blocks."""
         self.silent_s = 0.0
-        """How much of that is silence that stands for nothing, in seconds."""
+        """How much of that is inserted silence, in seconds."""
         self._shape: tuple[str, str, int] | None = None
         self._last_shape: tuple[str, str, int] | None = None
         self._changes = 0
@@ -63,7 +63,7 @@ class Mono:
         if shape != self._shape:  # also in the middle of a stream: chained Ogg, changing AAC
             self.flush()
             _check_shape(frame)
-            if shape != self._last_shape:  # a gap is no change
+            if shape != self._last_shape:  # a gap is not a change
                 self._count_change()
                 self._mixer = Mixer(frame.layout.name, frame.sample_rate)
             self._shape = self._last_shape = shape
@@ -87,14 +87,14 @@ class Mono:
         return self.length / self.sample_rate
 
     def add_pcm16(self, samples: NDArray[np.int16]) -> None:
-        """Append mono samples that have the right rate already; int16, shape (n_samples,)."""
+        """Append mono samples that already have the right rate; int16, shape (n_samples,)."""
         self._append(samples, _scale)
 
     def silence(self, end_s: float, most_s: float) -> bool:
-        """Append silence up to *end_s*, in seconds from the start, but no more than *most_s* of it.
+        """Append silence up to *end_s*, in seconds from the start, but at most *most_s* of it.
 
         Returns:
-            Whether there was any to append.
+            Whether any was appended.
         """
         self.flush()
         missing = min(round(end_s * self.sample_rate) - self.length, round(most_s * self.sample_rate))
@@ -105,7 +105,7 @@ class Mono:
         return True
 
     def take(self) -> list[NDArray[np.float32]]:
-        """Return the blocks that are full and were not taken yet."""
+        """Return the full blocks that were not taken yet."""
         full, self._full = self._full, []
         return full
 
@@ -118,7 +118,7 @@ class Mono:
         return self.take()
 
     def flush(self) -> None:
-        """Take in what the resampler still holds; `finish` does so too."""
+        """Append what the resampler still holds; `finish` does so, too."""
         if self._shape is not None:
             if self._waiting.samples:
                 self._resample(self._waiting.read())
@@ -129,8 +129,8 @@ class Mono:
         self._changes += 1
         if self._changes > CHANGES + CHANGES_PER_S * self.duration_s:
             raise AudioTooCostlyError(
-                "The audio changes its channels or its sample rate again and again. Convert it to one of "
-                "each, for example with: ffmpeg -i FILE -ar 16000 -ac 1 new.flac"
+                "The audio changes its channels or its sample rate too often. Convert it to one of each, for "
+                "example with: ffmpeg -i FILE -ar 16000 -ac 1 new.flac"
             )
 
     def _resample(self, frame: AudioFrame | None) -> None:
@@ -140,7 +140,7 @@ class Mono:
             self._append(part.to_ndarray()[0], _clean)
 
     def _append(self, samples: NDArray[SampleT], fill: Callable[[NDArray[SampleT], Samples], None]) -> None:
-        """Fill blocks with *samples*, converted by *fill*, which writes into the array that it is given."""
+        """Fill blocks with *samples*, converted by *fill*, which writes into the array it is given."""
         self.length += len(samples)
         if self.length > self._max_duration_s * self.sample_rate:
             raise AudioTooLongError(
@@ -160,7 +160,7 @@ class Mono:
 
 def _clean(samples: Samples, out: Samples) -> None:
     np.clip(samples, -1.0, 1.0, out=out)
-    out[np.isnan(out)] = 0.0  # float recordings may hold anything
+    out[np.isnan(out)] = 0.0  # float recordings may contain NaN
 
 
 def _copy(samples: Samples, out: Samples) -> None:
@@ -172,7 +172,7 @@ def _scale(samples: NDArray[np.int16], out: Samples) -> None:
 
 
 def _check_shape(frame: AudioFrame) -> None:
-    """Refuse what no recording of speech has."""
+    """Refuse channel counts and sample rates that no recording of speech has."""
     channels = frame.layout.nb_channels
     if not 1 <= channels <= MAX_CHANNELS:
         raise UnsupportedAudioError(f"The audio has {channels} channels; up to {MAX_CHANNELS} are supported.")

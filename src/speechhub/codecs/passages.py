@@ -1,4 +1,4 @@
-"""Divides recordings into passages: parts that an engine takes at once."""
+"""Divides recordings into passages: the parts that an engine transcribes at once."""
 
 import math
 from collections import deque
@@ -20,7 +20,7 @@ Samples = NDArray[np.float32]
 
 
 LONG_GAP_S: Final = 30.0
-"""A gap, in seconds, that no engine is to listen to: where nothing was recorded, some hear words."""
+"""Length of a gap, in seconds, that is not passed to engines: some hear words where nothing was recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,17 +35,17 @@ class Passage:
 class PassageReader:
     """Reads one recording passage by passage; used by one thread at a time, any one.
 
-    A recording that is short enough, and has no long gap, is one passage, untouched. Another one is cut in
-    its silences, and the silences between passages are left out. Never more than one passage and two blocks
-    are in memory.
+    A recording that is short enough and has no long gap is one passage, unchanged. Any other is cut in its
+    silences, and the silences between passages are left out. At most one passage and two blocks are in
+    memory.
 
     Args:
         blocks: the recording, as `decode_blocks` yields it.
-        sample_rate: of the blocks, in hertz.
-        longest_s: length, in seconds, that no passage exceeds; at least one.
-        cancelled: asked before each block; reading stops when it says yes. The blocks' own source is asked
-            too late: several are there before the first is listened to.
-        damage: what their source takes down about gaps.
+        sample_rate: rate of the blocks, in hertz.
+        longest_s: longest passage, in seconds; at least one.
+        cancelled: asked before each block; reading stops when it says yes. The source of the blocks asks it
+            too late: it has yielded several before the first is judged.
+        damage: what the source of the blocks notes about gaps.
     """
 
     def __init__(
@@ -66,48 +66,48 @@ class PassageReader:
         self._tape = _Tape()
         self._passages = self._read()
         self.ended = False
-        """Whether it is known that no passage follows."""
+        """Whether it is certain that no passage follows."""
         self.uncut = False
-        """Whether the recording is one passage, untouched: no voice detector has listened to it."""
+        """Whether the recording is one unchanged passage, which no voice detector has judged."""
 
     @property
     def duration_s(self) -> float:
-        """Length of what was read so far, in seconds; at the end, of the recording."""
+        """Length read so far, in seconds; at the end, the length of the recording."""
         return self._tape.end / self._sample_rate
 
     def read(self, most: int, most_s: float, turn_s: float = math.inf) -> list[Passage]:
-        """Return the next passages; none, too, where *turn_s* ended before one was found.
+        """Return the next passages; none if *turn_s* was read before one was found.
 
         Args:
             most: How many to return at most.
-            most_s: Length of passages, in seconds, after which no more are returned.
-            turn_s: How much of the recording to read, in seconds, a block more at most.
+            most_s: Total length of passages, in seconds, after which no more are returned.
+            turn_s: How much of the recording to read, in seconds; a block more at most.
 
         Raises:
             AudioError, RequestCancelledError: As `decode_blocks` does.
         """
         passages: list[Passage] = []
         turn_ends_s = self.duration_s + turn_s
-        while len(passages) < most and sum(it.audio.duration_s for it in passages) < most_s:
+        while len(passages) < most and sum(passage.audio.duration_s for passage in passages) < most_s:
             try:
-                passage = next(self._passages)
+                found = next(self._passages)
             except StopIteration:
                 self.ended = True
                 break
-            if passage is not None:
-                passages.append(passage)
+            if found is not None:
+                passages.append(found)
             elif self.duration_s >= turn_ends_s:
                 break
         return passages
 
     def close(self) -> None:
-        """Stop reading, and let go of the recording."""
+        """Stop reading, and release the recording."""
         self._passages.close()
         self._blocks.close()
         self._tape.forget(self._tape.end)
 
     def _read(self) -> Generator[Passage | None]:
-        """Yield the passages, and None after each block, where reading may pause."""
+        """Yield the passages, and None after each block, when reading may pause."""
         if (yield from self._is_short()):
             self.ended = self.uncut = True
             audio = Audio(samples=self._tape.cut(0, self._tape.end), sample_rate=self._sample_rate)
@@ -128,7 +128,7 @@ class PassageReader:
         self.ended = True
 
     def _is_short(self) -> Generator[None, None, bool]:
-        """Read up to the limit; return whether the recording ends there, and has no long gap."""
+        """Read up to the limit; return whether the recording ends before it and has no long gap."""
         for block in self._blocks:
             self._tape.append(block)
             if self._tape.end > self._limit or self._damage.longest_gap_s >= LONG_GAP_S:
@@ -158,7 +158,7 @@ class _Tape:
     def __init__(self) -> None:
         self._blocks: deque[Samples] = deque()
         self._start = 0
-        """Place of the first block's first sample."""
+        """Position of the first block's first sample."""
         self.end = 0
         """Length of the recording so far, in samples."""
 
@@ -170,7 +170,7 @@ class _Tape:
         return list(self._blocks)
 
     def cut(self, first: int, end: int) -> Samples:
-        """Return a copy of the samples from *first* to *end*; not a copy if that is one block, whole."""
+        """Return a copy of the samples from *first* to *end*; without copying if that is one whole block."""
         parts, start = [], self._start
         for block in self._blocks:
             part = block[max(0, first - start) : max(0, end - start)]

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - punctuation of many scripts
-"""Cuts a transcript into the pieces of text that subtitles must not tear apart, each with its time."""
+"""Cuts a transcript into the pieces of text that subtitles must keep together, each with its time."""
 
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ MAX_COLUMNS: Final = 42
 SENTENCE_ENDS: Final = ".?!…。！？｡؟।۔։။።"
 CLOSERS: Final = "\"'”’»›)]}」』）】》〉"
 LONG_WORD_S: Final = 3.0
-"""What lasts longer, and longer than its letters can, has a silence in it."""
+"""A word that lasts longer than this, and longer than its letters can take, contains a silence."""
 _COLUMN_S: Final = 0.3
-"""What a column may take in very slow speech."""
+"""How long a column may take in very slow speech."""
 _USUAL_WORD_S: Final = 1.0
 
 
@@ -26,7 +26,7 @@ class Piece:
     """A piece of text that stays on one line; a cue or a line may end after it."""
 
     text: str
-    """With a leading space where one stands; never empty."""
+    """With a leading space if the text has one there; never empty."""
     start_s: float
     end_s: float
     is_forced: bool = False
@@ -57,12 +57,12 @@ def _is_visible(segment: Segment) -> bool:
 
 
 def _spoken(segment: Segment, follower_s: float) -> Iterator[Piece]:
-    """Yield the words of a segment, or its text cut up, with times in proportion to its length.
+    """Yield the words of a segment; without words, pieces of its text with times in proportion to length.
 
-    A time that is wrong harms its own word alone: none lasts longer than until the next one begins.
+    A wrong time affects only its own word: no word lasts beyond the beginning of the next one.
 
     Args:
-        segment: What was said.
+        segment: The segment.
         follower_s: When the next segment begins.
     """
     words = [(text, word) for word in segment.words if (text := _clean(word.text))]
@@ -70,7 +70,7 @@ def _spoken(segment: Segment, follower_s: float) -> Iterator[Piece]:
         starts = [word.start_s for _, word in words[1:]] + [max(follower_s, words[-1][1].start_s)]
         before_s = 0.0
         for (text, word), next_s in zip(words, starts, strict=True):
-            limit_s = next_s if next_s > before_s else inf  # else it is the next one's time that is wrong
+            limit_s = next_s if next_s > before_s else inf  # else the next word's time is wrong
             yield Piece(text=text, start_s=min(word.start_s, limit_s), end_s=min(word.end_s, limit_s))
             before_s = min(word.start_s, limit_s)
     elif text := _clean(segment.text):
@@ -83,7 +83,7 @@ def _clean(text: str) -> str:
     """Return *text* on one line, without control characters, with at most one leading space."""
     words = "".join(c for c in text if c.isspace() or unicodedata.category(c) != "Cc").split()
     cleaned = " ".join(words)
-    if not columns_of(cleaned):  # nothing that anyone sees
+    if not columns_of(cleaned):  # nothing visible
         return ""
     return f" {cleaned}" if text[0].isspace() else cleaned
 
@@ -101,7 +101,7 @@ def _atoms(text: str) -> Iterator[str]:
 
 
 def _timed(texts: Sequence[str], start_s: float, end_s: float) -> Iterator[Piece]:
-    """Share out a stretch of time by the lengths of *texts*."""
+    """Divide a stretch of time in proportion to the lengths of *texts*."""
     total, done = sum(map(len, texts)), 0
     for text in texts:
         yield Piece(
@@ -113,7 +113,7 @@ def _timed(texts: Sequence[str], start_s: float, end_s: float) -> Iterator[Piece
 
 
 def _joined(tokens: Iterator[Piece]) -> Iterator[Piece]:
-    """Join what must not be torn apart: punctuation and its word, the halves of a word."""
+    """Join what must not be separated: punctuation and its word, the parts of a word."""
     previous: Piece | None = None
     for token in tokens:
         if previous is not None and _sticks(previous.text, token.text):
@@ -127,9 +127,9 @@ def _joined(tokens: Iterator[Piece]) -> Iterator[Piece]:
 
 
 def _shortened(word: Piece, before: str) -> Piece:
-    """Return *word* without the silence that an engine counted to it.
+    """Return *word* without the silence that an engine included in it.
 
-    The first word of a sentence is said at the end of its time, behind the silence; any other at its start.
+    The first word of a sentence is spoken at the end of its time, after the silence; any other at its start.
     """
     if word.end_s - word.start_s <= max(LONG_WORD_S, _COLUMN_S * columns_of(word.text)):
         return word
@@ -151,7 +151,7 @@ def _sticks(left: str, right: str) -> bool:
 
 
 def _split(token: Piece) -> Iterator[Piece]:
-    """Cut what is wider than a line, by columns."""
+    """Cut a piece that is wider than a line, by columns."""
     if columns_of(token.text.lstrip()) <= MAX_COLUMNS:
         yield token
         return
@@ -169,12 +169,12 @@ def _is_wide(char: str) -> bool:
 
 
 def _is_ideographic(char: str) -> bool:
-    """Tell whether text may be cut beside *char*: Han and kana yes; Hangul, as wide, has words."""
+    """Return whether text may be cut next to *char*: Han and kana yes; Hangul is as wide but has words."""
     return _is_wide(char) and not ("\u1100" <= char <= "\u11ff" or "\uac00" <= char <= "\ud7a3")
 
 
 def columns_of(text: str) -> int:
-    """Width of *text*: full-width characters count twice, combining marks not at all."""
+    """Return the width of *text*: full-width characters count twice, combining marks not at all."""
     if text.isascii():
         return len(text)
     return sum(2 if _is_wide(c) else 0 if unicodedata.category(c) in {"Mn", "Me", "Cf"} else 1 for c in text)

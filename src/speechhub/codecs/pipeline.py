@@ -1,4 +1,4 @@
-"""From an engine's speech to a listener's bytes: parts joined, pace changed, encoded."""
+"""Turns an engine's speech into a listener's bytes: joins its parts, changes the speed, encodes."""
 
 from dataclasses import replace
 
@@ -23,9 +23,9 @@ class SpeechPipeline:
         output_rate: int = OUTPUT_RATE,
         whole: bool = False,
     ) -> None:
-        """Make ready for speech at *sample_rate*, to be heard *speed* times as fast at *output_rate*.
+        """Prepare for speech at *sample_rate*, played *speed* times as fast and encoded at *output_rate*.
 
-        With *whole*, `patched` has the headers that tell the length.
+        With *whole*, `patched` returns headers that state the length.
         """
         self._seams = Seams(sample_rate)
         self._speed = speed
@@ -36,11 +36,11 @@ class SpeechPipeline:
 
     @property
     def duration_s(self) -> float:
-        """Length of what was encoded so far, as the listener hears it, in seconds."""
+        """Length encoded so far, as the listener hears it, in seconds."""
         return self._samples / self._sample_rate
 
     def join(self, pause: Pause) -> None:
-        """Begin another part of the speech; *pause* is as the listener hears it."""
+        """Begin another part of the speech, after *pause* as the listener hears it."""
         self._seams.join(
             replace(pause, shortest_s=pause.shortest_s * self._speed, longest_s=pause.longest_s * self._speed)
         )
@@ -50,7 +50,7 @@ class SpeechPipeline:
         return self._encode(self._stretcher.process(self._seams.process(audio.samples)))
 
     def rest(self, seconds: float) -> bytes:
-        """Be silent for *seconds*, as the listener hears them; return the bytes that are ready."""
+        """Add silence of *seconds*, as the listener hears them; return the bytes that are ready."""
         silence = np.zeros(round(seconds * self._speed * self._sample_rate), np.float32)
         return self._encode(self._stretcher.process(self._seams.process(silence)))
 
@@ -60,7 +60,7 @@ class SpeechPipeline:
         return rest + self._encode(self._stretcher.finish()) + self._encoder.finish()
 
     def patched(self, head: bytes) -> bytes:
-        """Return the beginning of the file, of which `feed` returned *head*, once it is finished."""
+        """Return the final beginning of a finished file, whose first bytes, as returned, are *head*."""
         return self._encoder.patched(head)
 
     def _encode(self, samples: NDArray[np.float32]) -> bytes:

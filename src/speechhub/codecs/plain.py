@@ -1,6 +1,6 @@
-"""WAV as recorders write it for speech models: mono PCM16 at the model's own rate. Nothing to decode.
+"""WAV files as recorders write them for speech models: mono PCM16 at the model's own rate, read directly.
 
-FFmpeg takes 20 ms for 30 s of it, most of the hub's time for such a request; this takes a quarter of one.
+FFmpeg takes 20 ms for 30 s of it, most of the hub's time for such a request; this takes 0.25 ms.
 """
 
 import io
@@ -15,33 +15,33 @@ from numpy.typing import NDArray
 from speechhub.codecs.sniff import sniff
 
 READ_BYTES: Final = 160_000
-"""What is read at once: 5 s at 16 kHz."""
+"""How much is read at once: 5 s at 16 kHz."""
 MAX_CHUNKS: Final = 16
-"""Chunks before the samples; recorders write one to four. Looking for more could take long in a file that was
-made for it."""
+"""Most chunks before the samples; recorders write one to four. Reading more could take long in a file that
+was crafted for that."""
 QUICK_BYTES: Final = 1024 * 1024
-"""A plain file of this size, 32 s at 16 kHz, takes less time than to wake a thread and be woken by it."""
+"""Largest file that is read without a thread, 32 s at 16 kHz: that takes less time than handing it to one."""
 
 _CHUNK: Final = struct.Struct("<4sI")
 _FORMAT: Final = struct.Struct("<HHIIHH")
 _PCM: Final = 1
 _HEADER_BYTES: Final = 12 + 2 * _CHUNK.size + _FORMAT.size
-"""Of a file without chunks of other kinds."""
+"""Size of the headers in a file without chunks of other kinds."""
 
 
 class Readable(Protocol):
-    """What can be read, and seeks."""
+    """A readable, seekable file."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to *size* bytes; fewer only at the end."""
         ...
 
     def seek(self, offset: int, /) -> int:
-        """Go to a place, and return it."""
+        """Move to a position, and return it."""
         ...
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the position."""
         ...
 
 
@@ -50,21 +50,21 @@ class PlainWav:
     """The samples of a plain WAV file."""
 
     length: int
-    """How many there are, as the header says; more than there can be where the recorder did not know."""
+    """Number of samples that the header states; far too many if the recorder did not know it."""
     pieces: Iterator[NDArray[np.int16]]
-    """int16, shape (n_samples,), piece by piece; to be read once."""
+    """int16, shape (n_samples,), piece by piece; can be read once."""
 
 
 def plain_wav(file: Readable, sample_rate: int, read_bytes: int = READ_BYTES) -> PlainWav | None:
-    """Return the samples of a plain WAV file, or None if it is anything else, however little.
+    """Return the samples of a plain WAV file, or None if it differs from that in any way.
 
     Args:
-        file: at its start; where it stands afterwards is undefined.
-        sample_rate: that the samples must have, in hertz.
+        file: at its start; its position afterwards is undefined.
+        sample_rate: rate that the samples must have, in hertz.
         read_bytes: length of a piece.
 
     Returns:
-        What the header says of the length counts for nothing where the file ends before.
+        The samples up to the end of the file, even if the header claims more.
         Source: Multimedia Programming Interface and Data Specifications 1.0.
     """
     riff = file.read(12)
@@ -77,7 +77,7 @@ def plain_wav(file: Readable, sample_rate: int, read_bytes: int = READ_BYTES) ->
             return None
         name, size = _CHUNK.unpack(header)
         if name == b"data":
-            # A recorder that could not go back to its header says 0: FFmpeg reads to the end of the file.
+            # A recorder that could not rewrite its header leaves 0: FFmpeg then reads to the end of the file.
             if not plain or not size:
                 return None
             return PlainWav(length=size // 2, pieces=_pieces(file, size, read_bytes))
@@ -89,14 +89,14 @@ def plain_wav(file: Readable, sample_rate: int, read_bytes: int = READ_BYTES) ->
 
 
 def quick_wav(file: BinaryIO, sample_rate: int, longest_s: float) -> NDArray[np.int16] | None:
-    """Return the samples of a short plain WAV file; None if it is another, damaged, or followed by one.
+    """Return the samples of a short plain WAV file; None if it is anything else, damaged, or several files.
 
-    Reads at most `QUICK_BYTES` and `MAX_CHUNKS` headers, whatever the file is: it needs no thread.
+    Reads at most `QUICK_BYTES` and `MAX_CHUNKS` headers, whatever the file is, so that it needs no thread.
 
     Args:
-        file: an open file that can seek; where it stands afterwards is undefined.
-        sample_rate: that the samples must have, in hertz.
-        longest_s: how long the recording may be, in seconds; one with tags a little less.
+        file: an open, seekable file; its position afterwards is undefined.
+        sample_rate: rate that the samples must have, in hertz.
+        longest_s: how long the recording may be, in seconds; a file with tags must be a little shorter.
 
     Returns:
         int16, shape (n_samples,), read-only.
@@ -109,7 +109,7 @@ def quick_wav(file: BinaryIO, sample_rate: int, longest_s: float) -> NDArray[np.
     samples = next(wav.pieces, None) if wav is not None else None
     if wav is None or samples is None or len(samples) < wav.length or b"RIFF" in file.read(QUICK_BYTES):
         return None
-    # A file can begin as two kinds do, and is what is sniffed. Last, because the search for MPEG takes time.
+    # A file can look like two kinds; `sniff` decides. Last, because its search for MPEG frames takes time.
     return samples if sniff(file) == "wav" else None
 
 

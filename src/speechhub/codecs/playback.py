@@ -1,4 +1,4 @@
-"""Decodes one container after the other onto the recording's line of time, past what is broken."""
+"""Decodes the containers of an upload one after another onto one timeline, and passes over broken parts."""
 
 import re
 from collections.abc import Generator, Iterable, Iterator
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 Blocks = Generator[NDArray[np.float32]]
 
 MAX_BROKEN_PACKETS: Final = 1_000
-"""A damaged recording loses these without complaint; more, and more than are whole, and it is none."""
+"""How many more packets may be broken than are whole; with more, the recording is refused."""
 MAX_ERRORS: Final = 16
-"""How often reading on may fail, one time after the other, until the container ends there."""
+"""How often in a row reading may fail until the container counts as ended."""
 
 TIMED: Final = frozenset({"matroska", "mov", "ogg", "flac", "mpegts", "mpeg", "avi", "asf", "flv", "caf"})
-"""Demuxers whose time stamps come from the file. The others count what they read, which is no news."""
+"""Demuxers whose time stamps come from the file. The others only add up what they read."""
 GAPLESS: Final = frozenset({"ogg", "flac", "mpegts", "mpeg", "avi"})
-"""Containers in which sound is always there: a gap is damage. In others a microphone may have been off."""
+"""Containers whose sound has no gaps: a gap is damage. In others the microphone may have been off."""
 PROMISING: Final = frozenset({"mov", "flac", "aiff", "tta", "wv"})
-"""Demuxers that know a stream's length from its header, and from nothing else."""
+"""Demuxers that take a stream's length only from its header."""
 CUT_OFF_S: Final = 0.5
-"""How much, in seconds, a recording may be shorter than its header says: encoders round."""
+"""How many seconds a recording may be shorter than its header says: encoders round."""
 MOST_LOST_S: Final = 10.0
-"""Longest sound, in seconds, that one packet is taken for by its size."""
+"""Longest sound, in seconds, that is estimated for one packet from its size."""
 _DURATION: Final = re.compile(r"(\d{2,4}):(\d\d):(\d\d(?:\.\d{1,9})?)")
 _TAG: Final = re.compile(rb"ID3[\x02-\x04]\x00|APETAGEX|LYRICSBEGIN|TAG")
-"""What stands between and behind frames of MP3 and AAC, and sounds like nothing."""
+"""Tags between and after frames of MP3 and AAC, which contain no sound."""
 SILENT_COST: Final = 0.01
-"""How much CPU time a second of silence buys, for a second of sound: it is written, not decoded."""
+"""CPU time that a second of inserted silence may cost, relative to a second of sound: it is not decoded."""
 SILENCE_STEP_S: Final = 10.0
 """How much silence is written at once, in seconds."""
 
 
 class Playback:
-    """Plays containers into *mono*; lives as long as the decoding of one upload."""
+    """Decodes containers into *mono*; lives as long as the decoding of one upload."""
 
     def __init__(self, mono: Mono, upload: Upload, damage: AudioDamage, limit_s: float) -> None:
         self._mono = mono
@@ -60,18 +60,18 @@ class Playback:
         self._timeline: Timeline[AudioFrame] = Timeline(limit_s, damage)
         self._limit_s = limit_s
         self.broken = 0
-        """Packets that could not be decoded, and errors of containers."""
+        """Number of packets that could not be decoded, and of errors of containers."""
         self._whole = 0
         self._heard_s = 0.0
-        """How much could be decoded, in seconds, and of how many bytes."""
+        """How much was decoded, in seconds; `_heard_bytes` is the size of its packets."""
         self._heard_bytes = 0
         self._whole_end = 0
-        """Where the last packet ends that could be decoded."""
+        """Where the last packet that was decoded ends."""
         self._holes = _Holes("", upload)
 
     @property
     def sample_rate(self) -> int:
-        """Of the result, in hertz."""
+        """Rate of the result, in hertz."""
         return self._mono.sample_rate
 
     @property
@@ -80,12 +80,12 @@ class Playback:
         return self._mono.length
 
     def drop(self) -> None:
-        """Go back to the end of the sound that was put out: the container could not be read further."""
+        """Return to the end of the sound that was put out: the container could not be read further."""
         self._mono.flush()
         self._timeline.drop(self._mono.duration_s)
 
     def fail(self) -> None:
-        """Note that nothing behind can be read of the container."""
+        """Note that the rest of the container cannot be read."""
         self._damage.unreadable_from(self._timeline.now_s)
 
     def play_plain(self, wav: PlainWav) -> Blocks:
@@ -100,7 +100,7 @@ class Playback:
         self._check_end(began_s, wav.length / self._mono.sample_rate if known else 0.0)
 
     def play(self, container: InputContainer, stream: AudioStream, demuxer: str) -> Blocks:
-        """Feed all that can be decoded to *mono*, behind what is there; yield its blocks.
+        """Append all that can be decoded to *mono*; yield its blocks.
 
         Raises:
             av.FFmpegError: hardly anything can be decoded.
@@ -130,7 +130,7 @@ class Playback:
             yield from self._place(frames, began_s, timed=timed)
             yield from self._ready()
         yield from self._put_all(self._timeline.end())
-        if self._timeline.now_s > began_s:  # or there was nothing to be heard, and another track is tried
+        if self._timeline.now_s > began_s:  # else there was no sound, and another track is tried
             if lost_s >= MIN_GAP_S and timed:
                 yield from self._pass_over(lost_s, "", began_s)
             self._check_end(began_s, promised_s)
@@ -151,7 +151,7 @@ class Playback:
                 yield from self._put(item)
 
     def _packets(self, container: InputContainer, stream: AudioStream) -> "Iterator[AudioPacket]":
-        """Yield the packets, past errors of the container as long as something comes after them."""
+        """Yield the packets; errors of the container are passed over as long as packets follow."""
         packets, errors = container.demux(stream), 0
         while True:
             self._upload.check()
@@ -167,7 +167,7 @@ class Playback:
                 packets = container.demux(stream)
                 continue
             except IndexError:
-                return  # PyAV, at the end, stumbles over tracks that began in mid-stream; ours is done
+                return  # PyAV fails at the end on tracks that began in mid-stream; ours is complete
             if packet is None:
                 return
             errors = 0
@@ -180,7 +180,7 @@ class Playback:
             try:
                 frames = context.decode(packet)
             except av.EOFError:
-                # An empty packet in the middle of a file means the end to a decoder, and the next is refused.
+                # A decoder takes an empty packet within a file for the end, and refuses the next one.
                 if packet.dts is None and not packet.size:
                     return []
                 context.flush_buffers()
@@ -194,7 +194,7 @@ class Playback:
         return frames
 
     def _lost_s(self, packet: "AudioPacket", demuxer: str) -> float:
-        """Return how long a packet that cannot be decoded sounded, in seconds, as far as that shows."""
+        """Return how much sound a packet that cannot be decoded held, in seconds, as far as that is known."""
         said_s = _length_s(packet.duration, packet.time_base)
         if demuxer in TIMED or not self._heard_bytes:
             return said_s
@@ -202,16 +202,16 @@ class Playback:
             return 0.0
         if _TAG.search(bytes(packet)):
             return said_s
-        # Where frames are looked for in damaged bytes, what looks like one may be many, or a part of one.
+        # In damaged bytes, what the demuxer takes for a frame may be several, or a part of one.
         return min(packet.size * self._heard_s / self._heard_bytes, MOST_LOST_S)
 
     def _pass_over(self, lost_s: float, demuxer: str, began_s: float) -> Blocks:
-        """Make up for packets that could not be decoded, where time stamps do not."""
+        """Note packets that could not be decoded; insert silence for them where time stamps do not."""
         start_s = self._timeline.end_s
         if demuxer in TIMED:
             self._damage.undecodable(start_s, start_s + lost_s)
             return
-        # Streams without a header may begin within a frame, and where MP3s are joined one frame is lost.
+        # Streams without a header may begin within a frame, and one frame is lost where MP3s were joined.
         if start_s > began_s and not (demuxer == "mp3" and lost_s < MIN_GAP_S):
             self._damage.undecodable(start_s, start_s + lost_s)
             yield from self._put_all(self._timeline.skip(lost_s))
@@ -236,21 +236,21 @@ class Playback:
         yield from budget.apart(mono.take())
 
     def _promised_s(self, container: InputContainer, stream: AudioStream, demuxer: str) -> float:
-        """Return how long the container says that it is, in seconds; 0 if it does not."""
+        """Return the length that the container claims, in seconds; 0 if it claims none."""
         if demuxer == "mp3":
             context = stream.codec_context
             return self._upload.xing_frames() * (context.frame_size or 0) / max(1, context.sample_rate)
         if demuxer == "matroska" and (said := _DURATION.fullmatch(stream.metadata.get("DURATION", ""))):
-            # Tags of a track, as FFmpeg and mkvmerge write them, tell where its last packet ends.
+            # FFmpeg and mkvmerge write a tag for each track that says where its last packet ends.
             hours, minutes, seconds = map(float, said.groups())
             return hours * 3600 + minutes * 60 + seconds - max(0, container.start_time or 0) / av.time_base
         if demuxer == "matroska" and len(container.streams) == 1:
-            # As written by many, it counts from the stamp 0 and not from the first.
+            # Many programs count it from time stamp 0, not from the first one.
             return ((container.duration or 0) - max(0, container.start_time or 0)) / av.time_base
         return _length_s(stream.duration, stream.time_base) if demuxer in PROMISING else 0.0
 
     def _check_end(self, began_s: float, promised_s: float = 0.0) -> None:
-        """Note where the container says that it is longer than it is."""
+        """Note if the container is shorter than it claims."""
         now_s, played_s = self._timeline.now_s, self._timeline.now_s - began_s
         if promised_s - played_s - self._timeline.left_out_s > CUT_OFF_S:
             self._damage.cut_off(now_s, began_s + promised_s)
@@ -259,7 +259,7 @@ class Playback:
 
 
 class _Holes:
-    """Tells whether a gap is damage; lives as long as its container is open."""
+    """Decides whether a gap is damage; lives as long as its container is open."""
 
     def __init__(self, demuxer: str, upload: Upload) -> None:
         self._always = demuxer in GAPLESS
@@ -268,7 +268,7 @@ class _Holes:
         self._found = False
 
     def look(self, packet: "AudioPacket") -> None:
-        """See whether something was left out before the packet that is no element of the container."""
+        """Check whether bytes that are not an element of the container were skipped before the packet."""
         if self._peek is None or not packet.size or packet.pos is None or packet.pts is None:
             return
         last, self._last = self._last, packet
@@ -279,7 +279,7 @@ class _Holes:
             self._found |= leads_to(self._peek, last.pos, last.size, packet.pos) is False
 
     def take(self) -> bool:
-        """Return whether the gap that is here is damage."""
+        """Return whether the current gap is damage."""
         found, self._found = self._found, False
         return found or self._always
 

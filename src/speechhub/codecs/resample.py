@@ -23,11 +23,11 @@ def resample(audio: Audio, sample_rate: int) -> Audio:
 
 
 class StreamResampler:
-    """Converts a stream of mono audio to another sample rate; it lives for one stream.
+    """Converts a stream of mono audio to another sample rate; lives for one stream.
 
     Args:
-        source_rate: of what goes in, in hertz.
-        sample_rate: of what comes out, in hertz.
+        source_rate: sample rate of the input, in hertz.
+        sample_rate: sample rate of the output, in hertz.
     """
 
     def __init__(self, source_rate: int, sample_rate: int) -> None:

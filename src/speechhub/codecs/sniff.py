@@ -1,9 +1,9 @@
-"""Tells which container an upload is from its first bytes, never from its name or its claimed type.
+"""Recognises the container of an upload by its first bytes, never by its name or its claimed type.
 
-We choose the demuxer ourselves and name it to FFmpeg, instead of letting FFmpeg probe: probing tries
+We choose the demuxer ourselves and pass its name to FFmpeg, instead of letting FFmpeg probe: probing tries
 every demuxer that the build has, among them playlists, concat scripts, images and subtitles, some of
-which open other files and addresses. What is not in the tables here and in `containers` cannot be reached at
-all, and a new FFmpeg with new demuxers changes nothing.
+which open other files and addresses. Demuxers that are not in the tables here and in `containers` are never
+used, even if an update of FFmpeg adds new ones.
 """
 
 from typing import BinaryIO, Final
@@ -12,10 +12,10 @@ from speechhub.codecs.frames import find_frames, is_adts, is_transport_stream, m
 
 ID3: Final = b"ID3"
 MAX_TAGS: Final = 1_000
-"""How many tags may stand before the audio; each is skipped with one look, whatever its length."""
+"""Most ID3 tags that are skipped before the audio; each takes one read, whatever its length."""
 
 SCAN_BYTES: Final = 64 * 1024
-"""How far into a file we look for frames, when a recording starts in the middle of one."""
+"""How far into a file frames are searched for, since a recording may start in the middle of one."""
 
 _UTF16_MARK: Final = 0xFE
 _W64_GUID: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")
@@ -45,7 +45,7 @@ _MAGIC: Final = (
     (0, b"\x1f\x07\x00", "dv"),
     (0, b".RMF", "rm"),
     (0, b".ra\xfd", "rm"),
-    (0, b"\x7f\xfe\x80\x01", "dts"),  # 16 bits to the word, big and little endian, then 14
+    (0, b"\x7f\xfe\x80\x01", "dts"),  # 16 bits per word, big and little endian, then 14
     (0, b"\xfe\x7f\x01\x80", "dts"),
     (0, b"\x1f\xff\xe8\x00", "dts"),
     (0, b"\xff\x1f\x00\xe8", "dts"),
@@ -70,7 +70,7 @@ _MAGIC: Final = (
 )
 
 _CHUNKED: Final = {
-    # (bytes 0-3, bytes 8-11): RIFF and IFF share their envelope with pictures and scores
+    # (bytes 0-3, bytes 8-11): pictures and scores also come in RIFF and IFF
     (b"RIFF", b"WAVE"): "wav",
     (b"RIFX", b"WAVE"): "wav",
     (b"RF64", b"WAVE"): "wav",
@@ -86,7 +86,7 @@ _CHUNKED: Final = {
 
 
 def sniff(file: BinaryIO) -> str | None:
-    """Name the libavformat demuxer for *file*, or None if it is in no container that we open.
+    """Return the libavformat demuxer for *file*; None if it is not a container that we open.
 
     Moves the position of *file*.
     """
@@ -104,7 +104,7 @@ def sniff(file: BinaryIO) -> str | None:
 
 
 def after_id3(file: BinaryIO) -> int:
-    """Return where the audio starts behind any ID3v2 tags, which may stand before mp3, aac and flac."""
+    """Return where the audio starts after any ID3v2 tags, which may precede mp3, aac and flac."""
     start = 0
     for _ in range(MAX_TAGS):
         file.seek(start)
@@ -122,7 +122,7 @@ def _sniff_frames(head: bytes, *, tagged: bool) -> str | None:
     """Recognise streams that have no header of their own."""
     if is_adts(head):
         return "aac"
-    # A text in UTF-16 begins like a frame of layer I; only one that others follow is one.
+    # A text in UTF-16 begins like a frame of layer I; it counts as one only if others follow.
     if tagged or (mpeg_frame_bytes(head, 0) and (head[1] != _UTF16_MARK or find_frames(head) == "mp3")):
         return "mp3"
     return "mpegts" if is_transport_stream(head) else find_frames(head)

@@ -16,13 +16,13 @@ MAX_SPEED: Final = 4.0
 
 
 class Stretcher:
-    """Stretches a stream of mono audio in time; it lives for one stream.
+    """Stretches a stream of mono audio in time; lives for one stream.
 
     Uses FFmpeg's `atempo` (overlap-add of similar waveforms).
 
     Args:
         speed: 2 is twice as fast; `MIN_SPEED` to `MAX_SPEED`.
-        sample_rate: of what goes in and what comes out, in hertz.
+        sample_rate: sample rate of the input and the output, in hertz.
 
     Raises:
         ValueError: *speed* is out of range.
@@ -80,7 +80,7 @@ def _pull(graph: Graph) -> NDArray[np.float32]:
 
 
 def _steps(speed: float) -> tuple[float, ...]:
-    """Split *speed* into factors from 0.5 to 2: slower is refused, and faster drops samples.
+    """Split *speed* into factors from 0.5 to 2: `atempo` refuses less, and drops samples above.
 
     Source: FFmpeg's documentation of `atempo`.
     """

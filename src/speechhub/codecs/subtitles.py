@@ -1,9 +1,9 @@
 # ruff: noqa: RUF001 - punctuation of many scripts
-"""Cuts a transcript into subtitle cues that people can read, and writes them as SRT or WebVTT.
+"""Cuts a transcript into readable subtitle cues, and writes them as SRT or WebVTT.
 
-A cue ends where speech does: at the end of a sentence, at a pause, at a comma; and never breaks the
-limits: two lines of 42 columns, seven seconds. Source: Netflix, Timed Text Style Guide, General
-Requirements and English.
+A cue ends where the speech allows it: at the end of a sentence, at a pause, at a comma. It never exceeds two
+lines of 42 columns or seven seconds. Source: Netflix, Timed Text Style Guide, General Requirements and
+English.
 """
 
 import re
@@ -18,7 +18,7 @@ from speechhub.domain.transcript import Transcript
 HARD_PAUSE_S: Final = 1.0
 """A silence that always ends a cue."""
 LONG_PAUSE_S: Final = 1.5
-"""A silence before which the beginning of a sentence is no part of the cue with the sentence before."""
+"""Before a silence this long, the beginning of a sentence does not stay in the cue of the sentence before."""
 SOFT_PAUSE_S: Final = 0.3
 """A silence that is a good place to end a cue."""
 
@@ -27,7 +27,7 @@ _CLAUSE_ENDS: Final = ",;:—–、，；：､،؛፣"
 
 
 def cues(transcript: Transcript) -> list[Cue]:
-    """Cut *transcript* into cues, from word times if it has them, else from its segments."""
+    """Cut *transcript* into cues, by word times if it has them, otherwise by its segments."""
     pieces = list(pieces_of(transcript))
     found: list[Cue] = []
     first = 0
@@ -67,7 +67,7 @@ def _clock(ms: int, point: str) -> str:
 
 
 def _text(cue: Cue) -> str:
-    # An arrow would make a reader take the line for the times of a cue.
+    # A parser would take a line with an arrow for the times of a cue.
     return "\n".join(re.sub(r"-{2,}>", "->", line) for line in cue.lines)
 
 
@@ -76,7 +76,7 @@ def _escape(text: str) -> str:
 
 
 def _end_of_cue(pieces: Sequence[Piece], first: int) -> int:
-    """Return the index behind the best last piece of the cue that begins at *first*."""
+    """Return the index after the best last piece of the cue that begins at *first*."""
     best, best_score, columns = first + 1, float("-inf"), 0
     limit = _limit_of_cue(pieces, first)
     if limit == len(pieces):
@@ -93,17 +93,17 @@ def _end_of_cue(pieces: Sequence[Piece], first: int) -> int:
 
 
 def _end_of_sentences(pieces: Sequence[Piece], first: int, limit: int) -> int:
-    """Return the index behind the last sentence that ends between *first* and *limit*; *limit* without."""
+    """Return the index after the last sentence that ends between *first* and *limit*; else *limit*."""
     for last in range(limit, first, -1):
         text = pieces[last - 1].text.strip().rstrip(CLOSERS)
-        # Dr. and St. end no sentence.
+        # Dr. and St. do not end a sentence.
         if text.endswith(tuple(SENTENCE_ENDS)) and not (text.endswith(".") and len(text) <= _ABBREVIATION):
             return last
     return limit
 
 
 def _limit_of_cue(pieces: Sequence[Piece], first: int) -> int:
-    """Return the index behind the last piece that a cue from *first* may have."""
+    """Return the index after the last piece that a cue from *first* may have."""
     line, columns = 1, 0
     for index in range(first, len(pieces)):
         piece = pieces[index]
@@ -127,7 +127,7 @@ def _must_end(piece: Piece, following: Piece) -> bool:
 
 
 def _boundary(piece: Piece, following: Piece) -> float:
-    """Score the end of *piece* as a place to stop: sentence, pause and clause, in this order."""
+    """Score the end of *piece* as a place to end a cue or a line, by sentence, clause and pause."""
     text = piece.text.rstrip(CLOSERS)
     score = 0.0
     if text.endswith(tuple(SENTENCE_ENDS)):
@@ -138,7 +138,7 @@ def _boundary(piece: Piece, following: Piece) -> float:
 
 
 def _wrap(group: Sequence[Piece]) -> tuple[str, ...]:
-    """Set a cue in one line if it fits, else in two of like length, cut at a clause if possible."""
+    """Set a cue in one line if it fits, otherwise in two of similar length, cut at a clause if possible."""
     text = "".join(piece.text for piece in group).strip()
     if columns_of(text) <= MAX_COLUMNS:
         return (text,)

@@ -1,4 +1,4 @@
-"""Finds tags behind the sound of a recording, which FFmpeg takes for damage in some containers.
+"""Finds tags after the sound of a recording, which FFmpeg takes for damage in some containers.
 
 Sources: Hydrogenaudio, APEv2 specification (APE tags); id3.org, ID3v1 (128 bytes at the end).
 """
@@ -6,7 +6,7 @@ Sources: Hydrogenaudio, APEv2 specification (APE tags); id3.org, ID3v1 (128 byte
 from typing import BinaryIO, Final
 
 TAKEN_FOR_DAMAGE: Final = frozenset({"wv"})
-"""Demuxers that end with an error where a tag stands."""
+"""Demuxers that fail at a tag."""
 
 _ID3_BYTES: Final = 128
 _FOOT_BYTES: Final = 32
@@ -14,12 +14,12 @@ _HAS_HEAD: Final = 1 << 31
 
 
 def end_of_sound(file: BinaryIO, start: int, size: int) -> int:
-    """Return where the tags begin that stand at the end of a file; its *size* if there are none.
+    """Return where the tags at the end of a file begin; its *size* if there are none.
 
     Args:
-        file: open file that can seek; where it stands afterwards is undefined.
-        start: where the recording begins, which no tag reaches.
-        size: of the file.
+        file: open, seekable file; its position afterwards is undefined.
+        start: where the recording begins; no tag begins before that.
+        size: size of the file, in bytes.
     """
     end = size
     file.seek(max(start, end - _ID3_BYTES))

@@ -1,9 +1,9 @@
-"""Puts what is decoded where a player would play it: on the recording's own line of time. Pure.
+"""Places decoded frames where a player would play them: on the recording's own timeline. Pure.
 
 Containers give each frame a time stamp, and stamps are less exact than samples: Matroska rounds them to a
-millisecond, networks deliver in bursts, clocks of recorders are set. So the samples follow each other, and a
-stamp counts only where it says, and the frames after it confirm, that sound is missing: silence replaces it.
-No stamp takes sound away.
+millisecond, networks deliver in bursts, and clocks of recorders get set. So the samples are joined without
+regard to stamps, unless a stamp says that sound is missing and the frames after it confirm that: then silence
+replaces the missing sound. Sound is never removed because of a stamp.
 """
 
 from collections import deque
@@ -16,29 +16,32 @@ from speechhub.codecs.damage import AudioDamage
 MIN_GAP_S: Final = 0.05
 """Shortest gap that silence fills, in seconds; shorter ones wait until they add up to it."""
 LATE_START_S: Final = 0.1
-"""Shortest time, in seconds, by which a track begins late: some codecs put a delay of less before it."""
+"""Shortest delay, in seconds, that counts as a late start of a track: some codecs add a shorter one."""
 CONFIRMED_S: Final = 1.0
-"""How much sound after a jump, in seconds, must agree on it: late packets do not, lost ones do."""
+"""How much sound after a jump, in seconds, must agree with it: it does after lost packets, not after late
+ones."""
 MOST_HELD: Final = 200
-"""How many frames must agree at most: they may be of one sample, and each is compared with all."""
+"""Most frames that must agree: they may have one sample each, and each is compared with all others."""
 UNCONFIRMED_GAP_S: Final = 0.25
-"""Shortest gap, in seconds, before less sound than that, at the end: a few packets may all be late."""
+"""Shortest gap, in seconds, that is filled before less sound than `CONFIRMED_S` at the end: a few packets may
+all be late."""
 LONE_GAP_S: Final = 10.0
-"""Longest gap, in seconds, behind the first frame or before the last: a stamp alone may be nonsense."""
+"""Longest gap, in seconds, that is believed after the first frame or before the last: a lone stamp may be
+wrong."""
 RESTART_S: Final = 1.0
-"""Stamps that go back at once by more than this, in seconds, have begun anew; less is an overlap, which the
-next gap makes up for."""
+"""Stamps that go back at once by more than this, in seconds, have started over; less is an overlap, for which
+the next gap makes up."""
 FAR_BEHIND_S: Final = 10.0
-"""The same for stamps that fall behind little by little."""
+"""The same for stamps that fall behind gradually."""
 OVERLAP_S: Final = 0.5
-"""Shortest overlap, in seconds, that is worth a word."""
+"""Shortest overlap, in seconds, that is reported."""
 
 ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """Nothing, for a while."""
+    """A stretch of silence."""
 
     start_s: float
     """Where it begins in the recording, in seconds."""
@@ -56,7 +59,7 @@ class Timeline(Generic[ItemT]):
     """Lays out one recording; lives as long as its decoding.
 
     Args:
-        limit_s: length, in seconds, beyond which no gap is believed.
+        limit_s: longest recording, in seconds; a gap beyond it is not believed.
         damage: where jumps are noted.
     """
 
@@ -66,31 +69,31 @@ class Timeline(Generic[ItemT]):
         self.now_s = 0.0
         """Where the next sample goes, in seconds from the start of the recording."""
         self.left_out_s = 0.0
-        """How much of gaps was not believed, in seconds."""
+        """Total length of gaps that were not believed, in seconds."""
         self._zero_s: float | None = None
-        """The stamp of the recording's start; None until there is one."""
+        """The stamp of the recording's start; None until one is known."""
         self._stamp_s: float | None = None
-        """What the next stamp should be."""
+        """The expected next stamp."""
         self._frames = 0
-        """How many frames of the container are placed."""
+        """How many frames of the container have been placed."""
         self._held: deque[_Frame[ItemT]] = deque()
         self._held_s = 0.0
 
     @property
     def end_s(self) -> float:
-        """Where the sound that came so far would end, without further silence."""
+        """Where the sound so far would end, without further silence."""
         return self.now_s + self._held_s
 
     def begin(self, zero_s: float | None) -> None:
-        """Begin a container, at the end of the one before; *zero_s* is the stamp of its start, if it says."""
+        """Begin a container after the one before; *zero_s* is the stamp of its start, None if unknown."""
         self._zero_s = None if zero_s is None else zero_s - self.now_s
         self._stamp_s = None
         self._frames = 0
 
     def follows(self, length_s: float, time_s: float | None) -> bool:
-        """Take the next frame if there is nothing to think about, and return whether that was so.
+        """Place the next frame if it simply follows the one before; return whether it did.
 
-        Nearly every frame is like that, and `add` takes as long as decoding one. Arguments are as for `add`.
+        Nearly all frames do, and `add` takes as long as decoding one. Arguments are as for `add`.
         """
         if self._held:
             return False
@@ -105,12 +108,12 @@ class Timeline(Generic[ItemT]):
         return True
 
     def add(self, item: ItemT, length_s: float, time_s: float | None) -> Iterator[ItemT | Silence]:
-        """Take the next frame; yield what is certain now.
+        """Take the next frame; yield the items whose places are certain now.
 
         Args:
-            item: what comes back, in its turn.
-            length_s: how long it sounds.
-            time_s: its stamp, in seconds; None if it has none, and follows the one before.
+            item: the frame, which is yielded in its turn.
+            length_s: its length, in seconds.
+            time_s: its stamp, in seconds; None if it has none, and so follows the one before.
         """
         self._held.append(_Frame(item, length_s, time_s))
         self._held_s += length_s
@@ -121,17 +124,17 @@ class Timeline(Generic[ItemT]):
         yield from self._release(last=True)
 
     def advance(self, length_s: float) -> None:
-        """Take in sound of that length, which has no stamps and does not come by here."""
+        """Account for sound of that length, which has no stamps and is placed by the caller."""
         self.now_s += length_s
 
     def drop(self, now_s: float) -> None:
-        """Forget what was held back, and what came of a container that failed after *now_s*."""
+        """Drop the frames held back, and go back to *now_s*: the container failed there."""
         self._held.clear()
         self._held_s = 0.0
         self.now_s = now_s
 
     def skip(self, length_s: float) -> Iterator[Silence]:
-        """Yield silence for a stretch of that length that cannot be decoded; nothing is held back by then."""
+        """Yield silence for a stretch that cannot be decoded; call it when no frame is held back."""
         length_s = min(length_s, self._limit_s - self.now_s)
         if length_s > 0:
             yield self._silence(length_s)
@@ -158,7 +161,7 @@ class Timeline(Generic[ItemT]):
             self._held_s -= frame.length_s
             self._frames += 1
             self.now_s += frame.length_s
-            # A stamp alone that goes back is nonsense, and says nothing about the next one.
+            # A lone stamp that goes back is wrong, and says nothing about the next one.
             if frame.time_s is not None and (restarts or back_s < RESTART_S):
                 self._stamp_s = frame.time_s + frame.length_s
             elif self._stamp_s is not None:
@@ -166,7 +169,7 @@ class Timeline(Generic[ItemT]):
             yield frame.item
 
     def _jump_ahead(self, *, last: bool) -> Iterator[Silence]:
-        """Fill the gap before the first frame that is held, if it is one."""
+        """Fill the gap before the first frame that is held, if it is believed."""
         gap_s, _ = self._all_late()
         alone = self._frames == 1 or (last and len(self._held) == 1)
         if (alone and gap_s > LONE_GAP_S) or self.now_s + gap_s > self._limit_s:
@@ -178,7 +181,7 @@ class Timeline(Generic[ItemT]):
 
     @property
     def _is_confirmed(self) -> bool:
-        """Whether enough is held to tell a jump from a slip."""
+        """Whether enough frames are held to tell a jump from a single wrong stamp."""
         return self._held_s >= CONFIRMED_S or len(self._held) >= MOST_HELD
 
     def _late(self, time_s: float | None, now_s: float) -> float:
@@ -190,7 +193,7 @@ class Timeline(Generic[ItemT]):
         return time_s - self._zero_s - now_s
 
     def _all_late(self) -> tuple[float, float]:
-        """Return by how much the held frames are late: all of them at least, and none more than."""
+        """Return the least and the greatest delay of the held frames, in seconds."""
         due_s, late_s = self.now_s + (self._zero_s or 0.0), []
         for frame in self._held:
             if frame.time_s is not None:
@@ -199,7 +202,7 @@ class Timeline(Generic[ItemT]):
         return min(late_s), max(late_s)
 
     def _set_by(self, late_s: float) -> None:
-        """Take what is late by *late_s* as on time from now on."""
+        """Treat stamps that are late by *late_s* as on time from now on."""
         if self._zero_s is not None:
             self._zero_s += late_s
 

@@ -15,16 +15,16 @@ from speechhub.errors import AudioTrackError, InvalidLanguageError, UnsupportedA
 from speechhub.errors.excerpt import quoted
 
 MOST_TRIED: Final = 4
-"""How many tracks may turn out to be empty before the recording counts as damaged: each costs a look at the
-whole file."""
+"""How many tracks may turn out to be empty before the recording counts as damaged: trying one reads the whole
+file."""
 MOST_LISTED: Final = 20
 """How many tracks a message lists."""
 MAX_TITLE_CHARS: Final = 40
 """How much of a track's title a message shows."""
 MAX_LANGUAGES_CHARS: Final = 64
-"""How much is read of what a track says about its languages."""
+"""How much of a track's language tag is read."""
 MAX_TAG_CHARS: Final = 16
-"""How much of a language's tag a message shows, if no language is known by it."""
+"""How much of an unknown language tag a message shows."""
 
 ASIDE: Final = (
     Disposition.comment
@@ -36,10 +36,10 @@ ASIDE: Final = (
     | Disposition.non_diegetic
     | Disposition.dependent
 )
-"""What marks a track that goes with the main one: a commentary, a description, music without voices."""
+"""Marks of a track that accompanies the main one: a commentary, a description, music without voices."""
 
 _SEPARATORS: Final = re.compile(r"[,;/\s]+")
-"""Between the languages of a track that has two, as MPEG-TS writes them: ``eng,fra``."""
+"""Separators between the languages of a track that has two, as MPEG-TS writes them: ``eng,fra``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +49,16 @@ class Track:
     number: int
     """Counted from 1 among the audio tracks."""
     tags: tuple[str, ...]
-    """Languages, as the file names them, in lower case; empty if it names none."""
+    """Language tags of the file, in lower case; empty if it has none."""
     codec: str | None
     """FFmpeg's name; None if FFmpeg has no decoder."""
     title: str
-    """As the file has it; empty if it has none."""
+    """The file's title for the track; empty if it has none."""
     decodable: bool
     aside: bool
-    """Whether it goes with the main track, such as a commentary."""
+    """Whether it accompanies the main track, such as a commentary."""
     default: bool
-    """Whether the container says that players take it."""
+    """Whether the container marks it as the one to play by default."""
 
     def __str__(self) -> str:
         languages = (_described(tag) for tag in self.tags)
@@ -70,7 +70,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackTaken:
-    """Which of a recording's audio tracks is decoded."""
+    """The audio track of a recording that is decoded."""
 
     number: int
     """Counted from 1."""
@@ -82,18 +82,18 @@ class TrackTaken:
 
 
 def is_first(wanted: str | None) -> bool:
-    """Return whether a recording that has one track, and names no language, has what is *wanted*."""
+    """Return whether the only track of a recording without language tags matches *wanted*."""
     return _normal(wanted) in ("", "1")
 
 
 class TrackChoice:
-    """Which tracks to try, one after the other, until one has sound; lives for one decoding.
+    """Chooses the tracks to try, one after another, until one has sound; lives for one decoding.
 
     Args:
         wanted: a number, counted from 1, or a language; None, empty or ``auto`` leaves the choice to the
             recording: the first default track that can be decoded, then any that can.
         decoders: names of FFmpeg's decoders that may run.
-        on_taken: told about the track, each time that one is taken of several.
+        on_taken: told about the track each time one of several is taken.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class TrackChoice:
 
     @property
     def is_first(self) -> bool:
-        """Whether a recording that has one track, and names no language, has what is wanted."""
+        """Whether the only track of a recording without language tags matches what is wanted."""
         return is_first(self._wanted)
 
     @property
@@ -127,7 +127,7 @@ class TrackChoice:
 
         Raises:
             UnsupportedAudioError: no track can be decoded, or there is none.
-            AudioTrackError: none that can be decoded is as wanted.
+            AudioTrackError: no track that can be decoded matches what is wanted.
         """
         streams = container.streams.audio
         if self._left is None:
@@ -144,11 +144,11 @@ class TrackChoice:
         return stream
 
     def check_sound(self) -> None:
-        """Tell that no track that was tried has sound.
+        """Raise if no track that was tried has sound and another one might have.
 
         Raises:
-            AudioTrackError: the client chose a track, of several: another may do. Otherwise the recording
-                itself is at fault, which the caller tells.
+            AudioTrackError: the client chose one of several tracks, so another may work. Otherwise the
+                recording itself is at fault, which the caller reports.
         """
         if self._wanted and self._tried and len(self._tracks) > 1:
             number = self._tried[0].number
@@ -163,7 +163,7 @@ def _tracks_of(container: InputContainer, decoders: Container[str]) -> list[Trac
         # There is no context where FFmpeg has no decoder; PyAV's types do not say so.
         codec: str | None = context.name if context is not None else None  # type: ignore[redundant-expr]
         tags = {key.lower(): text for key, text in stream.metadata.items()}
-        if len(streams) == 1:  # WAV, FLAC and MP3 say it of the whole file
+        if len(streams) == 1:  # WAV, FLAC and MP3 have tags for the whole file
             tags = {key.lower(): text for key, text in container.metadata.items()} | tags
         spoken = (_normal(tag) for tag in _SEPARATORS.split(tags.get("language", "")[:MAX_LANGUAGES_CHARS]))
         tracks.append(
@@ -181,7 +181,7 @@ def _tracks_of(container: InputContainer, decoders: Container[str]) -> list[Trac
 
 
 def _candidates(tracks: Sequence[Track], wanted: str) -> list[Track]:
-    """Return the tracks that are as wanted and can be decoded, the best first."""
+    """Return the tracks that match *wanted* and can be decoded, the best first."""
     if not tracks:
         raise UnsupportedAudioError("The file has no audio stream.")
     if not any(track.decodable for track in tracks):
@@ -222,13 +222,13 @@ def _named(codec: str | None) -> str:
 
 
 def _normal(text: str | None) -> str:
-    """Return a number or tag as it is compared; nothing for what means none."""
+    """Return a number or language tag in the form that is compared; empty if it names no track."""
     tag = (text or "").strip().lower().replace("_", "-")
     return "" if tag in ("auto", "und") else tag
 
 
 def _code(tag: str) -> str:
-    """Return the code of a language; of one that is not known, the first part of its tag."""
+    """Return the code of a language; for an unknown one, the first part of its tag."""
     try:
         return parse_language(tag) or ""
     except InvalidLanguageError:

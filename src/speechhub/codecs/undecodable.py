@@ -1,4 +1,4 @@
-"""Says what stands in the way where a container is one that we open, and its sound cannot be decoded."""
+"""Explains why the sound of a supported container cannot be decoded."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ MOST_NAMED: Final = 20
 """How many tracks a message names."""
 
 _INDEX_BYTES: Final = 2**20
-"""How much of the index of a movie is looked at."""
+"""How much of a movie's index is read."""
 _MAX_BOXES: Final = 1000
 
 _ENTRY: Final = re.compile(rb"stsd\0{7}.[\x00-\xff]{4}([A-Za-z0-9 .+-]{4})", re.DOTALL)
@@ -42,9 +42,9 @@ def name_codecs(streams: Sequence[AudioStream], file: Readable, demuxer: str) ->
     """Say which codec each track has and what to do, if none of them can be decoded; None if one can.
 
     Args:
-        streams: the tracks of sound, in their order.
-        file: that they are in; its position moves if the answer is not None.
-        demuxer: that reads it.
+        streams: the audio tracks, in order.
+        file: the file that they are in; its position moves if the result is not None.
+        demuxer: name of the demuxer that reads it.
     """
     contexts = [_context(stream) for stream in streams]
     decoders = decoders_for(demuxer)
@@ -53,7 +53,7 @@ def name_codecs(streams: Sequence[AudioStream], file: Readable, demuxer: str) ->
     entries = _sample_entries(file) if demuxer == "mov" else []
     if lock := _lock(entries):
         return lock
-    # Those that FFmpeg has a decoder for are named by it; what it does not know can only be the others.
+    # FFmpeg names the codecs that it has decoders for; entries that it does not know belong to the others.
     unknown = iter([entry for entry in entries if entry in _NAMES])
     names = [
         _NAMES.get(next(unknown, b""), _UNNAMED) if context is None else context.codec.long_name
@@ -62,27 +62,27 @@ def name_codecs(streams: Sequence[AudioStream], file: Readable, demuxer: str) ->
     tracks = ", ".join(
         f"audio track {number} is in {name}" for number, name in enumerate(names[:MOST_NAMED], 1)
     )
-    return f"No sound of this file can be decoded: {tracks}. {CONVERT}"
+    return f"No audio track of this file can be decoded: {tracks}. {CONVERT}"
 
 
 def _context(stream: AudioStream) -> AudioCodecContext | None:
-    """Return what PyAV has for a track: nothing where FFmpeg has no decoder, whatever PyAV's types say."""
+    """Return PyAV's context for a track; None where FFmpeg has no decoder, which PyAV's types do not say."""
     return stream.codec_context
 
 
 def explain(file: Readable, demuxer: str) -> str | None:
-    """Say why nothing could be decoded, or None if the file just is damaged.
+    """Say why nothing could be decoded; None if the file is simply damaged.
 
     Args:
-        file: that was tried; its position moves.
-        demuxer: that read it.
+        file: the file that was tried; its position moves.
+        demuxer: name of the demuxer that read it.
     """
     if demuxer != "mov":
         return None
     if _find_box(file, b"moov") is None:
         return (
             "This MP4 or QuickTime file has no index (moov): the recorder or the download stopped before the "
-            "end. Download or export it again; a program such as untrunc may save the recording."
+            "end. Download or export it again; a program such as untrunc may recover the recording."
         )
     return _lock(_sample_entries(file))
 
@@ -95,7 +95,7 @@ def _lock(entries: Iterable[bytes]) -> str | None:
 
 
 def _sample_entries(file: Readable) -> list[bytes]:
-    """Return the types of the tracks of a movie, video among them."""
+    """Return the types of a movie's tracks, including video."""
     place = _find_box(file, b"moov")
     if place is None:
         return []
@@ -104,7 +104,7 @@ def _sample_entries(file: Readable) -> list[bytes]:
 
 
 def _find_box(file: Readable, kind: bytes) -> int | None:
-    """Return where the first box of a kind begins, outside of all others."""
+    """Return where the first top-level box of a kind begins."""
     place = 0
     for _ in range(_MAX_BOXES):
         file.seek(place)
@@ -116,7 +116,7 @@ def _find_box(file: Readable, kind: bytes) -> int | None:
         size = int.from_bytes(header[:4], "big")
         if size == 1:
             size = int.from_bytes(header[8:], "big")
-        if size < 8:  # noqa: PLR2004 - it reaches to the end of the file, or lies
+        if size < 8:  # noqa: PLR2004 - it reaches to the end of the file, or is wrong
             return None
         place += size
     return None

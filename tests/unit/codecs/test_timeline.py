@@ -114,7 +114,7 @@ def test_stamps_that_begin_anew_lose_nothing():
     assert gaps == [(5.0, 6.0)]
     assert end_s == 7.0
     assert warnings == (
-        "The time stamps jump back by 3.00 s at 3.00 s: the sound goes on there without a gap.",
+        "The time stamps jump back by 3.00 s at 3.00 s: the sound continues there without a gap.",
     )
 
 
@@ -139,7 +139,7 @@ def test_a_gap_beyond_the_limit_is_told_and_left_out():
     assert laid_out(stamps) == (
         [],
         3.0,
-        ("The time stamps jump ahead by 36000.00 s at 1.50 s: the sound goes on there without a gap.",),
+        ("The time stamps jump ahead by 36000.00 s at 1.50 s: the sound continues there without a gap.",),
     )
 
 
