@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Sourced by the Containerfile's steps with $MIRRORS set to the name of a profile: where packages come from.
-# What is set already is kept, so that --build-arg-s or a mounted configuration still win. docs/mirrors.md.
+# Sourced by the Containerfile's steps: sets where packages come from, by the profile that $MIRRORS names.
+# Variables that are already set are kept, so that --build-arg and mounted configuration win. docs/mirrors.md.
 case ${MIRRORS:-none} in
 none) ;;
 china)
@@ -13,12 +13,12 @@ china)
     done
     : "${PIP_INDEX_URL:=https://pypi.tuna.tsinghua.edu.cn/simple}"
     : "${UV_DEFAULT_INDEX:=$PIP_INDEX_URL}"
-    # Python itself, where the base has none that is new enough.
+    # Python itself, if the base image has none that is new enough.
     : "${UV_PYTHON_INSTALL_MIRROR:=https://mirror.nju.edu.cn/github-release/astral-sh/python-build-standalone}"
     export PIP_INDEX_URL UV_DEFAULT_INDEX UV_PYTHON_INSTALL_MIRROR
     ;;
 *)
-    echo "MIRRORS=$MIRRORS: there is no such profile; none and china are" >&2
+    echo "MIRRORS=$MIRRORS: there is no such profile; use none or china" >&2
     exit 1
     ;;
 esac

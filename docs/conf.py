@@ -1,8 +1,8 @@
-"""The site: docs/ as HTML, for those who do not read Markdown; ``nox -s site`` builds it into site/.
+"""Sphinx configuration of the site, docs/ as HTML; ``nox -s site`` builds it into site/.
 
-The pages are plain Markdown that a forge shows as it is. What only the site needs, its navigation, is here.
-Warnings are errors there: a link to a page or heading that does not exist fails the build. Nothing in the
-site comes from another host, and nothing is fetched while it is built.
+The pages are plain Markdown that a forge renders directly. What only the site needs, its navigation, is here.
+Warnings are errors: a link to a page or heading that does not exist fails the build. The site loads nothing
+from other hosts, and the build fetches nothing.
 """
 
 import os
@@ -26,7 +26,7 @@ CONTENTS = {
     "Prove": ["verification", "benchmarks", "mission"],
     "中文": ["zh/README", "zh/getting-started", "zh/mirrors"],
 }
-"""Headings of the navigation, each with its pages, in the order in which a stranger asks."""
+"""Headings of the navigation, each with its pages, in the order in which a newcomer needs them."""
 NAMED = {page for pages in CONTENTS.values() for page in pages}
 CONTENTS["Prove"] += sorted({path.stem for path in DOCS.glob("*.md")} - NAMED - {"index"})
 ENGINES = sorted(path.stem for path in (DOCS / "engines").glob("*.md") if path.stem != "index")
@@ -37,7 +37,7 @@ extensions = ["myst_parser"]
 exclude_patterns = ["_static"]
 nitpicky = True
 
-myst_heading_anchors = 4  # the names that forges give to headings
+myst_heading_anchors = 4  # anchors for headings as forges make them
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 highlight_language = "text"
@@ -49,7 +49,7 @@ html_css_files = ["site.css"]
 html_favicon = "_static/mark.svg"
 html_copy_source = False
 html_show_sphinx = False
-copyright = "the authors of speechhub, under Apache-2.0"  # noqa: A001 - Sphinx names it so
+copyright = "the authors of speechhub, under Apache-2.0"  # noqa: A001 - Sphinx requires this name
 html_theme_options = {
     "light_logo": "mark.svg",
     "dark_logo": "mark.svg",
@@ -60,7 +60,7 @@ html_theme_options = {
 
 
 def contents(groups: dict[str, list[str]]) -> str:
-    """Return the directives that make the navigation."""
+    """Return the toctree directives of the navigation."""
     return "\n".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n" + "\n".join(pages) + "\n```\n"
         for caption, pages in groups.items()
@@ -68,11 +68,11 @@ def contents(groups: dict[str, list[str]]) -> str:
 
 
 def for_the_site(_app: "Sphinx", docname: str, source: list[str]) -> None:
-    """Change a page, which forges show as it is, for the site; its lines keep their numbers."""
+    """Adapt a page to the site, without changing the numbers of its lines."""
     text = source[0]
-    # The navigation is the way back.
+    # The navigation replaces the link to the index.
     text = re.sub(r"^\[Index\]\(.*\)$", "", text, count=1, flags=re.MULTILINE)
-    # The site ends where docs/ ends; tests/docs sees to it that what lies outside is there.
+    # The site has only docs/; tests/docs checks that linked files outside exist.
     text = re.sub(r"\[`?([^\]`]+)`?\]\((?:\.\./)+([^)#]+\.\w+)\)", outside(docname), text)
     if docname == "index":
         text += contents(CONTENTS)
@@ -82,7 +82,7 @@ def for_the_site(_app: "Sphinx", docname: str, source: list[str]) -> None:
 
 
 def outside(docname: str) -> Callable[[re.Match[str]], str]:
-    """Return what puts a file's path in the place of a link that leaves docs/, for one page."""
+    """Return a function that replaces a page's link out of docs/ with the file's path."""
     folder = (DOCS / docname).parent
 
     def shown(link: re.Match[str]) -> str:
@@ -96,5 +96,5 @@ def outside(docname: str) -> Callable[[re.Match[str]], str]:
 
 
 def setup(app: "Sphinx") -> None:
-    """Let the pages be read with their navigation."""
+    """Register the hook that adapts the pages."""
     app.connect("source-read", for_the_site)
