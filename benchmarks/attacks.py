@@ -1,4 +1,4 @@
-"""How soon `/health/live` answers while the server is attacked, and what the hub takes of memory meanwhile.
+"""Measures how soon `/health/live` answers while the server is attacked, and how much memory the hub takes.
 
 .venv/bin/python benchmarks/attacks.py [seconds] [words of the attacks' names]
 """
@@ -25,14 +25,14 @@ from tests.fuzz.probe import Probe
 from tests.fuzz.target import Target
 
 SECONDS = 30.0
-"""Long enough to fill what an attack fills: a flood once took 20 s and more to use up all connections."""
+"""Long enough for an attack to exhaust its target: a flood once took over 20 s to use up all connections."""
 THREADS = (os.cpu_count() or 1) + 4
-"""What asyncio's own executor has."""
+"""Threads of asyncio's default executor."""
 Attack = Callable[..., Awaitable[Counter[str]]]
 
 
 def costly_recordings(name: str, count: int, **options: int) -> Attack:
-    """Return an attack with a recording of `costly`, made only when it begins."""
+    """Return an attack with a recording from `costly`, which is made only when the attack begins."""
 
     async def attack(target: Target, *, hold_s: float) -> Counter[str]:
         recording = getattr(costly, name)(**options)
@@ -69,7 +69,7 @@ ATTACKS: dict[str, Attack] = {
 
 
 def attack_for(name: str, url: str, seconds: float) -> Counter[str]:
-    """Attack for that long, anew whenever an attack has ended; in a process of its own."""
+    """Attack for *seconds*, again whenever an attack has ended; runs in a process of its own."""
 
     async def again() -> Counter[str]:
         ends: Counter[str] = Counter()
@@ -82,7 +82,7 @@ def attack_for(name: str, url: str, seconds: float) -> Counter[str]:
 
 
 def look(server: Server, name: str, seconds: float) -> str:
-    """Return the line of the table for one attack, or for none."""
+    """Return the table's line for one attack, or for none."""
     before_mb = memory_bytes(server.pid) / 2**20
     server.forget_peak()
     spawn = multiprocessing.get_context("spawn")

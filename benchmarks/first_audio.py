@@ -1,4 +1,4 @@
-"""How soon Piper's speech is heard through HTTP, against its first sentence synthesized directly, in turns.
+"""Measures how soon Piper's first audio arrives through HTTP, alternating with direct synthesis.
 
 .venv/bin/python benchmarks/first_audio.py [rounds]
 """
@@ -32,7 +32,7 @@ FORMATS = ("pcm", "mp3", "opus")
 
 
 def through_http(url: str, audio_format: str) -> float:
-    """Return the seconds from sending a request to the first byte of audio; hear it to its end."""
+    """Return the seconds from sending a request to the first byte of audio; read the audio to its end."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
     body = json.dumps({"model": JOE.id, "voice": "joe", "input": TEXT, "response_format": audio_format})
     began = time.perf_counter()
@@ -47,7 +47,7 @@ def through_http(url: str, audio_format: str) -> float:
 
 
 def directly(voice: PiperVoice) -> float:
-    """Return the seconds until piper has its first sentence; hear the others, too."""
+    """Return the seconds until piper has its first sentence; synthesize the others, too."""
     began = time.perf_counter()
     chunks = iter(voice.synthesize(TEXT))
     next(chunks)

@@ -1,4 +1,4 @@
-"""How soon the hub is ready, and how much memory it takes at idle, all its processes together."""
+"""Measures how soon the hub is ready, and how much memory all its processes take at idle."""
 
 import http.client
 import os
@@ -15,7 +15,7 @@ PORT = 18_125
 
 
 def rss_mb(pid: int) -> float:
-    """Return the resident memory of a process and all below it."""
+    """Return the resident memory of a process and all its descendants, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     own = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1000
     tasks = Path(f"/proc/{pid}/task").iterdir()
@@ -25,7 +25,7 @@ def rss_mb(pid: int) -> float:
 
 
 def once() -> tuple[float, float]:
-    """Start a hub; return the seconds to its first answer, and its megabytes."""
+    """Start a hub; return the seconds to its first answer, and its resident memory in MB."""
     env = os.environ | {"SPEECHHUB_HOME": tempfile.mkdtemp(), "SPEECHHUB_LOG_LEVEL": "warning"}
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "speechhub", "serve", "--port", str(PORT)], env=env)

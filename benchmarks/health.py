@@ -1,6 +1,6 @@
-"""How soon `/health` answers while many requests for speech run.
+"""Measures how soon `/health` answers while many requests for speech run.
 
-.venv/bin/python benchmarks/health.py [calls] [looks]
+.venv/bin/python benchmarks/health.py [calls] [checks]
 """
 
 import http.client
@@ -23,7 +23,7 @@ BODY = b'{"model": "echo-tts", "voice": "alloy", "input": "%b"}' % (b"A sentence
 
 
 def speak(url: str, until_s: float) -> int:
-    """Ask for speech again and again until *until_s*; return how often it was refused or broke."""
+    """Request speech repeatedly until *until_s*; return how often the answer was not 200."""
     bad = 0
     while time.monotonic() < until_s:
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
@@ -36,7 +36,7 @@ def speak(url: str, until_s: float) -> int:
 
 
 def look(url: str, looks: int) -> list[float]:
-    """Ask `/health` over one connection; return how long each answer took, in milliseconds."""
+    """Request `/health` over one connection; return how long each answer took, in milliseconds."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     times = []
     for _ in range(looks):

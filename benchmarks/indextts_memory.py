@@ -1,10 +1,10 @@
-"""How much memory IndexTTS takes: the packages' own classes at their published sizes, without any weights.
+"""Computes how much memory IndexTTS takes, from the packages' own classes at their published sizes.
 
     python benchmarks/indextts_memory.py     # in an environment of speechhub-indextts
 
-Everything runs on PyTorch's device "meta", which computes shapes and nothing else; what lives at the same
-time is added up tensor by tensor. Attention is counted as its fused kernels work, without a matrix of scores.
-What CUDA's libraries take for themselves is not seen, and is allowed for in `placement.RUNTIME_BYTES`.
+It needs no weights: everything runs on PyTorch's device "meta", which computes only shapes. Tensors that
+exist at the same time are added up. Attention is counted as its fused kernels work, without a matrix of
+scores. The memory of CUDA's libraries is not counted here; `placement.RUNTIME_BYTES` allows for it.
 """
 
 import json
@@ -30,7 +30,7 @@ CARDS_GB = (4, 6, 8, 12, 24)
 GENERATIONS = {"Pascal": (6, 1), "Turing": (7, 5), "Ampere": (8, 6), "Ada": (8, 9)}
 """Cards by their compute capability."""
 USABLE = 0.93
-"""Of a card's memory, what is left by its driver and a desktop. An assumption."""
+"""Share of a card's memory that its driver and a desktop leave free. An assumption."""
 
 CONFORMER = {"output_size": 512, "input_layer": "conv2d2", "perceiver_mult": 2}
 CONFIG: dict[str, Any] = {
@@ -86,17 +86,17 @@ FEELING = {
 
 
 class Peak(TorchDispatchMode):  # type: ignore[misc]  # torch is not installed where types are checked
-    """Adds up the storages that live at the same time."""
+    """Adds up the storages that exist at the same time."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        # Views of weights are no new memory.
-        self._known = {_key(it.untyped_storage()) for it in (*model.parameters(), *model.buffers())}
+        # Views of weights take no new memory.
+        self._known = {_key(tensor.untyped_storage()) for tensor in (*model.parameters(), *model.buffers())}
         self._live = 0
         self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation, and look at what it made."""
+        """Run an operation, and count the storages that it made."""
         del types
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
@@ -128,7 +128,7 @@ def config_of(generation: Generation) -> dict[str, Any]:
 
 
 def sizes(generation: Generation) -> Sizes:
-    """Return the parameters of a generation's models."""
+    """Return the numbers of parameters of a generation's models."""
     found = sizes_of(generation, config_of(generation), bigvgan=BIGVGAN, w2v_bert={})
     with torch.device("meta"):
         reader = transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**FEELING))
@@ -139,7 +139,7 @@ def sizes(generation: Generation) -> Sizes:
 
 
 def at_work(generation: Generation) -> dict[str, int]:
-    """Return the most that each step takes beside its weights, in bytes."""
+    """Return the most memory that each step takes besides its weights, in bytes."""
     package = indextts25.infer_v2_5 if generation is Generation.V25 else infer_v2()
     whole = OmegaConf.create(config_of(generation))
     frames, prompt = int(SEGMENT_S * FRAMES_PER_S), int(REFERENCE_S * FRAMES_PER_S)
@@ -202,7 +202,7 @@ def main() -> None:
 def _plan(found: Sizes, generation: Generation, card: int, capability: tuple[int, int]) -> str:
     """Return a card's plan in a line, or why there is none."""
     try:
-        it = plan(
+        chosen = plan(
             found,
             device="cuda:0",
             memory_bytes=int(card * USABLE * 2**30),
@@ -211,11 +211,11 @@ def _plan(found: Sizes, generation: Generation, card: int, capability: tuple[int
         )
     except EngineLoadError as error:
         return str(error)
-    arithmetic = it.half_name if it.half else "float32"
-    steps = f", {', '.join(it.steps)}" if it.steps else ""
+    arithmetic = chosen.half_name if chosen.half else "float32"
+    steps = f", {', '.join(chosen.steps)}" if chosen.steps else ""
     return (
-        f"{it.needed_bytes / 1e9:.2f} GB, GPT in {arithmetic}, analysis {it.analysis}, "
-        f"emotion model {it.feeling_device}{steps}"
+        f"{chosen.needed_bytes / 1e9:.2f} GB, GPT in {arithmetic}, analysis {chosen.analysis}, "
+        f"emotion model {chosen.feeling_device}{steps}"
     )
 
 

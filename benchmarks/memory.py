@@ -1,10 +1,10 @@
-"""How much memory a few requests can make the hub hold, route by route, by the size of the attack.
+"""Measures how much memory a few requests can make the hub hold, by route and size of the attack.
 
 .venv/bin/python benchmarks/memory.py [--limit MB]
 
-Each line is a server of its own on the echo engines, asked on the loopback interface by clients that do not
-read, or do not finish what they write. With --limit, all the server's processes together live in a cgroup of
-so many megabytes (v1 or v2, which root can make) without swap, and have to answer afterwards.
+For each line, a new server on the echo engines is used over the loopback interface by clients that do not
+read their answers, or do not finish their requests. With --limit, all of the server's processes together are
+in a cgroup of that many megabytes without swap (v1 or v2, which takes root), and must answer afterwards.
 """
 
 import argparse
@@ -32,23 +32,23 @@ PART = b'--b\r\ncontent-disposition: form-data; name="%b"; filename="a.wav"\r\n\
 LONGEST_S = 60.0
 CGROUPS = Path("/sys/fs/cgroup")
 SETTLE_S = 12.0
-"""How long freed memory has to go back to the system."""
+"""How long to wait for freed memory to be returned to the system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """So many clients with so much of one kind."""
+    """A number of clients that send the same request."""
 
     route: str
     what: str
     clients: int
     request: bytes
-    """Head and beginning of the body; what follows is `body_bytes` of filling."""
+    """Head and beginning of the body; `body_bytes` of filler follow."""
     body_bytes: int = 0
 
 
 def post(path: str, kind: str, body: bytes, length: int | None = None) -> bytes:
-    """Return a request, whose body may be longer than what is sent of it."""
+    """Return a request; it may announce a longer body than is sent."""
     size = len(body) if length is None else length
     head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {size}"
     return f"{head}\r\n\r\n".encode() + body
@@ -132,7 +132,7 @@ FIELDS = b"".join(
 
 
 def start(server: Server, attack: Attack) -> list[socket.socket]:
-    """Send all that the attack sends; return the connections, open."""
+    """Send everything that the attack sends; return the open connections."""
     made = []
     for _ in range(attack.clients):
         connection = socket.socket()
@@ -156,7 +156,7 @@ def field_mb(pid: int, name: str) -> float:
 
 
 def answers(server: Server) -> bool:
-    """Tell whether the server is healthy."""
+    """Return whether the server is healthy."""
     with contextlib.suppress(OSError, http.client.HTTPException):
         connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
         connection.request("GET", "/health/live")
@@ -165,7 +165,7 @@ def answers(server: Server) -> bool:
 
 
 def settled(value: Callable[[], float]) -> float:
-    """Wait until *value* grows no more; return it."""
+    """Wait until *value* stops growing; return it."""
     end, last = time.monotonic() + LONGEST_S, -1.0
     while time.monotonic() < end and (now := value()) - last > 1:
         last = now
@@ -175,7 +175,7 @@ def settled(value: Callable[[], float]) -> float:
 
 @contextlib.contextmanager
 def confined(limit_mb: int) -> Iterator[Callable[[int], None]]:
-    """Make a cgroup; yield what puts a process and its children to come into it."""
+    """Make a cgroup; yield a function that puts a process and its future children into it."""
     old = (CGROUPS / "memory").is_dir()
     group = (CGROUPS / "memory" if old else CGROUPS) / f"speechhub-{os.getpid()}"
     group.mkdir()

@@ -1,7 +1,7 @@
-"""What the way through HTTP costs: a 30 s clip through the hub, against the engine called in process.
+"""Measures the overhead of HTTP: a 30 s clip through the hub, compared with the engine called in process.
 
-Also: where that time goes, stage by stage, beginning with the floor, a bare Litestar application on Granian
-that reads the same body; and metadata requests through the hub, against that application.
+Also shows where that time goes, stage by stage, beginning with the floor, a bare Litestar application on
+Granian that reads the same body; and compares metadata requests through the hub with that application.
 """
 
 import http.client
@@ -42,7 +42,7 @@ RATE = 16_000
 CLIP_S = 30
 LIMIT_BYTES = 100_000_000
 CHUNK_BYTES = 256 * 1024
-"""What Granian hands over at a time, more or less, once a body flows."""
+"""About how much Granian hands over at a time while a body arrives."""
 
 BARE = """
 import uvloop
@@ -95,7 +95,7 @@ def serving(command: list[str], port: int) -> Iterator[None]:
 
 
 async def times(rounds: int, *calls: Callable[[], object]) -> list[list[float]]:
-    """Time calls in turns; return milliseconds of each."""
+    """Time calls alternately; return the milliseconds of each."""
     found: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
         for call, results in zip(calls, found, strict=True):
@@ -137,7 +137,7 @@ def stages(floor: float, form: float, reading: float, worker: float, overhead: f
 
 
 async def compare_metadata(hub: http.client.HTTPConnection, bare: http.client.HTTPConnection) -> None:
-    """Print what a metadata request takes."""
+    """Print how long a metadata request takes."""
 
     def metadata(connection: http.client.HTTPConnection) -> None:
         connection.request("GET", "/v1/models")

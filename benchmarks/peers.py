@@ -1,8 +1,8 @@
-"""speechhub beside two small servers with the same weights and settings, in turns.
+"""Compares speechhub with two small servers on the same weights and settings, alternately.
 
 .venv/bin/python benchmarks/peers.py FOLDER [rounds]
 
-FOLDER is the bin of an environment of theirs: pip install faster-whisper-server 'piper-tts[http]'.
+FOLDER is the bin of an environment that has them: pip install faster-whisper-server 'piper-tts[http]'.
 """
 
 import http.client
@@ -40,7 +40,7 @@ models:
     model_options: {{device: cpu, compute_type: int8, cpu_threads: {threads}}}
     transcribe_options: {{beam_size: 5, vad_filter: true}}
 """
-"""What speechhub-whisper does by itself."""
+"""The settings that speechhub-whisper uses by default."""
 Call = Callable[[], object]
 
 
@@ -57,7 +57,7 @@ def running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def answers(port: int) -> bool:
-    """Return whether somebody answers at a port."""
+    """Return whether a server answers at a port."""
     try:
         return bool(get(port, "/"))
     except OSError:
@@ -86,7 +86,7 @@ def post(port: int, path: str, body: bytes, kind: str) -> bytes:
 
 
 def hear(port: int, recording: bytes) -> str:
-    """Return a transcript; one of the servers calls the field for the model model_name."""
+    """Return a transcript; one of the servers names the model's field `model_name`."""
     fields = {"model": "whisper-base", "model_name": "whisper-base", "language": "en"}
     body = b"".join(
         b'--b\r\ncontent-disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value.encode())
@@ -100,13 +100,13 @@ def hear(port: int, recording: bytes) -> str:
 
 
 def speak(port: int, path: str) -> bytes:
-    """Return a sentence as WAV; both servers take what the other one needs."""
+    """Return a sentence as WAV; each server accepts the fields that the other one needs."""
     body = {"text": SENTENCE, "input": SENTENCE, "model": JOE.id, "response_format": "wav"}
     return post(port, path, json.dumps(body).encode(), "application/json")
 
 
 def compare(name: str, rounds: int, ours: Call, theirs: Call) -> None:
-    """Print what each takes, in turns, and the median of the ratios."""
+    """Time both alternately; print how long each takes, and the median of the ratios."""
     ours(), theirs()
     pairs = []
     for _ in range(rounds):
@@ -123,7 +123,7 @@ def compare(name: str, rounds: int, ours: Call, theirs: Call) -> None:
 
 
 def at_once(call: Call) -> Call:
-    """Return what makes 16 clients call at once."""
+    """Return a call that lets 16 clients call at once."""
 
     def all_of_them() -> None:
         with ThreadPoolExecutor(CLIENTS) as clients:
@@ -133,7 +133,7 @@ def at_once(call: Call) -> Call:
 
 
 def worst_look_ms(port: int, busy: Call) -> float:
-    """Return how long `/health` takes at worst, in milliseconds, while a server is busy."""
+    """Return the longest time that `/health` takes, in milliseconds, while a server is busy."""
     over, worst_s = Event(), [0.0]
 
     def look() -> None:

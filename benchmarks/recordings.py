@@ -1,13 +1,13 @@
-"""What is heard of speech in every container and codec, and of recordings that are late, damaged or quiet.
+"""Measures how well speech is transcribed from every container and codec, and from damaged recordings.
 
 .venv/bin/python benchmarks/recordings.py [--against PATH-OR-GIT-REF | --server URL] [--only WORDS]
 
-A person's reading, out of a wheel that clips.txt names, goes through each format, and through what happens
-to recordings; Whisper base writes it down. For each: the word error rate against what is said, how far the
-times of the first and the last word are from where they are in the clean WAV, how far the duration is from
-the true one, and what decoding takes of the processor, as a multiple of WAV at 44.1 kHz. Below the table
-stands what was heard where words are wrong. ``--against`` does all of it twice, with the same files: a cell
-shows ``before → after`` where the two differ. ``--server`` asks a server that runs.
+A person's reading, from a wheel that clips.txt names, is converted to each format, and made late, damaged,
+quiet or out of phase; Whisper base transcribes it. The table shows, for each recording: the word error rate,
+how far the times of the first and the last word are from those in the clean WAV, how far the duration is from
+the true one, and the CPU time for decoding, as a multiple of WAV at 44.1 kHz. Transcripts with wrong words
+follow the table. ``--against`` does all of it twice, with the same files: a cell shows ``before → after``
+where the two differ. ``--server`` uses a running server.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from tests.e2e.server import serving
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = 8
 TIMES = 3
-"""How often each file is decoded; the least counts."""
+"""How often each file is decoded; the shortest time counts."""
 DECODE = """
 import io, json, pathlib, sys, time
 from speechhub.codecs.decode import decode
@@ -58,10 +58,10 @@ print(json.dumps(took))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What a server made of one recording."""
+    """A server's transcript of one recording."""
 
     error: str = ""
-    """The code of a refusal; the rest is missing then."""
+    """The code of a refusal; the other fields are empty then."""
     text: str = ""
     first_s: float = 0.0
     last_s: float = 0.0
@@ -70,7 +70,7 @@ class Heard:
 
 
 def ask(client: httpx.Client, case: Case) -> Heard:
-    """Have one recording written down, with the times of its words."""
+    """Have one recording transcribed, with word times."""
     fields = {"language": "en", "response_format": "verbose_json", "timestamp_granularities[]": "word"}
     answer = client.post("/v1/audio/transcriptions", data=fields, files={"file": ("a", case.data)})
     told: dict[str, Any] = answer.json()
@@ -81,7 +81,7 @@ def ask(client: httpx.Client, case: Case) -> Heard:
 
 
 def hear(url: str, chosen: Sequence[Case]) -> dict[str, Heard]:
-    """Return what a server hears, by the names of the recordings; the first answer comes before the rest."""
+    """Return a server's transcripts by the names of the recordings; one request comes before the rest."""
     with httpx.Client(base_url=url, timeout=600) as client, ThreadPoolExecutor(CLIENTS) as clients:
         ask(client, chosen[0])
         return dict(
@@ -95,7 +95,7 @@ def wrong(case: Case, heard: Heard) -> float:
 
 
 def cells(case: Case, all_heard: dict[str, Heard], took: dict[str, float | None]) -> list[str]:
-    """Return the figures of one recording."""
+    """Return the table's cells for one recording."""
     heard, first, last = (all_heard[made.name] for made in (case, CLEAN["rainbow"], CLEAN[case.last_clip]))
     if heard.error:
         return [heard.error, "", "", "", ""]
@@ -112,7 +112,7 @@ def cells(case: Case, all_heard: dict[str, Heard], took: dict[str, float | None]
 
 
 def decode_times(source: Path, chosen: Sequence[Case]) -> dict[str, float | None]:
-    """Return the processor time that a checkout takes to decode each recording, in seconds."""
+    """Return the CPU time that a checkout takes to decode each recording, in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         for number, case in enumerate(chosen):
             (Path(folder) / f"{number:03}").write_bytes(case.data)
@@ -127,7 +127,7 @@ def decode_times(source: Path, chosen: Sequence[Case]) -> dict[str, float | None
 
 
 def figures(source: Path | str, chosen: Sequence[Case]) -> tuple[list[list[str]], dict[str, Heard]]:
-    """Return the cells for a checkout or for a server by its address, and what was heard."""
+    """Return the cells and the transcripts for a checkout, or for the server at an address."""
     took: dict[str, float | None] = {}
     if isinstance(source, str):
         heard = hear(source, chosen)
@@ -142,7 +142,7 @@ def figures(source: Path | str, chosen: Sequence[Case]) -> tuple[list[list[str]]
 
 @contextmanager
 def checkout(wanted: str) -> Iterator[Path]:
-    """Yield the folder of another checkout; of a git reference, one that is gone afterwards."""
+    """Yield the folder of another checkout; for a git reference, a temporary one."""
     if Path(wanted, "src").is_dir():
         yield Path(wanted).resolve()
         return
@@ -162,8 +162,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--against", help="another checkout, or a git reference, to compare with")
-    parser.add_argument("--server", help="address of a server to ask in place of one of this checkout")
-    parser.add_argument("--only", nargs="*", default=[], help="words of the names of recordings to try")
+    parser.add_argument("--server", help="address of a server to use instead of one of this checkout")
+    parser.add_argument("--only", nargs="*", default=[], help="words in the names of the recordings to use")
     options = parser.parse_args()
     os.environ["SPEECHHUB_LOG_LEVEL"] = "warning"
     chosen = [

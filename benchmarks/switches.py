@@ -1,4 +1,4 @@
-"""How long a switch between two real engines takes, cold and with a worker that stands by, step by step.
+"""Measures how long a switch between two real engines takes, cold and with a standby worker, by step.
 
 .venv/bin/python benchmarks/switches.py [rounds]
 """
@@ -21,7 +21,7 @@ DEADLINE_S = 120.0
 
 
 async def measure(home: Path, rounds: int) -> list[Switch]:
-    """Switch to and fro on a CPU that holds one engine at a time, cold and not, in turns."""
+    """Switch back and forth on a CPU that holds one engine at a time, alternately cold and with a standby."""
     settings = Settings(home=home, offline=True, cpu_exclusive=True, standby="on")
     async with Hub.assemble(settings) as hub, asyncio.timeout(DEADLINE_S * rounds):
         for target in MODELS:  # the files come into the page cache, and each model is once the last other one

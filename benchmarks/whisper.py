@@ -1,14 +1,14 @@
-"""What Whisper base takes through HTTP, against faster-whisper called directly with the same settings.
+"""Compares Whisper base through HTTP with faster-whisper called directly, with the same settings.
 
 .venv/bin/python benchmarks/whisper.py [rounds]
 
-First one request at a time, for the real-time factor: a short clip, whose language is given or found out, a
-minute, and another minute that repeats itself, with the words that both sides got wrong. Then 16 clients at
-once, against a loop that does the same clips one after the other. Last 3 s of English that are said to be
-Latin, in which Whisper finds no end, against the same 3 s with the right language.
-Whatever is compared takes turns.
+First, one request at a time, for the real-time factor: a short clip whose language is given or detected, a
+minute, and another minute that repeats itself, with the number of words that both sides got wrong. Then 16
+clients at once, compared with a loop over the same clips. Last, 3 s of English declared as Latin, in which
+Whisper finds no end, compared with the same 3 s in the right language.
+Both sides of each comparison alternate.
 
-Time is told twice: by the clock, which a busy machine disturbs, and by the processor time of all that work,
+Time is measured twice: by the clock, which a busy machine disturbs, and as processor time of all the work,
 which it disturbs less.
 """
 
@@ -43,9 +43,9 @@ ROUNDS, CLIENTS = 11, 16
 ROUNDS_OF_REFRAIN = 9
 RATE = 16_000
 REST_S = 0.3
-"""Between two turns: threads of OpenMP wait in a busy loop for more work, for 0.2 s."""
+"""Pause between two turns, in seconds: OpenMP's threads wait for more work in a busy loop for 0.2 s."""
 BEAM, BATCH = 5, 4
-"""Those of speechhub-whisper on a CPU."""
+"""Beam and batch size of speechhub-whisper on a CPU."""
 
 
 def recordings() -> dict[str, bytes]:
@@ -67,11 +67,11 @@ SAID = {
     "minute": " ".join([*SPOKEN.values()] * 3),
     "refrain": " ".join([SPOKEN["en2"]] * ROUNDS_OF_REFRAIN),
 }
-"""What is said in which recording."""
+"""The words spoken in each recording."""
 
 
 def wrong_words(said: str, heard: str) -> int:
-    """Return how many words are missing, too many, or others."""
+    """Return how many words are missing, added or different."""
     found = jiwer.process_words(said, heard, PLAIN, PLAIN)
     return int(found.insertions + found.deletions + found.substitutions)
 
@@ -108,7 +108,7 @@ def ask(url: str, recording: bytes, language: str | None) -> str:
 
 
 class Direct:
-    """faster-whisper, as its own documentation uses it, with the settings that speechhub-whisper has."""
+    """faster-whisper as its own documentation uses it, with the settings of speechhub-whisper."""
 
     def __init__(self, folder: Path) -> None:
         threads = len(os.sched_getaffinity(0))
@@ -116,7 +116,7 @@ class Direct:
         self._batched = BatchedInferencePipeline(self._model)
 
     def hear(self, recording: bytes, language: str | None) -> str:
-        """Return the transcript; what is longer than one look of Whisper's is decoded in batches."""
+        """Return the transcript; a recording longer than Whisper's window is decoded in batches."""
         file = io.BytesIO(recording)
         if duration_s(recording) < 30:
             segments, _ = self._model.transcribe(file, beam_size=BEAM, language=language, vad_filter=True)
@@ -128,7 +128,7 @@ class Direct:
 
 
 def seconds(call: Callable[[], object], pids: Sequence[int]) -> tuple[float, float]:
-    """Return how long a call takes, and the processor time that processes spend on it."""
+    """Return how long a call takes, and the CPU time that processes spend on it, in seconds."""
     time.sleep(REST_S)
     before, began = sum(map(processor_s, pids)), time.perf_counter()
     call()
@@ -136,7 +136,7 @@ def seconds(call: Callable[[], object], pids: Sequence[int]) -> tuple[float, flo
 
 
 def processor_s(pid: int) -> float:
-    """Return the processor time of a process so far, in seconds.
+    """Return the CPU time of a process so far, in seconds.
 
     Source: proc_pid_stat(5), utime and stime.
     """
@@ -154,7 +154,7 @@ class Turns:
     def compare(
         self, ours: Callable[[], object], theirs: Callable[[], object], *, rounds: int, audio_s: float
     ) -> str:
-        """Return one line: medians of both sides, and of the ratios of each round; who begins changes."""
+        """Return one line: medians of both sides and of each round's ratios; the first side alternates."""
         ours(), theirs()
         sides = (ours, (self.server.pid, *self.server.workers())), (theirs, (os.getpid(),))
         pairs = []
@@ -172,11 +172,11 @@ class Turns:
         )
 
 
-HEAD = "real-time factor | through HTTP | directly | ratio, median | least | most | of processor time"
+HEAD = "real-time factor | through HTTP | directly | ratio, median | least | most | ratio of processor time"
 
 
 def one_at_a_time(turns: Turns, rounds: int) -> None:
-    """Print what one request takes, for each second of audio."""
+    """Print how long one request takes for each second of audio."""
     made = recordings()
     print(f"| {HEAD} | wrong words |\n{'| --- ' * 8}|")
     for name, language in (("short", "en"), ("short", None), ("minute", "en"), ("refrain", "en")):
@@ -186,14 +186,14 @@ def one_at_a_time(turns: Turns, rounds: int) -> None:
         line = turns.compare(ours, theirs, rounds=rounds, audio_s=duration_s(recording))
         wrong = [wrong_words(SAID[name], side()) for side in (ours, theirs)]
         print(
-            f"| {name}, {duration_s(recording):.0f} s, language {language or 'found out'} | {line} "
+            f"| {name}, {duration_s(recording):.0f} s, language {language or 'detected'} | {line} "
             f"{wrong[0]}, directly {wrong[1]} |",
             flush=True,
         )
 
 
 def many_at_once(turns: Turns, rounds: int) -> None:
-    """Print what 16 short clips take, all at once and in a loop, for each second of audio."""
+    """Print how long 16 short clips take, all at once and in a loop, for each second of audio."""
     short = recordings()["short"]
     with ThreadPoolExecutor(CLIENTS) as clients:
 
@@ -209,7 +209,7 @@ def many_at_once(turns: Turns, rounds: int) -> None:
 
 
 def without_an_end(turns: Turns, rounds: int) -> None:
-    """Print how much longer a clip takes whose language is wrong, so that its text finds no end."""
+    """Print how much longer a clip takes with a wrong language, when its text finds no end."""
     clip = recordings()["shorter"]
     pids = (turns.server.pid, *turns.server.workers())
     ratios = []
@@ -219,8 +219,8 @@ def without_an_end(turns: Turns, rounds: int) -> None:
         )
         ratios.append(wrong / right)
     print(
-        f"\nEnglish said to be Latin, {duration_s(clip):.0f} s, takes {statistics.median(ratios):.1f} "
-        f"times as long as said to be English ({min(ratios):.1f} to {max(ratios):.1f})"
+        f"\nEnglish declared as Latin, {duration_s(clip):.0f} s, takes {statistics.median(ratios):.1f} "
+        f"times as long as declared as English ({min(ratios):.1f} to {max(ratios):.1f})"
     )
 
 

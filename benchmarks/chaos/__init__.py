@@ -1,1 +1,1 @@
-"""A server under everything at once: clients of every kind, and faults of workers, hub, disk and clock."""
+"""The chaos run: clients of every kind, and faults of workers, hub, disk and clock, all at once."""

@@ -1,8 +1,8 @@
-"""Let 16 clients ask a server for everything while its workers, hub, disk and clock fail; look for drift.
+"""Runs 16 clients against a server while its workers, hub, disk and clock fail; looks for drift afterwards.
 
 .venv/bin/python -m benchmarks.chaos [--seconds 300] [--seed N] [--clients 16] [--engines real]
 
-Ends with the status 1 if a request ended in an undocumented way or more than once, or if anything is left.
+Exits with status 1 if a request ended in an undocumented way or more than once, or if anything is left.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from benchmarks.load.engines import ECHO, REAL, Clip, Engines, clips
 from benchmarks.load.mix import documented_refusals
 
 FULL_PAUSE_S = 1.0
-"""How long a client rests at most that met a server in trouble."""
+"""Longest pause of a client whose request met a server in trouble."""
 WARM_UP = (
     "speak",
     "transcribe",
@@ -90,7 +90,7 @@ class Run:
         self.clips: list[Clip] = clips()
         self.documented = documented_refusals()
         self.wrong: list[str] = []
-        """What the clients found wrong in answers that said that all was well."""
+        """Errors that the clients found in answers with a good status."""
 
     def client(self) -> ChaosClient:
         """Return a new client."""
@@ -98,7 +98,7 @@ class Run:
         return ChaosClient(self.hub, self.ledger, self.engines, self.clips, status_of)
 
     def ask(self, client: ChaosClient, kind: str, name: str, dice: random.Random) -> int:
-        """Let a client ask for one thing; return the status of a refusal, or 0."""
+        """Let a client send one request of a kind; return the status of a refusal, or 0."""
         client.turn(name, kind, dice)
         try:
             refusal = self.kinds[kind].ask(client, dice)
@@ -117,7 +117,7 @@ class Run:
         return 0
 
     def work(self, numbers: Iterator[int], until_s: float) -> None:
-        """Send one request after the other until *until_s*."""
+        """Send one request after another until *until_s*."""
         client = self.client()
         names, weights = list(self.kinds), [kind.weight for kind in self.kinds.values()]
         while time.monotonic() < until_s:
@@ -129,7 +129,7 @@ class Run:
         client.close()
 
     def whole(self) -> list[str]:
-        """Run from the first start to the last end; return what went wrong."""
+        """Run from the first start to the last end; return everything that went wrong."""
         life = self.hub.start()
         self._warm_up("before", strictly=True)
         if self.wrong:
@@ -153,7 +153,7 @@ class Run:
         self.watch.stop()
         wrong = [*self.faults.errors, *self.ledger.errors, *self.wrong]
         wrong += [f"{name} never ended" for name in self.ledger.unfinished()]
-        # Once more on a home that went through all of it, in a new process: what lies about would show now.
+        # Once more, in a new process on the same home: files that were left behind would show now.
         wrong += self._last_look(self.hub.life(), before, "the last process under chaos")
         self.hub.end(signal.SIGTERM)
         life = self.hub.start()
@@ -195,7 +195,7 @@ class Run:
         return wrong
 
     def _warm_up(self, when: str, *, strictly: bool = False) -> None:
-        """Ask for each of some kinds; *strictly* means that each must be served."""
+        """Send a request of each of some kinds; *strictly* means that each must be served."""
         client = self.client()
         for kind in WARM_UP:
             dice = random.Random(f"warm-up {kind}")
@@ -247,9 +247,9 @@ class Run:
         client.close()
 
     def tell(self) -> None:
-        """Print what became of the requests, by kind, and what was done to the server."""
+        """Print the outcomes of the requests, by kind, and the faults of the server."""
         entries = self.ledger.entries()
-        print("\n| kind | requests | median s | became |\n| --- | --- | --- | --- |")
+        print("\n| kind | requests | median s | outcomes |\n| --- | --- | --- | --- |")
         for kind in self.kinds:
             these = [entry for entry in entries if entry.kind == kind]
             became = Counter(entry.became.partition(":")[0] for entry in these)
@@ -270,7 +270,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--engines", choices=("real", "echo"), default="real")
     parser.add_argument("--logs", type=Path, help="folder to write the server's log to")
-    parser.add_argument("--seed", type=int, help="the same requests and faults again; not the same moments")
+    parser.add_argument("--seed", type=int, help="repeat the same requests and faults, at other moments")
     options = parser.parse_args()
     if options.seed is None:
         options.seed = secrets.randbelow(10**6)

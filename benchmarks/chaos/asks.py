@@ -1,4 +1,4 @@
-"""What clients ask for in the chaos run, beside what they ask for in the load test."""
+"""Requests of the chaos run, in addition to those of the load test."""
 
 import base64
 import contextlib
@@ -19,26 +19,26 @@ from tests.unit.codecs.recordings import tone, wav
 
 TRANSLATIONS, VOICES, CONSENTS = "/v1/audio/translations", "/v1/audio/voices", "/v1/audio/voice_consents"
 LIMIT_BYTES = 8 * 2**20
-"""What the server takes at most: more than what it keeps in memory, and no more than that needs."""
+"""Largest upload that the server takes: just more than it keeps in memory."""
 LONG_S = 180
-"""A recording of so long is a file of more than 4 MB, which the server keeps on its disk."""
+"""A recording of this length is a file of more than 4 MB, which the server keeps on its disk."""
 IDLE_S = 8
-"""How long the server lets an upload stand still; a busy machine needs seconds for what others do at once."""
+"""How long the server lets an upload stall; a busy machine may take seconds for what others do at once."""
 STALL_S = IDLE_S + 2.0
-"""How long an upload stands still that is to be given up."""
+"""How long an upload stalls that the server must give up."""
 LOOKS = (
     *("/health", "/health/live", "/health/ready", "/metrics", "/v1/models", "/v1/models/whisper-1"),
     *("/v1/audio/voices", "/v1/audio/voices?model=tts-1", "/v1/audio/speech/voices", "/v1/audio/models"),
     *("/v1/audio/voice_consents?limit=100", "/v1/engines", "/schema", "/", "/page/page.js"),
 )
 HEADS = ("/", "/health", "/v1/models")
-"""Looks that may also be HEAD, whose answers have no body that could tell an error."""
+"""Paths that are also requested with HEAD, whose answers have no body that could describe an error."""
 MODELS = ("whisper-1", "tts-1", "echo-stt", "echo-tts", "echo-clone")
 Ask = Callable[[ChaosClient, random.Random], Answer | None]
 
 
 def formats(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Want a transcript in the formats with times, of a slow or a quick connection."""
+    """Request a transcript in the formats with times, over a slow or a quick connection."""
     form = dice.choice(("vtt", "verbose_json"))
     fields = {"response_format": form}
     if form == "verbose_json":
@@ -62,7 +62,7 @@ def formats(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def translate(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Want English of English: the same words."""
+    """Request a translation of English to English: the same words."""
     clip, body = client.any_clip(dice, response_format=dice.choice(("json", "text", "srt")))
     answer = client.post(TRANSLATIONS, body)
     if answer.status != 200:
@@ -75,7 +75,7 @@ def translate(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def json_upload(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Send a recording within JSON."""
+    """Send a recording in JSON."""
     clip = dice.choice(client.clips)
     recording = {"format": "wav", "data": base64.b64encode(clip.data).decode()}
     answer = client.ask("POST", STT, {"model": client.engines.stt, "input_audio": recording})
@@ -83,7 +83,7 @@ def json_upload(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def long_recording(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Send a recording that the server keeps on its disk: speech, and a long silence behind it."""
+    """Send a recording that the server keeps on its disk: speech, followed by a long silence."""
     clip = dice.choice(client.clips[::5])
     data = _with_silence(clip.data)
     answer = client.post(STT, client.recording(data), in_chunks=dice.random() < 0.5)
@@ -92,7 +92,7 @@ def long_recording(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def webservice(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Ask as clients of whisper-asr-webservice do."""
+    """Send a request as clients of whisper-asr-webservice do."""
     clip = dice.choice(client.clips)
     head = b'--b\r\ncontent-disposition: form-data; name="audio_file"; filename="a"\r\n\r\n'
     body = head + clip.data + b"\r\n--b--\r\n", "multipart/form-data; boundary=b"
@@ -106,7 +106,7 @@ def webservice(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def slow_reader(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Want speech, and read it slowly."""
+    """Request speech, and read it slowly."""
     text = " ".join(dice.choices(good.SENTENCES, k=4))
     answer = client.slow_reader(TTS, client.text(text, response_format="wav"))
     if answer.status != 200:
@@ -119,7 +119,7 @@ def slow_reader(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def impatient(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Want an answer sooner than it may come."""
+    """Request an answer with a short time limit."""
     data, kind = client.text(" ".join(good.SENTENCES * 4))
     headers = {"content-type": kind, "authorization": f"Bearer {KEY}"}
     headers["x-request-timeout"] = dice.choice(("0.05", "0.5", "2"))
@@ -128,13 +128,13 @@ def impatient(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def stalled_upload(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Stand still in mid-upload for longer than the server waits."""
+    """Stall in mid-upload for longer than the server waits."""
     _, body = client.any_clip(dice)
     return client.slow_upload(STT, body, pieces=2, pause_s=STALL_S)
 
 
 def look(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Look at what every client may see."""
+    """Request a page that every client may see."""
     path = dice.choice(LOOKS)
     head = path in HEADS and dice.random() < 0.5
     answer = client.ask("HEAD" if head else "GET", path)
@@ -142,7 +142,7 @@ def look(client: ChaosClient, dice: random.Random) -> Answer | None:
 
 
 def nowhere(client: ChaosClient, dice: random.Random) -> Answer:
-    """Ask for what is not there, or in a way that no route takes."""
+    """Request a path that does not exist, or use a method that its route does not take."""
     method, path = dice.choice(
         (
             ("GET", "/nowhere"),
@@ -158,7 +158,7 @@ def nowhere(client: ChaosClient, dice: random.Random) -> Answer:
 
 
 def odd_body(client: ChaosClient, dice: random.Random) -> Answer:
-    """Send a body that is not what the route takes."""
+    """Send a body of a kind that the route does not take."""
     path, body = dice.choice(
         (
             (TTS, (b'{"input": "Hello."', "application/json")),
@@ -176,12 +176,12 @@ def odd_body(client: ChaosClient, dice: random.Random) -> Answer:
 
 
 def too_large(client: ChaosClient, dice: random.Random) -> Answer:
-    """Send too much; in chunks, the server learns late how much it is."""
+    """Send too much, announced or in chunks, whose total the server learns late."""
     return client.post(STT, client.recording(bytes(LIMIT_BYTES + 1000)), in_chunks=dice.random() < 0.5)
 
 
 def operate(client: ChaosClient, dice: random.Random) -> Answer | None:
-    """Load, unload or pin a model as an operator does; what was pinned is let go again."""
+    """Load, unload or pin a model as an operator does; a pinned model is unpinned again."""
     model, do = dice.choice(MODELS), dice.choice(("load", "unload", "unload", "pin"))
     answer = client.ask("POST", f"/v1/engines/{do}", {"model": model})
     if do == "pin":
@@ -197,7 +197,7 @@ class VoiceAsks:
         self._library = library
 
     def cycle(self, client: ChaosClient, dice: random.Random) -> Answer | None:
-        """Add a consent and a voice, use and rename them, delete them or leave them."""
+        """Add a consent and a voice, use and rename them, then delete or keep them."""
         name = f"Voice {dice.getrandbits(48):x}"
         with self._library.changing("consents", name) as change:
             answer = client.post(CONSENTS, _form(name=name, language="en", recording=_reference(dice)))
@@ -231,7 +231,7 @@ class VoiceAsks:
     def _deleted(
         self, client: ChaosClient, dice: random.Random, voice: tuple[str, str], consent: tuple[str, str]
     ) -> Answer | None:
-        """Delete a voice and its consent, each an id and a name, or leave them; return a refusal."""
+        """Delete or keep a voice and its consent, each given as id and name; return a refusal."""
         if dice.random() < 0.3:
             early = client.ask("DELETE", f"{CONSENTS}/{consent[0]}")
             if early.status < 400:
@@ -246,20 +246,20 @@ class VoiceAsks:
         return None
 
     def bad_voice(self, client: ChaosClient, dice: random.Random) -> Answer:
-        """Add a voice that cannot be one: silent, no audio, without consent."""
+        """Add an invalid voice: silent, not audio, or without consent."""
         fields = {"name": f"Bad {dice.getrandbits(48):x}", "consent": "cons_000000000000000000000000"}
         sample = dice.choice((bytes(5000), _reference(dice), b"", wav(tone(1.5) * 0)))
         return client.post(VOICES, _form(audio_sample=sample, **fields))
 
 
 def unknown_voice(client: ChaosClient, dice: random.Random) -> Answer:
-    """Want a voice that does not exist, or a clip from a model that cannot clone."""
+    """Request a voice that does not exist, or the voice of a clip from a model that cannot clone."""
     voice = dice.choice(("nobody", "voice_000000000000000000000000", good.REFERENCE))
     return client.post(TTS, client.text("Hello.", voice=voice))
 
 
 def left(ask: Callable[[Client, random.Random], None]) -> Ask:
-    """Return a request whose client leaves; how the connection ends is its own affair."""
+    """Return a request whose client disconnects; any end of the connection is accepted."""
 
     def asked(client: ChaosClient, dice: random.Random) -> None:
         with contextlib.suppress(OSError):

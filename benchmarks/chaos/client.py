@@ -1,4 +1,4 @@
-"""One client of the chaos run: it writes down the end of each request, and reads as few or many do."""
+"""One client of the chaos run, which records the end of each request."""
 
 import contextlib
 import http.client
@@ -16,17 +16,17 @@ from benchmarks.load.client import KEY, Answer, Body, Client
 from benchmarks.load.engines import Clip, Engines
 
 PATIENCE_S = 100.0
-"""Silence of so many seconds is a hung connection; longer than the server's own limit for a request."""
+"""A connection without data for this many seconds hangs; longer than the server's own limit for a request."""
 SLOW_BYTES, SLOW_PAUSE_S = 16_384, 0.02
-"""How much a slow reader takes at a time, and how long it rests."""
+"""How many bytes a slow reader takes at a time, and how long it pauses between."""
 KEPT_S = 5.0
-"""How long a connection is kept for another request; the server keeps it for longer."""
+"""How long a client keeps a connection for another request; the server keeps it longer."""
 Headers = dict[str, str]
 _BROKEN = (OSError, http.client.HTTPException)
 
 
 class BrokenOffError(Exception):
-    """The connection ended before the answer did; the ledger says so."""
+    """The connection ended before the answer did; the ledger has recorded it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class ChaosClient(Client):
     def __init__(
         self, hub: Hub, ledger: Ledger, engines: Engines, clips: list[Clip], status_of: dict[str, int]
     ) -> None:
-        # Not the base's: the recordings are made once for all clients, and the address changes.
+        # Not the base class's: the recordings are made once for all clients, and the address changes.
         self.engines, self.clips = engines, clips
         self._hub, self._ledger, self._status_of = hub, ledger, status_of
         self._kept: _Kept | None = None
@@ -60,7 +60,7 @@ class ChaosClient(Client):
         return self._exchange(method, path, data, headers)
 
     def send(self, path: str, body: Body, *, share: float = 1.0) -> socket.socket:
-        """Send *share* of a request that its client will leave."""
+        """Send *share* of a request from which its client will disconnect."""
         data, kind = body
         life, name = self._next()
         began_s = self._ledger.open(name)
@@ -80,7 +80,7 @@ class ChaosClient(Client):
         return connection
 
     def slow_upload(self, path: str, body: Body, *, pieces: int, pause_s: float) -> Answer:
-        """Send *body* in some pieces, with a rest before each."""
+        """Send *body* in a few pieces, with a pause before each."""
         data, kind = body
         size = -(-len(data) // pieces)
 
@@ -121,7 +121,7 @@ class ChaosClient(Client):
         connection = None
         try:
             connection = self._connection(life, keep=keep, slowly=slowly)
-            # A body may be refused before all of it was sent: the answer is there.
+            # The body was refused before all of it was sent: the answer can be read.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 chunked = "content-length" not in headers
                 connection.request(
@@ -148,7 +148,7 @@ class ChaosClient(Client):
     def _judged(
         self, answer: Answer, name: str, method: str, path: str, life: Life, began_s: float
     ) -> Answer:
-        """Write down the answer; return it, or the error that its last event tells."""
+        """Record the answer; return it, or the error in its last event."""
         error = _error(answer)
         in_stream = False
         if answer.status == 200 and answer.headers.get("content-type", "").startswith("text/event-stream"):

@@ -1,4 +1,4 @@
-"""A wall clock that can be stepped while programs run, by libfaketime; the monotonic clock stays as it is."""
+"""A wall clock that can be stepped while programs run, with libfaketime; the monotonic clock is unchanged."""
 
 from pathlib import Path
 
@@ -23,8 +23,8 @@ class Clock:
         self.env = {
             "LD_PRELOAD": str(preloaded),
             "FAKETIME_TIMESTAMP_FILE": str(file),
-            "FAKETIME_CACHE_DURATION": "1",  # each look at the clock would open the file otherwise
-            "FAKETIME_DISABLE_SHM": "1",  # what is killed would leave shared memory behind
+            "FAKETIME_CACHE_DURATION": "1",  # otherwise each reading of the clock would open the file
+            "FAKETIME_DISABLE_SHM": "1",  # a killed process would leave shared memory behind
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
@@ -32,7 +32,7 @@ class Clock:
         self.step(0)
 
     def step(self, offset_s: int) -> None:
-        """Set the clock to the real time and so many seconds; it is seen within a second."""
+        """Set the clock to the real time plus *offset_s*; programs see it within a second."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{offset_s:+d}\n", "utf-8")
         new.replace(self._file)

@@ -1,4 +1,4 @@
-"""A small disk for the server's home and temporary files, seen by this program and its children alone."""
+"""A small disk for the server's home and temporary files, visible only to this program and its children."""
 
 import contextlib
 import os
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DISK_BYTES = 320 * 2**20
-"""Room for the models, which take two thirds of it, and for what the clients make."""
+"""Room for the models, which take two thirds of it, and for the files that the clients cause."""
 _INSIDE = "SPEECH_CHAOS_MOUNTS"
 
 
 def enter_private_mounts() -> str | None:
-    """Run this program again where it may mount file systems; return why not, if that is impossible."""
+    """Run this program again where it may mount file systems; if that is impossible, return the reason."""
     if os.environ.pop(_INSIDE, None):
         return None
     if not shutil.which("unshare"):
@@ -31,7 +31,7 @@ def enter_private_mounts() -> str | None:
 
 
 class Disk:
-    """Where the server keeps its files; can be filled up and freed again."""
+    """The disk on which the server keeps its files; it can be filled up and freed again."""
 
     def __init__(self, folder: Path) -> None:
         self.home, self.temporary, self._filler = folder / "home", folder / "tmp", folder / "filler"
@@ -39,13 +39,13 @@ class Disk:
         self.temporary.mkdir()
 
     def fill(self, *, left_bytes: int) -> None:
-        """Leave room for so many bytes and no more."""
+        """Fill the disk until only *left_bytes* are free."""
         with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as file:
             while (room := shutil.disk_usage(file.name).free - left_bytes) > 0:
                 file.write(bytes(min(room, 2**20)))
 
     def free(self) -> None:
-        """Give back all that was filled."""
+        """Free everything that was filled."""
         self._filler.unlink(missing_ok=True)
 
 

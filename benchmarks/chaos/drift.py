@@ -1,4 +1,4 @@
-"""What is left of a server when all is quiet again, and what must not have moved."""
+"""Checks of a server at rest after the run: what is left behind, and what has drifted."""
 
 import contextlib
 import json
@@ -20,9 +20,9 @@ from tests.fuzz.leaving import nameless_files
 from tests.fuzz.mixture import POOL_THREADS, memory_bytes, threads
 
 GROWTH_BYTES = 64 * 2**20
-"""What a quiet hub may have more than before: allocators keep some of what decoders needed at a time."""
+"""How much more memory a hub at rest may have than before: allocators keep some of what decoders used."""
 PEAK_BYTES = 400 * 2**20
-"""What the hub may have at any moment."""
+"""Most memory that the hub may have at any moment."""
 QUIET_S = 90.0
 UNLOGGED = ("/health", "/metrics", "/page/")
 """Paths whose requests are counted and not logged."""
@@ -41,7 +41,7 @@ class Quiet:
 
     @property
     def told(self) -> str:
-        """All of it in a few words."""
+        """A summary in a few words."""
         return (
             f"{self.workers} workers, {self.descriptors} descriptors, {self.threads} threads, "
             f"{self.memory_bytes / 2**20:.0f} MB, {self.nameless} files without a name"
@@ -49,20 +49,20 @@ class Quiet:
 
 
 def get(server: Server, path: str) -> bytes:
-    """Look at something."""
+    """Return the body of a GET request."""
     request = urllib.request.Request(f"{server.url}{path}", headers={"authorization": f"Bearer {KEY}"})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return bytes(answer.read())
 
 
 def json_of(server: Server, path: str) -> dict[str, Any]:
-    """Look at something that is JSON."""
+    """Return the JSON object of a GET request."""
     found: dict[str, Any] = json.loads(get(server, path))
     return found
 
 
 def come_to_rest(server: Server) -> None:
-    """Wait until nothing runs or waits, and unload what is loaded."""
+    """Wait until no request runs or waits, and unload all models."""
 
     def models() -> list[dict[str, object]]:
         found: list[dict[str, object]] = json.loads(get(server, "/health"))["models"]
@@ -81,9 +81,9 @@ def come_to_rest(server: Server) -> None:
 
 
 def at_rest(server: Server, before: Quiet | None = None) -> Quiet:
-    """Return what a hub at rest has, once its descriptors are back to what they were *before*."""
+    """Return the resources of a hub at rest, once it has no more descriptors than *before*."""
     if before:
-        with contextlib.suppress(AssertionError):  # the comparison says so
+        with contextlib.suppress(AssertionError):  # the comparison reports it
             until(lambda: server.descriptors() <= before.descriptors, "descriptors are back", 20)
     return Quiet(
         workers=len(server.workers()),
@@ -95,7 +95,7 @@ def at_rest(server: Server, before: Quiet | None = None) -> Quiet:
 
 
 def moved(before: Quiet, after: Quiet) -> list[str]:
-    """Return what a hub at rest has more of than before."""
+    """Return the resources of which a hub at rest has more than before."""
     limits = {
         "workers": (after.workers, before.workers),
         "descriptors": (after.descriptors, before.descriptors),
@@ -201,4 +201,5 @@ def doctor(disk: Disk, env: dict[str, str]) -> list[str]:
         findings = json.loads(done.stdout)["findings"]
     except ValueError:
         return [f"doctor ended with {done.returncode}: {done.stderr[-500:]}"]
-    return [f"doctor: {it['subject']}: {it['finding']}" for it in findings if it["verdict"] == "fail"]
+    failed = (finding for finding in findings if finding["verdict"] == "fail")
+    return [f"doctor: {finding['subject']}: {finding['finding']}" for finding in failed]

@@ -1,4 +1,4 @@
-"""Faults of workers, hub, disk, descriptors and clock, at random moments; several can hold at a time."""
+"""Faults of workers, hub, disk, descriptors and clock, at random moments; several can last at once."""
 
 import contextlib
 import heapq
@@ -22,14 +22,14 @@ from benchmarks.chaos.hub import DESCRIPTORS, Hub
 
 MOST_STEP_S = 12 * 3600
 HOARD = 300
-"""Connections that are opened to use up descriptors: more than the server may have."""
+"""How many connections are opened to use up descriptors: more than the server may have."""
 PAUSE_S = (0.4, 2.5)
-"""Least and most time from one fault to the next."""
+"""Shortest and longest time from one fault to the next, in seconds."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Trouble:
-    """One fault, and from when until when it held."""
+    """One fault, and when it began and ended."""
 
     kind: str
     began_s: float
@@ -37,7 +37,7 @@ class Trouble:
 
 
 class Faults:
-    """Makes faults in a thread of its own, from `start` until `stop`, which undoes them all."""
+    """Causes faults from a thread of its own, from `start` until `stop`, which undoes them all."""
 
     def __init__(self, hub: Hub, dice: random.Random, *, disk: Disk | None, clock: Clock | None) -> None:
         self._hub, self._dice, self._disk, self._clock = hub, dice, disk, clock
@@ -67,12 +67,12 @@ class Faults:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and undo what still holds."""
+        """End, and undo the faults that still last."""
         self._over.set()
         self._thread.join()
 
     def during(self, began_s: float, ended_s: float) -> set[str]:
-        """Return the kinds of what held at some moment between two times."""
+        """Return the kinds of the faults that lasted at some moment between two times."""
         return {
             trouble.kind
             for trouble in list(self.troubles)
@@ -81,7 +81,7 @@ class Faults:
 
     def _run(self) -> None:
         try:
-            # Each kind once, so that a short run has them all, and then by chance.
+            # Each kind once, so that a short run has them all, and then at random.
             first = list(self._kinds)
             self._dice.shuffle(first)
             while not self._pause(self._dice.uniform(*PAUSE_S)):
@@ -98,7 +98,7 @@ class Faults:
                 self._replacing.join()
 
     def _pause(self, duration_s: float) -> bool:
-        """Wait, and undo meanwhile what has held long enough; return whether the run is over."""
+        """Wait, and meanwhile undo faults that have lasted long enough; return whether the run is over."""
         end = time.monotonic() + duration_s
         while (now := time.monotonic()) < end and not self._over.is_set():
             if self._undo and self._undo[0][0] <= now:
@@ -167,7 +167,7 @@ class Faults:
             try:
                 self._hub.end(number)
                 self._hub.start()
-            except Exception:  # noqa: BLE001 - clients would wait for ever, without a word
+            except Exception:  # noqa: BLE001 - clients would silently wait forever
                 self.errors.append(traceback.format_exc())
             trouble.ended_s = time.monotonic()
 
@@ -198,11 +198,11 @@ class Faults:
             with contextlib.suppress(OSError):
                 connection.send(b"GET /health/live HTTP/1.1\r\nhost:")
 
-        def let_go() -> None:
+        def close_all() -> None:
             for connection in hoard:
                 connection.close()
 
-        self._later(self._dice.uniform(1, 4), trouble, let_go)
+        self._later(self._dice.uniform(1, 4), trouble, close_all)
 
     def _lower_limit(self) -> None:
         server = self._hub.newest().server
@@ -211,7 +211,7 @@ class Faults:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
 
-        with contextlib.suppress(OSError):  # its process ends just now
+        with contextlib.suppress(OSError):  # its process is ending
             few = min(DESCRIPTORS, server.descriptors() + self._dice.randrange(8))
             trouble = self._begin("descriptors")
             resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (few, DESCRIPTORS))

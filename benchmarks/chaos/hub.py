@@ -1,4 +1,4 @@
-"""The server under chaos: one home, one process after the other on it."""
+"""The server of the chaos run: processes that follow one another on the same home."""
 
 import contextlib
 import os
@@ -13,10 +13,10 @@ from pathlib import Path
 from tests.e2e.server import Server, alive, until
 
 MARK = "SPEECH_CHAOS_LIFE"
-"""Variable that every process of a life inherits; the hub passes on what begins otherwise than SPEECHHUB_."""
+"""Variable that every process of a life inherits; the hub passes on all that do not begin with SPEECHHUB_."""
 DESCRIPTORS = 256
 COMMAND = ["speechhub", "serve", "--port", "0"]
-"""How the command line of a hub ends."""
+"""The end of a hub's command line."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -27,17 +27,17 @@ class Life:
     server: Server
     mark: str
     ending_s: float | None = None
-    """When somebody began to end it, set before the signal is sent."""
+    """When ending it began; set before the signal is sent."""
     ended_by: signal.Signals | None = None
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Address at which it listens."""
         return self.server.url
 
 
 class Hub:
-    """Starts and ends the server; clients ask it which life to talk to."""
+    """Starts and ends the server; tells clients which life to use."""
 
     def __init__(self, home: Path, env: dict[str, str]) -> None:
         self._home, self._env = home, env
@@ -46,7 +46,7 @@ class Hub:
         self._current: Life | None = None
         self.lives: list[Life] = []
         self.errors: list[str] = []
-        """What was wrong with the ends of lives: exit statuses, processes that stayed."""
+        """Errors at the ends of lives: exit statuses, processes that stayed."""
 
     def start(self) -> Life:
         """Start the server on its home; return once it is ready."""
@@ -62,7 +62,7 @@ class Hub:
         return life
 
     def life(self) -> Life:
-        """Return the life that serves; wait for it while there is none."""
+        """Return the life that serves; wait while there is none."""
         with self._changed:
             self._changed.wait_for(lambda: self._current is not None)
             assert self._current is not None
@@ -82,7 +82,7 @@ class Hub:
             status = life.server.stop(number)
         except subprocess.TimeoutExpired:
             self.errors.append(f"life {life.number} does not end by {number.name}")
-            status = life.server.stop(signal.SIGABRT)  # its log then tells where each thread was
+            status = life.server.stop(signal.SIGABRT)  # its log then shows where each thread was
         expected = 0 if number == signal.SIGTERM else -number
         if status != expected:
             self.errors.append(f"life {life.number} ended with {status} and not {expected} by {number.name}")
@@ -92,14 +92,14 @@ class Hub:
             self.errors.append(f"processes of life {life.number} are left: {marked(life.mark)}")
 
     def kill_all(self) -> None:
-        """Leave no process of this run behind, whatever went wrong."""
+        """Kill every process of this run, whatever went wrong."""
         for pid in marked(f"{self._run}-"):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
 
 def unborn(hub: int, mark: str) -> list[int]:
-    """Return the copies of a hub that have not become what they were made for: they have its command line."""
+    """Return forked copies of a hub that have not called exec yet: they still have its command line."""
     commands = {pid: _command(pid) for pid in marked(mark)}
     return [pid for pid, command in commands.items() if pid != hub and command[-4:] == COMMAND]
 
@@ -112,7 +112,7 @@ def _command(pid: int) -> list[str]:
 
 
 def marked(mark: str) -> list[int]:
-    """Return the processes that run with a mark, or one that begins so, in their environment."""
+    """Return the processes that have a mark, or one that begins with it, in their environment."""
     wanted = f"{MARK}={mark}".encode()
     ends = b"" if mark.endswith("-") else b"\0"
     found = []

@@ -1,4 +1,4 @@
-"""Whether the end of each request is one that the documentation allows, and that something explains."""
+"""Judges whether the end of each request is documented, and explained by what happened."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,12 +12,12 @@ Refusal = tuple[int, str | None]
 """Status and code."""
 BUG: Refusal = (500, None)
 LATE_S = 65.0
-"""How long an engine that could not load is left alone at most: so long a fault explains refusals."""
+"""Longest time until an engine that could not load is tried again: a fault explains refusals until then."""
 GRACE_S = 15.0
-"""How long a fault is felt: a stopped worker that goes on, a call that is tried again, a slow restart."""
+"""How long a fault has effects: a stopped worker that continues, a call that is retried, a slow restart."""
 
 WORKERS = frozenset({"worker killed", "worker stopped", "descriptors", "disk full"})
-"""What can end a worker, or keep one from loading."""
+"""Faults that can end a worker, or keep one from loading."""
 EXPLAINED_BY: dict[Refusal, tuple[frozenset[str], float]] = {
     (500, "engine_crashed"): (WORKERS, GRACE_S),
     (500, "engine_load_failed"): (WORKERS, GRACE_S),
@@ -27,15 +27,15 @@ EXPLAINED_BY: dict[Refusal, tuple[frozenset[str], float]] = {
     (503, "storage_unavailable"): (frozenset({"descriptors", "disk full"}), 0.0),
     (503, "model_files_unavailable"): (frozenset({"disk full", "descriptors"}), GRACE_S),
 }
-"""Refusals of a server in trouble → the faults that explain it, and for how long after their end."""
+"""Refusals of a server in trouble → the faults that explain them, and for how long after their end."""
 TIMEOUT: Refusal = (503, "request_timeout")
 ANY_TIME: frozenset[Refusal] = frozenset({(503, "server_is_overloaded"), TIMEOUT, (503, "engine_pinned")})
-"""Refusals that a full queue, a slow machine and an operator explain."""
+"""Refusals that a full queue, a slow machine or an operator can cause at any time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """Judges entries by what is documented and by what happened meanwhile."""
+    """Judges entries by the documentation and by what happened meanwhile."""
 
     documented: set[tuple[int, str, str | None]]
     schema: dict[str, Any]
@@ -43,7 +43,7 @@ class Judge:
     during: Callable[[float, float], set[str]]
     lives: Sequence[Life]
     request_timeout_s: float
-    """The server's setting: no request that asked for nothing else may be given up sooner."""
+    """The server's setting: it may not give up a request sooner, unless the request asked for that."""
 
     def fault(self, entry: Entry, will_do: tuple[Refusal, ...]) -> str | None:
         """Return what is wrong with how a request ended, or None."""
@@ -53,7 +53,7 @@ class Judge:
             return None
         if entry.end is End.BROKE:
             if entry.detail.startswith("TimeoutError"):
-                return "it hung: nothing came for longer than the server's own limits"
+                return "it hung: no data arrived for longer than the server's own limits"
             if ending or self._felt(entry, WORKERS, GRACE_S):
                 return None
             return f"nothing explains that it broke off: {entry.detail}"
@@ -79,7 +79,7 @@ class Judge:
         refusal = entry.status, entry.code
         took_s = entry.ended_s - entry.began_s
         if refusal == TIMEOUT and refusal not in will_do and took_s < self.request_timeout_s:
-            return f"{entry.became} after {took_s:.1f} s, before its time was over"
+            return f"{entry.became} after {took_s:.1f} s, before its time limit"
         if refusal in will_do or refusal in ANY_TIME:
             return None
         if refusal == (503, "server_shutting_down"):

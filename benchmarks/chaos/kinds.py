@@ -1,4 +1,4 @@
-"""The mix of requests: who asks for what, how often, and which refusals are its own fault."""
+"""The mix of requests: kinds, their frequencies, and the refusals that a kind causes itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Kind:
     """One kind of request."""
 
     ask: Callable[[Any, Any], Answer | None]
-    """Returns the last answer if it is a refusal, None if all is as it should be."""
+    """Sends one; returns the last answer if it is a refusal, None if all answers are right."""
     weight: int
     refusals: tuple[Refusal, ...] = ()
-    """Those that the request earns by itself, whatever happens."""
+    """Refusals that the request causes itself, without any fault."""
     may_succeed: bool = True
 
 

@@ -1,4 +1,4 @@
-"""A record of every request and of how it ended, from the clients' side."""
+"""A record of every request and how it ended, as the clients saw it."""
 
 import threading
 import time
@@ -10,9 +10,9 @@ class End(StrEnum):
     """How a request can end."""
 
     ANSWERED = "answered"
-    """A whole answer was read."""
+    """The whole answer was read."""
     LEFT = "left"
-    """The client went away, as it meant to."""
+    """The client disconnected on purpose."""
     BROKE = "broke"
     """The connection ended before the answer did."""
 
@@ -22,7 +22,7 @@ class Entry:
     """One request that ended."""
 
     name: str
-    """Its ``X-Request-ID``, and so its name in the server's log."""
+    """Its ``X-Request-ID``, which is also its name in the server's log."""
     kind: str
     method: str
     path: str
@@ -34,15 +34,15 @@ class Entry:
     status: int = 0
     type: str | None = None
     code: str | None = None
-    """Of an error, also of one that came as the last event of a stream."""
+    """Code of an error, also of one that came as the last event of a stream."""
     in_stream: bool = False
-    """Whether the error came as an event, behind a status of 200."""
+    """Whether the error came as an event, after a status of 200."""
     retry_after: bool = False
     detail: str = ""
 
     @property
     def became(self) -> str:
-        """The end in a few words."""
+        """The outcome in a few words."""
         if self.end is not End.ANSWERED:
             return f"{self.end}: {self.detail}" if self.detail else str(self.end)
         said = f"{self.status} {self.code or ''}".strip()
@@ -60,7 +60,7 @@ class Ledger:
         """Requests that began twice, ended twice or ended without having begun."""
 
     def open(self, name: str) -> float:
-        """Write down that a request begins; return the time."""
+        """Record that a request begins; return the time."""
         with self._lock:
             if name in self._open or name in self._closed:
                 self.errors.append(f"{name} began twice")
@@ -68,7 +68,7 @@ class Ledger:
             return self._open[name]
 
     def close(self, entry: Entry) -> None:
-        """Write down how a request ended."""
+        """Record how a request ended."""
         with self._lock:
             if self._open.pop(entry.name, None) is None:
                 self.errors.append(f"{entry.name} ended without having begun, or twice: {entry.became}")
@@ -80,6 +80,6 @@ class Ledger:
             return sorted(self._open)
 
     def entries(self) -> list[Entry]:
-        """Return what ended so far, in the order in which it ended."""
+        """Return the requests that have ended, in the order in which they ended."""
         with self._lock:
             return list(self._closed.values())

@@ -1,4 +1,4 @@
-"""What the library of voices must hold, as far as its clients can know."""
+"""The expected content of the library of voices, as far as its clients can know it."""
 
 import json
 import threading
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from benchmarks.load.client import Answer
 
 Names = dict[str, bool | None]
-"""Name → whether it must be there; None where the answer was lost, so that either is right."""
+"""Name → whether it must exist; None if the answer was lost, so that both are right."""
 
 
 class Change:
-    """One change of the library, under way; what it did is unknown until an answer tells."""
+    """One change of the library in progress; its effect is unknown until an answer arrives."""
 
     def __init__(self, names: Names, name: str) -> None:
         self._names, self._name = names, name
@@ -20,11 +20,11 @@ class Change:
         names[name] = None
 
     def made(self, answer: Answer) -> None:
-        """Take the answer to an addition: it is there, or the refusal left nothing."""
+        """Take the answer to an addition: the entry exists, or the refusal left nothing."""
         self._names[self._name] = answer.status == 200
 
     def deleted(self, answer: Answer) -> None:
-        """Take the answer to a deletion; a failure of the server's leaves it unknown."""
+        """Take the answer to a deletion; after a failure of the server the effect is unknown."""
         if answer.status == 200:
             self._names[self._name] = False
         elif answer.status < 500:
@@ -47,7 +47,7 @@ class Library:
 
     @contextmanager
     def changing(self, kind: str, name: str, new: str | None = None) -> Iterator[Change]:
-        """Begin a change of a name, or to the name *new*; what is not told stays unknown."""
+        """Begin a change of a name, or to the name *new*; without an answer its effect stays unknown."""
         with self._lock:
             change = Change(self._names[kind], name)
             if new is not None:
@@ -55,7 +55,7 @@ class Library:
         yield change
 
     def differences(self, kind: str, found: list[dict[str, str]]) -> list[str]:
-        """Return what a list of the server's has too much, twice or too little."""
+        """Return the entries that a list of the server has wrongly, twice or not at all."""
         names = [item["name"] for item in found]
         expected = self._names[kind]
         wrong = [

@@ -1,9 +1,9 @@
-"""A look at the hub twice a second, from outside: its memory, its descriptors, and how soon it answers.
+"""Watches the hub twice a second from outside: its memory, its descriptors, and how soon it answers.
 
-And a hand for children that libfaketime holds. Between fork and exec, a child makes Python's lock anew, and
-libfaketime takes a lock of its own for that, which no thread of the child's will ever let go of, if one of
-the hub's held it just then. The hub waits for the exec, with all that it does: without libfaketime this
-cannot happen.
+It also frees children that libfaketime blocks. Between fork and exec, a child recreates Python's lock, for
+which libfaketime takes a lock of its own. If a thread of the hub held that lock at the moment of the fork, no
+thread of the child will ever release it, and the hub waits for the exec and does nothing else meanwhile.
+Without libfaketime this cannot happen.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from tests.fuzz.mixture import memory_bytes
 EVERY_S = 0.5
 PATIENCE_S = 10.0
 STUCK_S = 2.0
-"""A child that stands between fork and exec for so long is held, and not only late."""
+"""A child that stays between fork and exec for this many seconds is blocked, not just slow."""
 
 
 class Watch:
-    """Looks at whichever process is the hub, from `start` until `stop`."""
+    """Watches the process that is the hub at the time, from `start` until `stop`."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -36,12 +36,12 @@ class Watch:
         self.unanswered = self.freed = 0
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start watching."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop watching."""
         self._over.set()
         for thread in self._threads:
             thread.join()
@@ -58,7 +58,7 @@ class Watch:
     def _look(self) -> None:
         while not self._over.wait(EVERY_S):
             server = self._hub.life().server
-            with contextlib.suppress(OSError, StopIteration):  # its process ends just now
+            with contextlib.suppress(OSError, StopIteration):  # its process is ending
                 self.peak_bytes = max(self.peak_bytes, memory_bytes(server.pid))
                 self.most_descriptors = max(self.most_descriptors, server.descriptors())
 

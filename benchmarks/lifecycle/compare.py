@@ -1,4 +1,4 @@
-"""Compare policies for a GPU that holds one engine at a time, in virtual time, on the scheduler that serves.
+"""Compares policies for a GPU that holds one engine at a time, in virtual time, on the real scheduler.
 
 Run: .venv/bin/python -m benchmarks.lifecycle.compare --svg docs/lifecycle-waits.svg
 Prints a table in Markdown; takes half a minute.
@@ -22,7 +22,7 @@ POLICIES: dict[str, Policy] = {"fifo": Fifo(), "greedy": Greedy(), "net-rent": N
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What an hour of a workload came to, means of all seeds; times in seconds."""
+    """The result of an hour of a workload, as means of all seeds; times in seconds."""
 
     mean: dict[str, float]
     p95: dict[str, float]
@@ -31,11 +31,11 @@ class Result:
     rejected: float
     switches_per_min: float
     busy: float
-    """Share of the time in which the GPU worked for somebody."""
+    """Share of the time in which the GPU worked on a request."""
 
 
 def run(workload: str, policy: Policy, switch_s: float, batch: int, seed: int) -> Result:
-    """Return what came of one hour."""
+    """Return the result of one hour."""
     world = World(
         limits=Limits(policy=policy),
         costs=Costs.of_switch(switch_s),
@@ -45,10 +45,14 @@ def run(workload: str, policy: Policy, switch_s: float, batch: int, seed: int) -
     WORKLOADS[workload](world)
     world.run(HOUR_S)
     waits = {
-        model: sorted(it.wait_s for it in world.tickets.values() if it.model == model and it.error is None)
+        model: sorted(
+            ticket.wait_s
+            for ticket in world.tickets.values()
+            if ticket.model == model and ticket.error is None
+        )
         for model in ("stt", "tts")
     }
-    refused = sum(isinstance(it.error, UnavailableError) for it in world.tickets.values())
+    refused = sum(isinstance(ticket.error, UnavailableError) for ticket in world.tickets.values())
     return Result(
         mean={model: fmean(found) for model, found in waits.items()},
         p95={model: found[int(0.95 * (len(found) - 1))] for model, found in waits.items()},
@@ -60,7 +64,7 @@ def run(workload: str, policy: Policy, switch_s: float, batch: int, seed: int) -
 
 
 def average(results: list[Result]) -> Result:
-    """Return the means over seeds; of the longest waits, the longest."""
+    """Return the means over seeds, and the longest of the longest waits."""
 
     def each(field: str) -> dict[str, float]:
         return {model: fmean(getattr(result, field)[model] for result in results) for model in ("stt", "tts")}
@@ -68,10 +72,10 @@ def average(results: list[Result]) -> Result:
     return Result(
         mean=each("mean"),
         p95=each("p95"),
-        longest={model: max(it.longest[model] for it in results) for model in ("stt", "tts")},
-        rejected=fmean(it.rejected for it in results),
-        switches_per_min=fmean(it.switches_per_min for it in results),
-        busy=fmean(it.busy for it in results),
+        longest={model: max(result.longest[model] for result in results) for model in ("stt", "tts")},
+        rejected=fmean(result.rejected for result in results),
+        switches_per_min=fmean(result.switches_per_min for result in results),
+        busy=fmean(result.busy for result in results),
     )
 
 
@@ -82,14 +86,14 @@ def table(results: dict[tuple[str, str], Result]) -> str:
         "| busy |"
     )
     lines = [head, "| --- | --- | --- | --- | --- | --- | --- |"]
-    for (workload, policy), it in results.items():
+    for (workload, policy), result in results.items():
         stt, tts = (
-            f"{it.mean[model]:.1f} / {it.p95[model]:.1f} / {it.longest[model]:.0f}"
+            f"{result.mean[model]:.1f} / {result.p95[model]:.1f} / {result.longest[model]:.0f}"
             for model in ("stt", "tts")
         )
         lines.append(
-            f"| {workload} | {policy} | {stt} | {tts} | {it.rejected:.0f} "
-            f"| {it.switches_per_min:.1f} | {it.busy:.0%} |"
+            f"| {workload} | {policy} | {stt} | {tts} | {result.rejected:.0f} "
+            f"| {result.switches_per_min:.1f} | {result.busy:.0%} |"
         )
     return "\n".join(lines)
 
@@ -97,8 +101,8 @@ def table(results: dict[tuple[str, str], Result]) -> str:
 def main() -> None:
     """Run everything."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--switch", type=float, default=3.0, help="what a switch takes, in seconds")
-    options.add_argument("--batch", type=int, default=1, help="recordings that one call may carry")
+    options.add_argument("--switch", type=float, default=3.0, help="how long a switch takes, in seconds")
+    options.add_argument("--batch", type=int, default=1, help="recordings that one call may take")
     options.add_argument("--seeds", type=int, default=5)
     options.add_argument("--svg", type=Path)
     chosen = options.parse_args()
@@ -111,7 +115,7 @@ def main() -> None:
     }
     print(table(results))
     if chosen.svg:
-        p95 = {key: (it.p95["stt"], it.p95["tts"]) for key, it in results.items()}
+        p95 = {key: (result.p95["stt"], result.p95["tts"]) for key, result in results.items()}
         chosen.svg.write_text(svg(p95, list(WORKLOADS), list(POLICIES)), "utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A bar chart, written by hand: no plotting library for one picture."""
+"""A bar chart as SVG, without a plotting library."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ WIDTH, ROW, LEFT, PANEL = 860, 62, 150, 330
 
 
 def _x(seconds: float) -> float:
-    """Return how far right *seconds* is, on a logarithmic axis, 0 to 1."""
+    """Return the place of *seconds* on a logarithmic axis, 0 to 1."""
     inside = min(HIGH_S, max(LOW_S, seconds))
     return math.log10(inside / LOW_S) / math.log10(HIGH_S / LOW_S)
 
@@ -19,7 +19,7 @@ def _x(seconds: float) -> float:
 def svg(
     p95: Mapping[tuple[str, str], tuple[float, float]], workloads: Sequence[str], policies: Sequence[str]
 ) -> str:
-    """Return the picture: 95th percentiles of the wait, for STT at the left and TTS at the right.
+    """Return the picture: 95th percentiles of the wait, for STT on the left and TTS on the right.
 
     Args:
         p95: (workload, policy) → seconds for STT and for TTS.

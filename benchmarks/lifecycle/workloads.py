@@ -1,4 +1,4 @@
-"""Who asks for what, when: each workload sets its clients going in a world.
+"""Workloads of the comparison: each starts its clients in a world.
 
 Service times are assumptions, not measurements: a clip of 1 to 30 s takes 0.35 s + 0.02 s for each of its
 seconds to transcribe; speech takes 0.8 s for each of its seconds.
@@ -13,19 +13,19 @@ HOUR_S: Final = 3600.0
 
 
 def transcribe(world: World, after: Callable[[], None] | None = None) -> None:
-    """Ask for the transcript of a clip of 6 s, more or less."""
+    """Request the transcript of a clip of about 6 s."""
     clip_s = min(30.0, max(1.0, world.rng.lognormvariate(1.8, 0.6)))
     world.ask("stt", 0.35 + 0.02 * clip_s, clip_s, after)
 
 
 def speak(world: World, after: Callable[[], None] | None = None) -> None:
-    """Ask for a sentence or two: 5 s of speech, more or less."""
+    """Request a sentence or two: about 5 s of speech."""
     speech_s = min(30.0, max(1.0, world.rng.lognormvariate(1.6, 0.5)))
     world.ask("tts", 0.8 * speech_s, speech_s, after)
 
 
 def arrivals(world: World, act: Callable[[World], None], per_hour: float, *, variation: float = 1.0) -> None:
-    """Let *act* happen for an hour, with gamma-distributed gaps; *variation* 1 is a Poisson process."""
+    """Call *act* for an hour, with gamma-distributed gaps; *variation* 1 is a Poisson process."""
     shape = 1.0 / variation**2
 
     def gaps() -> Iterator[float]:
@@ -38,7 +38,7 @@ def arrivals(world: World, act: Callable[[World], None], per_hour: float, *, var
 
 
 def voice_loop(world: World, people: int = 1) -> None:
-    """Let people talk with an assistant: a question, 1 to 3 s of thinking elsewhere, an answer, a pause."""
+    """Let people talk to an assistant: a question, 1 to 3 s of work elsewhere, an answer, a pause."""
 
     def question() -> None:
         if world.now < HOUR_S:
@@ -65,13 +65,13 @@ def bulk(world: World) -> None:
 
 
 def flood(world: World) -> None:
-    """More transcription than there is time for, and a sentence to speak once a minute."""
+    """More transcription than the GPU can do, and a sentence to speak once a minute."""
     arrivals(world, transcribe, 4 * HOUR_S)
     arrivals(world, speak, 60)
 
 
 def adversary(world: World) -> None:
-    """Somebody who asks for the other engine as soon as one is ready, beside a little of both."""
+    """A client that requests the other engine as soon as one is ready, beside a little of both."""
 
     def spite(ready: str) -> None:
         if world.now < HOUR_S:

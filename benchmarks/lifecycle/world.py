@@ -1,4 +1,4 @@
-"""A world in virtual time: it carries out what the real scheduler decides, and keeps the books."""
+"""A world in virtual time, which carries out the real scheduler's decisions and records what happens."""
 
 import heapq
 import itertools
@@ -44,7 +44,7 @@ class Ticket:
     service_s: float
     size: float
     ahead: int
-    """Tickets of the same model that waited or ran when it came."""
+    """Tickets of the same model that waited or ran when it arrived."""
     granted: float | None = None
     ended: float | None = None
     error: SpeechhubError | None = None
@@ -56,19 +56,19 @@ class Ticket:
 
     @property
     def wait_s(self) -> float:
-        """Time until it had its engine, for the last time."""
+        """Time until it got its engine; for a retried request, the last time."""
         return (self.granted if self.granted is not None else float("nan")) - self.arrived
 
 
 @dataclass(slots=True, kw_only=True)
 class Costs:
-    """What a world's engines take, in seconds, and how they fail."""
+    """How long a world's engines take, in seconds, and how they fail."""
 
     pace: float = 1.0
-    """What every request's time is multiplied with."""
+    """Factor for the time of every request."""
     stop_s: float = 0.5
     call_s: float = 0.35
-    """What a call takes whatever its size: a request that shares one saves it."""
+    """Fixed time of a call, whatever its size: a request that shares a call saves it."""
     verify_s: float = 0.1
     load_s: float = 2.4
     crashes: float = 0.0
@@ -96,7 +96,7 @@ def _placement(name: str, slot: Slot, max_batch: int) -> Placement:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """One GPU, engines ``stt`` and ``tts``, and time that jumps to whatever happens next."""
+    """One GPU, the engines ``stt`` and ``tts``, and a clock that jumps to the next event."""
 
     limits: Limits
     costs: Costs
@@ -108,7 +108,7 @@ class World:
     switches: int = 0
     busy_s: float = 0.0
     on_ready: Callable[[str], None] | None = None
-    """Called after a worker got ready, with its model."""
+    """Called with the model of a worker that became ready."""
     max_waiting: int = 0
     longest_call_s: float = 0.0
     largest_call: int = 0
@@ -119,15 +119,15 @@ class World:
     _open: set[int] = field(default_factory=set)
     """Tickets that are not over."""
     _epochs: dict[int, str] = field(default_factory=dict)
-    """Workers that are there, from Load to Freed."""
+    """Workers that exist, from Load to Freed."""
     _wake: float | None = None
 
     def __post_init__(self) -> None:
         models = [_placement("stt", Slot.STT, self.max_batch), _placement("tts", Slot.TTS, 1)]
-        self.scheduler = Scheduler({it.model.id: it for it in models}, self.limits)
+        self.scheduler = Scheduler({placed.model.id: placed for placed in models}, self.limits)
 
     def at(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Let *action* happen after *delay_s*."""
+        """Call *action* after *delay_s*."""
         heapq.heappush(self._agenda, (self.now + delay_s, next(self._numbers), action))
 
     def ask(self, model: str, service_s: float, size: float, after: Callable[[], None] | None = None) -> None:
@@ -147,7 +147,7 @@ class World:
         self._request(number, front=False)
 
     def run(self, until_s: float) -> None:
-        """Let everything happen up to *until_s*, and then all that is left to do."""
+        """Run until *until_s*, and then until no work is left."""
         while self._agenda:
             time, _, action = self._agenda[0]
             if time > until_s and not self._open:
@@ -161,7 +161,7 @@ class World:
     def _post(self, event: Event) -> None:
         for effect in self.scheduler.handle(event, self.now):
             self._carry_out(effect)
-        self.max_waiting = max(self.max_waiting, *(it.waiting for it in self.scheduler.states()))
+        self.max_waiting = max(self.max_waiting, *(state.waiting for state in self.scheduler.states()))
         wake = self.scheduler.next_wake()
         if wake is not None and wake != self._wake:
             self._wake = wake
@@ -176,10 +176,12 @@ class World:
         self.at(delay_s, lambda: self._post(event))
 
     def _request(self, number: int, *, front: bool) -> None:
-        it = self.tickets[number]
-        recordings_s = (it.size,) if it.shares and not front else ()
+        ticket = self.tickets[number]
+        recordings_s = (ticket.size,) if ticket.shares and not front else ()
         self._post(
-            Requested(ticket=number, model=it.model, size=it.size, recordings_s=recordings_s, front=front)
+            Requested(
+                ticket=number, model=ticket.model, size=ticket.size, recordings_s=recordings_s, front=front
+            )
         )
 
     def _carry_out(self, effect: Effect) -> None:
@@ -216,9 +218,9 @@ class World:
 
     def _run(self, numbers: tuple[int, ...], epoch: int) -> None:
         for number in numbers:
-            it = self.tickets[number]
-            it.granted = self.now
-            it.attempts += 1
+            ticket = self.tickets[number]
+            ticket.granted = self.now
+            ticket.attempts += 1
         saved_s = (len(numbers) - 1) * self.costs.call_s * self.costs.pace
         took_s = sum(self.tickets[number].service_s for number in numbers) - saved_s
         self.longest_call_s = max(self.longest_call_s, took_s)
@@ -241,17 +243,17 @@ class World:
         for number in numbers:
             self._post(Done(ticket=number, finished=False))
         for number in numbers:
-            it = self.tickets[number]
-            if it.attempts == 1:
+            ticket = self.tickets[number]
+            if ticket.attempts == 1:
                 self._request(number, front=True)
             else:
-                it.error = EngineLoadError("crashed twice")
+                ticket.error = EngineLoadError("crashed twice")
                 self._end(number)
 
     def _end(self, number: int) -> None:
-        it = self.tickets[number]
-        assert it.ended is None, "a ticket ended twice"
-        it.ended = self.now
+        ticket = self.tickets[number]
+        assert ticket.ended is None, "a ticket ended twice"
+        ticket.ended = self.now
         self._open.remove(number)
-        if it.after is not None:
-            self.at(0.0, it.after)
+        if ticket.after is not None:
+            self.at(0.0, ticket.after)

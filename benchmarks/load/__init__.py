@@ -1,1 +1,1 @@
-"""The load test: many clients, good and bad and gone too soon, and a look at the server from outside."""
+"""The load test: many clients with valid, invalid and abandoned requests, and a watch on the server."""

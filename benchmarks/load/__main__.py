@@ -1,8 +1,8 @@
-"""Let many clients ask a server for everything, good and bad, for a while; say whether it stayed well.
+"""Runs many clients with valid and invalid requests of all kinds; reports whether the server stayed healthy.
 
 .venv/bin/python -m benchmarks.load [--minutes 15] [--clients 16] [--engines real] [--svg docs/load.svg]
 
-Ends with the status 1 if an answer was neither right nor a documented refusal, or if something grew.
+Exits with status 1 if an answer was neither right nor a documented refusal, or if something grew.
 """
 
 import argparse
@@ -32,15 +32,15 @@ from tests.e2e.server import Server, serving, until
 
 MOST_REQUESTS = 200_000
 MOST_GROWTH_MB = 16.0
-"""What the memory of a process may grow by over the run, its beginning left out."""
+"""How much the memory of a process may grow over the run, after the warm-up."""
 POOL_THREADS = (os.cpu_count() or 1) + 4
-"""What asyncio makes for blocking work, and keeps. Source: ThreadPoolExecutor's max_workers."""
+"""Threads that asyncio starts for blocking work, and keeps. Source: ThreadPoolExecutor's max_workers."""
 QUEUE_LIMIT = 8
 """Small, so that some requests meet a full queue."""
 ECHO_MODELS = ("echo-stt", "echo-clone")
-"""What is asked of the echo engines, whichever the others are."""
+"""The echo engines' models that are used whatever the other engines are."""
 REFUSED_PAUSE_S = 1.0
-"""How long a client rests that met a full queue: what Retry-After asks for would leave the server idle."""
+"""How long a client waits after it met a full queue: the time in Retry-After would leave the server idle."""
 
 
 def settings(engines: Engines, *, exclusive: bool) -> dict[str, str]:
@@ -59,7 +59,7 @@ def settings(engines: Engines, *, exclusive: bool) -> dict[str, str]:
 
 
 def is_idle(server: Server) -> bool:
-    """Return whether nothing runs, and nothing waits."""
+    """Return whether no request runs or waits."""
     request = urllib.request.Request(f"{server.url}/health", headers={"authorization": f"Bearer {KEY}"})
     with urllib.request.urlopen(request) as answer:
         models = json.load(answer)["models"]
@@ -67,7 +67,7 @@ def is_idle(server: Server) -> bool:
 
 
 def client(mix: Mix, numbers: Iterator[int], until_s: float) -> list[Outcome]:
-    """Send one request after the other until *until_s*."""
+    """Send one request after another until *until_s*."""
     outcomes = []
     while time.monotonic() < until_s and (number := next(numbers)) < MOST_REQUESTS:
         outcomes.append(mix.send(number))
@@ -77,8 +77,8 @@ def client(mix: Mix, numbers: Iterator[int], until_s: float) -> list[Outcome]:
 
 
 def tell(outcomes: list[Outcome]) -> None:
-    """Print what became of the requests, by kind."""
-    print("| kind | requests | median s | became |\n| --- | --- | --- | --- |")
+    """Print the outcomes of the requests, by kind."""
+    print("| kind | requests | median s | outcomes |\n| --- | --- | --- | --- |")
     for kind in KINDS:
         these = [outcome for outcome in outcomes if outcome.kind == kind]
         became = Counter(outcome.became for outcome in these if outcome.ok)
@@ -162,7 +162,7 @@ def main() -> int:
             outcomes += done.result()
         samples = watch.stop()
         until(lambda: is_idle(server), "all is quiet again", 120)
-        with contextlib.suppress(AssertionError):  # if they are not, the table says so
+        with contextlib.suppress(AssertionError):  # the table shows it if they are not
             until(lambda: look(server).descriptors <= before.descriptors, "descriptors are back")
         after = look(server)
         ended = [str(line["exit"]) for line in server.logged("worker ended by itself")]
@@ -178,7 +178,7 @@ def main() -> int:
         f"{before.descriptors} → {after.descriptors}, its threads {before.threads} → {after.threads}, "
         f"its memory {before.hub_mb:.0f} → {after.hub_mb:.0f} MB"
     )
-    print(f"workers that ended by themselves: {ended or 'none'}; killed because deaf to a hang-up: {killed}")
+    print(f"workers that ended by themselves: {ended or 'none'}; killed in a cancelled call: {killed}")
     print(f"grew: {', '.join(bad) or 'nothing'}")
     if options.svg:
         options.svg.write_text(picture(samples, options.clients), "utf-8")

@@ -1,4 +1,4 @@
-"""Requests that are to be refused: each returns the answer, or None if it was served after all."""
+"""Requests that must be refused: each returns the answer, or None if it was served after all."""
 
 import random
 
@@ -7,43 +7,43 @@ from tests.fuzz.damage import damaged
 from tests.fuzz.recordings import good_recordings
 
 LIMIT_BYTES = 4 * 2**20
-"""What the server takes at most; small, so that refusing more costs little."""
+"""Largest upload that the server takes; small, so that refusing a larger one costs little."""
 RECORDINGS = good_recordings()
 CASES = 10_000
 
 
 def damaged_recording(client: Client, dice: random.Random) -> Answer | None:
-    """Send a recording with something wrong in it; some of it may be heard."""
+    """Send a damaged recording; part of it may still be transcribed."""
     _, data = damaged(RECORDINGS, dice.randrange(CASES))
     answer = client.post(STT, client.recording(data, model="echo-stt"))
     return None if answer.status == 200 else answer
 
 
 def no_audio(client: Client, dice: random.Random) -> Answer:
-    """Send what is no recording."""
+    """Send something that is not a recording."""
     data = dice.choice((b"", b"no audio " * 99, b"#EXTM3U\nhttp://127.0.0.1/a.mp3\n", bytes(5000)))
     return client.post(STT, client.recording(data))
 
 
 def unknown_model(client: Client, dice: random.Random) -> Answer:
-    """Want a model that is not there."""
+    """Request a model that does not exist."""
     if dice.random() < 0.5:
         return client.post(STT, client.any_clip(dice, model="nobody-has-this")[1])
     return client.post(TTS, client.text("Hello.", model="nobody-has-this"))
 
 
 def too_large(client: Client, dice: random.Random) -> Answer:
-    """Send too much; in chunks, nobody knows before how much it is."""
+    """Send too much, announced or in chunks without a known length."""
     body = client.recording(bytes(LIMIT_BYTES + 1000))
     return client.post(STT, body, in_chunks=dice.random() < 0.5)
 
 
 def wrong_key(client: Client, dice: random.Random) -> Answer:
-    """Come without a key, or with a wrong one."""
+    """Send a request without a key, or with a wrong one."""
     return client.post(STT, client.any_clip(dice)[1], key=dice.choice(("", "wrong", KEY + "x")))
 
 
 def bad_value(client: Client, dice: random.Random) -> Answer:
-    """Want speech with one field wrong."""
+    """Request speech with one wrong field."""
     wrong = dice.choice(({"speed": 9}, {"input": ""}, {"voice": "nobody"}, {"response_format": "midi"}))
     return client.post(TTS, client.text("Hello.", **wrong))

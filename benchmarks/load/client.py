@@ -1,4 +1,4 @@
-"""One client of the load test: how it asks, and what it reads of an answer."""
+"""One client of the load test: sends requests and reads their answers."""
 
 import contextlib
 import http.client
@@ -15,14 +15,14 @@ from benchmarks.load.engines import Clip, Engines, clips, samples_of
 
 KEY = "a-key-for-the-load-test"
 PATIENCE_S = 300.0
-"""Silence of so many seconds is a hung connection."""
+"""A connection without data for this many seconds hangs."""
 STT, TTS = "/v1/audio/transcriptions", "/v1/audio/speech"
 Body = tuple[bytes, str]
-"""What is sent, and its content type."""
+"""The body of a request, and its content type."""
 
 
 class WrongAnswerError(Exception):
-    """An answer that looks good, and is not."""
+    """An answer with a good status and wrong content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,12 @@ class Answer:
 
     status: int
     headers: dict[str, str]
-    """By names in lower case."""
+    """By name in lower case."""
     body: bytes
 
 
 class Client:
-    """Asks a server; used by many threads at a time."""
+    """Sends requests to a server; used by many threads at a time."""
 
     def __init__(self, url: str, engines: Engines) -> None:
         self._address = urlsplit(url).netloc
@@ -44,12 +44,12 @@ class Client:
         self.clips = clips()
 
     def any_clip(self, dice: random.Random, **fields: str) -> tuple[Clip, Body]:
-        """Return a recording, and a form that wants its transcript."""
+        """Return a recording, and a form that requests its transcript."""
         clip = dice.choice(self.clips)
         return clip, self.recording(clip.data, **fields)
 
     def recording(self, data: bytes, **fields: str) -> Body:
-        """Return a form that wants a transcript of *data*, whatever that is."""
+        """Return a form that requests a transcript of *data*, which may be any bytes."""
         fields = {"model": self.engines.stt} | fields
         parts = [(b'"%b"' % name.encode(), value.encode()) for name, value in fields.items()]
         parts.append((b'"file"; filename="a"', data))
@@ -57,12 +57,12 @@ class Client:
         return b"".join(head % part for part in parts) + b"--b--\r\n", "multipart/form-data; boundary=b"
 
     def text(self, text: str, **fields: object) -> Body:
-        """Return a body that wants *text* spoken."""
+        """Return a body that requests speech of *text*."""
         body = {"model": self.engines.tts, "voice": "alloy", "input": text} | fields
         return json.dumps(body).encode(), "application/json"
 
     def get(self, path: str) -> Answer:
-        """Look at something."""
+        """Send a GET request; return the whole answer."""
         return self._exchange("GET", path, None, {"authorization": f"Bearer {KEY}"})
 
     def post(self, path: str, body: Body, *, key: str = KEY, in_chunks: bool = False) -> Answer:
@@ -89,7 +89,7 @@ class Client:
         self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str]
     ) -> Answer:
         with closing(http.client.HTTPConnection(self._address, timeout=PATIENCE_S)) as connection:
-            # A body may be refused before all of it was sent: the answer is there.
+            # The body was refused before all of it was sent: the answer can be read.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, path, body, headers, encode_chunked=True)
             response = connection.getresponse()
@@ -99,7 +99,7 @@ class Client:
 
 
 def leave(connection: socket.socket, *, rudely: bool) -> None:
-    """Close a connection; *rudely* is a reset, as a program that was killed sends it."""
+    """Close a connection; *rudely* resets it, as happens when a program is killed."""
     if rudely:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
@@ -132,7 +132,7 @@ def events(body: bytes, *, last: str) -> list[dict[str, str]]:
 
 
 def duration_s(data: bytes, form: str) -> float:
-    """Return how long speech is, in seconds; decode all of it.
+    """Decode speech; return its length in seconds.
 
     Raises:
         WrongAnswerError: It cannot be decoded.

@@ -1,4 +1,4 @@
-"""What the load test asks of which engines, and how it tells a right answer from a wrong one."""
+"""Engines of the load test, the recordings sent to them, and the checks of their answers."""
 
 import io
 import math
@@ -23,7 +23,7 @@ SPOKEN = {
     "en3": "Travellers read the news on small screens now. "
     "Some of them miss the sound of turning pages, while others enjoy the silence.",
 }
-"""What is said in which clip."""
+"""The words spoken in each clip."""
 CONTAINERS = {
     "wav": ("wav", "pcm_s16le", 16_000),
     "mp3": ("mp3", "libmp3lame", 16_000),
@@ -34,7 +34,7 @@ CONTAINERS = {
 """Name → container, codec and sample rate of uploads."""
 MAX_WER = 0.2
 ECHO_WORD_S = 0.5
-"""The echo engine hears so many seconds as one word."""
+"""Length of audio, in seconds, that the echo engine hears as one word."""
 PLAIN = jiwer.Compose(
     [
         jiwer.ToLowerCase(),
@@ -48,7 +48,7 @@ PLAIN = jiwer.Compose(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """A recording, and what is said in it."""
+    """A recording, and the words spoken in it."""
 
     data: bytes
     said: str
@@ -57,14 +57,14 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """Models for both directions, and what they make of known input."""
+    """Models for both directions, and what to expect of them."""
 
     stt: str
     tts: str
     hears: Callable[[Clip, str], bool]
-    """Whether a text is what the model should have heard in a clip."""
+    """Whether a text is a correct transcript of a clip by the model."""
     word_s: tuple[float, float]
-    """Least and most that a spoken word takes, in seconds."""
+    """Shortest and longest time for a spoken word, in seconds."""
     env: dict[str, str]
     """The server's settings."""
 
@@ -91,13 +91,13 @@ def samples_of(data: bytes, sample_rate: int) -> NDArray[np.float32]:
 
 
 def whisper_hears(clip: Clip, text: str) -> bool:
-    """Allow a fifth of the words to be others."""
+    """Return whether at most a fifth of the words are wrong."""
     heard = " ".join(text.split())
     return jiwer.wer(clip.said, heard, reference_transform=PLAIN, hypothesis_transform=PLAIN) <= MAX_WER
 
 
 def echo_hears(clip: Clip, text: str) -> bool:
-    """Expect a word for each half second; codecs pad."""
+    """Return whether there is a word for each half second, with tolerance for the padding of codecs."""
     return abs(len(text.split()) - math.ceil(clip.duration_s / ECHO_WORD_S)) <= 1
 
 

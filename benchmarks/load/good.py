@@ -1,4 +1,4 @@
-"""Requests that are to be served: each returns the answer if it is a refusal, None if it is right."""
+"""Requests that must be served: each returns the answer if it is a refusal, None if it is right."""
 
 import base64
 import random
@@ -16,12 +16,12 @@ SENTENCES = (
 )
 REFERENCE = base64.b64encode(wav(tone(1.2, hz=180.0))).decode()
 CLONED_WORDS, CLONED_WORD_S = 6, 0.25
-"""echo-clone speaks a word in a quarter of a second."""
+"""Words of a request to echo-clone, and the seconds that it takes to speak one."""
 FASTER = 1.25
 
 
 def transcribe(client: Client, dice: random.Random) -> Answer | None:
-    """Want a transcript, in any format and of any container."""
+    """Request a transcript, in any format and from any container."""
     form = dice.choice(("json", "text", "srt", "verbose_json"))
     clip, body = client.any_clip(dice, response_format=form)
     answer = client.post(STT, body)
@@ -29,7 +29,7 @@ def transcribe(client: Client, dice: random.Random) -> Answer | None:
 
 
 def transcribe_events(client: Client, dice: random.Random) -> Answer | None:
-    """Want a transcript while it is made."""
+    """Request a transcript as events while it is made."""
     clip, body = client.any_clip(dice, stream="true")
     answer = client.post(STT, body)
     if answer.status != 200:
@@ -38,7 +38,7 @@ def transcribe_events(client: Client, dice: random.Random) -> Answer | None:
 
 
 def speak(client: Client, dice: random.Random) -> Answer | None:
-    """Want speech, in any format."""
+    """Request speech, in any format."""
     text = " ".join(dice.choices(SENTENCES, k=dice.choice((1, 1, 2, 4))))
     form, speed = dice.choice(("wav", "mp3", "opus", "flac", "pcm", "aac")), dice.choice((1.0, 1.0, FASTER))
     answer = client.post(TTS, client.text(text, response_format=form, speed=speed))
@@ -46,7 +46,7 @@ def speak(client: Client, dice: random.Random) -> Answer | None:
 
 
 def speak_events(client: Client, dice: random.Random) -> Answer | None:
-    """Want speech as events."""
+    """Request speech as events."""
     text = " ".join(dice.choices(SENTENCES, k=2))
     answer = client.post(TTS, client.text(text, response_format="pcm", stream_format="sse"))
     if answer.status != 200:
@@ -57,7 +57,7 @@ def speak_events(client: Client, dice: random.Random) -> Answer | None:
 
 
 def speak_and_hear(client: Client, dice: random.Random) -> Answer | None:
-    """Speak a text, and hear it back."""
+    """Synthesize a text, and transcribe the speech."""
     said = " ".join(dice.sample(SENTENCES, k=2))
     speech = client.post(TTS, client.text(said, response_format="wav"))
     if speech.status != 200:
@@ -70,7 +70,7 @@ def speak_and_hear(client: Client, dice: random.Random) -> Answer | None:
 
 
 def clone(client: Client, dice: random.Random) -> Answer | None:
-    """Want speech in the voice of a clip."""
+    """Request speech in the voice of a clip."""
     text = " ".join(dice.choices(("one", "two", "three"), k=CLONED_WORDS))
     fields = {"model": "echo-clone", "voice": REFERENCE, "response_format": "pcm"}
     answer = client.post(TTS, client.text(text, **fields))
@@ -82,7 +82,7 @@ def clone(client: Client, dice: random.Random) -> Answer | None:
 
 
 def look(client: Client, dice: random.Random) -> Answer | None:
-    """Look at what every client may see."""
+    """Request a page that every client may see."""
     path = dice.choice(("/health", "/health/live", "/v1/models", "/v1/audio/voices", "/metrics"))
     answer = client.get(path)
     if answer.status == 200 and not answer.body:

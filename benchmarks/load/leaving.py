@@ -1,4 +1,4 @@
-"""Clients that leave: while they send, while they wait, while the engine works, while they listen."""
+"""Clients that disconnect: while they send, while they wait, while the engine works, while they read."""
 
 import random
 import time
@@ -10,23 +10,23 @@ SOON_S, LATER_S = 0.05, 4.0
 
 
 def leave_the_upload(client: Client, dice: random.Random) -> None:
-    """Send part of a recording."""
+    """Disconnect after sending part of a recording."""
     connection = client.send(STT, client.any_clip(dice)[1], share=dice.random())
     leave(connection, rudely=dice.random() < 0.5)
 
 
 def leave_the_queue(client: Client, dice: random.Random) -> None:
-    """Leave at once, when others are still before this one."""
+    """Disconnect at once, while other requests are still ahead of this one."""
     _leave_after(client, dice, SOON_S)
 
 
 def leave_at_work(client: Client, dice: random.Random) -> None:
-    """Leave when the engine may be at work on it."""
+    """Disconnect when the engine may be working on the request."""
     _leave_after(client, dice, LATER_S)
 
 
 def leave_the_answer(client: Client, dice: random.Random) -> None:
-    """Leave once the first bytes are there: the engine is at work on the rest."""
+    """Disconnect once the first bytes have arrived, while the engine works on the rest."""
     path, body = _long_work(client, dice, stream="true")
     connection = client.send(path, body)
     connection.recv(dice.choice((1, 100, 10_000)))

@@ -1,4 +1,4 @@
-"""Who asks for what, how often, and which answers will do."""
+"""The mix of requests: kinds, their frequencies, and the answers that are acceptable."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ Refusal = tuple[int, str | None]
 """Status and code."""
 
 FULL: Refusal = (503, "server_is_overloaded")
-"""A full queue is a fair answer to anybody who wants work done."""
+"""A full queue is an acceptable answer to any request for work."""
 INVALID: Refusal = (400, "invalid_value")
 MISSING: Refusal = (400, "missing_required_parameter")
 TOO_SHORT: Refusal = (400, "audio_too_short")
@@ -27,10 +27,10 @@ class Kind:
     """One kind of request."""
 
     ask: Callable[[Client, random.Random], Answer | None]
-    """Returns a refusal, or None if all is as it should be."""
+    """Sends one; returns a refusal, or None if the answer is right."""
     weight: int
     refusals: tuple[Refusal, ...] = ()
-    """Those that will do."""
+    """Refusals that are acceptable."""
 
 
 KINDS = {
@@ -56,7 +56,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one request."""
+    """The outcome of one request."""
 
     kind: str
     became: str
@@ -66,14 +66,14 @@ class Outcome:
 
 
 class Mix:
-    """Requests by number: the same number is the same request, on every machine."""
+    """Requests by number: the same number means the same request, on every machine."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._documented = documented_refusals()
 
     def send(self, number: int) -> Outcome:
-        """Send request *number*, and judge what comes back."""
+        """Send request *number*, and judge the answer."""
         dice = random.Random(f"load {number}")
         [kind] = dice.choices(list(KINDS), [kind.weight for kind in KINDS.values()])
         return self.send_one(kind, dice)

@@ -1,4 +1,4 @@
-"""Curves over time, written by hand: no plotting library for one picture."""
+"""Curves over time as SVG, without a plotting library."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,15 @@ from typing import Final
 COLOURS: Final = ("#3a7ca5", "#e0a458", "#7a9e4e", "#b3446c", "#9aa5b1")
 WIDTH, PANEL, LEFT, RIGHT, TOP = 860, 130, 60, 190, 30
 POINTS = 300
-"""Of each curve; the most of what lies between two of them is shown."""
+"""Points of each curve; each shows the highest value since the one before."""
 
 
 def svg(title: str, times_s: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
     """Return the picture: a panel for each unit, a curve for each name, all over minutes.
 
     Args:
-        title: For those who do not see it.
-        times_s: When the values were seen.
+        title: For readers who cannot see the picture.
+        times_s: When the values were sampled, in seconds.
         panels: unit → name → values.
     """
     height = TOP + (PANEL + 40) * len(panels)

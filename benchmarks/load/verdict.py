@@ -1,4 +1,4 @@
-"""Whether something grew: pure arithmetic on what was seen."""
+"""Growth of a value over a run: pure arithmetic on samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ WARM_UP = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
-    """How a value moved over the run, its beginning left out."""
+    """How a value changed over the run, after the warm-up."""
 
     median: float
     least: float
     most: float
     grown: float
-    """The slope, times the time that it was taken over."""
+    """The slope times the duration that it was measured over."""
 
 
 def growth(times_s: Sequence[float], values: Sequence[float]) -> Growth:
-    """Return how *values* moved; of slopes between all pairs of moments, the median counts.
+    """Return how *values* changed; the slope is the median of those between all pairs of samples.
 
     Source: the estimator of Theil and Sen; a fifth of the values may be anything without moving it much.
     """

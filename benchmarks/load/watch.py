@@ -1,4 +1,4 @@
-"""A look at a server once a second, from outside: what Linux says about its processes."""
+"""Samples a server's processes once a second from outside, as Linux reports them."""
 
 import contextlib
 import threading
@@ -13,23 +13,23 @@ EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the server had at one moment."""
+    """The server's resources at one moment."""
 
     at_s: float
-    """Since the watch began, in seconds."""
+    """Time since the watch began, in seconds."""
     hub_mb: float
     workers_mb: dict[str, float]
     """Resident memory of each model's worker, in megabytes."""
     descriptors: int
     threads: int
-    """Of the hub."""
+    """Threads of the hub."""
     workers_descriptors: int
     workers_threads: int
     children: int
 
 
 def look(server: Server, at_s: float = 0.0) -> Sample:
-    """Look at the server now."""
+    """Return a sample of the server now."""
     pids = {
         pid: str(line["model"])
         for line in server.logged("engine ready")
@@ -54,7 +54,7 @@ def look(server: Server, at_s: float = 0.0) -> Sample:
 
 
 class Watch:
-    """Looks at a server in a thread of its own, from `start` until `stop`."""
+    """Samples a server in a thread of its own, from `start` until `stop`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -63,11 +63,11 @@ class Watch:
         self.samples: list[Sample] = []
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start sampling."""
         self._thread.start()
 
     def stop(self) -> list[Sample]:
-        """Stop looking; return what was seen."""
+        """Stop sampling; return the samples."""
         self._over.set()
         self._thread.join()
         return self.samples
@@ -80,7 +80,7 @@ class Watch:
 
 
 def _status(pid: int) -> dict[str, int]:
-    """Return the numbers that Linux tells of a process; none if it is gone."""
+    """Return the numbers that Linux reports for a process; none if it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
