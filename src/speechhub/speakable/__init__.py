@@ -1,4 +1,4 @@
-"""A text as a person reads it aloud: lines and pauses, without the marks that are meant for the eye. Pure."""
+"""Turns a text into the lines and pauses that a person would read aloud, without its visual marks. Pure."""
 
 from speechhub.speakable.lines import Line, has_words
 from speechhub.speakable.reading import Normalization, is_plain, read

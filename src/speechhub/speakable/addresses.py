@@ -1,4 +1,4 @@
-"""Web addresses, of which the host is said: a reader would not spell out the rest."""
+"""Shortens web addresses to their host: a reader would not spell out the rest."""
 
 import re
 from typing import Final
@@ -11,7 +11,7 @@ _ADDRESS: Final = re.compile(
     re.IGNORECASE,
 )
 _TRAILING: Final = ".,;:!?'_~"
-"""What ends the sentence rather than the address."""
+"""Characters that end the sentence rather than the address."""
 
 
 def shortened(text: str) -> str:

@@ -1,8 +1,8 @@
 """Words with their pronunciation, such as ``<行|XING2>``, ``<read|R EH1 D>`` and ``<今日|きょう>``. Pure.
 
-Some engines read them. They are no tags, though ``<break|B R EY1 K>`` begins like one, and nothing is cut or
-rewritten inside. For other engines the word alone is left. ``List<int|str>`` is none: what follows the bar
-must look like pinyin with tones, phonemes of ARPAbet with stresses, or kana.
+Some engines read them. They are not tags, although ``<break|B R EY1 K>`` begins like one, and nothing inside
+is cut or rewritten. For other engines only the word is kept. ``List<int|str>`` is not an annotation: the text
+after the bar must look like pinyin with tones, ARPAbet phonemes with stresses, or kana.
 """
 
 import re
@@ -17,9 +17,9 @@ _KANA: Final = r"[\u3041-\u309f\u30a0-\u30ff]{1,60}"
 ANNOTATION: Final = re.compile(rf"<(?P<word>[^<|>\n]{{1,100}})\|(?:{_PINYIN}|{_PHONEMES}|{_KANA})>")
 _BASE: Final = 1000
 _NARROW: Final = 0x13000
-"""Egyptian hieroglyphs: letters to every rule, and as wide as those of a word."""
+"""First of the Egyptian hieroglyphs, which every rule takes for letters of normal width."""
 _WIDE: Final = 0x17000
-"""Tangut: letters too, and as wide as Chinese."""
+"""First of the Tangut characters, which are letters, too, and as wide as Chinese."""
 _LETTER: Final = rf"[{chr(_NARROW)}-{chr(_NARROW + _BASE - 1)}{chr(_WIDE)}-{chr(_WIDE + _BASE - 1)}]"
 _HIDDEN: Final = re.compile(_LETTER * 2)
 _OWN: Final = re.compile(_LETTER)
@@ -31,19 +31,19 @@ def words_alone(text: str) -> str:
 
 
 class Annotations:
-    """Hides the annotations of one text behind letters of scripts that no engine speaks."""
+    """Replaces one text's annotations by letters of scripts that no engine speaks, and restores them."""
 
     def __init__(self) -> None:
         self._hidden: list[str] = []
 
     def hide(self, text: str) -> str:
-        """Return *text* with two letters for each annotation; as it is, where it has such letters itself."""
+        """Return *text* with two letters for each annotation; unchanged if it has such letters itself."""
         if not _may_have(text) or _OWN.search(text):
             return text
         return ANNOTATION.sub(self._letters, text)
 
     def show(self, text: str) -> str:
-        """Return *text* with the annotations that letters in it stand for."""
+        """Return *text* with the hidden annotations restored."""
         return _HIDDEN.sub(self._annotation, text) if self._hidden else text
 
     def _letters(self, found: re.Match[str]) -> str:

@@ -1,18 +1,18 @@
-"""Cuts a text into parts that are parsed one by one: time grows with the length, whatever a parser does."""
+"""Cuts a text into parts that are parsed one by one, so that time grows only linearly with its length."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 
 PART_CHARS: Final = 2000
-"""Length from which on a part ends at the next blank line."""
+"""From this length on, a part ends at the next blank line."""
 LONGEST_PART_CHARS: Final = 4000
 
 _BLANK: Final = re.compile(r"\n[ \t]*(?=\n)")
 
 
 def blocks(text: str) -> Iterator[str]:
-    """Yield *text* in parts that end between two paragraphs, or where nothing else helps within one."""
+    """Yield *text* in parts that end between two paragraphs, or, if there is no other way, within one."""
     start = 0
     while len(text) - start > LONGEST_PART_CHARS:
         found = _BLANK.search(text, start + PART_CHARS, start + LONGEST_PART_CHARS)
@@ -23,6 +23,6 @@ def blocks(text: str) -> Iterator[str]:
 
 
 def _last_space(text: str, start: int) -> int:
-    """Return the place after the last end of a line, or the last space, in the second half of a part."""
+    """Return the place after the last line end, or else the last space, in the second half of a part."""
     middle, end = start + PART_CHARS, start + LONGEST_PART_CHARS
     return text.rfind("\n", middle, end) + 1 or text.rfind(" ", middle, end) + 1 or end

@@ -1,4 +1,4 @@
-"""An ellipsis is a pause: engines' front ends drop it, so it becomes a stop that every engine keeps."""
+"""Replaces ellipses by stops: an ellipsis is a pause, which engines drop, but they keep stops."""
 
 import re
 import unicodedata
@@ -11,15 +11,15 @@ _ELLIPSIS: Final = re.compile(
     rf"(?<=[^\s.])[ \t]?(?:\[{_DOTS}\]|\({_DOTS}\)|{_DOTS})+(?P<quote>[”’»“\"']?)(?P<space>\s*)"  # noqa: RUF001
 )
 _STOPPED: Final = STOPS | frozenset(",;:/\\)]}-")
-"""What makes the pause itself, or has no word behind it."""
+"""Characters after an ellipsis that make the pause themselves, or have no word after them."""
 _RIGHT_TO_LEFT: Final = ("R", "AL", "AN")
 
 
 def with_pauses(text: str) -> str:
     """Return *text* with a comma, or a full stop before a capital, for each ellipsis between two words.
 
-    Texts in scripts that are wide or run from right to left stay as they are, and so does what ends a text.
-    Piper makes 0.0 s of "…" and "...", 0.3 s of a comma, 0.2 s of a full stop.
+    Texts in scripts that are wide or run from right to left stay unchanged, and so does an ellipsis that ends
+    a text. Piper makes a pause of 0.0 s for "…" and "...", 0.3 s for a comma, 0.2 s for a full stop.
     """
     if "…" not in text and ".." not in text and ". . ." not in text:
         return text
@@ -33,7 +33,7 @@ def with_pauses(text: str) -> str:
 
 
 def _stop(after: str, space: str) -> str:
-    """Return a full stop before a sentence, or else a comma: ``Oh… I see`` is one."""
+    """Return a full stop before a new sentence, otherwise a comma, as in ``Oh… I see``."""
     word = after.lstrip(OPENING)
     return "." if space and word[:1].isupper() and word[1:2].isalpha() else ","
 

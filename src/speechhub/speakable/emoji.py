@@ -1,6 +1,6 @@
-"""Emoji, which are for the eye: a reader skips them.
+"""Removes emoji, which a reader would skip.
 
-Digits of keycaps are said, and so is what is text first and picture second: ©, ®, ™, ℹ, Ⓜ, ‼, ⁉, ㊗, ㊙ and
+Digits of keycaps are kept, and so are characters that are text by default: ©, ®, ™, ℹ, Ⓜ, ‼, ⁉, ㊗, ㊙ and
 plain arrows. Source: Unicode's emoji-data.txt, property Emoji; UTS #51, ED-17, for the sequences.
 """  # noqa: RUF002
 
@@ -22,7 +22,7 @@ _PICTURES: Final = (
     "\U0001f300-\U0001f64f\U0001f680-\U0001f6ff\U0001f7e0-\U0001f7eb\U0001f7f0\U0001f900-\U0001faff"
 )
 _TEXT: Final = "\u203c\u2049\u2122\u2139\u2194-\u2199\u21a9\u21aa\u24c2\u3030\u3297\u3299\xa9\xae"
-"""Text, unless a variation selector makes a picture of it."""
+"""Characters that are text unless a variation selector makes them pictures."""
 _KEYCAP: Final = re.compile("([0-9])\ufe0f?\u20e3")
 _SELECTED: Final = re.compile(f"([{_TEXT}])\ufe0f")
 _ONE: Final = f"(?:[{_PICTURES}][\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]*|[#*]\ufe0f?\u20e3)"
@@ -31,7 +31,7 @@ _STOPS: Final = (".", ",", "!", "?", ";", ":", ")", "…")
 
 
 def without_emoji(text: str) -> str:
-    """Return *text* without emoji, and with one of the spaces that stood around each."""
+    """Return *text* without emoji; one of the spaces around each is kept."""
     if text.isascii():
         return text
     kept, start = [""], 0
@@ -53,5 +53,5 @@ def without_emoji(text: str) -> str:
 
 
 def _spaced(character: str) -> bool:
-    """Tell whether *character* belongs to a word of a script that has spaces."""
+    """Return whether *character* belongs to a word of a script with spaces."""
     return character.isalnum() and unicodedata.east_asian_width(character) not in "WF"

@@ -1,4 +1,4 @@
-"""Blocks of code between fences, which a reader skips."""
+"""Removes blocks of code between fences, which a reader would skip."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ _FENCE: Final = re.compile(
 def without_code(text: str) -> tuple[str, list[str]]:
     """Return *text* with a mark for each block of code, and the blocks' lines.
 
-    A block that is not closed goes on to the end, as Markdown's grammar says. Each line is looked at once.
+    A block that is not closed extends to the end, as Markdown's grammar says. Each line is read once.
     """
     if "```" not in text and "~~~" not in text:
         return text, []

@@ -1,4 +1,4 @@
-"""Lines: what is said in one breath, or in several, and the pause after it."""
+"""Lines: stretches of speech, each with the pause after it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ class Line:
     """A stretch of a text that does not run together with the next one."""
 
     text: str
-    """Without ends of lines inside, unless it is as a client sent it; empty for a pause before the first."""
+    """Without line ends inside, unless the client's text is unchanged; empty for a pause before the first."""
     pause_s: float | None = None
-    """Silence until the next line, in seconds; None is that between two sentences."""
+    """Silence until the next line, in seconds; None means the usual one between two sentences."""
     asked: bool = False
-    """Whether the text itself says how long the pause is, as with SSML's ``<break>``."""
+    """Whether the text itself asks for this pause, as with SSML's ``<break>``."""
 
 
 def assembled(marked: Iterable[str]) -> Iterator[Line]:
-    """Yield the lines of texts that have `marks`; what has no word goes with the next line, or the last."""
+    """Yield the lines of texts with `marks`; text without words joins the next line, or the last one."""
     line, text = Line(text=""), ""
     wordless: list[str] = []
     for part in _all_parts(marked):
@@ -45,7 +45,7 @@ def assembled(marked: Iterable[str]) -> Iterator[Line]:
 
 
 def has_words(text: str) -> bool:
-    """Tell whether there is a letter of any script, or a digit, in *text*."""
+    """Return whether *text* contains a letter of any script, or a digit."""
     return any(character.isalnum() for character in text)
 
 
@@ -56,7 +56,7 @@ def _all_parts(marked: Iterable[str]) -> Iterator[str | float]:
 
 
 def _with_pause(line: Line, end: str | float, *, wordless: bool) -> Line:
-    """Return *line* with the pause that its end makes; pauses that are asked for in one place add up."""
+    """Return *line* with the pause of its end; pauses that the text asks for in one place add up."""
     if not isinstance(end, str):
         pause_s = (line.pause_s or 0) + end if line.asked else max(line.pause_s or 0, end)
         return replace(line, pause_s=pause_s, asked=True)
@@ -66,5 +66,5 @@ def _with_pause(line: Line, end: str | float, *, wordless: bool) -> Line:
 
 
 def _cells(text: str) -> str:
-    """Return a row's cells with commas between them; most lines are no rows, and have one cell."""
+    """Return a row's cells with commas between them; most lines are not rows, and have one cell."""
     return ", ".join(cell for cell in map(str.strip, text.split(CELL)) if cell)

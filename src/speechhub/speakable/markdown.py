@@ -1,4 +1,4 @@
-"""Markdown as it is said: by its grammar, CommonMark with tables and strikethrough, and not by patterns."""
+"""Reads Markdown by its grammar, CommonMark with tables and strikethrough, instead of by patterns."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +15,10 @@ from speechhub.speakable.punctuation import is_wide
 from speechhub.speakable.wrapping import unwrapped
 
 MOST_BRACKETS: Final = 150
-"""Opening brackets in a part from which on it is no Markdown: the parser looks for the end of each anew."""
+"""A part with more opening brackets is not parsed as Markdown: the parser searches the end of each anew."""
 
 _MISFIRING: Final = ["code", "fence", "html_block", "lheading", "reference", "autolink", "html_inline"]
-"""Rules that take verse, addresses or what somebody says for markup; tags and fences are gone before."""
+"""Rules that would take verse, addresses or speech for markup; tags and fences are removed before."""
 _CERTAIN: Final = frozenset(
     {"heading_open", "table_open", "strong_open", "em_open", "s_open", "code_inline", "link_open", "image"}
 )
@@ -37,7 +37,7 @@ _MARKS: Final = {
 _IN_WORD: Final = re.compile(r"[^\W\d_]{2}\*\*[^\s*]{1,40}\*\*(?!\*)")
 """Emphasis within a word, as in ``play**ed**``; ``x**n + y**n`` and ``f**k this s**t`` have none."""
 _ENDS: Final = frozenset('.:!?…"”»')
-"""What stands before marks that end emphasis though a letter follows, as in ``**Note:**Read this``."""
+"""Characters before marks that end emphasis although a letter follows, as in ``**Note:**Read this``."""
 _NAME: Final = re.compile(
     r"__(?:all|annotations|bases|bool|builtins|call|class|contains|debug|def|del|delitem|dict|dir|doc|enter|eq"
     r"|exit|file|float|format|func|function|future|ge|get|getattr|getattribute|getitem|gt|hash|import|index|init"
@@ -46,7 +46,7 @@ _NAME: Final = re.compile(
     r"|a?(?:enter|exit|iter|next|wait)|[ir]?(?:add|and|floordiv|mod|mul|or|pow|sub|truediv|xor))__(?!\w)",
     re.IGNORECASE,
 )
-"""Names of Python and C, such as ``__init__`` and ``__FILE__``, which are not meant to be bold."""
+"""Names from Python and C, such as ``__init__`` and ``__FILE__``, which are not bold text."""
 _DELIMITERS: Final = re.compile(r"^[ \t>]*\|[ \t]*:?-[-:| \t]*$", re.MULTILINE)
 _ROW: Final = re.compile(r"^[ \t>]*\|.*$", re.MULTILINE)
 _CODE: Final = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]*(?<!`)\1(?!`)")
@@ -58,22 +58,22 @@ _DEFINITION: Final = re.compile(
     re.MULTILINE,
 )
 _UNDERLINE: Final = re.compile(r"^ {0,3}={3,}[ \t]*$", re.MULTILINE)
-"""What makes a heading of the line above; the other kind, of dashes, is a rule as well."""
+"""Underlines that make the line above a heading; those of dashes are rules (``hr``) as well."""
 _NOTE: Final = re.compile(r"^ {0,3}\[\^(?P<label>[^\]\s]{1,60})\]:[ \t]*", re.MULTILINE)
 _NOTE_MARK: Final = re.compile(r"\[\^(?P<label>[^\]\s]{1,60})\](?![+*?{])")
-"""Not in a regular expression, such as ``[^1]+``."""
+"""Marks of footnotes, but not regular expressions such as ``[^1]+``."""
 _DESTINATION: Final = re.compile(r"[/.#:@?%]")
-"""What is in each address but few variables: ``items[i](x)`` is a call."""
+"""Characters of which every address has one and few variables do: ``items[i](x)`` is a call."""
 
 
 class Markdown:
-    """Reads Markdown; one for each text, since links are defined anywhere in it."""
+    """Reads the Markdown of one text, since links can be defined anywhere in it."""
 
     def __init__(self, *, strict: bool) -> None:
-        """Make ready.
+        """Set up the parser.
 
         Args:
-            strict: Take for markup only what cannot well be plain text.
+            strict: Whether only what is unlikely to be plain text counts as markup.
         """
         self._strict = strict
         self._references: dict[str, dict[str, str]] = {}
@@ -84,7 +84,7 @@ class Markdown:
             self._parser.validateLink = _leads_somewhere  # type: ignore[assignment,method-assign]
 
     def without_notation(self, text: str) -> str:
-        """Return *text* without where its links lead, the marks of its footnotes, and underlines."""
+        """Return *text* without link definitions, marks of footnotes, and underlines of headings."""
         if "===" in text:
             text = _UNDERLINE.sub(PARAGRAPH, text)
         if "]:" in text:
@@ -100,28 +100,28 @@ class Markdown:
         return text
 
     def marked(self, part: str) -> Iterator[str]:
-        """Yield what is said of a *part* of the text, with marks for its structure."""
+        """Yield the spoken text of a *part*, with marks for its structure."""
         if part.count("[") > MOST_BRACKETS:
             yield unwrapped(part) + PARAGRAPH
             return
-        if "`" in part and _DELIMITERS.search(part):  # a cell more than the head has would be lost
+        if "`" in part and _DELIMITERS.search(part):  # bars in code would make surplus cells, which get lost
             part = _ROW.sub(lambda row: _CODE.sub(_escaped, row[0]), part)
         tokens = self._parser.parse(part, {"references": self._references})
         yield from _Rendering(part, tokens, strict=self._strict).pieces()
 
 
 def _leads_somewhere(address: str) -> bool:
-    """Tell whether an address is one; a link without any is a link as well."""
+    """Return whether a link's destination looks like an address; an empty one counts, too."""
     return not address or _DESTINATION.search(address) is not None
 
 
 def _escaped(code: re.Match[str]) -> str:
-    """Return code in a table's row so that its bars end no cell."""
+    """Return code in a table's row with its bars escaped, so that they do not end a cell."""
     return re.sub(r"(?<!\\)\|", r"\|", code[0])
 
 
 class _Rendering:
-    """What is said for the tokens of one part."""
+    """The spoken text of one part's tokens."""
 
     def __init__(self, source: str, tokens: Sequence[Token], *, strict: bool) -> None:
         self._source = source
@@ -130,7 +130,7 @@ class _Rendering:
         self._counts = _item_counts(tokens)
         self._certain = not strict or self._is_certain()
         self._lists: list[tuple[Token, int, bool]] = []
-        """The lists that are open: the token, how many items it has had, whether all numbers are the same."""
+        """The open lists: the token, how many items came so far, whether all numbers are the same."""
 
     def pieces(self) -> Iterator[str]:
         for place, token in enumerate(self._tokens):
@@ -161,7 +161,7 @@ class _Rendering:
         )
 
     def _item(self, token: Token) -> str:
-        """Return what is said before an item: its number, if it has one."""
+        """Return the spoken text before an item: its number, if it has one."""
         opening, count, same = self._lists[-1]
         self._lists[-1] = (opening, count + 1, same)
         if opening.type == "ordered_list_open":
@@ -170,7 +170,7 @@ class _Rendering:
         return "" if self._certain else f"{token.markup} "
 
     def _quote(self, token: Token) -> str:
-        """Return what is said before a quotation: nothing, unless its mark may be a sign of mathematics."""
+        """Return the spoken text before a quotation: empty, unless its mark may be a mathematical sign."""
         line = self._source.split("\n", token.map[0] + 1)[token.map[0]].lstrip() if token.map else ""
         if not self._strict or self._certain or not line.startswith(">"):
             return ""
@@ -217,10 +217,10 @@ def _strict_emphasis(state: StateInline, silent: bool) -> bool:
 
 
 def _emphasis(state: StateInline, silent: bool, *, strict: bool = False) -> bool:
-    """Find the marks of emphasis, as markdown-it's own rule does, but for what misfires.
+    """Find the marks of emphasis, as markdown-it's own rule does, except where that rule misfires.
 
-    Chinese, Japanese and Korean have no spaces, so that CommonMark's rule for what stands around the marks
-    fails there. With *strict*, asterisks in formulas are none, as in ``2*3*4`` and ``f(x)*(y)*(z)``, nor is a
+    Chinese, Japanese and Korean have few spaces, so CommonMark's rule about the characters around marks fails
+    there. With *strict*, asterisks in formulas are not marks, as in ``2*3*4`` and ``f(x)*(y)*(z)``, nor is a
     single one inside a word.
     """
     marker = state.src[state.pos]

@@ -1,4 +1,4 @@
-"""From a text as it was sent to the lines that are said."""
+"""Turns a text as a client sent it into the lines to speak."""
 
 import re
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ from speechhub.speakable.wrapping import unwrapped
 
 
 class Normalization(StrEnum):
-    """What is taken for markup."""
+    """What counts as markup."""
 
     AUTO = "auto"
-    """What is clearly markup: structure that Markdown's grammar finds, emoji, tags and entities."""
+    """Clear markup: structure that Markdown's grammar finds, emoji, tags and entities."""
     MARKDOWN = "markdown"
     """Everything that Markdown's grammar finds."""
     NONE = "none"
-    """Nothing: the text is said as it was sent."""
+    """Nothing: the text is spoken as it was sent."""
 
 
 LINE_ENDS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028]")
@@ -38,24 +38,24 @@ _BLANK: Final = re.compile(r"\n[ \t]*\n\s*")
 
 
 def is_plain(text: str) -> bool:
-    """Tell at a glance that *text* is one line without anything to undo."""
+    """Return, by a quick check, whether *text* is one line without any markup."""
     return text.isascii() and not LINE_ENDS.search(text) and not _STRUCTURE.search(text)
 
 
 def read(text: str, mode: Normalization = Normalization.AUTO, *, annotations: bool = False) -> Iterator[Line]:
-    """Yield what a person would say for *text*, line by line; nothing where there is nothing to say.
+    """Yield what a person would say for *text*, line by line; nothing if there is nothing to say.
 
     Args:
-        text: As a client sent it.
-        mode: What is taken for markup.
-        annotations: Whether words keep the pronunciations that the text gives.
+        text: The text as a client sent it.
+        mode: What counts as markup.
+        annotations: Whether words keep the pronunciations given in the text.
     """
     if mode is Normalization.NONE:
         yield Line(text=text)
         return
     if not annotations:
         for line in _read(words_alone(text), mode):
-            yield replace(line, text=words_alone(line.text))  # SSML escapes what it does not mean as a tag
+            yield replace(line, text=words_alone(line.text))  # SSML escapes characters that are not tags
         return
     hidden = Annotations()
     for line in _read(hidden.hide(text), mode):
@@ -75,12 +75,12 @@ def _read(text: str, mode: Normalization) -> Iterator[Line]:
     for line in assembled(map(without_emoji, _marked(text, mode))):
         empty = empty and not has_words(line.text)
         yield replace(line, text=with_pauses(line.text))
-    if empty:  # a text of nothing but code is read all the same
+    if empty:  # a text that consists only of code is read aloud
         yield from assembled(f"{row}{LINE}" for row in code)
 
 
 def _marked(text: str, mode: Normalization) -> Iterator[str]:
-    """Yield *text* with marks for its structure, some of it at a time."""
+    """Yield *text* with marks for its structure, part by part."""
     if is_speech_document(text):
         for paragraph in _BLANK.split(untagged(text, document=True)):
             yield unwrapped(paragraph, soft=True) + PARAGRAPH

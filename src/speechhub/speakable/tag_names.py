@@ -1,4 +1,4 @@
-"""Names of tags, of HTML and of SSML, and what each does to a text that is read aloud.
+"""Names of HTML and SSML tags, and their effect on a text that is read aloud.
 
 Source: WHATWG's HTML, section 4; W3C's Speech Synthesis Markup Language 1.1.
 """
@@ -11,7 +11,7 @@ PARAGRAPHS: Final = frozenset((
     "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr",
     "main", "nav", "ol", "p", "pre", "section", "speak", "summary", "table", "ul",
 ))
-"""Elements that end a paragraph, where they begin and where they end."""
+"""Elements that end a paragraph, at their beginning and at their end."""
 LINES: Final = frozenset((
     "br", "caption", "dd", "dt", "figcaption", "legend", "li", "option", "tbody", "tfoot", "thead",
     "title", "tr",
@@ -19,9 +19,9 @@ LINES: Final = frozenset((
 """Elements that end a line."""
 CELLS: Final = frozenset({"td", "th"})
 SKIPPED: Final = frozenset({"script", "style", "svg", "template", "metadata"})
-"""Elements whose content is not for reading."""
+"""Elements whose content is not read."""
 SPEECH: Final = frozenset({"break", "emphasis", "phoneme", "prosody", "say-as", "speak", "sub"})
-"""SSML's elements that are found in texts without a ``<speak>`` around them."""
+"""SSML elements that also count in texts without a ``<speak>`` around them."""
 ALWAYS: Final = (
     frozenset((
     "br", "hr", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "h1", "h2", "h3", "h4",
@@ -30,7 +30,7 @@ ALWAYS: Final = (
     | SPEECH
     | SKIPPED - {"template", "metadata"}
 )
-"""Names that are tags even alone; others may be what stands for a value, as in ``copy <source> <output>``."""
+"""Names that are tags even alone; others may be placeholders, as in ``copy <source> <output>``."""
 KNOWN: Final = (
     ALWAYS
     | PARAGRAPHS
@@ -48,9 +48,9 @@ KNOWN: Final = (
 )
 # fmt: on
 VENDORS: Final = ("amazon:", "google:", "mstts:", "ssml:")
-"""How names begin that clouds have added to SSML, such as ``<mstts:express-as>``."""
+"""Prefixes of names that cloud vendors have added to SSML, such as ``<mstts:express-as>``."""
 SPELLED: Final = frozenset({"characters", "spell-out", "verbatim", "letters"})
-"""Values of ``interpret-as`` whose text is said letter by letter."""
+"""Values of ``interpret-as`` whose text is spelled letter by letter."""
 STRENGTHS_S: Final = {
     "none": 0.0,
     "x-weak": 0.15,
@@ -62,4 +62,4 @@ STRENGTHS_S: Final = {
 """Pauses of ``<break strength>``, in seconds."""
 DEFAULT_STRENGTH: Final = "medium"
 LONGEST_BREAK_S: Final = 10.0
-"""Longest pause of one ``<break time>``. Source: Amazon's and Google's references of SSML."""
+"""Longest pause of one ``<break time>``, in seconds. Source: Amazon's and Google's SSML references."""

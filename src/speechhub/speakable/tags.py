@@ -1,7 +1,7 @@
-"""Tags of HTML and SSML: their text is said, and some of them are pauses.
+"""Removes HTML and SSML tags: their text is kept, and some of them become pauses.
 
-No tree is built and nothing is expanded, so that no document costs more than its length; what is broken is
-read as text without the tags. Only names that are known are tags: ``a < b``, ``List<String>``, ``<3`` and
+No tree is built and no entity definition is expanded, so the cost grows only with the length; a broken
+document is read as text without its tags. Only known names are tags: ``a < b``, ``List<String>``, ``<3`` and
 ``<jo@example.org>`` stay.
 """
 
@@ -34,7 +34,7 @@ _BACKTICKS: Final = re.compile("`+")
 
 
 def is_speech_document(text: str) -> bool:
-    """Tell whether *text* is SSML as a whole, and no Markdown."""
+    """Return whether *text* as a whole is SSML, and not Markdown."""
     return _SPEAK.match(text) is not None
 
 
@@ -42,8 +42,8 @@ def untagged(text: str, *, document: bool) -> str:
     """Return *text* without tags, and with marks for lines, cells, paragraphs and pauses.
 
     Args:
-        text: Its lines end with line feeds.
-        document: Whether it is SSML as a whole: then every tag is one, and entities are undone.
+        text: Text whose lines end with line feeds.
+        document: Whether it is SSML as a whole: then every tag counts, and entities are replaced.
     """
     if "<" not in text:
         return _undone(text) if document else text
@@ -51,7 +51,7 @@ def untagged(text: str, *, document: bool) -> str:
 
 
 class _Reader:
-    """One walk through a text, from left to right."""
+    """One pass through a text, from left to right."""
 
     def __init__(self, text: str, *, document: bool) -> None:
         self._text = text
@@ -60,7 +60,7 @@ class _Reader:
         self._open: dict[str, int] = {}
         self._code = {} if document else _code_spans(text)
         self._missing: set[str] = set()
-        """What is not found any more between here and the end."""
+        """Strings that do not occur between the current place and the end."""
 
     def read(self) -> str:
         said: list[str] = []
@@ -82,9 +82,9 @@ class _Reader:
         return _undone(text) if self._document else text
 
     def _at(self, place: int) -> tuple[str, int]:
-        """Return what is said for the tag at *place*, and where the text goes on.
+        """Return the spoken text for the tag at *place*, and where the text continues.
 
-        That is *place* itself where there is no tag, and negative where there is none up to there.
+        That is *place* itself if there is no tag, and a negated place if there is none before that place.
         """
         if place in self._code:
             return "", -self._code[place]
@@ -103,7 +103,7 @@ class _Reader:
         return "", place
 
     def _declaration(self, place: int) -> tuple[str, int]:
-        """Skip a comment, a document type with all that it defines, or an instruction; say CDATA's text."""
+        """Skip a comment, a document type with its definitions, or an instruction; return CDATA's text."""
         text = self._text
         for begin, finish in (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?xml", "?>")):
             if text.startswith(begin, place):
@@ -118,7 +118,7 @@ class _Reader:
         return "", place
 
     def _is_tag(self, name: str, found: re.Match[str]) -> bool:
-        """Tell whether what looks like a tag is one."""
+        """Return whether what looks like a tag is one."""
         small, attributes = name.lower(), found["attributes"]
         if self._document or small.startswith(tag_names.VENDORS):
             return True
@@ -128,7 +128,7 @@ class _Reader:
             return False
         if found["end"]:
             return small in tag_names.ALWAYS or self._open.get(small, 0) > 0
-        # "A <script> tag" is what a sentence is about, and hides no rest.
+        # A sentence may be about "a <script> tag", which must not hide the rest of the text.
         skipped = small in tag_names.SKIPPED
         if (found["void"] and skipped) or (small in tag_names.ALWAYS and len(small) > 1 and not skipped):
             return True
@@ -138,11 +138,11 @@ class _Reader:
         return self._last_end.get(name, -1) >= place
 
     def _stands_alone(self, name: str, found: re.Match[str]) -> bool:
-        """Tell whether a ``<p>`` whose end is left out, as HTML allows, begins a paragraph."""
+        """Return whether a ``<p>`` without an end tag, which HTML allows, begins a paragraph."""
         return name == "p" and not self._text[found.start() - 1 : found.start()].isalnum()
 
     def _element(self, name: str, attributes: str, found: re.Match[str]) -> tuple[str, int]:
-        """Return what is said for a tag, and where the text goes on."""
+        """Return the spoken text for a tag, and where the text continues."""
         closes = bool(found["end"] or found.groupdict().get("end2"))
         self._open[name] = self._open.get(name, 0) + (-1 if closes else 1)
         if closes:
@@ -152,7 +152,7 @@ class _Reader:
         return self._with_values(name, _values(attributes), found.end())
 
     def _with_values(self, name: str, values: dict[str, str], place: int) -> tuple[str, int]:
-        """Return what is said for a tag whose attributes say it, and where the text goes on."""
+        """Return the spoken text for a tag with its attributes, and where the text continues."""
         if name == "break":
             return _break(values), place
         if name == "sup" and self._is_power(place):
@@ -170,7 +170,7 @@ class _Reader:
         return self._structure(name), place
 
     def _is_power(self, place: int) -> bool:
-        """Tell whether digits on both sides of the tag that ends at *place* would become another number."""
+        """Return whether digits on both sides of the tag that ends at *place* would merge into one number."""
         before = self._text[self._text.rfind("<", 0, place) - 1 : place][:1]
         return before.isdigit() and self._text[place : place + 2].lstrip("-−")[:1].isdigit()  # noqa: RUF001
 
@@ -182,14 +182,14 @@ class _Reader:
         return CELL if name in tag_names.CELLS else ""
 
     def _find(self, wanted: str, place: int) -> int:
-        """Return where *wanted* is, or -1; what is missing once is not looked for again."""
+        """Return where *wanted* is, or -1; a string that was missing once is not searched again."""
         found = -1 if wanted in self._missing else self._text.find(wanted, place)
         if found < 0:
             self._missing.add(wanted)
         return found
 
     def _end_of(self, name: str, place: int) -> int:
-        """Return where the text goes on behind the end of an element, or -1 if it has none."""
+        """Return where the text continues after the end of an element, or -1 if it has none."""
         if not self._closes(name, place):
             return -1
         end = re.compile(rf"</{re.escape(name)}[^<>]{{0,100}}>", re.IGNORECASE).search(self._text, place)
@@ -197,13 +197,13 @@ class _Reader:
 
 
 def _values(attributes: str) -> dict[str, str]:
-    """Return a tag's attributes; the last of several with one name counts."""
+    """Return a tag's attributes; if a name occurs several times, the last one counts."""
     found = _VALUE.finditer(attributes)
     return {one[1].lower(): without_marks(html.unescape(one[2] or one[3] or one[4] or "")) for one in found}
 
 
 def _break(values: dict[str, str]) -> str:
-    """Return the mark of a pause; one that cannot be understood is of the usual length."""
+    """Return the mark of a pause; one whose length is not valid has the usual length."""
     time = _TIME.fullmatch(values.get("time", "").strip())
     if time and time[1] not in ("", "."):
         seconds = float(time[1]) / (1000 if (time[2] or "").lower() == "ms" else 1)
@@ -219,12 +219,12 @@ def _spelled(text: str) -> str:
 
 
 def _undone(text: str) -> str:
-    """Return *text* with the characters that entities stand for; unknown ones stay as they are."""
+    """Return *text* with entities replaced by their characters; unknown ones stay unchanged."""
     return _ENTITY.sub(lambda found: without_marks(html.unescape(found[0])), text) if "&" in text else text
 
 
 def _code_spans(text: str) -> dict[int, int]:
-    """Return where each ``<`` is that stands in code between backticks, and where that code ends."""
+    """Return the place of each ``<`` in code between backticks, and where that code ends."""
     if "`" not in text:
         return {}
     runs = [(found.start(), found.end()) for found in _BACKTICKS.finditer(text)]

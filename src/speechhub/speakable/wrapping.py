@@ -1,4 +1,4 @@
-"""Ends of lines inside a paragraph: where a line was only wrapped, and where one ends."""
+"""Joins the lines of a paragraph where they were only wrapped, and marks where a line really ends."""
 
 import itertools
 import re
@@ -8,10 +8,10 @@ from speechhub.speakable.marks import LINE, MARKS
 from speechhub.speakable.punctuation import LESSER_STOPS, STOPS, end_of, is_wide, starts_small
 
 NARROWEST: Final = 56
-"""Columns from which on a paragraph can be one that was wrapped at a margin: verse and chat are narrower."""
+"""Least columns of a paragraph that was wrapped at a margin: verse and chat are narrower."""
 WIDEST: Final = 132
 NARROW: Final = 40
-"""Columns from which on a line is no entry of a list, however it begins."""
+"""From this width on, in columns, a line is not an entry of a list, however it begins."""
 
 _BULLET: Final = re.compile(r"[•◦▪▫‣⁃●○■][ \t]+")  # noqa: RUF001
 _ITEM: Final = re.compile(r"(?:[-–—*+·]|\(?\d{1,3}[.)])[ \t]")  # noqa: RUF001
@@ -20,11 +20,11 @@ _GOING_ON: Final = LESSER_STOPS - frozenset(":：-") | frozenset("/&(")  # noqa:
 
 
 def unwrapped(paragraph: str, *, soft: bool = False) -> str:
-    """Return a paragraph's lines in one, with the mark of a line's end where one ends.
+    """Return a paragraph's lines joined, with a mark where a line really ends.
 
     Args:
-        paragraph: Lines that stand together, without a blank one.
-        soft: Take every line for wrapped, as Markdown's grammar says.
+        paragraph: Lines without a blank one between them.
+        soft: Whether every line counts as wrapped, as Markdown's grammar says.
     """
     lines = [line for line in map(str.strip, paragraph.split("\n")) if line]
     starts = [bool(_BULLET.match(line)) or _is_entry(line) for line in lines]
@@ -51,13 +51,13 @@ def _between(before: str, after: str, *, start: str, wrapped: bool) -> str:
 
 
 def _goes_on(before: str, after: str, start: str) -> bool:
-    """Tell whether a line goes on with a small letter; in a list of small words all begin with one."""
+    """Return whether the next line continues with a lower-case letter and is not an entry of a list."""
     is_list = _columns(before) < NARROW and (starts_small(start) or before[-1] in ":：")  # noqa: RUF001
     return starts_small(after) and not is_list
 
 
 def _is_entry(line: str) -> bool:
-    """Tell whether a line is an item of a list, or what somebody says: no line goes on with one."""
+    """Return whether a line is an item of a list, or speech with its speaker: neither continues a line."""
     if _ITEM.match(line):
         return True
     speaker = _SPEAKER.match(line)
@@ -65,7 +65,7 @@ def _is_entry(line: str) -> bool:
 
 
 def _is_wrapped(lines: list[str], starts: list[bool]) -> bool:
-    """Tell whether a paragraph's lines are as long as a margin lets them be."""
+    """Return whether a paragraph's lines are as long as a margin allows."""
     widths = [_columns(line) for line in lines]
     if not NARROWEST <= max(widths) <= WIDEST or any(starts[1:]):
         return False

@@ -1,4 +1,4 @@
-"""Numbers, abbreviations and notation in the words that a person reads for them. Pure; linear in the text."""
+"""Writes numbers, abbreviations and notation as words. Pure; time grows linearly with the text."""
 
 from collections.abc import Collection
 from typing import Final
@@ -18,9 +18,9 @@ ABBREVIATIONS: Final = "abbreviations"
 
 
 def in_words(text: str, language: str | None, reads: Collection[str] = ()) -> str:
-    """Return *text* with what its engine cannot read in words.
+    """Return *text* with everything that its engine cannot read written as words.
 
-    What may mean several things stays as it is, and so does everything in a language without rules.
+    Ambiguous notation stays unchanged, and so does everything in a language without rules.
 
     Args:
         text: Any text.

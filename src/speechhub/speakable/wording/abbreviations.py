@@ -1,4 +1,4 @@
-"""Abbreviations, and the words that a person reads for them."""
+"""Writes abbreviations as words."""
 
 import re
 from functools import lru_cache
@@ -11,12 +11,12 @@ _SPACES = str.maketrans("", "", " \u00a0\u202f")
 
 
 def expand(text: str, grammar: Grammar, *, common: bool) -> str:
-    """Return *text* with its abbreviations in words.
+    """Return *text* with its abbreviations written as words.
 
     Args:
         text: Any text.
-        grammar: Of its language.
-        common: Whether to expand those too that most engines read right.
+        grammar: The grammar of its language.
+        common: Whether to expand also those that most engines read correctly.
     """
     pattern, table = _compiled(grammar.common * common + grammar.abbreviations)
     if pattern is None:
@@ -30,7 +30,7 @@ def expand(text: str, grammar: Grammar, *, common: bool) -> str:
 
 
 def _in_context(match: re.Match[str], words: str, where: Where) -> str:
-    """Return the words, or the abbreviation as it is where the context does not fit."""
+    """Return the words, or the unchanged abbreviation if the context does not fit."""
     text, end = match.string, match.end()
     following = text[end : end + 8].lstrip(" \u00a0\u202f")
     spaced = following != text[end : end + 8]
@@ -61,7 +61,7 @@ def _compiled(source: str) -> tuple[re.Pattern[str] | None, dict[str, tuple[str,
     if not found:
         return None, {}
     forms = "|".join(_form(short) for short in sorted(found, key=len, reverse=True))
-    # Not within a path, a name of a host or a compound: /etc., example.no., AT&T.
+    # Not within a path, a host name or a compound: /etc., example.no., AT&T.
     pattern = re.compile(rf"(?<![\w./@\\&'’-])(?:{forms})")  # noqa: RUF001
     return pattern, {short.translate(_SPACES): entry for short, entry in found.items()}
 

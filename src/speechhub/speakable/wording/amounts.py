@@ -1,4 +1,4 @@
-"""Amounts of money and measures, in words."""
+"""Writes amounts of money and measures as words."""
 
 import re
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ from speechhub.speakable.wording.grammar import Currency, Grammar
 from speechhub.speakable.wording.quantity import Quantity, counted, form, parse, words
 
 _STOP = r"(?:\.(?= [a-zà-ÿа-яё]))?"
-"""The full stop of an abbreviated unit; that of a sentence, which ends there, stays."""
+"""The full stop of an abbreviated unit; a full stop that ends the sentence stays."""
 _TENTHS_AND_HUNDREDTHS = 2
 
 
 def read_amounts(text: str, grammar: Grammar) -> str:
-    """Return *text* with currencies and units in words, together with their numbers and ranges of them."""
+    """Return *text* with currencies and units written as words, with their numbers and ranges."""
     if grammar.currencies:
         before, after = _money(grammar)
         text = before.sub(lambda match: _read_money(match, grammar), text)
@@ -27,11 +27,11 @@ def read_amounts(text: str, grammar: Grammar) -> str:
 @lru_cache(maxsize=32)
 def _money(grammar: Grammar) -> tuple[re.Pattern[str], re.Pattern[str]]:
     symbol = f"(?P<symbol>{_alternatives(grammar.currencies)})"
-    # A word stands behind the number: what follows "5 Euro" is no amount of euros.
+    # A currency's word follows its number: the number after "5 Euro" is not an amount of euros.
     signs = [name for name in grammar.currencies if not name[-1].islower() and name[-1] != "."]
     sign = f"(?<![0-9]{SPACE}){SIGN}(?P<symbol>{_alternatives(signs)})"
     scale = f"{SPACE}?(?P<scale>{_alternatives(grammar.scales)})(?![a-zA-Z])"
-    # Either a scale or none: "$5 million" is never five dollars, whatever follows.
+    # With a scale or without any: "$5 million" is never five dollars, whatever follows.
     scales = f"(?:{scale}|(?!{_unnamed(scale)}))" if grammar.scales else ""
     low_scale = f"(?:{scale.replace('<scale>', '<low_scale>')})?" if grammar.scales else ""
     number, second = f"(?P<number>{grammar.number})", f"(?P<second>{grammar.number})"
@@ -50,7 +50,7 @@ def _money(grammar: Grammar) -> tuple[re.Pattern[str], re.Pattern[str]]:
 def _units(grammar: Grammar) -> re.Pattern[str]:
     long = _alternatives(unit for unit in grammar.units if len(unit) > 1 or not unit.isalpha())
     short = "|".join(unit for unit in grammar.units if len(unit) == 1 and unit.isalpha())
-    # A letter right behind a number may be anything: 5G, 3D, 10k.
+    # A letter directly after a number may mean anything: 5G, 3D, 10k.
     one_letter = f"|{SPACE}(?P<letter>{short})" if short else "|(?P<letter>(?!))"
     number = f"(?:(?P<low>{grammar.number})(?:{SPACE}?(?:{long}))?{DASH})?(?P<number>{grammar.number})"
     return re.compile(f"{BEFORE}{SIGN}{number}(?:{SPACE}?(?P<unit>{long}){one_letter}){_STOP}{AFTER}")
@@ -104,7 +104,7 @@ def _finished(match: re.Match[str], said: str | None, grammar: Grammar) -> str:
 
 
 def _with_part(amount: Quantity, currency: Currency, grammar: Grammar) -> str | None:
-    assert currency.part is not None  # noqa: S101  # the caller looked
+    assert currency.part is not None  # noqa: S101  # checked by the caller
     hundredths = Quantity(digits=str(int(amount.fraction)))
     whole = Quantity(digits=amount.digits, grouped=True)
     main = counted(whole, currency.main, grammar)

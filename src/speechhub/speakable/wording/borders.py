@@ -1,9 +1,9 @@
-"""The places where a number that stands for itself begins and ends: not within code, names or addresses."""
+"""Patterns for the beginning and end of a number that is not part of code, a name or an address."""
 
 from typing import Final
 
 BEFORE: Final = r"(?<![^\s(\"'„“”‘’«¿¡—~≈±])"  # noqa: RUF001
-"""Nothing that makes the number part of something else, such as ``x86``, ``2*3`` or ``#1``."""
+"""No character before that makes the number part of something else, such as ``x86``, ``2*3`` or ``#1``."""
 AFTER: Final = r"(?=[.,;:!?…]{0,4}(?:[\s)»—]|[\"'“”‘’](?![0-9])|$))"  # noqa: RUF001
 """The same at its end; a sentence may end there."""
 AFTER_NUMBER: Final = rf"(?:{AFTER}|(?=[.,][0-9]))"
@@ -14,7 +14,7 @@ DASH: Final = "[–-]"  # noqa: RUF001
 
 
 def word_before(text: str, place: int) -> str:
-    """Return the word, in small letters, that ends before *place* with space after it; else nothing."""
+    """Return the word before *place*, in lower case, if space follows it; otherwise an empty string."""
     before = text[max(0, place - 32) : place]
     words = before.split()
     return words[-1].lower() if words and before[-1].isspace() else ""

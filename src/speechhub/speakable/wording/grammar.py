@@ -1,4 +1,4 @@
-"""The facts about a language that reading numbers and abbreviations needs."""
+"""Facts about a language that are needed to read its numbers and abbreviations."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from functools import cached_property
 
 
 class Gender(StrEnum):
-    """Grammatical gender of a noun that is counted: it changes the number before it."""
+    """Grammatical gender of a counted noun, which changes the number before it."""
 
     MASCULINE = "masculine"
     FEMININE = "feminine"
@@ -22,17 +22,17 @@ class Where(StrEnum):
     NAME = "name"
     """Before a word with a capital letter."""
     FIRST = "first"
-    """The same, and not behind another such word: no initial, and no street."""
+    """The same, and not after another such word: not an initial, and not a street."""
     NUMBER = "number"
     """Before a digit."""
     LAST = "last"
-    """Often the last word of a sentence: its full stop stays there."""
+    """Often the last word of a sentence, whose full stop then stays."""
     BETWEEN = "between"
     """Between two words, with a space on either side."""
 
 
 class RewriteKind(StrEnum):
-    """What a `Rewrite` belongs to."""
+    """The kind of reading that a `Rewrite` belongs to."""
 
     NUMBER = "number"
     NOTATION = "notation"
@@ -41,10 +41,10 @@ class RewriteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noun:
-    """Something that is counted."""
+    """A noun that is counted."""
 
     forms: tuple[str, ...]
-    """One form, for any number; two, for one and for more; or three, as Slavic languages have: 1, 2, 5."""
+    """One form for any number, two for one and more, or three as in Slavic languages: for 1, 2 and 5."""
     gender: Gender = Gender.MASCULINE
 
 
@@ -61,11 +61,11 @@ class Rewrite:
     """A pattern of one language, and the words for what it matches."""
 
     pattern: str
-    """Regular expression without anything unbounded in it."""
+    """Regular expression without unbounded repetition."""
     words: "Callable[[re.Match[str], Grammar], str | None]"
-    """Gets the match and the grammar; None leaves the text as it is."""
+    """Called with the match and the grammar; returns None to leave the text unchanged."""
     kind: RewriteKind = RewriteKind.NOTATION
-    """What engines must read by themselves for the text to stay as it is."""
+    """The text stays unchanged for engines that read this kind by themselves."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,55 +77,55 @@ class Grammar:
     decimal: str
     """The decimal mark."""
     groups: str
-    """Marks between thousands, beside the spaces that no line breaks at."""
+    """Marks between thousands, in addition to no-break spaces."""
     point: str
     """The decimal mark as a word."""
     minus: str
     plus: str = ""
     percent: Noun
     to: str = ""
-    """Between the ends of a range; without it, ranges stay as they are."""
+    """Word between the ends of a range; if empty, ranges stay unchanged."""
     fraction_as_number: bool = False
-    """Whether two digits behind the decimal mark are read as one number: ``trois virgule quatorze``."""
+    """Whether two digits after the decimal mark are read as one number: ``trois virgule quatorze``."""
     below_two_is_one: bool = False
     """Whether 0 and 1.5 take the form for one, as in French."""
     year_rules: str = ""
-    """CLDR's rule set for years, where years are not read as other numbers are."""
+    """CLDR's rule set for years, if years are not read like other numbers."""
     year_cues: tuple[str, ...] = ()
     """Words after which four digits are a year."""
     months: tuple[str, ...] = ()
     date_mark: str = ""
-    """Between day, month and year, in this order; empty where the order differs from place to place."""
+    """Mark between day, month and year, in this order; empty if the order differs between regions."""
     date: str = ""
-    """A date, with ``{day}``, ``{ordinal}``, ``{month}`` and ``{year}``; without it, dates stay."""
+    """Pattern of a date, with ``{day}``, ``{ordinal}``, ``{month}`` and ``{year}``; if empty, dates stay."""
     first_of_month: str = ""
-    """The word for the first day of a month, where the others are cardinal numbers."""
+    """The word for the first day of a month, if the other days are cardinal numbers."""
     day_rules: Callable[[str], str] | None = None
-    """CLDR's rule set for ``{ordinal}`` after a word."""
+    """Returns CLDR's rule set for ``{ordinal}`` after a given word."""
     ordinals: Mapping[str, str] = field(default_factory=dict)
     """CLDR's rule set for each ending of an ordinal number, such as ``rd``."""
     clock: Callable[[int, int, "Grammar"], str] | None = None
-    """Words for a time of day from hour and minute."""
+    """Returns the words for a time of day, given hour and minute."""
     currencies: Mapping[str, Currency] = field(default_factory=dict)
     """By symbol and by code."""
     with_part: str = ""
-    """An amount with its hundredths, with ``{main}``, ``{part}`` and ``{part_name}``."""
+    """Pattern of an amount with hundredths, with ``{main}``, ``{part}`` and ``{part_name}``."""
     scales: Mapping[str, Noun] = field(default_factory=dict)
-    """A million and the like between a number and its currency, by word and by abbreviation."""
+    """Words like million between a number and its currency, by word and by abbreviation."""
     per: str = ""
-    """Between an amount and a time: ``five euros per month``."""
+    """Word between an amount and a time: ``five euros per month``."""
     after_million: Callable[[str], str] | None = None
-    """Joins a round million with what is counted: ``un million d'euros``."""
+    """Returns a noun as it follows a round million: ``un million d'euros``."""
     units: Mapping[str, Noun] = field(default_factory=dict)
     """By symbol."""
     gendered: Mapping[Gender, str] = field(default_factory=dict)
-    """CLDR's rule set for a number before a noun of each gender; empty where gender changes nothing."""
+    """CLDR's rule set for a number before a noun of each gender; empty if gender changes nothing."""
     decimals: Callable[[int, str, "Grammar"], str | None] | None = None
-    """Words for a whole part and the digits behind it, where they are no row of digits."""
+    """Returns the words for a whole part and the digits after it; None if they are read digit by digit."""
     common: str = ""
-    """Abbreviations and signs that espeak-ng reads right by itself; `read_table` tells the format."""
+    """Abbreviations and signs that espeak-ng reads correctly by itself, in the format of `read_table`."""
     abbreviations: str = ""
-    """The others."""
+    """All other abbreviations and signs, in the same format."""
     rewrites: tuple[Rewrite, ...] = ()
 
     @cached_property
@@ -136,7 +136,7 @@ class Grammar:
 
 
 def nouns(table: str) -> dict[str, Noun]:
-    """Read a table of nouns: ``symbol symbol: form, form`` a line, with ``f`` or ``n`` after ``|``."""
+    """Read a table of nouns: lines of ``symbol symbol: form, form``, with ``f`` or ``n`` after ``|``."""
     found: dict[str, Noun] = {}
     for line in table.strip().splitlines():
         symbols, _, rest = line.partition(": ")
@@ -152,7 +152,7 @@ def noun(text: str) -> Noun:
 
 
 def currencies(table: str) -> dict[str, Currency]:
-    """Read a table of currencies: ``symbol symbol: noun; noun of the hundredth part`` a line."""
+    """Read a table of currencies: lines of ``symbol symbol: noun; noun of the hundredth part``."""
     found: dict[str, Currency] = {}
     for line in table.strip().splitlines():
         symbols, _, rest = line.partition(": ")
@@ -162,7 +162,7 @@ def currencies(table: str) -> dict[str, Currency]:
 
 
 def read_table(table: str) -> dict[str, tuple[str, Where]]:
-    """Read a table of abbreviations: ``short = words`` or ``short = words @ where``, one a line."""
+    """Read a table of abbreviations: lines of ``short = words`` or ``short = words @ where``."""
     found: dict[str, tuple[str, Where]] = {}
     for line in filter(None, map(str.strip, table.splitlines())):
         short, _, rest = line.partition(" = ")

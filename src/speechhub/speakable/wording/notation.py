@@ -1,4 +1,4 @@
-"""Shorthand around numbers, in words: ranges, dates and telephone numbers."""
+"""Writes ranges, dates and telephone numbers as words."""
 
 import re
 from datetime import date
@@ -11,21 +11,21 @@ from speechhub.speakable.wording.quantity import year
 from speechhub.speakable.wording.spelling import spell, spell_digits
 
 _SPACED: Final = re.compile(f"{BEFORE}[0-9]{{1,3}}(?:[\u00a0\u202f\u2009][0-9]{{3}}){{1,4}}{AFTER_NUMBER}")
-"""Thousands apart, which engines that read numbers take for several numbers."""
+"""Numbers with spaces between thousands, which engines would take for several numbers."""
 _RANGE: Final = re.compile(
     r"(?<=[0-9%])–(?=[0-9])"  # noqa: RUF001
 )
-"""An en dash; a hyphen may stand for many other things."""
+"""An en dash; a hyphen may mean many other things."""
 _TELEPHONE: Final = re.compile(rf"{BEFORE}\+(?P<digits>[0-9](?:[ .()/-]{{0,2}}[0-9]){{6,14}}){AFTER}")
 _ISO_DATE: Final = re.compile(
     rf"{BEFORE}(?P<year>[0-9]{{4}})-(?P<month>[0-9]{{2}})-(?P<day>[0-9]{{2}}){AFTER}"
 )
 _FIRST_YEAR, _LAST_YEAR = 1010, 2099
-"""Years that have names of their own: ``nineteen ninety-nine``."""
+"""Years that are read in their own way: ``nineteen ninety-nine``."""
 
 
 def read_notation(text: str, grammar: Grammar) -> str:
-    """Return *text* with dates and telephone numbers in words."""
+    """Return *text* with dates and telephone numbers written as words."""
     if grammar.plus:
         text = _TELEPHONE.sub(lambda match: _read_telephone(match, grammar), text)
     if grammar.date:
@@ -36,12 +36,12 @@ def read_notation(text: str, grammar: Grammar) -> str:
 
 
 def join_thousands(text: str) -> str:
-    """Return *text* without the fixed spaces between thousands."""
+    """Return *text* without the no-break and thin spaces between thousands."""
     return _SPACED.sub(lambda match: "".join(filter(str.isdecimal, match.group())), text)
 
 
 def read_ranges(text: str, grammar: Grammar) -> str:
-    """Return *text* with the word for an en dash between two numbers; the numbers stay."""
+    """Return *text* with a word instead of an en dash between two numbers; the numbers stay."""
     if not grammar.to:
         return text
     text = _percentages(grammar).sub(rf"\g<low> {grammar.to} \g<high>", text)
@@ -49,12 +49,12 @@ def read_ranges(text: str, grammar: Grammar) -> str:
 
 
 def is_year(digits: str) -> bool:
-    """Return whether a row of digits may be a year that has a name of its own."""
+    """Return whether *digits* may be a year that is read in its own way."""
     return len(digits) == 4 and digits.isdecimal() and _FIRST_YEAR <= int(digits) <= _LAST_YEAR  # noqa: PLR2004
 
 
 def day_ordinal(day: int, text: str, place: int, grammar: Grammar) -> str | None:
-    """Return the day of a month as an ordinal number, as it stands after what comes before *place*."""
+    """Return the day of a month as an ordinal number, in the form required by the word before *place*."""
     rules = grammar.day_rules(word_before(text, place)) if grammar.day_rules else "spellout-ordinal"
     return spell(day, grammar.language, rules)
 

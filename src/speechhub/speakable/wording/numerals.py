@@ -1,4 +1,4 @@
-"""Plain numbers in words: counts, decimals, percentages, ordinal numbers, years and times of day."""
+"""Writes plain numbers as words: counts, decimals, percentages, ordinal numbers, years and times of day."""
 
 import re
 from functools import lru_cache
@@ -11,7 +11,7 @@ from speechhub.speakable.wording.spelling import spell
 
 
 def read_numbers(text: str, grammar: Grammar) -> str:
-    """Return *text* with its numbers in words; what is no plain number stays as it is."""
+    """Return *text* with its plain numbers written as words; everything else stays unchanged."""
     return _pattern(grammar).sub(lambda match: _read(match, grammar), text)
 
 

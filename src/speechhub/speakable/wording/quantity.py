@@ -1,4 +1,4 @@
-"""Numbers as they are written, and their words, alone or before a noun."""
+"""Numbers as written, and their words, alone or before a noun."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from speechhub.speakable.wording.spelling import LONGEST_DIGITS, NUMBERING, spel
 
 _MILLION: Final = 1_000_000
 _LONGEST_COUNT: Final = 10
-"""A row of more digits without marks is no count but an identifier: it is read digit by digit."""
+"""A longer row of digits without marks is an identifier, not a count: it is read digit by digit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +18,9 @@ class Quantity:
     digits: str
     """The whole part, without marks."""
     fraction: str = ""
-    """The digits behind the decimal mark."""
+    """The digits after the decimal mark."""
     grouped: bool = False
-    """Whether marks stood between thousands."""
+    """Whether there were marks between thousands."""
 
     @property
     def whole(self) -> int:
@@ -36,19 +36,19 @@ class Quantity:
 
 
 def parse(text: str, grammar: Grammar) -> Quantity:
-    """Read what `Grammar.number` matched."""
+    """Parse a text that `Grammar.number` matched."""
     whole, _, fraction = text.partition(grammar.decimal.replace("\\", ""))
     digits = "".join(character for character in whole if character.isdigit())
     return Quantity(digits=digits, fraction=fraction, grouped=len(digits) != len(whole))
 
 
 def words(quantity: Quantity, grammar: Grammar, gender: Gender | None = None) -> str | None:
-    """Return a number in words; None where there is no rule for it.
+    """Return a number in words; None if there is no rule for it.
 
     Args:
         quantity: The number.
-        grammar: Of the language.
-        gender: Of the noun that follows; None if none does.
+        grammar: The grammar of the language.
+        gender: Gender of the noun that follows; None if none follows.
     """
     if len(quantity.digits) > LONGEST_DIGITS:
         return None

@@ -1,4 +1,4 @@
-"""Patterns that one language alone has."""
+"""Applies the patterns that only one language has."""
 
 import re
 from functools import lru_cache
@@ -7,7 +7,7 @@ from speechhub.speakable.wording.grammar import Grammar, Rewrite, RewriteKind
 
 
 def rewrite(text: str, grammar: Grammar, kind: RewriteKind) -> str:
-    """Return *text* with what the language's own patterns of one kind match in words."""
+    """Return *text* with the matches of the language's own patterns of one kind written as words."""
     for pattern, rule in _compiled(grammar, kind):
         text = pattern.sub(lambda match, rule=rule: _words(match, grammar, rule), text)  # type: ignore[misc]
     return text

@@ -9,7 +9,7 @@ _VALUES: Final = (
 
 
 def roman(text: str) -> int | None:
-    """Return the value of a numeral in capitals; None if it is none, such as ``IIX``."""
+    """Return the value of a numeral in capitals; None if it is not valid, such as ``IIX``."""
     value, rest = 0, text
     for letters, worth in _VALUES:
         while rest.startswith(letters):

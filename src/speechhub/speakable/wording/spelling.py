@@ -1,4 +1,4 @@
-"""Whole numbers in words, by the rules of Unicode's CLDR that the package unicode-rbnf carries."""
+"""Writes whole numbers as words, by the rules of Unicode's CLDR in the package unicode-rbnf."""
 
 import threading
 from functools import lru_cache
@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from unicode_rbnf import RbnfEngine
 
 LONGEST_DIGITS: Final = 15
-"""Longest number that is spelled as one; unicode-rbnf compares floats, which are exact up to 2 ** 53."""
+"""Most digits of a number that is written as one; unicode-rbnf compares floats, exact up to 2 ** 53."""
 NUMBERING: Final = "spellout-numbering"
-"""The form of a number that counts nothing: ``eins``."""
+"""Rule set for a number without a noun: ``eins``."""
 
 _LOADING: Final = threading.Lock()
 
@@ -27,7 +27,7 @@ def spell(number: int, language: str, rules: str = NUMBERING) -> str | None:
     Returns:
         None where CLDR has no such rule.
     """
-    # Not above: its XML parser takes 50 ms, and most servers never spell a number.
+    # Imported here because its XML parser takes 50 ms, and most servers never spell a number.
     from unicode_rbnf.engine import RbnfError  # noqa: PLC0415
 
     try:
@@ -49,5 +49,5 @@ def _load(language: str) -> "RbnfEngine":
 
 
 def _engine(language: str) -> "RbnfEngine":
-    with _LOADING:  # two threads would parse the same file
+    with _LOADING:  # otherwise two threads could parse the same file
         return _load(language)

@@ -1,4 +1,4 @@
-"""The languages that are read, each in a module of its own."""
+"""The supported languages, each in a module of its own."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""Notation that only English has: patterns, and the words for them."""
+"""Notation of English alone: patterns and their words."""
 
 # ruff: noqa: RUF001  # typographic apostrophes, primes and dashes
 
@@ -115,7 +115,7 @@ def _ruler(match: re.Match[str], grammar: Grammar) -> str | None:
 
 _HOUR: Final = "(?:[01]?[0-9]|2[0-3])"
 _HALF: Final = r"(?: ?(?P<half{0}>[aApP])\.?[mM](?![a-zA-Z])(?:\.(?= [a-z]))?)"
-"""Which half of the day, with the full stop of ``a.m.`` within a sentence."""
+"""The half of the day, with the full stop of ``a.m.`` if it is within a sentence."""
 _TIME_END: Final = r"(?![\w:/-]|[.,][0-9])"
 _EDGE: Final = r"(?=[.,;:!?)]{0,3}(?:\s|$))"
 
@@ -135,7 +135,7 @@ REWRITES: Final = (
         ),
         words=_times,
     ),
-    # espeak-ng says "nine zero zero", but reads 10:30.
+    # espeak-ng reads 10:30 correctly, but says "nine zero zero" for 9:00.
     Rewrite(
         pattern=(
             rf"(?<![\w.:,/-])(?P<hour>{_HOUR}):(?P<minute>0[0-9]){_HALF.format('')}?{_TIME_END}"
@@ -150,7 +150,7 @@ REWRITES: Final = (
         words=_times,
         kind=RewriteKind.NUMBER,
     ),
-    # The same: "one hundred th".
+    # espeak-ng would say "one hundred th".
     Rewrite(
         pattern=r"(?<![\w.,-])(?P<digits>(?:[0-9]{1,3},)?[0-9]{0,3}[0-9]00)th(?!\w)", words=_round_ordinal
     ),

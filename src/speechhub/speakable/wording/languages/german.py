@@ -18,7 +18,7 @@ _STARTERS: Final = (
     "Er|Sie|Es|Ich|Du|Wir|Ihr|Das|Der|Die|Dies|Diese|Dieser|Dieses|Dann|Da|Und|Aber|Oder|Doch|Ein|Eine|In|Im"
     "|Am|An|Auf|Mit|Von|Vor|Nach|So|Wenn|Wer|Was|Wie|Wo|Nun|Jetzt|Heute|Danach|Dort|Hier|Man|Auch"
 )
-"""Words that rather begin a sentence than follow an ordinal number."""
+"""Words that begin a sentence more often than they follow an ordinal number."""
 _YEAR_CUES: Final = "jahr jahre jahren seit anno von bis um ab vor nach sommer winter frühjahr herbst"
 
 

@@ -1,4 +1,4 @@
-"""Languages whose plain numbers are read, and nothing else."""
+"""Languages in which only plain numbers are written as words."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ tr: , | . | virgül | eksi |
 uk: , | . | кома | мінус | відсоток, відсотки, відсотків
 vi: , | . | phẩy | âm | phần trăm
 """
-"""Language: decimal mark, mark between thousands, the decimal mark as a word, minus, percent."""
+"""For each language: decimal mark, mark between thousands, the decimal mark as a word, minus, percent."""
 
 
 def _grammar(line: str) -> Grammar:

@@ -47,7 +47,7 @@ def _ends_in_one(number: int) -> bool:
 
 
 def _decimals(whole: int, fraction: str, grammar: Grammar) -> str | None:
-    """Return ``три целых четырнадцать сотых`` for 3.14; None where the digits go on beyond thousandths."""
+    """Return ``три целых четырнадцать сотых`` for 3.14; None beyond thousandths."""
     if len(fraction) not in _PARTS:
         return None
     one, many = _PARTS[len(fraction)]
@@ -69,7 +69,7 @@ def _clock(hour: int, minute: int, grammar: Grammar) -> str:
 
 def _ordinal(match: re.Match[str], grammar: Grammar) -> str | None:
     if match["ending"] == "е" and match["number"].endswith("0") and len(match["number"]) in (2, 4):
-        return None  # a decade, which is many years and no ordinal number
+        return None  # a decade, which is plural and not an ordinal number
     return spell(int(match["number"]), grammar.language, _ENDINGS[match["ending"]])
 
 
