@@ -30,7 +30,7 @@ async def measure(home: Path, rounds: int) -> list[Switch]:
             for target in MODELS:
                 await hub.manager.standbys_settled()  # as where requests come less often than imports take
                 if number % 2 == 0:
-                    hub.manager._workers.standbys.drop("cpu")  # noqa: SLF001  # nobody else wants that
+                    hub.manager._workers.standbys.drop("cpu")  # noqa: SLF001  # only this program needs it
                 await hub.manager.switch_to(target)
         return list(hub.manager.switches.recent)[len(MODELS) :]
 
