@@ -4,8 +4,8 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from speechhub.http.app import CONTROLLERS
-from speechhub.http.edges.bodies import FORM_OVERHEAD_BYTES, SMALL_BODY_BYTES
-from speechhub.http.facts import FACTS, PLAIN, RouteTable, Workload
+from speechhub.http.edges.bodies import SMALL_BODY_BYTES
+from speechhub.http.facts import FACTS, FORM_OVERHEAD_BYTES, PLAIN, RouteTable, Workload
 from speechhub.http.openapi.described import DESCRIBED
 from speechhub.http.routes.page import PATHS
 from speechhub.settings import Settings

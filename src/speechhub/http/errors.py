@@ -17,11 +17,10 @@ from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.choices import spelled
 from speechhub.http.context import HttpRequest, context_of
-from speechhub.http.edges.bodies import BODY_HINT, FORM_OVERHEAD_BYTES
-from speechhub.http.edges.paths import UnknownSocketError, UnknownVersionError
+from speechhub.http.facts import BODY_HINT, FORM_OVERHEAD_BYTES
 from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.multipart import UnsupportedMediaTypeError
-from speechhub.http.near import advice, entered_twice
+from speechhub.http.near import UnknownSocketError, UnknownVersionError, advice, entered_twice
 from speechhub.http.refusal import refusal
 from speechhub.settings.expected import expected
 

@@ -15,6 +15,10 @@ from speechhub.settings import Settings
 
 FACTS: Final = "facts"
 """Key of a handler's `opt`: its `RouteFacts`."""
+BODY_HINT: Final = "body_hint"
+"""Key of a handler's `opt`: what to add where its body is too large."""
+FORM_OVERHEAD_BYTES: Final = 1024 * 1024
+"""What the other fields of a form may take beside the largest file."""
 
 
 class Workload(Enum):

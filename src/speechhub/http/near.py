@@ -5,7 +5,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
-from speechhub.errors.excerpt import excerpt
+from speechhub.errors import RequestError
+from speechhub.errors.excerpt import excerpt, quoted
 
 _AUDIO: Final = ("speech", "transcriptions", "translations", "voices", "voice_consents")
 ROUTES: Final = MappingProxyType(
@@ -82,3 +83,23 @@ def advice(path: str, host: str) -> str:
 
 def _base(host: str) -> str:
     return f"the base URL of a client ends with /v1, such as http://{excerpt(host)}/v1"
+
+
+class UnknownVersionError(RequestError):
+    """The path names a version of the API that the server does not have."""
+
+    def __init__(self, version: str, instead: str) -> None:
+        super().__init__(
+            f"speechhub has v1 of the API, not {quoted(version)}. Use {excerpt(instead)}; "
+            "the base URL of a client ends with /v1."
+        )
+
+
+class UnknownSocketError(RequestError):
+    """There is no WebSocket at this path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"There is no WebSocket at {excerpt(path)}. Send recordings to POST /v1/audio/transcriptions "
+            "instead, where stream=true answers with events while the engine works."
+        )

@@ -12,18 +12,14 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 
 from speechhub.http.context import context_of
-from speechhub.http.facts import FACTS, PLAIN, Body
+from speechhub.http.facts import BODY_HINT, FACTS, FORM_OVERHEAD_BYTES, PLAIN, Body
 from speechhub.services.account import Account, Holding
 from speechhub.settings import Settings
 
-BODY_HINT: Final = "body_hint"
-"""Key of a handler's `opt`: what to add where its body is too large."""
 NO_CLONING: Final = "No model here clones voices, so the request cannot hold clips."
 
 SMALL_BODY_BYTES: Final = 64 * 1024
 """What a route takes that reads a few names and numbers."""
-FORM_OVERHEAD_BYTES: Final = 1024 * 1024
-"""What the other fields of a form may take beside the largest file."""
 ESCAPED_BYTES: Final = 12
 r"""Longest way to write a character in JSON: ``\ud83d\ude00``."""
 JSON_WEIGHT: Final = 2

@@ -14,8 +14,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from speechhub.errors import SpeechhubError
 from speechhub.errors.excerpt import excerpt
 from speechhub.http.context import KEY, RequestContext, context_of
-from speechhub.http.edges.paths import UnknownSocketError
 from speechhub.http.errors import send_error
+from speechhub.http.near import UnknownSocketError
 from speechhub.metrics import Metrics
 
 log = structlog.get_logger()

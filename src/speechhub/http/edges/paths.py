@@ -10,10 +10,8 @@ from typing import Final
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from speechhub.errors import RequestError
-from speechhub.errors.excerpt import excerpt, quoted
 from speechhub.http.context import context_of
-from speechhub.http.near import entered_twice
+from speechhub.http.near import UnknownVersionError, entered_twice
 
 _SLASHES: Final = re.compile("/{2,}")
 _VERSIONED: Final = re.compile(r"(?:/openai)?/(?P<version>v\d[\w.-]*)(?P<rest>/.*)?")
@@ -21,26 +19,6 @@ _UNVERSIONED: Final = re.compile(r"(?:/openai)?(?P<rest>/(?:audio|models)(?:/.*)
 _DEPLOYMENT: Final = re.compile(
     r"/openai/deployments/(?P<deployment>.+)(?P<rest>/audio/(?:transcriptions|translations|speech))"
 )
-
-
-class UnknownVersionError(RequestError):
-    """The path names a version of the API that the server does not have."""
-
-    def __init__(self, version: str, instead: str) -> None:
-        super().__init__(
-            f"speechhub has v1 of the API, not {quoted(version)}. Use {excerpt(instead)}; "
-            "the base URL of a client ends with /v1."
-        )
-
-
-class UnknownSocketError(RequestError):
-    """There is no WebSocket at this path."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            f"There is no WebSocket at {excerpt(path)}. Send recordings to POST /v1/audio/transcriptions "
-            "instead, where stream=true answers with events while the engine works."
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

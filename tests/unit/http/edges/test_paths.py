@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.http.edges.paths import Target, UnknownVersionError, resolve, versions_refused
-from speechhub.http.near import ROUTES, entered_twice, nearest
+from speechhub.http.edges.paths import Target, resolve, versions_refused
+from speechhub.http.near import ROUTES, UnknownVersionError, entered_twice, nearest
 
 
 @pytest.mark.parametrize(
