@@ -36,6 +36,7 @@ def test_every_section_has_its_alert():
     assert re.findall(r"^### (\w+)$", page("alerts.md"), re.MULTILINE) == [rule["alert"] for rule in RULES]
 
 
+@pytest.mark.mission("18.6")
 @pytest.mark.parametrize(("what", "file"), [("check", "alerts.yaml"), ("test", "alerts.test.yaml")])
 def test_prometheus_takes_the_rules(what, file):
     """Prometheus reads them, and they fire, and keep quiet, when they should."""

@@ -35,6 +35,7 @@ def test_whatever_calls_the_server_is_run():
     assert not shown
 
 
+@pytest.mark.mission("16.4")
 @pytest.mark.parametrize("name", [name for name in PAGES if blocks(name, "bash", "bash refused")])
 def test_shell_blocks_run(name, shell):
     """The shell blocks of a page work one after the other, in one folder, on a server with echo engines."""

@@ -45,6 +45,7 @@ def merge(into: dict[str, Any], overlay: dict[str, Any]) -> None:
             into[key] = value
 
 
+@pytest.mark.mission("13.5")
 @pytest.mark.parametrize("name", sorted(set(Settings.__struct_fields__) - FIXED))
 def test_compose_passes_every_setting_on(name):
     """A setting in the shell or in .env reaches the server in the container."""
@@ -54,6 +55,7 @@ def test_compose_passes_every_setting_on(name):
     assert f"\n      {variable}: ${{{variable}:-{default}}}\n" in COMPOSE
 
 
+@pytest.mark.mission("12.8", "13.4")
 @pytest.mark.parametrize(
     "text", [COMPOSE, IMAGE, QUADLET, KUBERNETES], ids=["compose", "image", "quadlet", "kubernetes"]
 )
@@ -86,6 +88,7 @@ def test_the_end_has_time(text):
     assert int(grace_s) > Settings().shutdown_timeout_s + Settings().stop_timeout_s + 5
 
 
+@pytest.mark.mission("13.7", "13.8")
 def test_compose_starts_again_and_looks_after_itself():
     """It is there again after a crash; its health is asked for as the image asks; logs are bounded."""
     asked = re.search(r"HEALTHCHECK.*CMD \[\"(\w+)\"\]", CONTAINERFILE)[1]
@@ -108,6 +111,7 @@ def test_labels_tell_the_version():
     assert f"\nARG VERSION={__version__}\n" in CONTAINERFILE
 
 
+@pytest.mark.mission("12.2")
 @pytest.mark.parametrize(
     ("names", "environ"),
     [
@@ -160,6 +164,7 @@ def test_a_finished_image_runs_as_a_built_one_does():
     assert pulled == built
 
 
+@pytest.mark.mission("18.10")
 def test_kubernetes_has_no_key_that_everybody_knows():
     """The example carries no Secret, and no pod starts before its operator has created one."""
     objects = list(yaml.safe_load_all(KUBERNETES))
@@ -195,6 +200,7 @@ def test_the_systemd_unit_is_one(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.mission("18.10")
 def test_the_systemd_unit_confines_the_service():
     """It writes to folders of its own, gains no rights, and reaches harmless devices and GPUs alone."""
     lines = set(SYSTEMD.splitlines())
@@ -240,6 +246,7 @@ def engines_and_build(tmp_path, *, cuda: bool, **arguments: str) -> list[str]:
     return calls.read_text("utf-8").splitlines() if calls.exists() else []
 
 
+@pytest.mark.mission("12.6")
 @pytest.mark.parametrize(
     ("cuda", "arguments", "installed"),
     [
@@ -258,6 +265,7 @@ def test_the_image_for_a_gpu_has_its_engines(cuda, arguments, installed, tmp_pat
     assert calls == [f"engines install ./plugins/speechhub-{words}" for words in installed]
 
 
+@pytest.mark.mission("12.1")
 def test_drivers_of_debian_12_are_let_in():
     """The base demands CUDA 12.3, which no GeForce's driver before 545 has; compat would break on them."""
     runtime = CONTAINERFILE.partition("AS runtime")[2]
@@ -267,6 +275,7 @@ def test_drivers_of_debian_12_are_let_in():
     assert re.search(r"^ && rm -rf .* /usr/local/cuda\*/compat \\$", runtime, re.MULTILINE)
 
 
+@pytest.mark.mission("13.2")
 def test_a_gpu_is_reserved():
     """The overlay for GPUs asks for all of them; compose.yaml alone for none."""
     gpu = composed("compose.yaml", "compose.gpu.yaml", environ={})

@@ -49,6 +49,7 @@ def routes():
     ]
 
 
+@pytest.mark.mission("9.1", "16.4")
 @pytest.mark.parametrize(
     ("method", "path"), [r for r in routes() if not r[1].startswith(("/schema", "/page/"))]
 )
@@ -122,6 +123,7 @@ STRUCTS = [
 ]
 
 
+@pytest.mark.mission("2.4")
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)
 def test_every_field_is_explained(struct):
     """Each field of a request or an answer is named in http-api.md, arrays with their brackets or without."""
@@ -155,6 +157,7 @@ SERVED_ERRORS = {
 }
 
 
+@pytest.mark.mission("8.5")
 @pytest.mark.parametrize("kind", sorted(SERVED_ERRORS, key=lambda kind: kind.__name__))
 def test_every_error_is_explained(kind):
     """Each error has its line, with the status, type and code that it really gets, in http-api.md."""
@@ -226,6 +229,7 @@ def test_every_model_of_an_engine_is_listed(engine, model):
 # ── What is mentioned is there ───────────────────────────────────────────────
 
 
+@pytest.mark.mission("16.1", "16.11", "18.1")
 @pytest.mark.parametrize("name", [*(f"docs/{name}" for name in PAGES), *OTHER_PAGES])
 def test_links_lead_somewhere(name):
     """Each link to a file of the repository finds it, and each anchor its heading."""
@@ -277,6 +281,7 @@ CALLS = [
 ]
 
 
+@pytest.mark.mission("16.8", "18.9")
 @pytest.mark.parametrize(("place", "line"), CALLS)
 def test_commands_on_the_pages_exist(place, line):
     """A command line on a page names a command, and options that it has."""

@@ -23,6 +23,7 @@ def test_it_is_what_the_generator_writes():
     assert (ROOT / ".env.example").read_text("utf-8") == generate_docs.env_example()
 
 
+@pytest.mark.mission("1.6")
 def test_it_names_every_setting_and_no_other():
     """Each field of Settings is there once, and besides them only the path of the TOML file."""
     names = [name for name, _ in ASSIGNMENT.findall((ROOT / ".env.example").read_text("utf-8"))]
@@ -31,6 +32,7 @@ def test_it_names_every_setting_and_no_other():
     assert names == ["SPEECHHUB_CONFIG", *fields]
 
 
+@pytest.mark.mission("18.4")
 def test_uncommenting_everything_changes_nothing(tmp_path, monkeypatch):
     """What the file shows as defaults are the defaults, written as the environment wants them."""
     text = (ROOT / ".env.example").read_text("utf-8")

@@ -113,6 +113,7 @@ def test_texts_that_are_hard_to_split_do_not_stop_the_loop(server):
     attacked(server, all_of_them)
 
 
+@pytest.mark.scenario("request-flood")
 def test_a_flood_of_texts_waits_for_its_turns(server):
     """Hundreds of texts a second, more than can be begun, do not hold up other requests."""
     attacked(server, attacks.flood_of_texts)
@@ -142,6 +143,7 @@ def test_slow_requests_leave_room_for_others(server):
     attacked(server, both)
 
 
+@pytest.mark.scenario("endless-refused-uploads")
 @pytest.mark.parametrize("attack", [attacks.refused_uploads, attacks.flood_of_refused_uploads])
 def test_refused_uploads_that_go_on_leave_room_for_others(server, attack):
     """Bodies that are written on after the refusal, slowly or fast, hold neither connections nor the loop."""

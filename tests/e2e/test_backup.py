@@ -4,12 +4,14 @@ import shutil
 
 import httpx
 import numpy as np
+import pytest
 
 from tests.e2e.conftest import ECHO
 from tests.e2e.server import serving
 from tests.e2e.test_voices import consent, spoken, upload
 
 
+@pytest.mark.mission("18.7")
 def test_a_restored_copy_has_its_voices(tmp_path):
     """A copy of the home, made while the server ran, is a backup: another server speaks with its voices."""
     home, restored = tmp_path / "home", tmp_path / "restored"

@@ -188,6 +188,7 @@ REQUESTS = [
 ]
 
 
+@pytest.mark.mission("2.4")
 @pytest.mark.parametrize(("method", "path", "request_"), REQUESTS)
 def test_answers_are_as_described(http, description, method, path, request_):
     """Status, type and headers of an answer stand in the description, and JSON has what is required."""
@@ -226,6 +227,7 @@ def test_models_are_not_deleted(client):
     assert client.models.retrieve("whisper-1").id == "whisper-1"
 
 
+@pytest.mark.mission("10.10")
 @pytest.mark.parametrize(
     ("audio_format", "start", "kind"),
     [

@@ -94,6 +94,7 @@ def fill(home):
     return whole, agreed
 
 
+@pytest.mark.scenario("damaged-voice")
 def test_a_home_where_all_is_damaged_serves_the_rest(tmp_path):
     """It starts, speaks, transcribes and lists what is whole, and tells of the rest, once each."""
     whole, agreed = fill(tmp_path)
@@ -161,6 +162,7 @@ def test_doctor_mends_a_home_where_all_is_damaged(tmp_path):
     assert (tmp_path / "outside" / "precious").read_bytes() == b"keep me"
 
 
+@pytest.mark.scenario("file-for-folder")
 def test_files_in_place_of_every_folder(tmp_path):
     """The server does what needs none of the three folders, and says what is wrong."""
     for name in ("voices", "models", "engines"):
@@ -183,6 +185,7 @@ def test_files_in_place_of_every_folder(tmp_path):
     assert {str(tmp_path / name) for name in ("voices", "models", "engines")} <= named
 
 
+@pytest.mark.scenario("read-only-home")
 def test_a_home_that_cannot_be_written(tmp_path):
     """What is there is served, and what has to be written is refused with the reason."""
     through = ()

@@ -109,6 +109,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.scenario("refused-while-sending")
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize(
     ("size", "status"), [(size, status) for size in SIZES for status in REFUSALS] + [(LARGEST, 413)]
@@ -124,6 +125,7 @@ def test_a_refusal_reaches_the_client(server, client, size, status):
     assert seen == [status] * TIMES
 
 
+@pytest.mark.scenario("refused-while-sending")
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_mistake_in_the_middle_of_a_body_reaches_the_client(server, client):
     """The answer comes as soon as the mistake has, and the rest is thrown away."""

@@ -69,6 +69,7 @@ def read_answer(connection):
     return int(status.split()[1]), headers, json.loads(rest or b"null"), ended
 
 
+@pytest.mark.mission("9.12")
 @pytest.mark.parametrize(
     ("key", "length", "status"),
     [(None, 2_000_000, 401), ("wrong", 2_000_000, 401), ("right", 50_000_000, 413)],
@@ -183,6 +184,7 @@ STALLED = {
 """How a body stops: what is sent of it, and what drips afterwards."""
 
 
+@pytest.mark.scenario("stalled-upload")
 def test_a_stalled_upload_is_given_up(server):
     """An upload that stops, or drips, is a 408 in OpenAI's shape, and its connection ends."""
 
@@ -254,6 +256,7 @@ def test_a_head_has_its_limits(server, request_line, extra, status):
         assert connection.recv(65536).split(b" ")[1] == status
 
 
+@pytest.mark.invariant("leaver-frees-place")
 @pytest.mark.parametrize("share", [0.5, 1.0], ids=["uploads", "work"])
 def test_clients_that_leave_give_their_slots_back(tmp_path, share):
     """Slots of uploads and of work that a client abandoned are free again, long before their time is up."""

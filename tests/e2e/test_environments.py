@@ -50,6 +50,7 @@ async def test_an_installed_engine_works(engines, wheels):
     assert not (engines.engines_dir / "echo").exists()
 
 
+@pytest.mark.mission("18.8")
 def test_an_upgrade_replaces_the_whole(engines, wheels, tmp_path):
     """The new environment takes the old one's place; the old one is deleted when asked, or by the next."""
     assert engines("install", "echo", "--from", wheels)[0] == 0
@@ -126,6 +127,7 @@ def test_only_a_folder_is_editable(engines, wheels):
     assert not engines.engines_dir.exists()
 
 
+@pytest.mark.invariant("separate-packages")
 def test_pins_are_installed_as_they_stand(engines, wheels, tmp_path):
     """A plugin's own set leaves out what its metadata asks for."""
     folder = tmp_path / "pinned"
@@ -173,6 +175,7 @@ def test_a_failed_installation_changes_nothing(engines, tmp_path, changes, says)
     assert not (engines.engines_dir / "echo").exists()
 
 
+@pytest.mark.mission("1.3")
 def test_a_build_that_nobody_has_is_no_other_build(engines, tmp_path, wheels):
     """For torch, the build is part of the version: a wheel of any other is not taken."""
     folder = tmp_path / "pinned"
@@ -325,6 +328,7 @@ def test_code_that_hangs_while_it_is_imported_ends_the_check(engines, wheels, mo
     assert problem.endswith("was stopped, because it did not import the engines' code in 0.5 s.")
 
 
+@pytest.mark.invariant("separate-packages")
 def test_a_server_serves_both_kinds_of_engine(engines, wheels):
     """Whisper beside the hub and echo in its own environment answer in one run, each from its Python."""
     pytest.importorskip("speechhub_whisper", reason="the CPU engines are not installed")

@@ -52,6 +52,7 @@ def told(server, event, lines=1):
 # ── The engine ───────────────────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("engine-out-of-memory")
 def test_an_engine_out_of_memory_says_so_and_goes_on(tmp_path):
     """A request that is too much for the device is a 500 of its own, and the next one gets a new process."""
     with serving(tmp_path, **echo_env(stt={"out_of_memory_from": 1})) as server:
@@ -63,6 +64,7 @@ def test_an_engine_out_of_memory_says_so_and_goes_on(tmp_path):
         assert len(server.logged("engine ready")) == 2
 
 
+@pytest.mark.scenario("worker-crashes-twice")
 def test_an_engine_that_the_kernel_kills_is_started_again(tmp_path):
     """SIGKILL at work, as the kernel sends it when memory is short: told after the second time."""
     with serving(tmp_path, **echo_env(stt={"crash_after": 1, "crash_signal": 9})) as server:
@@ -75,6 +77,7 @@ def test_an_engine_that_the_kernel_kills_is_started_again(tmp_path):
         assert speak(server).status_code == 200
 
 
+@pytest.mark.scenario("device-lost-in-call")
 def test_a_device_that_fails_costs_a_process_and_no_request(tmp_path):
     """What leaves a CUDA context dead: each request is answered, by a new process if need be."""
     faults = {"device_fault_from": 2}
@@ -90,6 +93,8 @@ def test_a_device_that_fails_costs_a_process_and_no_request(tmp_path):
         assert "device-side assert" not in server.log_text()
 
 
+@pytest.mark.mission("2.6")
+@pytest.mark.scenario("engine-raises")
 def test_an_engine_that_fails_is_an_error_without_its_words(tmp_path):
     """An exception in an engine is a 500; its text, which quotes the request, goes nowhere."""
     with serving(tmp_path, **echo_env(tts={"fail": True})) as server:
@@ -100,6 +105,7 @@ def test_an_engine_that_fails_is_an_error_without_its_words(tmp_path):
         assert "4711" not in answer.text + server.log_text()
 
 
+@pytest.mark.scenario("engine-raises")
 @pytest.mark.parametrize("level", ["info", "debug"])
 def test_an_engine_that_fails_is_one_line_at_level_error(tmp_path, level):
     """The line has the model, the request and the cause; a traceback, which may quote, is for debug alone."""
@@ -122,6 +128,7 @@ def test_an_engine_that_fails_is_one_line_at_level_error(tmp_path, level):
         assert ("4711" in server.log_text()) is (level == "debug")
 
 
+@pytest.mark.scenario("load-hangs")
 def test_an_engine_that_loads_too_slowly_is_one_line_at_level_error(tmp_path):
     """The log names the model, the step, the time and the settings that limit it."""
     env = echo_env(stt={"load_s": 600})
@@ -156,6 +163,7 @@ def test_a_load_that_fails_is_one_line_at_level_error(tmp_path):
         assert str(line["cause"]).startswith("MemoryError in faults.py:")
 
 
+@pytest.mark.scenario("load-fails")
 def test_an_engine_that_cannot_load_is_left_alone_for_a_while(tmp_path):
     """The first request learns why, and the next ones are told to wait; the other engine does not notice."""
     with serving(tmp_path, **echo_env(stt={"crash_on_load": True})) as server:
@@ -182,6 +190,7 @@ def test_settings_that_lead_nowhere_are_warned_of_at_the_start(tmp_path):
     assert [warning.partition(": ")[0] for warning in told_by_health] == ["preload"]
 
 
+@pytest.mark.scenario("open-without-keys")
 def test_a_server_without_keys_on_all_addresses_says_so(tmp_path):
     """One line in the log, which /health repeats; and no word about it on the loopback interface."""
     with serving(tmp_path, **ECHO, SPEECHHUB_HOST="0.0.0.0") as server:
@@ -217,6 +226,7 @@ def test_an_option_that_an_engine_does_not_take_keeps_the_server_from_starting(t
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.scenario("broken-plugin")
 def test_a_broken_plugin_harms_nobody(tmp_path):
     """A plugin that cannot be imported is named in the log and in /health; the others work."""
     info = tmp_path / "plugins" / "torn-1.0.dist-info"
@@ -235,6 +245,7 @@ def test_a_broken_plugin_harms_nobody(tmp_path):
 # ── The weights ──────────────────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("missing-weights")
 def test_missing_weights_are_named(tmp_path):
     """A model whose folder is not there is a 503 that says what helps; nothing was started for it."""
     pytest.importorskip("speechhub_piper", reason="the CPU engines are not installed")
@@ -249,6 +260,7 @@ def test_missing_weights_are_named(tmp_path):
         assert server.workers() == []
 
 
+@pytest.mark.scenario("model-hub-down")
 def test_a_model_hub_that_cannot_be_reached_is_named(tmp_path):
     """A model that would have to be downloaded is a 503 when the model hub is away."""
     pytest.importorskip("speechhub_piper", reason="the CPU engines are not installed")
@@ -284,6 +296,7 @@ def small_disk(tmp_path):
         yield server
 
 
+@pytest.mark.scenario("disk-full-upload")
 def test_a_disk_that_is_full_at_an_upload(small_disk):
     """An upload that finds no room is a 503 and a line in the log; smaller ones never notice."""
     before = transcribe(small_disk).status_code, small_disk.descriptors()
@@ -299,6 +312,7 @@ def test_a_disk_that_is_full_at_an_upload(small_disk):
     until(lambda: small_disk.descriptors() <= before[1], "the upload is closed")
 
 
+@pytest.mark.scenario("disk-full-voice")
 def test_a_disk_that_is_full_at_a_new_voice(small_disk):
     """A voice that finds no room is a 503 and is not there; the others are, and can be deleted."""
     with httpx.Client(base_url=f"{small_disk.url}/v1/audio", timeout=60) as client:
@@ -337,6 +351,7 @@ def test_a_full_disk_is_in_the_description_of_what_writes_to_it(small_disk):
 # ── The queue, and the end ───────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("queue-full")
 def test_a_full_queue_is_refused_with_a_time(tmp_path):
     """With as many waiting as may wait, the next one is told when to come again; who waits is served."""
     with serving(tmp_path, **echo_env(stt={"work_s": 2.0}), SPEECHHUB_QUEUE_LIMIT="1") as server:
@@ -355,6 +370,7 @@ def test_a_full_queue_is_refused_with_a_time(tmp_path):
         running.close()
 
 
+@pytest.mark.scenario("stop-with-queue")
 def test_the_end_refuses_whoever_waits(tmp_path):
     """A server that stops finishes what runs and refuses what waits, with a time to come again."""
     with serving(tmp_path, **echo_env(stt={"work_s": 2.0})) as server:
@@ -378,6 +394,7 @@ def test_the_end_refuses_whoever_waits(tmp_path):
         assert int(answers["waits"].headers["retry-after"]) >= 1
 
 
+@pytest.mark.scenario("speech-fails")
 def test_speech_that_breaks_off_is_a_broken_body_and_a_line_in_the_log(tmp_path):
     """An engine that dies within its speech cannot be asked again: the body breaks off, unmistakably."""
     with serving(tmp_path, **echo_env(tts={"crash_after": 2})) as server:

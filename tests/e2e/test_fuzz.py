@@ -71,12 +71,15 @@ def form_of(recording):
     )
 
 
+@pytest.mark.mission("17.6")
 def test_good_recordings_are_heard(server):
     """What the fuzzer starts from is whole, so that it gets past the first check."""
     for name, data in good_recordings().items():
         assert exchange(server.url, form_of(data)).status == 200, name
 
 
+@pytest.mark.mission("5.7")
+@pytest.mark.scenario("corrupt-audio")
 def test_damaged_recordings(server):
     """Every damaged recording is transcribed as far as it goes, or refused; the hub is as it was."""
     recordings = good_recordings()
@@ -96,6 +99,7 @@ def test_damaged_recordings(server):
     assert len({answer.status for answer, _ in answers}) > 1, "some are still good, some are not"
 
 
+@pytest.mark.mission("9.4")
 def test_odd_forms(server):
     """Every odd form gets an answer in OpenAI's shape; the hub is as it was."""
     clip = wav(0.5)
@@ -215,6 +219,7 @@ def refused(answer, what):
     assert answer.json()["error"]["param"] == "file", (what, answer.text)
 
 
+@pytest.mark.scenario("playlist")
 def test_uploads_reach_nothing_outside(server, upload, lookout):
     """Playlists, scripts, drawings, subtitles: refused, whatever they name, and nothing is touched."""
     canary = server.home / "canary.wav"
@@ -249,6 +254,7 @@ def test_links_in_tags_and_fields_are_not_followed(server, client, upload, looko
     assert lookout.touched() == set()
 
 
+@pytest.mark.scenario("foreign-format")
 def test_pictures_and_archives_are_refused(server, client, upload):
     """Nothing is unpacked, nothing is drawn: the hub grows by no more than an upload takes."""
     upload(wav(1))
@@ -267,6 +273,7 @@ def test_pictures_and_archives_are_refused(server, client, upload):
     assert memory_bytes(server.pid) - before < BOMB_BYTES
 
 
+@pytest.mark.scenario("decompression-bomb")
 def test_recordings_that_are_huge_once_decoded(client, tmp_path):
     """Hours in a small file stop at the limit, without the memory that they would take."""
     with serving(tmp_path, **ECHO, SPEECHHUB_MAX_AUDIO_S="60") as small:

@@ -70,6 +70,7 @@ def speaker(tmp_path_factory):
 # ── During the upload ────────────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("leaves-upload")
 @pytest.mark.parametrize("rudely", [False, True])
 @pytest.mark.parametrize("announced", [True, False])
 def test_during_the_upload(server, announced, rudely):
@@ -121,6 +122,7 @@ WORK = {
 }
 
 
+@pytest.mark.scenario("leaves-reading")
 def test_while_the_recording_is_read(server):
     """Who leaves before the engine has anything to do stops the decoding, too."""
     recording = long_recording(1200)
@@ -150,6 +152,8 @@ def long_recording(duration_s):
     return wav_of(np.tile(babble(10), duration_s // 10))
 
 
+@pytest.mark.scenario("leaves-queue")
+@pytest.mark.invariant("leaver-stops-work", "client-leaves")
 @pytest.mark.parametrize(("model", "request_bytes"), WORK.values(), ids=WORK)
 def test_in_the_queue(server, model, request_bytes):
     """Who leaves the queue is out of it, and its work never runs."""
@@ -168,6 +172,8 @@ def test_in_the_queue(server, model, request_bytes):
     assert sorted(server.workers()) == workers
 
 
+@pytest.mark.scenario("leaves-work")
+@pytest.mark.invariant("leaver-stops-work", "client-leaves")
 @pytest.mark.parametrize("rudely", [False, True])
 @pytest.mark.parametrize(("model", "request_bytes"), WORK.values(), ids=WORK)
 def test_at_work_before_the_first_byte(server, model, request_bytes, rudely):
@@ -185,6 +191,8 @@ def test_at_work_before_the_first_byte(server, model, request_bytes, rudely):
     assert sorted(server.workers()) == workers
 
 
+@pytest.mark.scenario("leaves-load")
+@pytest.mark.invariant("leaver-stops-work", "client-leaves")
 def test_while_the_model_loads(tmp_path):
     """Who leaves before the engine is even there leaves the queue, too; the model is loaded all the same."""
     with serving(tmp_path, **echo_env(stt={"load_s": 4.0, "work_s": WORK_S})) as server:
@@ -201,6 +209,7 @@ def test_while_the_model_loads(tmp_path):
         assert is_idle(server)
 
 
+@pytest.mark.scenario("leaves-stuck-engine")
 def test_an_engine_that_cannot_stop_is_replaced(tmp_path):
     """An engine that is deaf to its client's leaving is given a few seconds, then another process."""
     env = echo_env(stt={"hang": True, "prints": True})
@@ -229,6 +238,8 @@ ANSWERS = {
 }
 
 
+@pytest.mark.scenario("leaves-stream")
+@pytest.mark.invariant("leaver-stops-work")
 @pytest.mark.parametrize("rudely", [False, True])
 @pytest.mark.parametrize(("request_bytes", "marks"), ANSWERS.values(), ids=ANSWERS)
 def test_in_the_middle_of_speech(speaker, request_bytes, marks, rudely):
@@ -243,6 +254,8 @@ def test_in_the_middle_of_speech(speaker, request_bytes, marks, rudely):
     promptly(attempt)
 
 
+@pytest.mark.scenario("leaves-stream")
+@pytest.mark.invariant("client-leaves")
 def test_in_the_middle_of_a_transcript(tmp_path):
     """Who has read enough stops a long recording after its first passage."""
     request = transcription(long_recording(660), stream="true")
@@ -261,6 +274,7 @@ def test_in_the_middle_of_a_transcript(tmp_path):
 MOMENTS_S = [0.0, 0.001, 0.002, 0.005] + [0.01 * step for step in range(1, 26)]
 
 
+@pytest.mark.invariant("work-count", "leaver-frees-place")
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -352,6 +366,7 @@ async def test_between_the_head_and_the_body(tmp_path, stream_format, leave_at):
 # ── Slow readers ─────────────────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("slow-reader")
 def test_a_slow_reader_does_not_hold_the_engine(tmp_path):
     """A client that reads nothing is spoken to all the same, and the next one is served meanwhile."""
     with serving(tmp_path, **echo_env()) as server:
@@ -385,6 +400,7 @@ def test_a_slow_reader_does_not_hold_the_engine(tmp_path):
 # ── All of it ────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.mission("15.14")
 def test_a_mixture_leaves_nothing_behind(tmp_path):
     """Good, bad and abandoned requests, four at a time; `python -m benchmarks.load` sends more of them."""
     env = echo_env(stt={"work_s": 0.01}, tts={"work_s": 0.002})

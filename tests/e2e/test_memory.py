@@ -75,6 +75,7 @@ def rest(connection):
     return bytes(heard)
 
 
+@pytest.mark.scenario("unread-answer")
 def test_a_client_that_does_not_read_is_cut_off(server):
     """Its connection and its file are gone, although it never reads and never leaves."""
     exchange(server.url, long_speech(1))  # the engine's process has a socket, too
@@ -96,6 +97,7 @@ def test_a_client_that_does_not_read_is_cut_off(server):
     assert line["broken_off"]
 
 
+@pytest.mark.scenario("slow-reader-file")
 def test_a_player_that_reads_now_and_then_hears_everything(server):
     """Pauses that are shorter than the limit break nothing, however far the server is ahead."""
     with ask_without_reading(server, long_speech(40)) as connection:

@@ -54,6 +54,7 @@ def doctor(home, env):
     return done.returncode, json.loads(done.stdout)["findings"]
 
 
+@pytest.mark.scenario("no-gpu-support")
 @pytest.mark.parametrize("machine", ["host pids", "MIG"])
 def test_whisper_serves_on_the_cpu_and_everybody_hears_why(machine, home, tmp_path):
     env = pretend(MACHINES[machine], tmp_path) | {"SPEECHHUB_STT_MODEL": "whisper-base"}
@@ -101,6 +102,7 @@ def test_other_machines_place_whisper_alike(machine, home, tmp_path, monkeypatch
     hub.pools.close()
 
 
+@pytest.mark.scenario("named-gpu-unusable")
 def test_the_gpu_of_the_operator_is_kept_and_a_second_start_asks_nothing(home, tmp_path):
     """No fall-back in silence: the error of the real CTranslate2, with what to install."""
     env = pretend(MACHINES["two cards"], tmp_path) | {
@@ -136,6 +138,7 @@ SPEC = EngineSpec(
 """An engine that loads on the GPU, and needs cuBLAS first when it works."""
 
 
+@pytest.mark.scenario("call-shows-no-gpu")
 @pytest.mark.parametrize("named", [False, True])
 def test_a_call_that_cannot_compute_on_the_gpu_is_answered_by_the_cpu(named, tmp_path):
     """Once, and everybody hears why; an operator who named the device gets the error, and it stays there."""

@@ -27,6 +27,7 @@ def transcribe(url, clip=None, **fields):
     )
 
 
+@pytest.mark.mission("2.7")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything(tmp_path, number):
     """Ctrl-C and SIGTERM end the server with status 0, and its workers with it."""
@@ -77,6 +78,7 @@ def ready(port):
         return False
 
 
+@pytest.mark.scenario("stop-with-work")
 def test_running_work_is_finished_before_the_end(tmp_path):
     """A request that runs when SIGTERM comes gets its answer."""
     with serving(tmp_path, **echo_env(stt={"work_s": 1.0})) as server:
@@ -92,6 +94,7 @@ def test_running_work_is_finished_before_the_end(tmp_path):
         assert answers[0].status_code == 200
 
 
+@pytest.mark.scenario("stop-with-long-work")
 def test_work_that_takes_too_long_is_cut_off(tmp_path):
     """The server ends within its time, whatever runs; the client is told that it was the server's end."""
     env = echo_env(stt={"work_s": 60.0}) | {"SPEECHHUB_SHUTDOWN_TIMEOUT_S": "0.5"}
@@ -134,6 +137,8 @@ def busy(server):
     return any(model["busy"] for model in models)
 
 
+@pytest.mark.scenario("server-killed")
+@pytest.mark.invariant("no-orphans", "kill-hub")
 def test_killed_hub_leaves_no_worker(tmp_path):
     """Nobody outlives a hub that was killed with SIGKILL, not even a worker's own children."""
     with serving(tmp_path, **echo_env(tts={"grandchild": True})) as server:
@@ -148,6 +153,8 @@ def test_killed_hub_leaves_no_worker(tmp_path):
         until(lambda: not alive(grandchild), "the worker's child is gone")
 
 
+@pytest.mark.scenario("worker-crashes-once")
+@pytest.mark.invariant("kill-worker")
 def test_killed_worker_is_replaced(tmp_path):
     """Work whose worker is killed is done by another one; the client never hears of it."""
     with serving(tmp_path, **echo_env(stt={"work_s": 1.0})) as server:
@@ -166,6 +173,9 @@ def test_killed_worker_is_replaced(tmp_path):
         assert transcribe(server.url).status_code == 200
 
 
+@pytest.mark.mission("17.14")
+@pytest.mark.scenario("worker-crashes-twice")
+@pytest.mark.invariant("tried-twice")
 def test_work_that_kills_every_worker_is_given_up(tmp_path):
     """A request that crashes two workers is an honest 500 that SDKs do not repeat."""
     with serving(tmp_path, **echo_env(stt={"crash_after": 1})) as server:
@@ -177,6 +187,7 @@ def test_work_that_kills_every_worker_is_given_up(tmp_path):
         assert httpx.get(f"{server.url}/health").status_code == 200
 
 
+@pytest.mark.scenario("leaves-work")
 def test_client_that_leaves_stops_the_work(tmp_path):
     """A transcription whose client hangs up is cancelled, and the engine is free for the next one."""
     with serving(tmp_path, **echo_env(stt={"work_s": 20.0})) as server:
@@ -201,6 +212,7 @@ def test_speech_whose_client_leaves_is_stopped(tmp_path):
         until(lambda: not busy(server), "the engine is free", deadline_s=10)
 
 
+@pytest.mark.scenario("port-taken")
 def test_port_in_use_is_one_clear_line(tmp_path):
     """A port that somebody else has is named, without a traceback, and nothing starts."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -298,6 +310,8 @@ def has_ipv6():
     return True
 
 
+@pytest.mark.mission("5.12")
+@pytest.mark.scenario("large-upload")
 def test_upload_beyond_the_limit_is_a_clean_413(tmp_path):
     """A body that is too large is refused in OpenAI's words, whether its length is told or not."""
     with serving(tmp_path, SPEECHHUB_MAX_UPLOAD_BYTES="1000000", **ECHO) as server:

@@ -151,6 +151,7 @@ def busy(server):
     return any(model["busy"] for model in models)
 
 
+@pytest.mark.mission("10.10")
 @pytest.mark.parametrize(
     "fields", [{"response_format": "mp3"}, {"stream_format": "sse"}], ids=["audio", "sse"]
 )
@@ -203,6 +204,7 @@ def test_refusals_are_the_servers_own(proxy):
     assert unfit.status_code == 400
 
 
+@pytest.mark.scenario("refused-while-sending")
 @pytest.mark.parametrize("size", [20_000, 1_000_000, 20_000_000])
 def test_a_refusal_before_the_body_passes(proxy, size):
     """The client sees the server's status and message, and not the proxy's 502."""

@@ -57,6 +57,7 @@ def recording(samples, dbfs=-20):
     return wav(np.rint(np.clip(samples * 10 ** ((dbfs + 20) / 20), -1, 1) * 32767).astype(np.int16), RATE)
 
 
+@pytest.mark.scenario("quiet-speech")
 def test_a_quiet_recording_has_the_words_of_a_loud_one(tmp_path):
     clip = spoken("en")
 
@@ -91,6 +92,7 @@ def test_a_quiet_start_and_a_loud_knock_hide_no_words(tmp_path):
     assert word_error_rate(SAID["en"], one) <= 2 * MAX_WER
 
 
+@pytest.mark.scenario("quiet-noise")
 def test_quiet_noise_has_no_words(tmp_path):
     rng = np.random.default_rng(2)
     noise = rng.standard_normal(RATE * 12)

@@ -82,6 +82,7 @@ def test_engines_write_nothing_about_their_user(server, client, spoken):
     assert not [path for path in left if path.name == ".ses" or "Microsoft" in path.parts]
 
 
+@pytest.mark.mission("6.5", "9.3")
 @pytest.mark.parametrize("audio_format", ["mp3", "wav"])
 def test_what_is_spoken_is_heard(client, spoken, audio_format):
     """The transcript differs from the text in at most a tenth of its words."""
@@ -96,6 +97,7 @@ def test_what_is_spoken_is_heard(client, spoken, audio_format):
     assert word_error_rate(PARAGRAPH, heard.text) <= 0.10
 
 
+@pytest.mark.mission("5.9")
 def test_word_times_grow_and_lie_within(client, spoken):
     """Word times never go back, and never leave the recording."""
     heard = client.audio.transcriptions.create(
@@ -135,6 +137,7 @@ def test_subtitles_have_cues(client, spoken, response_format):
     assert word_error_rate(PARAGRAPH, " ".join(cue[2] for cue in cues)) <= 0.10
 
 
+@pytest.mark.mission("6.11")
 def test_audio_flows_while_it_is_made(client, spoken):
     """The first bytes come long before the last sentence is spoken: with five sentences, by the second."""
     began = time.monotonic()
@@ -158,6 +161,7 @@ SENTENCES = {
 }
 
 
+@pytest.mark.mission("15.4")
 @pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 @pytest.mark.parametrize("code", SENTENCES)
 def test_language_is_detected(client, code):
@@ -194,6 +198,8 @@ def bad_requests(port, canary):
     ]
 
 
+@pytest.mark.mission("17.14")
+@pytest.mark.scenario("unknown-model", "unknown-voice")
 def test_bad_input_is_refused_and_harms_nothing(server, client, spoken, tmp_path):
     """Each bad request is a clear error; no worker is lost, no descriptor leaks, no connection is made."""
     client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", spoken))
@@ -216,6 +222,7 @@ def test_bad_input_is_refused_and_harms_nothing(server, client, spoken, tmp_path
     until(lambda: server.descriptors() <= before, f"descriptors are back to {before}")
 
 
+@pytest.mark.scenario("truncated-audio")
 def test_truncated_mp3_is_heard_as_far_as_it_goes(client, spoken):
     """Half a file is half a transcript, not an error."""
     heard = client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", spoken[: len(spoken) // 2]))
@@ -226,6 +233,7 @@ def test_truncated_mp3_is_heard_as_far_as_it_goes(client, spoken):
     assert word_error_rate(" ".join(PARAGRAPH.split()[: len(words)]), heard.text) <= 0.15
 
 
+@pytest.mark.scenario("worker-crashes-once")
 def test_killed_worker_in_mid_transcription(server, client, spoken):
     """A worker that is killed at work is replaced; that request and the next are served."""
     answers = []

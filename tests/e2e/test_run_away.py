@@ -18,6 +18,7 @@ MOMENTS_S = (0.0, 1.0)
 """When the client leaves: as the work begins, and while Whisper writes on and on."""
 
 
+@pytest.mark.invariant("bounded-decoding")
 def test_a_client_that_leaves_costs_no_worker(tmp_path):
     """Seven seconds of English, said to be Latin, have no end; the worker gives up and serves the next."""
     clip = (CLIPS / "en.ogg").read_bytes()

@@ -62,6 +62,7 @@ def everything_asked(url):
         yield http.request("HUSH", "/v1/models", headers=GOOD)
 
 
+@pytest.mark.mission("18.10")
 def test_no_key_reaches_the_log_or_an_answer(secretive):
     """Not from a header, a query, a form, JSON or the settings, whether it is right or wrong."""
     server, _ = secretive

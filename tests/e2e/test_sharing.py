@@ -6,6 +6,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from speechhub.gpu.leaks import VISIT_CALLS
@@ -97,6 +98,7 @@ def test_who_waits_shares_the_next_call(tmp_path):
         assert series(server, "speechhub_ipc_seconds_count", model="echo-stt") == 2
 
 
+@pytest.mark.invariant("out-of-memory")
 def test_a_batch_that_does_not_fit_is_answered_all_the_same(tmp_path):
     """One by one; the engine says that it has memory for one recording only."""
     env = echo_env(stt={"work_s": 0.5, "out_of_memory_from": 2})
@@ -108,6 +110,7 @@ def test_a_batch_that_does_not_fit_is_answered_all_the_same(tmp_path):
         assert len(server.logged("engine ready")) == 1, "its worker keeps its place"
 
 
+@pytest.mark.invariant("kill-shared-worker")
 def test_a_worker_killed_in_a_shared_call_costs_nobody_an_answer(tmp_path):
     """Each request is tried once more, alone."""
     with serving(tmp_path, **echo_env(stt={"work_s": WORK_S})) as server:
@@ -123,6 +126,7 @@ def test_a_worker_killed_in_a_shared_call_costs_nobody_an_answer(tmp_path):
         assert series(server, "speechhub_poison_total") == 0
 
 
+@pytest.mark.invariant("client-leaves")
 def test_who_leaves_a_shared_call_spoils_it_for_nobody(tmp_path):
     """The call goes on for the others, on the same worker; when all have left, it ends."""
     with serving(tmp_path, **echo_env(stt={"work_s": WORK_S})) as server:
@@ -144,6 +148,7 @@ def test_who_leaves_a_shared_call_spoils_it_for_nobody(tmp_path):
         ]
 
 
+@pytest.mark.invariant("leaks")
 def test_an_engine_that_leaks_is_replaced_without_a_request_lost(tmp_path):
     """While somebody waits it stays; then a new process takes its place, and its memory is gone."""
     with serving(tmp_path, **echo_env(stt={"leak_bytes": 2**20})) as server:

@@ -94,6 +94,8 @@ def alternate(server, turns):
         return heard
 
 
+@pytest.mark.mission("9.10", "10.9", "15.12", "17.8")
+@pytest.mark.invariant("one-worker")
 @pytest.mark.parametrize(("turns", "standby", "processes"), [(4, NO_STANDBY, 1), (TURNS - 4, STANDBY, 2)])
 def test_real_engines_take_turns(tmp_path, turns, standby, processes):
     """Whisper and Piper never have the device together: of two processes, one has loaded nothing."""
@@ -113,6 +115,7 @@ def test_real_engines_take_turns(tmp_path, turns, standby, processes):
 # ── Workers that fail at a switch ────────────────────────────────────────────
 
 
+@pytest.mark.invariant("kill-worker")
 def test_killed_standby_is_not_missed(tmp_path):
     """The switch starts cold, and another one stands by afterwards."""
     with serving(tmp_path, **ECHO, **EXCLUSIVE, **STANDBY) as server:
@@ -125,6 +128,7 @@ def test_killed_standby_is_not_missed(tmp_path):
         the_standby(server, ready_worker(server, 2))
 
 
+@pytest.mark.invariant("no-orphans", "kill-hub")
 def test_killed_hub_leaves_no_standby(tmp_path):
     """Who stands by ends with the hub, like who works."""
     with serving(tmp_path, **ECHO, **EXCLUSIVE, **STANDBY) as server:
@@ -138,6 +142,7 @@ def test_killed_hub_leaves_no_standby(tmp_path):
         until(lambda: not alive(ready) and not alive(standby), "both are gone")
 
 
+@pytest.mark.invariant("kill-worker")
 def test_worker_killed_while_it_loads(tmp_path):
     """Who waits is told at once; requests are refused for a second, then one loads again."""
     with serving(tmp_path, **echo_env(tts={"load_s": 5.0}), **EXCLUSIVE) as server:
@@ -153,6 +158,7 @@ def test_worker_killed_while_it_loads(tmp_path):
         until(lambda: speak(server) == 200, "it loads again")
 
 
+@pytest.mark.invariant("kill-worker")
 def test_worker_killed_while_it_has_nothing_to_do(tmp_path):
     """Nobody is there to notice but the next client, who gets another one."""
     with serving(tmp_path, **ECHO, **EXCLUSIVE, **NO_STANDBY) as server:
@@ -164,6 +170,7 @@ def test_worker_killed_while_it_has_nothing_to_do(tmp_path):
         assert transcribe(server) == 200
 
 
+@pytest.mark.invariant("kill-worker")
 def test_worker_killed_in_its_last_work(tmp_path):
     """One that was told to go, and works for the last time: its work is done by another one."""
     with serving(tmp_path, **echo_env(tts={"work_s": 4.0}), **EXCLUSIVE, **NO_STANDBY) as server:
@@ -180,6 +187,7 @@ def test_worker_killed_in_its_last_work(tmp_path):
         assert answers == [200]
 
 
+@pytest.mark.invariant("no-orphans", "kill-hub")
 def test_hub_killed_while_an_engine_loads(tmp_path):
     """An engine that is not ready ends with its hub, too, and what it started."""
     with serving(tmp_path, **echo_env(tts={"load_s": 3600.0, "grandchild": True})) as server:
@@ -195,6 +203,7 @@ def test_hub_killed_while_an_engine_loads(tmp_path):
         connection.close()
 
 
+@pytest.mark.invariant("memory-returned")
 def test_unloading_gives_all_memory_back(tmp_path):
     """What an engine took is gone with its process, and the hub never had it."""
     taken = 300 * 2**20
@@ -211,6 +220,8 @@ def test_unloading_gives_all_memory_back(tmp_path):
         assert memory_bytes(server.pid) < before + taken / 10
 
 
+@pytest.mark.scenario("load-fails")
+@pytest.mark.invariant("ends-in-load")
 def test_worker_that_ends_while_it_loads(tmp_path):
     """An engine that cannot be loaded keeps nobody else from the device."""
     with serving(tmp_path, **echo_env(tts={"crash_on_load": True}), **EXCLUSIVE) as server:
@@ -220,6 +231,8 @@ def test_worker_that_ends_while_it_loads(tmp_path):
         assert transcribe(server) == 200
 
 
+@pytest.mark.scenario("load-hangs")
+@pytest.mark.invariant("hangs-in-load")
 def test_load_that_hangs_is_given_up(tmp_path):
     """At the limit its process is killed, who waited gets 503, and the device goes to the next."""
     limit = {"SPEECHHUB_FIRST_LOAD_TIMEOUT_S": "8"}
@@ -236,6 +249,7 @@ def test_load_that_hangs_is_given_up(tmp_path):
         assert transcribe(server) == 200
 
 
+@pytest.mark.invariant("no-stuck-stop", "kill-worker")
 def test_worker_killed_while_it_stops(tmp_path):
     """A switch waits for the end of the process, and not for its consent."""
     patience = {"SPEECHHUB_STOP_TIMEOUT_S": "600"}
@@ -254,6 +268,8 @@ def test_worker_killed_while_it_stops(tmp_path):
         assert answers == [200]
 
 
+@pytest.mark.scenario("worker-does-not-stop")
+@pytest.mark.invariant("no-stuck-stop", "ignores-stop")
 def test_worker_that_ignores_its_stop_is_killed(tmp_path):
     """And with it what it started; then the next one has the device."""
     short = {"SPEECHHUB_STOP_TIMEOUT_S": "0.3"}
@@ -269,6 +285,9 @@ def test_worker_that_ignores_its_stop_is_killed(tmp_path):
         until(lambda: not alive(grandchild), "what it started is gone")
 
 
+@pytest.mark.mission("9.11")
+@pytest.mark.scenario("engine-hangs")
+@pytest.mark.invariant("hangs-in-call")
 def test_call_beyond_its_time_is_killed(tmp_path):
     """An engine that hangs, deaf to its cancellation, is replaced; the client has got 503 before."""
     env = echo_env(stt={"hang": True}) | {"SPEECHHUB_REQUEST_TIMEOUT_S": "1"}
@@ -285,6 +304,8 @@ def test_call_beyond_its_time_is_killed(tmp_path):
 REQUESTS, HANG_UPS, KILLS = 1000, 0.2, 10
 
 
+@pytest.mark.mission("15.14", "17.13")
+@pytest.mark.invariant("ends-once", "nothing-left")
 def test_a_thousand_requests_with_hang_ups_and_kills(tmp_path):
     """Each ends exactly once: an answer, or a client that left; a kill harms one request at most."""
     env = echo_env(stt={"work_s": 0.01}, tts={"work_s": 0.002})

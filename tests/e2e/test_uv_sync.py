@@ -45,6 +45,7 @@ def sync(folder, index, *words):
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.mission("1.3", "1.4")
 @pytest.mark.parametrize("project", GPU_PLUGINS, indirect=True)
 def test_torch_comes_from_the_mirror_by_a_group(project, mirror, usual):  # noqa: F811
     """Only torch, and torchaudio where its extra is asked for; the group of a plain sync lacks both."""

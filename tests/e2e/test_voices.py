@@ -88,6 +88,7 @@ def test_killed_while_voices_come_and_go(tmp_path):
         assert not list((home / "voices" / ".staging").iterdir())
 
 
+@pytest.mark.mission("15.9")
 def test_a_custom_voice_is_heard(tmp_path):
     """Clip, id, name and alias: the engine in its own process gets the recording, and speaks at its pitch."""
     with serving(tmp_path, **ECHO) as server, httpx.Client(base_url=server.url, timeout=60) as client:

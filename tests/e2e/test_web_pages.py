@@ -57,6 +57,7 @@ def ask(server, head, address="127.0.0.1"):
     return int(data.split(b" ", 2)[1]), error.get("code")
 
 
+@pytest.mark.scenario("bad-host")
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
@@ -115,6 +116,7 @@ def own_address():
     return None if found.startswith("127.") else found
 
 
+@pytest.mark.scenario("foreign-page")
 def test_a_foreign_page_does_nothing(server):
     """No foreign page loads a model, in an old browser or a new one; programs and known pages do."""
     evil = {"origin": f"https://{EVIL}", "content-type": "text/plain"}
@@ -226,6 +228,7 @@ def refusals(server):
     return [line for line in server.logged("request") if line.get("error") == "OriginNotAllowedError"]
 
 
+@pytest.mark.scenario("rebinding")
 def test_a_rebound_page_reads_nothing(server, browser):
     """Under the attacker's name the browser takes the server for the page's own; the server does not."""
     browser.driver.get(f"http://{EVIL}:{port_of(server)}/")

@@ -57,6 +57,7 @@ async def test_clients_of_whisper_asr_webservice_name_the_track(http, runner, ro
     assert pitch_hz(runner) == pytest.approx(800, abs=5)
 
 
+@pytest.mark.scenario("missing-track")
 @pytest.mark.parametrize("track", ["3", "0", "fr", "klingon"])
 @pytest.mark.parametrize("stream", ["false", "true"])
 async def test_a_track_that_does_not_exist_is_refused(http, runner, track, stream):

@@ -28,6 +28,7 @@ async def test_each_key_opens(http, headers):
     assert (await http.get("/v1/models", headers=headers)).status_code == 200
 
 
+@pytest.mark.scenario("no-key")
 @pytest.mark.parametrize(
     "headers", [{}, {"authorization": "Bearer "}, {"authorization": "Basic cmlnaHQ="}, {"api-key": ""}]
 )
@@ -42,6 +43,7 @@ async def test_without_a_key(http, headers):
     assert "Authorization: Bearer" in error["message"]
 
 
+@pytest.mark.scenario("no-key")
 @pytest.mark.parametrize("key", ["right-kex", "right-key-and-more", "right", "RIGHT-KEY", "schlussel"])
 async def test_with_a_wrong_key(http, key):
     """A wrong key is a 401 with OpenAI's code, and is not repeated."""

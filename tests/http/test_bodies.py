@@ -22,6 +22,7 @@ def nothing_is_held(hub):
     return [hub.account.held(place) for place in PLACES] == [0, 0]
 
 
+@pytest.mark.scenario("large-small-body")
 @pytest.mark.parametrize(
     "path",
     [
@@ -77,6 +78,7 @@ async def test_the_longest_text_fits_however_it_is_written(http, settings):
     assert "characters" in answer.json()["error"]["message"]
 
 
+@pytest.mark.scenario("memory-budget")
 async def test_json_that_finds_no_room_is_told_when_to_come_back(http, hub):
     """What others hold leaves no room: 503, with the time to wait, and counted."""
     others = hub.account.open()
@@ -106,6 +108,7 @@ async def test_an_upload_that_finds_no_memory_goes_to_disk(http, hub):
     assert nothing_is_held(hub)
 
 
+@pytest.mark.scenario("memory-budget")
 async def test_an_upload_that_finds_no_disk_either_is_told_when_to_come_back(http, hub):
     others = hub.account.open()
     others.take("memory", 64 * 1024**2)

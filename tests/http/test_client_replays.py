@@ -152,6 +152,7 @@ def hand_written_js(clip):
 CLIENTS = [python_sdk, node_sdk, java_sdk, ruby_sdk, dotnet_sdk, open_webui, dify, hand_written_js]
 
 
+@pytest.mark.mission("8.2", "17.11")
 @pytest.mark.parametrize("client_form", CLIENTS, ids=lambda made: made.__name__)
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_transcription(http, runner, clip, client_form, chunked):
@@ -173,6 +174,7 @@ async def test_transcription(http, runner, clip, client_form, chunked):
     assert runner.requests[0][1].audio.duration_s == pytest.approx(1.0)
 
 
+@pytest.mark.mission("8.3")
 @pytest.mark.parametrize(
     "body",
     [

@@ -46,6 +46,7 @@ def refused(answer, param, code="invalid_value"):
 # ── Voices ───────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.mission("6.6", "10.4")
 @pytest.mark.parametrize("head", ["", "data:audio/wav;base64,", "data:;base64,"])
 async def test_a_clip_reaches_the_engine(speak, runner, head):
     """In the rate and the length that the engine declares, whatever was sent."""
@@ -61,6 +62,7 @@ async def test_a_clip_reaches_the_engine(speak, runner, head):
     assert np.abs(request.reference.audio.samples).max() == pytest.approx(8000 / 32768, abs=0.02)
 
 
+@pytest.mark.mission("10.4")
 @pytest.mark.parametrize("name", ["id", "object", "name"])
 async def test_a_custom_voice_reaches_the_engine(speak, runner, anna, name):
     """By its id, in either of OpenAI's shapes, and by its name; it sounds as the same clip does."""
@@ -114,6 +116,7 @@ async def test_a_model_with_its_own_voices_keeps_their_names(speak, runner, clie
     assert (request.voice, request.reference) == ("bert", None)
 
 
+@pytest.mark.scenario("model-cannot")
 async def test_a_model_that_cannot_clone_says_so(speak, runner, anna):
     """Clip, id and name: each is a 400 before the first byte, and nothing reaches the engine."""
     for voice in (CLIP, anna.id, {"id": anna.id}, "Annabel"):
@@ -139,6 +142,7 @@ async def test_a_voice_that_is_not_there(speak):
     assert (answer.status_code, error["param"], error["code"]) == (404, "voice", "voice_not_found")
 
 
+@pytest.mark.mission("6.12")
 @pytest.mark.parametrize(
     ("clip", "code"),
     [
@@ -174,6 +178,7 @@ USELESS = {
 }
 
 
+@pytest.mark.scenario("useless-speaker-clip", "short-speaker-clip")
 @pytest.mark.parametrize("what", USELESS)
 async def test_a_useless_recording_is_refused_wherever_it_comes_in(http, speak, runner, anna, what):
     """As a clip, as an emotion, as a custom voice, as a consent: a 400 that names the field and says why."""
@@ -198,6 +203,7 @@ async def test_a_useless_recording_is_refused_wherever_it_comes_in(http, speak, 
     assert not runner.requests
 
 
+@pytest.mark.mission("6.12")
 async def test_what_is_no_base64_is_refused(speak):
     """A long text that is no clip, and a data URL without base64."""
     refused(await speak(voice="Anna, but " * 40), "voice")
@@ -215,6 +221,7 @@ async def test_a_seed_reaches_the_engine(speak, runner):
     assert [request.seed for _, request in runner.requests] == [7, None]
 
 
+@pytest.mark.scenario("model-cannot")
 async def test_a_model_that_knows_no_seed_says_so(speak, runner):
     """A promise that nobody keeps is not made."""
     refused(await speak(seed=7, model="mouth", voice="anna"), "seed", "unsupported_value")
@@ -231,6 +238,7 @@ async def test_a_wrong_seed_is_refused(speak, runner, seed):
 # ── Emotions ─────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.mission("6.7", "10.8")
 async def test_every_mode_reaches_the_engine(speak, runner, anna):
     """Each part arrives, with its strength."""
     vector = {"happy": 0.5, "calm": 0.25}
@@ -279,6 +287,8 @@ async def test_instructions_are_an_emotion_in_words(speak, runner):
     assert told.instructions is None
 
 
+@pytest.mark.mission("6.8")
+@pytest.mark.scenario("bad-emotion")
 @pytest.mark.parametrize(
     ("emotion", "param"),
     [
@@ -311,6 +321,7 @@ async def test_a_wrong_emotion_is_refused(speak, runner, emotion, param):
     assert not runner.requests
 
 
+@pytest.mark.scenario("bad-emotion")
 @pytest.mark.parametrize(
     "emotion",
     [
@@ -368,6 +379,7 @@ EMOTION = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.mission("15.10")
 @WITH
 @given(emotion=EMOTION)
 async def test_whatever_the_emotion_it_is_spoken_or_refused(speak, runner, emotion):

@@ -159,6 +159,7 @@ async def test_wrong_fields(client, http, speaker, fields, status, param, code):
     assert (answer.status_code, error["param"], error["code"]) == (status, param, code)
 
 
+@pytest.mark.scenario("useless-custom-voice")
 @pytest.mark.parametrize(
     ("sample", "status", "code"),
     [
@@ -222,6 +223,7 @@ async def test_an_empty_page(http):
     }
 
 
+@pytest.mark.scenario("no-descriptors")
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -283,6 +285,7 @@ async def test_every_name_that_is_taken_can_be_addressed(client, http, speaker, 
     assert (gone.status_code, gone.json()["id"]) == (200, made.id)
 
 
+@pytest.mark.scenario("bad-voice-name")
 @pytest.mark.parametrize("name", ["a/b", "..", ".", "a\\b", "/", "an\u200bna", "x" * 256])
 async def test_a_name_that_no_path_can_hold_is_refused(client, http, speaker, name):
     """When the voice is made, with the field's name; nothing is kept."""

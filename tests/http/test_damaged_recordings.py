@@ -29,6 +29,7 @@ async def events_of(http, recording, **fields):
         ]
 
 
+@pytest.mark.scenario("damaged-middle")
 @pytest.mark.parametrize("response_format", ["json", "verbose_json", "text", "srt", "vtt"])
 async def test_damage_is_told_in_a_header(http, response_format):
     """In every format, in ASCII; and in JSON where it is read more easily."""
@@ -89,6 +90,7 @@ async def test_openais_client_reads_the_warnings(client):
     assert answer.duration == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.scenario("late-or-lost-audio")
 async def test_every_answer_counts_the_gaps(http, runner):
     """Length, usage, cues, words and events agree on the recording's own time."""
     recording = webm(gap)

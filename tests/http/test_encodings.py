@@ -47,6 +47,7 @@ async def test_what_people_write_for_json_is_told(http, body, said):
     check(await http.post("/v1/audio/speech", content=body, headers=JSON), said)
 
 
+@pytest.mark.scenario("bad-encoding")
 @pytest.mark.parametrize(
     "kind", ["application/json", "application/json; charset=iso-8859-1", "text/plain", None]
 )
@@ -60,6 +61,7 @@ async def test_latin_1_is_told(http, kind):
     assert "caf" not in answer.json()["error"]["message"]
 
 
+@pytest.mark.scenario("bad-encoding")
 @pytest.mark.parametrize(
     ("route", "body", "param"),
     [
@@ -107,6 +109,7 @@ async def test_utf_8_works_with_its_mark_and_without(http, route, body, mark, ki
     assert "x-ignored-fields" not in answer.headers
 
 
+@pytest.mark.scenario("bad-encoding")
 @pytest.mark.parametrize(
     ("escape", "said"),
     [
@@ -145,6 +148,7 @@ async def test_the_field_of_a_fault_is_named_with_its_parents(http, body, param)
     assert answer.json()["error"]["param"] == param
 
 
+@pytest.mark.scenario("bad-encoding")
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/audio/translations"])
 @pytest.mark.parametrize(
     ("field", "said", "param"),
@@ -178,6 +182,7 @@ async def test_a_files_name_decides_nothing(http, filename, extra):
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.scenario("bad-encoding")
 @pytest.mark.parametrize("data", [b"caf\xe9", b"a\0b", b"\xed\xa0\x80"])
 async def test_addresses(http, data):
     """Queries and paths: what cannot be read is not looked for under another name."""

@@ -132,6 +132,7 @@ async def test_unknown_models_and_bodies(http, what):
     assert "model" in empty.json()["error"]["message"]
 
 
+@pytest.mark.scenario("client-key")
 @pytest.mark.parametrize(
     ("api_keys", "admin_keys", "expected"),
     [

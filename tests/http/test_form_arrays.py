@@ -125,6 +125,7 @@ async def test_an_object_by_its_parts(http, fields, status):
         assert answer.json()["error"]["param"].startswith("chunking_strategy")
 
 
+@pytest.mark.scenario("brackets")
 @pytest.mark.parametrize(
     "name",
     [

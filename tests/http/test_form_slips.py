@@ -33,6 +33,7 @@ def told(answer, *, status=400, code="invalid_value", param=None):
     return error["message"]
 
 
+@pytest.mark.scenario("misnamed-file-field")
 @pytest.mark.parametrize(("route", "right"), ROUTES)
 @pytest.mark.parametrize(
     "clip", [CLIP, LARGE, b"ID3 all ASCII", b""], ids=["small", "large", "text", "empty"]
@@ -83,6 +84,7 @@ async def test_the_field_of_the_file_may_be_an_array(http, name):
     assert "x-ignored-fields" not in answer.headers
 
 
+@pytest.mark.scenario("several-files")
 @pytest.mark.parametrize("second", ["file", "file[]", "file[0]"])
 async def test_two_recordings_are_one_too_many(http, second):
     """Neither is dropped in silence; an empty one, as pages send it, is none."""
@@ -112,6 +114,7 @@ async def test_a_text_that_is_too_long(http):
     assert "'file'" in said
 
 
+@pytest.mark.scenario("bad-boundary")
 async def test_a_form_without_a_boundary(http):
     """Hand-written headers lack it."""
     for kind in (
@@ -124,6 +127,7 @@ async def test_a_form_without_a_boundary(http):
         assert "without a boundary" in told(answer)
 
 
+@pytest.mark.scenario("bad-boundary")
 async def test_another_boundary_than_the_bodys(http):
     """The message says where boundaries come from."""
     answer = await http.post(
@@ -133,6 +137,7 @@ async def test_another_boundary_than_the_bodys(http):
     assert "boundary that the header Content-Type names" in told(answer)
 
 
+@pytest.mark.scenario("bare-recording")
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -164,6 +169,7 @@ async def test_what_speech_lacks(http, body, param):
     told(await http.post("/v1/audio/speech", json=body), code="missing_required_parameter", param=param)
 
 
+@pytest.mark.scenario("double-json")
 @pytest.mark.parametrize("route", ["/v1/audio/speech", STT, "/v1/engines/load"])
 async def test_json_that_was_encoded_twice(http, route):
     """A text of JSON that holds the object."""
@@ -172,6 +178,7 @@ async def test_json_that_was_encoded_twice(http, route):
     assert "encoded twice" in told(answer)
 
 
+@pytest.mark.scenario("double-json")
 @pytest.mark.parametrize(
     "sent", [{"data": {"input": "Hi."}}, {"files": {"input": (None, "Hi.")}}], ids=["urlencoded", "multipart"]
 )

@@ -10,6 +10,7 @@ def gpus():
     return FakeGpus(total_bytes=1000 * MB, own_bytes=950 * MB)
 
 
+@pytest.mark.mission("11.3")
 async def test_gpus_are_told(http, hub):
     """What the last look found stands in health and in the metrics."""
     hub.observation.sampler.look()
@@ -23,6 +24,7 @@ async def test_gpus_are_told(http, hub):
     assert 'speechhub_vram_bytes{gpu="0",kind="free"} 5.24288e+07' in metrics
 
 
+@pytest.mark.scenario("silent-gpu-driver")
 async def test_a_lost_gpu_is_told(http, hub, gpus):
     """A GPU that is gone has no memory to tell, and health says why; the server is well."""
     hub.observation.sampler.look()

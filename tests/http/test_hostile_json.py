@@ -68,6 +68,7 @@ def check_refused(answer, what):
     assert 0 < len(error["message"]) < 1000, what
 
 
+@pytest.mark.scenario("hostile-json")
 @pytest.mark.parametrize("route", ROUTES)
 async def test_what_cannot_be_read_is_the_clients_fault(http, route):
     """As the body, or in a field of it, be it one without effect."""
@@ -78,6 +79,7 @@ async def test_what_cannot_be_read_is_the_clients_fault(http, route):
             check_refused(answer, (what, where))
 
 
+@pytest.mark.scenario("hostile-json")
 @pytest.mark.parametrize("text", [b"{%s", b'{"type": %s}', b'{"type": "server_vad", "threshold": %s}'])
 async def test_json_in_a_form(http, text):
     """The one field of a form that may be JSON."""

@@ -26,6 +26,7 @@ async def speak(http, key="one", **headers):
     )
 
 
+@pytest.mark.scenario("rate-limit")
 async def test_the_limit_counts_down_and_refuses(http):
     """Each answer tells what is left; the one too many is a 429 that tells when to come back."""
     answers = [await speak(http) for _ in range(4)]
@@ -77,6 +78,7 @@ async def test_a_page_can_read_the_refusal(http):
     assert {"retry-after", "retry-after-ms", "x-ratelimit-reset-requests", "x-request-id"} <= exposed
 
 
+@pytest.mark.scenario("rate-limit")
 @pytest.mark.parametrize("settings", [Settings(concurrency_limit=2)])
 async def test_requests_at_a_time(http, runner):
     """A third request at a time is refused at once, and let in when one of the two has ended."""

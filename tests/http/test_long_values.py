@@ -95,6 +95,7 @@ REQUESTS = {
 }
 
 
+@pytest.mark.scenario("long-value")
 @pytest.mark.parametrize("what", REQUESTS)
 async def test_long_values_come_back_short(http, log_lines, what):
     """The answer is a refusal that one can read, and each line of the log one that can be kept."""

@@ -40,6 +40,7 @@ async def test_requests_are_counted_by_route(http):
     assert routes == {"/v1/models/{model_id}": 2, "none": 1}
 
 
+@pytest.mark.mission("11.8")
 async def test_speech_tells_its_time_to_first_audio(client, http):
     """The label is the model that spoke, not the name that the client used."""
     await client.audio.speech.create(model="tts-1", voice="anna", input="Hello.")
@@ -65,6 +66,7 @@ async def test_metrics_need_a_key_unless_they_are_open(tmp_path):
             assert (await http.get("/v1/models")).status_code == 401
 
 
+@pytest.mark.mission("11.9")
 async def test_what_alerts_watch_begins_at_zero(http):
     """An alert on the first crash needs the step from 0 to 1."""
     found = await series(http)
@@ -82,6 +84,7 @@ async def shown_families(http):
     ]
 
 
+@pytest.mark.mission("18.6")
 @pytest.mark.parametrize(
     "page", ["metrics.md", "grafana-dashboard.json", "alerts.md", "../deploy/prometheus/alerts.yaml"]
 )
@@ -98,6 +101,7 @@ async def test_documents_name_series_that_exist(http, client, page):
     assert named - known == set()
 
 
+@pytest.mark.mission("4.5", "11.7")
 async def test_every_series_is_explained(http):
     """Each series of /metrics stands on its page."""
     text = (DOCS / "metrics.md").read_text("utf-8")
@@ -121,6 +125,8 @@ async def test_health_tells_that_there_is_no_gpu(http):
 NO_ENGINE = "nothing in the record says why; cpu has no engine."
 
 
+@pytest.mark.scenario("queue-stuck")
+@pytest.mark.invariant("stuck-is-seen")
 async def test_a_stuck_engine_degrades_the_server(http, hub):
     """Somebody waits, nothing moves: health says degraded, also to strangers and to Prometheus."""
     before = (await http.get("/health")).json()

@@ -9,6 +9,7 @@ from speechhub.store import Licences
 from tests.http.conftest import MODELS, wav
 
 
+@pytest.mark.mission("11.5")
 async def test_models_are_listed_with_their_aliases(client):
     """Models come first, then the names that stand for them; all have OpenAI's four fields."""
     models = [model async for model in client.models.list()]
@@ -39,6 +40,7 @@ async def test_a_model_can_do_what_its_parts_let_it(client, hub, monkeypatch):
     assert (await client.models.retrieve("ears")).capabilities["word_timestamps"] is False
 
 
+@pytest.mark.scenario("unknown-model")
 @pytest.mark.parametrize("name", ["nope", "Systran/faster-whisper-small"])
 async def test_unknown_model(client, name):
     """An unknown id, with a slash or without, is a 404 with OpenAI's code."""
@@ -48,6 +50,7 @@ async def test_unknown_model(client, name):
     assert caught.value.code == "model_not_found"
 
 
+@pytest.mark.scenario("model-not-installed")
 @pytest.mark.parametrize(
     ("name", "engine", "model", "does"),
     [
@@ -87,6 +90,7 @@ async def test_another_spelling_of_a_model_that_is_here(http):
     assert "The model 'some/EARS' does not exist. Did you mean 'ears'?" in answer.json()["error"]["message"]
 
 
+@pytest.mark.mission("3.7", "11.2", "11.4")
 async def test_health_tells_the_devices_and_models(http):
     """Health answers without an engine, and names what is there."""
     answer = (await http.get("/health")).json()
@@ -118,6 +122,7 @@ async def test_health_tells_how_long_switches_took(http):
     assert set(switches["steps"]["total"]) == {"last_s", "mean_s", "p50_s", "p95_s"}
 
 
+@pytest.mark.mission("2.2")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_root_answers_probes(http, method):
     """Clients warm up with GET or HEAD on the root."""
@@ -134,6 +139,7 @@ async def test_wrong_method_is_an_error_object(http):
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.mission("2.5")
 async def test_browsers_may_call_from_allowed_origins(http):
     """A preflight from an allowed origin passes, with whatever headers the SDK adds."""
     answer = await http.options(

@@ -86,6 +86,7 @@ PAGES = (FOREIGN, {"origin": EVIL}, {"origin": "null", "sec-fetch-site": "cross-
 """In a browser, in one that is too old to say what site a page is of, and in a frame without an origin."""
 
 
+@pytest.mark.scenario("foreign-page")
 @pytest.mark.parametrize("what", WHAT)
 async def test_a_foreign_page_operates_nothing(local, runner, kept, what):
     """Requests that need no preflight do nothing: no engine, no voice and no consent changes."""
@@ -158,6 +159,7 @@ async def test_the_rule_holds_with_keys_too(local):
     assert (await local.get("/v1/models", headers={"host": "evil.example"} | key)).status_code == 200
 
 
+@pytest.mark.scenario("rebinding")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
 async def test_a_rebound_name_reads_nothing(local, method):
     """A page whose name leads to this machine is of the server's origin to its browser, and gets nothing."""
@@ -197,6 +199,7 @@ async def test_known_names_are_served(local, host):
     assert (await local.get("/v1/models", headers={"host": host})).status_code == 200
 
 
+@pytest.mark.scenario("bad-host")
 @pytest.mark.parametrize("host", ["", "a b", "localhost/x", "user@localhost", "localhost:x"])
 async def test_what_is_no_host_is_a_400(local, host):
     """In OpenAI's shape, and before any route is looked for."""

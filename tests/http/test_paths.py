@@ -57,6 +57,8 @@ async def test_the_official_azure_client(app, clip):
     assert caught.value.code == "DeploymentNotFound"
 
 
+@pytest.mark.mission("8.6")
+@pytest.mark.scenario("unknown-route")
 @pytest.mark.parametrize("path", ["/v2/audio/speech", "/v1beta/models", "/openai/v2/models"])
 async def test_other_versions_are_told_the_right_one(http, path):
     """A 404 in OpenAI's shape that says where the route is."""
@@ -67,6 +69,7 @@ async def test_other_versions_are_told_the_right_one(http, path):
     assert "/v1" in answer.json()["error"]["message"]
 
 
+@pytest.mark.scenario("near-miss-path")
 @pytest.mark.parametrize(
     ("asked", "route"),
     [
@@ -104,6 +107,7 @@ async def test_a_route_as_base_url_below_the_models(http):
     assert "The route is /v1/audio/speech: the base URL" in answer.json()["error"]["message"]
 
 
+@pytest.mark.scenario("near-miss-path")
 @pytest.mark.parametrize(
     ("path", "route", "base"),
     [
@@ -154,6 +158,7 @@ async def test_unknown_paths_are_named(http, path, said):
     assert message.startswith(f"Invalid URL (POST {path}). {said}")
 
 
+@pytest.mark.scenario("near-miss-path")
 @pytest.mark.parametrize(
     ("asked", "methods"),
     [
@@ -219,6 +224,7 @@ async def test_head_where_nothing_can_be_got(http):
     assert (await http.head("/nothing")).status_code == 404
 
 
+@pytest.mark.mission("11.1", "17.10")
 async def test_probes(http, hub):
     """Live says that the process runs; ready says no from the moment that it is asked to stop."""
     assert (await http.get("/health/live")).json() == {"status": "ok"}

@@ -44,6 +44,7 @@ async def ask(settings, runner):
             yield send
 
 
+@pytest.mark.scenario("path-in-message")
 @pytest.mark.parametrize("stream_format", ["audio", "sse"])
 @pytest.mark.parametrize("what", FAILURES)
 async def test_only_operators_read_places(ask, runner, what, stream_format):
@@ -63,6 +64,7 @@ async def test_only_operators_read_places(ask, runner, what, stream_format):
     assert PLACE in line["reason"]
 
 
+@pytest.mark.scenario("path-in-message")
 async def test_health_keeps_places_for_operators(ask):
     """Warnings are theirs; a broken plugin is named to all who have a key, without its folder."""
     client = await ask("client", "GET", "/health")

@@ -35,6 +35,7 @@ def seconds(data, audio_format):
     return sum(frame.samples for frame in frames) / frames[0].sample_rate
 
 
+@pytest.mark.mission("10.1")
 @pytest.mark.parametrize("audio_format", FORMATS)
 async def test_every_format_sounds_as_long_as_the_speech(client, audio_format):
     """Each format has its type, and decodes to the 1.5 s that the engine spoke."""
@@ -59,6 +60,7 @@ async def test_the_first_bytes_do_not_wait_for_a_whole_sentence(hub, runner, aud
     assert seconds(b"".join(pieces), audio_format) == pytest.approx(30, abs=0.1)
 
 
+@pytest.mark.mission("10.6")
 @pytest.mark.parametrize(
     ("model", "kind"),
     [
@@ -161,6 +163,7 @@ async def test_other_sample_rates_are_refused(http, runner, audio_format, rate, 
     assert not runner.requests
 
 
+@pytest.mark.mission("10.7")
 @pytest.mark.parametrize("speed", [0.5, 2.0])
 async def test_speed_stretches_where_the_engine_has_none(client, runner, speed):
     """The core changes the pace of an engine that cannot, and the engine never hears of it."""
@@ -172,6 +175,8 @@ async def test_speed_stretches_where_the_engine_has_none(client, runner, speed):
     assert runner.requests[0][1].speed == 1.0
 
 
+@pytest.mark.mission("8.3", "10.3", "17.7")
+@pytest.mark.scenario("bad-field")
 @pytest.mark.parametrize(
     ("fields", "status", "param", "code"),
     [
@@ -198,6 +203,8 @@ async def test_bad_fields(http, runner, fields, status, param, code):
     assert not runner.requests
 
 
+@pytest.mark.mission("10.2")
+@pytest.mark.scenario("broken-json")
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"text"'])
 async def test_bad_bodies(http, body):
     """What is not a JSON object is a 400 in OpenAI's shape."""
@@ -223,6 +230,7 @@ async def test_unknown_fields_are_ignored_and_told(http):
     assert "x-ignored-fields" not in plain.headers
 
 
+@pytest.mark.mission("10.11")
 async def test_failure_before_the_first_byte_is_an_error(client, runner):
     """An engine that fails at once is an error object, not broken audio."""
     runner.error = QueueFullError("full", retry_after_s=3)
@@ -403,6 +411,7 @@ async def test_what_would_take_time_streams(http, text, audio_format):
     assert "content-length" not in answer.headers
 
 
+@pytest.mark.scenario("whole-speech-fails")
 async def test_a_failure_of_a_whole_speech_has_a_status(http, runner):
     """Nothing has left, so that the answer does not break off."""
     runner.error_after_first = EngineCrashedError("mouth", "it crashed")

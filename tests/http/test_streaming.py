@@ -44,6 +44,7 @@ async def test_refusal_before_the_stream_is_an_error_answer(client, runner, clip
     assert caught.value.status_code == 503
 
 
+@pytest.mark.scenario("transcript-fails")
 async def test_failure_in_the_stream_is_an_error_event(client, runner, clip):
     """The client raises when the engine fails after the first words."""
     runner.error_after_first = EngineCrashedError("The engine died.")
@@ -53,6 +54,7 @@ async def test_failure_in_the_stream_is_an_error_event(client, runner, clip):
         _ = [event async for event in stream]
 
 
+@pytest.mark.mission("6.11")
 @pytest.mark.parametrize("audio_format", ["mp3", "wav", "pcm"])
 async def test_speech_events_join_to_one_file(http, audio_format):
     """The base64 pieces make one valid file; the last event tells the usage."""
@@ -74,6 +76,7 @@ async def test_speech_events_join_to_one_file(http, audio_format):
     }
 
 
+@pytest.mark.scenario("speech-fails")
 async def test_failure_in_speech_events_is_an_error_event(http, runner):
     """A stream of events can say what went wrong, and does."""
     runner.error_after_first = EngineCrashedError("The engine died.")

@@ -17,6 +17,7 @@ from speechhub.errors import (
 from tests.http.conftest import wav
 
 
+@pytest.mark.mission("9.2", "9.3")
 async def test_json_is_the_default(client, clip):
     """The plain answer has the text and its length in whole seconds, rounded up."""
     answer = await client.audio.transcriptions.create(model="whisper-1", file=("a.wav", clip))
@@ -36,6 +37,7 @@ async def test_a_path_in_place_of_a_recording(http, route):
     assert "secret" not in error["message"]
 
 
+@pytest.mark.mission("5.10", "8.4")
 async def test_verbose_json_has_every_field(client, clip):
     """Segments carry all ten fields; language is a name; duration a number."""
     answer = await client.audio.transcriptions.create(
@@ -60,6 +62,7 @@ async def test_verbose_json_has_every_field(client, clip):
     assert answer.words is None
 
 
+@pytest.mark.mission("9.8")
 @pytest.mark.parametrize(
     ("granularities", "segments", "words"),
     [(["word"], False, True), (["segment"], True, False), (["word", "segment"], True, True)],
@@ -80,6 +83,7 @@ async def test_granularities_choose_what_is_told(client, clip, granularities, se
         assert times == sorted(times)
 
 
+@pytest.mark.mission("9.7")
 async def test_text_ends_with_a_newline(http, clip):
     """The text format is plain text, not JSON."""
     answer = await http.post(
@@ -90,6 +94,7 @@ async def test_text_ends_with_a_newline(http, clip):
     assert answer.text == "Good morning, dear world.\n"
 
 
+@pytest.mark.mission("5.10", "9.7", "15.6")
 @pytest.mark.parametrize("response_format", ["srt", "vtt"])
 async def test_subtitles_parse(client, clip, response_format):
     """Subtitles are plain text that a subtitle library reads back."""
@@ -103,6 +108,7 @@ async def test_subtitles_parse(client, clip, response_format):
         assert " ".join(cue.text for cue in webvtt.from_string(text)) == "Good morning, dear world."
 
 
+@pytest.mark.mission("9.9")
 async def test_options_reach_the_engine(client, runner, clip):
     """Prompt, temperature, keywords and language arrive as the engine API says them."""
     await client.audio.transcriptions.create(
@@ -140,6 +146,7 @@ async def test_translation(client, runner, clip):
     assert answer.text == "Good morning, dear world."
 
 
+@pytest.mark.mission("9.6")
 @pytest.mark.parametrize("language", ["", "auto", "null"])
 async def test_no_language_means_detect(http, runner, clip, language):
     """Empty, auto and null are what clients send for unknown."""
@@ -148,6 +155,8 @@ async def test_no_language_means_detect(http, runner, clip, language):
     assert runner.requests[0][1].language is None
 
 
+@pytest.mark.mission("8.2")
+@pytest.mark.scenario("bad-field")
 @pytest.mark.parametrize(
     ("fields", "status", "param", "code"),
     [
@@ -179,6 +188,8 @@ async def test_bad_fields(http, runner, clip, fields, status, param, code):
     assert not runner.requests
 
 
+@pytest.mark.mission("5.11")
+@pytest.mark.scenario("foreign-format")
 @pytest.mark.parametrize(
     ("name", "contents", "status"),
     [
@@ -201,6 +212,7 @@ async def test_bad_files(http, runner, name, contents, status):
     assert not runner.requests
 
 
+@pytest.mark.scenario("no-file")
 async def test_no_file(http):
     """A form without a recording names the field."""
     answer = await http.post("/v1/audio/transcriptions", files={"other": b"x"})
@@ -208,6 +220,7 @@ async def test_no_file(http):
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "file")
 
 
+@pytest.mark.scenario("not-a-form")
 @pytest.mark.parametrize(
     ("content_type", "status"), [("application/octet-stream", 415), ("multipart/form-data; boundary=x", 400)]
 )
@@ -221,6 +234,7 @@ async def test_not_a_form(http, content_type, status):
     assert answer.json()["error"]["message"]
 
 
+@pytest.mark.mission("9.4")
 async def test_file_part_without_name_or_type(http, clip):
     """The Java and Ruby SDKs send the file without filename and type; the field's name is enough."""
     body = b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\n' + clip + b"\r\n--b--\r\n"
@@ -234,6 +248,7 @@ async def test_file_part_without_name_or_type(http, clip):
     assert answer.status_code == 200
 
 
+@pytest.mark.mission("9.12")
 @pytest.mark.parametrize(
     ("error", "status", "kind", "headers"),
     [
@@ -253,6 +268,7 @@ async def test_errors_of_engines(http, runner, clip, error, status, kind, header
     assert headers.items() <= dict(answer.headers).items()
 
 
+@pytest.mark.scenario("bug")
 async def test_a_bug_leaks_nothing(http, runner, clip):
     """An unexpected exception is a 500 without its text."""
     runner.error = KeyError("secret words")
@@ -264,6 +280,7 @@ async def test_a_bug_leaks_nothing(http, runner, clip):
     assert answer.json()["error"]["type"] == "server_error"
 
 
+@pytest.mark.mission("8.5")
 async def test_the_clients_exceptions_are_the_right_ones(client, clip):
     """The official client raises the class and carries code, param and request id."""
     with pytest.raises(openai.NotFoundError) as caught:

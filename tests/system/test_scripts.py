@@ -134,6 +134,7 @@ def test_without_a_python_the_message_says_what_to_do(tmp_path):
     assert "apt install python3" in done.stderr
 
 
+@pytest.mark.mission("1.5")
 def test_a_python_that_is_named_is_used_or_refused(tmp_path):
     """PYTHON wins over the search; if it is too old, that is said and no other is taken."""
     program(tmp_path / "mine", f'exec "{sys.executable}" "$@"')
@@ -173,6 +174,7 @@ def test_a_step_that_cannot_be_tried_is_a_skip():
     assert (step.passed, step.failed, step.skipped) == (0, 0, 1)
 
 
+@pytest.mark.mission("14.2")
 @pytest.mark.parametrize(
     ("words", "pulled"),
     [

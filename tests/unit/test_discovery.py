@@ -86,6 +86,7 @@ def test_what_is_installed_is_found(plugins):
     assert {"ant", "bee"} <= names
 
 
+@pytest.mark.scenario("broken-plugin")
 @pytest.mark.parametrize(
     ("source", "error"),
     [

@@ -16,6 +16,7 @@ def test_utf_8_has_no_fault(text):
     assert fault_of_text(text) is None
 
 
+@pytest.mark.scenario("bad-encoding")
 @pytest.mark.parametrize(
     ("data", "said"),
     [

@@ -36,6 +36,7 @@ def test_no_choice_is_left_to_the_engine(nothing):
     assert parse_language(nothing) is None
 
 
+@pytest.mark.mission("5.8")
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -8,6 +8,8 @@ from benchmarks.load.mix import KINDS, documented_refusals
 from benchmarks.load.plot import svg
 from benchmarks.load.verdict import growth
 
+pytestmark = pytest.mark.mission("17.13")
+
 SECONDS = list(range(900))
 
 

@@ -35,6 +35,7 @@ def pinned(text, python):
     return found
 
 
+@pytest.mark.mission("12.6")
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_the_lock_holds_what_is_asked_for(name, python):

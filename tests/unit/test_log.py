@@ -39,6 +39,7 @@ def fail(spoken):
     raise RuntimeError("a bug of ours")
 
 
+@pytest.mark.mission("2.6")
 @pytest.mark.parametrize("style", ["console", "json"])
 @pytest.mark.parametrize("by", ["structlog", "logging"])
 def test_tracebacks_hold_no_local_variables(logging_put_back, capsys, style, by):
@@ -59,6 +60,7 @@ def test_tracebacks_hold_no_local_variables(logging_put_back, capsys, style, by)
     assert "4711" not in said.replace('fail(spoken="my pin is 4711")', ""), "the source line alone may tell"
 
 
+@pytest.mark.scenario("long-value")
 @pytest.mark.parametrize("style", ["console", "json"])
 @pytest.mark.parametrize("by", ["structlog", "logging"])
 def test_lines_are_bounded(logging_put_back, capsys, style, by):

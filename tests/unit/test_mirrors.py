@@ -21,6 +21,7 @@ def test_the_setting_knows_the_table():
     assert set(kinds) == set(MIRRORS)
 
 
+@pytest.mark.mission("1.2", "1.4")
 def test_uvs_indexes_are_the_tables():
     """What pyproject.toml offers to uv are the addresses of the profile."""
     indexes = {index["name"]: index["url"] for index in PYPROJECT["tool"]["uv"]["index"]}
@@ -30,6 +31,7 @@ def test_uvs_indexes_are_the_tables():
     assert indexes["tsinghua-pytorch"] == china.torch[0].of("cu126")
 
 
+@pytest.mark.mission("14.3")
 @pytest.mark.parametrize(
     ("env", "endpoint"),
     [
@@ -76,6 +78,7 @@ def test_the_commands_take_python_from_the_same_place():
     assert f"UV_PYTHON_INSTALL_MIRROR={MIRRORS['china'].python_builds}\n" in script
 
 
+@pytest.mark.mission("12.2")
 def test_containers_are_built_from_the_same_places():
     """The script of the Containerfile knows the same profiles, and the same addresses."""
     script = (ROOT / "deploy" / "mirrors.sh").read_text("utf-8")

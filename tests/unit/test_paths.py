@@ -39,6 +39,7 @@ def furnished():
         yield root, base
 
 
+@pytest.mark.scenario("bad-model-hub")
 @given(name=NAMES)
 def test_a_name_stays_below_or_is_refused(name):
     """Whatever the name, what is written under it lies below the base, and nothing else appears."""

@@ -12,6 +12,7 @@ EVERY = dict.fromkeys(
 )
 
 
+@pytest.mark.scenario("broken-proxy")
 @pytest.mark.parametrize(
     "host",
     [

@@ -26,6 +26,8 @@ import audit  # noqa: E402
 import compare_openapi  # noqa: E402
 import init_models  # noqa: E402
 
+pytestmark = pytest.mark.mission("14.1")
+
 # ── pip's configuration, for uv ──────────────────────────────────────────────
 
 

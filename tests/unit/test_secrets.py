@@ -46,6 +46,7 @@ def test_an_empty_key_is_an_error():
         load_settings(environ={"SPEECHHUB_API_KEYS": '["k1", " "]'})
 
 
+@pytest.mark.scenario("sample-key")
 @pytest.mark.parametrize(
     "key",
     [

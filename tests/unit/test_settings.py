@@ -9,6 +9,7 @@ from speechhub.settings import Settings, load_settings
 from speechhub.settings.expected import expected
 
 
+@pytest.mark.mission("2.3")
 def test_environment_wins_over_file(tmp_path):
     """A variable in the environment wins over the TOML file, which wins over the default."""
     path = tmp_path / "config.toml"
@@ -65,6 +66,8 @@ def test_a_kubernetes_service_of_that_name_is_no_setting(service):
     assert load_settings(environ=environ | {"SPEECHHUB_PORT": "9002"}).port == 9002
 
 
+@pytest.mark.mission("2.3")
+@pytest.mark.scenario("wrong-setting")
 @pytest.mark.parametrize(
     ("environ", "names"),
     [

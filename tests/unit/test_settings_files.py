@@ -81,6 +81,7 @@ def test_a_server_reads_the_users_own_files(folder):
     assert reading.origins["queue_limit"] == "SPEECHHUB_QUEUE_LIMIT in the file .env"
 
 
+@pytest.mark.scenario("foreign-settings")
 def test_what_others_own_is_left_alone(owned_by):
     """A file that belongs to another user than this one and root does not count, and the reason is said."""
     owned_by(os.geteuid() + 4711)
@@ -109,6 +110,7 @@ def test_a_link_of_others_is_left_alone(owned_by, folder):
     assert "speechhub.toml" in {str(one.path) for one in read().ignored}
 
 
+@pytest.mark.scenario("foreign-settings")
 @pytest.mark.parametrize("mode", [0o646, 0o666, 0o602, 0o777])
 def test_what_everybody_can_write_is_left_alone(folder, mode):
     """Such a file is anybody's word."""
@@ -155,6 +157,7 @@ def test_a_group_without_a_name_is_not_ones_own(folder, monkeypatch):
     assert [str(one.path) for one in read().ignored] == ["speechhub.toml"]
 
 
+@pytest.mark.scenario("foreign-settings-with-keys")
 def test_a_server_does_not_start_without_the_keys_of_a_file_that_it_may_not_read(folder):
     """With keys in such a file, going on without it would let everybody in."""
     (folder / ".env").write_text("SPEECHHUB_API_KEYS=hush\n")

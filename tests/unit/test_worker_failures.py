@@ -81,6 +81,7 @@ def test_foreign_error_says_all_while_loading():
     assert "no model.bin" in received.message
 
 
+@pytest.mark.scenario("named-gpu-unusable")
 @pytest.mark.parametrize("loading", [True, False])
 def test_a_device_that_cannot_be_used_is_no_other_failure_to_load(loading):
     """The hub goes to the CPU on this one alone, so neither its class nor what to install may get lost."""

@@ -219,6 +219,7 @@ async def test_prints_become_log_lines(make_worker, request_of):
     assert {entry["log_level"] for entry in logs if entry["event"] == "worker output"} == {"debug"}
 
 
+@pytest.mark.invariant("flood")
 @both_loops
 async def test_flood_of_prints_is_cut(make_worker, request_of):
     """The hub neither stops to listen nor writes it all down."""
@@ -248,6 +249,8 @@ async def test_engine_error_does_not_quote_the_request(make_worker, request_of):
     assert "secret" not in str(logs)
 
 
+@pytest.mark.mission("17.14")
+@pytest.mark.scenario("engine-out-of-memory")
 async def test_out_of_memory_is_told_and_survived(make_worker, request_of):
     worker = await make_worker(out_of_memory_from=2)
 
@@ -334,6 +337,7 @@ async def test_engine_runs_in_its_own_environment(
     assert facts["main_thread"]
 
 
+@pytest.mark.mission("18.10")
 async def test_a_worker_has_what_it_needs_and_no_more(
     make_worker, request_of, probe, foreign_python, monkeypatch
 ):

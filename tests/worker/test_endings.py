@@ -169,6 +169,7 @@ async def test_load_can_be_given_up_by_stopping(make_worker):
     assert (await worker.stop(grace_s=0.1)).signal == "SIGTERM"
 
 
+@pytest.mark.invariant("grandchildren")
 @pytest.mark.parametrize("how", ["stop", "crash"])
 async def test_grandchildren_end_with_the_worker(make_worker, children_of, pidfd_of, has_ended, how):
     """Processes that the engine started hold memory, too."""
@@ -204,6 +205,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.invariant("no-orphans")
 def test_worker_and_grandchild_end_with_a_killed_hub(foreign_python, children_of, pidfd_of, has_ended):
     """Even while native code holds the interpreter, so that no Python of ours could run."""
     hub = subprocess.Popen(
@@ -247,6 +249,8 @@ async def test_missing_interpreter_is_a_load_error(tmp_path):
         await Worker.start(speechhub_echo.STT, epoch=1, python=tmp_path / "python")
 
 
+@pytest.mark.scenario("protocol-broken")
+@pytest.mark.invariant("bad-frames")
 @pytest.mark.parametrize(
     "body",
     [
@@ -273,6 +277,8 @@ async def test_worker_that_breaks_the_protocol_is_killed(make_worker, rogue_pyth
     assert (end.signal, end.requested) == ("SIGKILL", False)
 
 
+@pytest.mark.scenario("native-code-blocks")
+@pytest.mark.invariant("bad-frames")
 @both_loops
 @pytest.mark.parametrize(
     ("body", "expected"),
@@ -293,6 +299,7 @@ async def test_worker_that_goes_silent_is_a_crash(make_worker, rogue_python, req
             await worker.transcribe([request_of()])
 
 
+@pytest.mark.invariant("never-reads")
 @both_loops
 async def test_worker_that_never_reads_can_be_stopped(make_worker, rogue_python, request_of):
     """A frame that does not fit into the socket's buffer blocks neither its caller's end nor the worker's."""
@@ -306,6 +313,8 @@ async def test_worker_that_never_reads_can_be_stopped(make_worker, rogue_python,
     assert (await worker.stop(grace_s=0.1)).signal == "SIGTERM"
 
 
+@pytest.mark.mission("5.5", "6.4")
+@pytest.mark.invariant("nothing-left")
 @both_loops
 async def test_nothing_is_left_of_twenty_workers(make_worker, request_of, children_of, open_files):
     """Descriptors, threads, tasks and processes are as before, whatever way the workers ended."""

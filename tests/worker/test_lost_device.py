@@ -101,6 +101,7 @@ async def ask(runner, how, request_of):
                 return len(pieces)
 
 
+@pytest.mark.scenario("device-lost-in-call")
 @pytest.mark.parametrize(("how", "expected"), [("transcribe", "fine"), ("stream", "fine"), ("synthesize", 2)])
 async def test_a_call_that_loses_its_device_is_done_by_a_new_process(
     serve, request_of, tmp_path, how, expected
@@ -154,6 +155,7 @@ async def test_all_that_share_a_call_are_done_again(serve, request_of):
     assert len(started) == 2
 
 
+@pytest.mark.scenario("device-lost-in-call")
 @pytest.mark.parametrize(("how", "expected"), [("transcribe", "fine"), ("stream", "fine"), ("synthesize", 2)])
 async def test_a_fault_seen_after_the_work_costs_no_request(serve, request_of, how, expected):
     """The device reports late: the answer is there, the process ends, and nobody has to try again."""
@@ -168,6 +170,7 @@ async def test_a_fault_seen_after_the_work_costs_no_request(serve, request_of, h
     assert retries(logged) == 0
 
 
+@pytest.mark.scenario("device-lost-in-load")
 @pytest.mark.parametrize("fails_in", ["load", "wrapped load"])
 async def test_a_load_that_loses_its_device_is_done_by_a_new_process(serve, request_of, fails_in):
     """No request learns of it, whether the engine makes an error of its own of it or not."""
@@ -180,6 +183,7 @@ async def test_a_load_that_loses_its_device_is_done_by_a_new_process(serve, requ
     assert started[0].ended is not None
 
 
+@pytest.mark.scenario("device-lost-in-load")
 async def test_a_load_that_loses_its_device_twice_is_an_error(serve, request_of):
     runner, started = serve("every load")
 

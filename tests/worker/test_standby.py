@@ -45,6 +45,7 @@ async def test_preparation_that_fails_says_why(make_worker, probe, foreign_pytho
         await worker.prepare(LoadContext(model="m", model_dir=None, options={"refuse": True}))
 
 
+@pytest.mark.invariant("kill-worker")
 async def test_worker_killed_in_its_preparation_is_a_load_error(make_worker, probe, foreign_python):
     worker = await make_worker(probe("Preparing"), python=foreign_python, load=False, epoch=0)
     os.kill(worker.pid, signal.SIGKILL)
@@ -53,6 +54,8 @@ async def test_worker_killed_in_its_preparation_is_a_load_error(make_worker, pro
         await worker.prepare(CONTEXT)
 
 
+@pytest.mark.scenario("native-code-blocks")
+@pytest.mark.invariant("hangs-in-call")
 async def test_engine_that_holds_the_interpreter_is_killed(make_worker, probe, foreign_python, request_of):
     """No thread of its process can answer, and no cancellation reaches it: the hub stops waiting."""
     worker = await make_worker(probe("Stuck"), python=foreign_python, heartbeat=2)

@@ -52,6 +52,7 @@ def test_a_reference_is_heard_in_the_speech():
     assert pitch(reference=high) / pitch(reference=low) == pytest.approx(2, rel=0.05)
 
 
+@pytest.mark.mission("6.8")
 def test_an_emotion_is_heard_in_the_speech():
     """It raises the voice, the more of it the more."""
     angry, slightly = (Emotion(mode=EmotionMode.TEXT, text="angry", alpha=alpha) for alpha in (1.0, 0.3))

@@ -8,6 +8,7 @@ from speechhub_indextts import ENGINE
 from .conftest import QUICK
 
 
+@pytest.mark.mission("6.1")
 @pytest.mark.parametrize("generation", ["2", "2.5"])
 def test_it_keeps_its_promises(checkpoints, generation, monkeypatch):
     """All checks of the kit pass, on the tiny checkpoints."""

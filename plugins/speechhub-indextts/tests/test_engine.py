@@ -85,6 +85,7 @@ def test_what_is_held_is_told_of_a_gpu_alone(engine, monkeypatch):
     assert (held.allocated_bytes, held.reserved_bytes) == (7, 70)
 
 
+@pytest.mark.mission("6.10")
 def test_pauses_are_as_long_as_asked(engine):
     """They stand between segments, and nowhere else."""
     short, long = (list(pieces(engine, TEXT * 3, silence_interval_ms=ms)) for ms in (0, 1000))
@@ -174,6 +175,7 @@ def test_a_config_that_names_the_authors_files_is_mended(load, checkpoints, tmp_
     engine.close()
 
 
+@pytest.mark.mission("6.3")
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_missing_and_broken_files_are_told(load, checkpoints, tmp_path, generation):
     """By their names, before anything heavy is loaded; weights that are cut off, too."""

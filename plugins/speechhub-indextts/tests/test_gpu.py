@@ -36,6 +36,7 @@ def planned(free_gb, *, generation="2", **wishes):
     return plan(sizes, device="cuda:0", memory_bytes=int(free_gb * GB), generation=generation, **wishes)
 
 
+@pytest.mark.invariant("fits-the-card")
 @pytest.mark.parametrize(
     ("capability", "generation", "half", "gpt", "feeling"),
     [
@@ -74,6 +75,7 @@ def test_a_card_that_is_slow_in_16_bits_and_has_no_room_for_float32():
 FIFTEEN, BEAM, VOCODER, EIGHT = (name for name, _ in STEPS)
 
 
+@pytest.mark.invariant("fits-the-card")
 @pytest.mark.parametrize(
     ("generation", "dtype", "ladder"),
     [

@@ -102,6 +102,7 @@ def spoken(http, **fields):
     return np.frombuffer(answer.content, "<i2")
 
 
+@pytest.mark.mission("6.3", "6.5", "6.7")
 @pytest.mark.parametrize("model", MODELS)
 def test_each_kind_of_voice_and_emotion_speaks(http, model):
     """Cloned from base64, with each emotion: all are heard, and with one seed none is like the plain one."""
@@ -141,6 +142,7 @@ def test_a_stored_voice_is_analysed_once(http, home):
     assert not list(features.iterdir())
 
 
+@pytest.mark.mission("6.11")
 @pytest.mark.parametrize("model", MODELS)
 def test_audio_flows_before_the_text_is_spoken(http, model):
     """The first bytes come long before the last; together they are the whole."""
@@ -185,6 +187,7 @@ def test_what_cannot_be_spoken_is_refused(http):
     assert (answer.status_code, "no voices of its own" in answer.text) == (400, True)
 
 
+@pytest.mark.mission("14.6")
 def test_missing_files_are_told_by_name(http):
     """A file that is not there, and a config that cannot be read, are named; the others go on working."""
     for model, said in (("lacking", "hf_cache/bigvgan/bigvgan_generator.pt"), ("odd", "config.yaml")):
@@ -231,6 +234,7 @@ def with_whisper(tmp_path):
     return tmp_path
 
 
+@pytest.mark.mission("6.4")
 def test_it_takes_turns_with_another_engine(checkpoints, with_whisper):
     """Whisper and IndexTTS on one device: never both at once, no process stays, nothing is left open."""
     env = settings(checkpoints) | {"SPEECHHUB_CPU_EXCLUSIVE": "true", "SPEECHHUB_STANDBY": "off"}

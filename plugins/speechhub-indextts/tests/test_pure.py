@@ -154,6 +154,7 @@ def test_segments_join_without_a_click():
     assert faded(samples[:1], 22_050).tolist() == [0.5]
 
 
+@pytest.mark.mission("6.2")
 @pytest.mark.parametrize(
     "options", [{"dtype": "int8"}, {"num_beams": 0}, {"language": "xx"}, {"grammars": ("xx",)}]
 )
@@ -163,6 +164,7 @@ def test_wrong_options_are_refused(options):
         IndexTtsSettings(**options)
 
 
+@pytest.mark.mission("10.5")
 def test_on_a_gpu_the_older_generation_is_the_default():
     """It is before 2.5, and on a CPU Piper, whose preference is 10, is before both."""
     older, newer = ENGINE.models

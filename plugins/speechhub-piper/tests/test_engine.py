@@ -76,6 +76,7 @@ def test_the_level_is_even_and_within_full_scale(speak):
     assert np.abs(joined(pieces)).max() < 1
 
 
+@pytest.mark.mission("17.7")
 @pytest.mark.parametrize(
     "text",
     [
@@ -140,6 +141,7 @@ def test_slower_by_option(model_dir, speak):
     assert slow_s > 1.2 * sum(piece.duration_s for piece in speak(request.text))
 
 
+@pytest.mark.mission("15.8")
 def test_whisper_understands_every_word(speak, tmp_path):
     """What Piper says, Whisper writes down with at most one word in ten wrong."""
     whisper = pytest.importorskip(

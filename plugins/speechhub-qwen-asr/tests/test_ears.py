@@ -292,6 +292,7 @@ def test_free_memory_counts_what_the_allocator_keeps(monkeypatch):
     assert ears.free_bytes(torch.device("cpu")) > GB
 
 
+@pytest.mark.invariant("fits-the-card")
 def test_a_real_model_that_overflows_in_float16(checkpoints, tmp_path):
     """Its text is right all the same."""
     folder = tmp_path / "loud"

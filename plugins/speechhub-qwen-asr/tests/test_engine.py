@@ -47,6 +47,7 @@ def drain(stream):
             return pieces, end.value
 
 
+@pytest.mark.mission("5.8")
 def test_the_text_is_exact_and_its_language_is_found_out(plain_engine):
     """Text and language are the model's; without an aligner the segment lasts as long as the sound."""
     quiet = np.zeros(8_000, np.float32)
@@ -147,6 +148,7 @@ def test_a_batch_keeps_its_order(engine):
     assert [(one.text, one.language) for one in found] == [("", None), (TEXT, "en"), (TEXT, "de")]
 
 
+@pytest.mark.mission("5.9")
 def test_words_have_the_aligners_times(engine):
     """Times are exact, and the full stop, which the aligner drops, is back at its word."""
     transcript = transcribe(engine, word_timestamps=True)

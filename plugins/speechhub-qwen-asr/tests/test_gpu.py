@@ -36,6 +36,7 @@ def card(monkeypatch):
     return pretend
 
 
+@pytest.mark.invariant("fits-the-card")
 @pytest.mark.parametrize(("capability", "dtype", "attention", "clips"), GENERATIONS)
 def test_each_generation_has_its_arithmetic_and_attention(card, capability, dtype, attention, clips):
     """In the functions that ask PyTorch, and in the plan."""

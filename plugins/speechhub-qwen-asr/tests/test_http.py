@@ -79,6 +79,7 @@ def events_of(answer):
     return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
 
 
+@pytest.mark.mission("5.6")
 def test_the_transcript_is_exact(http):
     """JSON has the text; verbose_json the language and the words' times as well."""
     assert transcribe(http).json()["text"] == TEXT

@@ -155,6 +155,7 @@ def test_no_gpu_is_an_error_not_a_crash(checkpoints):
         )
 
 
+@pytest.mark.mission("5.3")
 @pytest.mark.parametrize(
     "options", [{"dtype": "int4"}, {"attention": "none"}, {"repetition_penalty": 0}, {"no_such": 1}]
 )
@@ -164,6 +165,7 @@ def test_wrong_options_are_refused(checkpoints, options):
         load(checkpoints("script"), **options)
 
 
+@pytest.mark.mission("5.4")
 def test_bfloat16_and_eager_attention_work(checkpoints):
     """The text does not depend on arithmetic or attention."""
     engine = load(checkpoints("script"), dtype="bfloat16", attention="eager")

@@ -258,6 +258,7 @@ def test_each_passage_tells_its_language():
     assert ENGINE.capabilities.detects_per_passage
 
 
+@pytest.mark.mission("9.5")
 def test_the_smaller_model_is_the_default():
     """It has the highest preference, and fits a GPU of 4 GB."""
     small, large = ENGINE.models

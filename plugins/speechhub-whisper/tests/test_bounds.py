@@ -42,6 +42,7 @@ def generated(engine, monkeypatch):
     return calls
 
 
+@pytest.mark.invariant("bounded-decoding")
 def test_a_wrong_language_does_not_run_away(transcribe, clip, generated):
     """Three seconds in a language that the request got wrong cost a few budgets, and give no nonsense."""
     transcript = transcribe(clip("en")[: 16_000 * 3], language="la")

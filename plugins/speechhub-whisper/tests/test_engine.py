@@ -46,6 +46,7 @@ def check_times(transcript):
         now_s = segment.end_s
 
 
+@pytest.mark.mission("15.3")
 def test_speech_becomes_text(transcribe, clip):
     """The words are heard, and every field of a segment is filled."""
     transcript = transcribe(clip("en"))
@@ -63,6 +64,7 @@ def test_speech_becomes_text(transcribe, clip):
         assert 0 <= segment.no_speech_prob <= 1
 
 
+@pytest.mark.mission("15.5")
 def test_words_have_times(transcribe, clip):
     """Words join to their segment's text, and their times grow."""
     transcript = transcribe(clip("en"), word_timestamps=True)
@@ -76,6 +78,7 @@ def test_words_have_times(transcribe, clip):
     assert all(0 < word.probability <= 1 for word in transcript.words)
 
 
+@pytest.mark.mission("15.4")
 @pytest.mark.parametrize(("language", "word"), [("es", "Carmen"), ("fr", "demain"), ("de", "Hamburg")])
 def test_the_language_is_found_out(transcribe, clip, language, word):
     """The spoken language is reported, and its words are heard."""

@@ -24,6 +24,7 @@ def bound(monkeypatch):
     return spec
 
 
+@pytest.mark.scenario("licence-not-accepted")
 def test_nothing_speaks_before_its_licence_is_accepted(run, bound, tmp_path):
     """The command that speaks without a server says the same; no worker is started for it."""
     words = ("speak", "Hello", "--model", "echo-clone", "-o", tmp_path / "hello.wav")

@@ -72,6 +72,7 @@ def run(*words):
     return click.testing.CliRunner().invoke(main, [str(word) for word in words], prog_name="speechhub")
 
 
+@pytest.mark.scenario("broken-proxy")
 @pytest.mark.parametrize("variables", VARIABLES)
 def test_this_machine_is_asked_straight(url, clip, monkeypatch, tmp_path, variables):
     """Every command that asks a server, whatever the variables say."""
@@ -100,6 +101,7 @@ def test_another_machine_is_asked_through_the_proxy(proxy, monkeypatch):
     assert asked == ["POST http://speech.example.org:8000/v1/audio/speech"]
 
 
+@pytest.mark.scenario("broken-proxy")
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -119,6 +121,7 @@ def test_what_the_proxy_refuses_names_it(proxy, monkeypatch, url, said):
     assert len(shown.stderr.splitlines()) == 1
 
 
+@pytest.mark.scenario("broken-proxy")
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

@@ -37,6 +37,7 @@ def models(tmp_path):
     return tmp_path / "home" / "models"
 
 
+@pytest.mark.mission("14.4", "14.5", "14.6")
 def test_both_models_and_the_aligner_come(run, hub, models):
     """In one call; the part goes to the model that has it, and what is not needed is not fetched."""
     shown = run("models", "pull", "qwen3-asr-0.6b", "indextts-2", "--with", "aligner", ACCEPT)

@@ -28,6 +28,7 @@ def run(*words, **options):
     return click.testing.CliRunner().invoke(main, list(words), prog_name="speechhub", **options)
 
 
+@pytest.mark.scenario("bad-encoding-cli")
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -69,6 +70,7 @@ def test_the_terminals_encoding_counts():
     assert told.returncode == 0, told.stderr
 
 
+@pytest.mark.scenario("bad-encoding-cli")
 @pytest.mark.parametrize(
     "words",
     [
@@ -104,6 +106,7 @@ def test_names_of_files_may_be_any_bytes(clip):
     assert {os.fsencode(path) for path in Path().iterdir()} >= {b"caf\xe9.txt", b"caf\xe9.mp3"}
 
 
+@pytest.mark.scenario("bad-encoding-cli")
 @pytest.mark.parametrize("name", ["speechhub.toml", "x.env"])
 @pytest.mark.parametrize(
     ("data", "said"),
@@ -132,6 +135,7 @@ def test_a_mark_before_the_settings_is_skipped(tmp_path, monkeypatch, name, text
     assert "'nope'" in shown.stderr
 
 
+@pytest.mark.scenario("bad-encoding-cli")
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [

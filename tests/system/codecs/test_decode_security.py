@@ -142,6 +142,7 @@ def test_random_bytes_raise_only_our_errors(data, head):
         load(head + data)
 
 
+@pytest.mark.mission("7.5")
 @settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(SEEDS),

@@ -90,6 +90,7 @@ def test_a_folder_of_wheels_is_a_place(tmp_path):
     assert not probe(Place(kind="torch", url=str(tmp_path / "none"), build="cpu")).works
 
 
+@pytest.mark.mission("17.2")
 def test_the_order_is_that_of_an_installation():
     """The mirror, then the usual place; of the operator's own index, no mirror takes the place."""
     mirror = Mirror(
@@ -121,6 +122,7 @@ def test_the_order_is_that_of_an_installation():
     assert [place.url for place in found if place.kind == "packages"] == ["http://own/simple/pip/"]
 
 
+@pytest.mark.mission("16.9")
 def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys, logging_put_back):
     """Each place has a line with its latency, and no password; a kind that nobody serves is a failure."""
     from speechhub.cli import main

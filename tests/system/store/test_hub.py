@@ -59,6 +59,7 @@ def test_offline_wins(hub, make_store, model):
     assert hub.requests == []
 
 
+@pytest.mark.scenario("broken-proxy")
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -84,6 +85,8 @@ def test_a_proxy_that_does_not_work_is_named(make_store, model, monkeypatch, nam
     assert "s3cret" not in caught.value.message
 
 
+@pytest.mark.mission("14.8")
+@pytest.mark.scenario("download-breaks-off")
 def test_a_cut_connection_is_continued(hub, make_store, model, naps):
     """After a cut the download goes on from the byte where it stopped."""
     hub.cut_after = [300_000]
@@ -122,6 +125,7 @@ def test_a_server_without_ranges_starts_anew(hub, make_store, model):
     assert (folder / "weights.bin").read_bytes() == WEIGHTS
 
 
+@pytest.mark.mission("14.8")
 def test_a_busy_server_is_asked_again_when_it_says(hub, make_store, model, naps):
     """429 and 503 are waited out, for as long as Retry-After says."""
     hub.statuses = [429, 503]
@@ -149,6 +153,7 @@ def test_a_bad_beginning_is_fetched_again(hub, make_store, model, tmp_path):
     assert [wanted for _, wanted in hub.downloads()][:2] == ["bytes=1000-", None]
 
 
+@pytest.mark.mission("14.10")
 def test_a_wrong_file_is_refused(hub, make_store, model, tmp_path):
     """A file that is not what the engine declared is never published."""
     hub.files["v1/weights.bin"] = WEIGHTS[::-1]
@@ -206,6 +211,7 @@ def test_unsafe_names_are_refused(hub, make_store, tmp_path):
     assert not (tmp_path / "evil").exists()
 
 
+@pytest.mark.scenario("bad-model-hub")
 @pytest.mark.parametrize(
     "commit",
     [
@@ -249,6 +255,7 @@ def test_a_listing_with_odd_values_is_refused(hub, make_store, change):
     assert hub.downloads() == []
 
 
+@pytest.mark.scenario("bad-model-hub")
 @pytest.mark.parametrize("site", [HuggingFace, ModelScope])
 @pytest.mark.parametrize(
     "name", ["../../evil", "/etc/evil", "a/../../../evil", "a\\..\\evil", "a\0evil", "evil\u202e", "a//evil",
@@ -301,6 +308,7 @@ def test_a_model_folder_of_the_operators_may_be_a_link(hub, make_store, model, t
     assert make_store(offline=True).verify(model) == ()
 
 
+@pytest.mark.scenario("model-hub-down")
 def test_no_hub_at_all_is_a_short_story(make_store, model, naps):
     """Without a network the pull fails after a few tries and says what helps."""
     with pytest.raises(ModelFilesError, match="speechhub models pull toy") as caught:
@@ -335,6 +343,7 @@ def test_two_pulls_at_once_are_one(hub, make_store, model):
     assert len(hub.downloads()) == 2, "one for each of the model's files"
 
 
+@pytest.mark.mission("17.5")
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_a_hub_that_lies_about_sizes_is_found_out(hub, make_store, tmp_path, difference):
     """Fewer or more bytes than it announces are never published; what the engine declares is believed."""
@@ -448,6 +457,7 @@ def test_what_stands_in_a_models_place_is_moved_aside(hub, make_store, model, tm
     assert tree(outside) == {"precious": b"x"}
 
 
+@pytest.mark.scenario("damaged-manifest")
 def test_a_damaged_manifest_is_fetched_anew_from_what_is_here(hub, make_store, model):
     """Files whose checksums fit are taken over: a damaged record costs no download of weights."""
     store = make_store(endpoint=hub.address)

@@ -58,6 +58,7 @@ def damage(path):
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
+@pytest.mark.mission("14.6")
 def test_a_needed_part_comes_with_the_model(hub, store, model):
     """Its named files lie in its folder, and nothing of what was not asked for."""
     folder = store.resolve(model)
@@ -68,6 +69,7 @@ def test_a_needed_part_comes_with_the_model(hub, store, model):
     assert status.size_bytes == len(WEIGHTS) + len(CONFIG) + len(EAR)
 
 
+@pytest.mark.mission("14.5")
 def test_an_optional_part_comes_when_it_is_asked_for(hub, store, model):
     """A later pull adds it, and fetches nothing else again."""
     folder = store.resolve(model)

@@ -84,6 +84,7 @@ def settings(monkeypatch):
     return set_all
 
 
+@pytest.mark.scenario("sample-key")
 @pytest.mark.parametrize(("wrong", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_setting_that_cannot_work_is_a_failure(run, settings, wrong, said):
     """The exit status is 1 and one line names the setting, what is wrong with it and what there is."""

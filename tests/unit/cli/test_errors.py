@@ -54,6 +54,7 @@ def test_a_bug_has_a_traceback(run, monkeypatch):
     assert engines
 
 
+@pytest.mark.scenario("wrong-setting")
 @pytest.mark.parametrize(
     "words", [["serve"], ["doctor"], ["models", "list"], ["speak", "x", "-o", "x.wav"], ["transcribe", "f"]]
 )

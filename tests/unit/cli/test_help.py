@@ -48,6 +48,7 @@ def test_summary_is_whole(path, command):
         assert not summary.endswith("...")
 
 
+@pytest.mark.mission("2.1")
 def test_version(run):
     """The version is told with the program's name."""
     assert run("--version").output == f"speechhub, version {__version__}\n"

@@ -33,6 +33,7 @@ def after(lines, clock, seconds, done_mb, total_mb=1000, fetched_mb=None):
     return lines.advance(done_mb * MB, total, fetched_bytes=fetched * MB)
 
 
+@pytest.mark.mission("14.7")
 def test_a_line_every_five_seconds(lines, clock):
     """However slow it is; with what is left at this speed."""
     assert after(lines, clock, 4.9, 10) is None

@@ -91,6 +91,7 @@ def test_audio_buys_time(clock):
     assert budget.is_spent
 
 
+@pytest.mark.scenario("costly-file")
 @pytest.mark.parametrize("kind", costly.COMMENTED)
 def test_too_many_comments_are_refused_before_anything_reads_them(kind):
     """Forty thousand take FFmpeg five seconds, a hundred times as many take hours that nothing can end."""
@@ -108,6 +109,7 @@ def test_many_comments_are_read_over(kind):
     assert error is None
 
 
+@pytest.mark.scenario("costly-file")
 @pytest.mark.parametrize("what", costly.COSTLY)
 def test_costly_files_end_soon(what, monkeypatch):
     """They are read as far as they go, or refused, with a limit of half a second in place of five."""
@@ -128,6 +130,7 @@ def test_the_budget_ends_what_is_no_audio(monkeypatch):
     assert isinstance(error, AudioTooCostlyError)
 
 
+@pytest.mark.scenario("costly-file")
 @pytest.mark.parametrize("make", [costly.alternating_mp3, costly.rate_changing_aac])
 def test_changing_channels_and_rates(make):
     """A stream that changes with every frame is refused, and says what to do."""

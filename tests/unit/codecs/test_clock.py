@@ -124,6 +124,7 @@ def test_jitter_changes_no_sample(late_ms):
 # ── Late tracks and gaps ─────────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("late-or-lost-audio")
 @pytest.mark.parametrize(
     ("container", "codec"),
     [("matroska", "aac"), ("matroska", "libopus"), ("mp4", "aac"), ("mov", "aac"), ("mpeg", "mp2")],
@@ -300,6 +301,7 @@ def test_an_edit_list_that_delays_is_the_films():
 # ── Stamps that make no sense ────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("odd-time-stamps")
 @pytest.mark.parametrize(
     "at",
     [
@@ -330,6 +332,7 @@ def test_what_is_not_believed_is_told():
     )
 
 
+@pytest.mark.scenario("odd-time-stamps")
 def test_program_streams_in_a_row():
     """Their clock begins anew with each."""
     length_s, stretches, warnings = heard(made("mpeg", "mp2", 44_100) + made("mpeg", "mp2", 32_000))
@@ -339,6 +342,7 @@ def test_program_streams_in_a_row():
     assert "jump back" in warnings[0]
 
 
+@pytest.mark.scenario("long-gap")
 def test_an_hour_of_nothing_costs_nothing():
     """In CPU time, and in the budget that the sound around it has."""
     began = time.thread_time()
@@ -413,6 +417,7 @@ DAMAGED = [
 ]
 
 
+@pytest.mark.scenario("damaged-middle")
 @pytest.mark.parametrize(("container", "codec", "rate", "length", "within"), DAMAGED)
 def test_what_follows_damage_keeps_its_time(container, codec, rate, length, within):
     """Bytes in the middle are overwritten: the length stays, and the client is told where."""
@@ -495,6 +500,7 @@ def test_packets_that_say_nothing_do_not_end_the_recording():
     assert stretches[-1][1] == pytest.approx(3, abs=0.05)
 
 
+@pytest.mark.scenario("truncated-audio")
 @pytest.mark.parametrize(
     ("container", "codec"),
     [
@@ -564,6 +570,7 @@ CHAINS = {
 }
 
 
+@pytest.mark.scenario("mixed-recordings")
 @pytest.mark.parametrize("kinds", CHAINS.values(), ids=CHAINS)
 def test_recordings_in_a_row_are_heard_one_after_the_other(kinds):
     """Whatever changes between them; this is no damage."""
@@ -597,6 +604,7 @@ def test_each_recording_in_a_row_has_its_own_clock():
     assert length_s == pytest.approx(8, abs=0.05)
 
 
+@pytest.mark.scenario("mixed-recordings")
 def test_a_link_that_cannot_be_read_is_told():
     """What comes before it and after it is heard."""
     good, bad = made("ogg", "libopus", 48_000), bytearray(made("ogg", "vorbis", 44_100))

@@ -61,6 +61,7 @@ def loudest_hz(audio):
     return np.argmax(spectrum) * audio.sample_rate / len(audio.samples)
 
 
+@pytest.mark.mission("5.7", "17.6")
 @pytest.mark.parametrize(("container", "codec", "rate", "layout"), FORMATS)
 def test_decodes_what_clients_send(container, codec, rate, layout):
     """Length, pitch and loudness survive, whatever the container, codec, rate and channels."""
@@ -75,6 +76,7 @@ def test_decodes_what_clients_send(container, codec, rate, layout):
     assert np.abs(audio.samples[4000:12000]).max() == pytest.approx(0.5, abs=0.06)
 
 
+@pytest.mark.mission("7.4")
 @pytest.mark.parametrize("sample_rate", [8_000, 16_000, 22_050, 24_000, 48_000])
 def test_result_has_the_rate_that_was_asked_for(sample_rate):
     audio = load(record("wav", "pcm_s16le", 44_100), sample_rate=sample_rate)
@@ -172,6 +174,7 @@ def test_broken_packets_are_skipped():
     assert load(bytes(data)).duration_s == pytest.approx(3.0, abs=0.3)
 
 
+@pytest.mark.scenario("hardly-any-audio")
 def test_header_alone_is_too_short():
     with pytest.raises(
         AudioTooShortError, match=r"^Audio file is too short. Minimum audio length is 0.1 seconds.$"
@@ -187,6 +190,7 @@ def test_shortest_audio():
     assert caught.value.code == "audio_too_short"
 
 
+@pytest.mark.scenario("corrupt-audio")
 @pytest.mark.parametrize(
     "data",
     [
@@ -207,6 +211,7 @@ def test_known_container_with_broken_bytes_is_corrupt(data):
     assert caught.value.param == "file"
 
 
+@pytest.mark.mission("5.11")
 @pytest.mark.parametrize(
     "data", [b"", b"\0", b"Hello, this is a text and no mp3. " * 100, b"\xff" * 3000, bytes(3000)]
 )
@@ -256,6 +261,7 @@ class CountingFile(io.BytesIO):
         return data
 
 
+@pytest.mark.scenario("decompression-bomb")
 def test_decompression_bomb_stops_at_the_cap():
     """Twenty minutes of silence in a small file costs no more than the seconds that are allowed."""
     file = CountingFile(record("flac", "flac", samples=np.zeros(1200 * RATE, np.float32)))
@@ -334,6 +340,7 @@ def test_handmade_quicktime_decodes():
     assert audio.duration_s == 1.0
 
 
+@pytest.mark.mission("7.3")
 @pytest.mark.parametrize(
     ("container", "codec", "demuxer"),
     [("mp3", "libmp3lame", "mp3"), ("adts", "aac", "aac"), ("webm", "libopus", "matroska")],

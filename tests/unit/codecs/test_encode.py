@@ -55,6 +55,7 @@ def test_streamed_bytes_join_to_the_speech(audio_format, rate):
     assert np.abs(samples[10_000:40_000]).max() == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.mission("7.2")
 @pytest.mark.parametrize("audio_format", FORMATS)
 def test_file_holds_the_speech(audio_format):
     samples = heard(

@@ -97,6 +97,7 @@ FILES = {
 }
 
 
+@pytest.mark.scenario("foreign-format")
 @pytest.mark.parametrize("what", FILES)
 def test_files_of_other_kinds_are_named(what):
     """The message says what it is, and what to do."""
@@ -135,6 +136,7 @@ def test_what_is_unknown_gets_the_list():
     )
 
 
+@pytest.mark.scenario("movie-without-index")
 def test_a_movie_without_an_index_is_told():
     """Recorders write the index last."""
     whole = record("mp4", "aac", 44_100)
@@ -148,6 +150,7 @@ def movie_in(codec):
     return mp4(packets=100, packet_bytes=100, data=os.urandom(10_000), codec=codec)
 
 
+@pytest.mark.scenario("unknown-codec")
 @pytest.mark.parametrize(
     ("codec", "name"),
     [(b"apac", "Apple Positional Audio Codec"), (b"ac-4", "AC-4"), (b"mhm1", "MPEG-H 3D Audio")],
@@ -159,6 +162,7 @@ def test_codecs_without_a_decoder_are_named(codec, name):
     assert "ffmpeg -i FILE" in message
 
 
+@pytest.mark.scenario("movie-without-index")
 @pytest.mark.parametrize(
     ("codec", "how"), [(b"drms", "FairPlay"), (b"aavd", "Audible"), (b"enca", "Common Encryption")]
 )
@@ -169,6 +173,7 @@ def test_encrypted_movies_are_named(codec, how):
     assert how in message
 
 
+@pytest.mark.scenario("unknown-codec")
 def test_codecs_that_are_not_decoded_are_named():
     """FFmpeg has a decoder, and we do not let it run."""
     message = refusal(handmade.tagged_wav(0x61, bytes(4096), block=256))

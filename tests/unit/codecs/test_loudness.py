@@ -49,6 +49,7 @@ def pcm16(samples):
 # ── What is quiet ────────────────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("quiet-speech")
 @pytest.mark.parametrize("dbfs", [-46, -50, -60, -70, -75])
 def test_quiet_speech_is_raised(speech, dbfs):
     quiet = at(speech, dbfs)
@@ -187,6 +188,7 @@ def sounds(rng):
     }
 
 
+@pytest.mark.scenario("quiet-noise")
 @pytest.mark.parametrize("dbfs", [-50, -60, -70])
 @pytest.mark.parametrize("name", [*sounds(np.random.default_rng(0))])
 def test_what_is_no_speech_is_not_raised(rng, name, dbfs):

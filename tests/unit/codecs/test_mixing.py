@@ -95,6 +95,7 @@ def delayed(samples, count):
 # ── What cancelled is heard ──────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("opposed-channels")
 def test_the_case_that_people_sent_is_heard(speech):
     heard = load(CASE.read_bytes())
 
@@ -163,6 +164,7 @@ def test_hum_in_both_channels_hides_nothing(speech):
     assert likeness(heard, speech) > 0.98
 
 
+@pytest.mark.scenario("opposed-channels")
 @pytest.mark.parametrize(("low_hz", "high_hz"), [(300, 8_000), (100, 1_000), (1_000, 8_000), (0, 900)])
 def test_a_band_in_which_one_channel_is_inverted(speech, low_hz, high_hz):
     heard = load(encoded([speech, band_inverted(speech, low_hz, high_hz)]))

@@ -16,6 +16,7 @@ def stretch(samples, speed, parts=23):
     )
 
 
+@pytest.mark.mission("10.7")
 @pytest.mark.parametrize("speed", [0.25, 0.4, 0.5, 0.9, 1.0, 1.25, 2.0, 3.0, 4.0])
 def test_speed_changes_the_length_and_not_the_pitch(speed):
     stretched = stretch(tone(4, RATE), speed)

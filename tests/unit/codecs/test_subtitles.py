@@ -414,6 +414,7 @@ TWO = [
 ]
 
 
+@pytest.mark.mission("7.7")
 def test_srt_is_byte_for_byte_what_openai_sends():
     assert to_srt(TWO) == (
         "1\n00:00:00,000 --> 00:00:01,234\nHello there.\n\n"
@@ -422,6 +423,7 @@ def test_srt_is_byte_for_byte_what_openai_sends():
     )
 
 
+@pytest.mark.mission("7.8")
 def test_vtt_is_byte_for_byte_what_openai_sends():
     assert to_vtt(TWO) == (
         "WEBVTT\n\n"

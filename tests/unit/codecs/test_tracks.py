@@ -216,6 +216,7 @@ def test_a_track_that_does_not_exist_is_refused_with_those_that_do(wanted):
     assert len(message) < 500
 
 
+@pytest.mark.scenario("missing-track")
 def test_a_chosen_track_that_cannot_be_decoded_is_refused():
     message = refused(unknown(TWO), "1")
 

@@ -103,6 +103,7 @@ def test_speech_after_a_long_silence_is_found(monkeypatch, silence_s, block):
     assert within(found, 4, 2.5 + silence_s).max() < SPEECH
 
 
+@pytest.mark.scenario("long-gap")
 def test_digital_silence_is_hardly_listened_to(monkeypatch):
     """Ten seconds tell the model all; an hour takes no longer."""
     detector = VoiceDetector(SAMPLE_RATE)

@@ -34,6 +34,8 @@ def driver(version, *cards):
     return Driver(version=version, cards=cards)
 
 
+@pytest.mark.mission("16.10")
+@pytest.mark.invariant("fits-the-card")
 @pytest.mark.parametrize(
     ("version", "card", "build"),
     [
@@ -73,6 +75,7 @@ def test_without_a_driver_it_is_the_build_for_the_cpu():
     assert choose_build(None).build == "cpu"
 
 
+@pytest.mark.mission("18.2")
 @pytest.mark.parametrize(
     ("version", "card", "says"),
     [

@@ -44,6 +44,7 @@ def test_slope_does_not_depend_on_the_level(values, shift):
     assert slope([v + shift for v in values]) == slope(values)
 
 
+@pytest.mark.mission("4.6")
 def test_one_outlier_is_no_leak():
     """A browser that opened for one switch does not move the verdict."""
     values = [10 * MB] * 15
@@ -58,6 +59,7 @@ def test_a_sudden_step_is_a_leak(noise):
     assert between_residents([*noise, *(n + 2 * RESIDUAL_LIMIT_BYTES for n in noise)]).suspected
 
 
+@pytest.mark.mission("4.6")
 @given(st.integers(SLOPE_LIMIT_BYTES + 1, 100 * MB), st.integers(FEWEST, 60))
 def test_steady_growth_is_a_leak(step, count):
     """More than the limit for each switch is suspect as soon as there are enough switches."""

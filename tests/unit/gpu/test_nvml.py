@@ -84,6 +84,7 @@ def monitor(driver, clock):
     return NvmlMonitor(lambda: driver, clock=lambda: clock.now)
 
 
+@pytest.mark.mission("4.3")
 def test_a_device_is_described(monitor):
     """Name, driver, CUDA version and compute capability stand in the words that people use."""
     (device,) = monitor.devices()
@@ -92,6 +93,7 @@ def test_a_device_is_described(monitor):
     assert (device.compute_capability, device.total_bytes, device.uuid) == ("8.6", 1000, "GPU-1")
 
 
+@pytest.mark.mission("4.2")
 def test_a_sample_has_all_that_the_card_tells(monitor):
     """Units are ours: bytes, shares, degrees, watts; a process in both lists counts once."""
     sample = monitor.sample(0)

@@ -44,6 +44,7 @@ def test_it_looks_more_often_while_an_engine_comes_or_goes(sampler, doing):
     assert (calm, sampler.look()) == (CALM_S, SWITCHING_S)
 
 
+@pytest.mark.mission("4.7")
 def test_a_nearly_full_gpu_is_warned_of_once(sampler, gpus, doing):
     """One line for each crossing, which names the engine."""
     doing[0] = Occupation(engine="qwen")
@@ -108,6 +109,7 @@ def test_there_is_no_verdict_without_a_baseline(sampler, gpus, doing):
     assert sampler.note_residual(0, ours=()) is None
 
 
+@pytest.mark.mission("4.1")
 def test_the_thread_looks_and_ends(gpus, doing):
     """`start` looks at once, in a thread; `close` ends it."""
     looked = threading.Event()

@@ -65,6 +65,7 @@ async def managed():
         await manager.close(timeout_s=1)
 
 
+@pytest.mark.scenario("load-shows-no-gpu")
 async def test_who_waits_is_served_on_the_cpu(managed):
     """All of them, by one load; the placement says why, and the log warns once."""
     fleet = PickyFleet()

@@ -147,6 +147,7 @@ async def test_speech_that_has_not_begun_is_spoken_on_the_cpu(served):
     assert fleet.places == ["cuda:0", "cpu"]
 
 
+@pytest.mark.scenario("call-shows-no-gpu")
 async def test_speech_that_has_begun_ends_with_the_error_and_the_model_moves(served):
     """Its client has heard a part: it would hear that twice. The next one is spoken on the CPU."""
     fleet = PickyFleet(EngineDeviceError(NO_LIBRARY))

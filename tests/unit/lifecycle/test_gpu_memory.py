@@ -77,6 +77,7 @@ async def proof_after(driver, loaded=LOADED):
     return memory
 
 
+@pytest.mark.invariant("late-memory")
 @pytest.mark.parametrize("loaded", [LOADED, HIDDEN])
 @virtually
 async def test_memory_that_comes_back_late_is_waited_for(loaded):
@@ -112,6 +113,7 @@ async def test_process_that_is_still_there_holds_the_device():
         await memory.freed("cuda:0", [])
 
 
+@pytest.mark.mission("15.13")
 @virtually
 async def test_strangers_are_named_with_what_they_hold():
     driver = Driver()
@@ -145,6 +147,7 @@ async def test_stranger_who_leaves_no_room_is_one():
         await memory.freed("cuda:0", ["stt"])
 
 
+@pytest.mark.invariant("memory-returned")
 @virtually
 async def test_memory_of_nobody_is_not_free():
     """A driver that has taken a process off its list can still hold its memory."""
@@ -156,6 +159,7 @@ async def test_memory_of_nobody_is_not_free():
         await memory.freed("cuda:0", ["stt"])
 
 
+@pytest.mark.scenario("silent-gpu-driver")
 @virtually
 async def test_driver_that_falls_silent_proves_nothing():
     driver = Driver()
@@ -226,6 +230,7 @@ def managed(fleet, driver):
     return Manager(MODELS, limits=Limits(), launch=fleet.launch(pools=POOLS), look=driver)
 
 
+@pytest.mark.mission("5.5")
 @virtually
 async def test_nothing_loads_before_the_proof():
     """The next engine waits for the memory, and the record of switches says for how long."""
@@ -247,6 +252,8 @@ async def test_nothing_loads_before_the_proof():
     await manager.close(timeout_s=1)
 
 
+@pytest.mark.scenario("gpu-memory-stuck")
+@pytest.mark.invariant("late-memory")
 @virtually
 async def test_who_waits_for_memory_that_does_not_come_back_is_refused():
     """And whoever asks when it is there again is served."""

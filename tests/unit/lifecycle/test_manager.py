@@ -50,6 +50,7 @@ async def settled(condition):
             await asyncio.sleep(0)
 
 
+@pytest.mark.mission("3.2")
 async def test_lease_loads_and_gives_back(manager, fleet):
     """A lease brings the engine up, is exclusive, and leaves it ready."""
     async with manager.lease("stt") as worker:
@@ -61,6 +62,7 @@ async def test_lease_loads_and_gives_back(manager, fleet):
     assert manager.public_state("cuda:0") == "STT"
 
 
+@pytest.mark.mission("3.9")
 async def test_two_engines_take_turns_on_one_gpu(manager, fleet):
     """Whatever the clients want, at most one engine is on the card, and everybody is served."""
     served = []
@@ -78,6 +80,7 @@ async def test_two_engines_take_turns_on_one_gpu(manager, fleet):
     assert fleet.most_on_gpu == 1
 
 
+@pytest.mark.mission("3.3", "3.4", "3.5", "3.6", "3.7")
 async def test_public_operations(manager, fleet):
     """switch_slot, unload_slot and current_model do what they say."""
     assert await manager.switch_slot(Slot.STT, "stt") == "stt"
@@ -106,6 +109,7 @@ async def test_switching_a_slot_without_a_model_takes_its_default(fleet):
     await manager.close(timeout_s=1)
 
 
+@pytest.mark.invariant("queue-leaver")
 async def test_cancelled_waiter_leaves_no_trace(manager, fleet):
     """Who gives up while the engine loads leaves the queue; the load goes on."""
     fleet.gate.clear()
@@ -198,6 +202,7 @@ async def test_failed_fetch_reaches_the_waiter(fleet, error):
     await manager.close(timeout_s=1)
 
 
+@pytest.mark.mission("3.10")
 async def test_load_that_hangs_is_given_up(fleet):
     """A load beyond its limit is killed and its waiter refused."""
     limits = Limits(first_load_timeout_s=0.01)
@@ -295,6 +300,7 @@ async def test_a_driver_that_is_silent_tells_no_room(fleet):
     assert asked == [0]
 
 
+@pytest.mark.scenario("licence-not-accepted")
 async def test_a_licence_that_is_not_accepted_starts_nothing(fleet):
     """Each request hears so, and the first one after the answer is served; nothing rests in between."""
     accepted = False
@@ -373,6 +379,7 @@ async def test_what_is_done_for_all_belongs_to_no_request(fleet):
     await manager.close(timeout_s=1)
 
 
+@pytest.mark.invariant("one-load")
 async def test_many_clients_share_one_load(manager, fleet):
     """Whoever comes while a model loads waits for that load; the model is never there twice."""
     fleet.gate.clear()
@@ -389,6 +396,7 @@ async def test_many_clients_share_one_load(manager, fleet):
     assert len(fleet.started) == 1
 
 
+@pytest.mark.invariant("unload-spares-model")
 async def test_an_unload_in_the_middle_of_work_loses_nothing(manager, fleet):
     """The work ends, the model goes, and whoever waits or comes has it again."""
     waiting = None
@@ -424,6 +432,7 @@ class Card:
         )
 
 
+@pytest.mark.invariant("nothing-left")
 async def test_nothing_is_left_of_three_hundred_switches(fleet, monkeypatch):
     """Every fifth worker crashes at work, every seventh client leaves: all is as before."""
     monkeypatch.setattr("speechhub.lifecycle.gpu_memory.FIRST_PAUSE_S", 0.0001)

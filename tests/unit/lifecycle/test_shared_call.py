@@ -138,6 +138,7 @@ async def test_who_leaves_a_shared_call_spoils_it_for_nobody(fleet, queued, metr
     assert not fleet.cancelled
 
 
+@pytest.mark.invariant("leaver-stops-work")
 async def test_a_call_that_nobody_waits_for_is_given_up(fleet, manager, runner, metrics):
     """When the last one has left, the engine is told; then it is free."""
     fleet.work_gate.clear()
@@ -222,6 +223,7 @@ async def test_after_a_crash_each_is_tried_again_alone(fleet, queued, metrics):
     assert metrics.registry.get_sample_value("speechhub_poison_total") == 1
 
 
+@pytest.mark.invariant("out-of-memory")
 async def test_a_request_that_is_too_large_alone_costs_the_worker_its_place(fleet, manager, runner):
     """It gets the error, and the next one a new process, whose memory is not in pieces."""
 
@@ -296,6 +298,7 @@ async def test_an_engine_that_grows_with_every_call_is_replaced(fleet, manager, 
     )
 
 
+@pytest.mark.invariant("tried-twice")
 @pytest.mark.parametrize("pieces", [0, 1])
 async def test_work_that_yields_is_tried_twice_at_most(fleet, manager, metrics, monkeypatch, pieces):
     """A second crash is its own fault; and what has begun to flow cannot be begun anew."""

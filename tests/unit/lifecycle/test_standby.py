@@ -264,6 +264,7 @@ async def test_two_devices_are_not_promised_the_same_memory(fleet):
     await standbys.close()
 
 
+@pytest.mark.scenario("standby-short-of-memory")
 @pytest.mark.parametrize(("mode", "left"), [("auto", []), ("on", [None])])
 async def test_worker_that_stands_by_goes_when_memory_gets_short(fleet, mode, left):
     """All of it; where a worker must stand by in any case, another one comes that holds no weights."""

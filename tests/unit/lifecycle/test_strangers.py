@@ -223,6 +223,7 @@ def test_a_driver_that_forgets_processes_now_and_then_refuses_nobody():
     assert turns.refused == 0
 
 
+@pytest.mark.scenario("gpu-memory-taken")
 def test_a_stranger_is_named_with_what_it_took():
     """The 120 MB that a browser takes cost one wait, and no request."""
     card = Card("no list")

@@ -24,6 +24,7 @@ def switch(log, epoch, *, load_s=1.0, leaving="stt", target="tts"):
     log.over(epoch, "cuda:0", Result.READY, 14.25 + load_s)
 
 
+@pytest.mark.mission("4.4")
 def test_steps_add_up_to_the_total():
     """What is in no step is the manager's own."""
     log, seen = SwitchLog(), []
@@ -39,6 +40,7 @@ def test_steps_add_up_to_the_total():
     assert sum(it.steps_s.values()) == pytest.approx(it.total_s)
 
 
+@pytest.mark.mission("4.5")
 def test_spreads_are_by_direction_and_step():
     log = SwitchLog()
     for number in range(20):
@@ -80,6 +82,7 @@ def test_who_left_long_ago_is_no_part_of_a_switch():
     assert log.spreads() == {}, "a load that failed says nothing about how long one takes"
 
 
+@pytest.mark.mission("11.9")
 async def test_manager_records_its_switches():
     """Who came, who left, why, and how it ended."""
     fleet = Fleet()

@@ -51,6 +51,8 @@ def switch_of(it):
     return it.costs.stop_s + it.costs.verify_s + it.costs.load_s
 
 
+@pytest.mark.mission("3.8")
+@pytest.mark.invariant("bound")
 @QUICKLY
 @given(
     pattern=patterns,
@@ -69,6 +71,7 @@ def test_nobody_waits_longer_than_the_bound(pattern, seed, switch_s, max_batch):
         assert ticket.wait_s <= bound_s(it, ticket) + 1e-6
 
 
+@pytest.mark.invariant("bound")
 def test_the_bound_is_one_that_greed_breaks():
     """Under the rule that most servers follow, a stream for one engine keeps the other away for good."""
 
@@ -82,6 +85,7 @@ def test_the_bound_is_one_that_greed_breaks():
     assert longest(Greedy()) > 100
 
 
+@pytest.mark.invariant("ends-once", "tried-twice")
 @pytest.mark.parametrize("max_batch", [1, 4])
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_every_ticket_ends_once(name, max_batch):
@@ -110,6 +114,7 @@ def test_a_crash_storm_is_survived():
     assert any(ticket.attempts == 2 for ticket in served)
 
 
+@pytest.mark.invariant("no-thrashing")
 def test_no_more_than_a_third_of_the_time_goes_to_switches():
     """Under an adversary who asks for the other engine at every switch, with work for both all the time."""
     it = world(5, 3.0, queue_limit=9999, queue_limit_s=1e9)
@@ -150,6 +155,7 @@ class Fickle(World):
             assert self.scheduler.handle(Cancelled(ticket=-self.left), self.now) == []
 
 
+@pytest.mark.invariant("only-proportions")
 @QUICKLY
 @given(pattern=patterns, seed=st.integers(0, 99), max_batch=st.sampled_from([1, 4]))
 def test_who_leaves_at_once_changes_nothing_for_the_others(pattern, seed, max_batch):
@@ -182,6 +188,7 @@ def test_in_a_conversation_most_switches_are_hidden():
     assert hits(NetRent(speculation=1)) < 0.05
 
 
+@pytest.mark.invariant("only-proportions")
 @QUICKLY
 @given(pattern=patterns, seed=st.integers(0, 99), scale=st.sampled_from([2.0, 4.0]))
 def test_with_all_times_longer_all_waits_are_as_much_longer(pattern, seed, scale):

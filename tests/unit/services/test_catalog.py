@@ -38,11 +38,13 @@ def default(*models, slot=Slot.STT, **wishes):
     return Catalog(placements(*models), **wishes).defaults[slot]
 
 
+@pytest.mark.mission("9.5")
 def test_the_default_is_the_preferred_model():
     """Among models on one kind of device the highest preference wins."""
     assert Catalog(MODELS).defaults == {Slot.STT: "large", Slot.TTS: "mouth"}
 
 
+@pytest.mark.mission("10.5")
 def test_a_gpu_comes_before_preference():
     """Whoever has a GPU wants it used."""
     models = [placement("on-cpu", device=CPU, preference=9), placement("on-gpu", device=GPU, preference=1)]
@@ -255,6 +257,7 @@ def test_an_alias_of_nothing_is_an_error():
         Catalog(MODELS, aliases={"mine": "gone"})
 
 
+@pytest.mark.mission("11.6")
 def test_everything_is_listed_models_first():
     """Models, then aliases with what they stand for; no name twice."""
     listed = Catalog(MODELS, aliases={"mine": "small"}).listings()

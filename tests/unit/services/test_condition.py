@@ -234,6 +234,7 @@ def named(home, path, found):
     return path in told or path.parent in told or any(str(path.parent) == b.entry_point for b in found.broken)
 
 
+@pytest.mark.scenario("damaged-voice")
 @pytest.mark.parametrize("how", [*CONTENTS, *SHAPES])
 @pytest.mark.parametrize("what", FILES)
 def test_a_damaged_file_is_named_and_left_alone(home, what, how):
@@ -263,6 +264,7 @@ def test_a_damaged_file_is_named_and_left_alone(home, what, how):
             home.library.recording(home.library.voice(home.voice.id))
 
 
+@pytest.mark.scenario("file-for-folder")
 @pytest.mark.parametrize("how", PLACES)
 @pytest.mark.parametrize("what", FOLDERS)
 def test_a_folder_that_is_none_is_named_and_left_alone(home, what, how):
@@ -358,6 +360,7 @@ def test_a_library_that_cannot_be_read_costs_no_features(home, what):
     assert kept.exists()
 
 
+@pytest.mark.scenario("damaged-list")
 @pytest.mark.parametrize("how", [*CONTENTS, *SHAPES])
 def test_damaged_aliases_are_kept_when_an_alias_is_set(home, how):
     """The new file has the new alias, and what was there lies beside it."""
@@ -373,6 +376,7 @@ def test_damaged_aliases_are_kept_when_an_alias_is_set(home, how):
     assert home.library.aliased("nova") == home.voice
 
 
+@pytest.mark.scenario("damaged-list")
 @pytest.mark.parametrize("how", [*CONTENTS, *SHAPES])
 def test_damaged_licences_are_kept_when_one_is_accepted(home, how):
     """What was accepted can be read up there."""
@@ -421,6 +425,7 @@ def test_a_record_of_a_newer_version_is_not_guessed_at(home, what):
     assert path.read_bytes() == newer
 
 
+@pytest.mark.scenario("damaged-environment")
 def test_an_environment_whose_record_is_damaged_is_not_cleared(home):
     """The folder that it named may be the one that works."""
     FILES["environment"](home).write_bytes(b"")

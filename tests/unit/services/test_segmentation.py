@@ -23,6 +23,7 @@ def test_a_short_text_stays_whole():
     assert cut("One. Two. Three.", limit_chars=100) == ["One. Two. Three."]
 
 
+@pytest.mark.mission("6.9")
 def test_a_long_text_is_cut_between_sentences():
     """Each piece holds as many whole sentences as fit; an abbreviation ends none."""
     text = "Dr. Brown came at nine. He was late. Nobody minded. The tea was cold by then."
@@ -164,6 +165,7 @@ def test_any_text_comes_back_whole(text, language, each_alone):
     assert "".join("".join(pieces).split()) == "".join(text.split())
 
 
+@pytest.mark.mission("6.9")
 @given(st.text(alphabet="ab .!?,。，\n", min_size=1, max_size=300), st.integers(5, 60), st.booleans())
 def test_nothing_is_lost_and_nothing_is_too_long(text, limit, first_alone):
     """Every letter is spoken once and in order, in pieces within the limit."""

@@ -289,6 +289,7 @@ async def test_the_language_reaches_the_engine(hear, runner):
     assert runner.texts == ["Das ist z. B. gut.", "Ja."]
 
 
+@pytest.mark.scenario("model-cannot")
 @pytest.mark.parametrize(
     ("language", "error"), [("fr", UnsupportedValueError), ("klingon", InvalidLanguageError)]
 )
@@ -308,6 +309,7 @@ def brief(runner, tmp_path):
     return service_on(runner, tmp_path, max_speech_s=10, account=account), account
 
 
+@pytest.mark.scenario("long-pauses")
 async def test_pauses_that_are_too_long_are_refused_before_anything_is_spoken(brief, runner):
     """Ten kilobytes of full stops and a pause of 5 s make hours: the request says so itself."""
     with pytest.raises(SpeechTooLongError) as error:
@@ -319,6 +321,7 @@ async def test_pauses_that_are_too_long_are_refused_before_anything_is_spoken(br
     assert [brief[1].held(place) for place in PLACES] == [0, 0]
 
 
+@pytest.mark.scenario("speech-too-long")
 @pytest.mark.parametrize("fields", [{"silence_interval_ms": 900}, {"speed": 0.25}, {}])
 async def test_speech_that_gets_too_long_is_cut_off(brief, runner, fields):
     """However the seconds come about, no answer has more of them, and the engine goes to the next one."""
@@ -399,6 +402,7 @@ async def test_a_server_can_leave_texts_alone(runner, tmp_path):
     assert runner.texts == ["**Hi**", "Hi"]
 
 
+@pytest.mark.scenario("long-breaks")
 @pytest.mark.parametrize(
     "text",
     ["x<break time='10s'/>" * 9, "<break time='9s'/>" * 9, "<speak>x<break time='10s'/><break/></speak>"],

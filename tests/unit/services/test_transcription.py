@@ -215,6 +215,7 @@ async def test_silence_is_an_empty_transcript(service, runner, file_of, streamed
     assert not runner.requests
 
 
+@pytest.mark.scenario("batch-too-large")
 async def test_a_batch_that_does_not_fit_is_halved(service, runner, file_of):
     """Memory for two passages is enough for the rest of the recording, too."""
     run, sizes = runner.transcribe, []
@@ -236,6 +237,7 @@ async def test_a_batch_that_does_not_fit_is_halved(service, runner, file_of):
     assert len([size for size in sizes if size > 1]) <= 2
 
 
+@pytest.mark.mission("17.14")
 async def test_a_passage_that_does_not_fit_is_an_error(service, runner, file_of):
     runner.error = EngineOutOfMemoryError("too much")
 
@@ -243,6 +245,7 @@ async def test_a_passage_that_does_not_fit_is_an_error(service, runner, file_of)
         await service.transcribe(file_of(LONG), JOB)
 
 
+@pytest.mark.scenario("long-recording")
 async def test_a_recording_that_is_too_long_is_found_out(make_service, runner, file_of):
     """The limit is met on the way, and the request fails."""
     with pytest.raises(AudioTooLongError):
@@ -297,6 +300,7 @@ async def test_text_flows_before_the_recording_ends(service, runner, file_of):
         await events.aclose()
 
 
+@pytest.mark.scenario("model-lacks-feature")
 async def test_what_the_model_cannot_do_is_refused_at_once(service, runner, file_of):
     with pytest.raises(UnsupportedValueError):
         await service.stream(file_of(LONG), TranscriptionJob(model="deaf-ears", segments=True))
@@ -411,6 +415,7 @@ async def test_closing_a_stream_ends_the_work(service, runner, file_of):
     assert len(runner.requests) == 2
 
 
+@pytest.mark.mission("9.11")
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_a_request_has_its_time(make_service, runner, file_of, streamed):
     """A transcription that takes too long is given up, and so is a stream."""

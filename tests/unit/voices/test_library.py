@@ -95,6 +95,7 @@ def test_a_name_that_no_path_can_hold_is_refused(library, name, said):
     assert library.voices() == []
 
 
+@pytest.mark.scenario("bad-voice-name")
 @pytest.mark.parametrize(
     "twins",
     [
@@ -121,6 +122,7 @@ def test_one_name_in_two_spellings_is_one(library, twins):
     assert library.aliases() == {}
 
 
+@pytest.mark.scenario("bad-voice-name")
 def test_odd_names_of_before_are_read_and_deleted(library, tmp_path):
     """Earlier versions took names with slashes, dots, and twins; by id all of them can be reached."""
     kept = [library.add(name, recording(220 + number)) for number, name in enumerate(("A", "B", "C"))]
@@ -286,6 +288,7 @@ def outcome(act):
         return None if exhausted(error) else type(error)
 
 
+@pytest.mark.scenario("no-descriptors")
 @pytest.mark.parametrize("left", range(ENOUGH))
 def test_what_cannot_be_read_for_want_of_descriptors_is_not_missing(library, left):
     """Whatever is asked: the answer is as ever, or there is none, and nothing is lost or told as damaged."""

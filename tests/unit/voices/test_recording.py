@@ -44,6 +44,7 @@ def test_the_digest_is_of_the_sound():
     assert recording(hertz=221).digest != made.digest
 
 
+@pytest.mark.scenario("useless-speaker-clip")
 @pytest.mark.parametrize(
     ("samples", "error", "says"),
     [
@@ -81,6 +82,7 @@ def test_a_clip_longer_than_a_step_comes_back_whole():
         assert clip_bytes(clip.decode(), limit_bytes=len(data), param="voice") == data
 
 
+@pytest.mark.mission("6.6", "7.6")
 @given(data=st.binary(max_size=2000), kind=st.sampled_from(["", "data:;base64,", "data:audio/wav;base64,"]))
 def test_clips_are_base64_or_data_urls(data, kind):
     """Either form gives the bytes back."""

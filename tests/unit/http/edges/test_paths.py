@@ -48,6 +48,7 @@ def test_azure_deployments(name, task):
     assert target == Target(path=f"/v1/audio/{task}", deployment=name)
 
 
+@pytest.mark.mission("8.6")
 @pytest.mark.parametrize(
     ("path", "version"),
     [("/v2/audio/speech", "v2"), ("/v1beta/models", "v1beta"), ("/openai/v3/x", "v3"), ("/v1.1", "v1.1")],

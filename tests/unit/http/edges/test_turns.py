@@ -66,6 +66,7 @@ async def test_one_subscriber_is_one_caller(ask):
     await asyncio.gather(*waiting)
 
 
+@pytest.mark.scenario("request-flood")
 async def test_who_floods_is_told_to_come_back(ask):
     """Beyond the limit who waits already is refused, and who does not is let in; later both are."""
     flood = scope("POST", "/asr")

@@ -82,6 +82,7 @@ async def answered(connection, *, headers=UPLOAD, version="1.1", reads=0, linger
     return connection
 
 
+@pytest.mark.scenario("refused-while-sending")
 @pytest.mark.parametrize("headers", [UPLOAD, [(b"content-length", b"3000")]])
 async def test_the_rest_of_a_refused_body_is_thrown_away(headers):
     """The answer comes once the client has written all, and the connection can go on."""
@@ -191,6 +192,7 @@ async def test_a_steady_line_gets_the_time_that_it_needs():
     assert LIMIT_S <= cut.answered_s < LIMIT_S * 1.2
 
 
+@pytest.mark.scenario("endless-refused-uploads")
 async def test_the_first_of_too_many_gives_way():
     """As many as are allowed linger; a further one has its turn, and the one that began first ends."""
     lingerers = Lingerers(at_once=2)

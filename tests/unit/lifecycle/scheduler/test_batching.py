@@ -48,6 +48,7 @@ def test_how_many_go_together(lengths, expected):
     assert batch_size(line(*lengths), most_recordings=4, audio_s=60) == expected
 
 
+@pytest.mark.invariant("in-order")
 @given(
     st.lists(st.lists(st.sampled_from([1.0, 3.0, 5.0, 12.0]), max_size=3), min_size=1, max_size=8),
     st.integers(1, 6),

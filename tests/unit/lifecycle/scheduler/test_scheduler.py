@@ -81,6 +81,7 @@ def test_a_request_fetches_then_loads_then_is_granted():
     assert scheduler.handle(Loaded(model="stt", epoch=1), 2) == [Grant(tickets=(1,), model="stt", epoch=1)]
 
 
+@pytest.mark.mission("3.8")
 def test_tickets_of_one_engine_are_served_one_at_a_time_in_order():
     """A second request waits until the first is done."""
     scheduler = gpu_scheduler()
@@ -92,6 +93,7 @@ def test_tickets_of_one_engine_are_served_one_at_a_time_in_order():
     assert scheduler.handle(Done(ticket=2), 3) == [Grant(tickets=(3,), model="stt", epoch=epoch)]
 
 
+@pytest.mark.invariant("switch-spares-work")
 def test_busy_engine_is_not_evicted():
     """A request that needs the GPU waits until the engine that holds it is idle, then until it is gone."""
     scheduler = gpu_scheduler()
@@ -114,6 +116,7 @@ def switching(scheduler):
     return stt
 
 
+@pytest.mark.invariant("one-worker")
 def test_nothing_loads_before_the_memory_is_proved_free():
     """While the proof is due the GPU counts as taken, for its last engine too, and it is asked for once."""
     scheduler = gpu_scheduler()
@@ -171,6 +174,7 @@ def test_host_memory_needs_no_proof():
     assert scheduler.state("a").phase is None
 
 
+@pytest.mark.scenario("engine-pinned")
 def test_a_pinned_engine_keeps_the_gpu():
     """Who waits or comes for another one is refused; after the pin all is as before."""
     scheduler = gpu_scheduler()
@@ -348,6 +352,7 @@ def test_failed_load_refuses_all_who_wait():
     assert scheduler.handle(Requested(ticket=3, model="stt"), 2) == [Fetch(model="stt")]
 
 
+@pytest.mark.mission("3.10")
 @pytest.mark.parametrize(("loaded_before", "limit_s"), [(False, 120), (True, 30)])
 def test_slow_load_is_killed(loaded_before, limit_s):
     """A load beyond its limit is killed and its waiters are refused; only the first one may take long."""
@@ -390,6 +395,7 @@ def test_idle_time_of_zero_means_never():
     assert scheduler.next_wake() is None
 
 
+@pytest.mark.scenario("unload-with-queue")
 def test_unload_waits_for_running_work():
     """An operator's unload lets the running request finish, serves nobody else, and keeps who waits."""
     scheduler = gpu_scheduler()
@@ -402,6 +408,7 @@ def test_unload_waits_for_running_work():
     assert scheduler.handle(Freed(model="stt", epoch=epoch), 4) == [Load(model="stt", epoch=epoch + 1)]
 
 
+@pytest.mark.invariant("not-evicted-early")
 def test_request_during_unload_loads_again():
     """A request that arrives while its engine stops waits for the end, and then loads it again."""
     scheduler = gpu_scheduler()
@@ -414,6 +421,7 @@ def test_request_during_unload_loads_again():
     assert scheduler.handle(Freed(model="stt", epoch=epoch), 3) == [Load(model="stt", epoch=epoch + 1)]
 
 
+@pytest.mark.invariant("no-lost-wake-up")
 @pytest.mark.parametrize("first", ["the request", "the idle time"])
 def test_a_request_in_the_moment_of_the_idle_unload_is_served(first):
     """Whichever comes first: by the engine that is there, or by the next one."""
@@ -447,6 +455,7 @@ def test_presence_needs_no_idle_engine():
     ]
 
 
+@pytest.mark.invariant("dead-worker")
 def test_news_of_an_old_worker_changes_nothing():
     """Events that carry a stale epoch are dropped."""
     scheduler = gpu_scheduler()
@@ -584,6 +593,7 @@ def test_a_model_that_fails_to_load_is_left_alone_for_a_while():
     assert scheduler.state("stt").failing_until == 14
 
 
+@pytest.mark.invariant("failing-model")
 def test_a_failing_model_does_not_keep_others_from_the_gpu():
     """Only its own clients are refused."""
     scheduler = gpu_scheduler()
@@ -620,6 +630,8 @@ def second_for_each_unit(limits):
     return scheduler
 
 
+@pytest.mark.scenario("queue-full")
+@pytest.mark.invariant("queue-limits")
 def test_a_queue_is_bounded_by_the_work_in_it():
     """Long work fills a queue before many tickets do; one may always wait."""
     scheduler = second_for_each_unit(Limits(queue_limit=99, queue_limit_s=120))
@@ -709,6 +721,7 @@ def test_a_load_on_a_shared_device_serves_somebody_before_it_makes_room():
     assert scheduler.handle(Done(ticket=1), 3) == [Stop(model="a", epoch=1)]
 
 
+@pytest.mark.invariant("load-serves", "not-evicted-early")
 def test_a_load_on_a_gpu_serves_somebody_before_the_next_switch():
     """Even fifo, and a ticket that goes before all others, do not waste a load that somebody waited for."""
     scheduler = gpu_scheduler(Limits(policy=Fifo()))

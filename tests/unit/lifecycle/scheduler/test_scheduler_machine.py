@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -57,6 +58,28 @@ from speechhub.lifecycle.scheduler.states import Phase, PublicState, public_stat
 from speechhub.lifecycle.scheduler.story import Story
 from tests.fakes.placements import CPU, GPU, placement, placements
 from tests.generated import examples
+
+pytestmark = [
+    pytest.mark.mission("3.8"),
+    pytest.mark.invariant(
+        "one-worker",
+        "state-shown",
+        "ends-once",
+        "in-order",
+        "visit-serves",
+        "load-serves",
+        "work-count",
+        "dead-worker",
+        "queue-leaver",
+        "queue-limits",
+        "failing-model",
+        "comes-to-rest",
+        "no-lost-wake-up",
+        "switch-spares-work",
+        "one-load",
+        "leaver-frees-place",
+    ),
+]
 
 MODELS = placements(
     replace(placement("stt", device=GPU, capabilities=SttCapabilities(max_batch=3)), fallback=CPU),
