@@ -5,8 +5,9 @@
 
 They are .env.example, config.example.toml, the tables of docs/configuration.md and the variables in
 compose.yaml, from the settings; docs/cli.md, from the help of the command line; the phases of a worker
-in docs/lifecycle.md and docs/worker-phases.svg, from the table of legal moves; and the list of engines that a
-hub knows before they are installed, from the plugins.
+in docs/lifecycle.md and docs/worker-phases.svg, from the table of legal moves; the list of engines that a
+hub knows before they are installed, from the plugins; and the tests that docs/mission.md,
+docs/error-scenarios.md and docs/verification.md name, from the markers at the tests.
 """
 
 import sys
@@ -16,21 +17,24 @@ from _cli_page import cli_page
 from _known_engines import known_engines
 from _phase_pages import lifecycle_page, phases_picture
 from _settings_pages import compose_file, configuration_page, env_example, toml_example
+from _test_pages import PAGES, tested_page, verified
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def generated() -> dict[str, str]:
     """Return every generated file with its text; a page that is partly written by hand keeps that part."""
+    tests = verified(ROOT)
     return {
         ".env.example": env_example(),
         "config.example.toml": toml_example(),
-        "docs/configuration.md": configuration_page((ROOT / "docs/configuration.md").read_text("utf-8")),
-        "compose.yaml": compose_file((ROOT / "compose.yaml").read_text("utf-8")),
+        "docs/configuration.md": configuration_page(_text("docs/configuration.md")),
+        "compose.yaml": compose_file(_text("compose.yaml")),
         "docs/cli.md": cli_page(),
-        "docs/lifecycle.md": lifecycle_page((ROOT / "docs/lifecycle.md").read_text("utf-8")),
+        "docs/lifecycle.md": lifecycle_page(_text("docs/lifecycle.md")),
         "docs/worker-phases.svg": phases_picture(),
         "src/speechhub/environments/known.json": known_engines(),
+        **{page: tested_page(_text(page), tests[marker]) for marker, page in PAGES.items()},
     }
 
 
@@ -48,6 +52,10 @@ def main(arguments: list[str]) -> int:
             path.write_text(text, "utf-8")
             print(f"wrote {name}")
     return 1 if stale and "--check" in arguments else 0
+
+
+def _text(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
 
 
 if __name__ == "__main__":

@@ -14,14 +14,16 @@ sys.path.append(str(ROOT / "scripts"))
 
 import generate_docs
 
+GENERATED = generate_docs.generated()
+
 ASSIGNMENT = re.compile(r"^# ([a-z_]+ = .*)$", re.MULTILINE)
 
 
 @pytest.mark.mission("16.5")
-@pytest.mark.parametrize("name", generate_docs.generated())
+@pytest.mark.parametrize("name", GENERATED)
 def test_it_is_what_the_generator_writes(name):
     """A file is up to date with its source; scripts/generate_docs.py makes it so."""
-    assert (ROOT / name).read_text("utf-8") == generate_docs.generated()[name]
+    assert (ROOT / name).read_text("utf-8") == GENERATED[name]
 
 
 def test_the_example_configuration_loads(tmp_path, monkeypatch):
