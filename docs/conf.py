@@ -23,18 +23,20 @@ CONTENTS = {
     "Run": ["deployment-checklist", "operations", "security", "metrics", "alerts"],
     "Extend": ["writing-an-engine"],
     "Understand": ["design", "lifecycle", "glossary"],
-    "Prove": ["verification", "benchmarks", "mission"],
+    "Prove": ["verification", "benchmarks"],
     "中文": ["zh/README", "zh/getting-started", "zh/mirrors"],
 }
 """Headings of the navigation, each with its pages, in the order in which a newcomer needs them."""
+NOT_SHOWN = {"mission"}
+"""Pages that stay in the repository: they are about the list of tasks that speechhub began with."""
 NAMED = {page for pages in CONTENTS.values() for page in pages}
-CONTENTS["Prove"] += sorted({path.stem for path in DOCS.glob("*.md")} - NAMED - {"index"})
+CONTENTS["Prove"] += sorted({path.stem for path in DOCS.glob("*.md")} - NAMED - NOT_SHOWN - {"index"})
 ENGINES = sorted(path.stem for path in (DOCS / "engines").glob("*.md") if path.stem != "index")
 
 project = "speechhub"
 release = re.findall(r'__version__ = "(.+)"', (ROOT / "src/speechhub/__init__.py").read_text("utf-8"))[0]
 extensions = ["myst_parser"]
-exclude_patterns = ["_static"]
+exclude_patterns = ["_static", *(f"{name}.md" for name in NOT_SHOWN)]
 nitpicky = True
 
 myst_heading_anchors = 4  # anchors for headings as forges make them
@@ -74,6 +76,8 @@ def for_the_site(_app: "Sphinx", docname: str, source: list[str]) -> None:
     text = re.sub(r"^\[Index\]\(.*\)$", "", text, count=1, flags=re.MULTILINE)
     # The site has only docs/; tests/docs checks that linked files outside exist.
     text = re.sub(r"\[`?([^\]`]+)`?\]\((?:\.\./)+([^)#]+\.\w+)\)", outside(docname), text)
+    for name in NOT_SHOWN:
+        text = re.sub(rf"\[([^\]]+)\]\({name}\.md\)", rf"\1 (`docs/{name}.md`)", text)
     if docname == "index":
         text += contents(CONTENTS)
     elif docname == "engines/index":
