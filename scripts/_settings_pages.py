@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from _page_blocks import with_block
 from _setting_docs import SettingDoc, read_setting_docs
 
 from speechhub.settings import ModelSettings, Settings, sources, values
@@ -61,10 +62,7 @@ TABLE_EXAMPLES = {
 }
 """What a table looks like; tables stand at the end of a TOML file."""
 
-MARKS = ("<!-- made by scripts/generate_docs.py from here -->", "<!-- to here -->")
-
-
-COMPOSE_MARKS = tuple("      # " + mark.removeprefix("<!-- ").removesuffix(" -->") + "\n" for mark in MARKS)
+COMPOSE_MARKS = ("      # made by scripts/generate_docs.py from here\n", "      # to here\n")
 COMPOSE_FIXED = ("host", "port", "home")
 """Settings that the image decides."""
 COMPOSE_DEFAULTS = {"allowed_hosts": "speechhub"}
@@ -146,15 +144,8 @@ def toml_value(name: str) -> str:
 
 
 def configuration_page(page: str) -> str:
-    """Return the page with its generated part regenerated.
-
-    Raises:
-        ValueError: The page has no place for that part.
-    """
-    parts = re.split("|".join(map(re.escape, MARKS)), page)
-    if len(parts) != 3:  # noqa: PLR2004  # before, between, behind
-        raise ValueError(f"docs/configuration.md needs the lines {' and '.join(MARKS)}, each once.")
-    return f"{parts[0]}{MARKS[0]}\n\n{_tables()}\n{MARKS[1]}{parts[2]}"
+    """Return the page with its generated part regenerated."""
+    return with_block(page, "settings", _tables())
 
 
 def _tables() -> str:

@@ -6,7 +6,8 @@
 They are .env.example, config.example.toml, the tables of docs/configuration.md and the variables in
 compose.yaml, from the settings; docs/cli.md, from the help of the command line; the phases of a worker
 in docs/lifecycle.md and docs/worker-phases.svg, from the table of legal moves; the list of engines that a
-hub knows before they are installed, from the plugins; and the tests that docs/mission.md,
+hub knows before they are installed, from the plugins; the modules and errors of docs/design.md, from the
+import-linter layers, the docstrings and the classes; and the tests that docs/mission.md,
 docs/error-scenarios.md and docs/verification.md name, from the markers at the tests.
 """
 
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 
 from _cli_page import cli_page
+from _design_page import design_page
 from _known_engines import known_engines
 from _phase_pages import lifecycle_page, phases_picture
 from _settings_pages import compose_file, configuration_page, env_example, toml_example
@@ -33,6 +35,7 @@ def generated() -> dict[str, str]:
         "docs/cli.md": cli_page(),
         "docs/lifecycle.md": lifecycle_page(_text("docs/lifecycle.md")),
         "docs/worker-phases.svg": phases_picture(),
+        "docs/design.md": design_page(_text("docs/design.md"), ROOT),
         "src/speechhub/environments/known.json": known_engines(),
         **{page: tested_page(_text(page), tests[marker]) for marker, page in PAGES.items()},
     }
