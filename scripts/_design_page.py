@@ -1,16 +1,12 @@
-"""The generated parts of docs/design.md: modules by layer, phases of a worker, the tree of errors."""
+"""The generated parts of docs/design.md: modules by layer, and the tree of errors."""
 
 import ast
-import inspect
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from _page_blocks import with_block
-from _setting_docs import field_docs
-
-from speechhub.lifecycle.scheduler import states
 
 PACKAGE: Final = "speechhub"
 
@@ -19,7 +15,6 @@ def design_page(page: str, root: Path) -> str:
     """Return the page with its generated parts made anew from the sources below *root*."""
     source = root / "src" / PACKAGE
     page = with_block(page, "modules", modules_table(_layers(root), source))
-    page = with_block(page, "phases", phases_table())
     return with_block(page, "errors", errors_tree(source / "errors"))
 
 
@@ -34,16 +29,6 @@ def modules_table(layers: list[list[str]], source: Path) -> str:
             for path in _modules(source, name):
                 module = ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__")
                 lines.append(f"| {number} | `{module}` | {_first_line(path)} |")
-    return "\n".join(lines)
-
-
-def phases_table() -> str:
-    """Return a table of a worker's phases, each with the phases that may follow."""
-    meanings = field_docs(inspect.getsource(states), "Phase")
-    lines = ["| Phase | What it means | May be followed by |", "| --- | --- | --- |"]
-    for phase in states.Phase:
-        next_ones = ", ".join(f"`{one.name}`" for one in states.Phase if one in states.MOVES[phase])
-        lines.append(f"| `{phase.name}` | {meanings[phase.name]} | {next_ones or 'none'} |")
     return "\n".join(lines)
 
 

@@ -1,14 +1,13 @@
 """The phases of a worker, as docs show them: a picture and a table, from the table of legal moves."""
 
-import ast
 import inspect
-import re
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Final
 
-from _settings_pages import MARKS
+from _page_blocks import with_block
+from _setting_docs import field_docs
 
+from speechhub.lifecycle.scheduler import states
 from speechhub.lifecycle.scheduler.states import MOVES, Phase
 
 STEP_X: Final = 150
@@ -45,21 +44,16 @@ def phases_picture() -> str:
 
 
 def lifecycle_page(text: str) -> str:
-    """Return docs/lifecycle.md with the table of the phases made anew.
-
-    Raises:
-        ValueError: The page has no place for the table.
-    """
-    begin, end = MARKS
-    parts = re.split(f"{re.escape(begin)}\n|{re.escape(end)}", text)
-    if len(parts) != 3:  # noqa: PLR2004  # before, between, behind
-        raise ValueError(f"lifecycle.md needs the lines {begin} and {end}, each once.")
+    """Return docs/lifecycle.md with its table of phases regenerated."""
+    meanings = field_docs(inspect.getsource(states), "Phase")
     rows = []
-    for phase, docstring in _documented():
+    for phase in Phase:
         following = ", ".join(f"`{other.value}`" for other in Phase if other in MOVES[phase])
-        rows.append(f"| `{phase.value}` | {docstring} | {following or 'nothing: the worker is over'} |")
+        rows.append(
+            f"| `{phase.value}` | {meanings[phase.name]} | {following or 'nothing: the worker is over'} |"
+        )
     table = "\n".join(("| Phase | What it means | What may follow |", "| --- | --- | --- |", *rows))
-    return f"{parts[0]}{begin}\n\n{table}\n\n{end}{parts[2]}"
+    return with_block(text, "phases", table)
 
 
 def _arrows(phases: list[Phase]) -> Iterator[str]:
@@ -83,13 +77,3 @@ def _arrows(phases: list[Phase]) -> Iterator[str]:
 
 def _left(place: int) -> int:
     return 50 + place * STEP_X
-
-
-def _documented() -> Iterator[tuple[Phase, str]]:
-    """Yield each phase with the docstring below it."""
-    [body] = ast.parse(inspect.getsource(Phase)).body
-    statements = body.body if isinstance(body, ast.ClassDef) else []
-    for before, after in pairwise(statements):
-        match before, after:
-            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                yield Phase[name], text

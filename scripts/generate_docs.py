@@ -6,9 +6,9 @@
 They are .env.example, config.example.toml, the tables of docs/configuration.md and the variables in
 compose.yaml, from the settings; docs/cli.md, from the help of the command line; the phases of a worker
 in docs/lifecycle.md and docs/worker-phases.svg, from the table of legal moves; the list of engines that a
-hub knows before they are installed, from the plugins; the modules and errors of docs/design.md, from the
-import-linter layers, the docstrings and the classes; and the tests that docs/mission.md,
-docs/error-scenarios.md and docs/verification.md name, from the markers at the tests.
+hub knows before they are installed, and the tables of engines' options, from the plugins; the modules and
+errors of docs/design.md, from the import-linter layers, the docstrings and the classes; and the tests that
+docs/mission.md, docs/error-scenarios.md and docs/verification.md name, from the markers at the tests.
 """
 
 import sys
@@ -17,6 +17,7 @@ from pathlib import Path
 from _cli_page import cli_page
 from _design_page import design_page
 from _known_engines import known_engines
+from _option_pages import option_pages
 from _phase_pages import lifecycle_page, phases_picture
 from _settings_pages import compose_file, configuration_page, env_example, toml_example
 from _test_pages import PAGES, tested_page, verified
@@ -37,6 +38,7 @@ def generated() -> dict[str, str]:
         "docs/worker-phases.svg": phases_picture(),
         "docs/design.md": design_page(_text("docs/design.md"), ROOT),
         "src/speechhub/environments/known.json": known_engines(),
+        **option_pages(ROOT),
         **{page: tested_page(_text(page), tests[marker]) for marker, page in PAGES.items()},
     }
 

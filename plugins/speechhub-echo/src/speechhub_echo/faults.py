@@ -31,7 +31,7 @@ class FaultSettings:
     crash_after: int = 0
     """The process ends in the call of this number, counted from 1; 0 is never."""
     crash_signal: int = 0
-    """Signal that ends the process; 0 exits with status 3."""
+    """Signal that ends the process, such as 11; 0 exits with status 3."""
     device_fault_from: int = 0
     """Calls from this number on, counted from 1, fail as on a GPU with a dead context; 0 is never."""
     unusable_on: str = ""

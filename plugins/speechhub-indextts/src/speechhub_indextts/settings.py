@@ -31,9 +31,10 @@ class IndexTtsSettings:
     """Options of the engine; docs/engines/indextts.md explains them."""
 
     dtype: str = "auto"
-    """Arithmetic of the GPT: ``float32`` or ``half``; ``auto`` is half on a GPU. All else is float32."""
+    """Arithmetic of the GPT: ``float32`` or ``half``; ``auto`` goes by the card. All else is float32."""
     analysis: str = "auto"
-    """Where voices are analysed: ``device``, ``staged`` (there only while needed) or ``cpu``."""
+    """Where voices are analysed: ``device``, ``staged`` (there only while needed) or ``cpu``; ``auto`` is the
+    first that fits."""
     emotion_device: str = "auto"
     """Where the emotion model runs, a small language model; ``auto`` is the GPU if there is room."""
     emotion_model: str = ""
@@ -48,7 +49,8 @@ class IndexTtsSettings:
     grammars: tuple[str, ...] = ("en", "zh")
     """Languages whose grammars for that are prepared on loading, and not by the first text."""
     grammar_dir: str = ""
-    """Folder that keeps the grammars; empty uses one that only the server's user can write."""
+    """Folder that keeps the grammars that the installation did not build; empty is one that only the server's
+    user can write."""
     segment_tokens: int = 0
     """Tokens of a segment, which is spoken at once; 0 is 120 for IndexTTS-2 and 60 for IndexTTS-2.5."""
     silence_ms: int = 200
@@ -60,11 +62,17 @@ class IndexTtsSettings:
     kept_voices: int = 8
     """Number of analysed recordings that stay in memory."""
     temperature: float = 0.8
+    """Sampling of the codes: higher values are livelier and less certain."""
     top_p: float = 0.8
+    """Sampling: how much of the probability is kept."""
     top_k: int = 30
+    """Sampling: how many codes are kept."""
     num_beams: int = 3
+    """Candidates that the beam search keeps; 1 is fastest, and the plan for memory may take fewer."""
     repetition_penalty: float = 10.0
+    """Penalty for codes that repeat."""
     length_penalty: float = 0.0
+    """Above 0 favours longer speech, below 0 shorter."""
     max_mel_tokens: int = 0
     """Most codes of a segment; 0 is half a minute of speech, which the memory plan assumes."""
     diffusion_steps: int = 25

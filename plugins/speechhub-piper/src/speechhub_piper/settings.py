@@ -10,15 +10,16 @@ class PiperSettings:
     """Options of the engine."""
 
     length_scale: float | None = None
-    """How slowly to speak; 1.2 is a fifth slower. None is the voice's own value, mostly 1."""
+    """How slowly to speak; 1.2 is a fifth slower. If not set, the voice's own value, mostly 1."""
     noise_scale: float | None = None
-    """How much the tone varies; None is the voice's own value, mostly 0.667."""
+    """How much the tone varies; if not set, the voice's own value, mostly 0.667."""
     noise_w_scale: float | None = None
-    """How much the rhythm varies; None is the voice's own value, mostly 0.8."""
+    """How much the rhythm varies; if not set, the voice's own value, mostly 0.8."""
     sentence_silence_s: float = 0.2
-    """Pause after each sentence but the last, in seconds, in addition to the voice's own."""
+    """Pause after each sentence but the last, in seconds, 0 to 10, in addition to the voice's own."""
     loudness_db: float | None = -21.0
-    """Mean level of the speech below full scale, in decibels; None is the voice's own level."""
+    """Mean level of the speech below full scale, in decibels, -60 to 0; null, in JSON, keeps
+    the voice's own level."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.sentence_silence_s <= 10:  # noqa: PLR2004
