@@ -1,4 +1,4 @@
-"""Whose work begins next: a burst of it holds up neither what is under way nor a sign of life."""
+"""Turns for work that begins: a burst of it holds up neither running work nor signs of life."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""What a story tells: to operators all of it, and in a stalled server's health its last part."""
+"""Stories as answers: the whole of it for operators, its last part in the health of a stalled server."""
 
 from collections.abc import Iterable
 from typing import Final

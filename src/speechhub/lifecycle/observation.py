@@ -1,4 +1,4 @@
-"""What the server knows of itself: what the metrics, the health and the operators' routes tell."""
+"""Observation of the server by itself, for the metrics, the health and the operators' routes."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -83,7 +83,7 @@ class Observation:
         )
 
     def oldest_wait_s(self, model: str) -> float:
-        """Return how long the first in a model's queue has waited; 0 if nobody waits."""
+        """Return how long the first in a model's queue has waited; 0 if no request waits."""
         since = self.journal.oldest(model)
         return 0.0 if since is None else asyncio.get_running_loop().time() - since
 

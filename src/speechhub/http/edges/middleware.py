@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, headers, clean-up and line in the log; errors; HEAD."""
+"""Wrappers for every request: its id, headers, clean-up and line in the log; errors; answers to HEAD."""
 
 import os
 import re
