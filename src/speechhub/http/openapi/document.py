@@ -43,7 +43,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "415": "The body is not multipart/form-data, or JSON where that is accepted too.",
     "429": "The caller has reached its rate limit; `retry-after` says when to try again.",
     "500": "The engine failed. SDKs do not retry the request.",
-    "503": "The model, or disk space, is temporarily unavailable; `retry-after` says when to try again.",
+    "503": "The model is temporarily unavailable, or the disk is full; `retry-after` says when to try again.",
 }
 """Status → what it means; each is a response component."""
 
