@@ -40,7 +40,7 @@ async def test_it_says_why_a_request_waits(http):
     assert [moment["event"]["type"] for moment in told["moments"]] == ["Requested", "Fetched"]
     assert told["moments"][0]["event"]["deadline"] is None
     assert told["moments"][1]["effects"] == [{"type": "Load", "model": "mouth", "epoch": 1, "unasked": None}]
-    assert told["moments"][1]["lines"][-1] == "mouth is loaded on cpu, for request 1."
+    assert told["moments"][1]["lines"][-1] == "loading mouth on cpu, for request 1."
     assert all(moment["at_s"] <= told["now_s"] for moment in told["moments"])
 
 

@@ -139,7 +139,7 @@ def reason(model: str, situation: Situation, now: float) -> str:
     if (worker := situation.workers.get(model)) is not None:
         return _own(model, worker, device.name, now)
     if model in situation.fetching:
-        return f"the files of {model} are being looked for, and fetched where they are missing"
+        return f"the server is looking for the files of {model}, and fetches what is missing"
     others = list(situation.others(model))
     if not others:
         return f"nothing in the record says why; {device.name} has no engine"

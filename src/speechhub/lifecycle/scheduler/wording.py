@@ -105,10 +105,10 @@ def before(event: Event, situation: Situation) -> str:  # noqa: C901, PLR0911, P
         case Exited(model=model, epoch=epoch):
             return _exited(model, epoch, situation)
         case Freed(model=model):
-            return f"{situation.device_of(model).name} has the memory of {model} back."
+            return f"the memory of {model} on {situation.device_of(model).name} is free again."
         case NotFreed(model=model, error=error):
             device = situation.device_of(model).name
-            return f"{device} does not have the memory of {model} back: {error.message}"
+            return f"the memory of {model} on {device} is not free: {error.message}"
         case PinWanted(model=model):
             return f"an operator pins {model} to {situation.device_of(model).name}."
         case Unpinned(device=device):
@@ -125,18 +125,18 @@ def after(effect: Effect, moment: Moment, situation: Situation) -> str:  # noqa:
     """Return what an effect does, and why; *situation* has taken in the event and the effects before it."""
     match effect:
         case Fetch(model=model):
-            return f"the files of {model} are looked for."
+            return f"looking for the files of {model}."
         case Load(model=model, unasked=unasked):
             why = {
                 None: f", for {counted(situation.queue(model))}" if situation.queue(model) else "",
                 Unasked.SPECULATION: ": no request waits for it, but it is likely to be asked for next",
                 Unasked.RECYCLING: ": no request waits for it, but its worker was replaced",
             }[unasked]
-            return f"{model} is loaded on {situation.device_of(model).name}{why}."
+            return f"loading {model} on {situation.device_of(model).name}{why}."
         case Stop():
             return _stop(effect, moment, situation)
         case Verify(model=model):
-            return f"the memory of {situation.device_of(model).name} is looked at."
+            return f"checking whether the memory of {situation.device_of(model).name} is free."
         case Grant(tickets=numbers, model=model):
             return _grant(numbers, model, moment, situation)
         case Refuse(ticket=number, error=error):
@@ -150,7 +150,7 @@ def _exited(model: str, epoch: int, situation: Situation) -> str:
     worker = situation.workers.get(model)
     if worker is None or worker.epoch != epoch or worker.phase is Phase.VERIFYING:
         return ""  # its end is known already
-    crashed = "" if worker.phase is Phase.STOPPING else ", although it was not told to"
+    crashed = "" if worker.phase is Phase.STOPPING else " by itself"
     return f"the process of {model} has ended{crashed}."
 
 
@@ -171,7 +171,7 @@ def _stop(effect: Stop, moment: Moment, situation: Situation) -> str:
         why = "it was idle for too long"
     else:
         why = "its device is made ready for another model, or it must leave it"
-    return f"{model} is {'killed' if effect.kill else 'told to stop'} on {device}: {why}."
+    return f"{'killing' if effect.kill else 'stopping'} {model} on {device}: {why}."
 
 
 def _grant(numbers: Sequence[int], model: str, moment: Moment, situation: Situation) -> str:

@@ -155,7 +155,7 @@ def test_a_request_is_followed_through_a_switch(told):
         seen += [wait.reason for wait in told.story.waits(told.now) if wait.model == "indextts-2"] or ["-"]
 
     assert seen == [
-        "the files of indextts-2 are being looked for, and fetched where they are missing",
+        "the server is looking for the files of indextts-2, and fetches what is missing",
         "whisper-base is busy on cuda:0 until its running request 1 ends",
         (
             "whisper-base is busy on cuda:0 until its running request 1 ends; "
@@ -201,7 +201,7 @@ def test_memory_that_does_not_come_back_is_named(told):
     refused = told.last
     told(Requested(ticket=3, model="whisper-base"))
 
-    assert "cuda:0 does not have the memory of whisper-base back: Process 4711 holds 2 GB." in refused
+    assert "the memory of whisper-base on cuda:0 is not free: Process 4711 holds 2 GB." in refused
     assert "request 2 is refused: Process 4711 holds 2 GB." in refused
     [reason] = told.reasons
     assert reason.endswith("has not been proved to have its memory back for 3.0 s (Process 4711 holds 2 GB.)")
@@ -255,8 +255,8 @@ def test_why_an_engine_stops_is_told(told):
     told(Ticked(), after_s=400)
     slow = told.last
 
-    assert idle == ["whisper-base is told to stop on cuda:0: it was idle for too long."]
-    assert "whisper-base is killed on cuda:0: it was not ready in time." in slow
+    assert idle == ["stopping whisper-base on cuda:0: it was idle for too long."]
+    assert "killing whisper-base on cuda:0: it was not ready in time." in slow
 
 
 def test_failures_and_the_end_are_told(told):
