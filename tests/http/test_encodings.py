@@ -39,7 +39,7 @@ def check(answer, *said, param=None):
         (b'{"input":"one\ttwo"}', "a tab as \\t"),
         (b'{"input":"x","stream":True}', "true, false and null, in small letters"),
         (b'{"input":"x","voice":None}', "true, false and null, in small letters"),
-        (gzip.compress(b'{"input":"x"}', mtime=0), "is compressed by gzip"),
+        (gzip.compress(b'{"input":"x"}', mtime=0), "is compressed with gzip"),
     ],
 )
 async def test_what_people_write_for_json_is_told(http, body, said):

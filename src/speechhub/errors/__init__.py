@@ -1,16 +1,16 @@
 """Every error that speechhub raises on purpose.
 
 SpeechhubError
-├── ConfigurationError            a setting, or a plugin, is wrong: the operator fixes it
-├── RequestError                  the caller's fault; asking again unchanged will fail again
+├── ConfigurationError            a setting or a plugin is wrong; the operator must fix it
+├── RequestError                  the caller's fault; the same request will fail again
 │   ├── InvalidValueError
 │   │   ├── UnsupportedValueError
 │   │   └── InvalidLanguageError
 │   ├── MissingValueError
 │   ├── ModelNotFoundError
 │   │   ├── NoDefaultModelError
-│   │   ├── ModelNotInstalledError    it is known, and its engine is not installed
-│   │   └── WrongTaskError            a model that speaks was asked to transcribe, or the reverse
+│   │   ├── ModelNotInstalledError    it is known, but its engine is not installed
+│   │   └── WrongTaskError            a model that speaks was asked to transcribe, or vice versa
 │   ├── ModelNotDeletableError        models belong to the operator, not to clients
 │   ├── AudioError
 │   │   ├── UnsupportedAudioError     not audio, or a container that is not allowed
@@ -18,53 +18,53 @@ SpeechhubError
 │   │   ├── CorruptAudioError         a known container with broken bytes
 │   │   ├── AudioTooShortError
 │   │   ├── AudioTooLongError
-│   │   └── AudioTooCostlyError       reading it takes far more work than its audio explains
-│   ├── SpeechTooLongError            its text and pauses make more than the server lets one answer have
+│   │   └── AudioTooCostlyError       decoding takes far more work than audio of its length needs
+│   ├── SpeechTooLongError            its text and pauses take longer than the server allows
 │   ├── VoiceNotFoundError            no such custom voice
 │   ├── VoiceExistsError              another custom voice has this name
 │   ├── VoiceLibraryFullError
 │   ├── ConsentNotFoundError
-│   ├── ConsentInUseError             custom voices rest on it
+│   ├── ConsentInUseError             custom voices depend on it
 │   ├── UploadTooLargeError
-│   │   └── BodyTooLargeError         larger than any request of its route needs
+│   │   └── BodyTooLargeError         larger than any request to its route needs
 │   ├── UploadStalledError            the body stopped arriving
-│   ├── UploadBrokenOffError          the body ended before its end
-│   ├── InvalidHostError              the request does not name one host
-│   ├── HostNotAllowedError           it names one that may be a foreign page's
-│   └── OriginNotAllowedError         a foreign page asks for something to be done
+│   ├── UploadBrokenOffError          the body is incomplete
+│   ├── InvalidHostError              the request does not name exactly one host
+│   ├── HostNotAllowedError           the request's host name may belong to a foreign web page
+│   └── OriginNotAllowedError         the request comes from a foreign web page
 ├── AuthenticationError           no API key where one is needed
 │   ├── InvalidApiKeyError
-│   └── OperatorKeyRequiredError      a client asked for what is an operator's
-├── UnavailableError              temporary, try again later; carries retry_after_s
+│   └── OperatorKeyRequiredError      a client asked for something that only operators may do
+├── UnavailableError              temporary, try again later; has retry_after_s
 │   ├── QueueFullError
-│   ├── RateLimitedError              this caller asked too often, or for too much at a time
+│   ├── RateLimitedError              this caller sends too many requests, or too many at once
 │   ├── SwitchTimeoutError
 │   ├── RequestTimeoutError
 │   ├── EnginePinnedError
 │   ├── GpuMemoryError
 │   ├── EngineFailingError            its last load failed a moment ago
 │   ├── DiskFullError
-│   ├── StorageError                  nothing can be written below `home`
+│   ├── StorageError                  custom voices cannot be stored or changed
 │   ├── ServerFullError               all requests together hold too many bytes
 │   ├── ServerBusyError               too many requests wait to begin
-│   ├── ExhaustedError                no descriptors left, or no memory
+│   ├── ExhaustedError                no file descriptors or memory left
 │   └── ShuttingDownError
 ├── ModelFilesError               a model's weights are missing, damaged or unreachable
 ├── VoiceDamagedError             a custom voice's files cannot be read
-├── LicenceNotAcceptedError       the weights' licence has conditions, and the operator has not agreed
+├── LicenceNotAcceptedError       the weights' licence has conditions that the operator has not accepted
 ├── EngineError                   an engine failed
 │   ├── EngineLoadError
-│   │   └── EngineDeviceError         its environment cannot compute on the device that it was given
+│   │   └── EngineDeviceError         its environment cannot compute on its device
 │   ├── EngineOutOfMemoryError
 │   ├── EngineCrashedError            the worker process ended
-│   └── EngineProtocolError           the worker said something that it may not say
+│   └── EngineProtocolError           the worker broke the protocol
 └── RequestCancelledError         the client left and needs no answer
-    └── AnswerUnreadError             it is there, and takes nothing
+    └── AnswerUnreadError             the client is connected, but does not read its answer
 
-`refusals` has the caller's faults, `unavailable` what a later request may not meet, and `failures` the rest;
-`excerpt` cuts what clients wrote;
-`origin` says where an exception came from.
-The classes know no HTTP: ``speechhub.http.errors`` maps them to statuses.
+`refusals` has the caller's faults, `unavailable` temporary ones, and `failures` the rest;
+`excerpt` shortens what clients wrote;
+`origin` finds where an exception came from.
+The classes do not depend on HTTP: ``speechhub.http.errors`` maps them to statuses.
 Standard library only: workers import this package.
 """
 

@@ -9,10 +9,10 @@ class SpeechhubError(Exception):
     code: str | None = None
     """Stable identifier for programs; None where OpenAI's API has none either."""
     cause: str = ""
-    """For the log: class of the exception behind it and the place that raised it, where a worker told them.
-    Never what the exception said."""
+    """For the log: class of the exception behind it and where it was raised, if a worker reported them.
+    Never the exception's message."""
     worker_traceback: str = ""
-    """For the log at ``debug``: the worker's traceback, with what the exceptions said; else empty."""
+    """For the log at ``debug``: the worker's traceback, with the exceptions' messages; else empty."""
 
     @property
     def message(self) -> str:
@@ -21,5 +21,5 @@ class SpeechhubError(Exception):
 
     @property
     def public(self) -> str:
-        """The same for clients that do not operate the server: no path or address of its machine."""
+        """The same for clients that do not operate the server: without paths or addresses of its machine."""
         return without_places(self.message)

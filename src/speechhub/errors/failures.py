@@ -16,10 +16,10 @@ class ModelFilesError(SpeechhubError):
 
     @property
     def public(self) -> str:
-        """That they are not there, without the folders and hubs in which they were looked for."""
+        """That they are not available, without the folders and hubs that were searched."""
         return (
-            "The files of the model are not available on this server; its operator finds in the log which "
-            "files are missing, and what to do."
+            "The files of the model are not available on this server; its log tells the operator which files "
+            "are missing, and what to do."
         )
 
 
@@ -30,13 +30,13 @@ class VoiceDamagedError(SpeechhubError):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"The files of {what} are damaged on the server. Its operator finds out more in the log and with "
-            "'speechhub doctor'. All other voices can be used."
+            f"The files of {what} are damaged on the server. Its log and 'speechhub doctor' tell the "
+            "operator more. All other voices can be used."
         )
 
 
 class LicenceNotAcceptedError(SpeechhubError):
-    """A model's licence has conditions that the operator has not accepted; nothing of it was started."""
+    """A model's licence has conditions that the operator has not accepted; the model was not started."""
 
     code = "license_not_accepted"
 
@@ -50,7 +50,7 @@ class LicenceNotAcceptedError(SpeechhubError):
 
     @property
     def public(self) -> str:
-        """All of `message`: its only address is that of the licence."""
+        """All of `message`: the only address in it is that of the licence."""
         return self.message
 
 
@@ -65,11 +65,11 @@ class EngineLoadError(EngineError):
 
     code = "engine_load_failed"
     again: bool = False
-    """Whether it may well succeed if tried again: in a new process, or where the model moves to."""
+    """Whether another attempt may succeed: in a new process, or on another device."""
 
 
 class EngineDeviceError(EngineLoadError):
-    """The engine's environment cannot compute on the device, whatever the model.
+    """The engine's environment cannot compute on the device, with any model.
 
     Libraries or kernels are missing, or the driver is too old; the message says which, and what to install.
     """
@@ -78,7 +78,7 @@ class EngineDeviceError(EngineLoadError):
 
 
 class EngineOutOfMemoryError(EngineError):
-    """The device or the host has not enough memory for this request."""
+    """The device or the host does not have enough memory for this request."""
 
     code = "engine_out_of_memory"
 
@@ -88,7 +88,7 @@ class EngineCrashedError(EngineError):
 
     code = "engine_crashed"
     device_lost: bool = False
-    """Whether it ended because its device served it no more."""
+    """Whether it ended because it could no longer use its device."""
 
 
 class EngineProtocolError(EngineError):
@@ -104,7 +104,7 @@ class RequestCancelledError(SpeechhubError):
 
 
 class AnswerUnreadError(RequestCancelledError):
-    """The client has stopped to read its answer."""
+    """The client has stopped reading its answer."""
 
     def __init__(self, idle_timeout_s: float) -> None:
         super().__init__(f"The client read nothing of its answer for {idle_timeout_s:g} s.")

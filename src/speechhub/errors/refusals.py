@@ -1,4 +1,4 @@
-"""Faults of the caller: a request, or its key, that will fail again unchanged."""
+"""Faults of the caller: a request, or its key, that will fail again if it is not changed."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from speechhub.errors.excerpt import excerpt, quoted
 
 
 class RequestError(SpeechhubError):
-    """The request cannot be served as it is."""
+    """The request cannot be served unless it is changed."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class InvalidValueError(RequestError):
 
 
 class UnsupportedValueError(InvalidValueError):
-    """A valid value that this model cannot honour."""
+    """A valid value that this model does not support."""
 
     code = "unsupported_value"
 
@@ -58,12 +58,12 @@ class ModelNotFoundError(RequestError):
 
     code = "model_not_found"
     meant = ""
-    """Id of the model that is likely to be meant; empty if none is."""
+    """Id of the model that the client probably meant; empty without a guess."""
 
     def __init__(
         self, model: str, *, param: str = "model", known: Collection[str] = (), meant: str = ""
     ) -> None:
-        """Name what is *known*, and the model that is likely to be *meant*."""
+        """Name the *known* models, and the one that was probably *meant*."""
         guess = f" Did you mean {meant!r}?" if meant else ""
         hint = (
             f" Installed: {', '.join(sorted(known))}."
@@ -75,10 +75,10 @@ class ModelNotFoundError(RequestError):
 
 
 class ModelNotInstalledError(ModelNotFoundError):
-    """The model is known, and its engine is not installed."""
+    """The model is known, but its engine is not installed."""
 
     def __init__(self, model: str, *, meant: str, advice: str) -> None:
-        """Say that *model*, by which the model *meant* is meant, needs its engine, and give *advice*."""
+        """Say that the model *meant*, which the client calls *model*, needs its engine, and give *advice*."""
         other = "" if meant == model else f" does not exist. Did you mean {meant!r}? It"
         RequestError.__init__(
             self, f"The model {quoted(model)}{other} is not installed here. {advice}", param="model"
@@ -90,7 +90,10 @@ class WrongTaskError(ModelNotFoundError):
     """The model is installed, but for the other task."""
 
     def __init__(self, model: str, *, does: str, wanted: str, able: Collection[str]) -> None:
-        """Say what *model* *does*, what it does not, and which models are *able*; verbs in the plural."""
+        """Say what *model* *does*, that it cannot do what is *wanted*, and which models are *able* to.
+
+        *does* and *wanted* are verbs, such as ``transcribe``.
+        """
         others = ", ".join(sorted(able)) or "none is installed"
         RequestError.__init__(
             self,
@@ -138,13 +141,13 @@ class UnsupportedAudioError(AudioError):
 
 
 class AudioTrackError(AudioError):
-    """The recording has no audio track such as the client asks for, or none that can be decoded."""
+    """The recording lacks the audio track that the client asks for, or has none that can be decoded."""
 
     def __init__(self, message: str, tracks: str) -> None:
         """Say what is wrong, and which *tracks* the recording has."""
         super().__init__(
             f"{message} Audio tracks of the file: {tracks}. Name one by its number or "
-            "language, or leave out audio_track.",
+            "language, or omit audio_track.",
             param="audio_track",
         )
 
@@ -164,20 +167,20 @@ class AudioTooLongError(AudioError):
 
 
 class AudioTooCostlyError(AudioError):
-    """The recording makes a decoder work for much longer than audio of its length can need."""
+    """Decoding the recording takes far more work than audio of its length can need."""
 
     def __init__(
         self,
         message: str = (
-            "This file takes far more work to read than the audio in it explains: it is damaged, or most of "
-            "it is no audio. Convert it, for example with: ffmpeg -i FILE -map 0:a -map_metadata -1 new.flac"
+            "This file takes far more work to read than its audio should need: it is damaged, or most of it "
+            "is not audio. Convert it, for example with: ffmpeg -i FILE -map 0:a -map_metadata -1 new.flac"
         ),
     ) -> None:
         super().__init__(message)
 
 
 class SpeechTooLongError(RequestError):
-    """The speech, with its pauses, would last longer than the server lets it."""
+    """The speech, with its pauses, would last longer than the server allows."""
 
     code = "speech_too_long"
 
@@ -215,7 +218,7 @@ class VoiceExistsError(RequestError):
 
 
 class VoiceLibraryFullError(RequestError):
-    """The library holds as much as it may."""
+    """The library has reached its limit."""
 
     code = "voice_limit_reached"
 
@@ -232,14 +235,14 @@ class ConsentNotFoundError(RequestError):
 
     def __init__(self, consent: str) -> None:
         super().__init__(
-            f"There is no consent {quoted(consent)}. POST /v1/audio/voice_consents takes one, and gives "
+            f"There is no consent {quoted(consent)}. POST /v1/audio/voice_consents creates one, and returns "
             "its id.",
             param="consent",
         )
 
 
 class ConsentInUseError(RequestError):
-    """A consent cannot go while custom voices rest on it."""
+    """A consent cannot be deleted while custom voices depend on it."""
 
     code = "consent_in_use"
 
@@ -262,18 +265,18 @@ class UploadTooLargeError(RequestError):
 
 
 class BodyTooLargeError(UploadTooLargeError):
-    """The body is larger than any request of this route needs."""
+    """The body is larger than any request to this route needs."""
 
     def __init__(self, limit_bytes: int, *, hint: str = "") -> None:
         RequestError.__init__(
             self,
-            f"The request body is larger than {limit_bytes} bytes, the most that this route takes."
+            f"The request body is larger than {limit_bytes} bytes, the most that this route accepts."
             f"{' ' + hint if hint else ''}",
         )
 
 
 class UploadStalledError(RequestError):
-    """The rest of the request body did not arrive, or too slowly."""
+    """The rest of the request body did not arrive, or arrived too slowly."""
 
     code = "upload_timeout"
 
@@ -286,7 +289,7 @@ class UploadStalledError(RequestError):
 
 
 class UploadBrokenOffError(RequestError):
-    """The client left within its request body, or its chunks make no sense."""
+    """The client left before its request body was complete, or the chunks are malformed."""
 
     code = "upload_incomplete"
 
@@ -297,7 +300,7 @@ class UploadBrokenOffError(RequestError):
 
 
 class InvalidHostError(RequestError):
-    """The header that names the host is missing, repeated or no host."""
+    """The header that names the host is missing, repeated or invalid."""
 
     code = "invalid_host"
 
@@ -306,7 +309,7 @@ class InvalidHostError(RequestError):
 
 
 class HostNotAllowedError(RequestError):
-    """The request names a host that may be a foreign page's."""
+    """The request names a host that may belong to a foreign web page."""
 
     code = "host_not_allowed"
 
@@ -319,12 +322,12 @@ class HostNotAllowedError(RequestError):
 
 
 class OriginNotAllowedError(RequestError):
-    """A browser sent the request for a page that may not call."""
+    """A browser sent the request for a page that may not call the API."""
 
     code = "origin_not_allowed"
 
     def __init__(self, origin: str | None) -> None:
-        """Name the page's origin, if the browser tells it."""
+        """Name the page's origin, if the browser sent it."""
         super().__init__(
             f"The origin {excerpt(origin or 'of this page')} is not allowed: the request comes from a web "
             "page of another site. The server's operator lets pages call by naming their origins in the "
@@ -333,7 +336,7 @@ class OriginNotAllowedError(RequestError):
 
 
 class AuthenticationError(SpeechhubError):
-    """The server asks for an API key, and the request has none."""
+    """The server requires an API key, but the request has none."""
 
     def __init__(
         self,
@@ -346,7 +349,7 @@ class AuthenticationError(SpeechhubError):
 
 
 class InvalidApiKeyError(AuthenticationError):
-    """The request has an API key, and it is not one of the server's; the message does not repeat it."""
+    """The request has an API key that is not one of the server's; the message does not repeat it."""
 
     code = "invalid_api_key"
 

@@ -8,7 +8,7 @@ from speechhub.errors.failures import EngineCrashedError
 
 
 class UnavailableError(SpeechhubError):
-    """The request is fine, but cannot be served now."""
+    """The request is valid, but cannot be served now."""
 
     code = "server_is_overloaded"
 
@@ -23,7 +23,7 @@ class QueueFullError(UnavailableError):
 
 
 class RateLimitedError(UnavailableError):
-    """This caller asks too often, or for too much at the same time."""
+    """This caller sends too many requests, or too many at the same time."""
 
     code = "rate_limit_exceeded"
 
@@ -54,7 +54,7 @@ class EnginePinnedError(UnavailableError):
 
 
 class GpuMemoryError(UnavailableError):
-    """A GPU's memory did not come back from the engine that left, or others hold it."""
+    """A stopped engine's GPU memory was not released, or other programs hold it."""
 
     code = "gpu_memory_not_free"
 
@@ -63,7 +63,7 @@ class GpuMemoryError(UnavailableError):
 
 
 class EngineFailingError(UnavailableError):
-    """The engine could not load its model, or lost its device at every call, and is not tried again yet."""
+    """The engine could not load its model, or lost its device at every call; it is not retried yet."""
 
     code = "engine_failing"
     _public = ""
@@ -76,30 +76,30 @@ class EngineFailingError(UnavailableError):
 
     @property
     def public(self) -> str:
-        """The same with what the cause has for clients."""
+        """The same, with the cause's text for clients."""
         return self._public or super().public
 
 
 DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says when a disk, or a user's share of it, is full."""
+"""System errors when a disk, or a user's quota, is full."""
 EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""What it says when there are no descriptors left, or no memory, for whatever was to be opened."""
+"""System errors when no file descriptors or memory are left, whatever file was to be opened."""
 
 
 class DiskFullError(UnavailableError):
-    """There is no room on the server's disk for an upload, or for a custom voice."""
+    """The server's disk has no space for an upload or a custom voice."""
 
     code = "disk_full"
 
     def __init__(self) -> None:
         super().__init__(
-            "The server's disk is full; its operator finds in the log which disk. Try again later.",
+            "The server's disk is full; its log tells the operator which disk. Try again later.",
             retry_after_s=60.0,
         )
 
 
 class StorageError(UnavailableError):
-    """Nothing can be kept or changed in the server's folder of custom voices."""
+    """Nothing can be stored or changed in the server's folder of custom voices."""
 
     code = "storage_unavailable"
 
@@ -108,25 +108,23 @@ class StorageError(UnavailableError):
 
     @property
     def public(self) -> str:
-        """`message` without what is the operator's."""
-        return (
-            "The server cannot store or change custom voices now; its operator finds the reason in the log."
-        )
+        """`message` without details for the operator."""
+        return "The server cannot store or change custom voices now; its log tells the operator why."
 
 
 class ServerFullError(UnavailableError):
-    """All requests together hold as many bytes as the server has room for."""
+    """All requests together hold as many bytes as the server allows."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The uploads and answers of other requests take all the room that the server has. "
+            "The uploads and answers of other requests use all the space that the server allows. "
             "Try again later.",
             retry_after_s=5.0,
         )
 
 
 class ExhaustedError(UnavailableError):
-    """The server has no descriptors left, or no memory, to open a file or a connection."""
+    """The server has no file descriptors or memory left to open a file or a connection."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -136,7 +134,7 @@ class ExhaustedError(UnavailableError):
 
 
 class ServerBusyError(UnavailableError):
-    """More requests wait to begin than begin within a second, and this caller has some among them."""
+    """More requests wait to begin than begin within a second, and some of them are this caller's."""
 
     def __init__(self) -> None:
         super().__init__("Too many requests are waiting to start, including yours. Try again later.")
