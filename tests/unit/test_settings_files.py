@@ -159,11 +159,11 @@ def test_a_group_without_a_name_is_not_ones_own(folder, monkeypatch):
 
 @pytest.mark.scenario("foreign-settings-with-keys")
 def test_a_server_does_not_start_without_the_keys_of_a_file_that_it_may_not_read(folder):
-    """With keys in such a file, going on without it would let everybody in."""
+    """With keys in such a file, starting without it would let anyone in."""
     (folder / ".env").write_text("SPEECHHUB_API_KEYS=hush\n")
     (folder / ".env").chmod(0o666)
 
-    with pytest.raises(ConfigurationError, match=r"chmod o-w \.env.*let everybody in") as caught:
+    with pytest.raises(ConfigurationError, match=r"chmod o-w \.env.*anyone could use the server") as caught:
         read()
 
     assert "hush" not in caught.value.message
@@ -183,7 +183,7 @@ def test_what_is_no_file_is_not_read(folder):
 
     reading = read()
 
-    assert [one.reason for one in reading.ignored] == ["is no file"]
+    assert [one.reason for one in reading.ignored] == ["is not a file"]
     assert figures(reading) == (8000, 32)
     assert read(here=False).ignored == ()
 

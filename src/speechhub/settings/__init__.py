@@ -1,7 +1,7 @@
 """Settings: defaults ← TOML file ← ``.env`` ← environment ``SPEECHHUB_*``.
 
-``values`` says what can be set, ``sources`` reads it, ``files`` says which files are read. Nothing else reads
-the environment.
+``values`` defines the settings, ``sources`` reads them, ``files`` decides which files are read. Nothing else
+reads the environment.
 """
 
 from speechhub.settings.hiding import hide_process

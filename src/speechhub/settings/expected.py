@@ -1,4 +1,4 @@
-"""In words: which values a type takes, and what is wrong with a value that it does not take."""
+"""Descriptions in words of the values that a type accepts, and of what is wrong with other values."""
 
 import reprlib
 import types
@@ -31,7 +31,7 @@ MEANT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("webvtt", "text/vtt"), "vtt"),
     **dict.fromkeys(("speakers", "diarize"), "diarized_json"),
 }
-"""What people call a value that is not spelled nearly like it."""
+"""Other names for a value that its spelling alone would not suggest."""
 LONGEST_VALUE: Final = 80
 """How much of a wrong value, or of an unknown name, is shown, in characters."""
 MOST_PARTS: Final = 100
@@ -50,11 +50,11 @@ class Misfit:
     missing: str = ""
     """Name of the field that an object lacks, if that is what is wrong."""
     free_text: bool = False
-    """Whether the place is for text of any kind, so that the value may be a person's words."""
+    """Whether the place takes any text, so that the value may be something that a person said."""
 
 
 def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:
-    """Return what of *value* does not fit the type *kind*; None if all of it does."""
+    """Return the part of *value* that does not fit the type *kind*; None if everything fits."""
     try:
         convert(value, kind)
     except msgspec.ValidationError as error:
@@ -79,7 +79,7 @@ def shown(value: object) -> str:
 
 
 def expected(kind: Any) -> str:
-    """Return which values a type takes, as a noun: ``a whole number from 0 to 65535``."""
+    """Describe the values that a type accepts, as a noun phrase: ``a whole number from 0 to 65535``."""
     bare = _bare(kind)
     if get_origin(bare) is Literal:  # msgspec would sort them
         return _one_of(get_args(bare))
@@ -113,7 +113,7 @@ def _noun(info: inspect.Type) -> str:  # noqa: C901, PLR0911  # one line for eac
             names = [info.tag_field] if info.tag_field else []
             return f"an object with {', '.join([*names, *(field.encode_name for field in info.fields)])}"
         case inspect.UnionType():
-            nouns = [_noun(it) for it in info.types if not isinstance(it, inspect.NoneType)]
+            nouns = [_noun(member) for member in info.types if not isinstance(member, inspect.NoneType)]
             return " or ".join(nouns)
         case inspect.CustomType(cls=cls):
             return OWN_TYPES[cls]
@@ -149,16 +149,16 @@ def _length(info: inspect.VarTupleType | inspect.ListType) -> str:
 
 
 def _member(kind: Any, value: object) -> Any:
-    """Return *kind* without annotations; of a union the part that *value* seems to be meant for."""
+    """Return *kind*, or the member of a union that *value* seems to be meant for."""
     if get_origin(kind) not in (Union, types.UnionType):
         return kind
-    members = [it for it in get_args(kind) if it is not type(None)]
-    wanted = [it for it in members if _nested(it) is type(value)]
+    members = [member for member in get_args(kind) if member is not type(None)]
+    wanted = [member for member in members if _nested(member) is type(value)]
     return wanted[0] if wanted else members[0] if len(members) == 1 else kind
 
 
 def _nested(kind: Any) -> type | None:
-    """Return as what JSON and TOML write values of this type, if they have parts."""
+    """Return `dict` or `list` if JSON and TOML write values of this type so; None for types without parts."""
     kind = _bare(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return dict
@@ -190,7 +190,7 @@ def _missing(value: object, kind: Any, said: str) -> str:
     bare = _bare(kind)
     if not isinstance(value, Mapping) or _nested(bare) is not dict or get_origin(bare) is dict:
         return ""
-    required = [it.encode_name for it in msgspec.structs.fields(bare) if it.required]
+    required = [field.encode_name for field in msgspec.structs.fields(bare) if field.required]
     return next((name for name in required if name not in value and f"`{name}`" in said), "")
 
 
@@ -202,7 +202,7 @@ def _reason(value: object, kind: Any, said: str) -> str:
         if unknown := next((name for name in value if name not in names and f"`{name}`" in said), None):
             instead = _near(unknown, names) or f" There are: {known}."
             return f"there is no {excerpt(unknown, LONGEST_VALUE)} in it.{instead}"
-    choices = [str(it) for it in _choices(inspect.type_info(kind))]
+    choices = [str(choice) for choice in _choices(inspect.type_info(kind))]
     return f"it must be {expected(kind)}.{_near(value, choices)}"
 
 
@@ -211,7 +211,7 @@ def _choices(info: inspect.Type) -> list[Any]:
         case inspect.LiteralType(values=values):
             return list(values)
         case inspect.UnionType():
-            return [it for one in info.types for it in _choices(one)]
+            return [choice for member in info.types for choice in _choices(member)]
         case inspect.BoolType():
             return ["true", "false"]
         case _:

@@ -1,4 +1,4 @@
-"""Messages about wrong settings: where the setting stands, its value, what is allowed, which name is near."""
+"""Messages about wrong settings: where the setting is, its value, what is allowed, and similar names."""
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -14,7 +14,7 @@ SECRET: Final = ("api_keys", "admin_keys")
 
 
 def near(name: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
-    """Return what follows a wrong *name* in a message: the names near to it, or all that there are."""
+    """Return the sentence that follows a wrong *name* in a message: similar names, or all valid ones."""
     names = sorted(known)
     if close := get_close_matches(name, names, n=3):
         return f"Did you mean {' or '.join(map(written, close))}?"
@@ -26,12 +26,12 @@ def explain(
     origins: Mapping[str, str],
     convert: Convert,
 ) -> str:
-    """Return which of the *values* cannot be settings, and why; empty if each of them can.
+    """Return which of the *values* are not valid settings, and why; empty if all are valid.
 
     Args:
-        values: By the names of settings.
-        origins: Where each value was written, for people.
-        convert: Makes a value of a setting's type.
+        values: Values by setting name.
+        origins: Where each value was written, in words.
+        convert: Converts a value to a setting's type.
     """
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     told = []
@@ -41,7 +41,7 @@ def explain(
             continue
         if wrong := misfit(value, kinds[name], convert):
             at = f", at {name}{wrong.place}" if wrong.place else ""
-            hidden = name in SECRET or isinstance(wrong.value, dict)  # of a table the reason names the part
+            hidden = name in SECRET or isinstance(wrong.value, dict)  # for a table, the reason names the part
             value_shown = "" if hidden else f"{',' if at else ''} is {shown(wrong.value)}"
             told.append(f"Setting {origins[name]}{at}{value_shown}: {wrong.reason}")
     return " ".join(told)

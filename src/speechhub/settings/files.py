@@ -1,7 +1,7 @@
-"""Files with settings: those that were named, and those that lie in the current folder.
+"""Settings files: those that the operator names, and those in the current folder.
 
-A folder can be anybody's. What lies there is read only where the caller wants it, only if it is the user's
-own or root's, and only if others cannot write it; a file that was named is read in any case.
+Any user may own the current folder. A file found there is read only where the caller asks for it, only if it
+belongs to this user or root, and only if no other user can write it; a file that was named is always read.
 """
 
 import grp
@@ -16,53 +16,53 @@ from speechhub.errors import ConfigurationError
 from speechhub.errors.encoding import fault_of, without_mark
 
 MAX_FILE_BYTES: Final = 1024 * 1024
-"""Largest file with settings."""
+"""Size limit of a settings file."""
 TOML: Final = "speechhub.toml"
 DOTENV: Final = ".env"
 KEYS: Final = ("api_keys", "admin_keys")
-"""What a file that is not read may hold, and a server must not start without."""
+"""Settings without which a server must not start if a file that was not read seems to hold them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsFile:
-    """A file whose settings count."""
+    """A settings file that is used."""
 
     path: Path
     text: str
     named: bool
-    """Whether the operator named it, by an option or in the environment, or it lies in the home folder."""
+    """Whether the operator named it, by an option or in the environment, or it is in the home folder."""
     remark: str = ""
-    """What is not quite right with it; empty if nothing is."""
+    """A warning about it, such as wrong permissions; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IgnoredFile:
-    """A file of the current folder whose settings do not count."""
+    """A file in the current folder that is not used."""
 
     path: Path
     reason: str
-    """Why it was not read, to be read after its name."""
+    """Why it was not read; a clause that follows its name."""
     advice: str
-    """What to do if it should be."""
+    """How to have it read."""
     keys: tuple[str, ...] = ()
-    """Settings with keys that it seems to hold, of `KEYS`."""
+    """Which of the `KEYS` settings it seems to hold."""
 
     @property
     def text(self) -> str:
-        """All of it, in one line."""
+        """Path, reason and advice, on one line."""
         return f"{self.path} {self.reason}, so it was not read. {self.advice}"
 
 
 def is_dotenv(path: Path) -> bool:
-    """Tell a file of variables from a TOML file, by its name."""
+    """Tell whether a file holds variables (``.env``) rather than TOML, by its name."""
     return DOTENV in (path.name, path.suffix)
 
 
 def read_named(path: Path, *, must_exist: bool = True) -> SettingsFile | None:
-    """Read a file that was named; others may own it, as they do in a container.
+    """Read a file that was named; another user may own it, as is common in containers.
 
     Raises:
-        ConfigurationError: It is not there or cannot be read.
+        ConfigurationError: It does not exist or cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -101,7 +101,7 @@ def read_found(path: Path) -> SettingsFile | IgnoredFile | None:
         if stat.S_ISDIR(status.st_mode):
             return None  # some call their virtual environments .env
         if not stat.S_ISREG(status.st_mode):
-            return IgnoredFile(path=path, reason="is no file", advice="Name a file with --config.")
+            return IgnoredFile(path=path, reason="is not a file", advice="Name a file with --config.")
         data = _read(descriptor)
     finally:
         os.close(descriptor)
@@ -114,7 +114,7 @@ def read_found(path: Path) -> SettingsFile | IgnoredFile | None:
 
 
 def left_alone(folder: Path) -> tuple[IgnoredFile, ...]:
-    """Return the files in the current folder that a command that reads none of them should tell of."""
+    """Return the files in the current folder that a command should report because it does not read them."""
     found = []
     for name in (TOML, DOTENV):
         path = folder / name
@@ -126,7 +126,7 @@ def left_alone(folder: Path) -> tuple[IgnoredFile, ...]:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 continue
             if name == DOTENV and b"SPEECHHUB_" not in _read(descriptor):
-                continue  # another program's
+                continue  # it belongs to another program
         finally:
             os.close(descriptor)
         found.append(
@@ -140,7 +140,7 @@ def left_alone(folder: Path) -> tuple[IgnoredFile, ...]:
 
 
 def _read(descriptor: int) -> bytes:
-    """Return what is in a file, and a byte more than the limit at most."""
+    """Return a file's contents, at most one byte more than the limit."""
     with os.fdopen(descriptor, "rb", closefd=False) as file:
         return file.read(MAX_FILE_BYTES + 1)
 
@@ -154,13 +154,13 @@ def _text(path: Path, data: bytes) -> str:
 
 
 def _foreign(status: os.stat_result, path: Path) -> tuple[str, str] | None:
-    """Say why a file, or a link, may not be the user's own word, and what helps; None if it is."""
-    named = f"If you trust it, say --config {path}, or set SPEECHHUB_CONFIG to {path.absolute()}."
+    """Return why a file or link may come from another user, and what to do; None if it is the user's own."""
+    named = f"If you trust it, use --config {path}, or set SPEECHHUB_CONFIG to {path.absolute()}."
     if status.st_uid not in (os.geteuid(), 0):
         owners = " or ".join(dict.fromkeys((_user(os.geteuid()), _user(0))))
         return f"belongs to {_user(status.st_uid)}, not to {owners}", named
     if stat.S_ISLNK(status.st_mode):
-        return None  # its mode says nothing
+        return None  # the mode of a link means nothing
     if status.st_mode & stat.S_IWOTH:
         return "can be written by every user of this machine", f"Change that: chmod o-w {path}. {named}"
     if status.st_mode & stat.S_IWGRP and not _private(status.st_gid, status.st_uid):
@@ -172,9 +172,9 @@ def _foreign(status: os.stat_result, path: Path) -> tuple[str, str] | None:
 
 
 def _private(gid: int, uid: int) -> bool:
-    """Tell whether a group is its user's own, as many systems give each user one: umask 002 writes for it.
+    """Tell whether a group is a user's private group, for which a umask of 002 leaves files writable.
 
-    It is the user's first group, has the user's name, and no other member.
+    It is the user's primary group, has the user's name, and has no other member.
     """
     try:
         user, group = pwd.getpwuid(uid), grp.getgrgid(gid)

@@ -1,4 +1,4 @@
-"""Hides a process that knows secrets from the other processes of its user."""
+"""Hides a process that holds secrets from the other processes of its user."""
 
 import ctypes
 import sys
@@ -8,11 +8,11 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def hide_process() -> None:
-    """Keep other processes of the same user from looking into this one; what runs as root still can.
+    """Keep other processes of the same user from looking into this one; processes of root still can.
 
-    Its memory, its environment and its open files are all below ``/proc``, for every process of the user, and
-    so for workers, whose own environments are cleared of secrets. The price is that debuggers and profilers
-    need root, and that a crash leaves no core dump. Only Linux can do it.
+    Without this, every process of the user can read its memory, environment and open files below ``/proc``:
+    workers too, although their own environments are cleared of secrets. The price is that debuggers and
+    profilers need root, and that a crash leaves no core dump. Only Linux supports this.
 
     Source: prctl(2), PR_SET_DUMPABLE; proc_pid_environ(5).
     """

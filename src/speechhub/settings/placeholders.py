@@ -1,4 +1,4 @@
-"""Keys that stand in samples, ours and others', so that strangers know them."""
+"""Placeholder keys from sample configurations, which everyone can know."""
 
 import re
 from typing import Final
@@ -12,12 +12,12 @@ _SAMPLE: Final = re.compile(
     "|(sk|key)?x{3,}"
     "|placeholder|todo|fixme|unused|any|none|null|undefined"
 )
-"""Compared without case, and without all that is neither a letter nor a digit; our documentation lets clients
-send ``unused`` and ``any`` to a server without keys."""
+"""Compared in lower case, letters and digits only; our documentation tells clients to send ``unused`` or
+``any`` to a server without keys."""
 _TEMPLATE: Final = re.compile(r"<.*>|\$?\{.*\}|\$\(.*\)|`.*`|%\w+%|\$[A-Za-z_]\w*|[.…*]+")
-"""A gap to be filled, or what only a shell fills in, such as ``$(openssl rand -hex 32)`` in a file."""
+"""A gap to fill in, or something that only a shell expands, such as ``$(openssl rand -hex 32)`` in a file."""
 
 
 def is_placeholder(key: str) -> bool:
-    """Tell whether a key is one that a sample has."""
+    """Tell whether a key is a placeholder from a sample."""
     return bool(_SAMPLE.fullmatch(re.sub(r"[\W_]", "", key).lower()) or _TEMPLATE.fullmatch(key))

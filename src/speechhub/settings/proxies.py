@@ -1,4 +1,4 @@
-"""Proxies that the environment names, and the hosts that no proxy comes between."""
+"""Proxies that the environment names, and the hosts that are reached without one."""
 
 import importlib.util
 import ipaddress
@@ -16,27 +16,27 @@ from speechhub.errors import ConfigurationError
 from speechhub.settings.hosts import address_of
 
 SCHEMES: Final = ("http", "https", "socks5", "socks5h")
-"""Kinds of proxies that our HTTP clients speak with. Source: httpx, ``Proxy``."""
+"""Kinds of proxies that our HTTP clients support. Source: httpx, ``Proxy``."""
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """A proxy that a variable names."""
+    """A proxy that an environment variable names."""
 
     url: str
-    """With a scheme, and perhaps with a user and a password."""
+    """Includes the scheme, and may include a user and a password."""
     variable: str
-    """The variable as it is spelled, for people."""
+    """The variable's name as it is spelled in the environment."""
 
     @property
     def shown(self) -> str:
-        """The proxy for people: without user and password."""
+        """The proxy as messages show it: without user and password."""
         return f"the proxy {_without_user(self.url)} ({self.variable})"
 
 
 def is_this_machine(host: str) -> bool:
-    """Tell whether *host* means the machine that we run on, in any of the spellings that sockets take.
+    """Tell whether *host* means this machine, in any of the spellings that sockets accept.
 
     Args:
         host: Name or address, with or without brackets.
@@ -54,20 +54,20 @@ def is_this_machine(host: str) -> bool:
 
 
 def proxy_for(url: str, environ: Mapping[str, str] | None = None) -> Proxy | None:
-    """Return the proxy that requests for *url* go through, or None where they go straight.
+    """Return the proxy that requests for *url* go through, or None if they go directly.
 
-    ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy`` count, in small letters first, then in any
-    case. This machine is never asked through a proxy, whatever they say.
+    Uses ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``; lower case comes before any other
+    case. Requests to this machine never go through a proxy, whatever these variables say.
 
     Raises:
-        ConfigurationError: The variable names nothing that can be used.
+        ConfigurationError: The variable does not name a usable proxy.
     """
     environ = os.environ if environ is None else environ
     try:
         parts = urlsplit(url)
         host, port = (parts.hostname or "").rstrip("."), _port(parts)
     except ValueError:
-        return None  # no address at all; who connects says so
+        return None  # not a URL; connecting to it reports that
     if not host or is_this_machine(host):
         return None
     named = _named(environ)
@@ -81,10 +81,10 @@ def proxy_for(url: str, environ: Mapping[str, str] | None = None) -> Proxy | Non
 
 
 def check_proxies(environ: Mapping[str, str] | None = None) -> None:
-    """See that each proxy can be used that a client may take by itself.
+    """Check that each proxy that a client may pick up from the environment is usable.
 
     Raises:
-        ConfigurationError: One cannot; clients fail then, wherever they want to go.
+        ConfigurationError: One is not; clients would then fail, whatever address they want to reach.
     """
     environ = os.environ if environ is None else environ
     if "*" in _excepted(environ):
@@ -94,7 +94,7 @@ def check_proxies(environ: Mapping[str, str] | None = None) -> None:
 
 
 def hint(url: str, environ: Mapping[str, str] | None = None) -> str:
-    """Return a sentence, with a space before it, about the proxy on the way to *url*; empty without one."""
+    """Return a sentence, with a leading space, about the proxy used for *url*; empty without a proxy."""
     try:
         proxy = proxy_for(url, environ)
     except ConfigurationError as error:
@@ -107,7 +107,7 @@ def hint(url: str, environ: Mapping[str, str] | None = None) -> str:
 def _named(environ: Mapping[str, str]) -> dict[str, Proxy]:
     """Return the proxies by scheme: ``http``, ``https``, ``all``."""
     found: dict[str, Proxy] = {}
-    for name, value in sorted(environ.items(), key=lambda item: item[0].islower()):  # small letters win
+    for name, value in sorted(environ.items(), key=lambda item: item[0].islower()):  # lower case wins
         scheme = name.lower().removesuffix("_proxy")
         if scheme == name.lower() or scheme not in ("http", "https", "all"):
             continue
@@ -116,7 +116,7 @@ def _named(environ: Mapping[str, str]) -> dict[str, Proxy]:
         elif name.islower():
             found.pop(scheme, None)
     if "REQUEST_METHOD" in environ and "http" in found and not found["http"].variable.islower():
-        del found["http"]  # under CGI, HTTP_PROXY is a header of the caller's. Source: httpoxy.org
+        del found["http"]  # under CGI, HTTP_PROXY holds a header from the caller. Source: httpoxy.org
     if not found and environ is os.environ and sys.platform == "darwin":
         for scheme, value in urllib.request.getproxies().items():
             if scheme in ("http", "https", "all"):
@@ -125,7 +125,7 @@ def _named(environ: Mapping[str, str]) -> dict[str, Proxy]:
 
 
 def _excepted(environ: Mapping[str, str]) -> list[str]:
-    """Return the entries of ``no_proxy``, in small letters."""
+    """Return the entries of ``no_proxy``, in lower case."""
     value = environ.get("no_proxy")
     if value is None:
         value = next((value for name, value in environ.items() if name.lower() == "no_proxy"), "")
@@ -133,7 +133,10 @@ def _excepted(environ: Mapping[str, str]) -> list[str]:
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:
-    """Tell whether an entry of ``no_proxy`` means a host: a name, names below it, an address, a network."""
+    """Tell whether an entry of ``no_proxy`` covers a host.
+
+    An entry is a name, which also covers the names below it, an address or a network.
+    """
     if entry == "*":
         return True
     entry = entry.rpartition("://")[2]
@@ -156,10 +159,10 @@ def _covers(entry: str, host: str, port: int | None) -> bool:
 
 
 def _check(proxy: Proxy) -> None:
-    """See that a client can be made for *proxy*.
+    """Check that an HTTP client can use *proxy*.
 
     Raises:
-        ConfigurationError: It is no address, of an unknown kind, or its kind needs a package.
+        ConfigurationError: It is not an address, its kind is not supported, or its kind needs a package.
     """
     advice = f"Correct {proxy.variable}, or unset it"
     shown = _without_user(proxy.url)
@@ -177,19 +180,19 @@ def _check(proxy: Proxy) -> None:
     if not usable:
         example = "http://proxy.example.org:3128"
         raise ConfigurationError(
-            f"{proxy.variable} names {shown!r}, which is no address of a proxy such as {example}. {advice}."
+            f"{proxy.variable} names {shown!r}, which is not a proxy address such as {example}. {advice}."
         )
     if parts.scheme.startswith("socks") and not _has_socks():
         raise ConfigurationError(
-            f"{proxy.variable} names {shown}, and SOCKS needs one package more: {sys.executable} -m pip "
-            f"install socksio. {advice}, to go without the proxy."
+            f"{proxy.variable} names {shown}, and SOCKS needs one more package: {sys.executable} -m pip "
+            f"install socksio. {advice} to connect without the proxy."
         )
 
 
 def _has_socks() -> bool:
     try:
         return importlib.util.find_spec("socksio") is not None
-    except ValueError:  # None stands in its place
+    except ValueError:  # sys.modules holds None for it
         return False
 
 

@@ -1,4 +1,4 @@
-"""A text that must not be seen, and the variables of an environment that hold one."""
+"""Text that must not be shown, and the environment variables that hold such text."""
 
 import hmac
 import re
@@ -7,17 +7,17 @@ from typing import Final
 SECRET_NAME: Final = re.compile(
     r"(?:^|_)(?:API_?KEYS?|KEYS?|TOKENS?|SECRETS?|CREDENTIALS?|AUTH)(?:_|$)|PASSW", re.IGNORECASE
 )
-"""Names of variables that hold a secret, such as ``HF_TOKEN`` and ``AWS_ACCESS_KEY_ID``, or lead to one."""
+"""Names of variables that hold a secret or lead to one, such as ``HF_TOKEN`` and ``AWS_ACCESS_KEY_ID``."""
 PASSWORD_IN_ADDRESS: Final = re.compile(r"://[^/\s@]+@")
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Tell whether a variable holds a secret: it is named like one, or an address with a password."""
+    """Tell whether a variable holds a secret: by its name, or because its value is a URL with a password."""
     return bool(SECRET_NAME.search(name) or PASSWORD_IN_ADDRESS.search(value))
 
 
 class Secret:
-    """A text that nothing prints by accident: not `repr`, not a format string, not a JSON encoder."""
+    """Text that is never printed by accident: not by `repr`, a format string or a JSON encoder."""
 
     __slots__ = ("_text",)
 

@@ -1,8 +1,8 @@
 """Sources of settings, and their order of precedence.
 
 This is the only module that reads the environment. Every setting has a name in the TOML file and, in upper
-case behind ``SPEECHHUB_``, in the environment; tables and lists are written as JSON there, and a list of
-plain words also with commas.
+case after ``SPEECHHUB_``, in the environment. There, tables and lists are written as JSON; a list of plain
+words may also be separated by commas.
 """
 
 import io
@@ -43,24 +43,24 @@ SERVICE_LINK = re.compile(
     PREFIX + r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
     "|" + PREFIX + r"(\w+_)?PORT=(tcp|udp|sctp)://.*"
 )
-"""Variables that Kubernetes gives every container for a Service named speechhub, or speechhub-something.
+"""Variables that Kubernetes sets in every container for a Service named speechhub, or speechhub-something.
 Source: Kubernetes' documentation, "Service", environment variables."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """Settings, and how they came about."""
+    """Settings, and where they come from."""
 
     settings: Settings
     origins: Mapping[str, str]
-    """Name of a setting → where it was written, for people."""
+    """Name of a setting → where it was written, in words."""
     files: tuple[SettingsFile, ...]
     """Files that were read."""
     ignored: tuple[IgnoredFile, ...]
-    """Files of the current folder that were not."""
+    """Files in the current folder that were not."""
     hub_named: bool
-    """Whether the operator named the model hub himself, in the environment or a file that he named: it may
-    then be shown HF_TOKEN. A file that lies in the current folder, and a mirror's profile, name none."""
+    """Whether the operator chose the model hub, in the environment or in a file that the operator named: only
+    then may it receive HF_TOKEN. A file found in the current folder or a mirror's profile does not count."""
 
 
 def load_settings(
@@ -70,7 +70,7 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Read the settings from all their sources, as `read_settings` does, and return them alone.
+    """Read the settings from all their sources, as `read_settings` does, and return only the settings.
 
     Raises:
         ConfigurationError: A source has an unknown name or a wrong value; the message says which.
@@ -92,9 +92,9 @@ def read_settings(
     Args:
         config_file: TOML file, file of variables whose name ends with ``.env``, or folder with
             ``speechhub.toml`` and ``.env``; by default ``SPEECHHUB_CONFIG``, else ``config.toml`` in the home
-            folder. What is named must exist.
-        current_folder: Whether ``speechhub.toml`` and ``.env`` of the current folder count, if they are the
-            user's own: the first where no TOML file is named, the second where no other is.
+            folder. A named file or folder must exist.
+        current_folder: Whether to read ``speechhub.toml`` and ``.env`` in the current folder, if they are the
+            user's own: the first if no TOML file is named, the second if no other ``.env`` is named.
         environ: The environment; by default the process's own.
         overrides: Values that win over everything else, by setting name.
 
@@ -142,7 +142,7 @@ def read_settings(
     settings = msgspec.structs.replace(
         settings,
         home=settings.home.expanduser().absolute(),
-        # HF_ENDPOINT is huggingface_hub's own, and nearer to the operator than a whole profile.
+        # HF_ENDPOINT is huggingface_hub's own variable, and more specific than a whole profile.
         hf_endpoint=settings.hf_endpoint
         or (None if process.get("HF_ENDPOINT") else MIRRORS[settings.mirror].hf_endpoint),
         api_keys=settings.api_keys + _read_keys(settings.api_keys_file, origins.get("api_keys_file", "")),
@@ -150,8 +150,7 @@ def read_settings(
     for one in ignored:
         if any(not getattr(settings, name) for name in one.keys):
             raise ConfigurationError(
-                f"{one.text} It seems to hold keys, and without them the server would let everybody in, or "
-                "operate it."
+                f"{one.text} It seems to hold keys. Without them, anyone could use the server, or operate it."
             )
     return Reading(
         settings=settings,
@@ -163,7 +162,7 @@ def read_settings(
 
 
 def _find_files(named: Path | None, *, current_folder: bool) -> tuple[list[SettingsFile], list[IgnoredFile]]:
-    """Return the files that count, and those of the current folder that do not."""
+    """Return the files that are used, and those in the current folder that are not."""
     files: list[SettingsFile] = []
     if named is not None and named.is_dir():
         inside = [read_named(named / name, must_exist=False) for name in (TOML, DOTENV)]
@@ -183,7 +182,7 @@ def _find_files(named: Path | None, *, current_folder: bool) -> tuple[list[Setti
 
 
 def _led_to(path: Path, by: SettingsFile | None) -> list[SettingsFile]:
-    """Return the TOML file that a file of variables names; it is as much the operator's word as that one."""
+    """Return the TOML file that a file of variables names; it is trusted as much as that file."""
     if by is None or by.named:
         file = read_named(path)
         return [file] if file else []
@@ -196,13 +195,13 @@ def _led_to(path: Path, by: SettingsFile | None) -> list[SettingsFile]:
 
 
 def _variables(file: SettingsFile, process: Mapping[str, str]) -> dict[str, str]:
-    """Return what a file of variables says, with ``${NAME}`` put in.
+    """Return the variables of a file, with ``${NAME}`` replaced.
 
-    From a file that only lies there, no secret of the environment gets into a setting that is none: it would
-    be a part of an address, or of a path.
+    A file that was only found, not named, may not copy a secret of the environment into a setting that is not
+    secret: the secret would become part of an address or of a path.
 
     Raises:
-        ConfigurationError: One would.
+        ConfigurationError: The file tries to.
     """
     raw = DotEnv(None, stream=io.StringIO(file.text), interpolate=False).dict()
     values: dict[str, str] = {}
@@ -217,7 +216,7 @@ def _variables(file: SettingsFile, process: Mapping[str, str]) -> dict[str, str]
             secret.add(name)
             if setting and setting not in SECRET:
                 raise ConfigurationError(
-                    f"{name} in the file {file.path} repeats {', '.join(sorted(used))}, which is secret. "
+                    f"{name} in the file {file.path} contains {', '.join(sorted(used))}, which is secret. "
                     f"Name the file to allow that: --config {file.path}"
                 )
         values[name] = "".join(atom.resolve({**process, **values}) for atom in atoms)
@@ -231,34 +230,34 @@ def _read_keys(path: Path | None, origin: str) -> tuple[Secret, ...]:
         data = path.expanduser().read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"Setting {origin} is {str(path)!r}: it must be a file that the server can read, one key a line; "
-            f"but: {error.strerror}."
+            f"Setting {origin} is {str(path)!r}: it must be a file that the server can read, with one key "
+            f"per line: {error.strerror}."
         ) from error
-    if fault_of(data):  # which tells bytes
+    if fault_of(data):  # its text would show bytes of the key
         raise ConfigurationError(f"Setting {origin} is {str(path)!r}: the file is not UTF-8 text.")
     lines = [line.strip() for line in without_mark(data).decode().splitlines()]
     keys = tuple(Secret(line) for line in lines if line and not line.startswith("#"))
-    if not keys:  # the operator wants keys: never serve without
+    if not keys:  # the operator wants keys: never serve without them
         raise ConfigurationError(
-            f"Setting {origin} is {str(path)!r}: the file has no keys. Write one on a line, or unset it."
+            f"Setting {origin} is {str(path)!r}: the file has no keys. Write one key per line, or unset it."
         )
     _refuse_placeholders(keys, origin)
     return keys
 
 
 def _refuse_placeholders(keys: tuple[Secret, ...], origin: str) -> None:
-    """Never serve with a key from a sample: it looks safe, and strangers know it."""
+    """Never serve with a placeholder key from a sample: it looks safe, but everyone can know it."""
     for number, key in enumerate(keys, 1):
         if is_placeholder(key.reveal()):
             raise ConfigurationError(
-                f"Setting {origin}: key {number} is {shown(key.reveal())}, a placeholder as samples have it, "
-                "which strangers know. Put a key of your own there, such as one that 'openssl rand -hex 32' "
+                f"Setting {origin}: key {number} is {shown(key.reveal())}, a placeholder from a sample, "
+                "which anyone can guess. Use a key of your own, such as one that 'openssl rand -hex 32' "
                 "prints."
             )
 
 
 def _read_toml(file: SettingsFile | None) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return what the TOML file says, and where it says each."""
+    """Return the values in the TOML file, and where each of them is."""
     if file is None:
         return {}, {}
     try:
@@ -269,7 +268,7 @@ def _read_toml(file: SettingsFile | None) -> tuple[dict[str, Any], dict[str, str
 
 
 def _place(path: Path, text: str, name: str) -> str:
-    """Name the file and, if it can be told, the line in which a setting begins."""
+    """Name the file and, if it can be found, the line on which a setting begins."""
     begins = re.compile(rf"""\s*\[*\s*["']?{re.escape(name)}["']?\s*[=.\]]""")
     lines = [number for number, line in enumerate(text.splitlines(), 1) if begins.match(line)]
     return f"line {lines[0]} of {path}" if lines else f"the file {path}"
@@ -289,7 +288,7 @@ def _from_environment(mapping: Mapping[str, str], source: str) -> dict[str, Any]
                 f"Unknown setting {key} in {source}. "
                 + near(name, fields, written=lambda known: PREFIX + known.upper())
             )
-        # A path is bytes to the system, and may be no text.
+        # To the system a path is bytes, which need not be text.
         if fields[name].type not in (Path, Path | None) and (fault := fault_of_text(text)):
             fault = "is not UTF-8 text" if name in SECRET else fault
             raise ConfigurationError(f"Setting {key} in {source} {fault}.")
@@ -320,8 +319,8 @@ def _parse(name: str, key: str, text: str, kind: Any) -> Any:
         return text
     if isinstance(info, msgspec.inspect.VarTupleType) and not text.lstrip().startswith("["):
         words = [word.strip() for word in text.split(",") if word.strip()]
-        if not words:  # a template with empty variables: for API keys, "none" would mean "everybody"
-            raise ConfigurationError(f"{key} names nothing but commas. Fill it in, or unset it.")
+        if not words:  # a template with empty variables: without API keys, anyone could use the server
+            raise ConfigurationError(f"{key} contains only commas. Fill it in, or unset it.")
         return words
     try:
         return msgspec.json.decode(text)
