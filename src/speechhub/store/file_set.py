@@ -11,7 +11,7 @@ from speechhub.errors import ModelFilesError
 from speechhub.paths import below
 
 COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-"""A revision that cannot come to mean other files."""
+"""Matches a revision that always means the same files: a full commit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,26 +19,26 @@ class FileSet:
     """A model's own files, or those of one of its parts."""
 
     key: str
-    """Tells it from all others in the store: the model's id, with the part's name behind it."""
+    """Unique in the store: the model's id, followed by the part's name."""
     title: str
-    """What to call it in messages."""
+    """Its name in messages."""
     folder: str
-    """Inside the model's folder, with forward slashes; empty for the model's own files."""
+    """Path inside the model's folder, with forward slashes; empty for the model's own files."""
     files: tuple[ModelFile, ...]
-    """Empty means all that the hub has."""
+    """Empty means all files that the hub has."""
     hub: HubSource | None
     part: str = ""
     """Name of the part; empty for the model's own files."""
     optional: bool = False
-    """Whether it is fetched only when it is asked for."""
+    """Whether it is fetched only on request."""
     pinned: bool = False
-    """Whether the operator pinned it; *files* and *hub* are then what the pin demands."""
+    """Whether the operator pinned it; *files* and *hub* are then what the pin requires."""
     pin_fault: str = ""
-    """Why the pin cannot be read, and what to do; nothing may be downloaded then. Empty if all is well."""
+    """Why the pin cannot be read, and what to do; nothing may be downloaded then. Empty without a fault."""
 
     @property
     def moving(self) -> str:
-        """``owner/name@revision`` where that can come to mean other files; empty where it cannot."""
+        """``owner/name@revision`` if its files can change; empty if they cannot."""
         if self.hub is None or COMMIT.fullmatch(self.hub.revision):
             return ""
         if self.files and all(file.sha256 for file in self.files):
@@ -51,7 +51,7 @@ class FileSet:
 
 
 def file_sets(model: ModelSpec) -> Iterator[FileSet]:
-    """Yield what the model consists of, its own files first; nothing if it has no files."""
+    """Yield the file sets of a model, its own files first; none if it has no files."""
     if model.files or model.hub is not None:
         yield FileSet(key=model.id, title=f"model {model.id!r}", folder="", files=model.files, hub=model.hub)
     for part in model.parts:
@@ -67,10 +67,10 @@ def file_sets(model: ModelSpec) -> Iterator[FileSet]:
 
 
 def check_part_names(model: ModelSpec, names: Collection[str]) -> None:
-    """See that the model has parts of these names.
+    """Check that the model has parts of these names.
 
     Raises:
-        ModelFilesError: It has not.
+        ModelFilesError: It does not.
     """
     known = [part.name for part in model.parts]
     for name in names:

@@ -1,4 +1,4 @@
-"""A folder of the operator's own: used as it is."""
+"""A model's files in the operator's own folder, used as it is."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,10 +10,10 @@ from speechhub.store.file_set import FileSet
 
 
 def check_folder(model_id: str, sets: Sequence[FileSet], folder: Path) -> Path:
-    """Return *folder* if it is there with every file that is declared.
+    """Return *folder* if it exists and has every declared file.
 
     Raises:
-        ModelFilesError: It is not.
+        ModelFilesError: It does not.
     """
     parts = [one for one in sets if one.part]
     _check(f"Model {model_id!r}", folder, [file for one in sets if not one.part for file in one.files])

@@ -1,7 +1,7 @@
-"""Model hubs, the first that has a repository: what files there are, and their way here.
+"""Model hubs: lists a repository's files on the first hub that has it, and downloads them.
 
-The transfer is ours: huggingface-hub's own throws an unfinished file away when it gives up, so that a cut
-line costs the whole file again.
+The download code is ours: huggingface-hub's own discards an unfinished file when it gives up, so that a lost
+connection costs the whole file again.
 """
 
 import time
@@ -27,7 +27,7 @@ class RemoteFile:
     """One file on a hub."""
 
     path: str
-    """Where it belongs in the model's folder."""
+    """Its path in the model's folder."""
     name: str
     """Its path in the repository."""
     url: str
@@ -42,15 +42,15 @@ class Listing:
     commit: str
     files: tuple[RemoteFile, ...]
     revision: str = ""
-    """The commit where the hub can be asked for it again; empty where it cannot."""
+    """The commit, if the hub can be asked for it again; else empty."""
     address: str = ""
-    """Of the hub, for people."""
+    """The hub's address, for messages."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """What requests for the files carry."""
+    """Headers of requests for the files."""
 
 
 class ModelHub:
-    """Fetches files from the first site that has them; holds no connection of its own."""
+    """Fetches files from the first site that has them; keeps no connection open."""
 
     def __init__(self, sites: Sequence[Site], sleep: Callable[[float], None] = time.sleep) -> None:
         self._sites = sites
@@ -64,16 +64,16 @@ class ModelHub:
         on_wait: OnWait = silent,
         max_attempts: int = MAX_LISTING_ATTEMPTS,
     ) -> Listing:
-        """Ask for the files of a repository, at which commit, with which sizes and digests.
+        """Return the files of a repository, with their commit, sizes and digests.
 
         Args:
             hub: The repository.
-            wanted: Those of its files that matter; empty means all of them, but for hidden ones.
-            on_wait: Told why, before each pause.
-            max_attempts: How often each hub is asked.
+            wanted: The files that matter; empty means all except hidden ones.
+            on_wait: Called with the reason before each pause.
+            max_attempts: How often to ask each hub.
 
         Raises:
-            ModelFilesError: No hub can be reached that has what is wanted.
+            ModelFilesError: No hub that has the wanted files can be reached.
         """
         faults: list[ModelFilesError] = []
         for site in self._sites:
@@ -109,10 +109,10 @@ class ModelHub:
         *,
         on_wait: OnWait = silent,
     ) -> None:
-        """Fetch *file* to *target*, going on where an earlier attempt ended.
+        """Fetch *file* to *target*, continuing where an earlier attempt ended.
 
         Raises:
-            ModelFilesError: The hub does not answer any more, or refuses.
+            ModelFilesError: The hub stops answering, or refuses.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         persist(
@@ -132,7 +132,7 @@ def _choose(hub: HubSource, wanted: Sequence[ModelFile], repository: Repository)
 
 
 def _all_of(hub: HubSource, repository: Repository) -> Iterator[ModelFile]:
-    """Yield the files under the prefix, hidden ones left out."""
+    """Yield the files under the prefix, without hidden ones."""
     for name in repository.files:
         if not name.startswith(hub.prefix) or PurePosixPath(name).name.startswith("."):
             continue
@@ -141,7 +141,7 @@ def _all_of(hub: HubSource, repository: Repository) -> Iterator[ModelFile]:
             check_name(path)  # it comes from the network
         except UnsafeNameError as error:
             raise ModelFilesError(
-                f"the repository {hub.repo} has a file with an unsafe name, and nothing of it is taken: "
+                f"the repository {hub.repo} has a file with an unsafe name, so nothing was fetched from it: "
                 f"{error}"
             ) from error
         yield ModelFile(path=path)
@@ -152,7 +152,7 @@ def _match(hub: HubSource, file: ModelFile, remote: Mapping[str, Found]) -> Remo
     found = remote.get(name)
     if found is None:
         raise ModelFilesError(f"the repository {hub.repo} has no file {name}")
-    if file.sha256 and found.sha256 and file.sha256 != found.sha256:  # known before gigabytes have come
+    if file.sha256 and found.sha256 and file.sha256 != found.sha256:  # known before gigabytes are fetched
         raise ModelFilesError(
             f"{name} in the repository {hub.repo} is not the expected file: its SHA-256 is "
             f"{found.sha256}, expected {file.sha256}"
@@ -169,7 +169,7 @@ def _match(hub: HubSource, file: ModelFile, remote: Mapping[str, Found]) -> Remo
 def _transfer(
     file: RemoteFile, headers: Mapping[str, str], target: Path, on_bytes: Callable[[int], None]
 ) -> None:
-    """Make one attempt to bring *target* to its full length."""
+    """Make one attempt to complete *target*."""
     from huggingface_hub import get_session  # noqa: PLC0415
     from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]  # noqa: PLC0415
 
@@ -182,10 +182,10 @@ def _transfer(
     with get_session().stream(
         "GET", file.url, headers=headers, follow_redirects=True, timeout=TIMEOUT_S
     ) as response:
-        if response.status_code == 416:  # noqa: PLR2004  # longer than the file is: begin again
+        if response.status_code == 416:  # noqa: PLR2004  # ours is longer than the file: start over
             target.unlink()
             on_bytes(-have)
-            raise StalledError("it sent less than is already here", retry_after_s=0)
+            raise StalledError("its file is shorter than what is already here", retry_after_s=0)
         if response.url.scheme == "http" and urlsplit(file.url).scheme == "https":
             raise StalledError("it redirects from https to an address without https", passes=False)
         hf_raise_for_status(response)
@@ -193,11 +193,11 @@ def _transfer(
             on_bytes(-have)
             have = 0
         with target.open("ab" if have else "wb") as writer:
-            for block in response.iter_bytes():  # no larger blocks: a cut would lose the begun one
+            for block in response.iter_bytes():  # small blocks: a lost connection loses the current one
                 writer.write(block)
                 on_bytes(len(block))
                 have += len(block)
                 if file.size_bytes is not None and have > file.size_bytes:
-                    break  # the digest, or the size, will tell; do not let it fill the disk
+                    break  # too long: do not let it fill the disk; the check of size and digest will fail
     if file.size_bytes is not None and have < file.size_bytes:
         raise StalledError(f"the connection ended after {have} of {file.size_bytes} bytes")

@@ -1,4 +1,4 @@
-"""Names inside the folder of all models, and the lock that keeps two pulls of one model apart."""
+"""Names inside the models folder, and the lock that keeps two pulls of one model from running at once."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def safe_name(model_id: str) -> str:
 
 
 class Layout:
-    """Where things lie under one models folder; makes nothing until it is asked to."""
+    """Paths under one models folder; creates nothing until a lock is taken."""
 
     def __init__(self, models_dir: Path) -> None:
         self.models_dir = models_dir
@@ -38,12 +38,12 @@ class Layout:
         return below(self.models_dir, safe_name(model_id), links_out=True)
 
     def staging(self, model_id: str, purpose: str) -> Path:
-        """Return the folder where a model is put together, on the same file system: a rename publishes it."""
+        """Return the folder where a model is assembled, on the same file system: a rename publishes it."""
         return below(self.models_dir / ".staging", f"{safe_name(model_id)}.{purpose}")
 
     @contextmanager
     def lock(self, model_id: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Hold the right to change a model's files, against threads and processes alike; waits for it.
+        """Lock a model's files against changes by other threads and processes; wait for the lock.
 
         *on_wait* is called if another thread or process holds it.
 

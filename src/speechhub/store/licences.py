@@ -13,38 +13,38 @@ from speechhub.errors import LicenceNotAcceptedError
 from speechhub.home import Damage, OnDamage, explained, keep_aside, read_record, silent
 
 ALL: Final = "all"
-"""In the setting `accept_licenses`: whatever there is."""
+"""In the setting `accept_licenses`: accepts every licence."""
 
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """That the operator accepted a licence for a model."""
+    """A record that the operator accepted a licence for a model."""
 
     model: str
     """Id of the model."""
     licence: str
-    """`ModelSpec.licence` as it was then; another one must be accepted anew."""
+    """`ModelSpec.licence` at that time; a different one must be accepted again."""
     licence_url: str = ""
     accepted_at: int
     """Unix seconds."""
 
 
 class Licences:
-    """What the operator accepted, by a setting or by command; one for a process.
+    """The licences that the operator accepted, by a setting or by command; one instance per process.
 
-    Nothing is held in memory: what a command accepts counts at once for a server that runs.
+    Nothing is kept in memory: what a command accepts takes effect at once in a running server.
     """
 
     def __init__(self, path: Path, *, accepted: Collection[str] = (), on_damage: OnDamage = silent) -> None:
         """Use the file *path*, which need not exist.
 
         Args:
-            path: Where acceptances by command are kept.
+            path: File with the acceptances by command.
             accepted: Ids of licences or models that the settings accept, or `ALL`.
-            on_damage: Told when the file cannot be read, each time.
+            on_damage: Called each time that the file cannot be read.
         """
         self._on_damage = on_damage
         self._path = path
-        self._accepted = {it.casefold() for it in accepted}
+        self._accepted = {name.casefold() for name in accepted}
 
     def allow(self, model: ModelSpec) -> bool:
         """Return whether *model* may be used: its licence has no conditions, or they are accepted."""
@@ -52,7 +52,7 @@ class Licences:
             return True
         if self._accepted & {ALL, model.id.casefold(), model.licence.casefold()}:
             return True
-        return any((it.model, it.licence) == (model.id, model.licence) for it in self._read())
+        return any((known.model, known.licence) == (model.id, model.licence) for known in self._read())
 
     def check(self, model: ModelSpec) -> None:
         """Refuse a model whose licence is not accepted.
@@ -64,16 +64,17 @@ class Licences:
             raise refusal
 
     def refusal(self, model: ModelSpec) -> LicenceNotAcceptedError | None:
-        """Return what keeps *model* from being used, and says what to do; None if nothing does."""
+        """Return the error that says why *model* may not be used, and what to do; None if it may be used."""
         if self.allow(model):
             return None
         return LicenceNotAcceptedError(model.id, model.licence, model.licence_url)
 
     def accept(self, models: Iterable[ModelSpec]) -> list[ModelSpec]:
-        """Remember that the operator accepts the licences of *models*; return those that needed it."""
+        """Record that the operator accepts the licences of *models*; return the models that needed it."""
         fresh = [model for model in models if not self.allow(model)]
         if fresh:
-            known = {it.model: it for it in self._read()}  # none if the file is damaged: it is kept aside
+            # Empty if the file is damaged; writing then keeps the damaged file aside.
+            known = {acceptance.model: acceptance for acceptance in self._read()}
             for model in fresh:
                 known[model.id] = Acceptance(
                     model=model.id,
@@ -90,8 +91,8 @@ class Licences:
         if not isinstance(found, Damage):
             return None
         effect = (
-            "Licences that were accepted by command count as not accepted; the next one to be accepted moves "
-            "the file aside first."
+            "Licences that were accepted by command count as not accepted; accepting one moves the file "
+            "aside first."
         )
         return explained(found, effect=effect, aside=self._path)
 
@@ -100,7 +101,7 @@ class Licences:
         if isinstance(found, Damage):
             if damage := self.damage():
                 self._on_damage(damage)
-            return []  # what cannot be read was not accepted
+            return []  # an unreadable record accepts nothing
         return found or []
 
     def _write(self, acceptances: list[Acceptance]) -> None:

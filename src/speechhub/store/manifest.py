@@ -1,4 +1,4 @@
-"""The file that a published model carries: what was checked, so that it need not be checked again."""
+"""The manifest in a published model's folder: what was checked, so that it need not be checked again."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from speechhub.store.file_set import FileSet
 
 MANIFEST_NAME = ".speechhub.json"
 VERSION = 1
-"""Of manifests that this speechhub understands; a newer one's may mean something else."""
+"""Newest version of manifests that this speechhub understands; later versions may mean something else."""
 
 
 class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,25 +30,25 @@ class ManifestFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a published folder holds."""
+    """The contents of a published folder."""
 
     model: str
-    """Key of the file set: the model's id, with a part's name behind it."""
+    """Key of the file set: the model's id, followed by a part's name."""
     origin: str
     """``wheel:name==version …`` or ``hub:owner/name@revision``."""
     files: tuple[ManifestFile, ...]
     commit: str = ""
-    """Commit that a branch stood for when they were fetched; empty where the source told none."""
+    """Commit that the branch pointed to when the files were fetched; empty if the source named none."""
     version: int = VERSION
 
     @property
     def size_bytes(self) -> int:
-        """Space that the files take."""
+        """Size of all files together."""
         return sum(file.size_bytes for file in self.files)
 
 
 def origin_of_hub(wanted: FileSet) -> str:
-    """Return the manifest's name for the files' place on the hub."""
+    """Return a manifest's `origin` for files from the hub."""
     hub = wanted.hub
     return f"hub:{hub.repo}@{hub.revision}{':' + hub.prefix if hub.prefix else ''}" if hub else ""
 
@@ -56,7 +56,7 @@ def origin_of_hub(wanted: FileSet) -> str:
 def describe_folder(
     key: str, folder: Path, origin: str, digests: dict[str, str], *, commit: str = ""
 ) -> Manifest:
-    """Return the manifest of the files in *folder* whose *digests* have just been taken."""
+    """Return the manifest of the files in *folder* whose *digests* were just computed."""
     files = []
     for path, digest in sorted(digests.items()):
         status = below(folder, path, links_out=True).stat()
@@ -67,14 +67,14 @@ def describe_folder(
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put *manifest* into *folder*, whole or not at all."""
+    """Write *manifest* into *folder*, whole or not at all."""
     temporary = folder / f"{MANIFEST_NAME}.new"
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     temporary.replace(folder / MANIFEST_NAME)
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest in *folder*; None if there is none, or none that can be read."""
+    """Return the manifest in *folder*; None if it is missing or cannot be read."""
     found = _read(folder)
     return None if isinstance(found, Damage) else found
 
@@ -84,7 +84,7 @@ def manifest_damage(folder: Path) -> Damage | None:
     found = _read(folder)
     if not isinstance(found, Damage):
         return None
-    effect = "The model counts as missing; its next use, or 'speechhub models pull', fetches it anew."
+    effect = "The model counts as missing; its next use, or 'speechhub models pull', fetches it again."
     return explained(found, effect=effect, aside=folder / MANIFEST_NAME)
 
 
@@ -97,7 +97,7 @@ def _read(folder: Path) -> Manifest | Damage | None:
 
 
 def problem_with(wanted: FileSet, folder: Path, manifest: Manifest) -> str | None:
-    """Say why the published *folder* is not what is *wanted*; None if it does. A few stat calls, normally."""
+    """Say why the published *folder* is not what is *wanted*; None if it is. Usually a few stat calls."""
     return _other_version(wanted, manifest) or _damage(folder, manifest)
 
 
@@ -110,7 +110,7 @@ def _other_version(wanted: FileSet, manifest: Manifest) -> str | None:
         if declared.sha256 and declared.sha256 != file.sha256:
             return f"its {declared.path} is not the version that the engine needs"
     exact = bool(wanted.files) and all(file.sha256 for file in wanted.files)
-    # Of what a pin that cannot be read demanded nothing is known, and it may be what is here.
+    # An unreadable pin may require exactly the files that are here.
     exact = exact or bool(wanted.pin_fault)
     if not exact and manifest.origin.startswith("hub:") and manifest.origin != origin_of_hub(wanted):
         return f"it comes from {manifest.origin}, not from {origin_of_hub(wanted)}"
@@ -123,10 +123,10 @@ def _damage(folder: Path, manifest: Manifest) -> str | None:
             path = below(folder, file.path, links_out=True)
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
-                return f"{file.path} is no file"
+                return f"{file.path} is not a file"
             if status.st_size != file.size_bytes:
                 return f"{file.path} has {status.st_size} bytes instead of {file.size_bytes}"
-            # A copied or restored folder has new times but may well be sound: look before throwing it away.
+            # A copied or restored folder has new times but may be intact: check before discarding it.
             if status.st_mtime_ns != file.mtime_ns and sha256_of(path) != file.sha256:
                 return f"{file.path} has been changed"
         except FileNotFoundError:
@@ -137,9 +137,9 @@ def _damage(folder: Path, manifest: Manifest) -> str | None:
 
 
 def refresh_times(folder: Path, manifest: Manifest) -> None:
-    """Note the files' present times, so that the next check is stat calls again, if it can write."""
+    """Record the files' current times, if possible, so that the next check needs only stat calls again."""
     digests = {file.path: file.sha256 for file in manifest.files}
-    with contextlib.suppress(OSError):  # a full disk, or a file that goes meanwhile: next time
+    with contextlib.suppress(OSError):  # a full disk, or a file deleted meanwhile: try again next time
         fresh = describe_folder(manifest.model, folder, manifest.origin, digests, commit=manifest.commit)
         if fresh != manifest and os.access(folder, os.W_OK):
             write_manifest(folder, fresh)

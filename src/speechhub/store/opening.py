@@ -5,11 +5,11 @@ from speechhub.store.store import ModelStore
 
 
 def open_store(settings: Settings, *, hub_named: bool) -> ModelStore:
-    """Return the store of these settings; nothing is made or asked.
+    """Return the store of these settings; nothing is created, and no connection is made.
 
     Args:
-        settings: Where it is, and where its files come from.
-        hub_named: `Reading.hub_named`: whether the model hub may be shown the operator's token.
+        settings: Where the store is, and where its files come from.
+        hub_named: `Reading.hub_named`: whether the model hub may receive the operator's token.
     """
     return ModelStore(
         settings.models_dir,

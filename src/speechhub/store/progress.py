@@ -6,24 +6,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullProgress:
-    """A moment in the life of a pull."""
+    """The state of a pull at one moment."""
 
     model: str
     """Id of the model."""
     file: str
     """The file that is being put in place."""
     done_bytes: int
-    """Of all files together, those of an earlier, interrupted pull included."""
+    """Bytes of all files together, including those from an earlier, interrupted pull."""
     total_bytes: int | None
-    """Of all files together; None if it is not known, or not yet."""
+    """Size of all files together; None if it is unknown, or not known yet."""
     fetched_bytes: int = 0
-    """Of these, what came in this pull."""
+    """Bytes that this pull fetched."""
     waiting: str = ""
-    """Why nothing comes at the moment, for people; empty when bytes have come."""
+    """Why the pull waits, in words; empty when bytes have arrived."""
 
 
 class ProgressMeter:
-    """Counts the bytes of one pull and tells the listener; lives as long as the pull."""
+    """Counts the bytes of one pull and informs the listener; lives as long as the pull."""
 
     def __init__(self, model: str, listener: Callable[[PullProgress], None] | None) -> None:
         self.total_bytes: int | None = None
@@ -35,12 +35,12 @@ class ProgressMeter:
         self._file = ""
 
     def add(self, file: str, n_bytes: int) -> None:
-        """Count *n_bytes* more of *file*; negative where bytes turn out to be useless."""
+        """Count *n_bytes* more of *file*; negative if bytes turn out to be unusable."""
         self._fetched_bytes += max(n_bytes, 0)
         self._count(file, n_bytes)
 
     def find(self, file: str, n_bytes: int) -> None:
-        """Count *n_bytes* of *file* that an earlier pull brought."""
+        """Count *n_bytes* of *file* that an earlier pull fetched."""
         self._count(file, n_bytes)
 
     def _count(self, file: str, n_bytes: int) -> None:
@@ -49,7 +49,7 @@ class ProgressMeter:
         self._tell("")
 
     def wait(self, reason: str) -> None:
-        """Tell why nothing comes."""
+        """Report why the pull waits."""
         self._tell(reason)
 
     def _tell(self, waiting: str) -> None:

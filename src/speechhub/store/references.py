@@ -1,4 +1,4 @@
-"""Cache of features computed from custom voices: a folder for each model, kept small."""
+"""Cache of features computed from custom voices: one folder per model, limited in size."""
 
 import errno
 import os
@@ -18,26 +18,26 @@ DIGEST_CHARS: Final = 64
 
 
 class ReferenceCache:
-    """The folders that `LoadContext.cache_dir` names; one for a process, and for several on one home.
+    """The folders that `LoadContext.cache_dir` names; one instance per process, several may share a home.
 
-    Engines write into them whenever they like; the hub alone deletes. Its methods block.
+    Engines may write into them at any time; only the hub deletes. The methods block.
     """
 
     def __init__(self, root: Path, *, limit_bytes: int, digests: Callable[[], Collection[str]]) -> None:
-        """Make nothing yet.
+        """Create nothing yet.
 
         Args:
-            root: Folder of all models' folders.
-            limit_bytes: What all of them may hold after a `sweep`; 0 means that nothing is kept.
-            digests: Returns the digests of the voices that the library holds now; raises OSError if that
-                cannot be told.
+            root: Folder that contains the models' folders.
+            limit_bytes: Size of all of them together after a `sweep`; 0 means that nothing is kept.
+            digests: Returns the digests of the voices that the library holds now; raises OSError if they
+                cannot be determined.
         """
         self._root = root
         self._limit_bytes = limit_bytes
         self._digests = digests
 
     def folder(self, model: str) -> Path | None:
-        """Return the folder of *model*, made if need be; None if nothing is to be kept, or can be."""
+        """Return the folder of *model*, created if needed; None if nothing should be or can be kept."""
         if not self._limit_bytes:
             return None
         folder = self._folder(model)
@@ -55,19 +55,19 @@ class ReferenceCache:
         return below(self._root, safe_name(model), links_out=True)
 
     def used(self, model: str, digests: Collection[str]) -> None:
-        """Take note that *model* is about to use what it keeps of these voices."""
+        """Record that *model* is about to use its cached features of these voices."""
         wanted = tuple(digests)
         for path in _files(self._folder(model)) if wanted else ():
             if path.name.startswith(wanted):
                 _try(lambda path=path: os.utime(path, follow_symlinks=False))  # type: ignore[misc]  # bound now
 
     def sweep(self) -> None:
-        """Delete what belongs to no voice of the library, then what was used longest ago beyond the limit.
+        """Delete files that belong to no voice of the library, then the least recently used above the limit.
 
-        Links are not followed: what they lead to is not ours to delete. Where the library cannot be read,
-        nothing is deleted, since all of it may belong to voices.
+        Links are not followed: their targets are not ours to delete. If the library cannot be read, nothing
+        is deleted, because every file may belong to a voice.
         """
-        # The files first: nothing of a voice that is added meanwhile may look as if no voice owned it.
+        # List the files first: those of a voice that is added meanwhile must not look unowned.
         found = [path for folder in _folders(self._root) for path in _files(folder)]
         if not found:
             return
@@ -94,7 +94,7 @@ class ReferenceCache:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Return the folders in *folder*, without links; none if it is no folder itself."""
+    """Return the folders in *folder*, without links; none if *folder* is not a folder itself."""
     try:
         if folder.is_symlink():
             return []
@@ -105,7 +105,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the files in *folder*, links among them, and what is neither file nor folder."""
+    """Return everything in *folder* that is not a folder: files, links and special files."""
     try:
         with os.scandir(folder) as entries:
             return [Path(entry) for entry in entries if not entry.is_dir(follow_symlinks=False)]
@@ -114,7 +114,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _try(change: Callable[[], None]) -> None:
-    """Do it, unless somebody else has done it, or the disk does not let us."""
+    """Do it, unless it was already done, or the disk does not allow it."""
     try:
         change()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Doing something again that another machine made fail, as long as there is hope."""
+"""Retries of requests to another machine, as long as the fault may pass."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,29 +9,29 @@ from speechhub.settings.proxies import check_proxies, hint
 
 Result = TypeVar("Result")
 OnWait = Callable[[str], None]
-"""Told for people, before each pause, what failed and when it is tried again."""
+"""Called before each pause with a sentence that says what failed and when it is tried again."""
 
 RETRY_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_IDLE_ATTEMPTS: Final = 6
-"""Attempts in a row that may bring nothing new before a download gives up: about a minute."""
+"""Attempts in a row that may fetch nothing new before a download gives up: about a minute."""
 MAX_LISTING_ATTEMPTS: Final = 3
-"""Attempts to reach a hub at all; few, since a machine without a network should not wait for nothing."""
+"""Attempts to reach a hub at all; few, so that a machine without a network does not wait long."""
 MAX_BACKOFF_S: Final = 30.0
 
 
 def silent(reason: str) -> None:
-    """Report to no caller; an `OnWait`."""
+    """Ignore *reason*; an `OnWait`."""
 
 
 class StalledError(Exception):
-    """One attempt has ended early; another may go on from there."""
+    """One attempt has ended early; another may continue from there."""
 
     def __init__(self, reason: str, *, retry_after_s: float | None = None, passes: bool = True) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
-        """When the server wants to be asked again; None if it does not say."""
+        """Seconds after which the server asks for the next attempt; None if it does not say."""
         self.passes = passes
-        """Whether another attempt may fare better."""
+        """Whether another attempt may succeed."""
 
 
 def persist(
@@ -43,18 +43,18 @@ def persist(
     sleep: Callable[[float], None] = time.sleep,
     on_wait: OnWait = silent,
 ) -> Result:
-    """Repeat *attempt* as long as the fault may pass, starting the count anew after any progress.
+    """Repeat *attempt* as long as the fault may pass; any progress resets the count of attempts.
 
     Args:
         what: What fails, for the error: ``the hub … failed to list …``.
-        attempt: Does it, or raises what httpx, huggingface-hub or `StalledError` say.
-        progress: Returns a number that grows as attempts get somewhere.
-        max_attempts: How many in a row may get nowhere.
+        attempt: Does the work, or raises `StalledError` or an error of httpx or huggingface-hub.
+        progress: Returns a number that grows as attempts make progress.
+        max_attempts: How many attempts in a row may make no progress.
         sleep: Waits between attempts, in seconds.
-        on_wait: Told why, before each pause.
+        on_wait: Called with the reason before each pause.
 
     Raises:
-        ModelFilesError: There is no hope any more.
+        ModelFilesError: The fault will not pass, or too many attempts made no progress.
     """
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # noqa: PLC0415
 
@@ -80,7 +80,7 @@ def persist(
 
 
 def _judge(error: Exception) -> StalledError:
-    """Say what an attempt's failure means."""
+    """Return what an attempt's failure means, and whether it may pass."""
     from huggingface_hub.errors import (  # noqa: PLC0415
         GatedRepoError,
         HfHubHTTPError,
@@ -94,12 +94,12 @@ def _judge(error: Exception) -> StalledError:
         return error
     if isinstance(error, httpx.UnsupportedProtocol):
         return StalledError(
-            "its address, from SPEECHHUB_HF_ENDPOINT, SPEECHHUB_MODELSCOPE_ENDPOINT or HF_ENDPOINT, has to "
+            "its address, from SPEECHHUB_HF_ENDPOINT, SPEECHHUB_MODELSCOPE_ENDPOINT or HF_ENDPOINT, must "
             "begin with https:// or http://",
             passes=False,
         )
     final = {
-        GatedRepoError: "it wants you to accept its terms on its page and to set HF_TOKEN",
+        GatedRepoError: "it requires you to accept the terms on its page and to set HF_TOKEN",
         RevisionNotFoundError: "there is no such revision",
         RepositoryNotFoundError: "there is no such repository, or it is private",
         OfflineModeIsEnabled: "HF_HUB_OFFLINE is set",
@@ -122,7 +122,7 @@ def _judge(error: Exception) -> StalledError:
 
 
 def _asked(error: Any) -> str:
-    """Return the address that a request was for; empty if the error does not say."""
+    """Return the URL of the request that failed; empty if the error does not say."""
     try:
         return str(error.request.url)
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The model hubs that we know, each by how it lists a repository and what its files' addresses are.
+"""The supported model hubs: how each lists a repository, and the addresses of its files.
 
 huggingface-hub is imported inside the functions: it takes 10 MB, and a server that has its models never
 needs it.
@@ -35,49 +35,49 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """What a hub has of a repository, at one commit."""
+    """A repository on a hub, at one commit."""
 
     commit: str
     """Changes whenever a file does."""
     revision: str = ""
-    """The commit where the hub can be asked for it again, 40 hex digits; empty where it has none."""
+    """The commit, if the hub can be asked for it again, 40 hex digits; else empty."""
     files: Mapping[str, Found]
-    """By their path in the repository."""
+    """Path in the repository → file."""
 
 
 class Site(Protocol):
-    """A model hub; it holds no connection."""
+    """A model hub; it keeps no connection open."""
 
     @property
     def address(self) -> str:
-        """Where it is, for people."""
+        """Its address, for messages."""
         ...
 
     def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:
-        """Ask once for the files of a repository, of which those *wanted* matter; all if it is empty."""
+        """Ask once for the files of a repository; *wanted* are those that matter, or all if it is empty."""
         ...
 
     def headers(self) -> dict[str, str]:
-        """Return what requests for its files carry."""
+        """Return the headers of requests for its files."""
         ...
 
 
 class HuggingFace:
-    """Hugging Face's hub, or a mirror that speaks its protocol, through huggingface-hub."""
+    """Hugging Face's hub, or a mirror with the same protocol, through huggingface-hub."""
 
     def __init__(self, endpoint: str | None, *, named: bool = False) -> None:
         """Make no connection.
 
         Args:
-            endpoint: Address of a mirror; None for what huggingface-hub takes by itself.
-            named: Whether the operator named that address, so that it may be shown his token.
+            endpoint: Address of a mirror; None for huggingface-hub's default.
+            named: Whether the operator named that address, so that it may receive the operator's token.
         """
         self._endpoint = endpoint
         self._named = named or endpoint is None
 
     @property
     def address(self) -> str:
-        """Where it is, for people."""
+        """Its address, for messages."""
         if self._endpoint:
             return self._endpoint
         from huggingface_hub import constants  # noqa: PLC0415
@@ -92,9 +92,9 @@ class HuggingFace:
         api = HfApi(endpoint=self._endpoint, library_name="speechhub", token=self._token())
         try:
             info = api.model_info(hub.repo, revision=hub.revision, files_metadata=True, timeout=TIMEOUT_S)
-        except (AttributeError, KeyError, TypeError) as error:  # how huggingface-hub takes an unknown answer
+        except (AttributeError, KeyError, TypeError) as error:  # raised for an unexpected answer
             raise StalledError("it does not speak the hub's protocol", passes=False) from error
-        except (GatedRepoError, RepositoryNotFoundError) as error:  # both are also said to strangers
+        except (GatedRepoError, RepositoryNotFoundError) as error:  # also what it says without a token
             if self._withholds():
                 raise StalledError(
                     "it may require a token, and HF_TOKEN is not sent there: it is sent by https only, to "
@@ -105,27 +105,27 @@ class HuggingFace:
             raise
         commit = _checked_commit(info.sha, hub)
         files = {
-            (name := _checked_name(it.rfilename)): _found(
+            (name := _checked_name(file.rfilename)): _found(
                 hf_hub_url(hub.repo, name, revision=commit, endpoint=self._endpoint),
-                it.size,
-                it.lfs.sha256 if it.lfs else None,
+                file.size,
+                file.lfs.sha256 if file.lfs else None,
             )
-            for it in info.siblings or ()
+            for file in info.siblings or ()
         }
         return Repository(commit=commit, revision=commit, files=files)
 
     def headers(self) -> dict[str, str]:
-        """Return what requests for its files carry: a token, if there is one for this hub."""
+        """Return the headers of requests for its files: with a token, if there is one for this hub."""
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # noqa: PLC0415
 
         return dict(build_hf_headers(library_name="speechhub", token=self._token()))
 
     def _token(self) -> Literal[False] | None:
-        """Return what huggingface-hub is told about its token: to look for one, None, or to send none."""
+        """Return huggingface-hub's argument for the token: None to look for one, False to send none."""
         return None if may_carry_token(self.address, named=self._named) else False
 
     def _withholds(self) -> bool:
-        """Tell whether there is a token, and this hub does not get it."""
+        """Tell whether there is a token that is not sent to this hub."""
         from huggingface_hub import get_token  # noqa: PLC0415
 
         return self._token() is False and bool(get_token())
@@ -136,7 +136,7 @@ class ModelScope:
 
     def __init__(self, endpoint: str) -> None:
         self.address = endpoint.rstrip("/")
-        """Where it is, for people."""
+        """Its address, for messages."""
 
     def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:
         """Ask once for the files of a repository; see `Site`."""
@@ -148,7 +148,7 @@ class ModelScope:
         if COMMIT.fullmatch(revision) and not (wanted and all(file.sha256 for file in wanted)):
             raise StalledError("it does not know Hugging Face's commits", passes=False)
         if revision == "main" or COMMIT.fullmatch(revision):
-            revision = "master"  # of a commit, the files' digests tell whether they are the same here
+            revision = "master"  # for a commit, the files' digests show whether they are the same here
         response = get_session().get(
             f"{repo}/files",
             params={"Revision": revision, "Recursive": "true"},
@@ -162,21 +162,21 @@ class ModelScope:
         try:
             listed: list[dict[str, Any]] = response.json()["Data"]["Files"] or []
             files = {
-                (name := _checked_name(it["Path"])): _found(
+                (name := _checked_name(entry["Path"])): _found(
                     f"{repo}?Revision={quote(revision, safe='')}&FilePath={quote(name, safe='')}",
-                    it["Size"],
-                    it.get("Sha256") or None,
+                    entry["Size"],
+                    entry.get("Sha256") or None,
                 )
-                for it in listed
-                if it["Type"] != "tree"
+                for entry in listed
+                if entry["Type"] != "tree"
             }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StalledError("it does not speak ModelScope's protocol", passes=False) from error
-        told = "\n".join(f"{path} {it.sha256} {it.size_bytes}" for path, it in sorted(files.items()))
+        told = "\n".join(f"{path} {file.sha256} {file.size_bytes}" for path, file in sorted(files.items()))
         return Repository(commit=hashlib.sha256(told.encode()).hexdigest()[:40], files=files)
 
     def headers(self) -> dict[str, str]:
-        """Return what requests for its files carry: none of Hugging Face's tokens."""
+        """Return the headers of requests for its files: without Hugging Face's token."""
         return {"User-Agent": "speechhub"}
 
 
@@ -184,8 +184,8 @@ def may_carry_token(address: str, *, named: bool) -> bool:
     """Tell whether requests to a hub may carry the operator's token.
 
     Args:
-        address: Of the hub.
-        named: Whether the operator named it himself; Hugging Face's own hub needs no naming.
+        address: The hub's address.
+        named: Whether the operator named it; Hugging Face's own hub need not be named.
     """
     parts = urlsplit(address)
     host = (parts.hostname or "").rstrip(".").lower()
@@ -197,7 +197,7 @@ def may_carry_token(address: str, *, named: bool) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, where no other machine can listen in."""
+    """Tell whether a host is this machine, so that no other machine can eavesdrop."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -205,27 +205,27 @@ def is_loopback(host: str) -> bool:
 
 
 def _checked_commit(commit: object, hub: HubSource) -> str:
-    """Return the commit that a hub answers; it becomes the name of a folder, and a part of addresses."""
+    """Return the commit in a hub's answer if it is valid; it becomes a folder name and a part of URLs."""
     if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
         raise StalledError(
-            f"it names the commit {repr(commit)[:SHOWN_CHARS]} where 40 hex digits belong, so nothing is "
-            "taken from it; name another hub with SPEECHHUB_HF_ENDPOINT",
+            f"it names the commit {repr(commit)[:SHOWN_CHARS]} where 40 hex digits belong, so nothing was "
+            "fetched from it; name another hub with SPEECHHUB_HF_ENDPOINT",
             passes=False,
         )
     if COMMIT.fullmatch(hub.revision) and commit != hub.revision:
-        raise StalledError(f"it was asked for commit {hub.revision} and answers {commit}", passes=False)
+        raise StalledError(f"it was asked for commit {hub.revision}, but answered {commit}", passes=False)
     return commit
 
 
 def _checked_name(name: object) -> str:
-    """Return the name of a file in a listing; where it leads to is checked when the file is wanted."""
+    """Return a file name of a listing if it is text; where it leads to is checked when the file is used."""
     if not isinstance(name, str) or any("\ud800" <= char <= "\udfff" for char in name):
         raise StalledError("it sent a file name that is not text", passes=False)
     return name
 
 
 def _found(url: str, size_bytes: object, sha256: object) -> Found:
-    """Return a file of a listing whose values are what they should be."""
+    """Return a file of a listing, after checking its size and digest."""
     sized = size_bytes is None or (isinstance(size_bytes, int) and size_bytes >= 0)
     if not sized or not (sha256 is None or (isinstance(sha256, str) and DIGEST.fullmatch(sha256))):
         raise StalledError("it sent an impossible size or digest for a file", passes=False)

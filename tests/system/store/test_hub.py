@@ -171,7 +171,7 @@ def test_an_address_without_a_scheme_is_no_address(make_store, model, naps):
 
     told = str(caught.value)
     assert "the hub hf-mirror.com failed to list owner/toy: its address, from SPEECHHUB_HF_ENDPOINT, " in told
-    assert "HF_ENDPOINT, has to begin with https:// or http://. What helps: " in told
+    assert "HF_ENDPOINT, must begin with https:// or http://. To fix it: " in told
     assert naps == []
 
 
@@ -179,7 +179,7 @@ def test_an_error_s_own_period_ends_one_sentence(hub, make_store, model, naps):
     """It is not followed by another one."""
     hub.gone = True
 
-    with pytest.raises(ModelFilesError, match=r"without sending a response\. What helps: "):
+    with pytest.raises(ModelFilesError, match=r"without sending a response\. To fix it: "):
         make_store(endpoint=hub.address).resolve(model)
 
 
