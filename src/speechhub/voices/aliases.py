@@ -9,7 +9,7 @@ from speechhub.home import Damage, explained, keep_aside, read_record
 from speechhub.voices import folder
 
 MAX_ALIASES_BYTES: Final = 1024**2
-"""Largest file of aliases that is read."""
+"""Size limit of the file of aliases."""
 
 
 class AliasFile:
@@ -20,7 +20,7 @@ class AliasFile:
         self._path = path
 
     def read(self) -> dict[str, str] | Damage | None:
-        """Return the aliases, in lower case → id of a voice; None if there is no file."""
+        """Return the aliases: name in lower case → id of a voice; None if there is no file."""
         found = read_record(self._path, dict[str, str], limit_bytes=MAX_ALIASES_BYTES)
         if not isinstance(found, Damage):
             return found

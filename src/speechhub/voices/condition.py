@@ -8,21 +8,21 @@ from numpy.typing import NDArray
 from speechhub.voices.recording import FRAME_S, FULL_SCALE, MIN_DURATION_S, RATE, SILENT_DBFS, Recording
 
 CLIPPED: Final = 0.001
-"""Part of the samples at full scale from which on it is heard."""
+"""Share of samples at full scale above which clipping is audible."""
 QUIET_DBFS: Final = -30.0
 """Level of the loudest sample below which noise is as loud as speech."""
 MOST_SILENCE: Final = 0.4
-"""Part of a recording that may be silent."""
+"""Share of a recording that may be silent."""
 EDGE_S: Final = 0.04
-"""Speech this near to an edge was cut by it."""
+"""Speech this close to an edge was cut off by it."""
 EDGE_DB: Final = 20.0
-"""How far below the level of speech an edge is quiet."""
+"""How far below the level of speech an edge must be to count as quiet."""
 LEAD_S: Final = 0.1
-"""Silence that stays before the first sound."""
+"""Silence that is kept before the first sound."""
 
 
 def without_lead(recording: Recording) -> Recording:
-    """Return a recording without the silence before its first sound: engines use its beginning alone."""
+    """Return a recording without the silence before its first sound: engines use only its beginning."""
     sounding = np.flatnonzero(_levels_dbfs(recording.audio.samples) > SILENT_DBFS)
     first_s = float(sounding[0]) * FRAME_S if sounding.size else 0.0
     cut_s = min(first_s - LEAD_S, recording.duration_s - MIN_DURATION_S)
@@ -30,7 +30,7 @@ def without_lead(recording: Recording) -> Recording:
 
 
 def flaws(recording: Recording) -> tuple[str, ...]:
-    """Return what makes a recording a worse example of a voice, and what to do; nothing if it is good."""
+    """Return what makes a recording a poor example of a voice, and what to do; empty if it is good."""
     samples = recording.audio.samples
     levels = _levels_dbfs(samples)
     peak = float(np.max(np.abs(samples), initial=0.0))
@@ -43,7 +43,7 @@ def flaws(recording: Recording) -> tuple[str, ...]:
     if peak_dbfs < QUIET_DBFS:
         found.append(f"The loudest sample is at {peak_dbfs:.0f} dBFS; record closer or louder.")
     if silent > MOST_SILENCE:
-        found.append(f"{silent:.0%} of the recording are silent; cut the pauses.")
+        found.append(f"{silent:.0%} of the recording is silent; cut the pauses.")
     for edge, does in (("start", "begins"), ("end", "ends")):
         if _runs_into(levels, edge):
             found.append(f"It {does} in the middle of sound; leave a short silence at its {edge}.")

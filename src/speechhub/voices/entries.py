@@ -14,11 +14,11 @@ from speechhub.voices.records import CONSENT_ID, VOICE_ID, Consent, CustomVoice
 VOICE_JSON, CONSENT_JSON, RECORDING_WAV = "voice.json", "consent.json", "recording.wav"
 RecordT = TypeVar("RecordT", CustomVoice, Consent)
 MAX_ENTRY_BYTES: Final = 64 * 1024
-"""Largest JSON file of a voice or consent."""
+"""Size limit of the JSON file of a voice or consent."""
 MAX_RECORDING_BYTES: Final = 512 * 1024**2
-"""Largest recording that is read: an hour and a half."""
+"""Size limit of a recording that is read: an hour and a half."""
 RECORDING_SLACK_BYTES: Final = 4096
-"""For the head of the file, and what rounding its duration leaves out."""
+"""Allowance for the file's header, and for the rounding of its duration."""
 _LEFT_OUT: Final = "It is skipped, and all others can be used."
 _ID: Final[dict[type, re.Pattern[str]]] = {CustomVoice: VOICE_ID, Consent: CONSENT_ID}
 _JSON: Final[dict[type, str]] = {CustomVoice: VOICE_JSON, Consent: CONSENT_JSON}
@@ -26,7 +26,7 @@ WHAT: Final[dict[type, str]] = {CustomVoice: "custom voice", Consent: "consent"}
 
 
 def entries(parent: Path, kind: type) -> list[Path]:
-    """Return what is named like a voice, or a consent, whatever it is; nothing if *parent* is damaged.
+    """Return everything named like a voice, or a consent, folder or not; empty if *parent* is damaged.
 
     Raises:
         OSError: As `read_small`.
@@ -57,7 +57,7 @@ def read_entry(one: Path, kind: type[RecordT]) -> RecordT | Damage | None:
 def read_entry_recording(
     path: Path, record: CustomVoice | Consent | None
 ) -> tuple[Recording | None, Damage | None]:
-    """Return the recording that *record* tells of, or any if that is None, or what is wrong with it."""
+    """Return the recording, or what is wrong with it; without *record*, any valid recording will do."""
     limit_bytes = MAX_RECORDING_BYTES
     if record is not None:
         limit_bytes = min(limit_bytes, int(2 * RATE * max(record.duration_s, 0)) + RECORDING_SLACK_BYTES)
@@ -80,6 +80,6 @@ def read_entry_recording(
 
 
 def mentions(one: Path, consent_id: str) -> bool:
-    """Return whether the damaged record of a voice still names a consent."""
+    """Return whether a voice's damaged record still contains a consent's id."""
     data = read_small(one / VOICE_JSON, limit_bytes=MAX_ENTRY_BYTES)
     return isinstance(data, bytes) and consent_id.encode() in data

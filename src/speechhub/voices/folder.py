@@ -1,10 +1,11 @@
-"""Folders that appear whole and disappear at once, whenever the power goes.
+"""Folders that are created and deleted atomically, even if the power fails.
 
-A folder is put together in ``.staging`` on the same file system, flushed to disk, and renamed into place;
-one that is deleted is first renamed back there. All writers hold one lock, so whatever lies in ``.staging``
-when a writer gets it was left by one that died.
+A folder is assembled in ``.staging`` on the same file system, flushed to disk, and renamed into place; to
+delete one, it is first renamed back there. All writers hold one lock, so anything in ``.staging`` when a
+writer gets the lock was left by a writer that died.
 
-What is not a folder where one should be, or cannot be deleted, is moved aside; links are never followed.
+Anything other than a folder in a folder's place, or that cannot be deleted, is moved aside; links are never
+followed.
 """
 
 import errno
@@ -24,24 +25,24 @@ from speechhub.home import keep_aside
 log = structlog.get_logger()
 
 PASSING: Final = frozenset({*EXHAUSTED, *DISK_FULL, errno.EIO, errno.EROFS})
-"""Errors that say nothing of the file or folder in question."""
+"""Errors that are not caused by the file or folder itself."""
 LOCK_S: Final = 5.0
-"""How long a change waits for those of others."""
+"""How long a change waits for changes by others."""
 
 
 @contextmanager
 def writing(root: Path, *, patience_s: float) -> Iterator[Path]:
-    """Hold the right to change what is under *root*, against threads and processes alike; waits for it.
+    """Lock *root* against changes by other threads and processes; wait for the lock.
 
-    Yields the staging folder, empty. The kernel lets go of the lock when its holder dies, however it dies.
+    Yields the staging folder, empty. The kernel releases the lock when its holder dies, however it dies.
 
     Args:
-        root: Made if need be.
-        patience_s: How long to wait for others that hold the right; a change takes milliseconds.
+        root: Created if needed.
+        patience_s: How long to wait for other holders; a change takes milliseconds.
 
     Raises:
-        LockTakenError: Another process has held it for as long: one that is stopped, or hangs.
-        OSError: Nothing can be written there.
+        LockTakenError: Another process has held the lock for that long: it is stopped, or hangs.
+        OSError: The folder cannot be written.
     """
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = root / ".lock"
@@ -52,7 +53,7 @@ def writing(root: Path, *, patience_s: float) -> Iterator[Path]:
 
 
 def publish(files: Mapping[str, bytes], folder: Path, staging: Path) -> None:
-    """Make *folder* with *files* in it: all of them, or no folder.
+    """Create *folder* with *files* in it: with all of them, or not at all.
 
     Raises:
         OSError: It exists, or the disk is full.
@@ -68,7 +69,7 @@ def publish(files: Mapping[str, bytes], folder: Path, staging: Path) -> None:
 
 
 def replace(path: Path, data: bytes, staging: Path) -> None:
-    """Make a file, or put another in its place."""
+    """Create a file, or replace an existing one."""
     _write(staging / path.name, data)
     path.parent.mkdir(exist_ok=True)
     with _flushed(path.parent):
@@ -76,7 +77,7 @@ def replace(path: Path, data: bytes, staging: Path) -> None:
 
 
 def discard(folder: Path, staging: Path) -> None:
-    """Delete a folder, at once; what cannot be deleted is out of use all the same, and the log names it."""
+    """Delete a folder at once; if it cannot be deleted, it is still out of use, and the log names it."""
     with _flushed(folder.parent):
         folder.rename(staging / folder.name)
     try:
@@ -86,14 +87,14 @@ def discard(folder: Path, staging: Path) -> None:
 
 
 def _emptied(staging: Path) -> Path:
-    """Return the staging folder, with nothing in it."""
+    """Return the staging folder, emptied."""
     if os.path.lexists(staging):
         try:
             shutil.rmtree(staging)
         except OSError as error:
-            if error.errno in PASSING:  # what was deleted must not be kept for want of a moment
+            if error.errno in PASSING:  # a passing error must not keep what was deleted
                 raise
-            keep_aside(staging)  # a file, a link, or with something in it that belongs to another user
+            keep_aside(staging)  # a file, a link, or a folder that contains another user's files
     staging.mkdir(mode=0o700)
     return staging
 
@@ -107,7 +108,7 @@ def _write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def _flushed(folder: Path) -> Iterator[None]:
-    """Flush to disk what is done in *folder*; it is opened first: nothing is done that is not told."""
+    """Flush changes in *folder* to disk; open it first, so that no change is made that cannot be flushed."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield

@@ -1,10 +1,10 @@
 """Custom voices, consents and aliases on disk; the command line and a running server may share them.
 
-Under the library's folder: ``voices/ID`` and ``consents/ID``, each with its JSON and its recording, and
-``aliases.json``. Nothing is held in memory: what another process changes counts from the next request on.
+The library's folder has ``voices/ID`` and ``consents/ID``, each with its JSON and its recording, and
+``aliases.json``. Nothing is kept in memory: changes by another process take effect from the next request.
 
-What is damaged is left out and told, and never deleted or overwritten; everything else goes on working.
-Without a descriptor left, nothing can be told from damage: then reading, too, raises an `OSError`.
+Damaged entries are left out and reported, never deleted or overwritten; everything else keeps working.
+Without free file descriptors, damage cannot be told from that shortage, so reading raises an `OSError` too.
 """
 
 import errno
@@ -67,15 +67,15 @@ from speechhub.voices.records import (
 
 
 class VoiceLibrary:
-    """The voices of one server; makes nothing on disk until something is added."""
+    """The voices of one server; creates nothing on disk until something is added."""
 
     def __init__(self, root: Path, *, limit: int, on_damage: OnDamage = silent) -> None:
         """Use the folder *root*, which may hold up to *limit* voices, and as many consents.
 
         Args:
-            root: Need not exist.
-            limit: How many voices there may be.
-            on_damage: Told of what is left out because it cannot be read, each time.
+            root: Folder of the library; it need not exist.
+            limit: Most voices, and most consents.
+            on_damage: Called each time that something is left out because it cannot be read.
         """
         self._root = root
         self._limit = limit
@@ -85,7 +85,7 @@ class VoiceLibrary:
         self._aliases = AliasFile(root / "aliases.json")
 
     def recover(self) -> None:
-        """Clear away what a writer left that was killed half-way; where that is not possible, say so."""
+        """Delete what a killed writer left half-done; if that is not possible, report it."""
         if damage := _explained_parent(folder_damage(self._root)):
             self._on_damage(damage)
             return
@@ -94,12 +94,12 @@ class VoiceLibrary:
                 with folder.writing(self._root, patience_s=0):
                     pass
         except LockTakenError:
-            pass  # the process that writes just now clears away, too
+            pass  # the process that is writing now does the same
         except OSError as error:
             self._on_damage(_unwritable(self._root, error))
 
     def damages(self) -> list[Damage]:
-        """Look at everything in the library, recordings too, and return what cannot be used."""
+        """Check everything in the library, including recordings, and return what cannot be used."""
         aliases = self._aliases.read()
         found = [
             _explained_parent(folder_damage(self._root)),
@@ -121,10 +121,10 @@ class VoiceLibrary:
 
     @contextmanager
     def _writing(self) -> Iterator[Path]:
-        """Hold the right to change the library.
+        """Lock the library against changes by others.
 
         Raises:
-            StorageError: Its folder cannot be written, or another process does not stop to write there.
+            StorageError: Its folder cannot be written, or another process keeps writing there.
             OSError: The disk is full, or one of `EXHAUSTED`.
         """
         try:
@@ -149,10 +149,10 @@ class VoiceLibrary:
         return self._all(self._voices, CustomVoice)
 
     def digests(self) -> set[str]:
-        """Return the digests of all voices' recordings, also of those whose record is damaged.
+        """Return the digests of all voices' recordings, including voices whose record is damaged.
 
         Raises:
-            OSError: It cannot be told which voices there are.
+            OSError: It cannot be determined which voices there are.
         """
         found = {voice.sha256 for voice in self.voices()}
         for one in self._damaged(self._voices, CustomVoice):
@@ -164,16 +164,16 @@ class VoiceLibrary:
         return found
 
     def find(self, name: str) -> CustomVoice | None:
-        """Return the voice with this id, or this name in whatever case; None if there is none.
+        """Return the voice with this id, or with this name in any case; None if there is none.
 
         Raises:
-            VoiceDamagedError: There is one with this id, and its record cannot be read.
+            VoiceDamagedError: There is one with this id, but its record cannot be read.
         """
         if VOICE_ID.fullmatch(name):
             return self._one(self._voices / name, CustomVoice)
         wanted = key_of(name)
         alike = [voice for voice in self.voices() if key_of(voice.name) == wanted]
-        # Earlier versions kept twins that differ in the form of an accent.
+        # Earlier versions allowed names that differ only in how an accent is encoded.
         return next((voice for voice in alike if voice.name == name), alike[0] if alike else None)
 
     def voice(self, name: str, *, param: str = "voice_id") -> CustomVoice:
@@ -188,11 +188,11 @@ class VoiceLibrary:
         return found
 
     def recording(self, voice: CustomVoice) -> Recording:
-        """Return what *voice* was made from.
+        """Return the recording that *voice* was made from.
 
         Raises:
             VoiceNotFoundError: It was deleted in the meantime.
-            VoiceDamagedError: The file is not the recording that it was.
+            VoiceDamagedError: The file is damaged or was changed.
         """
         one = self._voices / voice.id
         found, damage = read_entry_recording(one / RECORDING_WAV, voice)
@@ -204,23 +204,23 @@ class VoiceLibrary:
         raise VoiceDamagedError(f"custom voice {voice.name!r}")
 
     def add(self, name: str, recording: Recording, *, consent: str = "", statement: str = "") -> CustomVoice:
-        """Keep a voice; the same recording under the same name and consent, once more, is the voice it was.
+        """Add a voice; adding the same recording with the same name and consent again returns the same voice.
 
-        So a client that repeats a request whose answer was lost gets its answer. Silence before the first
-        sound is cut off.
+        So a client that repeats a request because the answer was lost gets that answer. Silence before the
+        first sound is cut off.
 
         Args:
             name: 1 to `MAX_NAME_CHARS` characters.
             recording: The speaker.
-            consent: Id of a consent; or empty, and then `statement` says who agreed.
+            consent: Id of a consent; if empty, `statement` says who agreed.
             statement: Who agreed and when.
 
         Raises:
             VoiceExistsError: Another voice has this name.
             ConsentNotFoundError: There is no such consent.
-            VoiceLibraryFullError: There are as many voices as there may be.
-            VoiceDamagedError: The same voice is there, and its recording is damaged.
-            InvalidValueError, MissingValueError: The name will not do.
+            VoiceLibraryFullError: The limit of voices is reached.
+            VoiceDamagedError: The same voice exists, but its recording is damaged.
+            InvalidValueError, MissingValueError: The name is not valid.
         """
         recording = without_lead(recording)
         made = CustomVoice(
@@ -253,16 +253,16 @@ class VoiceLibrary:
         return made
 
     def remove(self, name: str) -> CustomVoice:
-        """Delete a voice, its recording, and the aliases that mean it; return what it was.
+        """Delete a voice, its recording, and the aliases for it; return its record.
 
         Raises:
             VoiceNotFoundError: There is none with this id or name.
         """
         with self._writing() as staging:
             voice = self.voice(name)
-            # The voice first: an alias that means nothing is passed over, a voice without its alias is not.
+            # Delete the voice first: an alias without its voice does no harm, a voice without its alias does.
             folder.discard(self._voices / voice.id, staging)
-            aliases = self.aliases()  # none if they are damaged: then they are left as they are
+            aliases = self.aliases()  # empty if the file is damaged; then it is not changed
             kept = {alias: meant for alias, meant in aliases.items() if meant != voice.id}
             if kept != aliases:
                 self._aliases.replace(kept, staging)
@@ -271,7 +271,7 @@ class VoiceLibrary:
     # ── Aliases ──────────────────────────────────────────────────────────────
 
     def aliases(self) -> dict[str, str]:
-        """Return names, in lower case, that stand for voices: name → id."""
+        """Return the aliases: name in lower case → id of a voice."""
         found = self._aliases.read()
         if isinstance(found, Damage):
             self._on_damage(found)
@@ -279,17 +279,17 @@ class VoiceLibrary:
         return found or {}
 
     def aliased(self, alias: str) -> CustomVoice | None:
-        """Return the voice that *alias* stands for, if it stands for one."""
+        """Return the voice that *alias* stands for; None if it is no alias."""
         key = key_of(alias)
         meant = next((voice for name, voice in self.aliases().items() if key_of(name) == key), None)
         return self.find(meant) if meant else None
 
     def set_alias(self, alias: str, name: str | None) -> CustomVoice | None:
-        """Have *alias* stand for the voice *name*, or for none if that is None.
+        """Make *alias* stand for the voice *name*; remove the alias if *name* is None.
 
         Raises:
             VoiceNotFoundError: There is no such voice.
-            InvalidValueError, MissingValueError: The alias will not do; any may be removed.
+            InvalidValueError, MissingValueError: The alias is not valid; any alias may be removed.
         """
         key = key_of(checked_name(alias, param="alias") if name else alias)
         with self._writing() as staging:
@@ -320,11 +320,11 @@ class VoiceLibrary:
         return found
 
     def add_consent(self, name: str, recording: Recording, *, language: str) -> Consent:
-        """Keep a consent.
+        """Add a consent.
 
         Raises:
-            VoiceLibraryFullError: There are as many as there may be.
-            InvalidValueError, MissingValueError: The name will not do.
+            VoiceLibraryFullError: The limit of consents is reached.
+            InvalidValueError, MissingValueError: The name is not valid.
         """
         made = Consent(
             id=CONSENT_PREFIX + secrets.token_hex(12),
@@ -346,24 +346,24 @@ class VoiceLibrary:
 
         Raises:
             ConsentNotFoundError: There is none with this id.
-            InvalidValueError, MissingValueError: The name will not do.
+            InvalidValueError, MissingValueError: The name is not valid.
         """
         checked = checked_label(name)
         with self._writing() as staging:
             renamed = msgspec.structs.replace(self.consent(consent_id), name=checked)
             path = self._consents / renamed.id / CONSENT_JSON
-            # With the fields that a newer speechhub may have written.
+            # Keep fields that a newer speechhub may have written.
             before = read_record(path, dict[str, Any], limit_bytes=MAX_ENTRY_BYTES)
             kept = before if isinstance(before, dict) else {}
             folder.replace(path, msgspec.json.encode(kept | msgspec.structs.asdict(renamed)), staging)
         return renamed
 
     def remove_consent(self, consent_id: str) -> None:
-        """Delete a consent that no voice rests on.
+        """Delete a consent that no voice depends on.
 
         Raises:
             ConsentNotFoundError: There is none with this id.
-            ConsentInUseError: There are voices that rest on it.
+            ConsentInUseError: Voices depend on it.
         """
         with self._writing() as staging:
             consent = self.consent(consent_id)
@@ -385,7 +385,7 @@ class VoiceLibrary:
         return record
 
     def _all(self, parent: Path, kind: type[RecordT]) -> list[RecordT]:
-        """Return what can be read, the oldest first; the rest is told."""
+        """Return the records that can be read, the oldest first; report the others."""
         found: list[RecordT] = []
         if damage := _explained_parent(folder_damage(self._root) or folder_damage(parent)):
             self._on_damage(damage)

@@ -17,33 +17,33 @@ from speechhub.domain.audio import Audio
 from speechhub.errors import AudioError, AudioTooShortError, InvalidValueError
 
 RATE: Final = 48_000
-"""Sample rate of the library's files, in hertz: nothing that anybody uploads is lost."""
+"""Sample rate of the library's files, in hertz: high enough to lose nothing of common uploads."""
 MIN_DURATION_S: Final = 1.0
-"""Shortest recording; a voice cannot be told from less."""
+"""Shortest recording; a voice cannot be learnt from less."""
 FRAME_S: Final = 0.02
 SILENT_DBFS: Final = -50.0
-"""A frame whose level is below is silence. Rooms are at -60 and quieter, speech above -40."""
+"""A frame below this level is silence. Rooms are at -60 and quieter, speech above -40."""
 MIN_SOUND_S: Final = 0.5
-"""How much must be louder than that."""
+"""Least sound above `SILENT_DBFS`, in seconds."""
 MAX_CLIPPED: Final = 0.1
-"""Part of the samples that may stand at full scale; beyond it, it is noise or badly overdriven."""
+"""Share of samples that may be at full scale; above it, a recording is noise or badly overdriven."""
 FULL_SCALE: Final = 0.999
 STEP_CHARS: Final = 4 * 64 * 1024
-"""How much base64 is decoded at once; a few milliseconds' work."""
+"""How much base64 is decoded at once; a few milliseconds of work."""
 _PCM16_SCALE: Final = 32767.0
 _DATA_URL: Final = re.compile(r"data:(?:[\w.+-]+/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recording that was checked; lives as long as it is needed in memory."""
+    """A checked recording in memory."""
 
     pcm16: bytes
     """Mono, signed 16-bit little-endian, at `RATE`."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the samples in hex: the same sound has the same one, whatever file it came in."""
+        """SHA-256 of the samples in hex: the same for the same sound, whatever its file format was."""
         return hashlib.sha256(self.pcm16).hexdigest()
 
     @property
@@ -53,7 +53,7 @@ class Recording:
 
     @property
     def audio(self) -> Audio:
-        """The samples as engines know them."""
+        """The samples in the format of engines."""
         samples = np.frombuffer(self.pcm16, "<i2").astype(np.float32) / np.float32(_PCM16_SCALE)
         return Audio(samples=np.clip(samples, -1.0, 1.0), sample_rate=RATE)
 
@@ -67,12 +67,12 @@ class Recording:
 
 
 def read_recording(source: bytes | BinaryIO, *, max_duration_s: float, param: str) -> Recording:
-    """Decode and check a recording; takes a while, so ask for it in a thread.
+    """Decode and check a recording; takes a while, so call it in a thread.
 
     Args:
-        source: a whole file, in any format that can be transcribed.
-        max_duration_s: longest recording.
-        param: name of the request's field, for errors.
+        source: A whole file, in any format that can be transcribed.
+        max_duration_s: Longest recording.
+        param: Name of the request's field, for errors.
 
     Raises:
         AudioError: It cannot be decoded, is too short or too long, silent, or overdriven.
@@ -90,7 +90,7 @@ def load_recording(data: bytes) -> Recording:
     """Return the recording in a file of the library.
 
     Raises:
-        EOFError, ValueError, wave.Error: It is not one of ours, or not whole.
+        EOFError, ValueError, wave.Error: The library did not write it, or it is not complete.
     """
     with wave.open(io.BytesIO(data), "rb") as file:
         if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, RATE):
@@ -105,7 +105,7 @@ def load_recording(data: bytes) -> Recording:
 def clip_bytes(text: str, *, limit_bytes: int, param: str) -> bytes:
     """Return the file in a clip, which is base64 or a data URL with base64 in it.
 
-    A large one takes a while, so ask for it in a thread.
+    A large clip takes a while, so call it in a thread.
 
     Raises:
         InvalidValueError: It is neither, or larger than *limit_bytes*.
@@ -120,7 +120,7 @@ def clip_bytes(text: str, *, limit_bytes: int, param: str) -> bytes:
         raise InvalidValueError(f"The clip in {param} is larger than {limit_bytes} bytes.", param=param)
     payload = "".join(payload.split())
     try:
-        # In steps, because each holds the interpreter's lock: others get their turn in between.
+        # In steps, because each holds the interpreter's lock: other threads can run in between.
         data = b"".join(
             base64.b64decode(payload[first : first + STEP_CHARS], validate=True)
             for first in range(0, len(payload), STEP_CHARS)
@@ -137,8 +137,8 @@ def clip_bytes(text: str, *, limit_bytes: int, param: str) -> bytes:
 def _check(audio: Audio, param: str) -> None:
     if audio.duration_s < MIN_DURATION_S:
         raise AudioTooShortError(
-            f"The recording of the voice has {audio.duration_s:.1f} s; send at least {MIN_DURATION_S:g} s "
-            "of speech.",
+            f"The recording of the voice is {audio.duration_s:.1f} s long; send at least "
+            f"{MIN_DURATION_S:g} s of speech.",
             param=param,
         )
     sound_s = _sound_s(audio.samples)
@@ -158,9 +158,9 @@ def _check(audio: Audio, param: str) -> None:
 
 
 def _sound_s(samples: NDArray[np.float32]) -> float:
-    """Return how long the sound in a recording is, in seconds, frame by frame."""
+    """Return the total length of all frames that are not silent, in seconds."""
     length = round(FRAME_S * RATE)
     frames = samples[: len(samples) // length * length].reshape(-1, length).astype(np.float64)
-    # A constant offset is no sound.
+    # A constant offset is not sound.
     power = np.var(frames, axis=1)
     return float(np.count_nonzero(power > 10 ** (SILENT_DBFS / 10))) * FRAME_S

@@ -1,4 +1,4 @@
-"""Records of voices and consents, as they stand in their JSON files."""
+"""Records of voices and consents, as stored in their JSON files."""
 
 import re
 from typing import Final
@@ -12,13 +12,13 @@ VOICE_PREFIX: Final = "voice_"
 CONSENT_PREFIX: Final = "cons_"
 """Beginnings of ids. Source: OpenAI's examples."""
 MAX_NAME_CHARS: Final = 64
-"""Longest name; far below the shortest clip in base64, so that the two cannot be mistaken."""
+"""Longest name; far shorter than the shortest clip in base64, so that the two cannot be confused."""
 VOICE_ID: Final = re.compile(rf"{VOICE_PREFIX}[0-9a-f]{{24}}")
 CONSENT_ID: Final = re.compile(rf"{CONSENT_PREFIX}[0-9a-f]{{24}}")
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
-"""What programs put where they could not read a byte."""
+"""The character that programs write in place of bytes that they could not decode."""
 _SEPARATORS: Final = "/\\"
-"""What divides paths; browsers take the second for the first."""
+"""Separators of paths; browsers treat the second like the first."""
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -28,11 +28,11 @@ class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     """``voice_`` and 24 hex digits."""
     name: str
-    """Unique in the library, case ignored; those of earlier versions may have slashes, or be decomposed."""
+    """Unique in the library, ignoring case; names from earlier versions may have slashes or be decomposed."""
     created_at: int
     """Unix seconds."""
     consent: str = ""
-    """Id of the consent that it rests on; empty where `statement` says who agreed."""
+    """Id of the consent that it depends on; empty if `statement` says who agreed."""
     statement: str = ""
     """Who agreed and when, in the operator's words."""
     sha256: str
@@ -40,7 +40,7 @@ class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     """Length of the recording, in seconds."""
     warnings: tuple[str, ...] = ()
-    """What could be better about the recording, as `flaws` says it."""
+    """What could be better about the recording, from `flaws`."""
 
     def __post_init__(self) -> None:
         _check_form("id", self.id, VOICE_ID)
@@ -69,27 +69,27 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _check_form(field: str, value: str, form: re.Pattern[str]) -> None:
-    """See that a value of a record, which names a folder or begins the names of files, is what we write.
+    """Check that a record's value, which names a folder or begins file names, has the form that we write.
 
     Raises:
-        ValueError: It is not.
+        ValueError: It does not.
     """
     if not form.fullmatch(value):
         raise ValueError(f"{field} is not one that speechhub creates")
 
 
 def checked_name(name: str | None, *, param: str = "name") -> str:
-    """Return a name as the library keeps it, composed and without space around; a path can hold it.
+    """Return a name as the library stores it: composed, without surrounding space, and usable in a path.
 
     Raises:
         MissingValueError: It is absent or blank.
-        InvalidValueError: It is too long, has characters that no list or no path can show, or could be taken
-            for an id or a clip.
+        InvalidValueError: It is too long, has characters that a list or a path cannot show, or could be
+            mistaken for an id or a clip.
     """
     checked = checked_label(name, param=param)
     if found := next((char for char in checked if char in _SEPARATORS), None):
         raise InvalidValueError(
-            f"{param} may not have {found!r}: it separates the parts of a path. Use '-' or '_' instead.",
+            f"{param} may not contain {found!r}: it separates the parts of a path. Use '-' or '_' instead.",
             param=param,
         )
     if checked in (".", ".."):
@@ -100,12 +100,12 @@ def checked_name(name: str | None, *, param: str = "name") -> str:
 
 
 def checked_label(name: str | None, *, param: str = "name") -> str:
-    """Return a label as the library keeps it, composed and without space around.
+    """Return a label as the library stores it: composed, and without surrounding space.
 
     Raises:
         MissingValueError: It is absent or blank.
-        InvalidValueError: It is too long, has characters that no list can show, or could be taken for an id
-            or a clip.
+        InvalidValueError: It is too long, has characters that a list cannot show, or could be mistaken for an
+            id or a clip.
     """
     name = composed((name or "").strip())
     if not name:

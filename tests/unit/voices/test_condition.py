@@ -28,7 +28,7 @@ def test_a_good_recording_has_no_flaws():
     [
         ((silence(0.1), tone(2.0, level=1.5), silence(0.1)), "at full scale"),
         ((silence(0.1), tone(2.0, level=0.03), silence(0.1)), "at -30 dBFS"),
-        ((silence(0.1), tone(1.0), silence(1.0), tone(0.2), silence(0.1)), "% of the recording are silent"),
+        ((silence(0.1), tone(1.0), silence(1.0), tone(0.2), silence(0.1)), "% of the recording is silent"),
         ((tone(2.0), silence(0.1)), "begins in the middle"),
         ((silence(0.1), tone(2.0)), "ends in the middle"),
     ],
