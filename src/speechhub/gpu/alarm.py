@@ -5,27 +5,27 @@ from typing import Final
 
 WARN_SHARE: Final = 0.90
 CLEAR_SHARE: Final = 0.85
-"""Below this the warning is over; the gap keeps memory that moves around 90 % from filling the log."""
+"""Below this the warning ends; the gap keeps memory that varies around 90 % from filling the log."""
 
 
 class Crossing(StrEnum):
-    """A line that was just crossed."""
+    """A threshold that was just crossed."""
 
     FULL = "full"
     CLEAR = "clear"
 
 
 class MemoryAlarm:
-    """Tells each crossing once; one for each GPU."""
+    """Reports each crossing once; one instance per GPU."""
 
     def __init__(self, warn_share: float = WARN_SHARE, clear_share: float = CLEAR_SHARE) -> None:
         self._warn_share = warn_share
         self._clear_share = clear_share
         self.full = False
-        """Whether the warning stands."""
+        """Whether the warning is active."""
 
     def feed(self, used_share: float) -> Crossing | None:
-        """Return the line that this share of used memory, from 0 to 1, crosses; None if it crosses none."""
+        """Return the threshold that this share of used memory, from 0 to 1, crosses; None without one."""
         if not self.full and used_share >= self._warn_share:
             self.full = True
             return Crossing.FULL

@@ -1,4 +1,4 @@
-"""Discovery of this process's GPUs: the answers of the driver's library decide."""
+"""Discovery of this process's GPUs, from the answers of the driver's library."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from speechhub.gpu.values import GpuDevice
 
 
 def find_gpus(root: Path = Path("/")) -> tuple[GpuMonitor, tuple[GpuDevice, ...]]:
-    """Return who watches the GPUs, and those that CUDA shows to engines.
+    """Return the monitor of the GPUs, and the GPUs that CUDA shows to engines.
 
     Args:
-        root: Where the system's files are, which hint at a GPU whose driver does not answer.
+        root: Root of the system's files, which may hint at a GPU whose driver does not answer.
     """
     monitor = nvml_monitor()
     if gpus := monitor.devices():

@@ -1,8 +1,8 @@
 """Detection of leaks in GPU memory: between residents, and while one stays. Pure.
 
-Between residents every process of ours is gone, so what is left over is an orphan's or a stranger's; inside a
-visit an engine that grows with every request will fill the card one day.
-Source: shared notes on the lifecycle, 2f; the limits are larger than what drivers' own books move.
+Between residents all our processes are gone, so memory still in use belongs to an orphan or to another
+program; while an engine stays, growth with every request will fill the card one day.
+Source: shared notes on the lifecycle, 2f; the limits are larger than the drivers' own fluctuations.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,22 +14,22 @@ from typing import Final
 MB: Final = 1024 * 1024
 
 RESIDUAL_LIMIT_BYTES: Final = 50 * MB
-"""How far the median of the last residuals may lie above the median of the first."""
+"""How far the median of the last residuals may be above the median of the first."""
 SLOPE_LIMIT_BYTES: Final = 5 * MB
 """How much residuals may grow with each switch."""
 ENDS: Final = 5
-"""Residuals that make up the first and the last."""
+"""Number of residuals in each of the two medians."""
 FEWEST: Final = 10
-"""Residuals before there is a verdict."""
+"""Fewest residuals for a verdict."""
 VISIT_CALLS: Final = 50
-"""Calls in a row that an engine grew over, until it is suspect."""
+"""Calls in a row over which an engine must grow to be suspected."""
 VISIT_LIMIT_BYTES: Final = 1 * MB
-"""How much it must have grown over them: less is not worth another load."""
+"""How much it must grow over these calls: less is not worth another load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeakVerdict:
-    """What the residuals say."""
+    """The conclusion from the residuals."""
 
     suspected: bool
     residual_bytes: int
@@ -39,19 +39,19 @@ class LeakVerdict:
     slope_bytes: float = 0.0
     """Growth for each switch, by Theil and Sen."""
     switches: int = 0
-    """Residuals that the verdict rests on."""
+    """Number of residuals behind the verdict."""
 
 
 def residual(
     used_bytes: int, baseline_bytes: int, processes: Mapping[int, int | None] | None, ours: Collection[int]
 ) -> int:
-    """Return what is taken while no engine is resident, beyond the baseline and what strangers hold.
+    """Return the memory in use while no engine is resident, beyond the baseline and other programs' memory.
 
     Args:
-        used_bytes: Memory that the device says is taken.
-        baseline_bytes: The same before the first engine was loaded, without strangers.
-        processes: Process id → bytes, None where the driver does not tell.
-        ours: Ids of processes that we started, dead or alive: what they hold is not a stranger's.
+        used_bytes: Memory in use, as the device reports it.
+        baseline_bytes: The same before the first engine was loaded, without other programs.
+        processes: Process id → bytes, None if the driver does not report them.
+        ours: Ids of processes that we started, dead or alive: their memory is not another program's.
     """
     foreign = sum(size or 0 for pid, size in (processes or {}).items() if pid not in ours)
     return max(0, used_bytes - baseline_bytes - foreign)
@@ -61,14 +61,14 @@ def slope(values: Sequence[float]) -> float:
     """Return the median slope between all pairs, per step: Theil-Sen, which outliers do not move.
 
     Args:
-        values: Equally spaced; fewer than two have no slope, which is 0.
+        values: Equally spaced values; fewer than two give 0.
     """
     slopes = [(b - a) / (j - i) for (i, a), (j, b) in combinations(enumerate(values), 2)]
     return median(slopes) if slopes else 0.0
 
 
 def between_residents(residuals: Sequence[int]) -> LeakVerdict:
-    """Return whether memory gets lost from switch to switch.
+    """Return whether memory is lost from switch to switch.
 
     Args:
         residuals: Bytes left over after each switch, the oldest first. See `residual`.
@@ -88,12 +88,12 @@ def between_residents(residuals: Sequence[int]) -> LeakVerdict:
 
 
 def inside_visit(held: Sequence[int]) -> bool:
-    """Return whether an engine grew all through its last calls, and never gave anything back.
+    """Return whether an engine grew throughout its last calls, and never released memory.
 
-    Caches that fill grow too, and then stop; so each tenth part of the calls must have added something.
+    Caches grow too while they fill, and then stop; so each tenth of the calls must have added memory.
 
     Args:
-        held: Bytes that the engine held after each call of its visit, the oldest first.
+        held: Bytes that the engine held after each call since it was loaded, the oldest first.
     """
     recent = list(held)[-VISIT_CALLS - 1 :]
     if len(recent) <= VISIT_CALLS or recent[-1] - recent[0] < VISIT_LIMIT_BYTES:

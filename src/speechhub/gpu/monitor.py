@@ -1,4 +1,4 @@
-"""The driver as all other modules see it: a protocol, and the monitor of a machine without GPUs."""
+"""The interface to the GPU driver: a protocol, and the monitor of a machine without GPUs."""
 
 from typing import Final, Protocol
 
@@ -7,16 +7,16 @@ from speechhub.gpu.values import GpuDevice, GpuSample
 
 
 class GpuMonitor(Protocol):
-    """Asks the driver; lives as long as the server.
+    """Queries the driver; lives as long as the server.
 
-    Every method may block for milliseconds (a sick driver: for seconds), so never call one on the event loop.
-    All may be called from any thread, at any time, also after `close`. None of them raises: a GPU that
-    cannot be asked is an answer.
+    Every method may block for milliseconds (for seconds if the driver is faulty), so never call one on the
+    event loop. All may be called from any thread, at any time, even after `close`. None of them raises: a GPU
+    that does not answer is reported as None or left out.
     """
 
     @property
     def problem(self) -> str | None:
-        """Return why the driver gave no answer the last time it was asked; None if it did. Never blocks."""
+        """Return why the driver did not answer the last query; None if it did. Never blocks."""
         ...
 
     def devices(self) -> tuple[GpuDevice, ...]:
@@ -24,24 +24,24 @@ class GpuMonitor(Protocol):
         ...
 
     def sample(self, index: int) -> GpuSample | None:
-        """Look at one GPU; None if it does not answer, which proves nothing about its memory.
+        """Sample one GPU; None if it does not answer, which says nothing about its memory.
 
         The next call tries again: drivers are restarted, and cards come back.
         """
         ...
 
     def close(self) -> None:
-        """Let the driver go; calls afterwards answer as on a machine without GPUs."""
+        """Release the driver; later calls answer as on a machine without GPUs."""
         ...
 
 
 class NoGpus:
-    """The monitor of a machine that has no GPU, or is not to use it."""
+    """The monitor of a machine that has no GPU, or should not use it."""
 
     NONE: Final = "There is no GPU here."
 
     def __init__(self, problem: str = NONE, *, hint: Trace | None = None) -> None:
-        """Remember why there is none, and what hints at one all the same."""
+        """Store why there is no GPU, and any hint that there is one after all."""
         self.problem: str | None = problem
         self.hint = hint
 

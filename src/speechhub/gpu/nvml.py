@@ -21,19 +21,19 @@ T = TypeVar("T")
 
 _DRIVER: Final = "driver"
 RETRY_S: Final = 5.0
-"""After the driver could not be loaded, how long it is left alone: a library that is not there is sought
-all over the disk."""
+"""How long to wait before trying again after the driver could not be loaded: a missing library is searched
+for all over the disk."""
 
 START_S: Final = 15.0
-"""How long the library may take to start and show its cards: seconds for each without persistence mode."""
+"""How long the library may take to start and list its cards: seconds per card without persistence mode."""
 ANSWER_S: Final = 5.0
-"""How long any other answer may take; sick drivers hang, and so does what asks them."""
+"""How long any other answer may take; faulty drivers hang, and so do their callers."""
 
 _DEAD: Final = (1, 9, 15, 16, 18)
-"""NVML_ERROR_UNINITIALIZED, _DRIVER_NOT_LOADED, _GPU_IS_LOST, _RESET_REQUIRED, _LIB_RM_VERSION_MISMATCH:
-it is not one thing that is not told. Source: NVML API reference, nvmlReturn_t, as for all numbers here."""
+"""NVML_ERROR_UNINITIALIZED, _DRIVER_NOT_LOADED, _GPU_IS_LOST, _RESET_REQUIRED, _LIB_RM_VERSION_MISMATCH: not
+only one value is unavailable. Source: NVML API reference, nvmlReturn_t, as for all numbers here."""
 _UNTOLD: Final = (3, 4, 13)
-"""NVML_ERROR_NOT_SUPPORTED, _NO_PERMISSION, _FUNCTION_NOT_FOUND: a card, or a driver, does not tell that."""
+"""NVML_ERROR_NOT_SUPPORTED, _NO_PERMISSION, _FUNCTION_NOT_FOUND: this card or driver does not report it."""
 _NO_PERMISSION: Final = 4
 DRIVER_NOT_LOADED, LIBRARY_NOT_FOUND = 9, 12
 _HANGS: Final = (
@@ -52,7 +52,7 @@ _ADVICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Handle:
-    """A device as NVML hands it out; of a slice, `card` is the whole GPU."""
+    """A device as NVML returns it; for a slice, `card` is the whole GPU."""
 
     uuid: str
     card: Any
@@ -61,9 +61,9 @@ class _Handle:
 
 
 class NvmlMonitor:
-    """Asks the driver; a lost card or a restarted driver is told once and tried again. See `GpuMonitor`.
+    """Queries the driver; a lost card or a restarted driver is reported once and retried. See `GpuMonitor`.
 
-    The library is started once, and anew only after it failed: then handles of before are worth nothing.
+    The library is started once, and again only after it failed: earlier handles are then invalid.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class NvmlMonitor:
         clock: Callable[[], float] = time.monotonic,
         wish: str | None = None,
     ) -> None:
-        """Make a monitor that has asked nothing yet.
+        """Create a monitor that makes no query yet.
 
         Args:
-            library: Returns the module ``pynvml``; imported at the first question.
-            clock: Seconds that never go back.
-            wish: ``CUDA_VISIBLE_DEVICES``; None where all GPUs are meant. See `nvml_monitor`.
+            library: Returns the module ``pynvml``; imported at the first query.
+            clock: Monotonic clock, in seconds.
+            wish: ``CUDA_VISIBLE_DEVICES``; None means all GPUs. See `nvml_monitor`.
         """
         self._import = library or _pynvml
         self._clock = clock
@@ -85,20 +85,20 @@ class NvmlMonitor:
         self._handles: dict[str, _Handle] = {}
         """UUID → device; as long as the library is started."""
         self._uuids: tuple[str, ...] = ()
-        """Those of ``cuda:0``, ``cuda:1`` …; for good, because numbers must not move when a card is lost."""
+        """UUIDs of ``cuda:0``, ``cuda:1`` …; never changed, because losing a card must not move numbers."""
         self._patience = Patience("gpu-driver")
-        """Its thread alone touches the library, and what is remembered of it."""
+        """Only its thread uses the library and the state that belongs to it."""
         self._nvml: Any = None
         self._closed = False
         self._retry_at = 0.0
         self._problems: dict[str, str] = {}
-        """What gives no answer → why: the driver, or one of its cards."""
+        """The driver, or one of its cards → why it does not answer."""
         self.failure: int | None = None
-        """NVML's number for what its last start failed with; None if it did not fail, or hangs."""
+        """NVML's error number of its last failed start; None if it did not fail, or hangs."""
 
     @property
     def problem(self) -> str | None:
-        """Return why there was no answer the last time; None if there was."""
+        """Return why the last query got no answer; None if it got one."""
         return next(iter(tuple(self._problems.values())), None)
 
     def devices(self) -> tuple[GpuDevice, ...]:
@@ -106,11 +106,11 @@ class NvmlMonitor:
         return self._ask(self._devices, _DRIVER, START_S) or ()
 
     def sample(self, index: int) -> GpuSample | None:
-        """Look at one GPU; None if it does not answer."""
+        """Sample one GPU; None if it does not answer."""
         return self._ask(lambda nvml: self._sample(nvml, index), f"cuda:{index}", ANSWER_S)
 
     def close(self) -> None:
-        """Let the driver go; one that hangs is left behind."""
+        """Release the driver; do not wait for one that hangs."""
         self._closed = True
         self._problems = {_DRIVER: "The monitor is closed."}
         with contextlib.suppress(TimeoutError):
@@ -135,7 +135,7 @@ class NvmlMonitor:
                 nvml = self._import()
                 nvml.nvmlInit()
                 self._nvml = nvml
-        except Exception as error:  # noqa: BLE001  # NVML's own, or a broken library's; neither may end us
+        except Exception as error:  # noqa: BLE001  # from NVML or a broken library; neither may end us
             self.failure = getattr(error, "value", LIBRARY_NOT_FOUND)
             self._retry_at = self._clock() + RETRY_S
             self._failed(_DRIVER, error)
@@ -146,7 +146,7 @@ class NvmlMonitor:
             answer = question(self._nvml)
         except Exception as error:  # noqa: BLE001  # as above
             self._failed(subject, error)
-            self._let_go()  # a handle does not outlive its driver: begin anew next time
+            self._let_go()  # handles do not outlive their driver: start over next time
             return None
         self._forget(subject)
         return answer
@@ -158,7 +158,7 @@ class NvmlMonitor:
         self._note(subject, problem, str(error))
 
     def _note(self, subject: str, problem: str, error: str) -> None:
-        """Remember why something gives no answer, and log it once."""
+        """Store why something does not answer, and log it once."""
         if self._closed:
             return
         if self._problems.get(subject) != problem:
@@ -168,7 +168,7 @@ class NvmlMonitor:
 
     def _forget(self, subject: str) -> None:
         if not self._closed and subject in self._problems:
-            self._problems = {it: why for it, why in self._problems.items() if it != subject}
+            self._problems = {other: why for other, why in self._problems.items() if other != subject}
             log.info("gpu driver answers again", subject=subject)
 
     def _let_go(self) -> None:
@@ -182,10 +182,10 @@ class NvmlMonitor:
             log.debug("gpu driver could not be closed", error=str(error))
 
     def _enumerate(self, nvml: Any) -> None:
-        """Take hold of all devices, and once number those that CUDA shows."""
+        """Get the handles of all devices, and, the first time, number those that CUDA shows."""
         cards: list[Card] = []
         refused: list[tuple[int, Any]] = []
-        """Cards that CUDA cannot use either, and why: one that is lost, or that a container was not given."""
+        """Cards that CUDA cannot use either, and why: lost, or not given to this container."""
         for index in range(nvml.nvmlDeviceGetCount()):
             try:
                 card = nvml.nvmlDeviceGetHandleByIndex(index)
@@ -196,13 +196,13 @@ class NvmlMonitor:
             mode = _told(nvml, nvml.nvmlDeviceGetMigMode, card)
             slices = tuple(_slices(nvml, card)) if mode and mode[0] else ()
             cards.append(
-                Card(uuid=uuid, partitioned=bool(mode and mode[0]), slices=tuple(it for it, _ in slices))
+                Card(uuid=uuid, partitioned=bool(mode and mode[0]), slices=tuple(name for name, _ in slices))
             )
             self._handles[uuid] = _Handle(uuid, card, card, index)
             self._handles |= {name: _Handle(name, card, own, index) for name, own in slices}
         if refused and not cards:
             raise refused[0][1]
-        known = {it.driver_index for it in self._handles.values()}
+        known = {handle.driver_index for handle in self._handles.values()}
         for index, why in refused:
             if why.value != _NO_PERMISSION:
                 self._failed(f"number {index} of nvidia-smi", why)
@@ -226,26 +226,26 @@ class NvmlMonitor:
         cuda = int(_told(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2) or 0)
         found = []
         for index, uuid in enumerate(self._uuids):
-            it = self._handles.get(uuid)
-            if it is None:
+            handle = self._handles.get(uuid)
+            if handle is None:
                 continue
-            capability = _told(nvml, nvml.nvmlDeviceGetCudaComputeCapability, it.card)
-            memory = _told(nvml, nvml.nvmlDeviceGetMemoryInfo, it.own)
+            capability = _told(nvml, nvml.nvmlDeviceGetCudaComputeCapability, handle.card)
+            memory = _told(nvml, nvml.nvmlDeviceGetMemoryInfo, handle.own)
             found.append(
                 GpuDevice(
                     index=index,
                     uuid=uuid,
                     name=_text(
-                        _told(nvml, nvml.nvmlDeviceGetName, it.own)
-                        or _told(nvml, nvml.nvmlDeviceGetName, it.card)
+                        _told(nvml, nvml.nvmlDeviceGetName, handle.own)
+                        or _told(nvml, nvml.nvmlDeviceGetName, handle.card)
                         or "NVIDIA GPU"
                     ),
                     driver=driver,
                     cuda=f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else "",  # 12040 is 12.4
                     compute_capability=".".join(map(str, capability or ())),
                     total_bytes=int(memory.total) if memory else 0,
-                    driver_index=it.driver_index,
-                    is_slice=it.own is not it.card,
+                    driver_index=handle.driver_index,
+                    is_slice=handle.own is not handle.card,
                 )
             )
         return tuple(found)
@@ -257,7 +257,7 @@ class NvmlMonitor:
         except nvml.NVMLError as error:
             if error.value in _UNTOLD:
                 return None
-            raise  # a card whose memory cannot be asked is not well
+            raise  # a card that cannot report its memory is faulty
         rates = _told(nvml, nvml.nvmlDeviceGetUtilizationRates, card)
         celsius = _told(nvml, nvml.nvmlDeviceGetTemperature, card, nvml.NVML_TEMPERATURE_GPU)
         milliwatts = _told(nvml, nvml.nvmlDeviceGetPowerUsage, card)
@@ -273,7 +273,7 @@ class NvmlMonitor:
 
 
 def nvml_monitor() -> NvmlMonitor:
-    """Return a monitor of the GPUs that ``CUDA_VISIBLE_DEVICES`` shows, or of all without it."""
+    """Return a monitor of the GPUs that ``CUDA_VISIBLE_DEVICES`` shows, or of all if it is not set."""
     return NvmlMonitor(wish=os.environ.get(VARIABLE))
 
 
@@ -293,7 +293,7 @@ def _processes(nvml: Any, card: Any) -> dict[int, int | None] | None:
     ]
     if all(one is None for one in lists):
         return None
-    # A process that does both stands in both lists with all that it has.
+    # A process that does both is in both lists, each time with all its memory.
     found: dict[int, int | None] = {}
     for process in [process for one in lists for process in one or ()]:
         size = process.usedGpuMemory
@@ -302,7 +302,7 @@ def _processes(nvml: Any, card: Any) -> dict[int, int | None] | None:
 
 
 def _told(nvml: Any, question: Callable[..., Any], *arguments: Any) -> Any:
-    """Return the answer, or None if this card does not tell that, for whatever reason; a dead one raises."""
+    """Return the answer, or None if this card does not report it, for any reason; raise if it is lost."""
     try:
         return question(*arguments)
     except nvml.NVMLError as error:
@@ -314,13 +314,13 @@ def _told(nvml: Any, question: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _text(value: str | bytes) -> str:
-    # Older bindings give bytes, and so do damaged names.
+    # Older bindings return bytes, as do damaged names.
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _pynvml() -> Any:
     if "pynvml" not in sys.modules:
-        ctypes.CDLL("libnvidia-ml.so.1")  # it fails within a millisecond; the binding takes 100 to import
+        ctypes.CDLL("libnvidia-ml.so.1")  # fails within a millisecond; the binding takes 100 to import
     import pynvml  # noqa: PLC0415
 
     return pynvml

@@ -1,4 +1,4 @@
-"""Calls that may hang, as a sick driver's do: made in a thread of their own, and waited for only so long."""
+"""Calls that may hang, such as those to a faulty driver: made in their own thread, with a time limit."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 class Patience:
-    """Makes calls one after the other in a thread that holds up neither the callers nor the process's end.
+    """Makes calls one at a time in a thread that blocks neither the callers nor the process's exit.
 
-    The thread starts with the first call and lasts as long as the process. While a call is overdue, others
-    fail at once.
+    The thread starts with the first call and lasts as long as the process. While a call is overdue, other
+    calls fail at once.
     """
 
     def __init__(self, name: str) -> None:
@@ -22,17 +22,17 @@ class Patience:
         self._lock = Lock()
         self._thread: Thread | None = None
         self._overdue: Future[Any] | None = None
-        """A call that took longer than its caller waited; None if none does."""
+        """The call that takes longer than its caller waited; None if there is none."""
 
     def call(self, function: Callable[[], T], timeout_s: float) -> T:
         """Return what *function* returns, or raise what it raises.
 
         Args:
-            function: What may hang.
-            timeout_s: How long to wait, the calls before it included.
+            function: The function that may hang.
+            timeout_s: How long to wait, including the calls before it.
 
         Raises:
-            TimeoutError: It takes longer, or the call before it still does.
+            TimeoutError: It takes longer, or an earlier call is still overdue.
         """
         future: Future[T] = Future()
         with self._lock:
@@ -46,7 +46,7 @@ class Patience:
         try:
             return future.result(timeout_s)
         except TimeoutError:
-            if not future.cancel() and not future.done():  # it runs
+            if not future.cancel() and not future.done():  # it is running
                 self._overdue = future
             raise
 
@@ -57,7 +57,7 @@ class Patience:
                 continue
             try:
                 answer = function()
-            except BaseException as error:  # noqa: BLE001  # the caller's, if there still is one
+            except BaseException as error:  # noqa: BLE001  # raised in the caller, if it still waits
                 future.set_exception(error)
             else:
                 future.set_result(answer)

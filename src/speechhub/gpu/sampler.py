@@ -1,4 +1,4 @@
-"""Looks at all GPUs again and again, in a thread: NVML blocks, and a sick driver blocks for long."""
+"""Samples all GPUs periodically, in a thread: NVML blocks, and a faulty driver blocks for long."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ log = structlog.get_logger()
 
 CALM_S: Final = 1.0
 SWITCHING_S: Final = 0.1
-"""How often it looks while an engine comes or goes."""
+"""Sampling interval while an engine loads or stops."""
 KEPT_RESIDUALS: Final = 200
-"""Switches that a verdict looks back on; Theil-Sen compares all pairs."""
+"""Most switches behind a verdict; Theil-Sen compares all pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuView:
-    """The last look at a GPU, and what was made of it."""
+    """The last sample of a GPU, and the conclusions from it."""
 
     device: GpuDevice
     sample: GpuSample | None
@@ -45,26 +45,26 @@ class _Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupation:
-    """What the hub itself does with a GPU at this moment."""
+    """What the hub itself is doing with a GPU at this moment."""
 
     engine: str | None = None
-    """The engine that is on it."""
+    """The engine on it."""
     switching: bool = False
-    """Whether an engine comes or goes."""
+    """Whether an engine is being loaded or stopped."""
 
 
 class GpuSampler:
-    """Keeps the last view of every GPU; one for each server.
+    """Keeps the last view of every GPU; one instance per server.
 
-    `views` and `problem` never block, so that health checks answer whatever the driver does.
+    `views` and `problem` never block, so that health checks answer even if the driver hangs.
     """
 
     def __init__(self, monitor: GpuMonitor, occupation: Callable[[int], Occupation]) -> None:
-        """Make a sampler that looks at nothing before `start`.
+        """Create a sampler that does nothing before `start`.
 
         Args:
             monitor: The driver.
-            occupation: Given a GPU's index, what the hub does with it; called in the sampler's thread.
+            occupation: Returns what the hub does with the GPU of an index; called in the sampler's thread.
         """
         self._monitor = monitor
         self._occupation = occupation
@@ -80,53 +80,53 @@ class GpuSampler:
         return self._monitor.problem
 
     def views(self) -> tuple[GpuView, ...]:
-        """Return the last look at every GPU; empty where there is none, or before the first look."""
+        """Return the last view of every GPU; empty without GPUs, or before the first sample."""
         with self._lock:
             return tuple(
-                GpuView(device=it.device, sample=it.sample, full=it.alarm.full, leak=it.leak)
-                for it in self._watched.values()
+                GpuView(device=gpu.device, sample=gpu.sample, full=gpu.alarm.full, leak=gpu.leak)
+                for gpu in self._watched.values()
             )
 
     def start(self) -> None:
-        """Begin to look, in a thread of its own."""
+        """Begin to sample, in a separate thread."""
         self._thread = Thread(target=self._run, name="gpu-sampler", daemon=True)
         self._thread.start()
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Stop looking; a driver that hangs is left behind after *timeout_s*."""
+        """Stop sampling; wait at most *timeout_s* for a driver that hangs."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
 
     def look(self) -> float:
-        """Look at every GPU once; return after how many seconds to look again. Blocks."""
+        """Sample every GPU once; return the seconds until the next sample. Blocks."""
         with self._looking:
             devices = self._monitor.devices() if not self._watched else ()
             with self._lock:
                 self._watched |= {device.index: _Watched(device=device) for device in devices}
-            doing = [self._look_at(it) for it in self._watched.values()]
-        return SWITCHING_S if any(it.switching for it in doing) else CALM_S
+            doing = [self._look_at(gpu) for gpu in self._watched.values()]
+        return SWITCHING_S if any(one.switching for one in doing) else CALM_S
 
     def note_residual(self, index: int, ours: Iterable[int]) -> LeakVerdict | None:
-        """Look at a GPU that no engine is on, and judge whether memory got lost since the server began.
+        """Sample a GPU without an engine, and judge whether memory was lost since the server started.
 
-        Blocks. Call it once after each switch, when the memory had its time to come back.
+        Blocks. Call it once after each switch, when memory has had time to be released.
 
         Args:
-            index: The GPU.
-            ours: Ids of all processes that ever were on it for us.
+            index: Index of the GPU.
+            ours: Ids of all processes that we ever had on it.
 
         Returns:
             The verdict; None if the GPU does not answer, or was never seen empty before.
         """
-        it = self._watched.get(index)
+        gpu = self._watched.get(index)
         sample = self._monitor.sample(index)
-        if it is None or sample is None or it.baseline_bytes is None:
+        if gpu is None or sample is None or gpu.baseline_bytes is None:
             return None
-        left = residual(sample.used_bytes, it.baseline_bytes, sample.processes, set(ours))
-        residuals = [*it.residuals, left][-KEPT_RESIDUALS:]
+        left = residual(sample.used_bytes, gpu.baseline_bytes, sample.processes, set(ours))
+        residuals = [*gpu.residuals, left][-KEPT_RESIDUALS:]
         verdict = between_residents(residuals)
-        if verdict.suspected and not it.leak.suspected:
+        if verdict.suspected and not gpu.leak.suspected:
             log.warning(
                 "gpu memory is leaking",
                 gpu=index,
@@ -135,17 +135,17 @@ class GpuSampler:
                 pids=sorted(sample.processes or ()),
             )
         with self._lock:
-            it.residuals, it.leak = residuals, verdict
+            gpu.residuals, gpu.leak = residuals, verdict
         return verdict
 
-    def _look_at(self, it: _Watched) -> Occupation:
-        doing = self._occupation(it.device.index)
-        sample = self._monitor.sample(it.device.index)
-        crossing = it.alarm.feed(sample.used_share) if sample else None
+    def _look_at(self, gpu: _Watched) -> Occupation:
+        doing = self._occupation(gpu.device.index)
+        sample = self._monitor.sample(gpu.device.index)
+        crossing = gpu.alarm.feed(sample.used_share) if sample else None
         with self._lock:
-            it.sample = sample
-            if it.baseline_bytes is None and sample and doing.engine is None and not doing.switching:
-                it.baseline_bytes = residual(sample.used_bytes, 0, sample.processes, ())
+            gpu.sample = sample
+            if gpu.baseline_bytes is None and sample and doing.engine is None and not doing.switching:
+                gpu.baseline_bytes = residual(sample.used_bytes, 0, sample.processes, ())
         if crossing is not None and sample is not None:
             say, event = (
                 (log.warning, "gpu is nearly full")
@@ -154,7 +154,7 @@ class GpuSampler:
             )
             say(
                 event,
-                gpu=it.device.index,
+                gpu=gpu.device.index,
                 engine=doing.engine,
                 used_mb=round(sample.used_bytes / 2**20),
                 total_mb=round(sample.total_bytes / 2**20),

@@ -9,34 +9,34 @@ class Trace:
     """A sign of a GPU that cannot be used."""
 
     text: str
-    """What it is, and what to do about it."""
+    """What was found, and what to do about it."""
     broken: bool
-    """Whether this system is meant to have the GPU: it was given the device."""
+    """Whether this system should be able to use the GPU, because it was given the device."""
 
 
 def trace(root: Path = Path("/")) -> Trace | None:
-    """Return what hints at a GPU although its driver's library finds none; None if nothing does.
+    """Return a hint that there is a GPU although its driver's library finds none; None if there is no hint.
 
     Args:
-        root: Where the system's files are.
+        root: Root of the system's files.
     """
     if (root / "dev/dxg").exists():
         return Trace(
-            text="WSL2 has a GPU (/dev/dxg), and the driver's library does not answer: update the NVIDIA "
+            text="WSL2 has a GPU (/dev/dxg), but the driver's library does not answer: update the NVIDIA "
             "driver of Windows, and check that /usr/lib/wsl/lib exists; install no driver inside WSL2.",
             broken=True,
         )
     if (root / "dev/nvidiactl").exists():
         return Trace(
-            text="/dev/nvidiactl is there, and the driver's library does not answer: see what nvidia-smi "
-            "says. On a host, install the driver again or restart the machine; start a container again.",
+            text="/dev/nvidiactl is there, but the driver's library does not answer: see what nvidia-smi "
+            "says. On a host, install the driver again or restart the machine; restart a container.",
             broken=True,
         )
     if _has_entries(root / "proc/driver/nvidia/gpus"):
         return Trace(
-            text="The host has an NVIDIA GPU, and this system has no access to it (there is no "
-            "/dev/nvidiactl). To use it from a container, start that with --gpus all (Docker) or --device "
-            "nvidia.com/gpu=all (Podman).",
+            text="The host has an NVIDIA GPU, but this system has no access to it (there is no "
+            "/dev/nvidiactl). To use it from a container, start the container with --gpus all (Docker) or "
+            "--device nvidia.com/gpu=all (Podman).",
             broken=False,
         )
     return None

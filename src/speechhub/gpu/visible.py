@@ -1,4 +1,4 @@
-"""The GPUs that CUDA shows to a process, in its order: CUDA_VISIBLE_DEVICES, as CUDA reads it. Pure."""
+"""The GPUs that CUDA shows to a process, in its order: reads CUDA_VISIBLE_DEVICES as CUDA does. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from typing import Final
 
 VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 ORDER: Final[dict[str, str]] = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-"""Variables of each process that uses CUDA for us, so that it counts GPUs as the driver does."""
+"""Variables for each of our processes that uses CUDA, so that it numbers GPUs as the driver does."""
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}(?![0-9])")
 
 
@@ -17,30 +17,30 @@ class Card:
 
     uuid: str
     partitioned: bool = False
-    """Whether it is cut into slices (MIG); then it cannot be used as a whole."""
+    """Whether it is divided into slices (MIG); then it cannot be used as a whole."""
     slices: tuple[str, ...] = ()
     """UUIDs of its slices."""
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """UUIDs of what can be used of it."""
+        """UUIDs of its usable devices: the card itself, or its slices."""
         return self.slices if self.partitioned else (self.uuid,)
 
 
 def visible(cards: Sequence[Card], wish: str | None) -> tuple[str, ...]:
     """Return the UUIDs of ``cuda:0``, ``cuda:1`` … as CUDA numbers them in the order of the PCI bus.
 
-    Numbers and UUIDs name devices, UUIDs also by their first characters; the first that names none ends the
-    list, and one that stands there twice makes it empty. Of slices, CUDA uses the first one alone.
+    Entries are numbers, or UUIDs or their first characters. The first entry that names no device ends the
+    list, and a device named twice makes the list empty. Of slices, CUDA uses only the first.
     Sources: CUDA Programming Guide, "CUDA Environment Variables"; MIG User Guide, "CUDA Device Enumeration";
     ``torch.cuda._parse_visible_devices``.
 
     Args:
-        cards: The GPUs that the driver shows.
-        wish: What ``CUDA_VISIBLE_DEVICES`` says; None where it is not set.
+        cards: The GPUs that the driver reports.
+        wish: Value of ``CUDA_VISIBLE_DEVICES``; None if it is not set.
     """
-    named = _named(cards, wish) if wish is not None else tuple(it for card in cards for it in card.devices)
-    first_slice = next((it for it in named if any(it in card.slices for card in cards)), None)
+    named = _named(cards, wish) if wish is not None else tuple(own for card in cards for own in card.devices)
+    first_slice = next((uuid for uuid in named if any(uuid in card.slices for card in cards)), None)
     return named if first_slice is None else (first_slice,)
 
 
@@ -59,7 +59,7 @@ def _named(cards: Sequence[Card], wish: str) -> tuple[str, ...]:
 def _device(cards: Sequence[Card], word: str) -> str | None:
     """Return the device that one word of the list names; None if it names none."""
     if word.startswith("MIG-"):
-        return _only(it for card in cards for it in card.slices if it.startswith(word))
+        return _only(own for card in cards for own in card.slices if own.startswith(word))
     if word.startswith("GPU-"):
         uuid = _only(card.uuid for card in cards if card.uuid.startswith(word))
         card = next((card for card in cards if card.uuid == uuid), None)
@@ -71,6 +71,6 @@ def _device(cards: Sequence[Card], word: str) -> str | None:
 
 
 def _only(found: Iterable[str]) -> str | None:
-    """Return what was found, if it is one thing."""
+    """Return the item in *found* if there is exactly one; else None."""
     some = list(found)
     return some[0] if len(some) == 1 else None
