@@ -1,7 +1,7 @@
 """Worker processes: one engine each, at the far end of a socket.
 
-`protocol` and `values` are the wire; `bootstrap`, `child` and `failures` run in the worker, on the standard
-library and numpy alone. The rest is the hub's side, best read in this order: `process` and `output` are what
-the operating system knows, `channel` and `conversation` what is said, `life` joins them until their end, and
-`host` has the `Worker` that others use.
+`protocol` and `values` define the wire format; `bootstrap`, `child` and `failures` run in the worker, with
+only the standard library and numpy. The rest is the hub's side, best read in this order: `process` and
+`output` are the process and its pipes, `channel` and `conversation` are the messages, `life` joins them until
+they end, and `host` has the `Worker` that other packages use.
 """

@@ -1,8 +1,8 @@
-"""First code of a worker: tie its life to the hub's, then run the hub's own `speechhub.worker.child`.
+"""First code of a worker: ties its life to the hub's, then runs the hub's own `speechhub.worker.child`.
 
-A script, run by its path with any Python from 3.11 on that has numpy, in any environment, which needs no
-speechhub of its own: this file puts the copy that it lies in into `sys.modules`, so that hub and worker can
-never be two versions, and nothing else of the hub's environment becomes importable.
+It is a script, run by its path with any Python 3.11 or newer that has numpy. The environment needs no
+speechhub of its own: this file puts the copy that it belongs to into `sys.modules`, so that hub and worker
+always have the same version, and nothing else of the hub's environment can be imported.
 
 Standard library only.
 """
@@ -27,12 +27,12 @@ PR_SET_NO_NEW_PRIVS = 38
 def die_with_parent(parent: int, lifeline: int) -> None:
     """Make the kernel kill this process, and everything that it starts, when the hub ends.
 
-    It works while native code holds the interpreter, when the reader thread, which would see the end of file
-    on the control socket, cannot run.
+    This works even while native code holds the interpreter, when the reader thread, which would see the end
+    of file on the control socket, cannot run.
 
     Args:
         parent: Process id of the hub.
-        lifeline: Read end of a pipe whose only write end is the hub's; nothing is ever written to it.
+        lifeline: Read end of a pipe whose only write end the hub holds; nothing is ever written to it.
     """
     os.set_inheritable(lifeline, False)  # noqa: FBT003  # takes no keywords
     try:
@@ -41,19 +41,19 @@ def die_with_parent(parent: int, lifeline: int) -> None:
         fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
     except OSError:
-        # Second best, for kernels that emulate Linux. Not both: PDEATHSIG is for one process, and comes when
-        # the hub's *thread* ends that started us. If that is before the pipe closes, this process is gone
-        # with its claim on the pipe, and what it started lives on.
+        # Second best, for kernels that emulate Linux. Not both: PDEATHSIG reaches only one process, and is
+        # sent when the hub's *thread* that started us ends. If that happens before the pipe closes, this
+        # process is gone, with it the signal from the pipe, and the processes that it started live on.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        # The hub ended before we asked: nothing would tell us any more.
+        # The hub ended before we asked, so no signal would come.
         sys.exit(f"worker: process {parent} is not my parent")
 
 
 def close_all_but(kept: Iterable[int]) -> None:
-    """Close what was inherited beside standard input, output and errors and *kept*.
+    """Close all inherited descriptors except standard input, output and error, and those in *kept*.
 
-    uvloop hands on whatever is inheritable, copies of the hub's own standard streams among it.
+    uvloop passes on every inheritable descriptor, including copies of the hub's own standard streams.
     """
     first = 3
     for fd in sorted(fd for fd in kept if fd >= first):
@@ -63,10 +63,10 @@ def close_all_but(kept: Iterable[int]) -> None:
 
 
 def give_up_rights() -> None:
-    """Keep what this process can do, and what it leaves behind, to what an engine needs; for all its threads.
+    """Limit this process, with all its threads, to what an engine needs.
 
-    Nothing that it starts gets more rights than it has (setuid programs), files that it makes are its user's
-    alone, and no memory with somebody's words in it is written to disk when it crashes.
+    Processes that it starts get no additional rights (setuid programs), only its user can read the files that
+    it creates, and a crash writes no memory to disk, since that may contain users' text.
     """
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)  # fails on systems that only emulate Linux
     os.umask(0o077)
@@ -74,7 +74,7 @@ def give_up_rights() -> None:
 
 
 def preload_hub_package(folder: Path) -> None:
-    """Import the package `speechhub` from *folder*, and from nowhere else, whatever is on the path."""
+    """Import the package `speechhub` from *folder*, whatever other copies are on the path."""
     spec = importlib.util.spec_from_file_location(
         "speechhub", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
@@ -86,7 +86,7 @@ def preload_hub_package(folder: Path) -> None:
 
 
 def main() -> None:
-    """Read the command line that the host writes, and become a worker."""
+    """Read the command line that the host wrote, and become a worker."""
     parser = argparse.ArgumentParser(description="A speechhub worker; started by the hub, not by people.")
     parser.add_argument("--fd", type=int, required=True, help="control socket")
     parser.add_argument("--lifeline", type=int, required=True, help="pipe that closes when the hub ends")
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--debug", action="store_true", help="send tracebacks, which can hold user text")
     args = parser.parse_args()
 
-    # Ctrl-C is the hub's to handle; it stops its workers in order.
+    # The hub handles Ctrl-C; it stops its workers in order.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     close_all_but([args.fd, args.lifeline])
     die_with_parent(args.parent, args.lifeline)

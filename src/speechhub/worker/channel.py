@@ -19,14 +19,14 @@ from speechhub.worker.protocol import (
 )
 
 DRAIN_S: Final = 1.0
-"""How long to wait for the end of file when the worker has ended; somebody else can hold its end open."""
+"""How long to wait for the end of file when the worker has ended; another process may hold its end open."""
 
 
 class Channel:
     """Sends and receives frames until `close`; owns the socket.
 
-    Received frames are taken off the socket at once, so that a worker never waits for a slow client; only
-    where the hub's own threads are far behind does it wait for them.
+    Frames are read from the socket at once, so that a worker never waits for a slow client; it waits only if
+    the hub's own threads are far behind.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Channel:
 
         Args:
             sock: Connected and non-blocking.
-            on_frame: Called with each frame; raises EngineProtocolError if it may not come now.
-            on_end: Called once, when nothing can be read any more: with None at the end of file, or with what
-                was wrong.
+            on_frame: Called with each frame; raises EngineProtocolError if the frame is not allowed now.
+            on_end: Called once, when nothing more can be read: with None at the end of file, or with the
+                error.
             room: Awaited before each frame is read.
         """
         self._sock = sock
@@ -56,9 +56,9 @@ class Channel:
         self._writer = asyncio.create_task(self._write(), name="speechhub-worker-write")
 
     def send(self, frame: Frame) -> None:
-        """Send *frame* after those before it; does not wait.
+        """Queue *frame* for sending; does not wait.
 
-        A task of the channel's own does the writing, so that a caller who is cancelled leaves no half frame.
+        A task of the channel writes it, so that a cancelled caller leaves no half-written frame.
 
         Raises:
             EngineProtocolError: The frame is too large.
@@ -66,7 +66,7 @@ class Channel:
         self._outbox.put_nowait(encode(frame, max_payload_bytes=MAX_PAYLOAD_TO_WORKER_BYTES))
 
     async def close(self) -> None:
-        """Take what the worker sent before it ended, and close the socket."""
+        """Read what the worker sent before it ended, and close the socket."""
         await asyncio.wait([self._reader], timeout=DRAIN_S)
         for task in (self._reader, self._writer):
             task.cancel()
@@ -79,15 +79,15 @@ class Channel:
             while frame := await self._receive():
                 self._on_frame(frame)
                 await self._room()
-                await asyncio.sleep(0)  # data that is there already is read without a pause: let others run
+                await asyncio.sleep(0)  # data that has arrived is read without a pause: let others run
         except EngineProtocolError as error:
             wrong = error
         except OSError:
-            pass  # reset: the worker ended with something unread
+            pass  # reset: the worker ended with unread data
         self._on_end(wrong)
 
     async def _receive(self) -> Frame | None:
-        """Return the next frame; None at the end of file, even in the middle of a frame: it died writing."""
+        """Return the next frame; None at the end of file, even within a frame: the worker died writing it."""
         prefix = bytearray(PREFIX.size)
         if not await self._fill(prefix):
             return None
@@ -112,7 +112,7 @@ class Channel:
         return True
 
     async def _write(self) -> None:
-        # A worker that is gone shows itself by its exit; there is nothing to say here.
+        # A worker that is gone is noticed by its exit, so errors need no report here.
         with contextlib.suppress(OSError):
             while True:
                 for buffer in await self._outbox.get():

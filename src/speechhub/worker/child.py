@@ -1,7 +1,7 @@
 """The worker's side: one engine, driven over a socket.
 
-Two threads. The reader takes frames off the socket and answers or acts at once on what cannot wait: PING,
-CANCEL, the end of the hub. The main thread runs the engine, because some libraries insist on the main thread.
+There are two threads. The reader takes frames off the socket and handles at once what cannot wait: PING,
+CANCEL, the end of the hub. The main thread runs the engine, because some libraries require the main thread.
 
 Standard library and numpy only: this runs inside every engine's own Python environment.
 """
@@ -46,13 +46,13 @@ from speechhub.worker.values import from_parts, split, to_parts
 from speechhub.worker.victim import be_first_victim, be_like_others
 
 MAX_REMARK_CHARS: Final = 300
-"""Longest sentence that an engine may say of its load."""
+"""Longest remark that an engine may make about its load."""
 MAX_TRACEBACK_CHARS: Final = 64_000
 """How much of a traceback is sent; its end, which is where the exception was raised, is kept."""
 DEVICE_LOST_STATUS: Final = 4
-"""Exit status of a worker whose device serves it no more."""
+"""Exit status of a worker that can no longer use its device."""
 PROGRESS_INTERVAL_S: Final = 0.1
-"""At most one PROGRESS frame in so many seconds; engines may report as often as they like."""
+"""Shortest time between two PROGRESS frames; engines may report more often."""
 
 
 def main(*, fd: int, epoch: int, debug: bool) -> NoReturn:
@@ -61,23 +61,23 @@ def main(*, fd: int, epoch: int, debug: bool) -> NoReturn:
     Args:
         fd: An inherited, connected stream socket.
         epoch: Number of this worker, written on every frame.
-        debug: Send tracebacks along with errors; their messages can hold user text.
+        debug: Whether to send tracebacks with errors; their messages can hold user text.
     """
-    # Or a grandchild would keep the channel open after our end.
+    # Otherwise a grandchild would keep the channel open after our end.
     os.set_inheritable(fd, False)  # noqa: FBT003  # takes no keywords
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
-        # An engine that prints Chinese in a container without a locale must not fail for it.
+        # An engine must not fail because it prints Chinese in a container without a locale.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     status = 1
     try:
         status = Child(socket.socket(fileno=fd), epoch=epoch, debug=debug).serve()
-    except BaseException:  # noqa: BLE001  # the last boundary: say why, then go
+    except BaseException:  # noqa: BLE001  # the last boundary: print the reason, then exit
         traceback.print_exc()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
-    # Not sys.exit: native libraries hang or crash in their exit handlers, and the engine has had its close().
+    # Not sys.exit: native libraries hang or crash in their exit handlers, and engine.close() has run already.
     os._exit(status)
 
 
@@ -91,27 +91,27 @@ class Child:
         self._sending = threading.Lock()
         self._work: queue.SimpleQueue[Frame] = queue.SimpleQueue()
         self._cancels: dict[int, threading.Event] = {}
-        """Of every call read and not yet answered: a CANCEL can come before the main thread begins."""
+        """Events of all calls not yet answered: a CANCEL can arrive before the main thread begins."""
         self._stopping = False
         self._made: Engine | None = None
-        """The engine, imported and made, before it has a model."""
+        """The engine, imported and created, before it has a model."""
         self._import_s = 0.0
         self._victim: str | None = None
-        """What `be_like_others` wants."""
+        """Argument for `be_like_others`."""
         self._engine: Engine | None = None
         self._operations: dict[str, Operation] = {}
         """What the engine's slot can be asked for, by name."""
         self._worked_s = 0.0
-        """How long the engine has worked on the call that runs, or ran last."""
+        """How long the engine has worked on the current or last call."""
         self._asked: object = None
-        """What the call that runs, or ran last, is to do."""
+        """The request of the current or last call."""
         self._lost = ""
-        """The exception that showed that the device serves this process no more; else empty."""
+        """The exception that showed that this process can no longer use its device; else empty."""
 
     def serve(self) -> int:
         """Say HELLO, work until STOP, close the engine; return the exit status of the process.
 
-        A fault of the device ends it earlier, and without `close`: that could hang, or fail once more.
+        A fault of the device ends the process earlier, without `close`, which could hang or fail again.
         """
         self._send(
             Kind.HELLO,
@@ -132,7 +132,7 @@ class Child:
         try:
             while frame := read_frame(self._sock, max_payload_bytes=MAX_PAYLOAD_TO_WORKER_BYTES):
                 self._take(frame)
-        except BaseException:  # noqa: BLE001  # whatever it was, without a channel there is no use for us
+        except BaseException:  # noqa: BLE001  # whatever the error, without a channel this process is useless
             traceback.print_exc()
         end_group()
 
@@ -150,7 +150,7 @@ class Child:
                 self._work.put(frame)
             case Kind.PREPARE | Kind.LOAD | Kind.RUN:
                 if frame.kind is Kind.LOAD:
-                    self._epoch = frame.epoch  # one that stood by gets its number only now
+                    self._epoch = frame.epoch  # a standby worker gets its number only now
                 event = self._cancels[frame.call] = threading.Event()
                 if self._stopping:
                     event.set()
@@ -164,7 +164,7 @@ class Child:
         """Do what *frame* asks and answer it exactly once, whatever the engine does.
 
         Returns:
-            Whether to go on: not after STOP, and not on a device that is lost.
+            Whether to continue: False after STOP, or if the device is lost.
         """
         if frame.kind is Kind.STOP:
             return False
@@ -179,7 +179,7 @@ class Child:
                     self._run(frame)
         except BaseException as error:  # noqa: BLE001  # engines may even raise SystemExit
             fields = failures.describe(error, loading=loading, request=self._asked)
-            # One that fails to load is stopped by the hub; so is one whose environment cannot compute there.
+            # The hub stops a worker that fails to load, or whose environment cannot compute on the device.
             unusable = fields["kind"] == EngineDeviceError.__name__
             if not loading and not unusable and device_is_lost(error, self._asked):
                 self._lost = failures.name(error)
@@ -208,7 +208,7 @@ class Child:
         context = from_parts(LoadContext, frame.parts)
         stood_by = self._made is not None
         if stood_by:
-            self._import_s = 0.0  # it took no time of this load's
+            self._import_s = 0.0  # the import was not part of this load
             be_like_others(self._victim)
         engine = self._made or self._make(frame)
         started = time.monotonic()
@@ -221,7 +221,7 @@ class Child:
         self._ready(frame, load_s=time.monotonic() - started, voices=voices, remarks=remarks)
 
     def _make(self, frame: Frame) -> Engine:
-        """Import the factory, and have it make the engine."""
+        """Import the factory, and create the engine with it."""
         factory, slot = str(frame.fields["factory"]), Slot(str(frame.fields["slot"]))
         started = time.monotonic()
         module, _, name = factory.partition(":")
@@ -297,12 +297,12 @@ class Child:
             self._worked_s += time.monotonic() - began
 
     def _report(self) -> dict[str, Any]:
-        """Return what the hub is told of the engine with each answer."""
+        """Return what each answer reports about the engine."""
         memory = None
         try:
             if self._engine is not None and not self._lost and (held := self._engine.memory()) is not None:
                 memory = [int(held.allocated_bytes), int(held.reserved_bytes)]
-        except Exception as error:  # noqa: BLE001  # a request must not pay for it
+        except Exception as error:  # noqa: BLE001  # it must not fail the request
             traceback.print_exc()
             if device_is_lost(error):
                 self._lost = failures.name(error)
@@ -335,6 +335,6 @@ class Child:
 
 def end_group() -> NoReturn:
     """End this process and all that it started: the hub is gone."""
-    if os.getpgrp() == os.getpid():  # or, started by hand, we would kill the shell's other jobs
+    if os.getpgrp() == os.getpid():  # otherwise, started by hand, we would kill the shell's other jobs
         os.killpg(0, signal.SIGKILL)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The conversation between the hub and one worker: one call at a time, pings in between."""
+"""The conversation between the hub and one worker: one call at a time, and pings in between."""
 
 import asyncio
 import contextlib
@@ -18,40 +18,40 @@ from speechhub.worker.values import from_parts
 T = TypeVar("T")
 
 WAITING_BYTES: Final = 16 * 1024**2
-"""What may wait for the hub's own threads before no more is read from the worker: three minutes of speech.
+"""Data that may wait for the hub's own threads before reading pauses: three minutes of speech.
 
-An engine that makes pauses can be a hundred times as fast as an encoder. It is never a client that is waited
-for: what is encoded goes on to a file."""
+An engine that produces silence can be a hundred times as fast as an encoder. A client never makes the worker
+wait: encoded audio goes to a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a worker told of itself with its last answer to a RUN."""
+    """What a worker reported about itself with its last answer to a RUN."""
 
     overhead_s: float
-    """How long the answer took beyond the engine's own work: the way there and back."""
+    """How long the answer took beyond the engine's own work: the transfer both ways."""
     memory: DeviceMemory | None
-    """What its engine holds of its device; None if it does not tell."""
+    """Device memory that its engine holds; None if it does not report that."""
 
 
 class PendingCall:
-    """One PREPARE, LOAD or RUN, for the one coroutine that waits for the frames of its answer."""
+    """One PREPARE, LOAD or RUN, used by the one coroutine that waits for the frames of its answer."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.began = time.perf_counter()
         self.abandoned = False
-        """The caller does not wait any more; what still comes is dropped."""
+        """Whether the caller has stopped waiting; later frames are dropped."""
         self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done when the engine has answered, or can no more."""
+        """Done when the engine has answered, or can no longer answer."""
         self.room = asyncio.Event()
-        """Set unless so much waits that no more may be read."""
+        """Set unless so much data waits that no more may be read."""
         self.room.set()
         self._inbox: asyncio.Queue[Frame | SpeechhubError] = asyncio.Queue()
         self._waiting_bytes = 0
 
     def put(self, item: Frame | SpeechhubError, *, last: bool) -> None:
-        """Take a frame, or the reason why none will come."""
+        """Add a frame, or the error that ends the answer."""
         if not self.abandoned:
             self._inbox.put_nowait(item)
             self._count(_size_bytes(item))
@@ -59,10 +59,10 @@ class PendingCall:
             self.settled.set_result(None)
 
     async def next(self, on_progress: Callable[[float], None] | None = None) -> Frame:
-        """Return the next frame of the answer, apart from PROGRESS, which goes to *on_progress*.
+        """Return the next frame of the answer, except PROGRESS, which goes to *on_progress*.
 
         Raises:
-            SpeechhubError: The engine's error, or that of the worker's end.
+            SpeechhubError: The engine's error, or the reason for the worker's end.
         """
         while True:
             item = await self._inbox.get()
@@ -77,7 +77,7 @@ class PendingCall:
                 on_progress(number_field(item, "fraction"))
 
     def abandon(self) -> None:
-        """Drop what still comes, and let it come."""
+        """Drop the rest of the answer, without holding up the worker."""
         self.abandoned = True
         self.room.set()
 
@@ -98,7 +98,7 @@ def _size_bytes(item: Frame | SpeechhubError) -> int:
 
 
 class Conversation:
-    """The frames of one worker, put in relation to each other; lives as long as its channel."""
+    """Matches the frames of one worker to calls and pings; lives as long as its channel."""
 
     def __init__(
         self,
@@ -113,20 +113,20 @@ class Conversation:
 
         Args:
             sock: Connected and non-blocking; closed by `close`.
-            epoch: What the worker has to write on its frames.
-            on_breach: Called when the worker says what it may not say.
+            epoch: Number that the worker must write on its frames.
+            on_breach: Called when the worker breaks the protocol.
             on_lost: Called with the reason, and a traceback or nothing, when the worker ends itself because
-                its device serves it no more.
-            on_end_of_file: Called when it says nothing any more.
+                it can no longer use its device.
+            on_end_of_file: Called when the worker has closed its end.
         """
         self.hello: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         """The worker's first frame; cancelled if it ended without one."""
         self.epoch = epoch
-        """What the worker has to write on its frames."""
+        """Number that the worker must write on its frames."""
         self.report: Report | None = None
-        """Of the last RUN; None before the first."""
+        """Report of the last RUN; None before the first."""
         self.lost = False
-        """Whether the worker said that its device serves it no more; it ends itself then."""
+        """Whether the worker reported that it can no longer use its device; it then ends itself."""
         self._on_breach = on_breach
         self._on_lost = on_lost
         self._on_end_of_file = on_end_of_file
@@ -146,7 +146,7 @@ class Conversation:
         """Send a PREPARE, LOAD or RUN, and a CANCEL if the block is left before the answer is complete.
 
         Raises:
-            EngineProtocolError: The engine has not answered the call before.
+            EngineProtocolError: The engine has not answered the previous call.
         """
         self._require_open()
         if self._current is not None:
@@ -166,14 +166,14 @@ class Conversation:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is read from the worker, so that no sign of life can come."""
+        """Whether reading from the worker is paused, so that no sign of life can arrive."""
         return self._current is not None and not self._current.room.is_set()
 
     async def ping(self, timeout_s: float) -> float:
         """Return the seconds that a round trip takes.
 
         Raises:
-            TimeoutError: No answer came in time.
+            TimeoutError: No answer arrived in time.
         """
         self._require_open()
         started = time.perf_counter()
@@ -184,7 +184,7 @@ class Conversation:
         return time.perf_counter() - started
 
     def send_ping(self) -> asyncio.Future[None]:
-        """Ask for a sign of life; the future is done when it comes, or when none can come any more."""
+        """Ask for a sign of life; the future is done when it arrives, or when none can arrive any more."""
         number = self._next_number()
         pong = self._pings[number] = asyncio.get_running_loop().create_future()
         self.send(Kind.PING, number)
@@ -200,7 +200,7 @@ class Conversation:
         """Return the value that *frame* carries.
 
         Raises:
-            EngineProtocolError: There is no such value in it.
+            EngineProtocolError: It carries no such value.
         """
         try:
             return from_parts(kind, frame.parts)
@@ -209,16 +209,16 @@ class Conversation:
             raise
 
     async def drain(self) -> None:
-        """Take what the worker said before it ended, and close the socket."""
+        """Read what the worker sent before it ended, and close the socket."""
         await self._channel.close()
 
     def end(self, error: SpeechhubError) -> None:
-        """Tell everybody who waits that no more will come: a breach, if there was one, else *error*."""
+        """End all waiting calls and pings, with the worker's breach of protocol if any, else *error*."""
         self._error = self._error or error
         if self._current is not None:
             self._current.put(self._error, last=True)
             self._current = None
-        self.hello.cancel()  # does nothing to one that came
+        self.hello.cancel()  # has no effect if it has arrived
         for pong in self._pings.values():
             if not pong.done():
                 pong.set_result(None)
@@ -256,7 +256,7 @@ class Conversation:
             raise EngineProtocolError(f"The worker sent {frame.kind.name} for an unknown call.")
         call = self._current
         if call is None or frame.call != call.number:
-            return  # late: an engine's own thread can report progress after the end
+            return  # late: an engine's own thread can report progress after the call's end
         last = frame.kind not in (Kind.CHUNK, Kind.PROGRESS)
         if last and (why := frame.fields.get("lost")):
             self.lost = True
@@ -287,10 +287,10 @@ def _report(frame: Frame, took_s: float) -> Report:
 
 
 def number_field(frame: Frame, name: str) -> float:
-    """Return a number out of a frame's header.
+    """Return a number from a frame's header.
 
     Raises:
-        EngineProtocolError: There is none.
+        EngineProtocolError: The field is missing or not a number.
     """
     value = frame.fields.get(name)
     if not isinstance(value, (int, float)):

@@ -1,8 +1,8 @@
 """Errors on their way from worker to hub.
 
-Our own errors cross whole. Anything else becomes an `EngineError` that names the exception and where it was
-raised, but not what it said: an engine's exceptions like to quote the text or transcript that they choked on.
-While a model loads there is no such text yet, so there the message comes along.
+Our own errors are sent complete. Any other exception becomes an `EngineError` that names the exception and
+where it was raised, but not its message: engines' exceptions often quote the text or transcript that they
+failed on. While a model loads there is no such text yet, so the message is included.
 
 Standard library only: both sides import this module.
 """
@@ -37,7 +37,7 @@ _UNUSABLE: Final = re.compile(
     r"|Found no NVIDIA driver"
     r"|not compiled with CUDA enabled"
 )
-"""What CUDA, CTranslate2 and PyTorch say where an environment cannot compute on a GPU, whatever the model.
+"""Messages of CUDA, CTranslate2 and PyTorch when an environment cannot compute on a GPU, whatever the model.
 Source: cudaGetErrorString in CUDA's Runtime API reference, and both libraries' sources."""
 
 
@@ -45,9 +45,9 @@ def describe(error: BaseException, *, loading: bool = False, request: object = N
     """Return *error* as the fields of an ERROR frame.
 
     Args:
-        error: What was raised.
-        loading: Whether a model was loading, so that no user text can be in it.
-        request: What was asked for, if something was; its words count for nothing.
+        error: The exception.
+        loading: Whether a model was loading, so that the message cannot contain user text.
+        request: The request that failed, if any; words that it contains are ignored.
     """
     raised, cause = error, _cause(error)
     if not isinstance(error, SpeechhubError):
@@ -60,17 +60,17 @@ def describe(error: BaseException, *, loading: bool = False, request: object = N
         "param": getattr(error, "param", None),
         "retry_after_s": getattr(error, "retry_after_s", None),
         "cause": cause,
-        # One that says that the environment cannot compute there would say it again.
+        # If the environment cannot compute on the device, another attempt fails in the same way.
         "again": loading and not isinstance(error, EngineDeviceError) and device_is_lost(raised),
     }
 
 
 def rebuild(fields: Mapping[str, object], traceback_text: str = "") -> SpeechhubError:
-    """Return the error that `describe` was given, or what it made of it."""
+    """Return the error that `describe` was given, or the one that it was translated to."""
     kind = getattr(speechhub.errors, str(fields.get("kind")), None)
     if not (isinstance(kind, type) and issubclass(kind, SpeechhubError)):
         kind = EngineError
-    # Not kind(...): some classes build their message from other arguments, and here it is built already.
+    # Not kind(...): some classes build their message from other arguments, but here it is already built.
     error: SpeechhubError = kind.__new__(kind, str(fields.get("message", "The engine failed.")))
     error.code = _text(fields.get("code"))
     error.cause = _text(fields.get("cause")) or ""
@@ -92,7 +92,7 @@ def _translate(error: BaseException, *, loading: bool, request: object) -> Engin
     if named or isinstance(error, MemoryError) or memory_ran_out(error):
         return EngineOutOfMemoryError(f"The engine ran out of memory ({type(error).__name__} in {where}).")
     said = words(error).strip()
-    told = own_words(_UNUSABLE, error, request)  # the rest can quote what a user said
+    told = own_words(_UNUSABLE, error, request)  # the rest may quote a user's text
     if loading and _UNUSABLE.search(said):
         told = said
     if told:
@@ -111,7 +111,7 @@ def _cause(error: BaseException) -> str:
     while (
         earlier := error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     ) is not None:
-        if id(earlier) in seen:  # a library can tie exceptions to a ring
+        if id(earlier) in seen:  # a library can link exceptions in a cycle
             break
         seen.add(id(earlier))
         error = earlier
@@ -119,12 +119,12 @@ def _cause(error: BaseException) -> str:
 
 
 def name(error: BaseException) -> str:
-    """Name the class of *error* and where it was raised, without what it says."""
+    """Name the class of *error* and where it was raised, without its message."""
     return f"{type(error).__name__} in {_where(error)}"
 
 
 def _where(error: BaseException) -> str:
-    """Name the innermost calls: ``stt.py:40 transcribe ← child.py:77 _run``; no user text is in that."""
+    """Name the innermost calls: ``stt.py:40 transcribe ← child.py:77 _run``; never contains user text."""
     stack = calls(error)[-_FRAMES:]
     named = [f"{PurePath(f.filename).name}:{f.lineno} {f.name}" for f in reversed(stack)]
     return " ← ".join(named) or "an unknown place"

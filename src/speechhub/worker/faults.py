@@ -1,7 +1,7 @@
-"""Faults after which a device serves this process no more, told by what an engine raises.
+"""Faults after which this process can no longer use its device, recognised in an engine's exceptions.
 
 A failed kernel leaves the CUDA context of its process unusable: every later call fails in the same way, until
-a new process makes a new context (CUDA's documentation calls such errors *sticky*).
+a new process creates a new context (CUDA's documentation calls such errors *sticky*).
 
 Standard library only: this runs in workers.
 """
@@ -21,7 +21,7 @@ _WRAPPED: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""What libraries put before the words of a library below them. Nothing of a user's is in it."""
+"""Prefixes that libraries put before the message of a lower-level library. They contain no user text."""
 _SIGNS: Final = re.compile(
     r"""
       (?:cuda|hip|cublas|cudnn|cufft|cusparse|cusolver|curand)(?:lt)?\ (?:driver\ |runtime\ )?
@@ -33,8 +33,8 @@ _SIGNS: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""How errors begin that libraries write which compute on a GPU. They count at the beginning alone: further on
-may stand what somebody said, or wants to have said, as in ``cannot digest 'CUDA error'``.
+"""Beginnings of errors from libraries that compute on a GPU. They count only at the beginning: what follows
+may quote a text or transcript, as in ``cannot digest 'CUDA error'``.
 Sources: c10/cuda/CUDAException.cpp and ATen/cuda/Exceptions.h in PyTorch; src/cuda/utils.cc
 in CTranslate2; onnxruntime/core/providers/cuda/cuda_call.cc; cudaGetErrorString in CUDA's Runtime API."""
 _CONSTANTS: Final = re.compile(
@@ -45,7 +45,7 @@ _CONSTANTS: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""Names out of CUDA's headers: people do not say them, so that they count anywhere but in quotation marks."""
+"""Names from CUDA's headers: people do not say them, so they count anywhere except in quotation marks."""
 _QUOTED: Final = re.compile(r"(?<!\w)(['\"]).*\1", re.DOTALL)
 _NO_FAULT: Final = re.compile(
     r"""
@@ -64,54 +64,54 @@ _NO_FAULT: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What they write where the context is whole, or where a new process meets the same."""
+"""Errors after which the context still works, or which a new process would meet again."""
 _MEMORY: Final = re.compile(
     r"(?:CUDA|HIP)(?: driver)? error: out of memory|CUDA out of memory|CUDA failed with error out of memory"
     r"|CUDA error: CUBLAS_STATUS_ALLOC_FAILED|cuBLAS failed with status CUBLAS_STATUS_ALLOC_FAILED"
     r"|cuDNN error: CUDNN_STATUS_ALLOC_FAILED"
 )
-"""How errors begin that say that the GPU's memory does not suffice."""
+"""Beginnings of errors about too little GPU memory."""
 _ACCELERATOR_ERROR: Final = "AcceleratorError"
-"""PyTorch's class for what a device reports, by name: a worker must not import PyTorch to know it."""
+"""PyTorch's class for errors of a device, by name: a worker must not import PyTorch to recognise it."""
 
 
 def device_is_lost(error: BaseException, request: object = None) -> bool:
-    """Tell whether *error*, or an exception that led to it, says that the device serves the process no more.
+    """Tell whether *error*, or an exception that led to it, shows that the process lost its device.
 
-    The words are looked at here and go no further: an exception can quote what a user said. What stands in
-    the *request* itself counts for nothing: somebody may have a log read aloud. A device that is lost all the
-    same shows it again at the next one.
+    The message is only examined here and not passed on: an exception can quote what a user said. Words that
+    are in the *request* itself are ignored: a user may have a log read aloud. If the device is lost in that
+    case too, the next request shows it.
 
     Args:
-        error: What an engine raised.
-        request: What it was asked for, if it was asked for anything.
+        error: The engine's exception.
+        request: The request that failed, if any.
     """
     asked = _asked(request)
     return any(_is_fault(one, asked) for one in _chain(error))
 
 
 def memory_ran_out(error: BaseException) -> bool:
-    """Tell whether *error* is a library's word for a GPU without memory to spare."""
+    """Tell whether *error* is a library's error about too little GPU memory."""
     return _is_native(error) and bool(_MEMORY.match(words(error)))
 
 
 def own_words(pattern: re.Pattern[str], error: BaseException, request: object) -> str:
-    """Return what *pattern* finds in a library's words; empty if it finds nothing, or what a user said.
+    """Return what *pattern* finds in a library's message; empty if it finds nothing, or only a user's words.
 
     Args:
-        pattern: Words of a library's.
-        error: What an engine raised.
-        request: What it was asked for.
+        pattern: Messages of libraries.
+        error: The engine's exception.
+        request: The request that failed.
     """
     if not _is_native(error):
         return ""
     asked = _asked(request)
-    found = (it[0] for it in pattern.finditer(_QUOTED.sub("", words(error))))
-    return next((it for it in found if _plain(it) not in asked), "")
+    found = (match[0] for match in pattern.finditer(_QUOTED.sub("", words(error))))
+    return next((said for said in found if _plain(said) not in asked), "")
 
 
 def _is_native(error: BaseException) -> bool:
-    # Python's own ValueError and its like speak of values, and may quote a text that speaks of CUDA.
+    # Python's own exceptions, such as ValueError, are about values, and may quote a text that mentions CUDA.
     foreign = Exception in type(error).__bases__ and type(error).__module__ != "builtins"
     return isinstance(error, RuntimeError) or foreign
 
@@ -154,12 +154,12 @@ def _plain(text: str) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error* and all exceptions behind it, those hidden by ``from None`` too."""
+    """Yield *error* and all exceptions behind it, including those hidden by ``from None``."""
     seen: set[int] = set()
     found: list[BaseException | None] = [error]
     while found:
         link = found.pop()
-        if link is None or id(link) in seen:  # a library can tie exceptions to a ring
+        if link is None or id(link) in seen:  # a library can link exceptions in a cycle
             continue
         seen.add(id(link))
         yield link
@@ -169,8 +169,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def words(error: BaseException) -> str:
-    """Return what *error* says; nothing if it cannot even do that."""
+    """Return the message of *error*; empty if it cannot be converted to text."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001  # a class of a library can fail even at this
+    except Exception:  # noqa: BLE001  # a library's class can fail even here
         return ""

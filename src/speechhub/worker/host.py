@@ -1,4 +1,4 @@
-"""The hub's side of a worker: start it, have it work, stop it."""
+"""The hub's side of a worker: starts it, sends it calls, stops it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -22,29 +22,29 @@ from speechhub.worker.values import to_parts
 
 
 class Worker:
-    """One engine in a process of its own; does one call at a time, until it is stopped or dies.
+    """One engine in its own process; does one call at a time, until it is stopped or dies.
 
-    Belongs to the event loop that started it; the process ends with the hub's, whatever way that ends.
+    Belongs to the event loop that started it; the process ends with the hub, however the hub ends.
 
-    A call ends when its coroutine is cancelled, or its generator closed: the engine is asked to give up.
-    Before the next call, `settle` waits until it has done so.
+    Cancelling the coroutine of a call, or closing its generator, cancels the call: the engine is asked to
+    stop. Before the next call, `settle` waits until it has stopped.
     """
 
     def __init__(self, engine: EngineSpec, epoch: int, life: Life, *, heartbeat_timeout_s: float) -> None:
         self.engine = engine
-        """What runs in the worker."""
+        """The engine that runs in the worker."""
         self.epoch = epoch
-        """Number of the worker, never used twice; 0 for one that stands by, see `adopt`."""
+        """Number of the worker, never used twice; 0 for a standby worker, see `adopt`."""
         self.voices: tuple[Voice, ...] = ()
         """The voices of a TTS model, once it is loaded."""
         self.remarks: tuple[str, ...] = ()
-        """What the engine says of how it was loaded, once it is."""
+        """The engine's remarks on how it was loaded, once it is."""
         self.import_s = 0.0
-        """How much of the last `prepare` or `load` was the engine's imports, in seconds."""
+        """How long the engine's imports took in the last `prepare` or `load`, in seconds."""
         self.load_s = 0.0
-        """How long the engine took to load after its imports, warm-up included, in seconds; 0 before."""
+        """How long the engine took to load after its imports, including warm-up, in seconds; 0 before."""
         self.python = ""
-        """Version of the Python that the worker runs on."""
+        """Python version of the worker."""
         self._life = life
         self._conversation = life.conversation
         self._heartbeat_timeout_s = heartbeat_timeout_s
@@ -60,19 +60,19 @@ class Worker:
         heartbeat_timeout_s: float = 30.0,
         debug: bool = False,
     ) -> "Worker":
-        """Start a process and wait until it says hello; no code of the engine has run then.
+        """Start a process and wait for its HELLO; no code of the engine has run at that point.
 
         Args:
-            engine: What it is to run.
+            engine: The engine to run.
             epoch: Number of the worker.
             python: Interpreter of the engine's own environment; None for the hub's.
-            handshake_timeout_s: How long the process may take to say hello.
-            heartbeat_timeout_s: How long it may give no sign of life in a call before it is killed; 0 is for
-                ever. No ping is sent while it loads: imports hold the interpreter's lock for long.
-            debug: Have the worker send tracebacks along with errors; their messages can hold user text.
+            handshake_timeout_s: How long the process may take to send HELLO.
+            heartbeat_timeout_s: How long it may give no sign of life in a call before it is killed; 0 means
+                it never is. No ping is sent while it loads: imports hold the interpreter's lock for long.
+            debug: Whether the worker sends tracebacks with errors; their messages can hold user text.
 
         Raises:
-            EngineLoadError: The process did not start, or did not say the right thing in time.
+            EngineLoadError: The process did not start, or did not send a valid HELLO in time.
         """
         life = await Life.begin(engine, epoch=epoch, python=python, debug=debug)
         worker = cls(engine, epoch, life, heartbeat_timeout_s=heartbeat_timeout_s)
@@ -97,46 +97,46 @@ class Worker:
 
     @property
     def ended(self) -> WorkerExit | None:
-        """How the process ended; None until all is as `exited` says."""
+        """How the process ended; None until `exited` is done."""
         return self._life.ended
 
     @property
     def exited(self) -> "asyncio.Future[WorkerExit]":
         """Done when the process has ended, is reaped, and everything that belonged to it is closed.
 
-        For those who wait: every look leaves a callback until then. Who only wants to know asks `ended`.
+        Use it only to wait: each access leaves a callback until then. To check without waiting, use `ended`.
         """
         return self._life.exited
 
     @property
     def report(self) -> Report | None:
-        """What it told of itself with the answer to its last call; None before the first."""
+        """What it reported about itself with the answer to its last call; None before the first."""
         return self._conversation.report
 
     # ── Work ─────────────────────────────────────────────────────────────────
 
     async def prepare(self, context: LoadContext) -> None:
-        """Import the engine and read its model's files ahead; takes nothing of the device. Before `load`.
+        """Import the engine and read its model's files ahead, without using the device. Before `load`.
 
-        It cannot be interrupted: if the caller gives up, the worker is to be stopped.
+        It cannot be interrupted: if the caller gives up, it must stop the worker.
 
         Raises:
-            EngineLoadError: The engine cannot be imported, or died of it.
+            EngineLoadError: The engine cannot be imported, or its import ended the process.
         """
         await self._make_ready(Kind.PREPARE, context)
 
     def adopt(self, epoch: int) -> None:
-        """Give a number to a worker that stood by without one, before its `load`."""
+        """Give a number to a standby worker, which had none, before its `load`."""
         self.epoch = epoch
         self._life.adopt(epoch)
 
     async def load(self, context: LoadContext) -> None:
-        """Import the engine, if that is not done, and load a model; once, before all work.
+        """Import the engine, unless it was prepared, and load a model; once, before all work.
 
-        It cannot be interrupted: if the caller gives up, the worker is to be stopped.
+        It cannot be interrupted: if the caller gives up, it must stop the worker.
 
         Raises:
-            EngineLoadError: The engine cannot be imported, or cannot load the model, or died of it.
+            EngineLoadError: The engine cannot be imported or cannot load the model, or the process ended.
             ConfigurationError: One of the engine's options is wrong.
         """
         self.voices = await self._make_ready(Kind.LOAD, context)
@@ -179,7 +179,7 @@ class Worker:
         """Transcribe a batch; return one transcript for each request, in order.
 
         Raises:
-            EngineError: Its subclass tells whether the engine failed, or its process.
+            EngineError: The engine or its process failed; the subclass says which.
             RequestError: The engine refused a value.
         """
         transcripts: list[Transcript] = await self.ask(TRANSCRIBE, list(batch), on_progress=on_progress)
@@ -199,10 +199,10 @@ class Worker:
             return self._conversation.read(operation.returns, await call.next(on_progress))
 
     async def stream(self, request: TranscribeRequest) -> AsyncGenerator[str | Transcript, None]:
-        """Yield pieces of text as they become final, and last the whole transcript.
+        """Yield pieces of text as they become final, then the whole transcript.
 
         Raises:
-            EngineError: Its subclass tells whether the engine failed, or its process.
+            EngineError: The engine or its process failed; the subclass says which.
             RequestError: The engine refused a value.
         """
         with self._conversation.call(Kind.RUN, {"op": STREAM.name}, to_parts(request)) as call:
@@ -216,7 +216,7 @@ class Worker:
         Pieces wait here for a slow reader, not in the engine, which is free again as early as possible.
 
         Raises:
-            EngineError: Its subclass tells whether the engine failed, or its process.
+            EngineError: The engine or its process failed; the subclass says which.
             RequestError: The engine refused a value.
         """
         with self._conversation.call(Kind.RUN, {"op": SYNTHESIZE.name}, to_parts(request)) as call:
@@ -224,9 +224,9 @@ class Worker:
                 yield self._conversation.read(Audio, frame)
 
     async def settle(self, grace_s: float) -> bool:
-        """Wait until the engine has answered its last call, which somebody gave up.
+        """Wait until the engine has answered its last call, after the caller gave up.
 
-        One that ends itself after that answer is waited for as well.
+        If the worker ends itself after that answer, also wait for its end.
 
         Returns:
             Whether the worker is free for the next call; if not, and it has not ended, kill it.
@@ -239,10 +239,10 @@ class Worker:
         return self._conversation.current is None and self.ended is None
 
     async def ping(self, timeout_s: float) -> float:
-        """Return the seconds that a round trip takes; works while the engine does, too.
+        """Return the seconds that a round trip takes; also works while the engine does.
 
         Raises:
-            TimeoutError: No answer came in time; native code may hold the interpreter.
+            TimeoutError: No answer arrived in time; native code may hold the interpreter.
             EngineCrashedError: The process has ended.
         """
         return await self._conversation.ping(timeout_s)
@@ -250,12 +250,12 @@ class Worker:
     # ── The end ──────────────────────────────────────────────────────────────
 
     async def stop(self, *, grace_s: float) -> WorkerExit:
-        """End the process: ask it, terminate it, kill it; return when it is reaped and all is closed.
+        """Ask the process to end, terminate it, kill it; return when it is reaped and all is closed.
 
-        May be called at any time, more than once, and by several at a time; the first call's grace counts.
+        May be called at any time, repeatedly, and by several callers at once; the first call's grace applies.
 
         Args:
-            grace_s: How long the engine may take to give up its work and close.
+            grace_s: How long the engine may take to stop its work and close.
 
         Raises:
             EngineError: The kernel did not end the process; it may hold its memory until a reboot.
@@ -263,5 +263,5 @@ class Worker:
         return await self._life.stop(grace_s)
 
     def kill(self) -> None:
-        """Kill the process and all that it started, now; `exited` tells when it is gone."""
+        """Kill the process and all that it started, now; `exited` is done when it is gone."""
         self._life.kill()

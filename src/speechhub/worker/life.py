@@ -1,4 +1,4 @@
-"""A worker's life: it begins, is talked to, and ends in one of many ways, which all end here."""
+"""A worker's life: its process and its conversation, from the start to the end, however it ends."""
 
 import asyncio
 import signal
@@ -15,26 +15,26 @@ from speechhub.worker.process import WorkerExit, WorkerProcess
 from speechhub.worker.protocol import Kind
 
 PING_INTERVAL_S: Final = 1.0
-"""Between two questions to a worker that has a call."""
+"""Time between two pings to a worker that has a call."""
 TERMINATE_S: Final = 0.5
 """How long SIGTERM may take before SIGKILL; no longer than the grace that the caller gives."""
 REAP_S: Final = 10.0
 """How long the kernel may take to end a killed process: a driver can hold it in an uninterruptible wait."""
 END_OF_FILE_S: Final = 1.0
-"""How long a worker that hung up, or said that it ends, may take to do so."""
+"""How long a worker that closed its end, or announced its exit, may take to exit."""
 
 
 class Life:
     """A worker's process and the conversation with it, until both are over; belongs to one event loop."""
 
     def __init__(self, name: str, epoch: int, process: WorkerProcess, printed: Printed) -> None:
-        """Watch over a process that was just started.
+        """Supervise a process that was just started.
 
         Args:
-            name: The engine's.
+            name: Name of the engine.
             epoch: Number of the worker.
-            process: It has not said anything yet.
-            printed: Takes what it prints.
+            process: The process; it has not sent anything yet.
+            printed: Logs what it prints.
         """
         self.printed = printed
         self.conversation = Conversation(
@@ -76,13 +76,13 @@ class Life:
 
     @property
     def ended(self) -> WorkerExit | None:
-        """How the process ended; None until all is as `exited` says."""
+        """How the process ended; None until `exited` is done."""
         return self._exit.result() if self._exit.done() else None
 
     @property
     def exited(self) -> "asyncio.Future[WorkerExit]":
         """Done when the process has ended, is reaped, and everything that belonged to it is closed."""
-        # A waiter that is cancelled cancels what it waits for; that must not be our own future.
+        # A cancelled waiter also cancels the future that it waits for; that must not be our own.
         return asyncio.shield(self._exit)
 
     def adopt(self, epoch: int) -> None:
@@ -91,7 +91,7 @@ class Life:
         self.printed.log = self.printed.log.bind(epoch=epoch)
 
     def watch(self, timeout_s: float) -> None:
-        """From now on, kill the process if it has a call and gives no sign of life for *timeout_s*."""
+        """From now on, kill the process if it has a call and does not answer pings for *timeout_s*."""
         self._heartbeat = asyncio.create_task(
             self._watch(timeout_s), name=f"speechhub-worker-watch-{self.pid}"
         )
@@ -110,7 +110,7 @@ class Life:
         return await asyncio.shield(self._stopping)
 
     def kill(self) -> None:
-        """Kill the process and all that it started, now; `exited` tells when it is gone."""
+        """Kill the process and all that it started, now; `exited` is done when it is gone."""
         self._requested = True
         self._kill()
 
@@ -131,7 +131,7 @@ class Life:
             self._process.signal_group(signal.SIGKILL)
 
     async def _supervise(self) -> None:
-        """Wait for the end of the process, however it comes, and clear up behind it."""
+        """Wait for the process to end, for whatever reason, and clean up after it."""
         returncode = -signal.SIGKILL.value
         try:
             returncode = await self._process.wait()
@@ -149,7 +149,7 @@ class Life:
             crash = EngineCrashedError(f"The worker of engine {self._name!r} {end}.")
             crash.device_lost = self._device_lost
             self.conversation.end(crash)
-            # The line that names the model, at level error, is for those who know it.
+            # Callers that know the model log a line at level error that names it.
             log = self.printed.log.debug if end.requested else self.printed.log.info
             log("worker ended", pid=self.pid, returncode=returncode, signal=name, requested=end.requested)
 
@@ -172,7 +172,7 @@ class Life:
         self._hung_up()
 
     def _hung_up(self) -> None:
-        # Its exit status, which we hope for, says more than the signal that we would send.
+        # Wait for its own exit first: its exit status says more than the signal that we would send.
         if self._hung_up_timer is None:
             self._hung_up_timer = asyncio.get_running_loop().call_later(END_OF_FILE_S, self._kill)
 
@@ -181,8 +181,8 @@ async def until_silent(conversation: Conversation, *, timeout_s: float) -> None:
     """Return when the worker has a call and has not answered for *timeout_s*.
 
     The worker answers from a thread beside the engine's, which runs unless native code holds the
-    interpreter's lock. Questions are counted, not seconds: whatever holds up the hub itself, a stopped
-    process or a sleeping machine, holds up the count as well and kills no worker.
+    interpreter's lock. Pings are counted, not seconds: whatever holds up the hub itself, such as a stopped
+    process or a sleeping machine, also holds up the count, and kills no worker.
     """
     unanswered = 0
     pong: asyncio.Future[None] | None = None

@@ -11,14 +11,14 @@ from structlog.typing import FilteringBoundLogger
 MAX_LINE_BYTES: Final = 1000
 """The rest of a longer line is dropped."""
 MAX_LINES_PER_S: Final = 100
-"""More than that is counted, not kept: an engine in a printing loop must not keep the hub busy."""
+"""Further lines are counted, not kept: an engine in a printing loop must not keep the hub busy."""
 _READ_BYTES: Final = 64 * 1024
 
 
 class OutputReader:
     """Reads one of a worker's output pipes until `close`; owns the descriptor.
 
-    Must be made, and closed, in the event loop.
+    It must be created and closed in the event loop.
     """
 
     def __init__(self, fd: int, on_line: Callable[[str], None], on_dropped: Callable[[int], None]) -> None:
@@ -27,7 +27,7 @@ class OutputReader:
         Args:
             fd: Read end of the pipe.
             on_line: Called with each line, cut to `MAX_LINE_BYTES`.
-            on_dropped: Called with the number of lines that were too many in one second.
+            on_dropped: Called with the number of lines above the limit in one second.
         """
         self._fd = fd
         self._on_line = on_line
@@ -40,10 +40,10 @@ class OutputReader:
         self._loop.add_reader(fd, self._read)
 
     def close(self) -> None:
-        """Take what is still in the pipe, and let go of it; for use when the worker has ended."""
+        """Read what is still in the pipe, and close it; for use when the worker has ended."""
         if self._fd < 0:
             return
-        # Bounded, because a process that left the worker's group could go on writing for ever.
+        # Bounded, because a process that left the worker's group could keep writing without end.
         for _ in range(64):
             if not self._read():
                 break
@@ -52,7 +52,7 @@ class OutputReader:
         self._detach()
 
     def _read(self) -> bool:
-        """Read once; return whether there may be more."""
+        """Read once; return whether more may follow."""
         if self._fd < 0:
             return False
         data = b""
@@ -65,7 +65,7 @@ class OutputReader:
 
     def _take(self, data: bytes) -> None:
         *lines, rest = (self._rest + data).split(b"\n")
-        # A progress bar rewrites its line after each \r: what counts is what stands there in the end.
+        # A progress bar rewrites its line after each \r: keep only the final text.
         self._rest = rest[rest.rfind(b"\r") + 1 :][:MAX_LINE_BYTES]
         for line in lines:
             self._emit(line.rstrip(b"\r"))
@@ -98,20 +98,20 @@ class Printed:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self.log = log
         self.working = False
-        """Whether the engine has its model, and with it texts and recordings of users."""
+        """Whether the engine has its model, so that it may print users' texts."""
         self._last_line = ""
 
     def line(self, stream: str, line: str) -> None:
-        """Log what came on ``stdout`` or ``stderr``."""
+        """Log a line from ``stdout`` or ``stderr``."""
         self._last_line = line
-        # An engine that prints at work may well print what was said; that is for debugging only.
+        # An engine that prints while it works may print what was said; show that only for debugging.
         say = self.log.debug if self.working else self.log.info
         say("worker output", stream=stream, line=line)
 
     def dropped(self, stream: str, lines: int) -> None:
-        """Log that there was more than is kept."""
+        """Log how many lines were dropped."""
         self.log.warning("worker output dropped", stream=stream, lines=lines)
 
     def with_last_line(self, message: str) -> str:
-        """Add what was printed last; only before the engine has worked, so that no user text gets out."""
+        """Add the last printed line; only before the engine has worked, so that no user text leaks."""
         return f"{message} It said: {self._last_line}" if self._last_line else message

@@ -26,11 +26,11 @@ class WorkerExit:
     """How a worker ended."""
 
     returncode: int
-    """Exit status; below zero the negative number of the signal that killed it."""
+    """Exit status; a negative value is the negated number of the signal that killed it."""
     signal: str | None = None
-    """Name of that signal, such as ``SIGKILL``; None if there was none."""
+    """Name of that signal, such as ``SIGKILL``; None if no signal killed it."""
     requested: bool = False
-    """Whether `Worker.stop` or `Worker.kill` was called before."""
+    """Whether `Worker.stop` or `Worker.kill` was called before it ended."""
     why: str = ""
     """Why the hub killed it, such as ``it did not answer for 30 s``, or why it ended itself.
 
@@ -42,9 +42,9 @@ class WorkerExit:
 
 
 class WorkerProcess:
-    """A process group of its own that the hub started; lives until `close`.
+    """A worker's process group, started by the hub; lives until `close`.
 
-    It ends with the hub, whatever way the hub ends: see `bootstrap.die_with_parent`.
+    It ends with the hub, however the hub ends: see `bootstrap.die_with_parent`.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class WorkerProcess:
         self._lifeline = lifeline
         self._output = output
         self.sock = sock
-        """The hub's end of the control socket, non-blocking; its user closes it."""
+        """The hub's end of the control socket, non-blocking; the caller closes it."""
 
     @classmethod
     async def spawn(
@@ -75,9 +75,9 @@ class WorkerProcess:
         Args:
             python: Interpreter of the engine's environment; None for the hub's own.
             epoch: Number of the worker.
-            debug: Whether it sends tracebacks along with errors.
+            debug: Whether it sends tracebacks with errors.
             on_line: Called with ``stdout`` or ``stderr``, and a line.
-            on_dropped: Called with ``stdout`` or ``stderr``, and the number of lines that were too many.
+            on_dropped: Called with ``stdout`` or ``stderr``, and the number of lines above the limit.
 
         Raises:
             EngineLoadError: There is no such interpreter.
@@ -98,7 +98,7 @@ class WorkerProcess:
             arguments = ["-P", "-u", BOOTSTRAP, "--fd", far.fileno(), "--lifeline", lifeline]
             arguments += ["--parent", os.getpid(), "--epoch", epoch, *(["--debug"] if debug else [])]
             try:
-                # Pipes of our own, because with asyncio's a grandchild that holds one open delays wait().
+                # Own pipes, because with asyncio's a grandchild that holds one open delays wait().
                 process = await asyncio.create_subprocess_exec(
                     executable,
                     *map(str, arguments),
@@ -127,20 +127,20 @@ class WorkerProcess:
         return self._process.pid
 
     async def wait(self) -> int:
-        """Return the exit status once the process has ended and is reaped; below zero if by a signal."""
+        """Return the exit status once the process has ended and is reaped; negative if a signal killed it."""
         return await self._process.wait()
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to the process and all that it started, as far as they are still there.
+        """Send a signal to the process and all processes of its group that still exist.
 
-        Once the process is reaped this reaches what it left behind. The id cannot belong to anybody else
+        Once the process is reaped, this reaches the processes that it left behind. The id cannot be reused
         while the group has members; without members nothing happens.
         """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def close(self) -> None:
-        """Kill what is left of the group and let go of the pipes; call it when the process has ended."""
+        """Kill what is left of the group and close the pipes; call it when the process has ended."""
         self.signal_group(signal.SIGKILL)
         for reader in self._output:
             reader.close()
@@ -150,12 +150,12 @@ class WorkerProcess:
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what a worker inherits: everything but the hub's own settings, Python paths, and secrets.
+    """Return a worker's environment: the hub's without its own settings, Python paths and secrets.
 
-    A secret is what is named like one, or an address with a password in it. Engines need none: the hub
-    fetches the files of models. What engines read stays: ``PATH``, ``LD_LIBRARY_PATH``, ``CUDA_*``,
-    ``HF_HOME`` and so on. What keeps libraries from reporting their use is added, and what has CUDA number
-    GPUs as the hub does.
+    A variable is secret if it is named like one, or is a URL with a password. Engines need no secrets: the
+    hub fetches the files of models. Variables that engines read stay: ``PATH``, ``LD_LIBRARY_PATH``,
+    ``CUDA_*``, ``HF_HOME`` and so on. Variables are added that turn off libraries' telemetry, and that make
+    CUDA number GPUs as the hub does.
     """
     dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
     kept = {

@@ -1,8 +1,8 @@
 """Frames between hub and worker: a small JSON header, then raw payload.
 
 On the wire a frame is ``<u32 header_len><u32 payload_len><header><payload>``, little-endian. The payload is
-one or more parts, one after the other; the header tells their lengths, so that each part is received into a
-buffer of its own and audio is never copied, or joined to anything, on its way.
+one or more parts in sequence; the header has their lengths, so that each part is received into its own buffer
+and audio is never copied or joined on the way.
 
 Standard library only: both sides import this module, the worker in any Python environment.
 """
@@ -21,23 +21,23 @@ PREFIX: Final = struct.Struct("<II")
 """Lengths of header and payload, in bytes."""
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_PAYLOAD_TO_HUB_BYTES: Final = 64 * 1024**2
-"""A worker must not be able to fill the hub's memory with one frame."""
+"""Limit so that a worker cannot fill the hub's memory with one frame."""
 MAX_PAYLOAD_TO_WORKER_BYTES: Final = 1024**3
-"""A batch of recordings: 1 GiB is 4.6 hours at 16 kHz."""
+"""Limit for a batch of recordings: 1 GiB is 4.6 hours at 16 kHz."""
 
 Buffer = bytes | bytearray | memoryview
 Parts = tuple[Buffer, ...]
 
 
 class Kind(StrEnum):
-    """What a frame says; → from the hub to the worker, ← the other way."""
+    """Kind of a frame; → from the hub to the worker, ← from the worker to the hub."""
 
     HELLO = "hello"
-    """← First of all, before any engine code is imported: pid, python, api_version."""
+    """← The first frame, sent before any engine code is imported: pid, python, api_version."""
     PREPARE = "prepare"
-    """→ Import the factory, make the engine, read the model's files ahead; touch no device. Before LOAD."""
+    """→ Import the factory, create the engine, read the model's files ahead; touch no device. Before LOAD."""
     LOAD = "load"
-    """→ Do what PREPARE does, unless it was asked for, and load the model. Its epoch is the worker's own."""
+    """→ Do what PREPARE does, unless that was done, and load the model. Sets the worker's epoch."""
     READY = "ready"
     """← Answer to PREPARE or LOAD: import_s, load_s and remarks, and the voices as payload."""
     RUN = "run"
@@ -45,21 +45,21 @@ class Kind(StrEnum):
     CHUNK = "chunk"
     """← A piece of the answer to a RUN: text, or audio."""
     RESULT = "result"
-    """← The end of the answer to a RUN, and all of it where there are no chunks. ``work_s`` is how long the
-    engine worked, ``memory`` what it holds of its device: allocated and reserved bytes, or null."""
+    """← The end of the answer to a RUN, or the whole answer if there are no chunks. ``work_s`` is how long
+    the engine worked, ``memory`` its device memory: allocated and reserved bytes, or null."""
     ERROR = "error"
-    """← LOAD or RUN failed, or was cancelled; ends the answer as RESULT does, a RUN with the same fields. The
-    payload is the traceback, if the worker was started to send it."""
+    """← LOAD or RUN failed, or was cancelled; ends the answer like RESULT, and for a RUN has the same fields.
+    The payload is the traceback, if the worker was started with that option."""
     PROGRESS = "progress"
-    """← fraction of a RUN that is done."""
+    """← Fraction of a RUN that is done."""
     CANCEL = "cancel"
     """→ No request waits for the call any more; it is still answered, with RESULT or ERROR."""
     PING = "ping"
-    """→ Are you there?"""
+    """→ Asks for a sign of life."""
     PONG = "pong"
-    """← Answer to PING, even while an engine is at work."""
+    """← Answer to PING, even while an engine is working."""
     STOP = "stop"
-    """→ Cancel what runs, close the engine, exit."""
+    """→ Cancel the running call, close the engine, exit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,11 @@ class Frame:
 
     kind: Kind
     call: int = 0
-    """Number of the PREPARE, LOAD, RUN or PING that this is about; 0 if about none."""
+    """Number of the PREPARE, LOAD, RUN or PING that the frame belongs to; 0 if it belongs to none."""
     epoch: int = 0
-    """Number of the worker, 0 before it has one; frames of another one are a breach of the protocol."""
+    """Number of the worker, 0 before it has one; frames with another number break the protocol."""
     fields: Mapping[str, object] = field(default_factory=dict)
-    """Small JSON values; what can grow with the input belongs into the payload."""
+    """Small JSON values; values that grow with the input belong in the payload."""
     parts: Parts = ()
     """The payload, part by part."""
 
@@ -88,12 +88,12 @@ def encode(frame: Frame, *, max_payload_bytes: int) -> list[Buffer]:
         [frame.kind, frame.call, frame.epoch, frame.fields, lengths], separators=(",", ":")
     ).encode()
     check_lengths(len(header), sum(lengths), max_payload_bytes=max_payload_bytes)
-    # Empty parts have nothing to send, and would look like a closed socket to a careless loop.
+    # Empty parts have nothing to send, and a careless loop would mistake them for a closed socket.
     return [PREFIX.pack(len(header), sum(lengths)) + header, *(part for part in frame.parts if len(part))]
 
 
 def check_lengths(header_bytes: int, payload_bytes: int, *, max_payload_bytes: int) -> None:
-    """Refuse a frame by its prefix, before a buffer for it is made.
+    """Refuse a frame by its prefix, before a buffer for it is allocated.
 
     Raises:
         EngineProtocolError: Header or payload is larger than allowed.
@@ -107,17 +107,17 @@ def check_lengths(header_bytes: int, payload_bytes: int, *, max_payload_bytes: i
 
 
 def parse(header: Buffer, payload_bytes: int) -> tuple[Frame, list[bytearray]]:
-    """Read a header; return its frame, and the buffers of the frame's parts, which are still to be filled.
+    """Parse a header; return its frame, and the buffers of its parts, which the caller fills.
 
     Raises:
-        EngineProtocolError: The header is not one of ours.
+        EngineProtocolError: The header is not valid.
     """
     try:
         kind, call, epoch, fields, lengths = json.loads(bytes(header))
         frame_kind = Kind(kind)
         ok = isinstance(fields, dict) and all(type(n) is int and n >= 0 for n in (call, epoch, *lengths))
         if not ok or sum(lengths) != payload_bytes:
-            raise ValueError  # noqa: TRY301  # one message for every way to be wrong
+            raise ValueError  # noqa: TRY301  # one message for every fault
     except (ValueError, TypeError, RecursionError) as error:
         raise EngineProtocolError("The worker channel carries something that is not a frame.") from error
     parts = [bytearray(n) for n in lengths]
@@ -139,7 +139,7 @@ def read_frame(sock: socket.socket, *, max_payload_bytes: int) -> Frame | None:
     """Receive one frame from a blocking socket; None if the other side closed it between two frames.
 
     Raises:
-        EngineProtocolError: What came is not a frame, or is too large, or ends in the middle.
+        EngineProtocolError: The data is not a frame, is too large, or ends within the frame.
         OSError: The socket is broken.
     """
     prefix = bytearray(PREFIX.size)

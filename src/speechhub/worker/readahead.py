@@ -1,4 +1,4 @@
-"""A model's files on their way into the page cache, before anybody reads them.
+"""Reading a model's files into the page cache, before the engine reads them.
 
 Standard library only: it runs in the worker.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def read_ahead(folder: Path) -> int:
-    """Ask the kernel to read all files below *folder*, in its own time; return how many.
+    """Ask the kernel to read all files below *folder* in the background; return how many files.
 
-    The page cache belongs to no process: it stays when this one ends, and the kernel takes it back when it
-    needs the memory. What cannot be read is left for `load` to complain about.
+    The page cache belongs to no process: it stays when this process ends, and the kernel reclaims it when it
+    needs the memory. Files that cannot be read are left for `load` to report.
     """
     count = 0
     for directory, _, names in os.walk(folder):

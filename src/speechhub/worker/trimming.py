@@ -1,4 +1,4 @@
-"""Memory that was freed, given back to the kernel: weights that waited were in many small pieces.
+"""Returns freed memory to the kernel: weights that waited in memory were in many small pieces.
 
 Standard library only: it runs in the worker.
 """
@@ -8,6 +8,6 @@ import ctypes
 
 
 def trim() -> None:
-    """Have the C library give back what it keeps; glibc's can, others do it by themselves."""
+    """Make glibc return freed memory to the kernel; other C libraries do it by themselves."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,10 +1,11 @@
 """Dataclasses of the engine API ↔ frame parts: one codec, built from the type hints, for both directions.
 
-`pack` turns a value into something that JSON can write, and moves its arrays out to raw buffers; `unpack`
+`pack` turns a value into something that JSON can write, and moves its arrays into raw buffers; `unpack`
 reverses that. Dataclasses become lists of their fields in order, without names: hub and worker always run the
-same copy of speechhub. Hence strict reading: a field too many, too few, or of another type is an error.
+same copy of speechhub. Reading is therefore strict: an extra or missing field, or one of another type, is an
+error.
 
-Writing is lenient with numbers, because engines put numpy's where Python's belong.
+Writing is lenient with numbers, because engines use numpy's where Python's belong.
 
 Standard library and numpy only: both sides import this module.
 """
@@ -27,7 +28,7 @@ from speechhub.errors import EngineError, EngineProtocolError
 from speechhub.worker.protocol import Buffer, Parts
 
 MAX_CHUNK_SAMPLES: Final = 4 * 1024**2
-"""Longer audio (16 MiB) crosses in several chunks, far below the limit of a frame."""
+"""Longer audio (16 MiB) is sent in several chunks, far below the limit of a frame."""
 
 T = TypeVar("T")
 Pack = Callable[[Any, list[Buffer]], Any]
@@ -36,7 +37,7 @@ Unpack = Callable[[Any, Sequence[Buffer]], Any]
 """JSON value, arrays → value."""
 
 _PCM16: Final = "pcm16"
-"""Mark of audio whose array is int16."""
+"""Marks audio whose array is int16."""
 
 
 def pack(value: object, kind: Any = None) -> tuple[Any, list[Buffer]]:
@@ -44,10 +45,10 @@ def pack(value: object, kind: Any = None) -> tuple[Any, list[Buffer]]:
 
     Args:
         value: An instance of *kind*.
-        kind: Type of the value, such as ``list[Transcript]``; needed where the value's class does not tell.
+        kind: Type of the value, such as ``list[Transcript]``; needed if the value's class is not enough.
 
     Raises:
-        EngineError: A field does not hold what its annotation says: an engine made a wrong value.
+        EngineError: A field does not match its annotation: an engine returned a wrong value.
     """
     kind = kind or type(value)
     codec = _codec(kind)
@@ -55,7 +56,7 @@ def pack(value: object, kind: Any = None) -> tuple[Any, list[Buffer]]:
     try:
         return codec.pack(value, arrays), arrays
     except (TypeError, ValueError, RecursionError) as error:
-        # These say which types met, never what the value was: no text of a user gets into the message.
+        # These errors name types, never values, so that no user text gets into the message.
         raise EngineError(f"{_a(_name(kind)).replace('a', 'A', 1)} has a wrong field: {error}.") from error
 
 
@@ -63,7 +64,7 @@ def unpack(kind: Any, raw: Any, arrays: Sequence[Buffer]) -> Any:
     """Return the value of type *kind* that `pack` was given; float32 arrays share memory with *arrays*.
 
     Raises:
-        EngineProtocolError: `pack` on the other side cannot have written this.
+        EngineProtocolError: `pack` cannot have written this.
     """
     try:
         return _codec(kind).unpack(raw, arrays)
@@ -81,7 +82,7 @@ def from_parts(kind: type[T], parts: Parts) -> T:
     """Return the value of type *kind* that `to_parts` was given.
 
     Raises:
-        EngineProtocolError: `to_parts` on the other side cannot have written this.
+        EngineProtocolError: `to_parts` cannot have written this.
     """
     try:
         *arrays, text = parts
@@ -96,12 +97,12 @@ class _Codec:
     pack: Pack
     unpack: Unpack
     plain: type | None = None
-    """Type whose instances cross as they are; lists and dataclasses of these need no call for each."""
+    """Type whose instances are sent as they are; lists and dataclasses of these need no call per item."""
 
 
 @cache
 def _codec(kind: Any) -> _Codec:
-    """Build the codec for an annotation; a type that has none fails here, not in the middle of a call."""
+    """Build the codec for an annotation; an unsupported type fails here, not in the middle of a call."""
     if kind in _SCALARS:
         return _SCALARS[kind]
     if isinstance(kind, type) and issubclass(kind, Audio):
@@ -130,10 +131,10 @@ def _generic(kind: Any) -> _Codec:
 
 
 def _resolved(kind: Any) -> Any:
-    """Return what a ``type`` alias stands for, its parameters filled in; any other annotation as it is.
+    """Return what a ``type`` alias stands for, with its parameters; return any other annotation unchanged.
 
     From numpy 2.5 on, which Python 3.12 and newer get, NDArray is such an alias (PEP 695), and its instances
-    have the alias itself as their origin. Python 3.11 knows neither the syntax nor TypeAliasType.
+    have the alias itself as their origin. Python 3.11 has neither the syntax nor TypeAliasType.
     """
     while hasattr(alias := get_origin(kind) or kind, "__value__"):
         value, args = alias.__value__, get_args(kind)
@@ -167,7 +168,7 @@ def _dataclass(kind: type) -> _Codec:
 
 
 def _audio() -> _Codec:
-    """Audio that is kept as PCM16 crosses so, with a mark, and arrives as float32."""
+    """Build the codec for audio; PCM16 audio is sent as such, with a mark, and arrives as float32."""
     plain = _dataclass(Audio)
 
     def pack_audio(value: Any, arrays: list[Buffer]) -> Any:
@@ -224,7 +225,7 @@ def _unpack_array(raw: Any, arrays: Sequence[Buffer]) -> NDArray[np.float32]:
 
 
 def _json_value(value: object) -> object:
-    """Pass on what JSON returns unchanged; an operator's options hold nothing else."""
+    """Return a value that JSON preserves; an operator's options contain nothing else."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):
@@ -250,7 +251,7 @@ def _expect(raw: Any, kind: type) -> Any:
 
 
 def _pack_str(value: Any, _: list[Buffer]) -> str:
-    # str() would turn None, or bytes, into text that somebody then reads.
+    # str() would turn None or bytes into text that a user then reads.
     return str(_expect(value, str))
 
 
@@ -279,7 +280,7 @@ def split(audio: Audio) -> Iterator[Audio]:
     """Yield *audio* in pieces that a frame can carry; at least one.
 
     Raises:
-        EngineError: It is something else: engines yield what they like.
+        EngineError: It is not Audio, or its sample rate is not valid.
     """
     if not isinstance(audio, Audio):
         raise EngineError(f"The engine yielded a {type(audio).__name__} where Audio belongs.")

@@ -1,4 +1,4 @@
-"""The process that the kernel kills first when the machine's memory runs out: a worker that only stands by.
+"""Makes a standby worker the process that the kernel kills first when the machine runs out of memory.
 
 Standard library only: it runs in the worker.
 """
@@ -12,7 +12,7 @@ _OURS: Final = Path("/proc/self/oom_score_adj")
 
 
 def be_first_victim(file: Path = _OURS) -> str | None:
-    """Have the kernel kill this process before any other; return what takes that back, None if it failed."""
+    """Make the kernel kill this process before any other; return the previous value, or None on failure."""
     try:
         before = file.read_text()
         file.write_text(FIRST)
@@ -22,6 +22,6 @@ def be_first_victim(file: Path = _OURS) -> str | None:
 
 
 def be_like_others(before: str | None, file: Path = _OURS) -> None:
-    """Take back what `be_first_victim` did."""
+    """Undo `be_first_victim`."""
     if before is not None:
         file.write_text(before)
