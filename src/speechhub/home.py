@@ -1,8 +1,8 @@
-"""Small files below `home`, read within bounds, and what is wrong with those that cannot be used.
+"""Small files below `home`, read within limits, and descriptions of those that cannot be used.
 
-Whatever lies below `home` may have been cut by a full disk, restored with wrong rights or replaced by hand.
-One function reads all records, so that none of it stops the server: its caller gets a `Damage` in place of
-the record.
+A file below `home` may have been truncated by a full disk, restored with wrong permissions or replaced by
+hand. One function reads all records, so that none of this stops the server: its caller gets a `Damage` in
+place of the record.
 """
 
 import os
@@ -24,12 +24,12 @@ log = structlog.get_logger()
 RecordT = TypeVar("RecordT")
 
 MAX_RECORD_BYTES: Final = 16 * 1024**2
-"""Largest record that is read; a model with a hundred thousand files has a manifest of that size."""
+"""Size limit of a record; a model with a hundred thousand files has a manifest of that size."""
 MAX_TOLD: Final = 200
-"""How many damages one process keeps in mind; more would only fill the log."""
+"""How many damages one process remembers; more would only fill the log."""
 FIX: Final = "speechhub doctor --fix"
 ASIDE: Final = ".damaged-"
-"""Stands in the names of what was moved aside, before the time."""
+"""Part of the names of files moved aside, before the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +38,15 @@ class Damage:
 
     path: Path
     problem: str
-    """What is wrong with it, to be read after its path: ``is empty``."""
+    """What is wrong with it; a clause that follows its path: ``is empty``."""
     effect: str = ""
-    """What does not work for it, as a sentence."""
+    """What does not work because of it, as a sentence."""
     remedy: str = ""
-    """What to do, as a sentence; empty leaves it to `advice`."""
+    """What to do, as a sentence; if empty, `advice` has a general one."""
     aside: Path | None = None
-    """What `doctor --fix` moves aside; None if that would help nothing."""
+    """Path that `doctor --fix` moves aside; None if that would not help."""
     denied: bool = False
-    """Whether only the right to read it is missing."""
+    """Whether only the permission to read it is missing."""
 
     @property
     def advice(self) -> str:
@@ -61,19 +61,19 @@ class Damage:
 
     @property
     def text(self) -> str:
-        """All of it, for operators."""
+        """Path, problem, effect and advice, for operators."""
         return " ".join(part for part in (f"{self.path} {self.problem}.", self.effect, self.advice) if part)
 
 
 class DamageLog:
-    """The damages that one process has met; each is logged once, when it is met first."""
+    """The damages that one process has found; each is logged once, when it is first found."""
 
     def __init__(self) -> None:
         self._found: dict[Path, Damage] = {}
         self._lock = threading.Lock()
 
     def note(self, damage: Damage) -> None:
-        """Take note of *damage*; callable from every thread."""
+        """Record *damage*; may be called from any thread."""
         with self._lock:
             if damage.path in self._found or len(self._found) >= MAX_TOLD:
                 return
@@ -82,13 +82,13 @@ class DamageLog:
 
     @property
     def found(self) -> tuple[Damage, ...]:
-        """All of them, in the order in which they were met."""
+        """All damages, in the order in which they were found."""
         with self._lock:
             return tuple(self._found.values())
 
 
 OnDamage = Callable[[Damage], None]
-"""Told of what a reader has left out."""
+"""Called with each damage that a reader skipped."""
 
 
 def silent(damage: Damage) -> None:
@@ -96,13 +96,13 @@ def silent(damage: Damage) -> None:
 
 
 def read_small(path: Path, *, limit_bytes: int = MAX_RECORD_BYTES) -> bytes | Damage | None:
-    """Return what is in a file; None if there is none.
+    """Return a file's contents; None if there is no file.
 
-    Links are not followed, and nothing but a regular file is read: neither a device nor a pipe can hold up
-    the caller, and no link makes it read a file that lies elsewhere.
+    Links are not followed, and only regular files are read: a device or a pipe cannot hold up the caller, and
+    a link cannot make it read a file elsewhere.
 
     Raises:
-        OSError: One of `EXHAUSTED`, which says nothing of the file: it must not be taken for damaged.
+        OSError: One of `EXHAUSTED`, which is not a fault of the file: it must not be treated as damaged.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -145,14 +145,14 @@ def read_record(
     except RecursionError:
         problem = "is nested too deeply"
     except msgspec.MsgspecError as error:
-        # Zeros are what some file systems leave after a power cut.
+        # Some file systems leave zeros after a power cut.
         empty = not data.strip(b"\0 \t\r\n")
         problem = "is empty" if empty else f"is truncated, or is not JSON ({error})"
     return Damage(path=path, problem=problem)
 
 
 def folder_damage(path: Path, *, may_link: bool = True) -> Damage | None:
-    """Return what keeps *path* from being used as a folder; None if it is one, or if nothing is there.
+    """Return why *path* cannot be used as a folder; None if it can, or if nothing is there.
 
     Raises:
         OSError: As `read_small`.
@@ -165,14 +165,14 @@ def folder_damage(path: Path, *, may_link: bool = True) -> Damage | None:
     except FileNotFoundError:
         return Damage(path=path, problem="is a broken link") if _is_link(path) else None
     except NotADirectoryError:
-        # Of a folder below a file, the file is the damage.
+        # For a folder below a file, the file is the damage.
         return Damage(path=path, problem="is a file, not a folder") if os.path.lexists(path) else None
     except OSError as error:
         return _refused(path, error)
 
 
 def keep_aside(path: Path) -> Path | None:
-    """Rename what is at *path*, whatever it is, to a name beside it; return that, None if nothing is there.
+    """Rename whatever is at *path* to a name beside it; return the new path, or None if nothing is there.
 
     Raises:
         OSError: It cannot be renamed.
@@ -191,12 +191,12 @@ def keep_aside(path: Path) -> Path | None:
 
 
 def repair(damage: Damage) -> str:
-    """Do what is safe about *damage*: give its owner the right to read it, or move it aside.
+    """Make a safe repair of *damage*: make it readable for its owner, or move it aside.
 
     Nothing is deleted.
 
     Returns:
-        What was done, to be read after its path; empty if nothing could be.
+        What was done, a clause that follows its path; empty if nothing could be done.
     """
     if damage.denied:
         try:
@@ -215,7 +215,7 @@ def repair(damage: Damage) -> str:
 
 
 def explained(damage: Damage, *, effect: str, remedy: str = "", aside: Path | None = None) -> Damage:
-    """Return *damage* with what it means."""
+    """Return *damage* with its effect and what to do about it."""
     return replace(damage, effect=effect, remedy=remedy, aside=aside)
 
 
@@ -225,13 +225,13 @@ def _refused(path: Path, error: OSError) -> Damage:
     if _is_link(path):
         return Damage(path=path, problem="is a symbolic link, which is not followed")
     if isinstance(error, NotADirectoryError):
-        return Damage(path=path, problem="lies in a file where a folder should be")
+        return Damage(path=path, problem="is below a file where a folder should be")
     denied = isinstance(error, PermissionError)
     return Damage(path=path, problem=f"cannot be read: {error.strerror or error}", denied=denied)
 
 
 def _is_link(path: Path) -> bool:
-    """Return whether *path* is a symbolic link; False where that cannot be told."""
+    """Return whether *path* is a symbolic link; False if that cannot be determined."""
     try:
         return path.is_symlink()
     except OSError:
@@ -239,7 +239,7 @@ def _is_link(path: Path) -> bool:
 
 
 def _too_large(path: Path, size_bytes: int, limit_bytes: int) -> Damage:
-    return Damage(path=path, problem=f"has {size_bytes} bytes, and no such file has more than {limit_bytes}")
+    return Damage(path=path, problem=f"has {size_bytes} bytes; the limit for such files is {limit_bytes}")
 
 
 def _kind(mode: int) -> str:

@@ -1,6 +1,6 @@
 """Structured logs on standard error: one line per event, constant text, values as keys.
 
-Personal data never goes in: no transcript, no input text, no audio, no key.
+They never contain personal data: no transcript, no input text, no audio, no key.
 """
 
 import contextlib
@@ -16,24 +16,24 @@ from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 
 MAX_DEPTH: Final = 3
 MAX_ITEMS: Final = 50
-"""How deep, and how many items of, a list or table is shown."""
+"""How many levels of a list or table are shown, and how many items of each."""
 MAX_BITS: Final = 64
-"""Size of numbers that are shown."""
+"""Largest size of a number that is shown."""
 _TRACEBACKS: Final = frozenset({"exception", "exc_info", "stack", "_record", "_from_structlog"})
-"""What may be longer, or is structlog's own."""
+"""Keys whose values may be longer, or belong to structlog."""
 
 
 def configure_logging(
     level: str, style: Literal["auto", "console", "json"], *, coloured: bool | None = None
 ) -> None:
-    """Send structlog's and the standard library's records to standard error in one form.
+    """Send structlog's and the standard library's records to standard error in one format.
 
-    A line that cannot be written is lost, and the work that it tells of goes on: the reader of a pipe may
-    have left, a disk may be full, a terminal may be gone.
+    A line that cannot be written is lost without an error: the reader of a pipe may have left, a disk may be
+    full, a terminal may be gone.
 
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``.
-        style: ``console`` for people, ``json`` for machines; ``auto`` looks whether a person watches.
+        style: ``console`` for people, ``json`` for programs; ``auto`` is ``console`` on a terminal.
         coloured: Whether ``console`` has colours; by default if standard error is a terminal.
     """
     output = _Output(sys.stderr)
@@ -44,7 +44,7 @@ def configure_logging(
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
         _bounded,
     ]
-    # Both would show the local variables of every frame, and with them what was said.
+    # By default, both would show the local variables of every frame, and with them users' text.
     renderer: list[structlog.typing.Processor] = (
         [
             structlog.dev.ConsoleRenderer(
@@ -76,38 +76,38 @@ def configure_logging(
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    # Libraries talk at INFO about what our own lines already say.
+    # At INFO, libraries repeat what our own lines already say.
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
 
 
 class _Output:
-    """A stream that lines may be lost on."""
+    """A stream that drops lines that cannot be written."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write *text* if that can be done."""
-        with contextlib.suppress(OSError, ValueError):  # a ValueError is a stream that was closed
+        """Write *text* if possible."""
+        with contextlib.suppress(OSError, ValueError):  # a ValueError means a closed stream
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Have what was written leave, if that can be done."""
+        """Flush the stream if possible."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
     def isatty(self) -> bool:
-        """Return whether a terminal shows it."""
+        """Return whether the stream is a terminal."""
         with contextlib.suppress(OSError, ValueError):
             return self._stream.isatty()
         return False
 
 
 def _bounded(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Cut what is long, and write out what a terminal would obey: clients choose names and paths."""
+    """Cut long values, and escape control characters for terminals: clients choose names and paths."""
     del logger, method
-    return {key: it if key in _TRACEBACKS else _shown(it, MAX_DEPTH) for key, it in event.items()}
+    return {key: value if key in _TRACEBACKS else _shown(value, MAX_DEPTH) for key, value in event.items()}
 
 
 def _shown(value: object, depth: int) -> object:
@@ -117,18 +117,18 @@ def _shown(value: object, depth: int) -> object:
             return text if text.isprintable() else "".join(map(_visible, text))
         case dict() if depth:
             return {
-                str(_shown(key, 0)): _shown(it, depth - 1) for key, it in islice(value.items(), MAX_ITEMS)
+                str(_shown(key, 0)): _shown(item, depth - 1) for key, item in islice(value.items(), MAX_ITEMS)
             }
         case list() | tuple() if depth:
-            return [_shown(it, depth - 1) for it in islice(value, MAX_ITEMS)]
+            return [_shown(item, depth - 1) for item in islice(value, MAX_ITEMS)]
         case None | bool() | float():
             return value
-        case int():  # Python writes out no number of more than 4300 digits
+        case int():  # Python refuses to print numbers of more than 4300 digits
             return value if value.bit_length() <= MAX_BITS else f"a number of {value.bit_length()} bits"
         case _:
             return excerpt(reprlib.repr(value), MAX_MESSAGE_CHARS)
 
 
 def _visible(char: str) -> str:
-    """Return a character, or the escape of one that moves a cursor, colours a line or turns its direction."""
+    """Return a character, or its escape if it moves the cursor, colours a line or changes text direction."""
     return char if char.isprintable() or char in "\n\t" else repr(char)[1:-1]

@@ -1,6 +1,6 @@
-"""Metrics for Prometheus: every series has its name, its labels and its meaning here.
+"""Metrics for Prometheus: the name, labels and meaning of every series.
 
-Labels come from models, engines, routes and errors that exist, never from a client: their number is bounded.
+Labels come from existing models, engines, routes and errors, never from a client, so their number is limited.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 
 class Metrics:
-    """All series of one server, in a registry of their own; used on the event loop."""
+    """All series of one server, in their own registry; used on the event loop."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -130,7 +130,7 @@ class Metrics:
         self._lag = Gauge(
             "speechhub_event_loop_lag_seconds", "How late the event loop woke up last.", registry=registry
         )
-        # What alerts watch is there from the start, at 0: Prometheus does not see a series' first step.
+        # Series that alerts watch exist from the start, at 0: Prometheus misses a new series' first step.
         for cause in ("stopped", "crashed", "load_failed"):
             self._exits.labels(cause)
         for result in ("ready", "failed"):
@@ -139,18 +139,18 @@ class Metrics:
             self._no_room.labels(place)
 
     def request(self, *, method: str, route: str | None, status: int, took_s: float) -> None:
-        """Count a request that is over."""
+        """Count a finished request."""
         route = route or "none"
         method = method if method in METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(route).observe(took_s)
 
     def waited(self, model: str, waited_s: float) -> None:
-        """Note that an engine was granted."""
+        """Record how long a request waited for an engine."""
         self._wait.labels(model).observe(waited_s)
 
     def served(self, model: str, took_s: float) -> None:
-        """Note that an engine was given back."""
+        """Record how long a request held an engine."""
         self._service.labels(model).observe(took_s)
 
     def rejected(self, reason: str) -> None:
@@ -170,15 +170,15 @@ class Metrics:
         self._poisoned.inc()
 
     def speculated(self, *, hit: bool) -> None:
-        """Count an engine that was made ready before anybody asked, once it is known whether anybody did."""
+        """Count an engine that was loaded in advance, once it is known whether a request asked for it."""
         self._speculations.labels("true" if hit else "false").inc()
 
     def shared(self, model: str, requests: int) -> None:
-        """Note how many requests shared a call."""
+        """Record how many requests shared a call."""
         self._batch.labels(model).observe(requests)
 
     def crossed(self, model: str, overhead_s: float) -> None:
-        """Note what a call took beyond the engine's own work."""
+        """Record what a call took beyond the engine's own work."""
         self._ipc.labels(model).observe(overhead_s)
 
     def worker_ended(self, cause: str) -> None:
@@ -186,7 +186,7 @@ class Metrics:
         self._exits.labels(cause).inc()
 
     def switch_step(self, leaving: str, target: str, phase: str, took_s: float) -> None:
-        """Note how long a phase of a switch took."""
+        """Record how long a phase of a switch took."""
         self._switch_seconds.labels(leaving, target, phase).observe(took_s)
 
     def switched(self, result: str) -> None:
@@ -194,38 +194,38 @@ class Metrics:
         self._switches.labels(result).inc()
 
     def ran(self, model: str, *, audio_s: float, took_s: float) -> None:
-        """Note how long an engine worked on so much audio."""
+        """Record how long an engine worked, and on how much audio."""
         self._audio.labels(model).inc(audio_s)
         if audio_s > 0:
             self._factor.labels(model).observe(took_s / audio_s)
 
     def first_audio(self, model: str, took_s: float) -> None:
-        """Note when speech began to flow."""
+        """Record how long it took until the first bytes of speech."""
         self._first_audio.labels(model).observe(took_s)
 
     def pool_waited(self, pool: str, waited_s: float) -> None:
-        """Note how long a job waited for a thread; called in that thread."""
+        """Record how long a job waited for a thread; called in that thread."""
         self._pool.labels(pool).observe(waited_s)
 
     def no_room(self, place: str) -> None:
-        """Count a request that was refused for want of ``memory`` or ``disk``."""
+        """Count a request that was refused because ``memory`` or ``disk`` was full."""
         self._no_room.labels(place).inc()
 
     def lag(self, late_s: float) -> None:
-        """Note how late the event loop was."""
+        """Record how late the event loop was."""
         self._lag.set(late_s)
 
     def also(self, collector: Collector) -> None:
-        """Have *collector* asked at every reading, for what is looked up and not counted."""
+        """Query *collector* at every scrape, for values that are looked up rather than counted."""
         self.registry.register(collector)
 
     def text(self) -> bytes:
-        """Return all series as Prometheus reads them, text format 0.0.4."""
+        """Return all series in Prometheus' text format 0.0.4."""
         return generate_latest(self.registry)
 
 
 class Looked(Collector):
-    """A collector that asks a function; it must yield the same families each time."""
+    """A collector that calls a function, which must yield the same families each time."""
 
     def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
         self._families = families

@@ -1,6 +1,6 @@
-"""The one table of mirrors: what the setting ``mirror`` means; everything that downloads asks here.
+"""The one table of mirrors: the meaning of the setting ``mirror``, for everything that downloads.
 
-A mirror is tried first and never alone: what it lacks comes from the place that would serve without it.
+A mirror is tried first, but never alone: what it lacks comes from the usual source.
 Pure data, standard library only.
 """
 
@@ -12,12 +12,12 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TorchSource:
-    """A place with PyTorch's wheels, one folder below it for each build."""
+    """A source of PyTorch's wheels, with one folder per build."""
 
     url: str
     """Address without the build's name: ``https://…/whl``."""
     flat: bool = False
-    """Whether a build's folder is one list of files, and no package index."""
+    """Whether a build's folder is one list of files rather than a package index."""
 
     def of(self, build: str) -> str:
         """Return the address of *build*, such as ``cpu`` or ``cu126``."""
@@ -29,20 +29,20 @@ class Mirror:
     """Where packages and models come from."""
 
     python_index: str | None
-    """Package index; None for what pip and uv are configured for."""
+    """Package index; None for the one that pip and uv are configured with."""
     torch: tuple[TorchSource, ...]
-    """Where PyTorch's wheels are looked for, one after the other."""
+    """Sources of PyTorch's wheels, in the order in which they are tried."""
     hf_endpoint: str | None
-    """Model hub; None for huggingface-hub's own."""
+    """Model hub; None for huggingface-hub's default."""
     python_builds: str | None = None
-    """Where uv downloads Python itself; None for uv's own place."""
+    """Where uv downloads Python itself; None for uv's default."""
     apt: str | None
-    """Host and path that stand for ``archive.ubuntu.com`` and ``deb.debian.org``; None for the system's own.
-    Containers are built with it."""
+    """Host and path that replace ``archive.ubuntu.com`` and ``deb.debian.org``; None for the system's own.
+    Used when containers are built."""
 
 
 PYTORCH: Final = TorchSource(url="https://download.pytorch.org/whl")
-"""PyTorch's own. Source: pytorch.org, "Get started"."""
+"""PyTorch's own source. Source: pytorch.org, "Get started"."""
 
 PYPI: Final = "https://pypi.org/simple"
 HUGGING_FACE: Final = "https://huggingface.co"

@@ -1,6 +1,6 @@
-"""Names that somebody else chose, made into paths: of files on a model hub, of folders in a JSON file.
+"""Paths made from names of foreign origin, such as files on a model hub, or folders in a JSON file.
 
-`below` is the one way from such a name to a path. Standard library only: workers import it with
+Use only `below` to turn such a name into a path. Standard library only: workers import this module with
 `speechhub.engine`.
 """
 
@@ -12,18 +12,18 @@ from typing import Final
 MAX_PART_BYTES: Final = 255
 """Longest name of a file or folder. Source: NAME_MAX of Linux's and Apple's file systems."""
 MAX_NAME_BYTES: Final = 1024
-"""Longest name with its folders. Source: PATH_MAX of macOS, the lowest there is."""
+"""Longest name with its folders. Source: PATH_MAX of macOS, the lowest of all systems."""
 HIDDEN_KINDS: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Kinds of characters that no name has: control signs, marks without a shape (some file systems skip them,
-so that dots with one between them are two dots), halves of surrogate pairs, line ends."""
+"""Categories of characters that a name may not have: control characters, invisible format characters (some
+file systems ignore them, so that two dots with one in between are ``..``), surrogates, line ends."""
 LOOK_ALIKES: Final = frozenset("\u2044\u2215\u2216\u29f5\u29f8\u29f9")
-"""Characters that look like slashes and that no normal form turns into one."""
+"""Characters that look like slashes, and that no normalization form turns into one."""
 SHOWN_CHARS: Final = 80
 """How much of a bad name an error repeats."""
 
 
 class UnsafeNameError(ValueError):
-    """A name cannot be that of a file below a folder; the message says why."""
+    """A name is not safe for a file below a folder; the message says why."""
 
     def __init__(self, name: object, reason: str) -> None:
         text = repr(name)
@@ -32,15 +32,15 @@ class UnsafeNameError(ValueError):
 
 
 def below(base: Path, name: str, *, links_out: bool = False) -> Path:
-    """Return the path of *name* in the folder *base*, of which nothing need exist.
+    """Return the path of *name* in the folder *base*; neither need exist.
 
     Args:
-        base: Folder of ours; it may itself be a link.
-        name: Name of a file or folder, with forward slashes between folders; from anywhere.
-        links_out: Whether links on the way may lead out of *base*: in folders that operators furnish.
+        base: One of our folders; it may itself be a link.
+        name: Untrusted name of a file or folder, with forward slashes between folders.
+        links_out: Whether links on the way may lead outside *base*: in folders that operators provide.
 
     Raises:
-        UnsafeNameError: The path would not lie below *base*, or the name is none that a file has.
+        UnsafeNameError: The path would not be below *base*, or the name is not valid for a file.
     """
     check_name(name)
     path = base / name
@@ -52,7 +52,7 @@ def below(base: Path, name: str, *, links_out: bool = False) -> Path:
 
 
 def check_name(name: str) -> None:
-    """See that *name* is a relative path that goes down only, and reads the same for people and systems.
+    """Check that *name* is a relative path that only goes down, and looks the same to people and systems.
 
     Raises:
         UnsafeNameError: It is not.
@@ -69,7 +69,7 @@ def check_name(name: str) -> None:
         )
     if any(unicodedata.category(char) in HIDDEN_KINDS or char in LOOK_ALIKES for char in name):
         raise UnsafeNameError(name, "has an invisible character, or one that looks like a slash")
-    # A file system, or a program behind us, may read the compatibility form: two dots in one, wide slashes.
+    # File systems and programs may use the compatibility form: two dots in one character, wide slashes.
     common = unicodedata.normalize("NFKC", name)
     if common.count("/") != name.count("/"):
         raise UnsafeNameError(name, "has a character that looks like a slash")
@@ -78,5 +78,5 @@ def check_name(name: str) -> None:
             raise UnsafeNameError(name, "has a backslash")
         if any(part.strip() in ("", ".", "..") for part in form.split("/")):
             raise UnsafeNameError(
-                name, "is not a plain path downwards: it has an empty part, '.', '..' or a slash at an end"
+                name, "is not a plain relative path: it has an empty part, '.', '..' or a slash at an end"
             )

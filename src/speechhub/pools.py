@@ -1,8 +1,8 @@
-"""Threads by kind of work: bulkheads, so that no kind takes the threads that another needs.
+"""Thread pools by kind of work: bulkheads, so that no kind of work takes the threads that another needs.
 
 The event loop's own executor, which `asyncio.to_thread` uses, is left to libraries: six recordings of
-silence once filled it, and everything that shared it stood still. What must always answer, such as health
-and the list of models, uses no pool at all. Source: M. Nygard, Release It!, "Bulkheads".
+silence once filled it, and everything that shared it stopped. Routes that must always answer, such as health
+and the list of models, use no pool at all. Source: M. Nygard, Release It!, "Bulkheads".
 """
 
 import asyncio
@@ -30,10 +30,10 @@ def _ignored(_pool: str, _waited_s: float) -> None:
 
 
 def _forget_variables(error: BaseException) -> None:
-    """Let go of what the functions that failed had in their variables.
+    """Release the variables of the functions that failed.
 
-    An exception that goes through tasks is part of a circle, and keeps its functions' variables until the
-    garbage collector comes by, which counts objects and not bytes: a decoder's 35 MB for each bad recording.
+    An exception that passes through tasks is part of a reference cycle, and keeps its functions' variables
+    until the garbage collector runs, which counts objects, not bytes: a decoder's 35 MB per bad recording.
     """
     found: BaseException | None = error
     while found is not None:
@@ -42,7 +42,7 @@ def _forget_variables(error: BaseException) -> None:
 
 
 class Pool:
-    """Some threads for one kind of work; they start when they are needed."""
+    """Threads for one kind of work; they start when they are needed."""
 
     def __init__(self, name: str, threads: int, *, waited: Waited = _ignored) -> None:
         self.name = name
@@ -53,14 +53,14 @@ class Pool:
     async def run(self, job: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what *job* returns, called in a thread of this pool, in the caller's context.
 
-        Jobs begin in the order in which they came. A job that waits can be cancelled; one that runs cannot.
+        Jobs begin in the order in which they arrive. A waiting job can be cancelled; a running one cannot.
         """
         context = contextvars.copy_context()
         call = partial(self._timed, time.monotonic(), partial(context.run, job, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
     def close(self) -> None:
-        """Give up what waits; threads end with the job that they run."""
+        """Cancel waiting jobs; threads end with the job that they are running."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _timed(self, asked: float, call: Callable[[], T]) -> T:
@@ -76,21 +76,21 @@ class Pools:
     """The pools of one server."""
 
     def __init__(self, *, waited: Waited = _ignored) -> None:
-        """Make the pools; no thread starts yet.
+        """Create the pools; no thread starts yet.
 
         Args:
-            waited: Told how long each job waited.
+            waited: Called with how long each job waited.
         """
         self.decoding = Pool("decoding", CORES, waited=waited)
-        """Recordings that come in; a job reads a bounded stretch of one."""
+        """Decodes incoming recordings; each job reads a limited stretch of one."""
         self.encoding = Pool("encoding", CORES, waited=waited)
-        """Speech that goes out."""
+        """Encodes outgoing speech."""
         self.disk = Pool("disk", 4, waited=waited)
-        """Voices, consents, and what engines computed from them."""
+        """Reads and writes voices, consents, and what engines computed from them."""
         self.files = Pool("files", 4, waited=waited)
-        """Models' files, put in place before a load; a download takes as long as it takes."""
+        """Puts models' files in place before a load; downloads have no time limit."""
         self.drivers = Pool("drivers", 2, waited=waited)
-        """Questions to the GPUs' driver, which can block for ever."""
+        """Queries the GPU driver, which can block without end."""
 
     def all(self) -> tuple[Pool, ...]:
         """Return every pool."""

@@ -1,1 +1,1 @@
-"""Values that the whole of speechhub talks in; no I/O, standard library and numpy only."""
+"""Values used throughout speechhub; no I/O, standard library and numpy only."""

@@ -1,4 +1,4 @@
-"""Audio as the inside of speechhub knows it: mono float32 samples and their rate."""
+"""Audio inside speechhub: mono float32 samples and their sample rate."""
 
 from dataclasses import dataclass
 
@@ -27,9 +27,9 @@ class Audio:
 
 
 class Pcm16Audio(Audio):
-    """Audio of a 16-bit recording, kept as such: half as long on its way through the hub and to a worker.
+    """Audio of a 16-bit recording, kept as such: half the size on its way through the hub and to a worker.
 
-    Its reader sees it like any other; an engine gets it as float32.
+    It reads like any other audio; an engine gets it as float32.
     """
 
     __slots__ = ("pcm16",)
@@ -43,7 +43,7 @@ class Pcm16Audio(Audio):
 
     @property
     def samples(self) -> NDArray[np.float32]:
-        """float32, shape (n_samples,), range [-1, 1); made anew each time."""
+        """float32, shape (n_samples,), range [-1, 1); converted on each access."""
         return from_pcm16(self.pcm16)
 
     @property

@@ -1,4 +1,4 @@
-"""Languages: their codes, their English names, and what clients write instead of either.
+"""Languages: their codes, their English names, and other spellings that clients use.
 
 Codes are ISO 639-1, and ISO 639-3 for the few languages that have no shorter one.
 """
@@ -192,14 +192,14 @@ yue zh-yue: cantonese
 ast: asturian
 ceb: cebuano
 """
-"""One language a line: its code, other codes for it, its English name, other names.
+"""One language per line: its code, other codes for it, its English name, other names.
 
-The first name is Whisper's where Whisper knows the language, because that is what OpenAI's
-`verbose_json` says. Source: ISO 639-2 and 639-3 code tables; openai/whisper `tokenizer.py`.
+The first name is Whisper's if Whisper has the language, because OpenAI's `verbose_json` uses that name.
+Source: ISO 639-2 and 639-3 code tables; openai/whisper `tokenizer.py`.
 """
 
 _AUTO: Final = frozenset({"", "auto", "detect", "null", "none", "und"})
-"""What clients write when the engine shall find out."""
+"""Values with which clients ask the engine to detect the language."""
 
 
 def _read_table() -> tuple[dict[str, str], dict[str, str]]:
@@ -217,18 +217,18 @@ _NAMES, _ALIASES = _read_table()
 
 
 def language_name(code: str) -> str:
-    """Return the lower-case English name of a language, as in `verbose_json`; unknown codes as they are."""
+    """Return the lower-case English name of a language, as in `verbose_json`; unknown codes unchanged."""
     return _NAMES.get(_ALIASES.get(code.lower(), code), code)
 
 
 def parse_language(text: str | None) -> str | None:
-    """Return the code of the language that a client named, None if it left the choice to the engine.
+    """Return the code of the language that a client named; None if the engine should detect it.
 
-    Takes codes (`en`, `EN`, `eng`), tags with a script or region (`en-US`, `zh_Hans_CN`) and English
+    Accepts codes (`en`, `EN`, `eng`), tags with a script or region (`en-US`, `zh_Hans_CN`) and English
     names (`English`).
 
     Raises:
-        InvalidLanguageError: no language that we know.
+        InvalidLanguageError: The text names no known language.
     """
     wanted = (text or "").strip().lower()
     if wanted in _AUTO:

@@ -1,7 +1,7 @@
-"""Names of voices and models in the one form in which they are kept and compared.
+"""Names of voices and models in the one form in which they are stored and compared.
 
-An accent is one character, or a letter and a mark: keyboards and file systems differ, and no reader sees it.
-Source: Unicode Standard Annex 15, "Unicode Normalization Forms".
+An accented letter can be one character, or a letter and a combining mark: keyboards and file systems differ,
+and readers cannot see the difference. Source: Unicode Standard Annex 15, "Unicode Normalization Forms".
 """
 
 from unicodedata import normalize
@@ -13,5 +13,5 @@ def composed(name: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """Return what two names share that differ in case, in the form of their accents, or in space around."""
+    """Return a key that is equal for names that differ only in case, accent encoding or surrounding space."""
     return composed(composed(name.strip()).casefold())

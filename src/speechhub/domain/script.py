@@ -6,14 +6,14 @@ from typing import Final
 
 
 class ChineseScript(StrEnum):
-    """How Chinese is to be written; the values are names of OpenCC's conversions into it."""
+    """How to write Chinese; the values are the names of OpenCC's conversions."""
 
     TAIWAN = "s2twp"
     """Traditional, with Taiwan's characters and words."""
     HONG_KONG = "s2hk"
     """Traditional, with Hong Kong's characters."""
     TRADITIONAL = "s2t"
-    """Traditional, for no region."""
+    """Traditional, without a region."""
     SIMPLIFIED = "t2s"
     """Simplified."""
 
@@ -31,9 +31,9 @@ _REGIONS: Final = {
 
 
 def parse_script(tag: str | None) -> ChineseScript | None:
-    """Return the script that a language's tag asks for, such as ``zh-TW``; None if it asks for none.
+    """Return the script that a language tag such as ``zh-TW`` asks for; None if it asks for none.
 
-    A script goes before a region: ``zh-Hans-HK`` is simplified.
+    A script takes precedence over a region: ``zh-Hans-HK`` is simplified.
     """
     primary, *rest = (tag or "").strip().lower().replace("_", "-").split("-")
     if primary not in _CHINESE:

@@ -8,8 +8,8 @@ class Voice:
     """One speaker of a TTS model."""
 
     id: str
-    """What a request names; unique within its model."""
+    """Name that requests use; unique within its model."""
     name: str = ""
-    """For people; the id where empty."""
+    """Name for display; if empty, the id."""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes that the voice speaks, best first; empty if it speaks all of the model's."""

@@ -1,1 +1,1 @@
-"""The server's process: its listeners, its signals, the order of its start and of its end."""
+"""The server's process: its listeners, its signals, and the order of startup and shutdown."""

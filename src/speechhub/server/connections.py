@@ -1,7 +1,7 @@
-"""The server's connections: how many may be open at a time, and a line in the log when no more can be.
+"""The server's connections: how many may be open at a time, and a line in the log when the limit is reached.
 
-Each is a descriptor of the process, of which the system grants a number. A process that has none left cannot
-accept, read a file or start a worker, so that the connections leave some for the rest.
+Each connection uses a file descriptor, which the system limits. A process that has none left cannot accept
+connections, read a file or start a worker, so connections leave some for everything else.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from prometheus_client.metrics_core import Metric
 log = structlog.get_logger()
 
 RESERVED: Final = 64
-"""Descriptors for all but clients: the log, workers, models, the event loop."""
+"""Descriptors for everything except clients: the log, workers, models, the event loop."""
 PER_CLIENT: Final = 1.5
-"""Descriptors for each connection: its own, and every second one's upload may be a temporary file."""
+"""Descriptors per connection: its own, and a temporary file for the upload of every second one."""
 PAUSE_S: Final = 2.0
 """How often the descriptors are counted."""
 _DESCRIPTORS: Final = Path("/proc/self/fd")
@@ -28,17 +28,17 @@ _DESCRIPTORS: Final = Path("/proc/self/fd")
 
 @dataclass(frozen=True, slots=True)
 class Descriptors:
-    """Descriptors of this process, at one moment."""
+    """File descriptors of this process at one moment."""
 
     open: int
     limit: int
 
 
 def granted(wanted: int) -> int:
-    """Return how many connections may be open, after asking the system for as many as *wanted* need.
+    """Raise the limit of open files as far as *wanted* connections need; return how many may then be open.
 
-    The soft limit is raised up to the hard one, as Go's runtime does: it is low for programs that use
-    select(2), which this one does not. Workers start with the same.
+    The soft limit is raised up to the hard limit, as Go's runtime does: it is low only for programs that use
+    select(2), which this one does not. Workers inherit it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = RESERVED + int(wanted * PER_CLIENT) + 1
@@ -57,7 +57,7 @@ def granted(wanted: int) -> int:
 
 
 def allowed(wanted: int) -> int:
-    """Return how many connections may be open under the soft limit as it is."""
+    """Return how many connections may be open under the current soft limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted
@@ -69,13 +69,13 @@ def descriptors() -> Descriptors:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     try:
         found = sum(1 for _ in _DESCRIPTORS.iterdir())
-    except OSError:  # not even for this one
+    except OSError:  # no descriptor is left even for this
         found = limit
     return Descriptors(open=found, limit=limit)
 
 
 def families(wanted: int) -> Iterable[Metric]:
-    """Yield what /metrics tells of connections, where the settings want so many."""
+    """Yield the metrics of connections; *wanted* is how many the settings ask for."""
     now, limit = descriptors(), allowed(wanted)
     yield GaugeMetricFamily("speechhub_open_files", "Open files and connections.", value=now.open)
     yield GaugeMetricFamily("speechhub_open_files_limit", "How many the system allows.", value=now.limit)
@@ -83,9 +83,9 @@ def families(wanted: int) -> Iterable[Metric]:
 
 
 async def watch(limit: int) -> None:
-    """Say in the log when connections reach the limit, and when they no longer do; never returns.
+    """Log when connections reach the limit, and when they are below it again; never returns.
 
-    Granian accepts no more than *limit* and says nothing: clients beyond wait in the kernel's queue.
+    Granian silently accepts no more than *limit*: further clients wait in the kernel's queue.
     """
     besides = descriptors().open
     full = False

@@ -1,4 +1,4 @@
-"""Freed memory of the hub's process: some is kept for the next request, the rest goes back to the system."""
+"""Freed memory of the hub's process: some is kept for the next request, the rest returned to the system."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ from speechhub.pools import Pool
 log = structlog.get_logger()
 
 MAPPED_FROM_BYTES: Final = 4 * 1024**2
-"""Larger pieces come from the kernel and go back to it at once: passages of long recordings, mostly."""
+"""Larger blocks come directly from the kernel and return to it at once: mostly parts of long recordings."""
 KEPT_BYTES: Final = 16 * 1024**2
 """Freed memory that the process keeps at the end of a heap."""
 MARK_BYTES: Final = 64 * 1024**2
-"""Freed memory, beyond what the process had at its start, that goes back to the system once it is idle."""
+"""Freed memory, beyond what the process had at its start, that is returned once the process is idle."""
 BUSY_MARKS: Final = 4
-"""How many times as much goes back while requests run: an attack leaves that, and work does not."""
+"""Factor on that limit while requests run: an attack frees that much, normal work does not."""
 LOOK_S: Final = 5.0
-"""How often is looked; it takes some microseconds."""
+"""Time between two checks, each of which takes a few microseconds."""
 
 # Source: malloc.h of glibc.
 _M_TRIM_THRESHOLD: Final = -1
@@ -33,12 +33,12 @@ _M_ARENA_MAX: Final = -8
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what one request freed for the next; elsewhere nothing happens.
+    """Make glibc keep the memory that one request freed for the next; no effect with other C libraries.
 
-    By itself it gives the buffers of a 30 s clip back to the kernel, which then has to make 500 pages again,
-    empty, for the next clip: a millisecond. And it gives each thread a heap of its own, so that what one
-    request freed waits for another thread's next: twelve clients with MP3 took the hub from 127 to 134 MB
-    over 7000 requests, still growing; with one heap it stayed at 122 MB, at the same pace.
+    By default it returns the buffers of a 30 s clip to the kernel, which then has to provide 500 empty pages
+    again for the next clip: a millisecond. It also gives each thread its own heap, so that memory freed in
+    one thread cannot be used by another: twelve clients with MP3 took the hub from 127 to 134 MB over 7000
+    requests, still growing; with one heap it stayed at 122 MB, at the same speed.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, or Windows
         mallopt = ctypes.CDLL(None).mallopt
@@ -48,7 +48,7 @@ def keep_freed_memory() -> None:
 
 
 class _Heap(ctypes.Structure):
-    """What glibc tells of its heap, in bytes. Source: mallinfo2(3)."""
+    """What glibc reports about its heap, in bytes. Source: mallinfo2(3)."""
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)
@@ -60,17 +60,17 @@ class _Heap(ctypes.Structure):
 
 
 class FreedMemory:
-    """Freed memory that the process still has; one for its life.
+    """Freed memory that the process still holds; one instance per process.
 
-    By itself glibc gives back only what lies at the end of the heap, and something in use mostly lies behind
-    what was freed: after 600 MB of unread speech, 600 MB stayed.
+    By default glibc returns only memory at the end of the heap, and freed memory is usually followed by
+    memory in use: after 600 MB of unread speech, 600 MB stayed.
     """
 
     def __init__(self, libc: Any = None) -> None:
-        """Take what the process has now as what it needs.
+        """Take the unused memory that the process holds now as needed.
 
         Args:
-            libc: The C library; by default this process's. One without `mallinfo2` is left alone.
+            libc: The C library; by default this process's. Without `mallinfo2`, nothing is done.
         """
         self._libc = libc if libc is not None else ctypes.CDLL(None)
         self._needed_bytes: int | None = None
@@ -79,7 +79,7 @@ class FreedMemory:
             self._needed_bytes = self._unused()
 
     def surplus(self) -> int:
-        """Return how much more the process has than it uses and needs, in bytes."""
+        """Return how much memory the process holds beyond what it uses and needs, in bytes."""
         if self._needed_bytes is None:
             return 0
         unused = self._unused()
@@ -87,12 +87,12 @@ class FreedMemory:
         return unused - self._needed_bytes
 
     def give_back(self) -> int:
-        """Give it to the system; return how much went, in bytes. It takes a tenth of a second for each GB."""
+        """Return the surplus to the system; return its size in bytes. Takes a tenth of a second per GB."""
         if self._needed_bytes is None:
             return 0
         before = self._unused()
         self._libc.malloc_trim(0)
-        self._needed_bytes = self._unused()  # what stays is needed, or is Python's own
+        self._needed_bytes = self._unused()  # the rest is needed, or is Python's own
         return before - self._needed_bytes
 
     def _unused(self) -> int:
@@ -102,11 +102,11 @@ class FreedMemory:
 
 @contextlib.asynccontextmanager
 async def freed_memory_given_back(pool: Pool, *, busy: Callable[[], bool]) -> AsyncIterator[None]:
-    """Within the block, give freed memory back to the system where there is much of it.
+    """Within the block, return freed memory to the system when there is much of it.
 
     Args:
-        pool: Whose thread does it.
-        busy: Whether requests run, which then need not wait for it.
+        pool: Pool whose thread does it.
+        busy: Returns whether requests are running; the limit is then higher.
     """
     task = asyncio.create_task(_watch(FreedMemory(), pool, busy))
     try:
@@ -129,9 +129,9 @@ def _resident_bytes() -> int:
 
 
 def startup_kept() -> None:
-    """Have the garbage collector never look again at what the program is made of.
+    """Exclude all objects that exist now from garbage collection.
 
-    It lives as long as the process, and each full collection held the event loop for 40 ms to find that out.
+    They live as long as the process, and each full collection blocked the event loop for 40 ms to check them.
     """
     gc.collect()
     gc.freeze()

@@ -1,8 +1,8 @@
 """Runs a hub and its listeners in this process, from the start until a signal ends it.
 
-At the start the listeners' addresses are checked, then the hub opens, then the listeners accept, while models
-are preloaded in the background. At the end the listeners accept no more clients, running requests get their
-time, the engines end, and connections that are still open are cut off.
+At startup the listeners' addresses are checked, then the hub opens, then the listeners accept clients while
+models are preloaded in the background. At shutdown the listeners accept no more clients, running requests get
+time to finish, the engines end, and connections that are still open are closed.
 """
 
 import asyncio
@@ -27,30 +27,30 @@ from speechhub.server.memory import freed_memory_given_back, keep_freed_memory, 
 log = structlog.get_logger()
 
 LINGER_S: Final = 5.0
-"""How long answers may take to leave, once the work behind them has ended."""
+"""How long answers may take to be sent, once the work behind them has ended."""
 SWITCH_S: Final = 0.0005
-"""How long a thread may keep Python's interpreter from the event loop, which lets go of it with each system
-call. Python's own 5 ms, a dozen times for each request, made 1300 requests take minutes while two threads
-split their texts, at a tenth of what the CPU could do; with this they took 12 s."""
+"""How long a thread may keep Python's interpreter from the event loop, which releases it at each system call.
+Python's default of 5 ms, a dozen times per request, made 1300 requests take minutes while two threads split
+their texts, at a tenth of the CPU's capacity; with this value they took 12 s."""
 
 
 class Listener(Protocol):
     """Accepts clients of one protocol; each instance serves once."""
 
     async def serve(self) -> None:
-        """Accept clients; return when `stop` was called and the running requests have their answers."""
+        """Accept clients; return when `stop` was called and the running requests are answered."""
         ...
 
     def stop(self) -> None:
-        """Accept no more clients, also if `serve` was not called yet; return at once."""
+        """Accept no more clients, even if `serve` was not called yet; return at once."""
         ...
 
 
 async def run(hub: Hub) -> None:
-    """Serve what the hub's settings name until SIGTERM or SIGINT.
+    """Serve at the address in the hub's settings until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: An address cannot be listened on.
+        ConfigurationError: The server cannot listen on the address.
     """
     settings = hub.settings
     connections = granted(settings.connection_limit)
@@ -91,7 +91,7 @@ async def serve(hub: Hub, listeners: Sequence[Listener]) -> None:
 
 
 class _Ending:
-    """The end of the process: running requests get their time, and no more than that."""
+    """The end of the process: running requests get a limited time to finish."""
 
     def __init__(self, hub: Hub, listeners: Sequence[Listener]) -> None:
         self._hub = hub
@@ -99,10 +99,10 @@ class _Ending:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, number: int) -> None:
-        """Accept no more, and let running requests finish; at the second signal, end at once."""
+        """Accept no more clients, and let running requests finish; at the second signal, exit at once."""
         if self._task is not None:
             log.warning("stopped at once, by a second signal")
-            os._exit(128 + number)  # workers end with this process, whatever way it ends
+            os._exit(128 + number)  # workers end with this process, however it ends
         log.info("stopping", signal=signal.Signals(number).name)
         self._hub.stopping = True
         for listener in self._listeners:
@@ -110,7 +110,7 @@ class _Ending:
         self._task = asyncio.get_running_loop().create_task(self._finish())
 
     async def _finish(self) -> None:
-        # A listener waits for its connections without a limit: end what keeps them busy, and then them.
+        # A listener waits for its connections without a limit: end the work behind them, then close them.
         await self._hub.manager.close(self._hub.settings.shutdown_timeout_s)
         await asyncio.sleep(LINGER_S)
         log.warning("connections that are still open are cut off")
