@@ -39,7 +39,7 @@ async def test_an_installed_engine_works(engines, wheels):
     await worker.exited
 
     assert engines("check")[1] == "echo: works\n"
-    assert "It has an environment of its own." in " ".join(engines()[1].split())
+    assert "It has its own environment." in " ".join(engines()[1].split())
     freeze = next(engines.engines_dir.glob("echo/env-*/freeze.txt")).read_text()
     assert freeze == "numpy==2.0.0\nspeechhub-echo==1.0\n"
 

@@ -126,7 +126,7 @@ def test_a_player_that_fails_is_quoted(install, environ):
     assert shown.returncode == 1
     [line] = shown.stderr.splitlines()
     assert line.startswith(
-        "error: aplay ended before all was heard, with status 3: audio open error: No such"
+        "error: aplay ended before playing everything, with status 3: audio open error: No such"
     )
 
 

@@ -1,6 +1,6 @@
 """The command line: ``speechhub --help`` is its manual.
 
-Heavy imports stand inside the functions: ``--help`` and ``--version`` answer at once.
+Heavy imports are inside the functions, so that ``--help`` and ``--version`` answer at once.
 """
 
 import click
@@ -21,9 +21,9 @@ from speechhub.cli.transcribe import transcribe
 from speechhub.cli.voices import voices
 
 SOURCES = (
-    "Settings come from SPEECHHUB_* variables, config.toml in SPEECHHUB_HOME and what --config names; "
-    "'speechhub serve' alone reads speechhub.toml and .env in the current folder by itself, other commands "
-    "do with '--config .'. See docs/configuration.md."
+    "Settings come from SPEECHHUB_* variables, config.toml in SPEECHHUB_HOME and the file or folder that "
+    "--config names. Only 'speechhub serve' reads speechhub.toml and .env in the current folder by itself; "
+    "for other commands, add '--config .'. See docs/configuration.md."
 )
 PROXIES = (
     "Servers on other machines are reached through http_proxy, https_proxy and all_proxy, except those in "
@@ -57,7 +57,7 @@ def main() -> None:
       speechhub speak "Hello" -o hello.mp3     speak, without a server
       speechhub transcribe hello.mp3           write down what was said, without a server
       speechhub doctor                         look for problems
-    """  # noqa: D301  # \b is click's mark for text to leave as it is
+    """  # noqa: D301  # \b tells click not to rewrap a paragraph
 
 
 for command in (serve, setup, transcribe, speak, models, voices, engines, top, doctor, completion):

@@ -12,21 +12,21 @@ class Sink(Protocol):
     """An unbuffered file."""
 
     def write(self, data: memoryview, /) -> int | None:
-        """Write some of *data*, at least a byte; return how many."""
+        """Write some of *data*, at least one byte; return how many bytes were written."""
 
 
 @contextmanager
 def feeding(sink: Sink) -> Iterator[Callable[[bytes], None]]:
-    """Yield what takes bytes for *sink* without waiting; after the block, wait until all were written.
+    """Yield a function that queues bytes for *sink* without waiting; after the block, wait for all writes.
 
-    Speech is made faster than it is heard, and the time limits of its making must not count the difference.
-    If the block raises, nothing waits for what is not written yet.
+    Speech is synthesized faster than it is played, and the time limits of synthesis must not count the
+    difference. If the block raises, remaining bytes are not waited for.
 
     Raises:
-        OSError: *sink* cannot be written; also from what is yielded.
+        OSError: *sink* cannot be written; the yielded function raises it too.
     """
     pieces, written = SimpleQueue[bytes](), Future[None]()
-    # A daemon, because it may be stuck in a write when Ctrl-C ends the program.
+    # A daemon thread, because it may be stuck in a write when Ctrl-C ends the program.
     Thread(target=_write_all, args=(sink, pieces, written), daemon=True).start()
 
     def take(piece: bytes) -> None:
@@ -47,7 +47,7 @@ def _write_all(sink: Sink, pieces: "SimpleQueue[bytes]", written: "Future[None]"
             left = memoryview(piece)
             while left:
                 left = left[sink.write(left) or 0 :]
-    except Exception as error:  # noqa: BLE001  # it is raised where the bytes come from
+    except Exception as error:  # noqa: BLE001  # raised again in the thread that supplies the bytes
         written.set_exception(error)
     else:
         written.set_result(None)

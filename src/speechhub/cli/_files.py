@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import errno
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside *path* to write to; it takes the place of *path* if nothing fails.
+    """Yield a path beside *path* to write to; the file replaces *path* if the block does not fail.
 
     Raises:
         OSError: *path* cannot be written.
@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_place(path: Path) -> None:
-    """See that a file can be put at *path*, before the work for it is done.
+    """Check that a file can be created at *path*, before the work for it is done.
 
     Raises:
         OSError: It cannot.

@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 
 class Hearing:
-    """One recording on its way; shows nothing in pipes and files."""
+    """The display of one recording in progress; shows nothing in pipes and files."""
 
     def __init__(self, title: str, *, speaks: bool) -> None:
-        """Begin to show *title*; *speaks* says that the text is to be printed as it comes."""
+        """Begin to show *title*; *speaks* asks to print the text as it arrives."""
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         from speechhub.cli._terminal import animated, console
 
         self.watched = animated(sys.stderr)
-        """Whether a person sees how far it is."""
+        """Whether progress is shown to a person."""
         self.live = speaks and animated(sys.stdout)
-        """Whether the text is printed as it comes."""
+        """Whether the text is printed as it arrives."""
         self.printed = False
-        """Whether a part of the text was printed."""
+        """Whether part of the text has been printed."""
         self.warnings: list[str] = []
-        """What is wrong with the recording; shown at the end."""
+        """Problems with the recording; shown at the end."""
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -52,11 +52,11 @@ class Hearing:
 
     @property
     def wanted(self) -> bool:
-        """Whether there is a person to show pieces to."""
+        """Whether pieces of text are shown to a person."""
         return self.watched or self.live
 
     def heard(self, piece: str, done_s: float = 0.0) -> None:
-        """Take a piece of the text, and how much of the recording is done."""
+        """Show a piece of the text, and how much of the recording is done."""
         if self.live:
             self._progress.stop()  # from now on the text is the progress
             self.printed = self.printed or bool(piece)

@@ -12,7 +12,7 @@ ResultT = TypeVar("ResultT")
 
 
 def run_here(work: Callable[["Hub"], Awaitable[ResultT]], *, verbose: bool) -> ResultT:
-    """Run *work* and end its workers after it; *verbose* shows the log, which is silent otherwise."""
+    """Run *work*, then stop its workers; *verbose* shows the log, which is otherwise silent."""
     import asyncio
 
     hub = open_hub(verbose=verbose)
@@ -26,10 +26,10 @@ def run_here(work: Callable[["Hub"], Awaitable[ResultT]], *, verbose: bool) -> R
 
 @asynccontextmanager
 async def closed_to_the_end(hub: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
-    """Open *hub*, and close it whole: Ctrl-C in the midst of that counts when it is done.
+    """Open *hub*, and close it completely: Ctrl-C while it closes takes effect after it is closed.
 
-    Workers that were left half closed would end after the event loop, which complains about them. A second
-    Ctrl-C does not wait: asyncio raises it where the program stands.
+    Workers left half closed would end after the event loop, which then prints complaints about them. A second
+    Ctrl-C does not wait: asyncio raises it at once.
     """
     import asyncio
 
@@ -46,9 +46,9 @@ async def closed_to_the_end(hub: AbstractAsyncContextManager[object]) -> AsyncIt
 
 
 def open_hub(*, verbose: bool = False, hint: bool = True, **overrides: object) -> "Hub":
-    """Put the services together from the settings, of which *overrides* win; nothing is started.
+    """Build the services from the settings, with *overrides* on top; nothing is started.
 
-    With *hint*, files with settings that were not read are told.
+    With *hint*, settings files that were not read are reported.
 
     Raises:
         ConfigurationError: A setting is wrong, or settings and engines contradict each other.
@@ -60,7 +60,7 @@ def open_hub(*, verbose: bool = False, hint: bool = True, **overrides: object) -
 
     reading = read_own(hint=hint, overrides=overrides)
     settings = reading.settings
-    # What fails is also raised, and told once, as the command's one line.
+    # Failures are also raised; the command then prints them as its one line.
     level = "debug" if settings.log_level == "debug" else "info"
     configure_logging(level if verbose else "critical", settings.log_format, coloured=coloured(sys.stderr))
     return Hub.assemble(settings, hub_named=reading.hub_named)

@@ -1,4 +1,4 @@
-"""Output for programs: one JSON value, whose fields stay as they are."""
+"""Output for programs: one JSON value with stable fields."""
 
 import json
 

@@ -8,13 +8,13 @@ if TYPE_CHECKING:
 
 
 def licence_text(model: "ModelSpec") -> str:
-    """Return the licence of a model's weights, and where it can be read."""
+    """Return the licence of a model's weights, and where to read it."""
     where = f", {model.licence_url}" if model.licence_url else ""
-    return f"{model.licence or 'not told'}{where}"
+    return f"{model.licence or 'not stated'}{where}"
 
 
 def licence_lines(model: "ModelSpec", extras: Collection[str] = ()) -> Iterator[str]:
-    """Yield the licences of a model and of its parts; of optional parts, those that *extras* names."""
+    """Yield the licences of a model and of its parts; optional parts only if *extras* names them."""
     if model.licence:
         yield f"{model.id}: the licence of its weights is {licence_text(model)}"
     for part in model.parts:

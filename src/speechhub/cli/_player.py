@@ -17,10 +17,10 @@ PLAYERS: Final = {
     "aplay -q": "alsa-utils",
     "play -q -t wav -": "sox",
 }
-"""Command that plays a WAV from its standard input → package that has it; the first one installed is taken.
+"""Command that plays a WAV from standard input → package that has it; the first one installed is used.
 
-The sizes and the latency have them begin with the first 1.5 s of speech rather than with several seconds.
-pw-play is not among them, because some of its versions take what comes from a pipe for bare samples.
+With these probe sizes and this latency, players start after the first 1.5 s of speech rather than after
+several seconds. pw-play is not in the list, because some of its versions treat a pipe as raw samples.
 """
 
 
@@ -32,7 +32,7 @@ def find_player() -> list[str]:
     """Return the command of the first player that is installed.
 
     Raises:
-        PlayerError: None is.
+        PlayerError: None is installed.
     """
     for command in map(str.split, PLAYERS):
         if shutil.which(command[0]):
@@ -46,12 +46,12 @@ def find_player() -> list[str]:
 
 @contextmanager
 def playing(command: Sequence[str]) -> Iterator[Callable[[bytes], None]]:
-    """Start a player and yield what takes the audio; after the block, wait until all of it was heard.
+    """Start a player and yield a function that takes audio; after the block, wait until all was played.
 
     The player is killed if the block raises.
 
     Raises:
-        PlayerError: The player failed, or somebody else ended it.
+        PlayerError: The player failed, or something else ended it.
     """
     with (
         tempfile.TemporaryFile() as complaints,
@@ -61,7 +61,7 @@ def playing(command: Sequence[str]) -> Iterator[Callable[[bytes], None]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=complaints,
-            process_group=0,  # Ctrl-C is for us, and we end the player
+            process_group=0,  # only we receive Ctrl-C; we then stop the player
         ) as player,
     ):
         assert player.stdin is not None  # noqa: S101  # it was asked for
@@ -84,6 +84,6 @@ def _failure(command: Sequence[str], status: int, complaints: IO[bytes]) -> Play
     *_, last = [b"", *complaints.read().splitlines()]
     said = last.decode("utf-8", "replace")
     return PlayerError(
-        f"{command[0]} ended before all was heard, with status {status}{said and f': {said}'}. Check the "
-        "sound of this machine, or write a file with -o FILE."
+        f"{command[0]} ended before playing everything, with status {status}{said and f': {said}'}. Check "
+        "the sound of this machine, or write a file with -o FILE."
     )

@@ -1,4 +1,4 @@
-"""Preview of a pull, for people."""
+"""Preview of a pull, as text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ def print_preview(shelf: "Shelf", wanted: Sequence["Weights"], parts: Mapping[st
             if part.optional and part.name not in parts[one.name]:
                 size = f", {_about(part.download_bytes)}" if part.download_bytes else ""
                 click.echo(f"  left out: the part {part.name}{size}; --with {part.name} fetches it")
-    click.echo(f"\nTo be fetched: {'' if sure else 'about '}{readable(total_bytes)}")
+    click.echo(f"\nTo fetch: {'' if sure else 'about '}{readable(total_bytes)}")
     for fault in faults:
         click.echo(f"Not all sizes are known: {fault}", err=True)
 
@@ -47,7 +47,7 @@ def _head(one: "Weights", *, accepted: bool) -> Iterator[str]:
     from speechhub.cli._licences import licence_text
 
     yield one.name
-    yield f"  licence: {licence_text(one.model)}{'' if accepted else '; to be accepted: --accept-license'}"
+    yield f"  licence: {licence_text(one.model)}{'' if accepted else '; to accept it: --accept-license'}"
     if one.engine:
         yield f"  engine: not installed; speechhub engines install {one.engine}"
     if one.local:
@@ -57,11 +57,11 @@ def _head(one: "Weights", *, accepted: bool) -> Iterator[str]:
 
 
 def _lines(model: "ModelSpec", preview: "Preview") -> tuple[list[str], int, bool]:
-    """Return the lines for files of one source, the bytes to be fetched, and whether they are known."""
+    """Return the lines for the files of one source, the bytes to fetch, and whether that number is exact."""
     from speechhub.cli._tables import readable
     from speechhub.store import ModelState
 
-    part = next((it for it in model.parts if it.name == preview.part), None)
+    part = next((part for part in model.parts if part.name == preview.part), None)
     rough_bytes = part.download_bytes if part else model.download_bytes
     sizes = [file.size_bytes for file in preview.files]
     size_bytes = preview.size_bytes if preview.size_bytes is not None else rough_bytes

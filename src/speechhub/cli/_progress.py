@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, a line now and then anywhere else."""
+"""Progress: a bar on a terminal, an occasional line anywhere else."""
 
 import sys
 import time
@@ -9,24 +9,24 @@ from typing import Final, Protocol
 import click
 
 LINE_EVERY_S: Final = 5.0
-"""After so long there is a line, however little has come."""
+"""Longest time between two lines, however little has arrived."""
 LINE_EVERY: Final = 0.1
-"""So much of the whole is worth a line."""
+"""Share of the whole after which there is a line."""
 LEAST_S: Final = 1.0
-"""No two lines come closer together than this."""
+"""Shortest time between two lines."""
 
 
 class OnProgress(Protocol):
-    """Shows how far something has come."""
+    """Shows the progress of a transfer."""
 
     def __call__(
         self, done_bytes: int, total_bytes: int | None, /, *, fetched_bytes: int, waiting: str = ""
     ) -> None:
-        """Take what is done, of how much if that is known, what of it came just now, and why it waits."""
+        """Take the bytes done, the total if known, the bytes fetched by this run, and why it waits."""
 
 
 class ProgressLines:
-    """Decides when progress is worth a line, and writes it: with bytes, the total and the speed."""
+    """Decides when to print a line of progress, and words it: bytes, total and speed."""
 
     def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._title = title
@@ -38,7 +38,7 @@ class ProgressLines:
         self._last_done = self._last_fetched = 0
 
     def advance(self, done_bytes: int, total_bytes: int | None, *, fetched_bytes: int) -> str | None:
-        """Take where it stands; return a line if it is time for one."""
+        """Take the current progress; return a line if it is time for one."""
         self._done_bytes, self._total_bytes, self._fetched_bytes = done_bytes, total_bytes, fetched_bytes
         since_s = self._clock() - self._last_s
         step = (total_bytes or 0) * LINE_EVERY
@@ -51,7 +51,7 @@ class ProgressLines:
         return self._line(speed, left=True)
 
     def end(self) -> str | None:
-        """Return the last line; None if nothing came."""
+        """Return the last line; None if nothing was fetched."""
         took_s = max(self._clock() - self._began_s, 0.001)
         return self._line(self._fetched_bytes / took_s, left=False) if self._fetched_bytes else None
 
@@ -74,7 +74,7 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def progress(title: str) -> Iterator[OnProgress]:
-    """Show on standard error how far something has come; what it waits for becomes a line in any case."""
+    """Show progress on standard error; reasons for waiting are always printed as lines."""
     from speechhub.cli._terminal import animated
 
     with _bar(title) if animated(sys.stderr) else _lines(title) as show:

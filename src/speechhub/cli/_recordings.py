@@ -18,7 +18,7 @@ ENDINGS: Final = frozenset(
         "wma", "wmv",
     )
 )  # fmt: skip
-"""Endings of the files that are taken out of a folder; a file that is named may have any."""
+"""Endings of the files that are picked from a folder; a file that is named may have any ending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,11 @@ class TranscribedFile:
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return str(self.path) if self.path else "standard input"
 
     def opened(self) -> BinaryIO:
-        """Open it; a pipe is read into memory, since decoders go back and forth and uploads need a length.
+        """Open it; a pipe is read into memory, because decoders seek and uploads need a length.
 
         Raises:
             OSError: It cannot be read.
@@ -51,7 +51,7 @@ def find_recordings(words: Iterable[str]) -> list[TranscribedFile]:
     """Return the recordings that *words* name, each once: files, folders, patterns, or - for standard input.
 
     Raises:
-        click.UsageError: A word names none.
+        click.UsageError: A word names no recording.
     """
     paths: dict[Path | None, None] = {}
     for word in words:
@@ -64,14 +64,16 @@ def _named(word: str) -> Sequence[Path | None]:
         return [None]
     path = Path(word)
     if path.is_dir():
-        found = sorted(it for it in path.iterdir() if it.suffix.lower() in ENDINGS and it.is_file())
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in ENDINGS and file.is_file())
         if not found:
-            raise click.UsageError(f"The folder {word!r} holds no recordings; name the files to take others.")
+            raise click.UsageError(
+                f"The folder {word!r} holds no recordings; to use files with other endings, name them."
+            )
         return found
     if path.exists():
         return [path]
-    if set(word) & set("*?["):  # quoted, or from a shell that leaves patterns alone
-        everything = glob.glob(word, recursive=True)  # noqa: PTH207  # Path.glob takes no absolute pattern
+    if set(word) & set("*?["):  # quoted, or from a shell that does not expand patterns
+        everything = glob.glob(word, recursive=True)  # noqa: PTH207  # Path.glob rejects absolute patterns
         matches = sorted(path for path in map(Path, everything) if path.is_file())
         if matches:
             return matches
@@ -86,24 +88,27 @@ def with_outputs(
 
     Args:
         recordings: As the command line names them.
-        output: File for the only transcript, or folder for all; None or - means standard output.
-        ending: Of the files in a folder, such as ``.srt``.
+        output: File for a single transcript, or folder for several; None or - means standard output.
+        ending: Ending of the files in a folder, such as ``.srt``.
 
     Raises:
-        click.UsageError: There is no file of its own for each, or it would replace a recording.
+        click.UsageError: Two transcripts would share a file, or one would replace a recording.
     """
     if output is None or str(output) == "-":
         return list(recordings)
     if is_folder(output, len(recordings)):
-        placed = [_inside(output, it, recordings, ending) for it in recordings]
+        placed = [_inside(output, recording, recordings, ending) for recording in recordings]
     else:
         placed = [output]
     for place in placed:
         if placed.count(place) > 1:
             raise click.UsageError(f"Several transcripts would be written to {place}; do one at a time.")
-        if any(it.path and place.exists() and place.samefile(it.path) for it in recordings):
+        if any(one.path and place.exists() and place.samefile(one.path) for one in recordings):
             raise click.UsageError(f"The transcript would replace the recording {place}; name another file.")
-    return [TranscribedFile(path=it.path, output=place) for it, place in zip(recordings, placed, strict=True)]
+    return [
+        TranscribedFile(path=recording.path, output=place)
+        for recording, place in zip(recordings, placed, strict=True)
+    ]
 
 
 def is_folder(output: Path, count: int) -> bool:
@@ -123,11 +128,11 @@ def is_folder(output: Path, count: int) -> bool:
 
 def _inside(folder: Path, recording: TranscribedFile, others: Sequence[TranscribedFile], ending: str) -> Path:
     path = recording.path or Path("stdin")
-    alike = sum(it.path is not None and it.path.stem == path.stem for it in others)
+    alike = sum(other.path is not None and other.path.stem == path.stem for other in others)
     # talk.mp3 and talk.wav keep their endings, or one transcript would replace the other.
     return folder / ((path.name if alike > 1 else path.stem) + ending)
 
 
 def heading(recording: TranscribedFile) -> str:
-    """Return the line before a transcript, where several are printed: head and tail write it so, too."""
+    """Return the line before a transcript when several are printed, in the form that head and tail use."""
     return f"==> {recording.name} <=="

@@ -15,7 +15,7 @@ from speechhub.errors import SpeechhubError
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
-"""128 and the number of SIGINT, as shells have it."""
+"""128 plus the number of SIGINT, as in shells."""
 STATUSES: Final = {
     0: "done",
     FAILED: "failed; one line on standard error says why and what to do",
@@ -63,25 +63,25 @@ class RootGroup(click.Group):
         except SpeechhubError as error:
             status = _fail(error.message)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of our output has left, and click is silent about it
+            if error.errno == errno.EPIPE:  # the reader of our output has left; click handles that silently
                 raise
             status = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         sys.exit(status if isinstance(status, int) else 0)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; Ctrl-C is told apart from what click calls aborted."""
+        """Run the command; distinguish Ctrl-C from what click calls aborted."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            # It can come while asyncio ends, between the making of a coroutine and its start.
+            # It can arrive while asyncio shuts down, between creating a coroutine and starting it.
             warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
             raise _Interrupted("interrupted") from error
 
 
 def _open_standard_streams() -> None:
-    """Open those of the three that were closed, as ``2>&-`` does, on /dev/null.
+    """Open standard streams that are closed, such as by ``2>&-``, on /dev/null.
 
-    The next file or socket would get the number of one, and receive what programs print there.
+    Otherwise the next file or socket would get the stream's number, and receive what programs print there.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -110,17 +110,17 @@ def _wrong_call(error: click.ClickException) -> str:
 
 
 def _aborted(error: click.Abort) -> int:
-    """Tell Ctrl-C at a question from an answer that is not yes."""
+    """Distinguish Ctrl-C at a question from an answer that is not yes."""
     reason = error.__cause__ or error.__context__
     if isinstance(reason, KeyboardInterrupt):
         return _interrupted()
-    if isinstance(reason, EOFError) and sys.stderr.isatty():  # Ctrl-D leaves the line of the question
+    if isinstance(reason, EOFError) and sys.stderr.isatty():  # Ctrl-D ends no line
         click.echo(err=True)
-    return _fail("The answer was not y, so the command stopped there.")
+    return _fail("The answer was not y, so the command stopped.")
 
 
 def _interrupted(status: int = INTERRUPTED) -> int:
-    if sys.stderr.isatty():  # which shows ^C at the end of a line
+    if sys.stderr.isatty():  # a terminal shows ^C at the end of the line
         click.echo(err=True)
     click.echo("interrupted", err=True)
     return status

@@ -1,4 +1,4 @@
-"""Asks a running server."""
+"""Sends requests to a running server."""
 
 import json
 import re
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 _ADDRESS: Final = re.compile(r"([^:]*://[^/]*)(.*?)(?:/v1)?(?:/+(?:audio(?:/[\w/]*)?|models))?/*")
-"""A server, the path of a proxy's, and what may stand behind it: the base URL of a client, or a route."""
+"""A server, a proxy's path prefix, and what may follow it: a client's base URL, or a route."""
 
 
 class ServerError(SpeechhubError):
@@ -26,10 +26,10 @@ class ServerError(SpeechhubError):
 
 
 def own_address() -> str:
-    """Return where a server with this machine's settings is, seen from here.
+    """Return the address of a server that runs here with this machine's settings.
 
     Raises:
-        ConfigurationError: A setting is wrong, or says that the system chooses the port.
+        ConfigurationError: A setting is wrong, or lets the system choose the port.
     """
     from speechhub.cli._settings import own_settings
     from speechhub.errors import ConfigurationError
@@ -38,8 +38,8 @@ def own_address() -> str:
     settings = own_settings()
     if not settings.port:
         raise ConfigurationError(
-            "The setting port is 0, so that the server listens on a free port: its log says which, in the "
-            "line 'listening'. Give that address with --url."
+            "The setting port is 0, so the server listens on a free port: its log names it, in the line "
+            "'listening'. Give that address with --url."
         )
     return reachable_url(settings.host, settings.port)
 
@@ -62,7 +62,7 @@ def connected(url: str, api_key: str | None) -> Iterator["httpx.Client"]:
 
 @asynccontextmanager
 async def connected_async(url: str, api_key: str | None) -> AsyncIterator["httpx.AsyncClient"]:
-    """Do as `connected` does, for work that Ctrl-C can end at any point.
+    """Like `connected`, for work that Ctrl-C can end at any point.
 
     Raises:
         ServerError: The server cannot be reached, or the connection broke.
@@ -76,7 +76,7 @@ async def connected_async(url: str, api_key: str | None) -> AsyncIterator["httpx
 
 
 def _proxy(url: str) -> str | None:
-    """Return the proxy on the way to *url*; None for this machine, whatever the environment says.
+    """Return the proxy for requests to *url*; None for this machine, whatever the environment says.
 
     Raises:
         ConfigurationError: A variable names a proxy that cannot be used.
@@ -110,14 +110,14 @@ def _headers(api_key: str | None) -> dict[str, str]:
     key = (api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
         raise ServerError(
-            "The API key has a character that no HTTP header can hold; see OPENAI_API_KEY, or --api-key."
+            "The API key has a character that an HTTP header cannot hold; check OPENAI_API_KEY, or --api-key."
         )
     return {"authorization": f"Bearer {key}"} if key else {}
 
 
 @contextmanager
 def _told(url: str) -> Iterator[None]:
-    """Turn what can go wrong between here and the server at *url* into one sentence."""
+    """Turn connection errors between here and the server at *url* into one sentence."""
     import httpx
 
     from speechhub.settings.proxies import hint
@@ -139,12 +139,12 @@ def _told(url: str) -> Iterator[None]:
         raise ServerError(f"{url} did not answer in 10 minutes.{hint(_whole(url))}") from error
     except httpx.TransportError as error:
         raise ServerError(
-            f"The server at {url} broke off: {error}. Its log says why.{hint(_whole(url))}"
+            f"The server at {url} closed the connection: {error}. Its log says why.{hint(_whole(url))}"
         ) from error
 
 
 def check(response: "httpx.Response") -> None:
-    """Raise what the server says.
+    """Raise the error that the server reports, if any.
 
     Raises:
         ServerError: The server answered with an error.
@@ -156,7 +156,7 @@ def check(response: "httpx.Response") -> None:
 
 
 def refusal(status: int, body: str, url: str) -> ServerError:
-    """Return what the server at *url* says in an answer that is not a success."""
+    """Return the error that the server at *url* reports in its answer."""
     from speechhub.settings.proxies import hint
 
     try:

@@ -1,4 +1,4 @@
-"""The work of ``speechhub setup`` and of ``speechhub serve --gpu``: plan, tell, ask, install, fetch."""
+"""The work of ``speechhub setup`` and of ``speechhub serve --gpu``: plan, print, ask, install, fetch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What the command line says already, and is not asked."""
+    """Answers given on the command line, so that the command does not ask."""
 
     yes: bool = False
     accept_license: bool = False
@@ -27,11 +27,13 @@ class Answers:
 
 
 def set_up(reading: "Reading", answers: Answers) -> "SetupPlan | None":
-    """SetupPlan, tell, ask, and do it; return the plan, or None where there is no GPU and none is needed.
+    """Plan, print the plan, ask, and carry it out; return the plan, or None if only a plan was shown.
+
+    Without a GPU, and unless the CPU was asked for, only a plan for a machine with a GPU is shown.
 
     Raises:
         ConfigurationError: The driver is too old for the GPU, or there is no such engine.
-        RequestError: It takes an answer, and there is no terminal to give it.
+        RequestError: An answer is needed, and there is no terminal to ask at.
         click.Abort: The answer was not yes.
     """
     from speechhub.cli._setup_text import plan_text
@@ -45,7 +47,7 @@ def set_up(reading: "Reading", answers: Answers) -> "SetupPlan | None":
     if blind and machine.driver is not None:
         raise ConfigurationError(
             f"NVIDIA's driver {machine.driver.version} is installed, but it reports no GPU: "
-            f"{machine.problem} If it was upgraded, start the machine again; nvidia-smi has to show the GPU."
+            f"{machine.problem} If it was upgraded, restart the machine; nvidia-smi must show the GPU."
         )
     plan = make_plan(
         as_with_a_gpu(machine) if blind else machine,
@@ -58,20 +60,20 @@ def set_up(reading: "Reading", answers: Answers) -> "SetupPlan | None":
     _check_parts(plan, answers.parts)
     if blind:
         click.echo(
-            f"Nothing is installed, because no NVIDIA GPU answers here: {machine.problem}\n"
-            "On a machine with the smallest GPU that everything fits on, it would be this:\n"
+            f"Nothing is installed, because no NVIDIA GPU was found here: {machine.problem}\n"
+            "On a machine with the smallest GPU that everything fits on, this would be installed:\n"
         )
     click.echo(as_typed(plan_text(plan, machine)))
     if blind:
-        click.echo(as_typed("\nThe same for the CPU, where these models are slow: speechhub setup --cpu"))
+        click.echo(as_typed("\nTo install for the CPU, where these models are slow: speechhub setup --cpu"))
         return None
     if not plan.engines:
         raise ConfigurationError(
-            "No model that is known here fits into this memory; nothing is installed. The engines that come "
-            "with speechhub need no GPU: start the server without --gpu, and they serve from the CPU."
+            "No known model fits into this memory; nothing is installed. The engines that come with "
+            "speechhub need no GPU: start the server without --gpu, and they serve from the CPU."
         )
     if not plan.todo:
-        click.echo("\nAll of it is in place.")
+        click.echo("\nEverything is already in place.")
         return plan
     if fault := plan.disk_fault(machine.free_bytes):
         raise ConfigurationError(fault)
@@ -82,14 +84,14 @@ def set_up(reading: "Reading", answers: Answers) -> "SetupPlan | None":
 
 
 def look_here(settings: "Settings") -> "Machine":
-    """Look at this machine; blocks."""
+    """Inspect this machine's GPUs, driver and memory; blocks."""
     from speechhub.environments.driver import read_driver
     from speechhub.gpu.find import find_gpus
     from speechhub.lifecycle.host_memory import available_bytes
     from speechhub.log import configure_logging
     from speechhub.services.machine import look
 
-    configure_logging("critical", settings.log_format)  # the plan tells what is wrong
+    configure_logging("critical", settings.log_format)  # the plan reports problems
     monitor, _ = find_gpus()
     try:
         return look(settings, monitor=monitor, driver=read_driver(), host_memory_bytes=available_bytes())
@@ -121,7 +123,7 @@ def _check_parts(plan: "SetupPlan", parts: Sequence[str]) -> None:
 
 
 def _agree(plan: "SetupPlan", shelf: "Shelf", answers: Answers) -> None:
-    """Have the operator accept licences, and say yes; an option is as good as an answer."""
+    """Ask the operator to accept licences and to confirm; options on the command line count as answers."""
     from speechhub.cli._terminal import attended
     from speechhub.cli._weights import Weights
     from speechhub.cli.pull import asked_to_accept
@@ -131,12 +133,12 @@ def _agree(plan: "SetupPlan", shelf: "Shelf", answers: Answers) -> None:
     if not answers.yes:
         missing.append("--yes to go on without being asked")
     if plan.to_accept and not answers.accept_license:
-        told = ", ".join(f"{it.licence} for {it.id}: {it.licence_url}" for it in plan.to_accept)
+        told = ", ".join(f"{model.licence} for {model.id}: {model.licence_url}" for model in plan.to_accept)
         missing.append(f"--accept-license once you have read the licence ({told})")
     if missing and not attended():
         raise RequestError(
             f"There is no terminal to ask at, so nothing was installed. Add {' and '.join(missing)}. "
-            "--engine installs one engine alone."
+            "--engine installs only one engine."
         )
     accepted = [
         model for model in plan.to_accept if answers.accept_license or asked_to_accept(Weights(model=model))
@@ -149,7 +151,7 @@ def _agree(plan: "SetupPlan", shelf: "Shelf", answers: Answers) -> None:
 def carry_out(
     plan: "SetupPlan", settings: "Settings", shelf: "Shelf", answers: Answers, say: Callable[[str], None]
 ) -> None:
-    """Install the engines and fetch the models that are not there."""
+    """Install the engines and fetch the models that are missing."""
     from speechhub.cli._weights import Weights
     from speechhub.cli.pull import fetch
     from speechhub.environments.find import discover_all
@@ -169,7 +171,7 @@ def carry_out(
                     say=say,
                 )
                 click.echo(f"engine {step.engine.name}: installed")
-        # The plugin that is installed now knows best what its models are.
+        # The plugin that was just installed has the most accurate list of its models.
         told = {
             model.id: (model, tuple(engine.search_path))
             for engine in discover_all(settings.engines_dir).engines

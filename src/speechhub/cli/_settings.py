@@ -1,4 +1,4 @@
-"""The settings that a command works with, and ``--config``, which every command has that needs them."""
+"""The settings of a command, and ``--config``, an option of every command that needs settings."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from speechhub.settings import Reading, Settings
 
 KEY: Final = "speechhub.config"
-"""Where a command's context keeps what ``--config`` named, and whether a hint was given."""
+"""Key in a command's context for the path that ``--config`` names; ``.told`` is added for a hint given."""
 WITHOUT: Final = frozenset({"completion"})
 """Commands that need no settings."""
 
 
 def config_option() -> click.Option:
-    """Return the option ``--config``; its value is for `read_own` alone."""
+    """Return the option ``--config``; only `read_own` uses its value."""
     return click.Option(
         ["--config"],
         type=click.Path(path_type=Path),
-        is_eager=True,  # the address of a server, by default, comes from the settings
+        is_eager=True,  # the default address of a server comes from the settings
         expose_value=False,
         callback=_remember,
         help="File with settings, TOML or .env, or folder with speechhub.toml and .env.  [SPEECHHUB_CONFIG]",
@@ -43,8 +43,8 @@ def read_own(
     """Read the settings for this command.
 
     Args:
-        current_folder: Whether files in the current folder count.
-        hint: Whether to tell, on standard error and once, of those that do not.
+        current_folder: Whether to read files in the current folder.
+        hint: Whether to report files that are not read, once, on standard error.
         overrides: Values that win over all others.
 
     Raises:
@@ -65,7 +65,7 @@ def read_own(
 
 
 def own_settings() -> "Settings":
-    """Return the settings for this command, telling of files that were not read.
+    """Return the settings for this command, and report files that were not read.
 
     Raises:
         ConfigurationError: A setting is wrong.

@@ -15,7 +15,7 @@ HEAD: Final = ("what", "download", "disk", "memory", "licence")
 
 
 def plan_text(plan: "SetupPlan", machine: "Machine") -> str:
-    """Return what is found, what is to be done, and what it costs."""
+    """Return what was found, what will be done, and what it costs."""
     rows = [HEAD, *map(_engine_row, plan.engines), *map(_weights_row, plan.weights)]
     if plan.todo:
         rows.append(("together", _about(plan.download_bytes), _about(plan.disk_bytes), "", ""))
@@ -33,7 +33,7 @@ def _found(plan: "SetupPlan", machine: "Machine") -> Iterator[str]:
                 f"CUDA_VISIBLE_DEVICES={other.uuid} for this command and for the server."
             )
     else:
-        yield f"CPU, with {readable(machine.host_memory_bytes)} of memory to spare"
+        yield f"CPU, with {readable(machine.host_memory_bytes)} of memory available"
     yield f"Build of PyTorch: {plan.choice.build}, because {plan.choice.reason}"
     if plan.choice.warning:
         yield f"Note: {plan.choice.warning}"
@@ -43,17 +43,17 @@ def _licences(plan: "SetupPlan") -> Iterator[str]:
     for model in plan.to_accept:
         yield f"Licence to accept for {model.id}: {licence_text(model)}"
     for step in plan.weights:
-        taken = [it.licence for it in step.model.parts if not it.optional or it.name in step.parts]
+        taken = [part.licence for part in step.model.parts if not part.optional or part.name in step.parts]
         if taken:
             yield f"Licences of the parts of {step.model.id}: {', '.join(dict.fromkeys(taken))}"
 
 
 def _others(plan: "SetupPlan") -> Iterator[str]:
-    """Yield what to know of models, and of those that are left out."""
+    """Yield notes on the models, and on those that are left out."""
     if len(plan.weights) > 1 and plan.card:
         yield "The models take turns on the GPU: it needs the memory of the larger one."
     for model in plan.too_large:
-        yield f"Left out: {model.id} takes {readable(model.memory_bytes)}, more than there is."
+        yield f"Left out: {model.id} needs {readable(model.memory_bytes)}, more than there is."
     for model in plan.larger:
         yield (
             f"Also fits: {model.id}, with fewer errors for {readable(model.memory_bytes)} of memory and "
@@ -90,7 +90,7 @@ def _engine_row(step: "EngineStep") -> Sequence[str]:
 
 def _weights_row(step: "WeightsStep") -> Sequence[str]:
     parts = "".join(f" +{part}" for part in step.parts)
-    licence = f"{step.model.licence}{', to be accepted' if step.must_accept else ''}"
+    licence = f"{step.model.licence}{', to accept' if step.must_accept else ''}"
     cost = _about(step.download_bytes)
     return (
         f"model {step.model.id}{parts}",

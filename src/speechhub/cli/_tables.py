@@ -16,9 +16,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
-    """Return a table; its last column takes what room is left and breaks its lines.
+    """Return a table; its last column takes the remaining width and wraps its lines.
 
-    Text is shown as it is: nothing in it is markup.
+    Text is shown as it is, never interpreted as markup.
     """
     from rich.table import Table
     from rich.text import Text

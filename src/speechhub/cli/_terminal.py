@@ -11,9 +11,9 @@ DUMB: Final = ("dumb", "unknown")
 
 
 def colour_wish() -> bool | None:
-    """Return whether the environment asks for colours, or forbids them; None if it says nothing.
+    """Return whether the environment asks for colours or forbids them; None if it does neither.
 
-    Source: no-color.org and force-color.org, where any value but an empty one counts.
+    Source: no-color.org and force-color.org, where any non-empty value counts.
     """
     if os.environ.get("NO_COLOR"):
         return False
@@ -34,19 +34,19 @@ def animated(stream: TextIO) -> bool:
 
 
 def attended() -> bool:
-    """Return whether there is a person who can read a question and answer it."""
+    """Return whether a person can be asked a question: input and errors are both on a terminal."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def console(stream: TextIO) -> "Console":
-    """Return a console that writes to *stream* what the terminal can show."""
+    """Return a console for *stream* that uses what its terminal supports."""
     from rich.console import Console
 
     return Console(
         file=stream,
         highlight=False,
         color_system="standard" if coloured(stream) else None,
-        force_terminal=stream.isatty(),  # FORCE_COLOR asks for colours, and not for moving lines in a file
+        force_terminal=stream.isatty(),  # FORCE_COLOR asks for colours, not for rewritten lines in a file
     )
 
 

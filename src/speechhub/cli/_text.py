@@ -1,4 +1,4 @@
-"""Text that a person gives to a command: bytes that are no text are refused where they come in."""
+"""Text given to a command: bytes that are not valid text are refused on input."""
 
 import sys
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ PATHS: Final[Mapping[str, frozenset[str]]] = {
     "transcribe": frozenset({"files"}),
     "install": frozenset({"engine"}),
 }
-"""Command → arguments that may be names of files, which are bytes to the system and need be no text."""
+"""Command → arguments that may be file names, which are bytes to the system and need not be valid text."""
 
 
 class Text(click.types.StringParamType):
-    """A value that is text: an argument with bytes of another encoding reaches no engine and no server."""
+    """A text value: bytes of another encoding are refused before an engine or server sees them."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the text.
 
         Raises:
-            click.BadParameter: It is none.
+            click.BadParameter: It is not valid text.
         """
         text = super().convert(value, param, ctx)
         if fault := fault_of_text(text):
@@ -32,7 +32,7 @@ class Text(click.types.StringParamType):
 
 
 def check_texts(command: click.Command) -> None:
-    """Have *command*, and all below it, refuse values that are no text where they want one."""
+    """Make *command*, and all commands below it, refuse invalid text in text values."""
     free = PATHS.get(command.name or "", frozenset())
     for param in command.params:
         if type(param.type) is click.types.StringParamType and param.name not in free:
@@ -43,10 +43,10 @@ def check_texts(command: click.Command) -> None:
 
 
 def read_stdin() -> str:
-    """Return the text that standard input has, in UTF-8, or in what the terminal's locale says.
+    """Return the text on standard input, decoded as UTF-8 or as the terminal's locale says.
 
     Raises:
-        InvalidValueError: It is no text.
+        InvalidValueError: It is not valid text.
     """
     data = sys.stdin.buffer.read()
     local = (sys.stdin.encoding or "").lower().replace("_", "-")
@@ -58,9 +58,9 @@ def read_stdin() -> str:
     try:
         text = without_mark(data).decode(encoding)
     except (UnicodeDecodeError, LookupError):
-        fault = fault or f"is no {encoding} text"
+        fault = fault or f"is not {encoding} text"
     if "\0" in text and not fault:
-        fault = f"has the character U+0000 at position {text.index(chr(0))}, which no text may have"
+        fault = f"has the character U+0000 at position {text.index(chr(0))}, which text may not contain"
     if fault:
         raise InvalidValueError(f"The text on standard input {fault}.", param="input")
     return text

@@ -1,4 +1,4 @@
-"""Commands that are told to a person, in the words that the person can type here."""
+"""Commands in messages, spelled so that a person can type them here."""
 
 import sys
 from pathlib import Path
@@ -9,9 +9,9 @@ _COMMANDS: Final = r"(?<![\w./\\-])speechhub (?=(?:doctor|engines|models|serve|s
 
 
 def as_typed(text: str) -> str:
-    """Return *text* with this program called by its path, where a shell does not find it by its name.
+    """Return *text* with this program's path in place of its name, if a shell does not find it by name.
 
-    So it is in a clone, whose environment no shell looks into: ``.venv/bin/speechhub``.
+    That is so in a clone, whose environment is not on the shell's path: ``.venv/bin/speechhub``.
     """
     import re
 
@@ -20,7 +20,7 @@ def as_typed(text: str) -> str:
 
 
 def _program() -> str:
-    """Return what a shell in this folder understands as this program."""
+    """Return how a shell in this folder can call this program."""
     import shlex
     import shutil
 

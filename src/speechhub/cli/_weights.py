@@ -1,4 +1,4 @@
-"""Models whose files a command looks after: those that are served here, and those that could be."""
+"""Models whose files a command manages: those that are served here, and those that could be."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Weights:
     search_path: tuple[Path, ...] = ()
     """Site-packages folders of its engine's environment."""
     engine: str = ""
-    """What ``speechhub engines install`` calls its engine, where that is not installed; empty else."""
+    """The engine's name for ``speechhub engines install`` if it is not installed; else empty."""
 
     @property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Weights:
         return self.model.id
 
     def status(self, store: "ModelStore") -> "ModelStatus":
-        """Say where its files are."""
+        """Return where its files are."""
         return store.status(self.model, local=self.local, search_path=self.search_path)
 
 
@@ -42,7 +42,7 @@ class Shelf:
     store: "ModelStore"
     licences: "Licences"
     hub: "Hub | None" = None
-    """The services; None where settings keep them from being put together."""
+    """The services; None if the settings prevent building them."""
     installed: Collection[str] = field(default=())
     """Names of the engines that are installed."""
 
@@ -50,7 +50,7 @@ class Shelf:
         """Return the model that *name* means.
 
         Raises:
-            RequestError: There is none.
+            RequestError: There is no such model.
         """
         from speechhub.environments.known import known_model, not_installed
 
@@ -72,10 +72,10 @@ class Shelf:
     def served(self) -> list[Weights]:
         """Return every model of the engines that are installed."""
         listings = self.hub.catalog.listings() if self.hub else []
-        return [self.find(it.name) for it in listings if not it.alias_of]
+        return [self.find(listing.name) for listing in listings if not listing.alias_of]
 
     def others(self) -> list[Weights]:
-        """Return every model that is known and whose engine is not installed."""
+        """Return every known model whose engine is not installed."""
         from speechhub.environments.known import not_installed
 
         return [
@@ -88,8 +88,8 @@ class Shelf:
 def open_shelf(names: Sequence[str] = (), *, offline: bool = False) -> Shelf:
     """Return the store and its models; nothing is started.
 
-    The settings may name a model as default whose engine is still to be installed. That hinders nothing where
-    all of *names* are known without it. With *offline*, the store connects to nothing.
+    The settings may name a default model whose engine is not installed yet. That is no error if all of
+    *names* are known without it. With *offline*, the store makes no connections.
 
     Raises:
         ConfigurationError: A setting is wrong, or settings and engines contradict each other.
@@ -104,7 +104,7 @@ def open_shelf(names: Sequence[str] = (), *, offline: bool = False) -> Shelf:
     except ConfigurationError:
         reading = read_own(hint=False, overrides={"offline": True} if offline else None)
         own = reading.settings.models
-        if not names or not all(known_model(it, known_engines()) and it not in own for it in names):
+        if not names or not all(known_model(name, known_engines()) and name not in own for name in names):
             raise
         return Shelf(
             store=open_store(reading.settings, hub_named=reading.hub_named),

@@ -5,7 +5,7 @@ import click
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command(short_help="Print what completes speechhub's commands in a shell.")
+@click.command(short_help="Print a script that completes speechhub's commands in a shell.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

@@ -16,27 +16,27 @@ OK, WARN, FAIL = "ok", "warn", "FAIL"
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 """Files by which docker and podman mark a container."""
 Finding = tuple[str, str, str]
-"""Verdict, what was looked at, what was found and what to do."""
+"""Verdict, what was checked, what was found and what to do."""
 
 
 @click.command(short_help="Look for problems, and say what to do about them.")
+@click.option("--mirrors", is_flag=True, help="Check and compare the sources of packages and models instead.")
 @click.option(
-    "--mirrors", is_flag=True, help="Ask the places that packages and models come from instead, and compare."
-)
-@click.option(
-    "--fix", is_flag=True, help="Move damaged files below home aside, and give their owner the right to read."
+    "--fix",
+    is_flag=True,
+    help="Move damaged files below 'home' aside; make files readable by their owner.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def doctor(mirrors: bool, fix: bool, as_json: bool) -> None:
     """Look for problems, and say what to do about them; exit status 1 if something must be fixed.
 
-    It looks at the settings, the disk, the files below 'home', the GPUs, the engines and the default models,
-    and changes nothing: nothing is downloaded or started.
+    It checks the settings, the disk, the files below 'home', the GPUs, the engines and the default models. It
+    changes, downloads and starts nothing.
 
-    With --fix, what is damaged below 'home' is renamed, so that its place is free, and files that their owner
-    may not read get that right back. Nothing is deleted.
+    With --fix, damaged files below 'home' are renamed, so that new ones can take their place, and files that
+    their owner cannot read become readable again. Nothing is deleted.
 
-    With --mirrors it connects to the package indexes, PyTorch's wheels and model hubs that the setting
+    With --mirrors, it connects to the package indexes, PyTorch's wheels and model hubs that the setting
     'mirror' and pip's configuration name, in the order in which they are tried.
 
     \b
@@ -57,7 +57,7 @@ def doctor(mirrors: bool, fix: bool, as_json: bool) -> None:
         if not as_json:
             mark = click.style(f"{verdict:>4}", fg=colours[verdict])
             click.echo(f"{mark}  {subject}: {as_typed(finding)}")
-    failed = any(it["verdict"] == FAIL.lower() for it in found)
+    failed = any(finding["verdict"] == FAIL.lower() for finding in found)
     if as_json:
         click.echo(json.dumps({"ok": not failed, "findings": found}, indent=2, ensure_ascii=False))
     sys.exit(1 if failed else 0)
@@ -81,7 +81,8 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
         return
     files = ", ".join(str(file.path) for file in reading.files)
     yield OK, "settings", f"home is {hub.settings.home}{f'; read from {files}' if files else ''}"
-    for text in [one.text for one in reading.ignored] + [it.remark for it in reading.files if it.remark]:
+    remarks = [file.remark for file in reading.files if file.remark]
+    for text in [*(file.text for file in reading.ignored), *remarks]:
         yield WARN, "settings", text
     yield _disk(hub)
     yield from _damages(hub, fix=fix)
@@ -108,14 +109,14 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
 
 
 def _gpus(hub: "Hub") -> Finding:
-    """Name the GPUs that the driver shows; without any, say what hints at one all the same."""
+    """Name the GPUs that the driver reports; without any, report hints that there is one."""
     from speechhub.gpu.monitor import NoGpus
 
     if gpus := hub.monitor.devices():
         shown = (
-            f"{it.cuda_name} is {it.name}{f' (number {it.driver_index} of nvidia-smi)' if moved else ''}"
-            for it in gpus
-            for moved in [it.index != it.driver_index]
+            f"{gpu.cuda_name} is {gpu.name}{f' (number {gpu.driver_index} in nvidia-smi)' if moved else ''}"
+            for gpu in gpus
+            for moved in [gpu.index != gpu.driver_index]
         )
         found = f"{', '.join(shown)}; driver {gpus[0].driver}"
         lost = hub.monitor.problem  # of another card
@@ -128,7 +129,7 @@ def _gpus(hub: "Hub") -> Finding:
 
 
 def _gpu_engines(hub: "Hub") -> Iterator[Finding]:
-    """Say how to use a GPU that none of the engines is for that need one most."""
+    """Say how to use a GPU if none of the engines that need one most is installed."""
     import os
     from pathlib import Path
 
@@ -156,11 +157,11 @@ def _preference(engine: "KnownEngine") -> int:
 
 
 def _pins(hub: "Hub") -> Iterator[Finding]:
-    """Say of each model that is here, or a default, whether the next pull would bring the same files."""
+    """Say for each model on disk, and each default, whether the next pull would fetch the same files."""
     from speechhub.store import ModelState
 
     defaults = set(hub.catalog.defaults.values())
-    for place in (it.placement for it in hub.catalog.listings() if not it.alias_of):
+    for place in (listing.placement for listing in hub.catalog.listings() if not listing.alias_of):
         status = hub.store.status(place.model, local=place.path, search_path=place.engine.search_path)
         subject = f"source of {place.model.id}"
         for fault in status.pin_faults:
@@ -168,14 +169,14 @@ def _pins(hub: "Hub") -> Iterator[Finding]:
         if status.state is not ModelState.READY and place.model.id not in defaults:
             continue
         if status.moving:
-            advice = f"hold on to what you have tried: speechhub models pull {place.model.id} --pin"
+            advice = f"to keep the files that you tested: speechhub models pull {place.model.id} --pin"
             yield WARN, subject, f"{', '.join(status.moving)} can change, and the next pull with it; {advice}"
         elif status.pinned:
             yield OK, subject, f"pinned to {', '.join(status.pinned)}"
 
 
 def _places() -> Iterator[Finding]:
-    """Ask each place, and say of each kind whether anybody serves it."""
+    """Ask each source, and say for each kind whether any source serves it."""
     import os
 
     from speechhub.cli._settings import own_settings
@@ -191,7 +192,7 @@ def _places() -> Iterator[Finding]:
     except SpeechhubError as error:
         yield FAIL, "settings", error.message
         return
-    configure_logging("critical", settings.log_format)  # findings say what is wrong
+    configure_logging("critical", settings.log_format)  # the findings report problems
     try:
         choice = choose_build(read_driver())
     except SpeechhubError as error:
@@ -217,13 +218,13 @@ def _places() -> Iterator[Finding]:
             served[place.kind] = served[place.kind] or place.shown
     for kind, url in served.items():
         if not url:
-            yield FAIL, kind, "no place serves them; check the network, or set SPEECHHUB_MIRROR to another"
+            yield FAIL, kind, "no source serves them; check the network, or choose another SPEECHHUB_MIRROR"
         elif kind == "torch":
             yield OK, kind, f"would come from {url}"
 
 
 def _there(folder: "Path") -> "Path":
-    """Return *folder*, or the first of those that it lies in that exists."""
+    """Return *folder*, or its nearest parent that exists."""
     import os
 
     return next(one for one in (folder, *folder.parents) if os.path.lexists(one))
@@ -244,7 +245,7 @@ def _disk(hub: "Hub") -> Finding:
 
 
 def _damages(hub: "Hub", *, fix: bool) -> Iterator[Finding]:
-    """Look at everything below home; with *fix*, do what is safe about it."""
+    """Check everything below home; with *fix*, make the repairs that are safe."""
     from speechhub.home import repair
 
     for damage in hub.survey():
@@ -257,7 +258,7 @@ def _damages(hub: "Hub", *, fix: bool) -> Iterator[Finding]:
 
 
 def _defaults(hub: "Hub") -> Iterator[Finding]:
-    """Look at the model that each slot uses when a request names none, or one of OpenAI's."""
+    """Check the model that each slot uses when a request names none, or one of OpenAI's."""
     from speechhub.engine import Slot
     from speechhub.services.inspection import INSTALL_ENGINES
     from speechhub.store import ModelState
@@ -271,7 +272,7 @@ def _defaults(hub: "Hub") -> Iterator[Finding]:
     for slot in Slot:
         model = hub.catalog.defaults[slot]
         if model is None:
-            if not hub.catalog.listings():  # that no engine is installed is said already
+            if not hub.catalog.listings():  # already reported: no engine is installed
                 continue
             yield WARN, slot.value, f"there is no default model. Install engines: {INSTALL_ENGINES}"
             continue

@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    invoke_without_command=True, short_help="List engines; install them, and operate those of a server."
+    invoke_without_command=True, short_help="List and install engines; operate those of a running server."
 )
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 @click.pass_context
 def engines(context: click.Context, as_json: bool) -> None:
-    """List the engines that are installed, and plugins that could not be read.
+    """List the installed engines, and plugins that could not be read.
 
     An engine is a pip package.
-    Install it beside speechhub, or into an environment of its own, where its libraries cannot disturb others:
+    Install it beside speechhub, or into its own environment, where its libraries cannot conflict with others:
 
     \b
     pip install speechhub-whisper
     speechhub engines install qwen-asr
     speechhub engines
 
-    The commands load, switch, unload, pin, unpin and story are for the engines of a running server.
+    The commands load, unload, pin and unpin operate the engines of a running server.
     """  # noqa: D301
     if context.invoked_subcommand is None:
         show_engines(as_json=as_json)
 
 
-@engines.command("list", short_help="List the engines that are installed.")
+@engines.command("list", short_help="List the installed engines.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def list_engines(as_json: bool) -> None:
-    """List the engines that are installed, as 'speechhub engines' alone does.
+    """List the installed engines, as 'speechhub engines' alone does.
 
     \b
     speechhub engines list
@@ -51,7 +51,7 @@ def list_engines(as_json: bool) -> None:
 
 
 def show_engines(*, as_json: bool) -> None:
-    """Print what is installed."""
+    """Print the installed engines and the broken plugins."""
     from speechhub.cli._settings import own_settings
     from speechhub.cli._tables import print_table, some
     from speechhub.environments.find import discover_all
@@ -73,8 +73,8 @@ def show_engines(*, as_json: bool) -> None:
                     for engine in found.engines
                 ],
                 "broken": [
-                    {"package": it.distribution, "entry_point": it.entry_point, "error": it.error}
-                    for it in found.broken
+                    {"package": plugin.distribution, "entry_point": plugin.entry_point, "error": plugin.error}
+                    for plugin in found.broken
                 ],
             }
         )
@@ -95,7 +95,7 @@ def show_engines(*, as_json: bool) -> None:
         )
         click.echo()
         for engine in found.engines:
-            own = " It has an environment of its own." if engine.environment else ""
+            own = " It has its own environment." if engine.environment else ""
             about = f"{engine.spec.name}: {engine.spec.description or 'no description'}.{own}"
             click.echo(click.wrap_text(about, width=79, subsequent_indent="  "))
     else:
@@ -105,24 +105,24 @@ def show_engines(*, as_json: bool) -> None:
         click.echo(f"{mark} {plugin.distribution} ({plugin.entry_point}): {plugin.error}")
 
 
-@engines.command("install", short_help="Install an engine into an environment of its own.")
+@engines.command("install", short_help="Install an engine into its own environment.")
 @click.argument("engine")
 @click.option(
     "--from",
     "folder",
     type=click.Path(path_type=Path),
-    help="Folder with plugins or wheels, to take ENGINE from instead of the package index.",
+    help="Take ENGINE from this folder of plugins or wheels, not from the package index.",
 )
 @click.option(
     "-e",
     "--editable",
     is_flag=True,
-    help="Run ENGINE, a plugin's folder, where it is: what you change there counts at once.",
+    help="Run ENGINE, a plugin's folder, in place: changes there take effect without installing again.",
 )
 @click.option(
-    "--build", default="auto", help="Build of PyTorch: cpu, cu126 …; auto goes by the GPU and its driver."
+    "--build", default="auto", help="Build of PyTorch: cpu, cu126 …; auto chooses by the GPU and its driver."
 )
-@click.option("--torch", default="", help="Version of PyTorch, where the plugin names none or another.")
+@click.option("--torch", default="", help="Version of PyTorch, if the plugin names none or another.")
 @click.option(
     "--pins",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -131,7 +131,7 @@ def show_engines(*, as_json: bool) -> None:
 @click.option(
     "--accept-license",
     is_flag=True,
-    help="Say that you have read and accept the licences of the engine's models.",
+    help="Confirm that you have read and accept the licences of the engine's models.",
 )
 def install(
     engine: str,
@@ -142,16 +142,17 @@ def install(
     pins: Path | None,
     accept_license: bool,
 ) -> None:
-    """Install ENGINE into an environment of its own; run it again to upgrade.
+    """Install ENGINE into its own environment; run it again to upgrade.
 
     ENGINE is a name, such as qwen-asr or qwen-asr==1.2, or the path of a plugin's folder or wheel.
-    An engine that is there stays until the new one is complete and has proved that it can be imported;
+    An installed engine stays until the new one is complete and its import has been tested;
     a failed or interrupted installation changes nothing.
-    Some engines then build files that would take minutes of their first load; Ctrl-C leaves them installed.
-    A server that is running goes on with what it has, and takes the new one when it is started again.
-    With --editable, the author of an engine changes its code and says 'speechhub engines unload ENGINE':
-    the next request runs the new code. After a change of the spec, the server must be started again.
-    Some models' licences have conditions: --accept-license accepts them, and the models are refused before.
+    Some engines then build files that would otherwise add minutes to their first load; Ctrl-C during that
+    step leaves the engine installed.
+    A running server keeps the engine that it has, and uses the new one after a restart.
+    With --editable, an engine's author can change its code and run 'speechhub engines unload MODEL':
+    the next request runs the new code. After a change of the spec, restart the server.
+    Some models' licences have conditions: --accept-license accepts them; until then those models are refused.
 
     \b
     speechhub engines install qwen-asr
@@ -171,7 +172,7 @@ def install(
     from speechhub.store.folder import size_of
 
     settings = _settings()
-    configure_logging("critical", settings.log_format)  # what counts is said by the command itself
+    configure_logging("critical", settings.log_format)  # the command itself prints what matters
     started_s = time.monotonic()
     source = find_source(engine, folder)
     if editable and not Path(source.requirement).is_dir():
@@ -182,16 +183,17 @@ def install(
             source, settings.engines_dir, mirror=MIRRORS[settings.mirror], wishes=wishes, say=_say
         )
     home = home_of(settings.engines_dir, record.name)
-    names = [str(it.spec["name"]) for it in record.description.engines]
+    names = [str(found.spec["name"]) for found in record.description.engines]
     size = readable(size_of(home.folder(record)))
     click.echo(f"{record.name}: {some(names, 5)} installed, {size}, {time.monotonic() - started_s:.0f} s")
-    see_to_licences(settings, [spec_of(it.spec) for it in record.description.engines], accept=accept_license)
+    specs = [spec_of(found.spec) for found in record.description.engines]
+    accept_licences(settings, specs, accept=accept_license)
     if home.unused():
         _say("the former environment stays for servers that run from it; 'engines check --clean' deletes it")
 
 
-def see_to_licences(settings: "Settings", specs: "list[EngineSpec]", *, accept: bool) -> None:
-    """Accept the licences of these engines' models, or say which are still to be accepted."""
+def accept_licences(settings: "Settings", specs: "list[EngineSpec]", *, accept: bool) -> None:
+    """Accept the licences of these engines' models if *accept*; print which are still to be accepted."""
     from speechhub.cli._licences import licence_lines
     from speechhub.store import Licences
 
@@ -211,7 +213,7 @@ def see_to_licences(settings: "Settings", specs: "list[EngineSpec]", *, accept: 
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove(names: tuple[str, ...], yes: bool) -> None:
-    """Delete the environments NAMES; models, and engines beside speechhub, are left alone.
+    """Delete the environments NAMES; models, and engines installed beside speechhub, stay.
 
     \b
     speechhub engines remove qwen-asr
@@ -228,13 +230,13 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
 
 @engines.command("check", short_help="Check that engines' environments work.")
 @click.argument("names", nargs=-1)
-@click.option("--clean", is_flag=True, help="Delete former and half-made environments, too.")
+@click.option("--clean", is_flag=True, help="Also delete former and half-made environments.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def check(names: tuple[str, ...], clean: bool, as_json: bool) -> None:
-    """Import the code of the engines in the environments NAMES, or in all; exit status 1 if one fails.
+    """Import the engines' code in the environments NAMES, or in all; exit status 1 if one fails.
 
-    It also compares the packages with those that were installed, and names environments that nothing uses:
-    former ones, and what a killed installation left.
+    It also compares the packages with those that were installed, and names unused environments: former ones,
+    and remains of an installation that was killed.
 
     \b
     speechhub engines check
@@ -250,7 +252,7 @@ def check(names: tuple[str, ...], clean: bool, as_json: bool) -> None:
     settings = _settings()
     chosen = [_find(settings, name) for name in names] or homes(settings.engines_dir)
     if not chosen and not as_json:
-        click.echo("No engine has an environment of its own.")
+        click.echo("No engine has its own environment.")
     told: list[dict[str, object]] = []
     for home in chosen:
         problems = check_environment(home)
@@ -270,7 +272,7 @@ def check(names: tuple[str, ...], clean: bool, as_json: bool) -> None:
                 click.echo(f"{home.name}: {path} is not used, {readable(size_bytes)}")
         if clean:
             clean_home(home, _say)
-    sound = all(it["ok"] for it in told)
+    sound = all(environment["ok"] for environment in told)
     if as_json:
         print_json({"ok": sound, "environments": told})
     sys.exit(0 if sound else 1)

@@ -28,16 +28,17 @@ def models() -> None:
 @models.command("list", short_help="List all models and where their files are.")
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def list_models(as_json: bool) -> None:
-    """List every model that can be served here, where its files are, and the names that mean it.
+    """List every model that can be served here, where its files are, and its other names.
 
     \b
-    The column 'files' says where a model's files stand:
-      ready     in place, with the space they take, where they came from, and optional parts
+    The column 'files' says where a model's files are:
+      ready     in place, with their size, where they came from, and optional parts
       wheel     in installed packages; the first use puts them in place, without a network
-      hub       to be downloaded, by the first use or by 'speechhub models pull'
+      hub       on a model hub; the first use or 'speechhub models pull' downloads them
       missing   not available from any configured source; the line below the table says what to do
 
-    Below the table stands which of these models you pinned, and of which the next pull may bring other files.
+    Lines below the table say which of these models you pinned, and for which the next pull may fetch
+    different files.
 
     \b
     speechhub models list
@@ -70,17 +71,17 @@ def list_models(as_json: bool) -> None:
             (listing.name, place.slot.value, place.engine.spec.name, place.device.name, languages, files)
         )
     if not rows:
-        click.echo("There are no models, since no engine is installed; 'speechhub engines' says more.")
+        click.echo("There are no models, because no engine is installed; see 'speechhub engines'.")
         _print_below(OTHERS, _others(hub))
         return
     print_table(("model", "task", "engine", "device", "languages", "files"), rows)
     if troubles:
         click.echo("\n" + "\n".join(troubles))
     _print_below("Optional parts, fetched by 'speechhub models pull MODEL --with PART':", extras)
-    _print_below("Pinned: a pull brings the same files again, or none:", pinned)
+    _print_below("Pinned: a pull fetches the same files again, or fails:", pinned)
     _print_below(
-        "Unpinned: the next pull may bring other files; 'speechhub models pull MODEL --pin' holds on to "
-        "those that are here:",
+        "Unpinned: the next pull may fetch different files; 'speechhub models pull MODEL --pin' keeps those "
+        "that are here:",
         moving,
     )
     _print_below(
@@ -94,18 +95,19 @@ def list_models(as_json: bool) -> None:
     _print_below(OTHERS, _others(hub))
 
 
-OTHERS = "Known, and not installed; 'speechhub engines install ENGINE' brings them:"
+OTHERS = "Known, but not installed; 'speechhub engines install ENGINE' installs them:"
 
 
 def _others(hub: "Hub") -> list[str]:
-    """Return a line for each engine that is known and not installed, with its models."""
+    """Return a line for each known engine that is not installed, with its models."""
     from speechhub.environments.known import not_installed
 
-    return [f"{it.name}: {', '.join(model.id for model in it.models)}" for it in not_installed(hub.installed)]
+    engines = not_installed(hub.installed)
+    return [f"{engine.name}: {', '.join(model.id for model in engine.models)}" for engine in engines]
 
 
 def _print_below(title: str, lines: list[str]) -> None:
-    """Print what the table has no room for; nothing if there is nothing."""
+    """Print lines below the table, under *title*; print nothing if there are none."""
     from speechhub.cli._typed import as_typed
 
     if lines:
@@ -113,10 +115,10 @@ def _print_below(title: str, lines: list[str]) -> None:
 
 
 def _described(hub: "Hub") -> list[dict[str, object]]:
-    """Return what `list_models` tells, for programs."""
+    """Return what `list_models` prints, as JSON values."""
     listings = hub.catalog.listings()
     described: list[dict[str, object]] = []
-    for place in (it.placement for it in listings if not it.alias_of):
+    for place in (listing.placement for listing in listings if not listing.alias_of):
         status, (_, troubles) = _status(hub, place), _files_of(hub, place)
         described.append(
             {
@@ -133,14 +135,14 @@ def _described(hub: "Hub") -> list[dict[str, object]]:
                 "pinned": list(status.pinned),
                 "unpinned": list(status.moving),
                 "problems": troubles,
-                "aliases": sorted(it.name for it in listings if it.alias_of == place.model.id),
+                "aliases": sorted(one.name for one in listings if one.alias_of == place.model.id),
             }
         )
     return described
 
 
 def _files_of(hub: "Hub", place: "Placement") -> tuple[str, list[str]]:
-    """Return what the table says about a model's files, and what keeps the model from being used."""
+    """Return the table's cell about a model's files, and the reasons why the model cannot be used."""
     from speechhub.cli._tables import readable
     from speechhub.store import ModelState
 
@@ -163,13 +165,13 @@ def _status(hub: "Hub", place: "Placement") -> "ModelStatus":
     return hub.store.status(place.model, local=place.path, search_path=place.engine.search_path)
 
 
-@models.command("verify", short_help="Read files again and compare them with their checksums.")
+@models.command("verify", short_help="Read files again, and compare them with their checksums.")
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 def verify_models(names: tuple[str, ...], as_json: bool) -> None:
-    """Read every file of models NAMES again and compare it with its checksum; without NAMES, of all models.
+    """Read every file of models NAMES, or of all models, again, and compare it with its checksum.
 
-    A damaged copy is not used again: the next use, or 'speechhub models pull', fetches it anew.
+    A damaged copy is not used again: the next use, or 'speechhub models pull', fetches a new one.
     The exit status is 1 if something is wrong.
 
     \b
@@ -197,7 +199,7 @@ def verify_models(names: tuple[str, ...], as_json: bool) -> None:
         if not as_json:
             for line in problems or [_soundness(one, compared_bytes)]:
                 click.echo(f"{one.name}: {line}")
-    sound = all(it["ok"] for it in told)
+    sound = all(model["ok"] for model in told)
     if as_json:
         print_json({"ok": sound, "models": told})
     sys.exit(0 if sound else 1)
@@ -213,7 +215,7 @@ def _needs_none(one: "Weights") -> bool:
 
 
 def _verify(shelf: "Shelf", one: "Weights") -> tuple[list[str], int]:
-    """Return what is wrong with a model's files, and how many bytes were compared with checksums."""
+    """Return the problems of a model's files, and how many bytes were compared with checksums."""
     from speechhub.cli._progress import progress
     from speechhub.errors import ModelFilesError
 
@@ -230,7 +232,7 @@ def _verify(shelf: "Shelf", one: "Weights") -> tuple[list[str], int]:
 
         try:
             return list(shelf.store.verify(one.model, local=one.local, on_bytes=count)), done
-        except ModelFilesError as error:  # the other models are verified all the same
+        except ModelFilesError as error:  # still verify the other models
             return [error.message], done
 
 
@@ -245,9 +247,9 @@ def _soundness(one: "Weights", compared_bytes: int) -> str:
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def remove_models(names: tuple[str, ...], yes: bool) -> None:
-    """Delete the files of models NAMES from the store, unfinished downloads included.
+    """Delete the files of models NAMES from the store, including unfinished downloads.
 
-    Folders of your own and installed packages are left alone.
+    Your own folders and installed packages are not touched.
     A model stays listed, and its next use fetches its files again.
 
     \b

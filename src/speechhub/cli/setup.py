@@ -8,17 +8,17 @@ import click
 @click.command(short_help="Install what this machine's GPU can serve, and fetch the models.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on.")
 @click.option(
-    "--accept-license", is_flag=True, help="Say that you have read and accept the licences of the models."
+    "--accept-license", is_flag=True, help="Confirm that you have read and accept the models' licences."
 )
-@click.option("--engine", "engines", multiple=True, metavar="ENGINE", help="Install this one alone.")
+@click.option("--engine", "engines", multiple=True, metavar="ENGINE", help="Install only this engine.")
 @click.option("--with", "parts", multiple=True, metavar="PART", help="An optional part of a model to fetch.")
 @click.option(
     "--from",
     "folder",
     type=click.Path(path_type=Path),
-    help="Folder with plugins or wheels, to take engines from instead of the package index.",
+    help="Take engines from this folder of plugins or wheels, not from the package index.",
 )
-@click.option("--cpu", "on_cpu", is_flag=True, help="Install for the CPU, whatever GPU there is.")
+@click.option("--cpu", "on_cpu", is_flag=True, help="Install for the CPU, even if there is a GPU.")
 def setup(
     yes: bool,
     accept_license: bool,
@@ -27,17 +27,17 @@ def setup(
     folder: Path | None,
     on_cpu: bool,
 ) -> None:
-    """Look at this machine's GPU, install the engines that suit it, and fetch their models.
+    """Install the engines that suit this machine's GPU, and fetch their models.
 
-    It says first, in a table, what it will install and what that costs: downloads, disk, memory of the GPU,
-    and licences with conditions.
-    Then it asks once; --yes goes on without.
-    --yes does not accept a licence: --accept-license does, or the answer to a question of its own.
+    It first prints a table of what it will install and what that costs: downloads, disk, GPU memory, and
+    licences with conditions.
+    Then it asks once; --yes continues without asking.
+    --yes does not accept a licence: --accept-license does, or the answer to a separate question.
     Without a terminal to ask at, and without these options, it stops there.
 
-    What is there already is not installed again, and what was interrupted goes on where it ended.
-    Nothing is written outside of SPEECHHUB_HOME, but for the caches of pip and uv.
-    On a machine without a GPU it tells what it would do on one, and installs nothing.
+    What is already there is not installed again, and an interrupted setup continues where it ended.
+    Nothing is written outside SPEECHHUB_HOME, except the caches of pip and uv.
+    On a machine without a GPU, it shows what it would do on a machine with one, and installs nothing.
 
     \b
     speechhub setup
@@ -59,4 +59,4 @@ def setup(
     )
     plan = set_up(read_own(), answers)
     if plan is not None:
-        click.echo(as_typed("Now serve: speechhub serve. A server that is running has to be started again."))
+        click.echo(as_typed("Now run: speechhub serve. If a server is already running, restart it."))

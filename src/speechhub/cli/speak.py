@@ -17,22 +17,22 @@ Write = Callable[[bytes], object]
 @click.command(short_help="Speak a text into an audio file, or play it.")
 @click.argument("text")
 @click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True),
-              help="Audio file to write; its ending says the format. - for standard output.")  # fmt: skip
-@click.option("-p", "--play", is_flag=True, help="Play the speech while it is made, and write no file.")
+              help="Audio file to write; its ending sets the format. - for standard output.")  # fmt: skip
+@click.option("-p", "--play", is_flag=True, help="Play the speech as it is made; write no file.")
 @click.option("-m", "--model", help="Model or alias; 'speechhub models list' shows them.")
-@click.option("--voice", help="Voice of the model; by default its first.")
+@click.option("--voice", help="Voice of the model; by default its first voice.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="0.25 to 4.")
-@click.option("--instructions", help="How to speak, for models that can follow it.")
-@click.option("--language", help="Language of the text, where the model speaks several.")
-@click.option("--seed", type=int, help="Number that reproduces the same speech, for models that can.")
+@click.option("--instructions", help="How to speak, for models that follow instructions.")
+@click.option("--language", help="Language of the text, if the model speaks several.")
+@click.option("--seed", type=int, help="Number that reproduces the same speech, for models that support it.")
 @click.option("--silence-interval-ms", type=click.IntRange(0, 5000),
               help="Pause between sentences.")  # fmt: skip
 @click.option("--text-normalization", type=click.Choice(("auto", "markdown", "none")),
-              help="What to take for markup in TEXT; by default what is clearly meant as such.")  # fmt: skip
+              help="What to treat as markup in TEXT; by default what is clearly meant as such.")  # fmt: skip
 @click.option("--show-text", is_flag=True,
-              help="Show what the engine would get, and the pauses; no model is loaded.")  # fmt: skip
+              help="Show the text that the engine would get, and the pauses; load no model.")  # fmt: skip
 @click.option("-f", "--format", "audio_format", type=click.Choice(FORMATS),
-              help="Format, where the ending does not say; wav if nothing does.")  # fmt: skip
+              help="Audio format; by default from the file's ending, else wav.")  # fmt: skip
 @click.option("--url", help="Ask this running server instead of loading the model here.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Key for --url.  [OPENAI_API_KEY]")
 @click.option("-v", "--verbose", is_flag=True, help="Show what is going on.")
@@ -49,7 +49,7 @@ def speak(
 ) -> None:
     """Speak TEXT into an audio file, or play it (- reads the text from standard input).
 
-    --play takes the first of these programs that is installed: ffplay, mpv, paplay, aplay, play.
+    --play uses the first of these programs that is installed: ffplay, mpv, paplay, aplay, play.
 
     \b
     speechhub speak "Good morning." --play
@@ -71,7 +71,7 @@ def speak(
     if play == (output is not None):
         raise click.UsageError("Give --output to write the speech to a file, or --play to hear it.")
     if play and audio_format:
-        raise click.UsageError("--format is for --output; leave it out with --play.")
+        raise click.UsageError("--format is for --output; omit it with --play.")
     chosen = _format_of(output, audio_format) if output else "wav"
     player = find_player() if play else []
     spoken = read_stdin() if text == "-" else text
@@ -94,7 +94,8 @@ def speak(
         return
     with replacing(output) as partial:
         with partial.open("wb") as out:
-            # Headers tell the length, also where a server knows no field `stream`: bare samples become a WAV.
+            # A WAV header must have the length, even from a server without the field `stream`: request raw
+            # samples, and wrap them here.
             make("pcm" if chosen == "wav" else chosen, out.write, whole=True)
         if chosen == "wav":
             _wrap(partial)
@@ -106,7 +107,7 @@ def _format_of(output: Path, audio_format: str | None) -> str:
     if chosen not in FORMATS:
         raise click.UsageError(
             f"The ending {output.suffix!r} names no audio format; use one of {', '.join(FORMATS)}, "
-            "or say --format."
+            "or add --format."
         )
     return chosen
 
@@ -124,13 +125,13 @@ def _job(text: str, audio_format: str, fields: dict[str, Any]) -> "SpeechJob":
 
 def _check_alone(output: Path | None, *, play: bool, url: str | None) -> None:
     if output is not None or play:
-        raise click.UsageError("--show-text makes no speech: leave out --output and --play.")
+        raise click.UsageError("--show-text makes no speech: omit --output and --play.")
     if url:
-        raise click.UsageError("--show-text reads the text in this process: leave out --url.")
+        raise click.UsageError("--show-text reads the text in this process: omit --url.")
 
 
 def _show(text: str, fields: dict[str, Any], *, verbose: bool) -> None:
-    """Print what the engine would get, a line for each call, and the pauses between them in brackets."""
+    """Print the text of each engine call on its own line, and the pauses between them in brackets."""
     from speechhub.cli._here import run_here
     from speechhub.hub import Hub
 
@@ -177,7 +178,7 @@ def _ask(url: str, api_key: str | None, body: dict[str, Any], write: Write) -> N
 
 
 def _wrap(path: Path) -> None:
-    """Turn a file of bare PCM16 into WAV."""
+    """Turn a file of raw PCM16 into WAV."""
     import wave
 
     from speechhub.codecs.encode import OUTPUT_RATE

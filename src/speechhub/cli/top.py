@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @click.command(short_help="Watch what a running server does.")
 @click.option("--url", default=own_address, show_default="host and port of the settings", help="The server.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key for --url.")
-@click.option("--once", is_flag=True, help="Show it once, and end.")
-@click.option("--json", "as_json", is_flag=True, help="Print what /health answers, once, as JSON.")
+@click.option("--once", is_flag=True, help="Print it once and exit.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer of /health, once, as JSON.")
 @click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
 def top(url: str, api_key: str | None, once: bool, as_json: bool, interval: float) -> None:
     """Watch what a running server does: devices, queues, switches and GPU memory; Ctrl-C ends it.
@@ -61,7 +61,7 @@ def top(url: str, api_key: str | None, once: bool, as_json: bool, interval: floa
                 while True:
                     if live:
                         live.update(look(), refresh=True)
-                    else:  # one look below the other
+                    else:  # print one state below the other
                         screen.print(look())
                     time.sleep(interval)
             except KeyboardInterrupt:
@@ -76,12 +76,12 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
 
     status = str(health["status"])
     if "version" not in health:
-        return Text(f"{status}; the server tells more to those who have a key (--api-key)")
-    waits = f": nothing moves for {', '.join(health['stalled'])}" if health["stalled"] else ""
+        return Text(f"{status}; the server shows details only with a key (--api-key)")
+    waits = f": no progress for {', '.join(health['stalled'])}" if health["stalled"] else ""
     head = Text(f"{status}{waits}", style="green" if status == "ok" else "bold red")
     head.append(f"  speechhub {health['version']}, up {health['uptime_s']:.0f} s", style="default")
     devices = table(
-        ("device", "state", "models", "stands by", "last switch"),
+        ("device", "state", "models", "standby", "last switch"),
         [
             (
                 d["name"],

@@ -16,35 +16,35 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("text", "json", "verbose_json", "srt", "vtt")
 ENDINGS: Final = {".srt": "srt", ".vtt": "vtt", ".json": "json"}
-"""Ending of an output file → format; all others are for text."""
+"""Ending of an output file → format; any other ending means text."""
 WRITTEN: Final = {"text": ".txt", "json": ".json", "verbose_json": ".json", "srt": ".srt", "vtt": ".vtt"}
 """Format → ending of the files in a folder."""
 OF_RECORDING: Final = ("file", "audio_track")
-"""Names of fields in a server's refusals that are about one recording."""
+"""Field names in a server's error that concern only one recording."""
 Fields = dict[str, str | list[str]]
-"""The fields of the form that the server would get."""
+"""The form fields that a server gets."""
 Hear = Callable[[BinaryIO, str, "Hearing"], Awaitable[str]]
-"""A recording, its name, what shows it → answer."""
+"""Recording, its name, its display → answer."""
 
 
-@click.command(short_help="Write down what is said in recordings.")
+@click.command(short_help="Transcribe recordings.")
 @click.argument("files", nargs=-1, required=True)
 @click.option("-m", "--model", help="Model or alias; 'speechhub models list' shows them.")
 @click.option("-l", "--language", help="Language of the speech, such as 'en'; by default it is detected.")
 @click.option(
     "-f", "--format", "response_format", type=click.Choice(FORMATS),
-    help="Shape of the answer, where the ending of --output does not say; text if nothing does.",
+    help="Format of the transcript; by default from the ending of --output, else text.",
 )  # fmt: skip
-@click.option("--words", is_flag=True, help="Word times, too; they need verbose_json, or '-o x.json'.")
-@click.option("--translate", is_flag=True, help="Answer in English, whatever is spoken.")
+@click.option("--words", is_flag=True, help="Add word times; needs verbose_json, or '-o x.json'.")
+@click.option("--translate", is_flag=True, help="Translate the speech into English.")
 @click.option("--prompt", help="Text that sets style and vocabulary.")
 @click.option(
     "--audio-track", metavar="TRACK",
-    help="Audio track of a recording that has several: its number, from 1, or its language, such as 'de'.",
+    help="Audio track, if a recording has several: its number, from 1, or its language, such as 'de'.",
 )  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path),
-              help="File to write, whose ending .srt, .vtt or .json says the format; for several recordings, "
-              "a folder.")  # fmt: skip
+              help="File to write; its ending .srt, .vtt or .json sets the format. For several recordings, a "
+              "folder.")  # fmt: skip
 @click.option("--url", help="Ask this running server instead of loading the model here.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Key for --url.  [OPENAI_API_KEY]")
 @click.option("-v", "--verbose", is_flag=True, help="Show what is going on.")
@@ -62,13 +62,14 @@ def transcribe(
     api_key: str | None,
     verbose: bool,
 ) -> None:
-    """Write down what is said in FILES: any common audio or video format; - for standard input.
+    """Transcribe FILES, in any common audio or video format; - for standard input.
 
     A folder stands for the recordings in it, and a pattern such as 'talks/**/*.mp3' for the files that match.
     The engine is loaded once for all of them.
-    A recording that cannot be read is named, the others are transcribed, and the exit status is 1.
-    Of one that is damaged, what is wrong is printed on standard error, beside its transcript.
-    On a terminal the text is printed as it comes.
+    If a recording cannot be read, an error names it, the others are still transcribed, and the exit status
+    is 1.
+    If a recording is damaged, its problems are printed on standard error, in addition to its transcript.
+    On a terminal the text is printed as it arrives.
 
     \b
     speechhub transcribe talk.mp3
@@ -87,7 +88,7 @@ def transcribe(
         raise click.UsageError("--words needs --format verbose_json, or an --output that ends in .json.")
     recordings = with_outputs(found, output, WRITTEN[chosen])
     if len(recordings) > 1 and recordings[0].output is None and chosen in ("srt", "vtt"):
-        raise click.UsageError(f"Several recordings as {chosen} need a folder: say --output FOLDER.")
+        raise click.UsageError(f"Several recordings as {chosen} need a folder: add --output FOLDER.")
     if to_folder and output:
         output.mkdir(parents=True, exist_ok=True)
     for recording in recordings:
@@ -110,13 +111,13 @@ def transcribe(
 
 
 def _format_of(output: Path | None, *, words: bool) -> str:
-    """Return the format that the ending of *output* says; times of words make it the verbose one."""
+    """Return the format for the ending of *output*; word times make JSON ``verbose_json``."""
     said = ENDINGS.get(output.suffix.lower(), "text") if output else "text"
     return "verbose_json" if words and said == "json" else said
 
 
 async def _each(recordings: list[TranscribedFile], response_format: str, hear: Hear) -> bool:
-    """Have each recording heard; return whether all could be."""
+    """Transcribe each recording; return whether all succeeded."""
     from speechhub.cli._root import tell_error
     from speechhub.cli._server import ServerError
     from speechhub.errors import AudioError, SpeechhubError
@@ -126,7 +127,7 @@ async def _each(recordings: list[TranscribedFile], response_format: str, hear: H
         try:
             await _one(recording, hear, response_format, alone=len(recordings) == 1)
         except (AudioError, ServerError, OSError) as error:
-            # What is wrong with one recording says nothing about the next; anything else does.
+            # A fault of one recording says nothing about the next; any other fault would repeat.
             of_recording = isinstance(error, AudioError) or getattr(error, "param", None) in OF_RECORDING
             of_recording = of_recording or getattr(error, "filename", None) == recording.name
             if len(recordings) == 1 or not of_recording:
@@ -153,7 +154,7 @@ async def _one(recording: TranscribedFile, hear: Hear, response_format: str, *, 
                 click.echo(text, nl=not text.endswith("\n"))
             return
         with replacing(output) as partial:
-            partial.touch()  # a folder that cannot be written is told before the work, not after it
+            partial.touch()  # report a folder that cannot be written before the work, not after it
             with Hearing(name, speaks=False) as hearing:
                 partial.write_text(await hear(file, name, hearing), "utf-8")
     if not alone:
@@ -224,10 +225,10 @@ def _ask(
 
 
 async def _read_events(lines: AsyncIterable[str], hearing: "Hearing") -> str:
-    """Show the pieces of text that the server sends; return the whole, as text.
+    """Show the pieces of text that the server sends; return the whole text.
 
     Raises:
-        ServerError: The server says that it failed, or ended early.
+        ServerError: The server reports an error, or its answer ends early.
     """
     import json
 
@@ -239,10 +240,10 @@ async def _read_events(lines: AsyncIterable[str], hearing: "Hearing") -> str:
             continue
         event = json.loads(data)
         if "error" in event:
-            raise ServerError(f"The server broke off: {event['error'].get('message')}")
+            raise ServerError(f"The server stopped: {event['error'].get('message')}")
         if event.get("type") == "transcript.text.delta":
             hearing.heard(event["delta"])
         elif event.get("type") == "transcript.text.done":
             hearing.warnings += event.get("warnings", ())
             return str(event["text"]) + "\n"
-    raise ServerError("The server broke off: its answer has no end. Its log says why.")
+    raise ServerError("The server stopped before the end of its answer. Its log says why.")

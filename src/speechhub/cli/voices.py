@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def voices() -> None:
     """Add, list and remove custom voices, for engines that clone them.
 
-    The library lies in the folder 'voices' of SPEECHHUB_HOME; a running server sees every change at once.
+    The library is the folder 'voices' in SPEECHHUB_HOME; a running server sees every change at once.
 
     \b
     speechhub voices add anna anna.wav --statement "Anna agreed by mail, 2026-11-24"
@@ -31,7 +31,7 @@ def voices() -> None:
 @click.argument("name")
 @click.argument("recording", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--consent", default="", help="Id of the speaker's consent, as the server gave it.")
-@click.option("--statement", default="", help="Who agreed and when, where no consent was recorded.")
+@click.option("--statement", default="", help="Who agreed and when, if no consent was recorded.")
 def add_voice(name: str, recording: Path, consent: str, statement: str) -> None:
     """Add the voice NAME from a RECORDING of one speaker: 1 to 30 s, best 5 to 15, clear and without music.
 
@@ -43,7 +43,7 @@ def add_voice(name: str, recording: Path, consent: str, statement: str) -> None:
 
     if bool(consent) == bool(statement.strip()):
         raise click.UsageError(
-            "A voice belongs to a person: say --consent with the id of a recorded consent, or --statement "
+            "A voice belongs to a person: add --consent with the id of a recorded consent, or --statement "
             "with who agreed and when."
         )
     settings, library = _library()
@@ -110,9 +110,9 @@ def list_voices(as_json: bool) -> None:
 @click.argument("names", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Delete without asking.")
 def remove_voices(names: tuple[str, ...], yes: bool) -> None:
-    """Delete the custom voices NAMES, their recordings, and the aliases that mean them.
+    """Delete the custom voices NAMES, their recordings, and the aliases for them.
 
-    What engines computed from them goes, too.
+    Data that engines computed from them is deleted too.
 
     \b
     speechhub voices remove anna
@@ -130,14 +130,14 @@ def remove_voices(names: tuple[str, ...], yes: bool) -> None:
     ).sweep()
 
 
-@voices.command("preview", short_help="Hear a custom voice's recording.")
+@voices.command("preview", short_help="Write a custom voice's recording to a file.")
 @click.argument("name")
 @click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), required=True,
               help="WAV file to write. - for standard output.")  # fmt: skip
 def preview_voice(name: str, output: Path) -> None:
-    """Write the recording that the voice NAME was made from, as engines hear it.
+    """Write the recording that the voice NAME was made from, as engines receive it.
 
-    To hear the voice itself, have a model that clones speak: 'speechhub speak --voice NAME'.
+    To hear the voice itself, speak with a model that clones voices: 'speechhub speak --voice NAME'.
 
     \b
     speechhub voices preview anna -o - | aplay
@@ -153,21 +153,21 @@ def preview_voice(name: str, output: Path) -> None:
         partial.write_bytes(wav)
 
 
-@voices.command("alias", short_help="Have a name stand for a custom voice.")
+@voices.command("alias", short_help="Make a name stand for a custom voice.")
 @click.argument("alias")
 @click.argument("name", required=False)
 @click.option("--remove", is_flag=True, help="Stop ALIAS from standing for a custom voice.")
 def alias_voice(alias: str, name: str | None, remove: bool) -> None:
-    """Have ALIAS, such as alloy, stand for the custom voice NAME.
+    """Make ALIAS, such as alloy, stand for the custom voice NAME.
 
-    It does so for models that clone voices; for others the name means what it meant before.
+    This applies to models that clone voices; for other models the name keeps its meaning.
 
     \b
     speechhub voices alias alloy anna
     speechhub voices alias alloy --remove
     """  # noqa: D301
     if remove == bool(name):
-        raise click.UsageError("Name the voice that ALIAS stands for, or say --remove.")
+        raise click.UsageError("Name the voice that ALIAS stands for, or use --remove.")
     _, library = _library()
     voice = library.set_alias(alias, name)
     click.echo(f"{alias} → {voice.name}" if voice else f"{alias} stands for no custom voice")

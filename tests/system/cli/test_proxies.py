@@ -172,9 +172,9 @@ def test_doctors_look_outside_names_the_proxy(monkeypatch, name, value, said):
 @pytest.mark.parametrize(
     ("key", "status", "said"),
     [
-        ("sk-\u00fc", 1, "no HTTP header can hold"),
-        ("sk\x00x", 1, "no HTTP header can hold"),
-        ("sk-a\nb", 1, "no HTTP header can hold"),
+        ("sk-\u00fc", 1, "an HTTP header cannot hold"),
+        ("sk\x00x", 1, "an HTTP header cannot hold"),
+        ("sk-a\nb", 1, "an HTTP header cannot hold"),
         ("sk-\udcfc", 2, "Invalid value for '--api-key'"),
     ],
 )

@@ -116,8 +116,8 @@ qwen3-asr-0.6b
     weights.bin  4.0 kB
   left out: the part aligner, about 1.8 GB; --with aligner fetches it
 indextts-2
-  licence: bilibili-Model-Use-License, https://github.com/index-tts/index-tts/blob/main/LICENSE; to be \
-accepted: --accept-license
+  licence: bilibili-Model-Use-License, https://github.com/index-tts/index-tts/blob/main/LICENSE; to \
+accept it: --accept-license
   engine: not installed; speechhub engines install indextts
   files: from IndexTeam/IndexTTS-2, 5.0 kB
     gpt.bin          5.0 kB
@@ -134,7 +134,7 @@ accepted: --accept-license
     config.json           2 B
     bigvgan_generator.pt  5 B
 
-To be fetched: 9.4 kB
+To fetch: 9.4 kB
 """
     )
     assert not models.exists()
@@ -149,7 +149,7 @@ def test_a_dry_run_says_what_is_there(run, hub):
 
     assert "  files: in place, 4.0 kB\n" in shown
     assert "  part aligner: from Qwen/Qwen3-ForcedAligner-0.6B, 500 B, Apache-2.0\n" in shown
-    assert shown.endswith("\nTo be fetched: 500 B\n")
+    assert shown.endswith("\nTo fetch: 500 B\n")
 
 
 def test_a_dry_run_without_a_hub_knows_it_roughly(run, hub, monkeypatch):
@@ -172,7 +172,7 @@ def test_a_dry_run_without_a_hub_knows_it_roughly(run, hub, monkeypatch):
     assert asked == ["Qwen/Qwen3-ASR-0.6B"]
     assert "  files: from Qwen/Qwen3-ASR-0.6B, about 1.9 GB\n" in shown.stdout
     assert "    model.safetensors         ?\n" in shown.stdout
-    assert shown.stdout.endswith("\nTo be fetched: about 11 GB\n")
+    assert shown.stdout.endswith("\nTo fetch: about 11 GB\n")
     assert shown.stderr.count("Not all sizes are known: ") == 1
 
 
@@ -228,7 +228,7 @@ def test_the_list_names_them(run):
     """With the command that brings their engines."""
     listed = run("models", "list").stdout
 
-    assert "'speechhub engines install ENGINE' brings them:\n" in listed
+    assert "'speechhub engines install ENGINE' installs them:\n" in listed
     assert "  indextts: indextts-2, indextts-2.5\n" in listed
     assert "  qwen-asr: qwen3-asr-0.6b, qwen3-asr-1.7b\n" in listed
 

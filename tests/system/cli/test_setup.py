@@ -25,7 +25,7 @@ what                            download      disk          memory  licence
 engine qwen-asr, PyTorch cu126  about 3.5 GB  about 6.5 GB
 engine indextts, PyTorch cu126  about 500 MB  about 6.5 GB
 model qwen3-asr-0.6b            about 1.9 GB  about 1.9 GB  2.9 GB  Apache-2.0
-model indextts-2                about 8.9 GB  about 8.9 GB  3.9 GB  bilibili-Model-Use-License, to be accepted
+model indextts-2                about 8.9 GB  about 8.9 GB  3.9 GB  bilibili-Model-Use-License, to accept
 together                        about 15 GB   about 24 GB
 
 Free disk: 90 GB
@@ -105,13 +105,13 @@ def test_all_of_it_once_and_not_again(run, installed, hub, home):
     [accepted] = json.loads((home / "models/.licences.json").read_bytes())
     assert accepted["model"] == "indextts-2"
     assert "qwen3-asr-0.6b: 4.0 kB of 4.0 kB, 100%, " in shown.stderr  # progress
-    assert shown.stdout.endswith("has to be started again.\n")
+    assert shown.stdout.endswith("is already running, restart it.\n")
 
     downloads = len(hub.downloads())
     again = run("setup")
     assert again.exit_code == 0, again.output
     assert "engine qwen-asr, PyTorch cu126  installed\n" in again.stdout
-    assert "\nAll of it is in place.\n" in again.stdout
+    assert "\nEverything is already in place.\n" in again.stdout
     assert (len(installed), len(hub.downloads())) == (2, downloads)
 
 
@@ -202,7 +202,7 @@ def test_without_a_gpu_nothing_is_installed(run, here, installed, hub, home):
 
     assert shown.exit_code == 0, shown.output
     assert shown.stdout.startswith(
-        "Nothing is installed, because no NVIDIA GPU answers here: The GPU driver "
+        "Nothing is installed, because no NVIDIA GPU was found here: The GPU driver "
     )
     assert "\nGPU: NVIDIA GeForce GTX 1650, 4.3 GB, driver 580\n" in shown.stdout
     assert "\nmodel indextts-2                about 8.9 GB  about 8.9 GB  3.9 GB  bili" in shown.stdout
@@ -218,7 +218,7 @@ def test_a_driver_that_tells_of_no_gpu_is_a_fault(run, here, installed):
     shown = run("setup", "--yes", "--accept-license")
 
     assert (shown.exit_code, installed) == (1, [])
-    assert "Driver/library version mismatch. If it was upgraded, start the machine again" in shown.stderr
+    assert "Driver/library version mismatch. If it was upgraded, restart the machine" in shown.stderr
 
 
 def test_for_the_cpu_all_the_same(run, here, installed, hub):
@@ -229,7 +229,7 @@ def test_for_the_cpu_all_the_same(run, here, installed, hub):
 
     assert shown.exit_code == 0, shown.output
     assert [it[:2] for it in installed] == [("speechhub-qwen-asr", "cpu"), ("speechhub-indextts", "cpu")]
-    assert shown.stdout.startswith("CPU, with 16 GB of memory to spare\n")
+    assert shown.stdout.startswith("CPU, with 16 GB of memory available\n")
 
 
 def test_a_card_that_is_too_small(run, here, installed):
@@ -242,7 +242,7 @@ def test_a_card_that_is_too_small(run, here, installed):
     shown = run("setup", "--yes", "--accept-license")
 
     assert (shown.exit_code, installed) == (1, [])
-    assert "Left out: qwen3-asr-0.6b takes 2.9 GB, more than there is.\n" in shown.stdout
+    assert "Left out: qwen3-asr-0.6b needs 2.9 GB, more than there is.\n" in shown.stdout
     assert "memory  licence" not in shown.stdout  # no table without a row
     assert "nothing is installed. The engines that come with speechhub need no GPU: start the" in shown.stderr
 

@@ -36,7 +36,7 @@ def run(*words, **options):
         (b"one\ntwo caf\xe9", "in line 2"),
         ("hello".encode("utf-16-le"), "looks like UTF-16"),
         (b"a\0b", "U+0000 at position 1"),
-        (codecs.BOM_UTF16_LE + b"\0", "is no utf-16 text"),
+        (codecs.BOM_UTF16_LE + b"\0", "is not utf-16 text"),
     ],
 )
 def test_standard_input_that_is_no_text(data, said):

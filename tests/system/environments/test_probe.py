@@ -158,4 +158,4 @@ def test_doctor_tells_who_serves(server, monkeypatch, tmp_path, capsys, logging_
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--mirrors"])
     assert ended.value.code == 1
-    assert "FAIL  packages: no place serves them" in capsys.readouterr().out
+    assert "FAIL  packages: no source serves them" in capsys.readouterr().out

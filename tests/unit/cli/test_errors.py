@@ -81,7 +81,7 @@ def test_a_wrong_setting_is_told_by_every_command(run, monkeypatch, tmp_path, wo
         (["speak", "Hello"], "--output"),
         (["transcribe", "*.xyz"], "No file matches '*.xyz'"),
         (["transcribe", "."], "holds no recordings"),
-        (["transcribe", "f", "-", "-f", "srt"], "need a folder: say --output FOLDER"),
+        (["transcribe", "f", "-", "-f", "srt"], "need a folder: add --output FOLDER"),
         (["transcribe", "f", "-", "-o", "all.srt"], "name a folder"),
         (["transcribe", "f", "-o", "f"], "would replace the recording f"),
         (["speak", "x", "-o", "x.xyz"], "--format"),
@@ -121,7 +121,7 @@ def test_an_answer_that_is_not_yes(run):
         shown = run("models", "remove", "echo-stt", input=answer)
 
         assert shown.exit_code == 1
-        assert "error: The answer was not y, so the command stopped there.\n" in shown.output
+        assert "error: The answer was not y, so the command stopped.\n" in shown.output
         assert "Aborted" not in shown.output
 
 

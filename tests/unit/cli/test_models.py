@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import speechhub_echo
-from speechhub.cli.engines import see_to_licences
+from speechhub.cli.engines import accept_licences
 from speechhub.engine import HubSource, ModelPart
 from speechhub.errors import ModelFilesError
 from speechhub.settings import Settings
@@ -56,7 +56,7 @@ def test_pull_and_pin(run, on_the_hub, folder, monkeypatch):
     assert shown.stdout == (
         f"echo-stt: {folder}\necho-stt: model 'echo-stt' is pinned to {held}, 1 files by their SHA-256\n"
     )
-    assert f"or none:\n  echo-stt: {held}\n" in run("models", "list").stdout
+    assert f"or fails:\n  echo-stt: {held}\n" in run("models", "list").stdout
     assert f"  ok  source of echo-stt: pinned to {held}\n" in run("doctor").stdout
     listed = {it["name"]: it for it in json.loads(run("models", "list", "--json").stdout)}
     assert (listed["echo-stt"]["pinned"], listed["echo-stt"]["unpinned"]) == ([held], [])
@@ -349,9 +349,9 @@ def test_an_engine_s_licences_are_accepted_with_it(bound, tmp_path, capsys):
     """Or its installation says which are to be accepted."""
     settings = Settings(home=tmp_path)
 
-    see_to_licences(settings, [bound], accept=False)
+    accept_licences(settings, [bound], accept=False)
     asked = capsys.readouterr().err
-    see_to_licences(settings, [bound], accept=True)
+    accept_licences(settings, [bound], accept=True)
     told = capsys.readouterr().err
 
     assert "speechhub models pull echo-clone --accept-license" in asked

@@ -79,4 +79,4 @@ def test_errors_are_told_so(clone, run):
     shown = run("speak", "hi", "--model", "indextts-2", "-o", "hi.wav")
 
     assert ": .venv/bin/speechhub engines install indextts." in shown.stderr
-    assert "'.venv/bin/speechhub engines install ENGINE' brings them" in run("models", "list").stdout
+    assert "'.venv/bin/speechhub engines install ENGINE' installs them" in run("models", "list").stdout
