@@ -78,6 +78,7 @@ async def test_what_is_stored_needs_the_disk_alone(http, wanted):
     assert {name.split("_")[0] for name in wanted} == {"disk"}
 
 
+@pytest.mark.lengthy  # waits five seconds for a thread
 async def test_the_executors_are_really_full(http, wanted):
     """A recording that needs a thread waits for it: what the tests above rely on."""
     clip = record("flac", "flac")

@@ -11,6 +11,8 @@ from speechhub.engine import SttEngine
 from speechhub.engine.testing import check_stt_engine
 from speechhub.engine.testing.limit import OverdueError, limited
 
+pytestmark = pytest.mark.lengthy
+
 LIMIT_S = 0.5
 DEADLINE_S = 60
 

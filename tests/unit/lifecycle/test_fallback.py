@@ -173,6 +173,7 @@ def test_it_moves_although_the_memory_does_not_come_back():
     assert scheduler.state("stt").phase is not None
 
 
+@pytest.mark.lengthy  # waits five seconds for the card
 async def test_with_a_driver_that_is_gone_all_are_served_on_the_cpu(managed):
     """As in a container whose device the system took back while it served."""
     fleet, gpus = PickyFleet(error=None), FakeGpus()

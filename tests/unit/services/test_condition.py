@@ -21,6 +21,8 @@ from speechhub.store.manifest import describe_folder, write_manifest
 from speechhub.voices import VoiceLibrary
 from tests.unit.voices.conftest import recording
 
+pytestmark = pytest.mark.lengthy
+
 NOBODY = 65534
 GIGANTIC_BYTES = 1 << 30
 KEPT = "m-kept"
