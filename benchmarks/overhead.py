@@ -24,14 +24,16 @@ from typing import Any
 
 import numpy as np
 import uvloop
+from litestar import Request
 
 from speechhub.domain.audio import Pcm16Audio
 from speechhub.engine import Audio, Call, LoadContext, TranscribeRequest
+from speechhub.http.context import KEY, RequestContext
 from speechhub.http.multipart import read_form
 from speechhub.log import configure_logging
 from speechhub.pools import Pools
 from speechhub.services.account import Account
-from speechhub.services.passages import Reading, ReadingRoom
+from speechhub.services.passages import DecodingPlaces, Passages
 from speechhub.worker.host import Worker
 from speechhub_echo import STT
 from speechhub_echo.stt import EchoStt
@@ -151,6 +153,23 @@ async def compare_metadata(hub: http.client.HTTPConnection, bare: http.client.HT
     print(f"\nRatio of medians: {statistics.median(ours) / statistics.median(theirs):.2f}")
 
 
+def chunked_request(body: bytes, headers: dict[str, str]) -> Any:
+    """Return a request with *body* in chunks, as Granian hands it over."""
+    starts = iter(range(0, len(body), CHUNK_BYTES))
+
+    async def receive() -> Any:
+        start = next(starts)
+        chunk, more = body[start : start + CHUNK_BYTES], start + CHUNK_BYTES < len(body)
+        return {"type": "http.request", "body": chunk, "more_body": more}
+
+    context = RequestContext(request_id="req_1", path="/v1/audio/transcriptions")
+    context.holding = Account().open()
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    unlimited = SimpleNamespace(resolve_request_max_body_size=lambda: None)
+    scope: Any = {"type": "http", "headers": raw, "route_handler": unlimited, "state": {KEY: context}}
+    return Request(scope, receive=receive)
+
+
 async def main() -> None:
     """Print the tables."""
     configure_logging("warning", "auto")
@@ -186,20 +205,17 @@ async def main() -> None:
             engine.transcribe([TranscribeRequest(audio=audio)], Call())
 
         async def form() -> None:
-            async def stream() -> AsyncIterator[bytes]:
-                for start in range(0, len(body), CHUNK_BYTES):
-                    yield body[start : start + CHUNK_BYTES]
-
-            scope = {"state": {"holding": Account().open()}}
-            request: Any = SimpleNamespace(headers=headers, stream=stream, scope=scope)
+            request = chunked_request(body, headers)
             found = await read_form(request, limit_bytes=LIMIT_BYTES)
             assert found.file
             found.file.close()
 
-        room = ReadingRoom(Pools().decoding)
+        places = DecodingPlaces(Pools().decoding)
 
         async def reading() -> None:
-            source = Reading(io.BytesIO(wav), sample_rate=RATE, longest_s=None, max_audio_s=3600, room=room)
+            source = Passages(
+                io.BytesIO(wav), sample_rate=RATE, longest_s=None, max_audio_s=3600, places=places
+            )
             assert len(await source.take(1, ahead=1)) == 1
             await source.aclose()
 
