@@ -123,7 +123,7 @@ def test_the_gpu_of_the_operator_is_kept_and_a_second_start_asks_nothing(home, t
     [gpu] = health["gpus"]
     assert (gpu["index"], gpu["total_bytes"]) == (0, SECOND["total"])
     [note] = [it["device_note"] for it in health["models"] if it["id"] == "whisper-base"]
-    assert note.startswith("cuda:0 was named")
+    assert note.startswith("cuda:0 was requested")
     assert (len(server.logged(ASKING)), len(again.logged(ASKING))) == (1, 0)
 
 

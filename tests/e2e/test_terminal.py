@@ -163,7 +163,7 @@ def test_ctrl_d_at_a_question_leaves_its_line(terminal):
 
     assert status == 1
     assert "[y/N]: \r\n" in it.shown
-    assert "The question was not answered with y" in it.shown.splitlines()[-1]
+    assert "The answer was not y" in it.shown.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
