@@ -43,12 +43,12 @@ class BrokenPlugin:
     distribution: str
     """Name and version of the plugin, as pip knows it."""
     error: str
-    """Why, and where, in one line."""
+    """Why the plugin cannot be used, and where that was found, in one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """What was found."""
+    """The engines that were found, and the plugins that cannot be used."""
 
     engines: tuple[InstalledEngine, ...]
     """By name."""

@@ -40,7 +40,7 @@ class Damage:
     problem: str
     """What is wrong with it; a clause that follows its path: ``is empty``."""
     effect: str = ""
-    """What does not work because of it, as a sentence."""
+    """What does not work because of the damage, as a sentence."""
     remedy: str = ""
     """What to do, as a sentence; if empty, `advice` has a general one."""
     aside: Path | None = None
@@ -50,7 +50,7 @@ class Damage:
 
     @property
     def advice(self) -> str:
-        """What to do about it."""
+        """What to do about the damage."""
         if self.denied:
             return f"Give the user that runs speechhub access to it (chown, chmod), or try: {FIX}"
         if self.remedy:

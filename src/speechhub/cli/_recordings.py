@@ -32,7 +32,7 @@ class TranscribedFile:
 
     @property
     def name(self) -> str:
-        """Its name in messages."""
+        """Name of the recording in messages."""
         return str(self.path) if self.path else "standard input"
 
     def opened(self) -> BinaryIO:

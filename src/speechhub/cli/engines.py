@@ -122,7 +122,11 @@ def show_engines(*, as_json: bool) -> None:
 @click.option(
     "--build", default="auto", help="Build of PyTorch: cpu, cu126 …; auto chooses by the GPU and its driver."
 )
-@click.option("--torch", default="", help="Version of PyTorch, if the plugin names none or another.")
+@click.option(
+    "--torch",
+    default="",
+    help="Version of PyTorch, if the plugin names none, or to replace the one that it names.",
+)
 @click.option(
     "--pins",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

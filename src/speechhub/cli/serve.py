@@ -23,7 +23,7 @@ WEIGHTY: Final = ("home", "hf_endpoint", "model_hub", "modelscope_endpoint", "mi
 @click.option(
     "--gpu", is_flag=True, help="Set up this machine's GPU first, as 'speechhub setup' does; serve from it."
 )
-@click.option("-y", "--yes", is_flag=True, help="With --gpu: do not ask whether to go on.")
+@click.option("-y", "--yes", is_flag=True, help="With --gpu: do not ask for confirmation.")
 @click.option("--accept-license", is_flag=True, help="With --gpu: accept the licences of the models.")
 def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     """Serve the API until Ctrl-C.

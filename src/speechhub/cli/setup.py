@@ -6,7 +6,7 @@ import click
 
 
 @click.command(short_help="Install what this machine's GPU can serve, and fetch the models.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask whether to go on.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--accept-license", is_flag=True, help="Confirm that you have read and accept the models' licences."
 )

@@ -14,7 +14,10 @@ from speechhub.cli._server import own_address
 @click.option("--json", "as_json", is_flag=True, help=JSON_HELP)
 @click.option("--url", default=own_address, show_default="host and port of the settings", help="The server.")
 @click.option(
-    "--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key of an operator, if there are some."
+    "--api-key",
+    envvar="OPENAI_API_KEY",
+    show_envvar=True,
+    help="An operator's key, if the server has operators' keys.",
 )
 def story(model: str | None, as_json: bool, url: str, api_key: str | None) -> None:
     """Explain why requests wait at a running server, and tell what happened to its engines last.

@@ -16,7 +16,7 @@ class Container:
 
     name: str
     endings: tuple[str, ...]
-    """Of file names, without the dot, the most common first."""
+    """Endings of file names, without the dot, the most common first."""
 
 
 CONTAINERS: Final = {

@@ -55,7 +55,7 @@ _CONTAINER_OPTIONS: Final = {
     "max_streams": str(MAX_STREAMS),
 }
 _BUFFER_BYTES: Final = 32_768
-"""How much is read at once; PyAV's default."""
+"""Bytes that are read at once; PyAV's default."""
 _SMALL_BUFFER_BYTES: Final = 4096
 """The same for demuxers that seek before each chunk."""
 _MOV_OPTIONS: Final = {"enable_drefs": "0", "use_absolute_path": "0"}

@@ -48,7 +48,7 @@ class Mono:
         self.length = 0
         """Samples so far, in all blocks."""
         self.silent_s = 0.0
-        """How much of that is inserted silence, in seconds."""
+        """Length of the inserted silence among those samples, in seconds."""
         self._shape: tuple[str, str, int] | None = None
         self._last_shape: tuple[str, str, int] | None = None
         self._changes = 0

@@ -80,7 +80,7 @@ class Playback:
         return self._mono.length
 
     def drop(self) -> None:
-        """Return to the end of the sound that was put out: the container could not be read further."""
+        """Go back to the end of the sound already written: the container could not be read further."""
         self._mono.flush()
         self._timeline.drop(self._mono.duration_s)
 

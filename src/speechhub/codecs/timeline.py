@@ -69,7 +69,7 @@ class Timeline(Generic[ItemT]):
         self.now_s = 0.0
         """Where the next sample goes, in seconds from the start of the recording."""
         self.left_out_s = 0.0
-        """Total length of gaps that were not believed, in seconds."""
+        """Total length of the gaps that were not accepted, in seconds."""
         self._zero_s: float | None = None
         """The stamp of the recording's start; None until one is known."""
         self._stamp_s: float | None = None

@@ -77,7 +77,7 @@ class TextPart(StrEnum):
 
 
 class EmotionMode(StrEnum):
-    """How an engine is told the emotion."""
+    """How a request gives the engine the emotion."""
 
     AUTO = "auto"
     """Not at all: the voice's own emotion."""

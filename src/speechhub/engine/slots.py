@@ -21,9 +21,9 @@ class Operation:
     """A call that the hub can make of an engine."""
 
     name: str
-    """That of the engine's method, which takes the request and a `Call`."""
+    """Name of the engine's method, which takes the request and a `Call`."""
     takes: Any
-    """Type of the request; a list is a batch, and has as many answers."""
+    """Type of the request; a list is a batch, which gets one answer for each request."""
     yields: Any = None
     """Type of the pieces, where the method yields them one by one; None where it returns its answer."""
     returns: Any = None

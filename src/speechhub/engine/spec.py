@@ -65,11 +65,11 @@ class ModelPart:
     hub: HubSource
     """Where the files can be downloaded."""
     files: tuple[ModelFile, ...] = ()
-    """Those of the repository's files that are needed; empty means all of them."""
+    """The files of the repository that are needed; empty means all of them."""
     licence: str = ""
     """SPDX expression, or a short name, of the licence of these files."""
     optional: bool = False
-    """Whether the model works without; such a part is fetched only when the operator asks for it."""
+    """Whether the model works without the part, which is then fetched only when the operator asks for it."""
     enables: str = ""
     """For an optional part, the capability that the model lacks without it, such as ``word_timestamps``."""
     option: str = ""
@@ -157,7 +157,7 @@ class EngineSpec:
     models: tuple[ModelSpec, ...] = ()
     """The models that come with the engine; operators may add others that it can run."""
     capabilities: Capabilities
-    """What the engine can do, for every model that says nothing else, as its slot's class."""
+    """What the engine can do with models that declare nothing else; an instance of its slot's class."""
     devices: tuple[str, ...] = ("cpu",)
     """Kinds of device that it runs on, best first: ``cuda``, ``cpu``."""
     compute: str = ""

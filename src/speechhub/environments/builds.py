@@ -104,7 +104,7 @@ class Driver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A build, and why this one."""
+    """A build, and the reason for choosing it."""
 
     build: str
     reason: str

@@ -28,7 +28,7 @@ class Asked(Protocol):
     """The part of `GpuMonitor` that is needed here."""
 
     def devices(self) -> Sequence[GpuDevice]:
-        """Return all GPUs."""
+        """Return all GPUs that the driver lists."""
         ...
 
     def close(self) -> None:

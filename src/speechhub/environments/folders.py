@@ -110,7 +110,7 @@ def home_of(engines_dir: Path, name: str) -> EnvironmentHome:
     """Return the folder of the environment *name*, which need not exist; operators may have linked it.
 
     Raises:
-        UnsafeNameError: It is no name of an environment.
+        UnsafeNameError: *name* cannot name an environment.
     """
     return EnvironmentHome(below(engines_dir, name, links_out=True))
 

@@ -21,7 +21,7 @@ from speechhub.mirrors import PYPI, Mirror
 from speechhub.settings.proxies import hint
 
 OLDEST_UV: Final = (0, 5)
-"""Older ones lack UV_DEFAULT_INDEX (0.4.23) or explicit indexes."""
+"""Oldest uv that is used: older ones lack UV_DEFAULT_INDEX (0.4.23) or explicit indexes."""
 SHOW_CURSOR: Final = "\x1b[?25h"
 """Tells a terminal to show its cursor, which installers hide while their bars move."""
 

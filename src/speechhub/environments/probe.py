@@ -17,7 +17,7 @@ from speechhub.errors import ConfigurationError
 from speechhub.settings.proxies import check_proxies, hint
 
 TIMEOUT_S: Final = 10.0
-"""For one place; one that takes longer is of no use."""
+"""Time limit for one place; a place that takes longer is of no use."""
 WHEEL = re.compile(r"torch-([0-9][0-9.]*)(?:\+(\w+))?-(cp\d+)-\w+-([\w.]+)\.whl")
 """File name of one of PyTorch's wheels: version, build, Python, platforms. Source: PEP 427."""
 
@@ -48,7 +48,7 @@ class Answer:
     works: bool
     """Whether it answered, and has what it should have."""
     latency_s: float | None
-    """Until its answer was complete; None for folders, and if it did not answer."""
+    """Time until the answer was complete; None for folders, and if the place did not answer."""
     finding: str
     """For people: the newest version there, or what went wrong."""
 

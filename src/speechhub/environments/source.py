@@ -28,7 +28,7 @@ class Source:
     distribution: str
     """Name of the distribution."""
     requirement: str
-    """What pip is told: ``speechhub-foo==1.2``, or the absolute path of a folder or wheel."""
+    """The argument for pip: ``speechhub-foo==1.2``, or the absolute path of a folder or wheel."""
 
 
 def find_source(wanted: str, folder: Path | None) -> Source:

@@ -76,7 +76,7 @@ class EngineFailingError(UnavailableError):
 
     @property
     def public(self) -> str:
-        """The same, with the cause's text for clients."""
+        """The message, with the cause's text for clients."""
         return self._public or super().public
 
 

@@ -48,7 +48,7 @@ class Occupation:
     """What the hub itself is doing with a GPU at this moment."""
 
     engine: str | None = None
-    """The engine on it."""
+    """The engine on the GPU; None if there is none."""
     switching: bool = False
     """Whether an engine is being loaded or stopped."""
 

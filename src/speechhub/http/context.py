@@ -39,7 +39,7 @@ class RequestContext:
     started: bool = False
     """Whether the response has begun."""
     error: str | None = None
-    """Class of the error that is answered, for the log."""
+    """Class of the error that the answer reports, for the log."""
     deployment: str | None = None
     """Azure's name of the model, where the path has one (`with_aliases`)."""
     is_groq: bool = False

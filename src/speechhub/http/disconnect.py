@@ -16,7 +16,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Closable(Protocol):
-    """What runs until it is closed."""
+    """Anything that runs until it is closed."""
 
     async def aclose(self) -> None:
         """Stop, and release everything."""

@@ -34,7 +34,7 @@ def emotion_wish(fields: EmotionFields) -> EmotionWish:
                 param=f"emotion.{part.value}",
             )
     if mode in (EmotionMode.AUDIO, EmotionMode.VECTOR) and not given:
-        raise MissingValueError(f"emotion.{mode.value}", f"Mode {mode.value!r} needs it.")
+        raise MissingValueError(f"emotion.{mode.value}", f"Emotion mode {mode.value!r} needs this field.")
     if fields.text is not None and not fields.text.strip():
         raise InvalidValueError("emotion.text is blank.", param="emotion.text")
     if fields.random and mode not in (EmotionMode.VECTOR, EmotionMode.TEXT):

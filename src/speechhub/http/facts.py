@@ -66,7 +66,7 @@ class RouteFacts:
 
 
 PLAIN: Final = RouteFacts()
-"""Of handlers that say nothing, such as Litestar's own."""
+"""Facts of handlers that declare none, such as Litestar's own."""
 
 
 class RouteTable(ReceiveRoutePlugin):

@@ -29,7 +29,7 @@ from speechhub.placement import Device, notes
 
 
 def server_health(hub: Hub, *, operator: bool) -> Health:
-    """Return what the server is doing; only an *operator* gets warnings, and paths of the machine."""
+    """Return the state of the server; only an *operator* gets warnings, and paths of the machine."""
     observation, engines = hub.observation, hub.control
     shown: Callable[[str], str] = str if operator else without_places
     stalled, gpu_problem = observation.stalled(), observation.gpu_problem

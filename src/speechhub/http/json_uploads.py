@@ -35,7 +35,7 @@ class JsonUploadTooLargeError(UploadTooLargeError):
     def __init__(self, limit_bytes: int) -> None:
         RequestError.__init__(
             self,
-            f"A recording in JSON may have {limit_bytes} bytes. Send a larger one as a form, "
+            f"A recording in JSON may have at most {limit_bytes} bytes. Send a larger one as a form, "
             "multipart/form-data, with the recording in the field 'file'.",
             param="input_audio",
         )

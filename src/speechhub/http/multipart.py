@@ -27,7 +27,7 @@ _LONGEST_PATH: Final = 255
 
 
 class UnsupportedMediaTypeError(RequestError):
-    """The body is not what the route reads."""
+    """The route does not read bodies of this type."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class _Reader:
         self.form = Form()
         self._texts = texts
         self._strays: list[str] = []
-        """Names of parts with a file that is not wanted."""
+        """Names of the fields that hold a file although the route reads no file there."""
         self._dropped = False
         """Whether the rest of the current part is discarded."""
         self._holding = holding

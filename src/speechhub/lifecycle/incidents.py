@@ -44,7 +44,7 @@ def load_too_slow(placement: Placement, *, epoch: int, step: str, after_s: float
 
 
 def worker_ended(placement: Placement, *, epoch: int, end: WorkerExit) -> None:
-    """Log that a worker's process ended although it was not told to."""
+    """Log that a worker's process ended although the hub had not stopped it."""
     log.error("worker ended by itself", **_names(placement), epoch=epoch, exit=str(end))
 
 

@@ -121,7 +121,7 @@ class Manager:
         return " ".join(filter(None, (note, *self._workers.remarks(model))))
 
     def memory(self, model: str) -> DeviceMemory | None:
-        """Return what the model's worker last reported to hold of its device; None if it reported nothing."""
+        """Return the device memory that the model's worker last reported; None if it reported nothing."""
         return self.engine_memory.memory(model, self.state(model).epoch)
 
     def wait_s(self, model: str) -> float:

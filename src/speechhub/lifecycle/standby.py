@@ -30,7 +30,7 @@ transformers."""
 class _Standby:
     placement: Placement
     context: LoadContext
-    """What it was given; if `LoadContext.host_memory_bytes` is set, its engine may hold weights."""
+    """What the engine gets; if `LoadContext.host_memory_bytes` is set, its engine may hold weights."""
     task: asyncio.Task[Worker]
     """Starts the process and prepares it; its result stands by."""
 
@@ -40,7 +40,7 @@ class _Standby:
 
     @property
     def promised_bytes(self) -> int:
-        """How much more of the host's memory it may take; what it has taken is no longer free there."""
+        """How much more of the host's memory the worker may take; what it took is no longer free there."""
         return 0 if self.task.done() else self.context.host_memory_bytes or 0
 
 

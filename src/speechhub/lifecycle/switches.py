@@ -64,7 +64,7 @@ class Switch:
     """Model that came."""
     cause: Cause
     standby: bool
-    """Whether its worker stood by; otherwise it started cold."""
+    """Whether the worker was a standby worker; otherwise it started cold."""
     result: Result
     steps_s: Mapping[Step, float]
     """How long each step took; they add up to the total."""

@@ -22,7 +22,7 @@ class Look(Protocol):
 
     @property
     def free_bytes(self) -> int:
-        """Memory that is free."""
+        """Free memory of the GPU."""
         ...
 
     @property
@@ -33,12 +33,12 @@ class Look(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resident:
-    """An engine of ours on a GPU, as the driver shows it."""
+    """One of this hub's engines on a GPU, as the driver shows it."""
 
     pid: int
     """Its process id in this system."""
     shown: frozenset[int] = frozenset()
-    """Its ids in the driver's list; in a container they may be the host's."""
+    """The ids of this process in the driver's list; in a container they may be the host's."""
     certain: bool = True
     """Whether `shown` are its own ids; otherwise they are all that appeared while it loaded."""
     seen_at: float = math.inf

@@ -63,7 +63,7 @@ class Account:
 
 
 class Holding:
-    """What one request holds; closed at its end."""
+    """The bytes that one request holds; close it when the request ends."""
 
     def __init__(self, account: Account) -> None:
         self._account = account

@@ -102,7 +102,7 @@ class Backlog:
         return self._from_memory() if self._memory else await self._from_file()
 
     def close(self) -> None:
-        """Drop what waits; nothing may be put or taken afterwards."""
+        """Drop the bytes that wait; put and take nothing afterwards."""
         self.end()
         self._memory.clear()
         if self._file is not None:

@@ -34,7 +34,7 @@ class Scripts:
     """
 
     def __init__(self, pool: Pool) -> None:
-        """Load nothing yet; *pool* has the threads to load in."""
+        """Load nothing yet; OpenCC loads later, in a thread of *pool*."""
         self._pool = pool
         self._loaded: dict[ChineseScript, Convert] = {}
 

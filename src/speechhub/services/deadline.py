@@ -22,7 +22,7 @@ class Deadline:
 
     @classmethod
     def within(cls, wanted_s: float | None, longest_s: float) -> Self:
-        """Begin now.
+        """Return the deadline of a request that begins now.
 
         Args:
             wanted_s: How long the client will wait; None if it does not say.

@@ -23,12 +23,12 @@ EXAMPLE: Final = GpuDevice(
     compute_capability="7.5",
     total_bytes=4 * 1024**3,
 )
-"""A card of the smallest size that everything fits on; a machine without one is told what it would get."""
+"""The smallest card that everything fits on; without a GPU, setup shows the plan for this card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The facts that decide over the plan."""
+    """The facts that decide the plan of `services.setup`."""
 
     card: GpuDevice | None
     """The GPU that engines use first."""
@@ -38,7 +38,7 @@ class Machine:
     problem: str = ""
     """Why there is no card; empty if there is one."""
     host_memory_bytes: int
-    """What it has to spare."""
+    """Memory that the host has to spare."""
     free_bytes: int
     """Disk that is free where `home` is, or would be."""
     builds: Mapping[str, str | None]

@@ -26,9 +26,9 @@ class TextPiece:
     """The text of one call, and what follows."""
 
     text: str
-    """Empty where a text begins with a pause."""
+    """What the engine speaks; empty where a text begins with a pause."""
     pause: Pause = WITHIN_SENTENCE
-    """Silence until the next piece; after the last, none unless it was `asked`."""
+    """Silence until the next piece; after the last piece there is none unless the text `asked` for it."""
     asked: bool = False
     """Whether the text itself says how long the pause is."""
 
@@ -44,13 +44,13 @@ class PieceRules:
     first_alone: bool = False
     """Whether the first sentence is a piece of its own, so that it is heard soon."""
     each_alone: bool = False
-    """Whether every sentence is."""
+    """Whether every sentence is a piece of its own."""
     interval_s: float | None = None
     """Pause between sentences that the client wants, in seconds."""
 
 
 def pieces(lines: Iterable[Line], how: PieceRules) -> Iterator[TextPiece]:
-    """Yield the pieces of *lines*; short ones share a piece, with stops between that every engine keeps."""
+    """Yield the pieces of *lines*; short lines share one, with stops between them that every engine keeps."""
     held, begun, pauses = "", False, 0
     for line in lines:
         if not line.text:

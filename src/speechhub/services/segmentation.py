@@ -17,11 +17,11 @@ WIDE_CHARS: Final = 300
 WINDOW_CHARS: Final = 1000
 """How much of a text sentencex gets at a time."""
 LONGEST_WINDOW_CHARS: Final = 4 * WINDOW_CHARS
-"""How much of a sentence is looked through for its end."""
+"""Characters of a sentence that are searched for its end."""
 WORDLESS_CHARS: Final = 200
-"""How much without a word goes with the next sentence; more is spoken, or not, as it stands."""
+"""Most characters without a word that join the next sentence; a longer run is a sentence of its own."""
 DEFAULT_LANGUAGE: Final = "en"
-"""Whose rules hold where nothing tells the language."""
+"""The language whose rules apply where the language is not known."""
 SCRIPTS: Final = (
     # In this order: Japanese has Chinese characters too.
     ("ja", re.compile(r"[\u3040-\u30ff]")),

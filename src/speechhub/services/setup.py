@@ -18,7 +18,7 @@ from speechhub.store import Licences, ModelState, ModelStore
 
 CPU: Final = "cpu"
 FIRST_DOWNLOAD_BYTES: Final = {CPU: 400_000_000, "": 3_500_000_000}
-"""What an environment with PyTorch downloads, roughly, by build; without a name any build for CUDA."""
+"""Rough download of an environment with PyTorch, by build; the empty name stands for any build for CUDA."""
 NEXT_DOWNLOAD_BYTES: Final = 500_000_000
 """The same for one more: pip keeps PyTorch's wheels."""
 DISK_BYTES: Final = {CPU: 1_200_000_000, "": 6_500_000_000}

@@ -23,9 +23,9 @@ log = structlog.get_logger()
 SHORTEST_CLIP_CHARS: Final = 256
 """A text as long as this is not a name; the shortest file with a second of sound is far longer."""
 INSTRUCTIONS_ALPHA: Final = 0.6
-"""How much of an emotion that is told in words. Source: IndexTTS-2's README, on text emotion."""
+"""Strength of an emotion that `instructions` describe. Source: IndexTTS-2's README, on text emotion."""
 USUAL_ALPHAS: Final = {EmotionMode.AUDIO: 0.65, EmotionMode.TEXT: 0.65}
-"""How much of an emotion where the request does not say: with all of it a voice is no longer itself. Other
+"""Strength of an emotion where the request gives none: at 1 a voice no longer sounds like itself. Other
 modes have weights of their own. Source: webui.py of index-tts, which starts at 0.65."""
 
 
@@ -45,7 +45,7 @@ class EmotionWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speaker:
-    """The speaker of one speech, and the manner, as the engine is told."""
+    """The voice, emotion and instructions of one speech, as the engine takes them."""
 
     voice: str
     reference: Reference | None

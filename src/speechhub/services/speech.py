@@ -83,13 +83,13 @@ class SpeechJob:
 class SpeechStream(PrefetchedStream[bytes]):
     """Encoded speech on its way to one listener.
 
-    What waits is bounded: it is at most the speech of one answer, and all but a little of it lies in a file.
+    At most the speech of one answer waits here, and all but a little of it in a file.
     """
 
     def __init__(self, backlog: Backlog, produce: Callable[[Self], Awaitable[None]]) -> None:
         """Start *produce*, which fills *backlog*, `lines` and `spoken_s`."""
         self.lines: list[str] = []
-        """What is said, line by line; known once there are bytes."""
+        """The text that is spoken, line by line; set before the first bytes are ready."""
         self.spoken_s = 0.0
         """Length of the speech, in seconds, once the stream has ended."""
         super().__init__(backlog, partial(produce, self), what="speech")
@@ -158,7 +158,7 @@ class SpeechService:
 
     def _check(self, job: SpeechJob, model: TtsModel) -> None:
         if not job.text.strip():
-            raise MissingValueError("input", "It must hold some text to speak.")
+            raise MissingValueError("input", "Send some text to speak in this field.")
         if len(job.text) > self._max_input_chars:
             raise InvalidValueError(
                 f"input has {len(job.text)} characters, the limit is {self._max_input_chars}: split it.",

@@ -46,7 +46,7 @@ class SpokenText:
 
     @property
     def has_words(self) -> bool:
-        """Whether anything is said."""
+        """Whether the text has a word to speak."""
         return any(has_words(line.text) for line in self.lines)
 
     @property

@@ -50,7 +50,7 @@ class Misfit:
     missing: str = ""
     """Name of the field that an object lacks, if that is what is wrong."""
     free_text: bool = False
-    """Whether the place takes any text, so that the value may be something that a person said."""
+    """Whether the field takes any text, so that the value may quote a person."""
 
 
 def misfit(value: object, kind: Any, convert: Convert) -> Misfit | None:

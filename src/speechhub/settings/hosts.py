@@ -12,7 +12,7 @@ HOST: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\
 def pattern(entry: str) -> str | None:
     """Return a setting's entry in the form that is compared, or None if it cannot be a host.
 
-    It is a name, ``*.name`` for all names below one, or ``*``; a port does not count.
+    The form is a name, ``*.name`` for all names below one, or ``*``; a port does not count.
     """
     entry = entry.strip().lower()
     if entry == "*":

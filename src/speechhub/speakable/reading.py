@@ -27,7 +27,7 @@ class Normalization(StrEnum):
     MARKDOWN = "markdown"
     """Everything that Markdown's grammar finds."""
     NONE = "none"
-    """Nothing: the text is spoken as it was sent."""
+    """No markup: the text is spoken as it was sent."""
 
 
 LINE_ENDS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028]")

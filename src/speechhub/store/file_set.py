@@ -21,7 +21,7 @@ class FileSet:
     key: str
     """Unique in the store: the model's id, followed by the part's name."""
     title: str
-    """Its name in messages."""
+    """Name of the file set in messages."""
     folder: str
     """Path inside the model's folder, with forward slashes; empty for the model's own files."""
     files: tuple[ModelFile, ...]
@@ -70,7 +70,7 @@ def check_part_names(model: ModelSpec, names: Collection[str]) -> None:
     """Check that the model has parts of these names.
 
     Raises:
-        ModelFilesError: It does not.
+        ModelFilesError: The model has no such part.
     """
     known = [part.name for part in model.parts]
     for name in names:

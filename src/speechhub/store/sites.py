@@ -50,7 +50,7 @@ class Site(Protocol):
 
     @property
     def address(self) -> str:
-        """Its address, for messages."""
+        """Address of the site, for messages."""
         ...
 
     def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:
@@ -77,7 +77,7 @@ class HuggingFace:
 
     @property
     def address(self) -> str:
-        """Its address, for messages."""
+        """Address of the site, for messages."""
         if self._endpoint:
             return self._endpoint
         from huggingface_hub import constants  # noqa: PLC0415
@@ -136,7 +136,7 @@ class ModelScope:
 
     def __init__(self, endpoint: str) -> None:
         self.address = endpoint.rstrip("/")
-        """Its address, for messages."""
+        """Address of the site, for messages."""
 
     def look(self, hub: HubSource, wanted: Sequence[ModelFile]) -> Repository:
         """Ask once for the files of a repository; see `Site`."""

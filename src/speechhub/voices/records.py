@@ -40,7 +40,7 @@ class CustomVoice(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float
     """Length of the recording, in seconds."""
     warnings: tuple[str, ...] = ()
-    """What could be better about the recording, from `flaws`."""
+    """Flaws of the recording, as `flaws` describes them."""
 
     def __post_init__(self) -> None:
         _check_form("id", self.id, VOICE_ID)

@@ -228,7 +228,7 @@ class Child:
         engine = getattr(importlib.import_module(module), name)()
         if not isinstance(engine, slot.engine):
             raise EngineLoadError(
-                f"{factory} makes a {type(engine).__name__}, which is no {slot.engine.__name__}."
+                f"{factory} makes a {type(engine).__name__}, which is not a {slot.engine.__name__}."
             )
         self._operations = {operation.name: operation for operation in slot.operations}
         self._made, self._import_s = engine, time.monotonic() - started
@@ -273,7 +273,7 @@ class Child:
         return to_parts(answer, operation.returns)
 
     def _streamed(self, operation: Operation, work: Callable[[], Any], call: Call, number: int) -> Parts:
-        """Do what yields pieces, and send each; return the answer after them, if the operation has one."""
+        """Run an operation that yields pieces, and send each; return its answer, if it has one."""
         with contextlib.ExitStack() as stack:
             with self._working():
                 pieces = iter(work())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def read_ahead(folder: Path) -> int:
-    """Ask the kernel to read all files below *folder* in the background; return how many files.
+    """Ask the kernel to read all files below *folder* in the background; return the number of files.
 
     The page cache belongs to no process: it stays when this process ends, and the kernel reclaims it when it
     needs the memory. Files that cannot be read are left for `load` to report.

@@ -74,7 +74,7 @@ def test_an_engine_that_hangs_fails_its_check(engine, check, method):
 
     heading, rest = str(caught.value).split("\n")
     assert heading.startswith(f"{engine.__name__} fails {check!r}: ")
-    assert rest.startswith("It was not done after 0.5 s, and ended there.")
+    assert rest.startswith("The check was not done after 0.5 s and was stopped.")
     cause = caught.value.__cause__
     assert isinstance(cause, OverdueError)
     if method:

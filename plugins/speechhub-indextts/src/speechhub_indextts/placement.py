@@ -51,7 +51,7 @@ class Placement:
     half: bool
     """Whether the GPT is in half precision."""
     analysis: str
-    """``device``: w2v-bert stays there. ``staged``: it is moved there when needed. ``cpu``: it never is."""
+    """``device``: w2v-bert stays there. ``staged``: it moves there when needed. ``cpu``: it never does."""
     feeling_device: str
     needed_bytes: int = 0
     """Most memory that it takes on the device."""

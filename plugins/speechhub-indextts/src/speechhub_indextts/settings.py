@@ -23,7 +23,7 @@ RANGES: Final = {
     "longest_silence_ms": (0, 60_000),
     "kept_voices": (1, 64),
 }
-"""Smallest and largest value of each number. Values beyond break the models, or never end."""
+"""Smallest and largest value of each number. With other values the models fail, or do not stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ def torchaudio_stand_in() -> Iterator[None]:
     from indextts25.utils.common import kaldi_fbank, resample  # noqa: PLC0415  # needs torch
 
     class Resample:
-        """torchaudio.transforms.Resample."""
+        """Stands in for torchaudio.transforms.Resample."""
 
         def __init__(self, orig_freq: int, new_freq: int) -> None:
             self._rates = (orig_freq, new_freq)

@@ -25,7 +25,7 @@ PAD_ID: Final = 151643
 LOOK_EVERY: Final = 8
 """Steps between two checks for loops: a check costs little, but a step is short too."""
 MAX_CONTINUATIONS: Final = 3
-"""How often a text that reaches its budget is continued; four budgets hold more than can be said."""
+"""Continuations of a text that reaches its budget; four budgets hold more than a clip's speech can need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

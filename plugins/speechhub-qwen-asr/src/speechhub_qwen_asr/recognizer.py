@@ -65,7 +65,7 @@ class Recognizer:
         """Return what is said in each clip; clips with a bad text are decoded again."""
         heard, outcome = self._decode(clips, wish)
         if outcome.cut and not wish.stopped():
-            log.warning("%d texts did not end and were cut off", len(outcome.cut))
+            log.warning("%d transcripts did not end by themselves and were cut off", len(outcome.cut))
         heard = [replace(one, cut=place in outcome.cut) for place, one in enumerate(heard)]
         if wish.on_token is not None:
             return heard  # the text was streamed already

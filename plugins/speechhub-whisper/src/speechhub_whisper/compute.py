@@ -18,7 +18,7 @@ from speechhub.engine import Compute, EngineDeviceError
 
 CUBLAS: Final = "libcublas.so.12"
 CUBLAS_WHEEL: Final = "nvidia-cublas-cu12>=12.1,<13"
-"""Has `CUBLAS`; what the extra ``cuda`` in pyproject.toml brings, too."""
+"""The wheel that contains `CUBLAS`; the extra ``cuda`` in pyproject.toml installs it, too."""
 _DRIVER: Final = (
     "install NVIDIA driver 525.60.13 or newer; a container needs NVIDIA_DRIVER_CAPABILITIES=compute,utility."
 )

@@ -21,7 +21,7 @@ from speechhub_whisper.tongues import Found
 from speechhub_whisper.work import Work
 
 MAX_THREADS = 8
-"""Most CPU threads to take unasked; CTranslate2 alone takes 4, whatever the machine."""
+"""Most CPU threads to use by default; CTranslate2 itself would use 4 on every machine."""
 
 PROBE_PADDING = 2 * SAMPLE_RATE
 """Samples of silence after a stretch whose language is detected: without it, detection is less sure."""

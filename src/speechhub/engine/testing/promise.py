@@ -12,7 +12,7 @@ SubjectT = TypeVar("SubjectT")
 ValueT = TypeVar("ValueT")
 
 TOLERANCE_S: Final = 0.001
-"""Rounding that times may have, in seconds."""
+"""Largest rounding error of a time, in seconds."""
 
 
 def promise(kept: bool, otherwise: str) -> None:
@@ -65,8 +65,8 @@ def run_checks(
         except OverdueError as error:
             readable(error)
             raise AssertionError(
-                f"{heading}\nIt was not done after {limit_s:g} s, and ended there. Where the engine stood is "
-                "above; if it only needs longer on this machine, pass limit_s=."
+                f"{heading}\nThe check was not done after {limit_s:g} s and was stopped. The traceback above "
+                "shows where the engine was; if it needs more time on this machine, pass a larger limit_s=."
             ) from error
         except AssertionError as error:
             readable(error)

@@ -19,7 +19,7 @@ from speechhub.settings import Settings
 NO_CLONING: Final = "No model here clones voices, so the request cannot hold clips."
 
 SMALL_BODY_BYTES: Final = 64 * 1024
-"""What a route takes that reads a few names and numbers."""
+"""Largest body of a route that reads only a few names and numbers."""
 ESCAPED_BYTES: Final = 12
 r"""Longest way to write a character in JSON: ``\ud83d\ude00``."""
 JSON_WEIGHT: Final = 2

@@ -23,9 +23,9 @@ BEGIN_S: Final = 2.0
 """How long a client that still writes may pause before the answer begins anyway. Node's fetch takes
 more than a second between the head and 60 MB of body where the machine is busy."""
 PATIENCE_S: Final = 3.0
-"""How long it may pause after that, before the answer ends. Both are nginx's lingering_timeout."""
+"""How long the client may pause after that, before the answer ends. Both are nginx's lingering_timeout."""
 LIMIT_S: Final = 10.0
-"""How long it may go on writing, beside what `LINE_BYTES_PER_S` gives."""
+"""How long the client may go on writing, beside the time that `LINE_BYTES_PER_S` gives it."""
 LIMIT_BYTES: Final = 64 * 1024 * 1024
 """How much of one body is discarded before the connection closes anyway."""
 LINE_BYTES_PER_S: Final = 512 * 1024

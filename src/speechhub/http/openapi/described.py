@@ -29,7 +29,7 @@ class Described:
     errors: tuple[str, ...] = ()
     """Statuses of the errors that it can answer, each a key of the document's `ERRORS`."""
     succeeds: bool = True
-    """Whether it ever answers 200."""
+    """Whether the operation ever answers 200."""
     query: type | None = None
     """The struct of what stands behind the ``?``, where the handler's signature does not say."""
     form: Callable[[], Json] | None = None

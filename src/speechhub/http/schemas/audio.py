@@ -107,7 +107,7 @@ class EmotionFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     text: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
     """The emotion in words; if unset with mode ``text``, it is derived from ``input``."""
     alpha: Weight | None = None
-    """How much of the emotion; unset means 0.65 with modes ``audio`` and ``text``, and 1 with ``vector``."""
+    """Strength of the emotion; unset means 0.65 with modes ``audio`` and ``text``, and 1 with ``vector``."""
     random: bool = False
     """Vary how the emotion sounds; with modes ``vector`` and ``text``."""
 
@@ -129,7 +129,7 @@ class CreateSpeech(msgspec.Struct, frozen=True, kw_only=True):
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     """Unset means the server's default, or mp3 where the model is one of OpenAI's names."""
     sample_rate: Annotated[int, Meta(ge=MIN_RATE, le=MAX_RATE)] | None = None
-    """Of the audio, in hertz; unset means 24000. mp3, aac and opus have a few rates only."""
+    """Sample rate of the audio, in hertz; unset means 24000. mp3, aac and opus have a few rates only."""
     speed: Annotated[float, Meta(ge=0.25, le=4.0)] | None = None
     """1 is the voice's normal speed."""
     language: LanguageName | None = None

@@ -17,11 +17,11 @@ class SwitchHealth(msgspec.Struct, frozen=True, kw_only=True):
     leaving: str | None
     """Model that had the device before."""
     target: str
-    """Model that came."""
+    """Model that took its place."""
     cause: str
     """``request``, ``operator``, ``speculation`` or ``recycling``."""
     standby: bool
-    """Whether its worker stood by."""
+    """Whether the worker of `target` was a standby worker."""
     result: str
     """``ready`` or ``failed``."""
     total_s: float

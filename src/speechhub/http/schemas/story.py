@@ -37,7 +37,7 @@ class EngineStory(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["story"] = "story"
     now_s: float
-    """The present, in seconds of the server's monotonic clock."""
+    """The time of this answer, in seconds of the server's monotonic clock."""
     waiting: list[StoryWait]
     moments: list[StoryMoment]
     """The last ones, the newest last."""

@@ -151,7 +151,7 @@ class DeviceScheduler:
         yield from self._verify(served, worker)
 
     def dispatch(self, now: float, *, idle: bool) -> Iterator[Effect]:
-        """Grant, fetch, load and stop what can be now.
+        """Yield every grant, fetch, load and stop that is possible now.
 
         Args:
             now: Seconds of the scheduler's clock.

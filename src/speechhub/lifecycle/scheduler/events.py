@@ -19,7 +19,7 @@ class Requested:
     front: bool = False
     """Goes before all others: it was at the head once, and its worker crashed or moves."""
     keep_warm: bool = False
-    """Wants the engine to be ready, and does not use it."""
+    """The request wants the engine to be ready, and does not use it."""
     size: float = 0.0
     """How much work it is, in seconds of audio or in characters, with which its time grows; 0 is unknown."""
     recordings_s: tuple[float, ...] = ()

@@ -21,7 +21,7 @@ class ModelQueue:
     last_here: float = -math.inf
     """When the model was last on the device, ready."""
     max_wait_s: float = 30.0
-    """How long the first one may wait before it must be served, whatever a switch costs."""
+    """How long the first request may wait before it must be served, whatever a switch costs."""
 
     @property
     def since(self) -> float:

@@ -239,7 +239,7 @@ class Scheduler:
             return None
         return QueueFullError(
             f"{len(served.waiting)} requests already wait for model {served.id!r}: the answer would take "
-            f"about {math.ceil(answer_s)} s, and it may take {math.floor(limit_s)} s. Try again later.",
+            f"about {math.ceil(answer_s)} s, but the limit is {math.floor(limit_s)} s. Try again later.",
             retry_after_s=_retry_after(answer_s - limit_s),
         )
 

@@ -87,7 +87,7 @@ class ServedModel:
     """Whether its files are known to be on disk, complete."""
     fetching: bool = False
     leaves_for: Placement | None = None
-    """Where it moves once its worker is gone; None if it stays."""
+    """Placement to which the model moves once its worker is gone; None if it stays."""
     loaded_before: bool = False
     last_here: float = -math.inf
     """When it last had a worker that was ready."""

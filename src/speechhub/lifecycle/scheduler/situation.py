@@ -51,7 +51,7 @@ class WaitingRequest:
 
     model: str
     since: float
-    """When it came, in seconds of the scheduler's clock."""
+    """When the request came, in seconds of the scheduler's clock."""
     keep_warm: bool = False
     """Whether it only wants the engine to be ready."""
 

@@ -22,7 +22,7 @@ KEPT: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldMoment:
-    """A moment, and what it means."""
+    """A moment of the record, and what happened then, in words."""
 
     moment: Moment
     devices: frozenset[str]
