@@ -1,4 +1,4 @@
-"""Hub: composes everything that lives, from settings, for servers and for the command line."""
+"""The hub: builds every long-lived object from the settings, for servers and for the command line."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The protocol by which services have models run; it says nothing of processes or machines."""
+"""The protocol by which services run models; it says nothing about processes or machines."""
 
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence

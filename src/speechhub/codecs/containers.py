@@ -1,4 +1,4 @@
-"""The containers that we open, by the demuxer that reads each, with their common names.
+"""The containers that speechhub opens, by the demuxer that reads each, with their common names.
 
 A demuxer is listed because it opens only the file that it is given, and because damaged files neither crash
 nor block the hub with it (``tests/e2e/test_fuzz.py``, ``tests/e2e/test_no_access.py``). Left out on purpose:

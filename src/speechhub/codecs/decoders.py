@@ -1,4 +1,4 @@
-"""The codecs that we decode: their common names, and FFmpeg's decoders for each.
+"""The codecs that speechhub decodes: their common names, and FFmpeg's decoders for each.
 
 A decoder is listed because it produces only sound, and because damaged input neither crashes nor blocks the
 hub. Codecs of games and of musical instruments are left out: they hold no recordings of speech.

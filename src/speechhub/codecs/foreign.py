@@ -1,4 +1,4 @@
-"""Names the kind of an upload that is not a recording we can read, and says what to do about it.
+"""Names the kind of an upload that is not a readable recording, and says what to do about it.
 
 Only the first bytes are examined, and none of them appears in a message: a file may hold anything.
 """

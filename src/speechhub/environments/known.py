@@ -1,8 +1,8 @@
-"""Engines and models that can be installed: what the hub knows of them before they are.
+"""Engines and models that can be installed: what the hub knows about them before their installation.
 
 ``known.json`` beside this file is made from the plugins by scripts/generate_docs.py, so that the code names
-no engine. It says where a model's files are and what its licence demands: enough to fetch it beforehand, and
-to tell a client that asks for it what to install.
+no engine. It says where a model's files are and what its licence demands: enough to fetch the model
+beforehand, and to tell a client that asks for it what to install.
 """
 
 import json

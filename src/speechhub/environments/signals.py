@@ -1,4 +1,4 @@
-"""Signals while something is being installed: they unwind the stack, and a start is not torn in two.
+"""Signals during an installation: they unwind the stack, but wait while a process is being started.
 
 Standard library only: `scripts/_install.py` imports it from the checkout, before anything is installed.
 """

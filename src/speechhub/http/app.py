@@ -1,4 +1,4 @@
-"""The HTTP application: a hub in, an ASGI application out. It owns nothing of what it answers with."""
+"""The HTTP application: a hub in, an ASGI application out. The application owns nothing; the hub does."""
 
 from typing import Final
 

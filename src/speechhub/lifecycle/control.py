@@ -1,4 +1,4 @@
-"""The protocol of what operators and pages ask of the engines; `Manager` is the implementation here."""
+"""The protocol by which operators and pages observe and control engines; `Manager` implements it."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Carries out the scheduler's effects; stops standby workers and measures times, which it does not decide."""
+"""Carries out the scheduler's effects; also stops standby workers and records times of switches."""
 
 from collections.abc import MutableMapping
 

@@ -1,4 +1,4 @@
-"""Memory that this machine, or the container that we run in, has to spare."""
+"""Memory that this machine, or the container around the hub, has to spare."""
 
 from pathlib import Path
 from typing import Final

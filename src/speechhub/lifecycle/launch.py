@@ -1,4 +1,4 @@
-"""The value that holds what workers are launched with."""
+"""Options with which a manager launches its workers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

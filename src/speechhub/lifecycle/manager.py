@@ -1,4 +1,4 @@
-"""The owner of all workers, and everything that other modules may ask of it."""
+"""The manager: owns all workers, and is the only way for other modules to reach them."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Models as services take them: resolved once by the catalog, with what models of their slot can do."""
+"""Models as services take them: resolved once by the catalog, each with its capabilities."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar

@@ -1,4 +1,4 @@
-"""Events, which the scheduler takes in, and effects, which it wants carried out."""
+"""Events, which the scheduler takes in, and effects, which the manager carries out."""
 
 import math
 from dataclasses import dataclass

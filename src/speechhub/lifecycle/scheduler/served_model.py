@@ -1,4 +1,4 @@
-"""A model with its queue, its worker, and what was learnt about it."""
+"""A model with its queue, its worker, and what the scheduler has learnt about it."""
 
 import math
 from collections.abc import Iterator

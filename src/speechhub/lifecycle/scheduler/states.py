@@ -1,4 +1,4 @@
-"""States of an engine and the legal moves between them; imports nothing of ours."""
+"""States of an engine and the legal moves between them; imports nothing else of speechhub."""
 
 from enum import StrEnum
 from typing import Final
