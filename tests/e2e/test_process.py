@@ -231,6 +231,41 @@ def test_port_in_use_is_one_clear_line(tmp_path):
     assert "Traceback" not in result.stderr
 
 
+TAKES_THE_PORT = """
+import socket, sys
+from speechhub.cli import main
+from speechhub.hub import Hub
+
+others = []
+
+async def opened(hub, enter=Hub.__aenter__):
+    others.append(socket.create_server(("127.0.0.1", hub.settings.port)))
+    return await enter(hub)
+
+Hub.__aenter__ = opened
+sys.exit(main())
+"""
+
+
+def test_a_port_taken_while_the_hub_opens_is_one_clear_line(tmp_path):
+    """The address was free when it was checked; the line is the same as if it had not been."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    result = subprocess.run(
+        [sys.executable, "-c", TAKES_THE_PORT, "serve", "--port", str(port)],
+        env=os.environ | ECHO | {"SPEECHHUB_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert result.returncode == 1
+    assert f"error: Cannot listen on 127.0.0.1:{port}: Address already in use." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_an_address_of_another_machine_is_one_clear_line(tmp_path):
     """The line names the setting that is wrong, and not the port."""
     result = subprocess.run(

@@ -64,12 +64,19 @@ class HttpListener:
             )
 
     async def serve(self) -> None:
-        """Accept clients until `stop`; return when the running requests have their answers."""
+        """Accept clients until `stop`; return when the running requests have their answers.
+
+        Raises:
+            ConfigurationError: Another program has taken the address since it was checked.
+        """
         if self._stopped:
             return
         announcing = asyncio.create_task(_announce(self._host, self._port))
         try:
             await self._server.serve()
+        except RuntimeError:  # Granian's, which does not say what to do about it
+            _free_address(self._host, self._port)
+            raise
         finally:
             announcing.cancel()
 

@@ -38,7 +38,11 @@ class Listener(Protocol):
     """Accepts clients of one protocol; each instance serves once."""
 
     async def serve(self) -> None:
-        """Accept clients; return when `stop` was called and the running requests are answered."""
+        """Accept clients; return when `stop` was called and the running requests are answered.
+
+        Raises:
+            ConfigurationError: Another program has taken the address.
+        """
         ...
 
     def stop(self) -> None:
@@ -80,14 +84,22 @@ async def serve(hub: Hub, listeners: Sequence[Listener]) -> None:
                 **{slot.model_setting: model for slot, model in hub.catalog.defaults.items()},
             )
             hub.preload(hub.settings.preload)
-            async with asyncio.TaskGroup() as group:
-                for listener in listeners:
-                    group.create_task(listener.serve())
+            await _accept(listeners)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(ValueError):
                 loop.remove_signal_handler(number)
     log.info("stopped")
+
+
+async def _accept(listeners: Sequence[Listener]) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for listener in listeners:
+                group.create_task(listener.serve())
+    except ExceptionGroup as failed:
+        first = failed.exceptions[0]
+        raise first from first.__cause__  # the command line has a message for the error, not for a group
 
 
 class _Ending:
