@@ -197,7 +197,7 @@ def test_a_text_without_an_end_is_cut_at_last(load, monkeypatch, no_loop_guard, 
 
     assert transcript.text == "The quick brown fox." * 3 + "The"
     assert transcript.warnings == (NO_END,)
-    assert "1 texts did not end" in caplog.text
+    assert "1 transcripts did not end" in caplog.text
     assert "fox" not in caplog.text
 
 
