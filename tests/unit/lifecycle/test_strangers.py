@@ -6,7 +6,6 @@ a container, with sizes or without, as on WSL2; or not at all. Time is virtual.
 
 import asyncio
 import random
-from dataclasses import dataclass
 
 import pytest
 import structlog
@@ -18,57 +17,14 @@ from speechhub.errors import GpuMemoryError
 from speechhub.lifecycle.gpu_memory import GpuMemory
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.limits import Limits
+from tests.fakes.card import MB, Card, Look
 from tests.fakes.placements import GPU, placement, placements
 from tests.fakes.virtual_time import POOLS, Here, in_virtual_time
 from tests.fakes.workers import Fleet
 from tests.generated import examples
 
-MB = 1024**2
-TOTAL, OWN = 4000 * MB, 200 * MB
-HOST = 7_000_000
-"""What the host's ids are ahead of ours."""
 TELLING = ("own ids", "host ids", "host ids, no sizes", "no list")
 NEEDS = {"stt": 1000 * MB, "tts": 1500 * MB}
-
-
-@dataclass(frozen=True)
-class Look:
-    used_bytes: int
-    processes: dict | None
-
-    @property
-    def free_bytes(self):
-        return TOTAL - self.used_bytes
-
-
-class Card:
-    """A GPU with our engines and strangers on it."""
-
-    def __init__(self, telling):
-        self.telling = telling
-        self.ours = {}
-        self.strangers = {}
-
-    @property
-    def free_bytes(self):
-        return TOTAL - OWN - sum(self.ours.values()) - sum(self.strangers.values())
-
-    def set_stranger(self, pid, size_bytes):
-        """Let a stranger hold so much, as far as there is room; 0 ends it."""
-        before = self.strangers.pop(pid, 0)
-        if size := min(size_bytes, self.free_bytes):
-            self.strangers[pid] = size
-        return before
-
-    def __call__(self, index):
-        assert index == 0
-        shift = 0 if self.telling == "own ids" else HOST
-        held = {pid + shift: size for pid, size in self.ours.items()} | self.strangers
-        if self.telling == "no list":
-            processes = None
-        else:
-            processes = {pid: None if "no sizes" in self.telling else size for pid, size in held.items()}
-        return Look(TOTAL - self.free_bytes, processes)
 
 
 class Turns:
