@@ -37,6 +37,7 @@ SpeechhubError
 │   └── OperatorKeyRequiredError      a client asked for something that only operators may do
 ├── UnavailableError              temporary, try again later; has retry_after_s
 │   ├── QueueFullError
+│   ├── NotIdleError                  for work that must not wait; no client sees it
 │   ├── RateLimitedError              this caller sends too many requests, or too many at once
 │   ├── SwitchTimeoutError
 │   ├── RequestTimeoutError
@@ -57,6 +58,7 @@ SpeechhubError
 │   │   └── EngineDeviceError         its environment cannot compute on its device
 │   ├── EngineOutOfMemoryError
 │   ├── EngineCrashedError            the worker process ended
+│   ├── LiveSessionLostError          the engine no longer has what was said so far
 │   └── EngineProtocolError           the worker broke the protocol
 └── RequestCancelledError         the client left and needs no answer
     └── AnswerUnreadError             the client is connected, but does not read its answer
@@ -79,6 +81,7 @@ from speechhub.errors.failures import (
     EngineOutOfMemoryError,
     EngineProtocolError,
     LicenceNotAcceptedError,
+    LiveSessionLostError,
     ModelFilesError,
     RequestCancelledError,
     VoiceDamagedError,
@@ -124,6 +127,7 @@ from speechhub.errors.unavailable import (
     EnginePinnedError,
     ExhaustedError,
     GpuMemoryError,
+    NotIdleError,
     QueueFullError,
     RateLimitedError,
     RequestTimeoutError,
@@ -165,12 +169,14 @@ __all__ = [
     "InvalidLanguageError",
     "InvalidValueError",
     "LicenceNotAcceptedError",
+    "LiveSessionLostError",
     "MissingValueError",
     "ModelFilesError",
     "ModelNotDeletableError",
     "ModelNotFoundError",
     "ModelNotInstalledError",
     "NoDefaultModelError",
+    "NotIdleError",
     "OperatorKeyRequiredError",
     "OriginNotAllowedError",
     "QueueFullError",

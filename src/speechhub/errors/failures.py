@@ -91,6 +91,19 @@ class EngineCrashedError(EngineError):
     """Whether it ended because it could no longer use its device."""
 
 
+class LiveSessionLostError(EngineError):
+    """The engine does not have the live session that a request goes on with; no client sees this.
+
+    Its worker was replaced, a call of the session failed, or the session was idle for too long. The hub has
+    all audio of the utterance, and begins another session with it.
+    """
+
+    code = "live_session_lost"
+
+    def __init__(self) -> None:
+        super().__init__("The engine has no such live session, or no longer. Begin another one.")
+
+
 class EngineProtocolError(EngineError):
     """The worker broke the protocol between hub and worker."""
 

@@ -22,6 +22,17 @@ class QueueFullError(UnavailableError):
     """Too many requests wait for this model."""
 
 
+class NotIdleError(UnavailableError):
+    """Work that was to be done only by an idle engine was not begun; no client sees this."""
+
+    code = "engine_not_idle"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"Model {model!r} is not ready and idle, or a request waits for its device. Try again later."
+        )
+
+
 class RateLimitedError(UnavailableError):
     """This caller sends too many requests, or too many at the same time."""
 

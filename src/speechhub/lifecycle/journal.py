@@ -96,6 +96,8 @@ class Journal:
 
     def _event(self, event: Event, now: float) -> None:
         match event:
+            case Requested(spare=True):
+                pass  # it neither waits, nor is it a request of a client that could be refused or cancelled
             case Requested(ticket=ticket, model=model, front=front, keep_warm=keep_warm):
                 self._waiting[ticket] = _Held(model=model, since=now, keep_warm=keep_warm)
                 if front:

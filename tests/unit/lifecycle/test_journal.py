@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from speechhub.engine import SttCapabilities
-from speechhub.errors import QueueFullError
+from speechhub.errors import NotIdleError, QueueFullError
 from speechhub.lifecycle.journal import Journal
 from speechhub.lifecycle.scheduler.events import (
     Cancelled,
@@ -71,6 +71,22 @@ def test_who_only_wants_presence_is_not_served(journal, metrics):
     assert journal.oldest("ears") is None
     assert value(metrics, "speechhub_queue_wait_seconds_count", model="ears") is None
     assert value(metrics, "speechhub_service_seconds_count", model="ears") is None
+
+
+def test_spare_calls_are_no_requests_of_clients(journal, metrics):
+    """They wait for nothing, and neither their refusals nor their grants are a client's."""
+    refused = NotIdleError("ears")
+    journal(wish(1, spare=True), [Refuse(ticket=1, error=refused)], 0.0)
+    journal(Loaded(model="ears", epoch=1), [], 0.0)
+    journal(wish(2, spare=True), [Grant(tickets=(2,), model="ears", epoch=1)], 1.0)
+    journal(Done(ticket=2), [], 5.0)
+    journal(Cancelled(ticket=2), [], 5.0)
+
+    assert journal.oldest("ears") is None
+    assert value(metrics, "speechhub_rejected_total", reason=refused.code) is None
+    assert value(metrics, "speechhub_queue_wait_seconds_count", model="ears") is None
+    assert value(metrics, "speechhub_service_seconds_count", model="ears") is None
+    assert not value(metrics, "speechhub_cancelled_total", stage="waiting")
 
 
 def test_refusals_cancellations_and_second_tries_are_counted(journal, metrics):

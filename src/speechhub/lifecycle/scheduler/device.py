@@ -5,10 +5,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from speechhub.errors import EnginePinnedError, SpeechhubError
+from speechhub.errors import EnginePinnedError, NotIdleError, SpeechhubError
 from speechhub.lifecycle.scheduler.batching import batch_size, calls
 from speechhub.lifecycle.scheduler.estimates import Mean, Succession
-from speechhub.lifecycle.scheduler.events import Effect, Fetch, Grant, Load, Refuse, Stop, Unasked, Verify
+from speechhub.lifecycle.scheduler.events import (
+    Effect,
+    Fetch,
+    Grant,
+    Load,
+    Refuse,
+    Requested,
+    Stop,
+    Unasked,
+    Verify,
+)
 from speechhub.lifecycle.scheduler.eviction import ResidentEngine, has_room, victims_for
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import DeviceSnapshot, ModelQueue
@@ -124,6 +134,23 @@ class DeviceScheduler:
 
     # ── Deciding ─────────────────────────────────────────────────────────────
 
+    def use_if_idle(self, served: ServedModel, event: Requested, now: float) -> Grant | Refuse:
+        """Grant a spare ticket if *served* is ready and idle and no request waits here; or refuse it."""
+        worker = served.worker
+        if (
+            worker is None
+            or worker.phase is not Phase.READY
+            or worker.running is not None
+            or any(other.waiting for other in self.models.values())
+            or served.breaker.until > now
+            or self.excludes(served)
+            or self.closing
+        ):
+            return Refuse(ticket=event.ticket, error=NotIdleError(served.id))
+        worker.running = RunningCall(tickets={event.ticket}, size=event.size, began=now, spare=True)
+        worker.calls += 1
+        return Grant(tickets=(event.ticket,), model=served.id, epoch=worker.epoch)
+
     def retire(self, served: ServedModel, now: float) -> Sequence[Effect]:
         """Stop the worker: now if it is idle, otherwise after its running call."""
         worker = served.worker
@@ -189,7 +216,7 @@ class DeviceScheduler:
     def _share(self, now: float) -> Iterator[Effect]:
         """Let engines run beside each other; memory goes to the oldest request."""
         for served in self._servable():  # requests that waited for a load come before others' need of memory
-            if served.worker is not None and served.worker.calls == 0:
+            if served.worker is not None and not served.worker.used:
                 yield from self._grant(served, served.worker, now)
         room_is_wanted = False
         for served in self._servable():
@@ -210,7 +237,7 @@ class DeviceScheduler:
             yield from self._verify(holder, worker)
         if worker.phase is not Phase.READY:
             return
-        if worker.calls == 0:  # requests that waited for this load come before the next switch
+        if not worker.used:  # requests that waited for this load come before the next switch
             yield from self._grant(holder, worker, now)
         while worker.running is None:
             choice = self._choose(holder, worker, now)
@@ -218,7 +245,7 @@ class DeviceScheduler:
                 choice is None
                 and idle
                 and not self.closing
-                and worker.calls
+                and worker.used
                 and self.succession.last == holder.id
             ):
                 choice = self._foresee(holder.id)
@@ -284,6 +311,7 @@ class DeviceScheduler:
             if not granted[0].keep_warm:
                 worker.running = RunningCall(tickets=set(numbers), size=size_of(granted), began=now)
                 worker.calls += 1
+                worker.used = True
             yield Grant(tickets=numbers, model=served.id, epoch=worker.epoch)
 
     def _verify(self, served: ServedModel, worker: WorkerState) -> Iterator[Effect]:

@@ -29,6 +29,9 @@ class Requested:
     """Whether it continues a request that had its turn before: a full queue does not refuse it."""
     deadline: float = math.inf
     """When a ticket that still waits is refused, in seconds of the scheduler's clock."""
+    spare: bool = False
+    """Best effort: granted in this moment if the engine is ready and idle and no request waits for its
+    device; refused otherwise. It never waits, makes nothing load or leave, and does not count as use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,9 +148,12 @@ class Scheduler:
             event: What happened; it is ignored if its worker or ticket has already ended.
             now: Seconds on a monotonic clock.
         """
+        idle = isinstance(event, Done) and not any(
+            served.runs_spare(event.ticket) for served in self._models.values()
+        )
         effects = list(self._take_in(event, now))
         for device in self._devices.values():
-            effects += device.dispatch(now, idle=isinstance(event, Done))
+            effects += device.dispatch(now, idle=idle)
         return effects
 
     def _take_in(self, event: Event, now: float) -> Iterator[Effect]:  # noqa: C901, PLR0912  # one arm for each
@@ -202,6 +205,9 @@ class Scheduler:
 
     def _request(self, event: Requested, now: float) -> Iterator[Effect]:
         served = self._models[event.model]
+        if event.spare:
+            yield self._device_of(served).use_if_idle(served, event, now)
+            return
         refusal = self._refusal(served, event, now)
         if refusal is not None:
             yield Refuse(ticket=event.ticket, error=refusal)

@@ -43,6 +43,8 @@ class RunningCall:
     began: float
     finished: bool = True
     """Whether all work that has ended was done to its end."""
+    spare: bool = False
+    """Whether it is for a ticket of `Requested.spare`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class WorkerState:
     running: RunningCall | None = None
     calls: int = 0
     """Number of calls that it was granted for."""
+    used: bool = False
+    """Whether one of them was not spare, so that the load has served its purpose."""
     most_recordings: int
     """How many recordings fit into one call, as its engine says, or fewer once a call ran out of memory."""
     recycle_from: float
@@ -138,7 +142,14 @@ class ServedModel:
                 self.service.note(now - running.began, running.size)
                 self.losses = 0
                 self.breaker.succeed()
-            worker.running, worker.idle_since = None, now
+            worker.running = None
+            if not running.spare:
+                worker.idle_since = now
+
+    def runs_spare(self, ticket: int) -> bool:
+        """Return whether the worker is running the spare call of *ticket*."""
+        running = self.worker.running if self.worker is not None else None
+        return running is not None and running.spare and ticket in running.tickets
 
     def is_due_for_recycling(self) -> bool:
         """Return whether its worker should be replaced now."""
@@ -164,7 +175,7 @@ class ModelActivity:
     oldest: float | None
     """When the oldest waiting ticket came; None if none waits."""
     used: float | None
-    """When its engine last ended a call, or became ready; None without a worker."""
+    """When its engine last ended a call that was not spare, or became ready; None without a worker."""
     failures: int
     """Loads that failed in a row."""
     failing_until: float | None

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from speechhub.lifecycle.scheduler.events import Done, Effect, Event, Grant, Requested, Ticked
+from speechhub.lifecycle.scheduler.events import Done, Effect, Event, Grant, Refuse, Requested, Ticked
 from speechhub.lifecycle.scheduler.record import recorded
 from speechhub.lifecycle.scheduler.situation import Moment, RecordedWorker, Situation
 from speechhub.lifecycle.scheduler.states import Phase
@@ -65,8 +65,13 @@ class Story:
         """The situation before the first moment that is still there."""
 
     def note(self, event: Event, effects: Sequence[Effect], now: float) -> None:
-        """Remember an event and its effects; a tick without any is not worth it."""
+        """Remember an event and its effects, unless nothing changes.
+
+        That is a tick without effects, or a spare request that is refused: live sessions make many of them.
+        """
         if isinstance(event, Ticked) and not effects:
+            return
+        if isinstance(event, Requested) and event.spare and all(isinstance(it, Refuse) for it in effects):
             return
         kept = tuple(recorded(effect) for effect in effects)
         self.moments.append(Moment(at=now, event=recorded(event), effects=kept))

@@ -71,6 +71,8 @@ def subjects(what: Event | Effect, situation: Situation) -> Iterator[str]:
 def before(event: Event, situation: Situation) -> str:  # noqa: C901, PLR0911, PLR0912  # one arm for each
     """Return what happened, by an event that *situation* has not taken in yet; empty for a tick."""
     match event:
+        case Requested(ticket=number, model=model, spare=True):
+            return f"request {number} asks for {model}, and would not wait for it."
         case Requested(ticket=number, model=model, front=front, keep_warm=keep_warm):
             wanted = f"wants {model} to be ready" if keep_warm else f"asks for {model}"
             again = " again, and goes first: its worker was lost or moves" if front else ""

@@ -19,6 +19,7 @@ from speechhub.errors import (
     EngineLoadError,
     EnginePinnedError,
     ModelFilesError,
+    NotIdleError,
     QueueFullError,
     RequestTimeoutError,
     UnavailableError,
@@ -109,6 +110,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.failures = {}  # model → loads that failed in a row, and when the next may be tried
         self.effects = []
         self.keep_warm = set()
+        self.spare = set()
         self.recordings = {}  # ticket → lengths of what may share a call
         self.calls = Counter()  # epoch → grants
         self.most = {}  # epoch → recordings that were found to be too many for one call
@@ -136,7 +138,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.scheduler = Scheduler(MODELS, limits)
         self.story = Story(MODELS, kept=10)
 
-    def handle(self, event):  # noqa: C901, PLR0915  # one arm for each effect
+    def handle(self, event):  # noqa: C901, PLR0912, PLR0915  # one arm for each effect
         self.effects = self.scheduler.handle(event, self.now)
         self.story.note(event, self.effects, self.now)
         for effect in self.effects:
@@ -175,7 +177,8 @@ class SchedulerMachine(RuleBasedStateMachine):
                     assert [self.waiting.pop(ticket) for ticket in tickets] == [model] * len(tickets)
                     assert self.lines[model][: len(tickets)] == [*tickets], "somebody overtook"
                     del self.lines[model][: len(tickets)]
-                    self.served.add(epoch)
+                    if tickets[0] not in self.spare:
+                        self.served.add(epoch)
                     assert model not in self.leaving, "granted where it cannot compute"
                     self.check_batch(tickets, model, epoch)
                     if tickets[0] not in self.keep_warm:
@@ -254,6 +257,41 @@ class SchedulerMachine(RuleBasedStateMachine):
         )
         assert not full or self.tickets not in self.waiting
 
+    @rule(
+        model=TARGETS,
+        recordings=st.lists(st.sampled_from([1.0, 5.0]), max_size=2).map(tuple),
+        front=st.booleans(),
+    )
+    def request_spare(self, model, recordings, front):
+        state = self.scheduler.state(model)
+        device = self.placed[model].device
+        idle = state.phase is Phase.READY and not state.busy
+        idle = idle and not any(self.placed[other].device is device for other in self.waiting.values())
+        self.tickets += 1
+        self.spare.add(self.tickets)
+        self.recordings[self.tickets] = recordings
+        self.waiting[self.tickets] = model
+        self.lines[model].insert(0, self.tickets)
+        self.deadlines[self.tickets] = float("inf")
+        self.handle(
+            Requested(
+                ticket=self.tickets,
+                model=model,
+                spare=True,
+                front=front,
+                recordings_s=recordings,
+                size=sum(recordings),
+            )
+        )
+        [effect] = self.effects
+        if isinstance(effect, Grant):
+            assert idle, "it took what a request waits for"
+            assert effect.tickets == (self.tickets,)
+        else:
+            assert isinstance(effect.error, NotIdleError)
+            may_not = self.shut or self.pins.get(device.name, model) != model or model in self.failures
+            assert not idle or may_not, "refused although the engine had nothing to do"
+
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
     def cancel(self, data):
@@ -272,7 +310,17 @@ class SchedulerMachine(RuleBasedStateMachine):
     def finish(self, data, finished):
         ticket = data.draw(st.sampled_from(sorted(self.running)))
         del self.running[ticket]
+        here = [self.placed[model].device for model in self.waiting.values()]
         self.handle(Done(ticket=ticket, finished=finished))
+        if ticket in self.spare and not here:
+            assert all(self.may_be_recycled(effect) for effect in self.effects), "it changed what is loaded"
+
+    def may_be_recycled(self, effect):
+        return isinstance(effect, Stop) and (
+            effect.epoch in self.sent_away
+            or self.calls[effect.epoch] >= RECYCLE_CALLS
+            or effect.model in self.leaving
+        )
 
     @precondition(lambda self: self.running)
     @rule(data=st.data())
