@@ -4,7 +4,15 @@ import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Protocol
 
-from speechhub.engine import Audio, SynthesizeRequest, TranscribeRequest, Transcript, Voice
+from speechhub.engine import (
+    Audio,
+    Hypothesis,
+    ListenRequest,
+    SynthesizeRequest,
+    TranscribeRequest,
+    Transcript,
+    Voice,
+)
 
 
 class Runner(Protocol):
@@ -12,6 +20,8 @@ class Runner(Protocol):
 
     A *deadline* is a time of the event loop's clock, at which a request that still waits is refused.
     What has *begun* goes on with a request that had its turn before, and is not refused because many wait.
+    What is *spare* runs only on an idle engine: unless the model is ready and no request waits for its
+    device, it is refused at once, with `NotIdleError`. It is tried once, and nothing is loaded for it.
     """
 
     async def transcribe(
@@ -20,10 +30,34 @@ class Runner(Protocol):
         batch: Sequence[TranscribeRequest],
         *,
         begun: bool = False,
+        spare: bool = False,
         deadline: float = math.inf,
         on_progress: Callable[[float], None] | None = None,
     ) -> list[Transcript]:
         """Return one transcript for each request, in order."""
+        ...
+
+    async def listen(
+        self,
+        model: str,
+        request: ListenRequest,
+        *,
+        spare: bool = False,
+        begun: bool = False,
+        deadline: float = math.inf,
+    ) -> Hypothesis:
+        """Have an engine with `SttCapabilities.live_sessions` hear a piece of an utterance.
+
+        A request that abandons its session is always spare, and returns if it was not granted, too: the
+        engine forgets the session by itself.
+
+        Raises:
+            LiveSessionLostError: The engine no longer has the session: begin another one with all audio.
+        """
+        ...
+
+    def is_ready(self, model: str) -> bool:
+        """Return whether the model is loaded at this moment; it may be busy, and gone a moment later."""
         ...
 
     def stream(

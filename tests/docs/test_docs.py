@@ -10,6 +10,7 @@ import pytest
 
 import speechhub.errors
 from speechhub.cli import main
+from speechhub.errors import LiveSessionLostError, NotIdleError
 from speechhub.http.app import create_app
 from speechhub.http.errors import error_object, status_of
 from speechhub.http.multipart import UnsupportedMediaTypeError
@@ -151,9 +152,10 @@ def error_classes(kind=speechhub.errors.SpeechhubError):
         yield from error_classes(below)
 
 
+INTERNAL_ERRORS = {NotIdleError, LiveSessionLostError}  # a live session takes another way when it gets them
 SERVED_ERRORS = {
     kind for kind in error_classes() if kind.__module__.startswith(("speechhub.errors", "speechhub.http"))
-}
+} - INTERNAL_ERRORS
 
 
 @pytest.mark.mission("8.5")

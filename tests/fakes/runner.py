@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 
-from speechhub.engine import Audio, Segment, Transcript, Word
+from speechhub.engine import Audio, Hypothesis, Segment, Transcript, Word
+from speechhub.errors import LiveSessionLostError, NotIdleError
 
 WORDS = ("Good", "morning,", "dear", "world.")
 
@@ -40,10 +41,19 @@ def pieces_of(transcript):
     return [f" {word}" if place else word for place, word in enumerate(transcript.text.split())]
 
 
+def hypothesis_of(heard_s, *, last):
+    """Return the words that were said in so many seconds, one each 0.5 s; all but the last are stable."""
+    count = len(WORDS) if last else min(int(heard_s / 0.5), len(WORDS))
+    text = " ".join(WORDS[:count])
+    return Hypothesis(text=text, stable_chars=len(text if last else " ".join(WORDS[: max(count - 1, 0)])))
+
+
 class FakeRunner:
     """Does what `speechhub.runner.Runner` says; set `error` to make it fail.
 
-    Set `hear` to hear something else, and `pieces` to speak something else.
+    Set `hear` to hear something else, `hypothesize` to hear something else in live sessions, and `pieces` to
+    speak something else. Models in `away` are not ready, and those in `busy` are ready but not idle; what is
+    spare is also refused while the gate is closed or other work waits in it.
     """
 
     def __init__(self, placements):
@@ -53,6 +63,13 @@ class FakeRunner:
         self.deadlines = []
         self.begun = []
         self.switched = []
+        self.spare = []
+        self.refused = 0
+        self.away = set()
+        self.busy = set()
+        self.listened = []
+        self.sessions = {}
+        self.hypothesize = hypothesis_of
         self.hear = transcript_of
         self.pieces_of = pieces_of
         self.running = 0
@@ -73,7 +90,48 @@ class FakeRunner:
         if self.error:
             raise self.error
 
-    async def transcribe(self, model, batch, *, begun=False, deadline=math.inf, on_progress=None):
+    def is_ready(self, model):
+        return model not in self.away
+
+    def _refuse_unless_idle(self, model):
+        if model in self.away or model in self.busy or self.running:
+            self.refused += 1
+            raise NotIdleError(model)
+
+    async def listen(self, model, request, *, spare=False, begun=False, deadline=math.inf):
+        if spare or request.abandon:
+            try:
+                self._refuse_unless_idle(model)
+            except NotIdleError:
+                if request.abandon:
+                    return Hypothesis(text="")
+                raise
+        self.deadlines.append(deadline)
+        self.begun.append(begun)
+        self.listened.append((model, request))
+        self.running += 1
+        try:
+            await self._pass()
+            heard_s = self.sessions.pop(request.session, None)
+            if request.abandon:
+                return Hypothesis(text="")
+            if request.first:
+                heard_s = 0.0
+            if heard_s is None:
+                raise LiveSessionLostError
+            heard_s += request.audio.duration_s
+            if not request.last:
+                self.sessions[request.session] = heard_s
+            return self.hypothesize(heard_s, last=request.last)
+        finally:
+            self.running -= 1
+
+    async def transcribe(
+        self, model, batch, *, begun=False, spare=False, deadline=math.inf, on_progress=None
+    ):
+        if spare:
+            self._refuse_unless_idle(model)
+        self.spare.append(spare)
         self.deadlines.append(deadline)
         self.begun.append(begun)
         self.requests += [(model, request) for request in batch]

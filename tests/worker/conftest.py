@@ -125,7 +125,7 @@ def rogue_python(tmp_path):
             "def send(*header, parts=()):\n"
             "    text = json.dumps([*header, [len(part) for part in parts]]).encode()\n"
             "    sock.sendall(struct.pack('<II', len(text), sum(map(len, parts))) + text + b''.join(parts))\n"
-            "def hello(api_version=1):\n"
+            "def hello(api_version=2):\n"
             "    send('hello', 0, epoch, {'pid': os.getpid(), 'python': '3', 'api_version': api_version})\n"
             f"{body}\n"
         )

@@ -65,3 +65,13 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """All words of all segments."""
         return tuple(word for segment in self.segments for word in segment.words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """What an engine has heard of an utterance so far."""
+
+    text: str
+    """All of the utterance's text, from its beginning, without leading or trailing space."""
+    stable_chars: int = 0
+    """How many characters at the start of `text` will not change any more, 0 to its length."""

@@ -11,7 +11,7 @@ Python environment.
 
 from speechhub.domain.audio import Audio
 from speechhub.domain.script import space_between
-from speechhub.domain.transcript import Segment, Transcript, Word
+from speechhub.domain.transcript import Hypothesis, Segment, Transcript, Word
 from speechhub.domain.voice import Voice
 from speechhub.engine.base import SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
@@ -21,6 +21,7 @@ from speechhub.engine.compute import Compute
 from speechhub.engine.cuda import CUDA_ARITHMETIC, CudaArithmetic, arithmetic_of
 from speechhub.engine.cuda_faults import explain_cuda
 from speechhub.engine.held import Held, Stamp, may_hold, stamp_of
+from speechhub.engine.live import LiveSession
 from speechhub.engine.memory import DeviceMemory
 from speechhub.engine.options import (
     EMOTIONS,
@@ -28,6 +29,7 @@ from speechhub.engine.options import (
     MAX_SILENCE_INTERVAL_MS,
     Emotion,
     EmotionMode,
+    ListenRequest,
     Reference,
     SynthesizeRequest,
     Task,
@@ -54,12 +56,16 @@ from speechhub.errors import (
     EngineLoadError,
     EngineOutOfMemoryError,
     InvalidValueError,
+    LiveSessionLostError,
     RequestCancelledError,
     UnsupportedValueError,
 )
 
-API_VERSION = 1
-"""Raised when an engine written for an older hub would break."""
+API_VERSION = 2
+"""Raised when engines can do something that an older hub does not understand: 2 added live sessions.
+
+An engine names the version that it needs in its spec; a hub serves engines of its own and of earlier ones.
+"""
 
 __all__ = [
     "API_VERSION",
@@ -84,7 +90,11 @@ __all__ = [
     "Float32Cards",
     "Held",
     "HubSource",
+    "Hypothesis",
     "InvalidValueError",
+    "ListenRequest",
+    "LiveSession",
+    "LiveSessionLostError",
     "LoadContext",
     "ModelFile",
     "ModelPart",

@@ -2,13 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
+from functools import cached_property
+from typing import ClassVar, final
 
 from speechhub.domain.audio import Audio
-from speechhub.domain.transcript import Transcript
+from speechhub.domain.transcript import Hypothesis, Transcript
 from speechhub.domain.voice import Voice
 from speechhub.engine.call import Call, LoadContext
+from speechhub.engine.live import LiveSession, LiveSessions
 from speechhub.engine.memory import DeviceMemory
-from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
+from speechhub.engine.options import ListenRequest, SynthesizeRequest, TranscribeRequest
+from speechhub.errors import EngineError
 
 
 class Engine(ABC):
@@ -70,6 +74,9 @@ class Engine(ABC):
 class SttEngine(Engine):
     """Turns speech into text."""
 
+    most_sessions: ClassVar[int] = 64
+    """How many live sessions are kept; for another one, the one that was idle for longest is forgotten."""
+
     @abstractmethod
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe up to `SttCapabilities.max_batch` recordings; return one transcript for each, in order.
@@ -91,6 +98,36 @@ class SttEngine(Engine):
         [transcript] = self.transcribe([request], call)
         yield transcript.text
         return transcript
+
+    def begin(self, request: ListenRequest) -> LiveSession:  # noqa: ARG002  # those that override it need it
+        """Begin to hear an utterance that is being spoken; return the session that hears it.
+
+        Declare `SttCapabilities.live_sessions` if you override this. The session gets the request's audio
+        afterwards, by `LiveSession.feed`; here only its language, prompt and hotwords matter.
+
+        Raises:
+            EngineOutOfMemoryError: There is not enough memory for another session.
+            InvalidValueError: The engine cannot work with a value that only it can judge.
+        """
+        raise EngineError(f"{type(self).__name__} has no live sessions.")
+
+    @final
+    def listen(self, request: ListenRequest, call: Call) -> Hypothesis:
+        """Do what one request asks of its session; the host calls this, and keeps the sessions.
+
+        Raises:
+            LiveSessionLostError: The request goes on with a session that is not here, or no longer.
+        """
+        return self._live_sessions.listen(request, call, self.begin)
+
+    @final
+    def end_sessions(self) -> None:
+        """Close all sessions; the host calls this before `close`."""
+        self._live_sessions.close()
+
+    @cached_property
+    def _live_sessions(self) -> LiveSessions:
+        return LiveSessions(self.most_sessions)  # not in __init__, which engines need not call
 
 
 class TtsEngine(Engine):

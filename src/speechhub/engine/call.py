@@ -25,6 +25,8 @@ class Call:
     """Set by the host, from another thread, when the result is no longer wanted."""
     report: Callable[[float], None] = lambda fraction: None  # noqa: ARG005
     """Takes the fraction of the work that is done, 0 to 1. Cheap; call it as often as you like."""
+    began: float = 0.0
+    """When the host made the call, in seconds of a monotonic clock of its own."""
 
     @property
     def cancelled(self) -> bool:

@@ -41,6 +41,8 @@ class SttCapabilities(Capabilities):
     """Whether the engine can translate into English."""
     streaming: bool = False
     """Whether `SttEngine.stream` yields text before the end."""
+    live_sessions: bool = False
+    """Whether the engine hears utterances while they are spoken: `SttEngine.begin`. Needs engine API 2."""
     prompt: bool = False
     """Whether the engine uses `TranscribeRequest.prompt`."""
     hotwords: bool = False

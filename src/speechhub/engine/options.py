@@ -44,6 +44,29 @@ class TranscribeRequest:
     """Fill `Segment.words`; needs `word_timestamps`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenRequest:
+    """One piece of an utterance that an engine hears while it is spoken; see `SttEngine.begin`."""
+
+    session: str
+    """Id of the live session, which hears one utterance; no other session ever has the same."""
+    audio: Audio
+    """What was said since the session's last request, at the engine's declared sample rate; may be empty. All
+    pieces together are not longer than the engine's declared longest input."""
+    first: bool = False
+    """Begins the session. All other requests need the session that their first one began."""
+    last: bool = False
+    """No more audio comes: the answer is final, and the session is over."""
+    abandon: bool = False
+    """Forget the session, whether or not there is one; the answer does not matter."""
+    language: str | None = None
+    """As for `TranscribeRequest`; this and what follows stands in the first request, and holds for all."""
+    prompt: str | None = None
+    """As for `TranscribeRequest`."""
+    hotwords: tuple[str, ...] = ()
+    """As for `TranscribeRequest`."""
+
+
 EMOTIONS: Final = ("happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm")
 """The emotions that the positions of `Emotion.vector` stand for. Source: IndexTTS-2's README, emo_vector."""
 

@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from speechhub.domain.audio import Audio
-from speechhub.domain.transcript import Transcript
+from speechhub.domain.transcript import Hypothesis, Transcript
 from speechhub.engine.base import Engine, SttEngine, TtsEngine
 from speechhub.engine.capabilities import Capabilities, SttCapabilities, TtsCapabilities
-from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
+from speechhub.engine.options import ListenRequest, SynthesizeRequest, TranscribeRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class Operation:
 
 TRANSCRIBE: Final = Operation(name="transcribe", takes=list[TranscribeRequest], returns=list[Transcript])
 STREAM: Final = Operation(name="stream", takes=TranscribeRequest, yields=str, returns=Transcript)
+LISTEN: Final = Operation(name="listen", takes=ListenRequest, returns=Hypothesis)
 SYNTHESIZE: Final = Operation(name="synthesize", takes=SynthesizeRequest, yields=Audio)
 
 
@@ -65,7 +66,7 @@ class Slot(StrEnum):
         row.operations = operations
         return row
 
-    STT = "stt", SttEngine, SttCapabilities, "transcribe", (TRANSCRIBE, STREAM)
+    STT = "stt", SttEngine, SttCapabilities, "transcribe", (TRANSCRIBE, STREAM, LISTEN)
     TTS = "tts", TtsEngine, TtsCapabilities, "speak", (SYNTHESIZE,)
 
     @property

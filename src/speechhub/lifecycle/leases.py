@@ -14,6 +14,7 @@ from speechhub.errors import (
     EngineDeviceError,
     EngineError,
     EngineOutOfMemoryError,
+    LiveSessionLostError,
     RequestCancelledError,
     ShuttingDownError,
     SpeechhubError,
@@ -215,6 +216,8 @@ class Leases:
     def _failures_logged(self, model: str) -> Iterator[None]:
         try:
             yield
+        except LiveSessionLostError:
+            raise  # nothing failed: the hub begins another session
         except EngineError as error:
             engine_failed(self._placements[model], error)
             raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
@@ -10,9 +11,18 @@ from typing import Self, TypeVar
 
 import structlog
 
-from speechhub.engine import Audio, SynthesizeRequest, TranscribeRequest, Transcript, Voice
-from speechhub.errors import EngineCrashedError, EngineDeviceError
+from speechhub.engine import (
+    Audio,
+    Hypothesis,
+    ListenRequest,
+    SynthesizeRequest,
+    TranscribeRequest,
+    Transcript,
+    Voice,
+)
+from speechhub.errors import EngineCrashedError, EngineDeviceError, NotIdleError
 from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.states import Phase
 from speechhub.lifecycle.shared_call import CallPart
 from speechhub.lifecycle.timing import timed
 from speechhub.metrics import Metrics
@@ -30,9 +40,9 @@ class _Attempts:
     again once a part of the answer was given.
     """
 
-    def __init__(self, model: str, metrics: Metrics) -> None:
-        self.began = False
-        """Whether a part of the answer was given."""
+    def __init__(self, model: str, metrics: Metrics, *, once: bool = False) -> None:
+        self.began = once
+        """Whether a part of the answer was given, or another attempt makes no sense."""
         self._model = model
         self._metrics = metrics
         self._crashed = self._moved = False
@@ -82,24 +92,52 @@ class LocalRunner:
         batch: Sequence[TranscribeRequest],
         *,
         begun: bool = False,
+        spare: bool = False,
         deadline: float = math.inf,
         on_progress: Callable[[float], None] | None = None,
     ) -> list[Transcript]:
         """Return one transcript for each request, in order; see `Runner`."""
-        for attempt in _Attempts(model, self._metrics):
+        for attempt in _Attempts(model, self._metrics, once=spare):
             part = CallPart(recordings=batch, on_progress=on_progress)
             with attempt:
                 try:
                     answer = await self._manager.transcribe(
-                        model, part, front=attempt.front, begun=begun, deadline=deadline
+                        model, part, front=attempt.front, begun=begun, spare=spare, deadline=deadline
                     )
                 except asyncio.CancelledError:
-                    if part.begun:
+                    if part.begun and not spare:
                         self._metrics.cancelled("running")
                     raise
-                self._metrics.ran(model, audio_s=part.audio_s, took_s=answer.took_s)
+                if not spare:  # the same audio comes again
+                    self._metrics.ran(model, audio_s=part.audio_s, took_s=answer.took_s)
                 return answer.transcripts
         raise AssertionError("unreachable")
+
+    async def listen(
+        self,
+        model: str,
+        request: ListenRequest,
+        *,
+        spare: bool = False,
+        begun: bool = False,
+        deadline: float = math.inf,
+    ) -> Hypothesis:
+        """Have an engine hear a piece of an utterance; see `Runner`.
+
+        It is tried once: another worker would not have the session.
+        """
+        spare = spare or request.abandon
+        try:
+            async with self._manager.lease(model, begun=begun, spare=spare, deadline=deadline) as worker:
+                began = time.perf_counter()
+                heard = await worker.listen(request)
+                took_s = time.perf_counter() - began
+        except NotIdleError:
+            if not request.abandon:
+                raise
+            return Hypothesis(text="")
+        self._metrics.ran(model, audio_s=request.audio.duration_s, took_s=took_s)
+        return heard
 
     def stream(
         self, model: str, request: TranscribeRequest, *, begun: bool = False, deadline: float = math.inf
@@ -146,6 +184,10 @@ class LocalRunner:
     async def voices(self, model: str) -> Sequence[Voice]:
         """Return the model's voices; see `Runner`."""
         return self._manager.voices(model)
+
+    def is_ready(self, model: str) -> bool:
+        """Return whether the model is loaded at this moment; see `Runner`."""
+        return self._manager.state(model).phase is Phase.READY
 
     async def switch_to(self, model: str, *, deadline: float = math.inf) -> None:
         """Make the model ready; see `Runner`."""

@@ -157,6 +157,7 @@ class Manager:
         *,
         front: bool = False,
         begun: bool = False,
+        spare: bool = False,
         size: float = 0.0,
         deadline: float = math.inf,
     ) -> AbstractAsyncContextManager[Worker]:
@@ -166,10 +167,12 @@ class Manager:
             model: Id of the model.
             front: Go before all waiting requests; for work whose worker crashed.
             begun: Whether it continues a request that had its turn before: a full queue does not refuse it.
+            spare: Whether it is refused unless it can begin in this moment, without delaying any request.
             size: How much work it is: seconds of audio to transcribe, or characters to speak; 0 is unknown.
             deadline: Until when it may wait, by the event loop's clock.
 
         Raises:
+            NotIdleError: It is *spare*, and the engine is not ready and idle, or a request waits.
             UnavailableError: The queue is full, the engine was not ready in time, or the server stops.
             ModelFilesError: The model's files are not available.
             EngineLoadError: The engine cannot load the model.
@@ -180,6 +183,7 @@ class Manager:
                 model=model,
                 front=front,
                 begun=begun,
+                spare=spare,
                 size=size,
                 deadline=deadline,
             )
@@ -192,6 +196,7 @@ class Manager:
         *,
         front: bool = False,
         begun: bool = False,
+        spare: bool = False,
         deadline: float = math.inf,
     ) -> PartAnswer:
         """Wait for the engine that serves *model*, and have it transcribe, in one call with other requests.
@@ -204,6 +209,7 @@ class Manager:
             part: What to transcribe; all of it goes into one call.
             front: As for `lease`.
             begun: As for `lease`.
+            spare: As for `lease`; its call is not shared.
             deadline: As for `lease`.
 
         Raises:
@@ -217,6 +223,7 @@ class Manager:
             model=model,
             front=front,
             begun=begun,
+            spare=spare,
             size=sum(lengths_s),
             deadline=deadline,
             recordings_s=() if front else lengths_s,

@@ -25,7 +25,7 @@ from typing import Any, Final, NoReturn
 from speechhub.domain.audio import Audio
 from speechhub.domain.voice import Voice
 from speechhub.engine import API_VERSION
-from speechhub.engine.base import Engine, TtsEngine
+from speechhub.engine.base import Engine, SttEngine, TtsEngine
 from speechhub.engine.call import Call, LoadContext
 from speechhub.engine.slots import Operation, Slot
 from speechhub.errors import EngineDeviceError, EngineError, EngineLoadError, EngineProtocolError
@@ -123,6 +123,8 @@ class Child:
         if self._lost:
             return DEVICE_LOST_STATUS
         if self._engine is not None:
+            if isinstance(self._engine, SttEngine):
+                self._engine.end_sessions()
             self._engine.close()
         return 0
 
@@ -244,7 +246,11 @@ class Child:
 
     def _run(self, frame: Frame) -> None:
         self._worked_s = 0.0
-        call = Call(cancel_event=self._cancels[frame.call], report=self._progress(frame.call))
+        call = Call(
+            cancel_event=self._cancels[frame.call],
+            report=self._progress(frame.call),
+            began=time.monotonic(),
+        )
         call.raise_if_cancelled()
         operation = self._operations.get(str(frame.fields["op"]))
         if self._engine is None or operation is None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from speechhub.domain.audio import Audio
-from speechhub.domain.transcript import Transcript
+from speechhub.domain.transcript import Hypothesis, Transcript
 from speechhub.domain.voice import Voice
 from speechhub.engine import API_VERSION
 from speechhub.engine.call import LoadContext
-from speechhub.engine.options import SynthesizeRequest, TranscribeRequest
-from speechhub.engine.slots import STREAM, SYNTHESIZE, TRANSCRIBE, Operation
+from speechhub.engine.options import ListenRequest, SynthesizeRequest, TranscribeRequest
+from speechhub.engine.slots import LISTEN, STREAM, SYNTHESIZE, TRANSCRIBE, Operation
 from speechhub.engine.spec import EngineSpec
 from speechhub.errors import EngineCrashedError, EngineLoadError
 from speechhub.worker.conversation import Report, number_field
@@ -209,6 +209,17 @@ class Worker:
             while (frame := await call.next()).kind is Kind.CHUNK:
                 yield self._conversation.read(str, frame)
             yield self._conversation.read(Transcript, frame)
+
+    async def listen(self, request: ListenRequest) -> Hypothesis:
+        """Have the engine hear a piece of an utterance; return what it has heard of the utterance so far.
+
+        Raises:
+            LiveSessionLostError: This worker does not have the session that the request goes on with.
+            EngineError: The engine or its process failed; the subclass says which.
+            RequestError: The engine refused a value.
+        """
+        heard: Hypothesis = await self.ask(LISTEN, request)
+        return heard
 
     async def synthesize(self, request: SynthesizeRequest) -> AsyncGenerator[Audio, None]:
         """Yield speech, piece by piece, as the engine makes it.

@@ -41,7 +41,7 @@ class Kind(StrEnum):
     READY = "ready"
     """← Answer to PREPARE or LOAD: import_s, load_s and remarks, and the voices as payload."""
     RUN = "run"
-    """→ One call: op ``transcribe``, ``stream`` or ``synthesize``; requests as payload."""
+    """→ One call: ``op`` names the operation of the engine's slot; requests as payload."""
     CHUNK = "chunk"
     """← A piece of the answer to a RUN: text, or audio."""
     RESULT = "result"
