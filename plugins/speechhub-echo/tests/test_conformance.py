@@ -1,13 +1,25 @@
 """Both engines keep the promises of the engine API."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 import speechhub_echo
-from speechhub.engine import Audio, Call, Emotion, EmotionMode, LoadContext, Reference, SynthesizeRequest
+from speechhub.engine import (
+    Audio,
+    Call,
+    Emotion,
+    EmotionMode,
+    ListenRequest,
+    LoadContext,
+    Reference,
+    SynthesizeRequest,
+    TranscribeRequest,
+)
 from speechhub.engine.testing import check_stt_engine, check_tts_engine
+from speechhub_echo.stt import EchoStt
 from speechhub_echo.tts import GAP_S, EchoTts, strongest_hz
 
 
@@ -28,6 +40,49 @@ def test_echo_is_nobody_s_default():
     models = [*speechhub_echo.STT.models, *speechhub_echo.TTS.models]
 
     assert all(model.preference < 0 for model in models)
+
+
+def listened(pieces_s, **fields):
+    """Return what the engine hears in speech that comes piece by piece, and the whole audio."""
+    engine = EchoStt()
+    engine.load(LoadContext(model="echo-stt", model_dir=None))
+    noise = np.random.default_rng(5).uniform(-0.5, 0.5, round(16_000 * sum(pieces_s))).astype(np.float32)
+    heard, first = [], 0
+    for number, piece_s in enumerate(pieces_s):
+        samples = noise[first : first + round(16_000 * piece_s)]
+        first += len(samples)
+        request = ListenRequest(
+            session="one",
+            audio=Audio(samples=samples, sample_rate=16_000),
+            first=number == 0,
+            last=number == len(pieces_s) - 1,
+            **fields,
+        )
+        heard.append(engine.listen(request, Call()))
+    whole = TranscribeRequest(audio=Audio(samples=noise, sample_rate=16_000), **fields)
+    return heard, engine.transcribe([whole], Call())[0].text
+
+
+@pytest.mark.parametrize("fields", [{}, {"prompt": "uno due tre"}, {"hotwords": ("Xanten", "Ghent")}])
+@pytest.mark.parametrize("pieces_s", [[0.3] * 9, [1.0, 0.05, 0.7, 0.0], [2.2], [0.5, 0.5]])
+def test_an_utterance_ends_with_the_text_of_its_recording(pieces_s, fields):
+    """Whatever the pieces."""
+    heard, text = listened(pieces_s, **fields)
+
+    assert heard[-1].text == text
+    assert heard[-1].stable_chars == len(text)
+
+
+def test_the_last_word_of_an_unfinished_utterance_is_revised():
+    """Words that have ended stay; so there is something to revise for those who show the text."""
+    heard, _ = listened([0.2] * 20)
+
+    revised = 0
+    for earlier, later in pairwise(heard):
+        assert later.text.startswith(earlier.text[: earlier.stable_chars])
+        revised += not later.text.startswith(earlier.text)
+    assert revised > 2
+    assert len({it.text for it in heard}) > 8
 
 
 def loaded(model, cache_dir=None):

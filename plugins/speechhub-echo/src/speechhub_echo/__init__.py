@@ -19,6 +19,7 @@ from speechhub_echo.faults import EchoSttSettings, EchoTtsSettings
 STT = EngineSpec(
     name="echo-stt",
     slot=Slot.STT,
+    api_version=2,
     factory="speechhub_echo.stt:EchoStt",
     options=options_of(EchoSttSettings),
     description="Hears the same words in the same audio; for tests and for learning",
@@ -32,6 +33,7 @@ STT = EngineSpec(
         detects_per_passage=True,
         translation=True,
         streaming=True,
+        live_sessions=True,
         prompt=True,
         hotwords=True,
         temperature=True,

@@ -3,10 +3,16 @@
 import zlib
 from collections.abc import Generator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speechhub.engine import (
     Audio,
     Call,
     DeviceMemory,
+    Hypothesis,
+    ListenRequest,
+    LiveSession,
     LoadContext,
     Segment,
     SttEngine,
@@ -54,8 +60,12 @@ class EchoStt(SttEngine):
             segments.append(segment)
         return self._transcript(request, segments)
 
+    def begin(self, request: ListenRequest) -> LiveSession:
+        """Begin to hear an utterance; its words are those that `transcribe` hears in all of it."""
+        return _Utterance(_vocabulary(request), self._faults, text=request.prompt or "")
+
     def _transcript(self, request: TranscribeRequest, segments: Sequence[Segment]) -> Transcript:
-        heard = self._languages[_checksum(request.audio) % len(self._languages)]
+        heard = self._languages[_checksum(request.audio.samples) % len(self._languages)]
         return Transcript(
             text="".join(segment.text for segment in segments).strip(),
             language=request.language or heard,
@@ -70,6 +80,41 @@ class EchoStt(SttEngine):
     def close(self) -> None:
         """Close nothing; the switch `ignore_stop` makes this hang."""
         self._faults.while_closing()
+
+
+class _Utterance(LiveSession):
+    """Hears a word as soon as it begins, and revises it until it has its full length."""
+
+    def __init__(self, vocabulary: Sequence[str], faults: Faults, *, text: str) -> None:
+        self._vocabulary = vocabulary
+        self._faults = faults
+        self._text = text
+        """What `FaultSettings.fail` quotes."""
+        self._heard: list[str] = []
+        """Words that have their full length."""
+        self._rest = np.zeros(0, np.float32)
+        """Samples of the word that is being spoken."""
+
+    def feed(self, audio: Audio, call: Call) -> Hypothesis:
+        """Hear the words that end in the piece, and the beginning of another one."""
+        self._faults.while_working(call, requests=1, text=self._text)
+        self._rest = np.concatenate([self._rest, audio.samples])
+        whole = round(WORD_S * audio.sample_rate)
+        while len(self._rest) >= whole:
+            self._heard.append(_word(self._rest[:whole], self._vocabulary))
+            self._rest = self._rest[whole:]
+        return self._so_far()
+
+    def finish(self, call: Call) -> Hypothesis:
+        """Hear no more: the last word stays as it is."""
+        self._faults.while_working(call, requests=1, text=self._text)
+        text = self._so_far().text
+        return Hypothesis(text=text, stable_chars=len(text))
+
+    def _so_far(self) -> Hypothesis:
+        stable = " ".join(self._heard)
+        spoken = [_word(self._rest, self._vocabulary)] if len(self._rest) else []
+        return Hypothesis(text=" ".join([*self._heard, *spoken]), stable_chars=len(stable))
 
 
 def _segments(request: TranscribeRequest) -> list[Segment]:
@@ -89,14 +134,22 @@ def _segments(request: TranscribeRequest) -> list[Segment]:
 
 def _words(request: TranscribeRequest) -> list[Word]:
     audio = request.audio
-    vocabulary = request.hotwords or tuple((request.prompt or "").split()) or WORDS
+    vocabulary = _vocabulary(request)
     words: list[Word] = []
     while (start_s := len(words) * WORD_S) < audio.duration_s:
         end_s = min(start_s + WORD_S, audio.duration_s)
-        text = vocabulary[_checksum(audio.slice_s(start_s, end_s)) % len(vocabulary)]
+        text = _word(audio.slice_s(start_s, end_s).samples, vocabulary)
         words.append(Word(text=f" {text}", start_s=start_s, end_s=end_s))
     return words
 
 
-def _checksum(audio: Audio) -> int:
-    return zlib.crc32(audio.samples.tobytes())
+def _vocabulary(request: TranscribeRequest | ListenRequest) -> Sequence[str]:
+    return request.hotwords or tuple((request.prompt or "").split()) or WORDS
+
+
+def _word(samples: NDArray[np.float32], vocabulary: Sequence[str]) -> str:
+    return vocabulary[_checksum(samples) % len(vocabulary)]
+
+
+def _checksum(samples: NDArray[np.float32]) -> int:
+    return zlib.crc32(samples.tobytes())
