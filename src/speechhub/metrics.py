@@ -17,6 +17,10 @@ HOPS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)
 BATCHES: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 FACTORS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 5)
 
+SESSIONS_S: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
+
+CLOSES: Final = frozenset({1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 1013, 3000})
+"""Close codes with a series of their own: clients could send thousands."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -36,6 +40,20 @@ class Metrics:
             "From the request until its answer was sent.",
             ("route",),
             buckets=WAITS_S,
+            registry=registry,
+        )
+        self._sessions_open = Gauge("speechhub_sessions_open", "WebSockets that are open.", registry=registry)
+        self._sessions = Counter(
+            "speechhub_sessions_closed",
+            "WebSocket sessions that ended, by the code of the close frame.",
+            ("route", "code"),
+            registry=registry,
+        )
+        self._session_seconds = Histogram(
+            "speechhub_session_seconds",
+            "How long a WebSocket was open.",
+            ("route",),
+            buckets=SESSIONS_S,
             registry=registry,
         )
         self._wait = Histogram(
@@ -144,6 +162,17 @@ class Metrics:
         method = method if method in METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(route).observe(took_s)
+
+    def session_opened(self) -> None:
+        """Count a WebSocket that was accepted."""
+        self._sessions_open.inc()
+
+    def session_closed(self, *, route: str | None, code: int, took_s: float) -> None:
+        """Count the end of a WebSocket that was accepted, with the *code* of its close frame."""
+        self._sessions_open.dec()
+        route = route or "none"
+        self._sessions.labels(route, str(code) if code in CLOSES else "other").inc()
+        self._session_seconds.labels(route).observe(took_s)
 
     def waited(self, model: str, waited_s: float) -> None:
         """Record how long a request waited for an engine."""

@@ -1,15 +1,18 @@
 """The HTTP application: a hub in, an ASGI application out. The application owns nothing; the hub does."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from litestar import Litestar
+from litestar import Controller, Litestar
 from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.types import ASGIApp
 
+from speechhub.http.client_secrets import ClientSecrets
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.edges.addresses import addresses_checked
-from speechhub.http.edges.auth import ApiKeys, authenticated
+from speechhub.http.edges.auth import ApiKeys, Keyring, authenticated
 from speechhub.http.edges.bodies import SMALL_BODY_BYTES, BodyLimits, bodies_accounted
 from speechhub.http.edges.hosts import named
 from speechhub.http.edges.limits import limited
@@ -32,6 +35,7 @@ from speechhub.http.routes.page import PageController
 from speechhub.http.routes.speech import SpeechController
 from speechhub.http.routes.transcriptions import TranscriptionsController
 from speechhub.http.routes.voices import VoicesController
+from speechhub.http.sockets.open_sessions import SESSIONS, OpenSessions, SessionLimits
 from speechhub.hub import Hub
 from speechhub.settings import Settings
 
@@ -66,12 +70,31 @@ CONTROLLERS: Final = (
 """All routes, but for those of the OpenAPI document, which Litestar has."""
 
 
-def create_app(hub: Hub) -> Litestar:
-    """Build the application in front of *hub*, which the caller opens and closes."""
-    settings, routes = hub.settings, RouteTable()
+def create_app(hub: Hub, also: Sequence[type[Controller]] = ()) -> Litestar:
+    """Build the application in front of *hub*, which the caller opens and closes.
+
+    Its state has the `OpenSessions` under `SESSIONS`.
+
+    Args:
+        hub: What answers.
+        also: Further routes.
+    """
+    settings, routes, secrets = hub.settings, RouteTable(), ClientSecrets()
+    sessions = OpenSessions(
+        SessionLimits(
+            at_a_time=settings.realtime_sessions,
+            idle_s=settings.realtime_idle_timeout_s,
+            longest_s=settings.realtime_max_s,
+            finish_s=settings.shutdown_timeout_s,
+        )
+    )
     app = Litestar(
-        route_handlers=CONTROLLERS,
-        dependencies={"hub": Provide(lambda: hub, sync_to_thread=False)},
+        route_handlers=[*CONTROLLERS, *also],
+        dependencies={
+            "hub": Provide(lambda: hub, sync_to_thread=False),
+            "secrets": Provide(lambda: secrets, sync_to_thread=False),
+        },
+        state=State({SESSIONS: sessions}),
         before_request=_note_route,
         request_class=BodyKeepingRequest,
         exception_handlers=HANDLERS,
@@ -82,14 +105,15 @@ def create_app(hub: Hub) -> Litestar:
         logging_config=None,
     )
     # Around everything, not as Litestar's middleware: those never see a request without a route.
-    app.asgi_handler = _edges(app.asgi_handler, routes, hub)
+    app.asgi_handler = _edges(app.asgi_handler, routes, hub, secrets)
     return app
 
 
-def _edges(app: ASGIApp, routes: RouteTable, hub: Hub) -> ASGIApp:
+def _edges(app: ASGIApp, routes: RouteTable, hub: Hub, secrets: ClientSecrets) -> ASGIApp:
     """Wrap *app*, which has *routes*, in what stands between it and the network, the innermost first."""
-    settings, cors = hub.settings, _cors(hub.settings)
-    app = versions_refused(sockets_refused(app))
+    settings, cors, is_socket = hub.settings, _cors(hub.settings), routes.sockets()
+    keyring = Keyring(ApiKeys(settings.api_keys), ApiKeys(settings.admin_keys), secrets)
+    app = versions_refused(sockets_refused(app, is_socket))
     app = bodies_accounted(app, hub.account)
     app = reading_bounded(app, settings.answer_idle_timeout_s)
     app = uploads_bounded(
@@ -102,12 +126,12 @@ def _edges(app: ASGIApp, routes: RouteTable, hub: Hub) -> ASGIApp:
     )
     app = authenticated(
         app,
-        ApiKeys(settings.api_keys),
+        keyring,
         open_paths=routes.paths("GET", lambda facts: facts.is_open or facts.open_if(settings)),
-        operators=ApiKeys(settings.admin_keys),
+        is_socket=is_socket,
         preflights=cors is not None,
     )
-    app = from_known_pages(app, cors, routes)
+    app = from_known_pages(app, cors, routes, keyring.proves)
     app = addresses_checked(with_aliases(head_answered(app)))
     app = named(app, settings.allowed_hosts, has_keys=bool(settings.api_keys))
     app = in_turns(app, routes.prefixes(lambda facts: facts.is_probe))

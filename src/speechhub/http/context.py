@@ -1,5 +1,6 @@
 """A request's context: what edges and handlers know about one request."""
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.types import Scope
 
+from speechhub.errors import SpeechhubError
 from speechhub.services.account import Holding
 
 HttpRequest = Request[None, None, State]
@@ -46,10 +48,22 @@ class RequestContext:
     """Whether the path is one of Groq's (`with_aliases`)."""
     trusted: bool = False
     """Whether the caller may see everything (`authenticated`)."""
+    shown: bool = False
+    """Whether the caller has sent a key, right or wrong (`authenticated`)."""
     operator: bool = False
     """Whether the caller may operate the server (`authenticated`)."""
     key: int | None = None
     """Number of the caller's API key, counted from 1; None without one (`authenticated`)."""
+    secret: object | None = None
+    """What a client secret stands for, if the caller shows one (`authenticated`); WebSockets only."""
+    admit: Callable[[bytes], bool] = lambda _: False
+    """Checks a key that comes later, over the socket; if it is right, sets `trusted`, `key` and `operator`,
+    and returns True (`authenticated`)."""
+    take: Callable[[], None] = lambda: None
+    """Counts work in the caller's requests per minute, for a socket on which many are made; raises
+    RateLimitedError beyond them (`limited`)."""
+    refusal: SpeechhubError | None = None
+    """Why a socket that was let in, so that its client learns it, is refused (`limited`)."""
     holding: Holding = field(init=False)
     """What the request holds of memory and disk (`bodies_accounted`)."""
     route: str | None = None

@@ -3,13 +3,14 @@
 They stand at the route's handler, in its ``opt``, and are read from there once, into a `RouteTable`.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from litestar.plugins import ReceiveRoutePlugin
-from litestar.routes import BaseRoute, HTTPRoute
+from litestar.routes import BaseRoute, HTTPRoute, WebSocketRoute
 
 from speechhub.settings import Settings
 
@@ -17,6 +18,8 @@ FACTS: Final = "facts"
 """Key of a handler's `opt`: its `RouteFacts`."""
 BODY_HINT: Final = "body_hint"
 """Key of a handler's `opt`: what to add where its body is too large."""
+WEBSOCKET: Final = "WEBSOCKET"
+"""What stands for a method where a route is a WebSocket."""
 FORM_OVERHEAD_BYTES: Final = 1024 * 1024
 """What the other fields of a form may take beside the largest file."""
 
@@ -65,6 +68,8 @@ class RouteFacts:
     """The paths that exist, where the route's own is a template and the other facts concern an edge."""
 
 
+_PARAMETER: Final = re.compile(r"\{[^}]*\}")
+
 PLAIN: Final = RouteFacts()
 """Facts of handlers that declare none, such as Litestar's own."""
 
@@ -78,6 +83,8 @@ class RouteTable(ReceiveRoutePlugin):
 
     def receive_route(self, route: BaseRoute) -> None:
         """Read the facts of a route that Litestar registers."""
+        if isinstance(route, WebSocketRoute):
+            self._facts[WEBSOCKET, route.path] = route.route_handler.opt.get(FACTS, PLAIN)
         for handler in route.route_handlers if isinstance(route, HTTPRoute) else ():
             facts = handler.opt.get(FACTS, PLAIN)
             self._facts |= {(method, route.path): facts for method in handler.http_methods}
@@ -95,6 +102,12 @@ class RouteTable(ReceiveRoutePlugin):
                     raise ValueError(f"{method} {path} is a template: its facts must name its paths.")
                 found |= facts.paths or {path}
         return frozenset(found)
+
+    def sockets(self) -> Callable[[str], bool]:
+        """Return what tells whether a WebSocket is at a path."""
+        templates = [path for method, path in self._facts if method == WEBSOCKET]
+        patterns = [re.compile("[^/]+".join(map(re.escape, _PARAMETER.split(it)))) for it in templates]
+        return lambda path: any(pattern.fullmatch(path) for pattern in patterns)
 
     def prefixes(self, wanted: Callable[[RouteFacts], bool]) -> tuple[str, ...]:
         """Return what the paths begin with of the routes whose facts are *wanted*."""

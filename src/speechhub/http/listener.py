@@ -18,6 +18,7 @@ from litestar.types import ASGIApp
 
 from speechhub.errors import ConfigurationError
 from speechhub.http.edges.unread import unread_thrown_away
+from speechhub.http.sockets.open_sessions import OpenSessions
 from speechhub.settings.hosts import reachable, reachable_url
 
 log = structlog.get_logger()
@@ -32,7 +33,9 @@ BACKLOG: Final = 1024
 class HttpListener:
     """Serves an application over HTTP until it is stopped."""
 
-    def __init__(self, app: ASGIApp, host: str, port: int, *, connections: int) -> None:
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, *, connections: int, sessions: OpenSessions
+    ) -> None:
         """Check the address; nothing listens yet.
 
         Args:
@@ -40,11 +43,13 @@ class HttpListener:
             host: Address to listen on, or ``localhost``.
             port: TCP port; 0 for a free one.
             connections: How many may be open at a time; more wait in the kernel.
+            sessions: Those of *app*.
 
         Raises:
             ConfigurationError: The address cannot be listened on.
         """
         self._host = host
+        self._sessions = sessions
         address, self._port = _free_address(host, port)
         self._stopped = False
         with warnings.catch_warnings():
@@ -80,8 +85,17 @@ class HttpListener:
         finally:
             announcing.cancel()
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    async def end_sessions(self) -> None:
+        """Tell open sessions that the server stops; return when they are over."""
+        await self._sessions.end()
+
     def stop(self) -> None:
-        """Accept no more clients."""
+        """Accept no more clients, and break off the sessions that are open."""
         self._stopped = True
         self._server.stop()  # type: ignore[no-untyped-call]  # Granian has no annotation here
 

@@ -1,8 +1,9 @@
 """Runs a hub and its listeners in this process, from the start until a signal ends it.
 
 At startup the listeners' addresses are checked, then the hub opens, then the listeners accept clients while
-models are preloaded in the background. At shutdown the listeners accept no more clients, running requests get
-time to finish, the engines end, and connections that are still open are closed.
+models are preloaded in the background. At shutdown open sessions answer what was begun and are closed, the
+listeners accept no more clients, running requests get time to finish, the engines end, and connections that
+are still open are closed.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import structlog
 
 from speechhub.http.app import create_app
 from speechhub.http.listener import HttpListener
+from speechhub.http.sockets.open_sessions import SESSIONS
 from speechhub.hub import Hub
 from speechhub.metrics import Looked
 from speechhub.server.connections import families, granted, watch
@@ -45,6 +47,15 @@ class Listener(Protocol):
         """
         ...
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open, which `stop` would break off."""
+        ...
+
+    async def end_sessions(self) -> None:
+        """Tell open sessions that the server stops; return when they are over."""
+        ...
+
     def stop(self) -> None:
         """Accept no more clients, even if `serve` was not called yet; return at once."""
         ...
@@ -59,7 +70,10 @@ async def run(hub: Hub) -> None:
     settings = hub.settings
     connections = granted(settings.connection_limit)
     hub.metrics.also(Looked(partial(families, settings.connection_limit)))
-    http = HttpListener(create_app(hub), settings.host, settings.port, connections=connections)
+    app = create_app(hub)
+    http = HttpListener(
+        app, settings.host, settings.port, connections=connections, sessions=app.state[SESSIONS]
+    )
     watching = asyncio.create_task(watch(connections))
     try:
         await serve(hub, [http])
@@ -103,7 +117,7 @@ async def _accept(listeners: Sequence[Listener]) -> None:
 
 
 class _Ending:
-    """The end of the process: running requests get a limited time to finish."""
+    """The end of the process: sessions and running requests get a limited time to finish."""
 
     def __init__(self, hub: Hub, listeners: Sequence[Listener]) -> None:
         self._hub = hub
@@ -111,19 +125,31 @@ class _Ending:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, number: int) -> None:
-        """Accept no more clients, and let running requests finish; at the second signal, exit at once."""
+        """Let running requests finish, and accept no more clients; at the second signal, exit at once.
+
+        Where sessions are open, clients are accepted until these have ended.
+        """
         if self._task is not None:
             log.warning("stopped at once, by a second signal")
             os._exit(128 + number)  # workers end with this process, however it ends
         log.info("stopping", signal=signal.Signals(number).name)
         self._hub.stopping = True
+        loop = asyncio.get_running_loop()
+        end_at = loop.time() + self._hub.settings.shutdown_timeout_s
+        if not any(listener.sessions for listener in self._listeners):
+            self._stop()  # at once, before another client is accepted
+        self._task = loop.create_task(self._finish(end_at))
+
+    def _stop(self) -> None:
         for listener in self._listeners:
             listener.stop()
-        self._task = asyncio.get_running_loop().create_task(self._finish())
 
-    async def _finish(self) -> None:
+    async def _finish(self, end_at: float) -> None:
+        # Granian breaks off WebSockets without a close frame when it stops: their clients are told before.
+        await asyncio.gather(*(listener.end_sessions() for listener in self._listeners))
+        self._stop()
         # A listener waits for its connections without a limit: end the work behind them, then close them.
-        await self._hub.manager.close(self._hub.settings.shutdown_timeout_s)
+        await self._hub.manager.close(max(0.0, end_at - asyncio.get_running_loop().time()))
         await asyncio.sleep(LINGER_S)
         log.warning("connections that are still open are cut off")
         os._exit(0)

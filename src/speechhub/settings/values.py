@@ -107,6 +107,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     concurrency_limit: Limit = 128
     """Requests for speech or transcripts, and uploads of voices, that one caller may have running or waiting
     at a time; more are refused with 429. 0 means no limit."""
+    realtime_sessions: Count = 32
+    """Live sessions over WebSockets that may be open at a time; a further one is told so, and closed with
+    1013. Each also counts as one running request of its caller in `concurrency_limit`."""
+    realtime_idle_timeout_s: Seconds = 300.0
+    """How long neither side of a live session may send anything before the server closes it with 1001."""
+    realtime_max_s: Seconds = 3600.0
+    """Longest live session; the server then closes it with 1001, and the client may connect again."""
+    realtime_partials: bool = True
+    """Whether live transcription sends text while somebody still speaks. It takes more of an engine's time,
+    but only time that no request waits for."""
+    realtime_partial_interval_s: Seconds = 1.0
+    """Shortest time from one transcription of what was said so far to the next; an engine that takes long
+    makes fewer."""
     max_audio_s: Seconds = 2 * 3600
     """Longest recording, after decoding."""
     max_input_chars: Count = 10_000

@@ -112,7 +112,10 @@ def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int
 
     Args:
         app: What does the work.
-        routes: Which of its routes are work, and which are uploads; of both, POST alone counts.
+        routes: Which of its routes are work, and which are uploads; of both, POST alone counts. A WebSocket
+            counts as one request at a time, for as long as it is open. What is asked over it counts in the
+            minute, by the context's ``take``; one too many is let in with the context's ``refusal``, because
+            only a message tells its client why.
         per_minute: Requests in a minute for each caller; 0 for no limit.
         at_a_time: Requests at a time for each caller; 0 for no limit.
 
@@ -125,14 +128,22 @@ def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int
     work_paths = routes.paths("POST", lambda facts: facts.workload is Workload.ENGINE)
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if not _posts(scope, busy_paths):
+        opens_socket = scope["type"] == ScopeType.WEBSOCKET
+        if not (opens_socket or _posts(scope, busy_paths)):
             await app(scope, receive, send)
             return
-        caller = caller_of(scope)
+        caller, context = caller_of(scope), context_of(scope)
+        if opens_socket and rate:
+            context.take = lambda: _take(rate, caller_of(scope), scope)
         if slots and not slots.enter(caller):
-            raise RateLimitedError(
+            refusal = RateLimitedError(
                 f"You already have {slots.limit} requests running, which is the limit. Wait for one to end."
             )
+            if not opens_socket:
+                raise refusal
+            context.refusal = refusal
+            await app(scope, receive, send)
+            return
         try:
             if rate and _posts(scope, work_paths):
                 _take(rate, caller, scope)

@@ -5,6 +5,7 @@ keeps the answer from the page. So the server does nothing for pages that the op
 Source: Go's ``net/http.CrossOriginProtection``, and Ollama for the origins of applications.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from litestar.config.cors import CORSConfig
@@ -35,11 +36,23 @@ TAURI: Final = frozenset({"http://tauri.localhost", "https://tauri.localhost"})
 DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
-def from_known_pages(app: ASGIApp, cors: CORSConfig | None, routes: RouteTable) -> ASGIApp:
+def from_known_pages(
+    app: ASGIApp,
+    cors: CORSConfig | None,
+    routes: RouteTable,
+    proves: Callable[[Scope], bool] = lambda _: False,
+) -> ASGIApp:
     """Wrap *app*: refuse what a foreign page requests, before the body is read, unless it only reads.
 
     Programs send neither header and are let in. So are requests that only read, because the browser keeps
-    their answers from the page, unless the route may load a model.
+    their answers from the page, unless the route may load a model. A WebSocket's messages are not kept from
+    the page, so it needs to be known, or to know a key: browsers send no key of their own accord.
+
+    Args:
+        app: What answers.
+        cors: Pages that may call.
+        routes: Those of *app*.
+        proves: Whether a request shows that its page knows a key.
 
     Raises:
         OriginNotAllowedError: From the wrapped application.
@@ -47,7 +60,7 @@ def from_known_pages(app: ASGIApp, cors: CORSConfig | None, routes: RouteTable) 
     working_paths = routes.paths("GET", lambda facts: facts.may_load)
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if _does_something(scope, working_paths) and not is_known(scope, cors):
+        if _does_something(scope, working_paths) and not (is_known(scope, cors) or proves(scope)):
             origin = _header(scope, b"origin")
             context_of(scope).log["origin"] = origin[:LONGEST_VALUE]
             raise OriginNotAllowedError(shown(origin) if origin else None)

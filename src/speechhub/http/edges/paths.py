@@ -7,15 +7,17 @@ other paths; here they are mapped to the same routes.
 import re
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import parse_qs
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.http.context import context_of
 from speechhub.http.near import UnknownVersionError, entered_twice
 
+REALTIME: Final = "/v1/realtime"
 _SLASHES: Final = re.compile("/{2,}")
 _VERSIONED: Final = re.compile(r"(?:/openai)?/(?P<version>v\d[\w.-]*)(?P<rest>/.*)?")
-_UNVERSIONED: Final = re.compile(r"(?:/openai)?(?P<rest>/(?:audio|models)(?:/.*)?)")
+_UNVERSIONED: Final = re.compile(r"(?:/openai)?(?P<rest>/(?:audio|models|realtime)(?:/.*)?)")
 _DEPLOYMENT: Final = re.compile(
     r"/openai/deployments/(?P<deployment>.+)(?P<rest>/audio/(?:transcriptions|translations|speech))"
 )
@@ -60,6 +62,9 @@ def with_aliases(app: ASGIApp) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         target, context = resolve(scope["path"]), context_of(scope)
         context.deployment, context.is_groq = target.deployment, target.is_groq
+        if target.path == REALTIME:  # Azure has no path for it, but `?api-version=…&deployment=M`
+            named = parse_qs(scope["query_string"].decode(errors="replace")).get("deployment")
+            context.deployment = named[0] if named else None
         # A copy: the log has the path that the client asked for.
         inner: Scope = {**scope, "path": target.path}  # type: ignore[assignment]
         await app(inner, receive, send)
