@@ -37,6 +37,7 @@ from speechhub.services.account import Account, held_bytes
 from speechhub.services.catalog import Catalog, learns
 from speechhub.services.condition import survey
 from speechhub.services.inspection import Finding, inspect
+from speechhub.services.live import LiveService
 from speechhub.services.speech import SpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
@@ -63,6 +64,7 @@ class Hub:
     manager: Manager
     runner: Runner
     transcription: TranscriptionService
+    live: LiveService
     speech: SpeechService
     voices: VoiceService
     broken_plugins: Sequence[BrokenPlugin] = ()
@@ -216,6 +218,13 @@ class Hub:
             max_reference_s=settings.max_reference_s,
             pools=pools,
         )
+        transcription = TranscriptionService(
+            catalog,
+            runner,
+            max_audio_s=settings.max_audio_s,
+            request_timeout_s=settings.request_timeout_s,
+            pools=pools,
+        )
         return cls(
             settings=settings,
             catalog=catalog,
@@ -223,12 +232,14 @@ class Hub:
             licences=licences,
             manager=manager,
             runner=runner,
-            transcription=TranscriptionService(
+            transcription=transcription,
+            live=LiveService(
                 catalog,
                 runner,
-                max_audio_s=settings.max_audio_s,
+                transcription,
                 request_timeout_s=settings.request_timeout_s,
                 pools=pools,
+                metrics=metrics,
             ),
             speech=SpeechService(
                 catalog,

@@ -132,6 +132,21 @@ class Metrics:
             buckets=FIRST_AUDIO_S,
             registry=registry,
         )
+        self._live_utterances = Counter(
+            "speechhub_live_utterances",
+            "Utterances of live sessions, by outcome; one without speech is 'silent'.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._live_final = Histogram(
+            "speechhub_live_final_seconds",
+            "From the end of an utterance until its transcript.",
+            buckets=WAITS_S,
+            registry=registry,
+        )
+        self._live_audio = Counter(
+            "speechhub_live_audio_seconds", "Audio that live sessions received.", registry=registry
+        )
         self._pool = Histogram(
             "speechhub_pool_queue_seconds",
             "How long a job waited for a thread of its pool.",
@@ -153,6 +168,8 @@ class Metrics:
             self._exits.labels(cause)
         for result in ("ready", "failed"):
             self._switches.labels(result)
+        for outcome in ("completed", "silent", "failed"):
+            self._live_utterances.labels(outcome)
         for place in ("memory", "disk"):
             self._no_room.labels(place)
 
@@ -231,6 +248,16 @@ class Metrics:
     def first_audio(self, model: str, took_s: float) -> None:
         """Record how long it took until the first bytes of speech."""
         self._first_audio.labels(model).observe(took_s)
+
+    def live_utterance(self, outcome: str, took_s: float) -> None:
+        """Count an utterance that is over: ``completed``, ``silent`` or ``failed``."""
+        self._live_utterances.labels(outcome).inc()
+        if outcome == "completed":
+            self._live_final.observe(took_s)
+
+    def live_audio(self, length_s: float) -> None:
+        """Count audio that a live session received."""
+        self._live_audio.inc(length_s)
 
     def pool_waited(self, pool: str, waited_s: float) -> None:
         """Record how long a job waited for a thread; called in that thread."""

@@ -1,5 +1,6 @@
 """Decides where a long recording is cut: in its silences. Pure: works on probabilities, not on audio."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,8 +91,7 @@ class Cutter:
         late = first + self._longest * 2 // 3
         silences = [silence for silence in self._silences if silence.first >= late] or self._silences[-1:]
         if not silences:
-            last = max(late + 1, first + self._longest - MARGIN)
-            place = min(range(late, last), key=lambda window: self._probabilities[window - first])
+            place = first + least_like_speech(self._probabilities, late - first, self._longest - MARGIN)
             return self._end(first, place, next_first=place)
         best = max(silences, key=lambda silence: silence.end - silence.first)
         middle = (best.first + best.end) // 2
@@ -107,3 +107,8 @@ class Cutter:
             self._silences = [silence for silence in self._silences if silence.first >= next_first]
             self._probabilities = self._probabilities[next_first - first :]
         return [Stretch(first=first, end=end)] if speech >= MIN_SPEECH else []
+
+
+def least_like_speech(probabilities: Sequence[float], first: int, end: int) -> int:
+    """Return the window from *first* to before *end* that is least like speech; *first* if there is none."""
+    return min(range(first, max(first + 1, end)), key=probabilities.__getitem__)

@@ -113,12 +113,12 @@ class Encoder:
 
     def _write(self, samples: NDArray[np.float32]) -> None:
         if len(samples):
-            self._writer.write(_to_pcm16(samples))
+            self._writer.write(to_pcm16(samples))
 
 
 def encode_all(audio: Audio, audio_format: SpeechFormat) -> bytes:
     """Encode *audio* as a file whose headers state its length, if the format has such headers."""
-    pcm16 = _to_pcm16(resample(audio, OUTPUT_RATE).samples)
+    pcm16 = to_pcm16(resample(audio, OUTPUT_RATE).samples)
     file = io.BytesIO()
     if audio_format is SpeechFormat.WAV:
         file.write(wav_header(pcm16.nbytes, OUTPUT_RATE))
@@ -133,7 +133,7 @@ def encode_all(audio: Audio, audio_format: SpeechFormat) -> bytes:
     return file.getvalue()
 
 
-def _to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+def to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Clip and round to int16, little-endian; shape (n_samples,)."""
     pcm16: NDArray[np.int16] = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2")
     return pcm16

@@ -1,7 +1,6 @@
 """Divides recordings into passages: the parts that an engine transcribes at once."""
 
 import math
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from speechhub.codecs.cuts import Cutter, Stretch
 from speechhub.codecs.damage import AudioDamage
-from speechhub.codecs.decode import joined
+from speechhub.codecs.tape import Tape
 from speechhub.codecs.vad import SAMPLE_RATE, WINDOW_SAMPLES, VoiceDetector
 from speechhub.domain.audio import Audio
 from speechhub.errors import RequestCancelledError
@@ -63,7 +62,7 @@ class PassageReader:
         self._sample_rate = sample_rate
         self._limit = int(longest_s * sample_rate)
         self._cutter = Cutter(self._limit * SAMPLE_RATE // (WINDOW_SAMPLES * sample_rate))
-        self._tape = _Tape()
+        self._tape = Tape[np.float32]()
         self._passages = self._read()
         self.ended = False
         """Whether it is certain that no passage follows."""
@@ -150,38 +149,3 @@ class PassageReader:
 
     def _sample(self, window: int) -> int:
         return window * WINDOW_SAMPLES * self._sample_rate // SAMPLE_RATE
-
-
-class _Tape:
-    """The part of a recording that is still needed."""
-
-    def __init__(self) -> None:
-        self._blocks: deque[Samples] = deque()
-        self._start = 0
-        """Position of the first block's first sample."""
-        self.end = 0
-        """Length of the recording so far, in samples."""
-
-    def append(self, block: Samples) -> None:
-        self._blocks.append(block)
-        self.end += len(block)
-
-    def blocks(self) -> list[Samples]:
-        return list(self._blocks)
-
-    def cut(self, first: int, end: int) -> Samples:
-        """Return a copy of the samples from *first* to *end*; without copying if that is one whole block."""
-        parts, start = [], self._start
-        for block in self._blocks:
-            part = block[max(0, first - start) : max(0, end - start)]
-            if len(part):
-                parts.append(part)
-            start += len(block)
-        if len(parts) == 1 and len(parts[0]) < self.end:
-            return parts[0].copy()  # a view would keep the whole block alive
-        return joined(parts)
-
-    def forget(self, before: int) -> None:
-        """Drop the blocks that end by *before*."""
-        while self._blocks and self._start + len(self._blocks[0]) <= before:
-            self._start += len(self._blocks.popleft())

@@ -19,6 +19,7 @@ SpeechhubError
 │   │   ├── AudioTooShortError
 │   │   ├── AudioTooLongError
 │   │   └── AudioTooCostlyError       decoding takes far more work than audio of its length needs
+│   ├── BufferTooSmallError           live audio was committed before there was any
 │   ├── SpeechTooLongError            its text and pauses take longer than the server allows
 │   ├── VoiceNotFoundError            no such custom voice
 │   ├── VoiceExistsError              another custom voice has this name
@@ -94,6 +95,7 @@ from speechhub.errors.refusals import (
     AudioTrackError,
     AuthenticationError,
     BodyTooLargeError,
+    BufferTooSmallError,
     ConsentInUseError,
     ConsentNotFoundError,
     CorruptAudioError,
@@ -148,6 +150,7 @@ __all__ = [
     "AudioTrackError",
     "AuthenticationError",
     "BodyTooLargeError",
+    "BufferTooSmallError",
     "ConfigurationError",
     "ConsentInUseError",
     "ConsentNotFoundError",

@@ -179,6 +179,18 @@ class AudioTooCostlyError(AudioError):
         super().__init__(message)
 
 
+class BufferTooSmallError(RequestError):
+    """A client committed live audio, and there is next to none."""
+
+    code = "input_audio_buffer_commit_empty"
+
+    def __init__(self, duration_ms: float) -> None:
+        super().__init__(
+            "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, but "
+            f"buffer only has {duration_ms:.2f}ms of audio."
+        )
+
+
 class SpeechTooLongError(RequestError):
     """The speech, with its pauses, would last longer than the server allows."""
 

@@ -107,6 +107,16 @@ class TranscriptionService:
         self._decoding = DecodingPlaces(pools.decoding)
         self._scripts = Scripts(pools.files)
 
+    def check(self, job: TranscriptionJob) -> None:
+        """Check what can be checked without a recording.
+
+        Raises:
+            RequestError: The job is at fault.
+        """
+        model = self._catalog.stt(job.model)
+        self._check(job, model)
+        _allowed(job, model)
+
     async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> JoinedTranscript:
         """Transcribe, or translate, one recording.
 

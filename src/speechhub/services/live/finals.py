@@ -1,0 +1,150 @@
+"""Finals: the transcripts of a session's committed utterances, each as soon as all before it are out."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from speechhub.errors import RequestTimeoutError, SpeechhubError
+from speechhub.metrics import Metrics
+from speechhub.pools import Pool
+from speechhub.services.agreement import Agreement
+from speechhub.services.catalog import Catalog
+from speechhub.services.live.events import LiveEvent, TranscriptCompleted, TranscriptDelta, TranscriptFailed
+from speechhub.services.live.utterance import Utterance
+from speechhub.services.transcript_join import JoinedTranscript
+from speechhub.services.transcription import TranscriptionService
+
+log = structlog.get_logger()
+
+AT_ONCE: Final = 4
+"""Utterances of one session that are transcribed at the same time; more of them wait."""
+AHEAD_S: Final = 600.0
+"""How much may wait for its transcript, in seconds; then a session takes no more audio."""
+
+
+@dataclass(slots=True, kw_only=True)
+class FinalsCount:
+    """How many utterances of all sessions have no transcript yet."""
+
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalTools:
+    """What transcripts are made with."""
+
+    catalog: Catalog
+    transcription: TranscriptionService
+    pool: Pool
+    metrics: Metrics
+    request_timeout_s: float
+    count: FinalsCount = field(default_factory=FinalsCount)
+
+
+class Finals:
+    """The transcripts of one session; close them when it ends."""
+
+    def __init__(self, tools: FinalTools, emit: Callable[[LiveEvent], None]) -> None:
+        self._tools = tools
+        self._emit = emit
+        self._semaphore = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last: asyncio.Task[None] | None = None
+        self._shrunk = asyncio.Event()
+        self.waiting_s = 0.0
+        """Length of the utterances without a transcript, in seconds."""
+
+    def __bool__(self) -> bool:
+        """Whether any transcript is still to come."""
+        return bool(self._tasks)
+
+    def add(self, utterance: Utterance, agreement: Agreement) -> None:
+        """Transcribe an utterance of which *agreement* knows what is out."""
+        self.waiting_s += utterance.duration_s
+        self._tools.count.waiting += 1
+        task = asyncio.create_task(self._work(utterance, agreement, self._last, _now()))
+        self._last = task
+        self._tasks.add(task)
+
+        def over(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self.waiting_s -= utterance.duration_s
+            self._tools.count.waiting -= 1
+            self._shrunk.set()
+            if self._last is task:
+                self._last = None
+
+        task.add_done_callback(over)
+
+    async def room(self) -> None:
+        """Wait while too much has no transcript yet."""
+        while self.waiting_s > AHEAD_S:
+            self._shrunk.clear()
+            await self._shrunk.wait()
+
+    async def settled(self) -> None:
+        """Wait until every transcript is out."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def aclose(self) -> None:
+        """Give up what is not done."""
+        for task in self._tasks:
+            task.cancel()
+        await self.settled()
+
+    async def _work(
+        self,
+        utterance: Utterance,
+        agreement: Agreement,
+        before: asyncio.Task[None] | None,
+        committed_at: float,
+    ) -> None:
+        outcome = "failed"
+        try:
+            async with self._semaphore:
+                alone = before is None or before.done()
+                transcript = await self._transcribe(utterance, agreement, committed_at, alone=alone)
+            outcome = "completed" if utterance.parts else "silent"
+            event: LiveEvent = TranscriptCompleted(utterance.item, transcript, utterance.duration_s)
+        except SpeechhubError as error:
+            event = TranscriptFailed(utterance.item, error)
+        except Exception:
+            log.exception("a live transcription failed")
+            event = TranscriptFailed(utterance.item, SpeechhubError("The server had an error. Try again."))
+        if before is not None:
+            await asyncio.wait([before])
+        if isinstance(event, TranscriptCompleted) and (rest := agreement.finish(event.transcript.text)):
+            self._emit(TranscriptDelta(utterance.item, rest))
+        self._emit(event)
+        self._tools.metrics.live_utterance(outcome, _now() - committed_at)
+
+    async def _transcribe(
+        self, utterance: Utterance, agreement: Agreement, committed_at: float, *, alone: bool
+    ) -> JoinedTranscript:
+        tools = self._tools
+        if not utterance.parts:
+            return JoinedTranscript(text="", duration_s=utterance.duration_s)
+        model = tools.catalog.stt(utterance.settings.model)
+        recording = await tools.pool.run(utterance.wav, model.capabilities.sample_rate)
+        left_s = committed_at + tools.request_timeout_s - _now()
+        if left_s <= 0:
+            raise RequestTimeoutError(f"The transcription was not done after {tools.request_timeout_s:g} s.")
+        job = utterance.settings.job(left_s)
+        if not (alone and model.capabilities.streaming and not agreement.said and tools.count.waiting == 1):
+            return await tools.transcription.transcribe(recording, job)
+        stream = await tools.transcription.stream(recording, job)
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, JoinedTranscript):
+                    return event
+                self._emit(TranscriptDelta(utterance.item, agreement.say(event)))
+        raise AssertionError("unreachable")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
