@@ -138,6 +138,12 @@ class Metrics:
             ("outcome",),
             registry=registry,
         )
+        self._live_partials = Counter(
+            "speechhub_live_partials",
+            "Partial results that were due, by whether they were made or skipped.",
+            ("outcome",),
+            registry=registry,
+        )
         self._live_final = Histogram(
             "speechhub_live_final_seconds",
             "From the end of an utterance until its transcript.",
@@ -170,6 +176,8 @@ class Metrics:
             self._switches.labels(result)
         for outcome in ("completed", "silent", "failed"):
             self._live_utterances.labels(outcome)
+        for outcome in ("made", "skipped"):
+            self._live_partials.labels(outcome)
         for place in ("memory", "disk"):
             self._no_room.labels(place)
 
@@ -254,6 +262,10 @@ class Metrics:
         self._live_utterances.labels(outcome).inc()
         if outcome == "completed":
             self._live_final.observe(took_s)
+
+    def live_partial(self, outcome: str) -> None:
+        """Count a partial result that was due: ``made``, or ``skipped`` because the engine was not idle."""
+        self._live_partials.labels(outcome).inc()
 
     def live_audio(self, length_s: float) -> None:
         """Count audio that a live session received."""

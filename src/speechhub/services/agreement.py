@@ -60,6 +60,11 @@ class Agreement:
         end = max(units[agreed - 1].end if agreed > 0 else 0, stable)
         return self.say(text[place:end])
 
+    def holds(self, text: str) -> bool:
+        """Tell whether *text* is out, from its first word to its last."""
+        units = _units(text)
+        return _shared(units, _units(self.said)) == len(units)
+
     def finish(self, transcript: str) -> str:
         """Take the final text; return what to add so that `said` is all of it; nothing if that cannot be."""
         text = transcript.strip()

@@ -1,7 +1,7 @@
 """Speech to text: from an uploaded recording to a transcript."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,12 +10,12 @@ from typing import BinaryIO, Final
 from speechhub.codecs.tracks import TrackTaken
 from speechhub.domain.language import language_name, parse_language
 from speechhub.domain.script import is_of_hong_kong, parse_script
-from speechhub.engine import Task, Transcript
+from speechhub.engine import Audio, Task, TranscribeRequest, Transcript
 from speechhub.errors import InvalidLanguageError, InvalidValueError, UnsupportedValueError
 from speechhub.pools import Pools
 from speechhub.runner import Runner
 from speechhub.services.catalog import Catalog
-from speechhub.services.chinese import Scripts
+from speechhub.services.chinese import LANGUAGES, Convert, Scripts, convert_transcript
 from speechhub.services.deadline import Deadline
 from speechhub.services.longform import Longform, PassageOptions
 from speechhub.services.models import SttModel
@@ -60,6 +60,38 @@ class TranscriptionJob:
     """Told which track is heard, of a recording that has several."""
     timeout_s: float | None = None
     """How long the client will wait; None if it does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedJob:
+    """A job that its model can do, and what engines are asked for it."""
+
+    model: SttModel
+    options: PassageOptions
+    language: str | None
+    """Code of the language that is spoken; None if it is not known."""
+    languages: tuple[str, ...]
+    """Codes of those that may be spoken; empty means any."""
+    script: Callable[[], Awaitable[Convert]] | None
+    """Gives what writes Chinese in the script that was asked for; None leaves the engine's."""
+
+    def request(self, audio: Audio, *, before: str = "") -> TranscribeRequest:
+        """Return the request for audio that one call can carry.
+
+        Args:
+            audio: At the model's rate.
+            before: Text that was said before it, for models that take it as a prompt.
+        """
+        options = self.options
+        if before and self.model.capabilities.prompt:
+            options = replace(options, prompt=f"{options.prompt or ''} {before}".strip())
+        return options.request(audio, self.language, () if self.language else self.languages)
+
+    async def written(self, transcript: Transcript) -> Transcript:
+        """Return a transcript in the script that was asked for."""
+        if self.script is None or (transcript.language or self.language) not in LANGUAGES:
+            return transcript
+        return convert_transcript(transcript, await self.script())
 
 
 class TranscriptStream(PrefetchedStream[str | JoinedTranscript]):
@@ -107,15 +139,22 @@ class TranscriptionService:
         self._decoding = DecodingPlaces(pools.decoding)
         self._scripts = Scripts(pools.files)
 
-    def check(self, job: TranscriptionJob) -> None:
-        """Check what can be checked without a recording.
+    def check(self, job: TranscriptionJob) -> CheckedJob:
+        """Check what can be checked without a recording; return what follows for the engine.
 
         Raises:
             RequestError: The job is at fault.
         """
         model = self._catalog.stt(job.model)
-        self._check(job, model)
-        _allowed(job, model)
+        tags = (job.language,) if job.language else job.languages
+        script = next(filter(None, map(parse_script, tags)), None)
+        return CheckedJob(
+            model=model,
+            options=self._check(job, model),
+            language=_named(job, model),
+            languages=_allowed(job, model),
+            script=partial(self._scripts.get, script) if script is not None else None,
+        )
 
     async def transcribe(self, recording: BinaryIO, job: TranscriptionJob) -> JoinedTranscript:
         """Transcribe, or translate, one recording.
@@ -195,11 +234,8 @@ class TranscriptionService:
         *,
         longest_s: float = math.inf,
     ) -> Longform:
-        model = self._catalog.stt(job.model)
-        options = self._check(job, model)
-        tags = (job.language,) if job.language else job.languages
-        script = next(filter(None, map(parse_script, tags)), None)
-        capabilities = model.capabilities
+        checked = self.check(job)
+        capabilities = checked.model.capabilities
         passages = Passages(
             recording,
             sample_rate=capabilities.sample_rate,
@@ -212,11 +248,11 @@ class TranscriptionService:
         return Longform(
             passages,
             self._runner,
-            model,
-            options,
-            language=_named(job, model),
-            languages=_allowed(job, model),
-            script=partial(self._scripts.get, script) if script is not None else None,
+            checked.model,
+            checked.options,
+            language=checked.language,
+            languages=checked.languages,
+            script=checked.script,
             deadline=deadline.at,
         )
 

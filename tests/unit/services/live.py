@@ -88,6 +88,11 @@ class Live:
             await self.session.append(samples[start : start + step])
             await asyncio.sleep(step_s)
 
+    def finals(self):
+        """Return what the engine was asked for committed items."""
+        asked = zip(self.runner.requests, self.runner.spare, strict=True)
+        return [request for (_, request), spare in asked if not spare]
+
     async def done(self):
         """End the session well; return its events."""
         await self.session.drain()

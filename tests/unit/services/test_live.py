@@ -17,7 +17,7 @@ def test_each_turn_of_the_speaker_is_an_item():
     async def work():
         async with Live() as live:
             await live.say(speech(1, 2, 1, 1.5, 1))
-            return await live.done(), live.runner.requests
+            return await live.done(), live.finals()
 
     events, requests = in_virtual_time(work())
 
@@ -31,4 +31,4 @@ def test_each_turn_of_the_speaker_is_an_item():
     assert 600 < started < 1000
     assert 3000 < stopped < 3400 < again < 4000
     assert events[4].duration_s == (stopped - started) / 1000
-    assert 2.2 < requests[0][1].audio.duration_s <= events[4].duration_s
+    assert 2.2 < requests[0].audio.duration_s <= events[4].duration_s

@@ -8,15 +8,17 @@ from typing import Final
 
 import structlog
 
-from speechhub.errors import RequestTimeoutError, SpeechhubError
+from speechhub.errors import SpeechhubError
 from speechhub.metrics import Metrics
 from speechhub.pools import Pool
-from speechhub.services.agreement import Agreement
 from speechhub.services.catalog import Catalog
+from speechhub.services.deadline import Deadline
 from speechhub.services.live.events import LiveEvent, TranscriptCompleted, TranscriptDelta, TranscriptFailed
+from speechhub.services.live.item import Item
+from speechhub.services.live.partials import Partials
 from speechhub.services.live.utterance import Utterance
 from speechhub.services.transcript_join import JoinedTranscript
-from speechhub.services.transcription import TranscriptionService
+from speechhub.services.transcription import WHAT, TranscriptionService
 
 log = structlog.get_logger()
 
@@ -24,6 +26,7 @@ AT_ONCE: Final = 4
 """Utterances of one session that are transcribed at the same time; more of them wait."""
 AHEAD_S: Final = 600.0
 """How much may wait for its transcript, in seconds; then a session takes no more audio."""
+FAILED: Final = "The server had an error while transcribing the utterance. Its log has the details."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,11 +65,11 @@ class Finals:
         """Whether any transcript is still to come."""
         return bool(self._tasks)
 
-    def add(self, utterance: Utterance, agreement: Agreement) -> None:
-        """Transcribe an utterance of which *agreement* knows what is out."""
+    def add(self, item: Item, utterance: Utterance, partials: Partials | None) -> None:
+        """Transcribe an utterance, which *partials* has heard until now; they are closed with it."""
         self.waiting_s += utterance.duration_s
         self._tools.count.waiting += 1
-        task = asyncio.create_task(self._work(utterance, agreement, self._last, _now()))
+        task = asyncio.create_task(self._work(item, utterance, partials, self._last))
         self._last = task
         self._tasks.add(task)
 
@@ -99,50 +102,66 @@ class Finals:
 
     async def _work(
         self,
+        item: Item,
         utterance: Utterance,
-        agreement: Agreement,
+        partials: Partials | None,
         before: asyncio.Task[None] | None,
-        committed_at: float,
     ) -> None:
-        outcome = "failed"
+        began = _now()
+        deadline = began + self._tools.request_timeout_s
         try:
             async with self._semaphore:
                 alone = before is None or before.done()
-                transcript = await self._transcribe(utterance, agreement, committed_at, alone=alone)
-            outcome = "completed" if utterance.parts else "silent"
-            event: LiveEvent = TranscriptCompleted(utterance.item, transcript, utterance.duration_s)
+                transcript = await self._transcribe(item, utterance, partials, deadline, alone=alone)
+            event: LiveEvent = TranscriptCompleted(item.id, transcript, utterance.duration_s)
         except SpeechhubError as error:
-            event = TranscriptFailed(utterance.item, error)
+            event = TranscriptFailed(item.id, error)
         except Exception:
             log.exception("a live transcription failed")
-            event = TranscriptFailed(utterance.item, SpeechhubError("The server had an error. Try again."))
+            event = TranscriptFailed(item.id, SpeechhubError(FAILED))
+        finally:
+            if partials is not None:
+                await partials.aclose()
         if before is not None:
             await asyncio.wait([before])
-        if isinstance(event, TranscriptCompleted) and (rest := agreement.finish(event.transcript.text)):
-            self._emit(TranscriptDelta(utterance.item, rest))
+        outcome = "failed"
+        if isinstance(event, TranscriptCompleted):
+            outcome = "completed" if utterance.parts else "silent"
+            if rest := item.agreement.finish(event.transcript.text):
+                self._emit(TranscriptDelta(item.id, rest))
         self._emit(event)
-        self._tools.metrics.live_utterance(outcome, _now() - committed_at)
+        self._tools.metrics.live_utterance(outcome, _now() - began)
 
     async def _transcribe(
-        self, utterance: Utterance, agreement: Agreement, committed_at: float, *, alone: bool
+        self,
+        item: Item,
+        utterance: Utterance,
+        partials: Partials | None,
+        deadline: float,
+        *,
+        alone: bool,
     ) -> JoinedTranscript:
         tools = self._tools
         if not utterance.parts:
             return JoinedTranscript(text="", duration_s=utterance.duration_s)
+        if partials is not None:
+            left = Deadline(limit_s=tools.request_timeout_s, at=deadline)
+            async with left.kept(WHAT):
+                await partials.ended()
+                heard = await partials.finish(utterance, deadline)
+            if heard is not None:
+                return heard
         model = tools.catalog.stt(utterance.settings.model)
         recording = await tools.pool.run(utterance.wav, model.capabilities.sample_rate)
-        left_s = committed_at + tools.request_timeout_s - _now()
-        if left_s <= 0:
-            raise RequestTimeoutError(f"The transcription was not done after {tools.request_timeout_s:g} s.")
-        job = utterance.settings.job(left_s)
-        if not (alone and model.capabilities.streaming and not agreement.said and tools.count.waiting == 1):
+        job = utterance.settings.job(max(0.0, deadline - _now()))
+        stream = model.capabilities.streaming and not item.agreement.said
+        if not (stream and alone and tools.count.waiting == 1):
             return await tools.transcription.transcribe(recording, job)
-        stream = await tools.transcription.stream(recording, job)
-        async with aclosing(stream) as events:
+        async with aclosing(await tools.transcription.stream(recording, job)) as events:
             async for event in events:
                 if isinstance(event, JoinedTranscript):
                     return event
-                self._emit(TranscriptDelta(utterance.item, agreement.say(event)))
+                self._emit(TranscriptDelta(item.id, item.agreement.say(event)))
         raise AssertionError("unreachable")
 
 

@@ -21,10 +21,25 @@ class LiveService:
         transcription: TranscriptionService,
         *,
         request_timeout_s: float,
+        partials: bool = True,
+        partial_interval_s: float = 1.0,
         pools: Pools | None = None,
         metrics: Metrics | None = None,
     ) -> None:
+        """Prepare; nothing is loaded.
+
+        Args:
+            catalog: The models.
+            runner: Runs them.
+            transcription: Transcribes committed utterances, exactly as uploads.
+            request_timeout_s: Longest time from a commit until its transcript.
+            partials: Whether to transcribe while somebody speaks.
+            partial_interval_s: Shortest time between two partial results.
+            pools: The threads.
+            metrics: Where to count.
+        """
         self._runner = runner
+        self._partial_interval_s = partial_interval_s if partials else None
         self._transcription = transcription
         self._tools = FinalTools(
             catalog=catalog,
@@ -56,4 +71,6 @@ class LiveService:
             ModelNotFoundError, InvalidValueError: As for `check`.
         """
         self.check(settings)
-        return LiveTranscription(self._runner, self._tools, settings)
+        return LiveTranscription(
+            self._runner, self._tools, settings, partial_interval_s=self._partial_interval_s
+        )

@@ -1,9 +1,7 @@
 """Session of live transcription: what a client appends, what is heard in it, and the events of that."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -13,7 +11,6 @@ from numpy.typing import NDArray
 from speechhub.codecs.turns import Started, TurnDetector, TurnRules
 from speechhub.errors import BufferTooSmallError, SpeechhubError
 from speechhub.runner import Runner
-from speechhub.services.agreement import Agreement
 from speechhub.services.live.ear import Ear, Judged
 from speechhub.services.live.events import (
     BufferFull,
@@ -23,7 +20,11 @@ from speechhub.services.live.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from speechhub.services.live.feeding import Feeding
 from speechhub.services.live.finals import Finals, FinalTools
+from speechhub.services.live.item import Item
+from speechhub.services.live.partials import LONGEST_S, Partials, PartialTools
+from speechhub.services.live.redecoding import Redecoding
 from speechhub.services.live.settings import LiveSettings
 from speechhub.services.live.utterance import utterance
 
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 
 MIN_COMMIT_MS: Final = 100
 """Shortest audio that a client may commit."""
-LONGEST_TURN_MS: Final = 30_000
+LONGEST_TURN_MS: Final = round(1000 * LONGEST_S)
 """Longest turn that the server finds, for engines that would take longer ones."""
 BUFFER_MS: Final = 600_000
 """Longest audio that waits for the client's commit."""
@@ -43,25 +44,38 @@ REST_S: Final = 30.0
 """After so long without audio, in seconds, the voice detector is given back."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Item:
-    """An utterance that is not committed yet."""
-
-    id: str = field(default_factory=lambda: f"item_{os.urandom(10).hex()}")
-    start_ms: int
-    agreement: Agreement = field(default_factory=Agreement)
-
-
 class LiveTranscription:
     """One session; one task appends, commits and clears, another one reads the events."""
 
-    def __init__(self, runner: Runner, tools: FinalTools, settings: LiveSettings) -> None:
-        """Begin without audio; the settings are checked already."""
+    def __init__(
+        self, runner: Runner, tools: FinalTools, settings: LiveSettings, *, partial_interval_s: float | None
+    ) -> None:
+        """Begin without audio.
+
+        Args:
+            runner: Runs the models.
+            tools: What transcripts are made with.
+            settings: Checked already.
+            partial_interval_s: Shortest time between two partial results; None if there shall be none.
+        """
         self._runner = runner
         self._tools = tools
         self._settings = settings
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
         self._finals = Finals(tools, self._emit)
+        self._partial_tools = PartialTools(
+            runner=runner,
+            pool=tools.pool,
+            metrics=tools.metrics,
+            interval_s=partial_interval_s or 0.0,
+            emit=self._emit,
+            waits=lambda: self._finals,
+        )
+        self._partials: Partials | None = None
+        """Of the open item."""
+        self._dropped: set[Partials] = set()
+        """Of items that were forgotten, which still run."""
+        self._wants_partials = partial_interval_s is not None
         self._ear = self._new_ear(0)
         self._open: Item | None = None
         """The item that speech began, and that is not committed."""
@@ -77,6 +91,16 @@ class LiveTranscription:
         """How much was appended, in seconds."""
         self.utterances = 0
         """How many items were committed."""
+
+    @property
+    def partials_made(self) -> int:
+        """How many hypotheses there were while somebody spoke."""
+        return self._partial_tools.count.made
+
+    @property
+    def partials_skipped(self) -> int:
+        """How many there were not, because the engine had other work."""
+        return self._partial_tools.count.skipped
 
     @property
     def now_ms(self) -> int:
@@ -156,7 +180,9 @@ class LiveTranscription:
     async def aclose(self) -> None:
         """Give up what is not done, and free everything."""
         self._end()
-        await self._finals.aclose()
+        await asyncio.gather(self._finals.aclose(), *(partials.aclose() for partials in self._dropped))
+        if self._presence is not None:
+            await asyncio.wait([self._presence])
         self._events.put_nowait(None)
 
     # ── What is heard ────────────────────────────────────────────────────────
@@ -182,6 +208,8 @@ class LiveTranscription:
         self._open = Item(start_ms=at_ms)
         self._emit(SpeechStarted(self._open.id, at_ms))
         self._make_ready()
+        if self._wants_partials:
+            self._partials = self._hear(self._open)
 
     def _stop(self, at_ms: int) -> None:
         if self._open is not None:
@@ -190,20 +218,32 @@ class LiveTranscription:
 
     def _commit(self, item: Item, end_ms: int) -> None:
         self._emit(Committed(item.id, self._previous))
-        self._finals.add(utterance(item.id, self._ear, self._settings, item.start_ms, end_ms), item.agreement)
+        if self._partials is not None:
+            self._partials.end()
+        said = utterance(item.id, self._ear, self._settings, item.start_ms, end_ms)
+        self._finals.add(item, said, self._partials)
+        self._partials = None
         self.utterances += 1
         self._previous, self._open, self._floor_ms = item.id, None, end_ms
         self._ear.forget(end_ms)
 
     def _drop(self) -> None:
         """Forget what is not committed, and what was done for it."""
-        self._open = None
+        if self._partials is not None:
+            self._partials.drop()
+            self._dropped = {*(it for it in self._dropped if not it.over), self._partials}
+        self._open = self._partials = None
         self._floor_ms = self.now_ms
         self._ear.clear()
         if self._turns is not None:
             self._turns.end(self.now_ms)
         if self._presence is not None:
             self._presence.cancel()
+
+    def _hear(self, item: Item) -> Partials:
+        checked = self._tools.transcription.check(self._settings.job())
+        kind = Feeding if checked.model.capabilities.live_sessions else Redecoding
+        return kind(self._partial_tools, checked, self._settings, self._ear, item)
 
     # ── What it takes ────────────────────────────────────────────────────────
 
@@ -233,7 +273,7 @@ class LiveTranscription:
     def _make_ready(self) -> None:
         """Have the model loaded while somebody speaks; the commit would have it loaded anyway."""
         model = self._tools.catalog.stt(self._settings.model).id
-        if self._presence is None or self._presence.done():
+        if (self._presence is None or self._presence.done()) and not self._runner.is_ready(model):
             self._presence = asyncio.create_task(self._switch_to(model))
 
     async def _switch_to(self, model: str) -> None:

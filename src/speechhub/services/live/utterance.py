@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechhub.codecs.encode import to_pcm16, wav_header
+from speechhub.codecs.loudness import Raiser
 from speechhub.codecs.resample import resample
 from speechhub.domain.audio import Audio, Pcm16Audio
 from speechhub.services.live.ear import Ear
@@ -27,15 +28,22 @@ class Utterance:
     item: str
     settings: LiveSettings
     """Those that held when it was committed."""
+    start_ms: int
+    """Where `parts` begin."""
     duration_s: float
     """In seconds, silence included."""
     parts: Sequence[NDArray[np.int16]]
     """The speech with a little silence around, at `settings.sample_rate`; empty if nobody speaks."""
 
     @property
-    def kept_bytes(self) -> int:
-        """Size of the audio."""
-        return sum(part.nbytes for part in self.parts)
+    def length(self) -> int:
+        """Number of samples in `parts`."""
+        return sum(map(len, self.parts))
+
+    def raised(self, sample_rate: int) -> Audio:
+        """Return the same as `audio`, amplified where speech is quiet, as uploads are."""
+        audio = self.audio(sample_rate)
+        return Audio(samples=Raiser(sample_rate).process(audio.samples), sample_rate=sample_rate)
 
     def audio(self, sample_rate: int) -> Audio:
         """Return the speech at another rate, in hertz; takes long for long speech."""
@@ -56,7 +64,15 @@ def utterance(item: str, ear: Ear, settings: LiveSettings, start_ms: int, end_ms
     """Return what *ear* heard between two times."""
     speech = ear.speech(start_ms, end_ms)
     parts: Sequence[NDArray[np.int16]] = ()
+    first_ms = start_ms
     if speech is not None:
-        lead_ms = (settings.turns or TurnSettings()).prefix_ms
-        parts = ear.parts(max(start_ms, speech[0] - lead_ms), min(end_ms, speech[1] + TAIL_MS))
-    return Utterance(item=item, settings=settings, duration_s=(end_ms - start_ms) / 1000, parts=parts)
+        prefix_ms = (settings.turns or TurnSettings()).prefix_ms
+        first_ms = max(start_ms, speech[0] - prefix_ms)
+        parts = ear.parts(first_ms, min(end_ms, speech[1] + TAIL_MS))
+    return Utterance(
+        item=item,
+        settings=settings,
+        start_ms=first_ms,
+        duration_s=(end_ms - start_ms) / 1000,
+        parts=parts,
+    )
