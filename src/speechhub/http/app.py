@@ -32,6 +32,7 @@ from speechhub.http.routes.health import HealthController
 from speechhub.http.routes.metrics import MetricsController
 from speechhub.http.routes.models import ModelsController
 from speechhub.http.routes.page import PageController
+from speechhub.http.routes.realtime import RealtimeController
 from speechhub.http.routes.speech import SpeechController
 from speechhub.http.routes.transcriptions import TranscriptionsController
 from speechhub.http.routes.voices import VoicesController
@@ -63,6 +64,7 @@ CONTROLLERS: Final = (
     MetricsController,
     ModelsController,
     PageController,
+    RealtimeController,
     SpeechController,
     TranscriptionsController,
     VoicesController,

@@ -24,6 +24,8 @@ AUDIO_TOKENS_PER_S: Final = 10
 """Input tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-transcribe."""
 CHARS_PER_TOKEN: Final = 4
 """Rule of thumb for text in English. Source: OpenAI's tokenizer page."""
+TOKENS_PER_S: Final = 20
+"""Output tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-mini-tts."""
 
 
 def usage_of(transcript: Transcript) -> schemas.DurationUsage:

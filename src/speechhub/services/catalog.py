@@ -26,13 +26,17 @@ OPENAI_MODELS: Final[Mapping[str, Slot]] = {
     "gpt-4o-transcribe": Slot.STT,
     "gpt-4o-mini-transcribe": Slot.STT,
     "gpt-4o-mini-transcribe-2025-12-15": Slot.STT,
+    "gpt-live-transcribe": Slot.STT,
+    "gpt-realtime-whisper": Slot.STT,
     "tts-1": Slot.TTS,
     "tts-1-hd": Slot.TTS,
     "gpt-4o-mini-tts": Slot.TTS,
     "gpt-4o-mini-tts-2025-12-15": Slot.TTS,
+    "gpt-realtime": Slot.TTS,
 }
 """Names that clients have hard-coded; each stands for the default model of its slot, and is listed.
-Source: OpenAI's openapi.yaml, CreateTranscriptionRequest.model and CreateSpeechRequest.model."""
+Source: OpenAI's openapi.yaml, CreateTranscriptionRequest.model, CreateSpeechRequest.model,
+AudioTranscription.model and RealtimeSessionCreateRequestGA.model."""
 
 DIARIZING: Final = "gpt-4o-transcribe-diarize"
 """OpenAI's name for a model that tells speakers apart; only such a model may go by it."""
@@ -41,6 +45,8 @@ _DATED: Final = re.compile(r"(?P<name>.+)-\d{4}-\d{2}-\d{2}")
 _UNLISTED: Final = {
     # OpenAI's versions by month, then Azure's names
     re.compile(r"tts-1(-hd)?(-\d{4})?|tts|tts-hd"): Slot.TTS,
+    # models of realtime sessions, which speak here what they are given
+    re.compile(r"gpt-realtime(?!-whisper)-[\w.-]+|gpt-4o(-mini)?-realtime-preview(-[\d-]+)?"): Slot.TTS,
     # Azure's name, then Groq's
     re.compile(r"whisper|whisper-large-v3(-turbo)?|distil-whisper-large-v3-en"): Slot.STT,
 }

@@ -150,11 +150,28 @@ def _length(info: inspect.VarTupleType | inspect.ListType) -> str:
 
 def _member(kind: Any, value: object) -> Any:
     """Return *kind*, or the member of a union that *value* seems to be meant for."""
-    if get_origin(kind) not in (Union, types.UnionType):
+    members = _members(kind)
+    if not members:
         return kind
-    members = [member for member in get_args(kind) if member is not type(None)]
     wanted = [member for member in members if _nested(member) is type(value)]
+    tags = _tags(wanted)
+    if isinstance(value, Mapping) and tags:
+        name = value.get(next(iter(tags.values())).__struct_config__.tag_field)
+        return tags.get(name, kind) if isinstance(name, str) else kind
     return wanted[0] if wanted else members[0] if len(members) == 1 else kind
+
+
+def _members(kind: Any) -> list[Any]:
+    """Return the members of a union, except None; nothing for other types."""
+    union = get_origin(kind) in (Union, types.UnionType)
+    return [member for member in get_args(kind) if member is not type(None)] if union else []
+
+
+def _tags(members: Sequence[Any]) -> dict[str, Any]:
+    """Return the structs of a union by their tags; nothing unless there are several, and all have one."""
+    structs = [bare for member in members if hasattr(bare := _bare(member), "__struct_config__")]
+    tags = {struct.__struct_config__.tag: struct for struct in structs}
+    return tags if len(members) > 1 and len(structs) == len(members) and None not in tags else {}
 
 
 def _nested(kind: Any) -> type | None:
@@ -171,6 +188,11 @@ def _bare(kind: Any) -> Any:
 
 def _parts(value: object, kind: Any) -> Iterator[tuple[str, object, Any]]:
     kind = _bare(kind)
+    if isinstance(value, Mapping) and (tags := _tags(_members(kind))):  # its tag is that of none of them
+        field = next(iter(tags.values())).__struct_config__.tag_field
+        if field in value:
+            yield f".{field}", value[field], Literal[tuple(tags)]
+        return
     if _nested(kind) is not type(value):
         return
     if isinstance(value, list):
@@ -188,6 +210,9 @@ def _parts(value: object, kind: Any) -> Iterator[tuple[str, object, Any]]:
 
 def _missing(value: object, kind: Any, said: str) -> str:
     bare = _bare(kind)
+    if isinstance(value, Mapping) and (tags := _tags(_members(bare))):
+        field: str = next(iter(tags.values())).__struct_config__.tag_field
+        return "" if field in value else field
     if not isinstance(value, Mapping) or _nested(bare) is not dict or get_origin(bare) is dict:
         return ""
     required = [field.encode_name for field in msgspec.structs.fields(bare) if field.required]

@@ -185,3 +185,49 @@ def error_example(status: str) -> Json:
     """Return an answer with this status."""
     kind, param, code, message = _ERRORS[status]
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+CLIENT_SECRETS: Final[Json] = {
+    "transcription": {
+        "value": {
+            "expires_after": {"anchor": "created_at", "seconds": 600},
+            "session": {
+                "type": "transcription",
+                "audio": {"input": {"transcription": {"model": "gpt-live-transcribe", "language": "en"}}},
+            },
+        }
+    },
+    "speech": {"value": {"session": {"type": "realtime", "model": "gpt-realtime"}}},
+}
+_PCM: Final[Json] = {"type": "audio/pcm", "rate": 24000}
+CLIENT_SECRET: Final[Json] = {
+    "value": "ek_6f1c2a9d8e7b4c3a5f0e1d2c3b4a5968",
+    "expires_at": 1767226200,
+    "session": {
+        "type": "transcription",
+        "object": "realtime.transcription_session",
+        "id": "sess_3f9d2c1ab04e58d7c6f1",
+        "expires_at": 1767229200,
+        "audio": {
+            "input": {
+                "format": _PCM,
+                "transcription": {"model": "gpt-live-transcribe", "language": "en"},
+                "noise_reduction": None,
+                "turn_detection": None,
+            }
+        },
+        "include": None,
+    },
+}
+TRANSCRIPTION_SESSION: Final[Json] = {
+    "id": "sess_3f9d2c1ab04e58d7c6f1",
+    "object": "realtime.transcription_session",
+    "expires_at": 1767229200,
+    "modalities": ["audio", "text"],
+    "input_audio_format": "pcm16",
+    "input_audio_transcription": {"model": "gpt-4o-transcribe"},
+    "input_audio_noise_reduction": None,
+    "turn_detection": {"type": "server_vad", "silence_duration_ms": 200},
+    "include": None,
+    "client_secret": {"value": "ek_6f1c2a9d8e7b4c3a5f0e1d2c3b4a5968", "expires_at": 1767226200},
+}

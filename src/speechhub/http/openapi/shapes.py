@@ -15,6 +15,7 @@ from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
 from speechhub.http.schemas import health as health_schemas
 from speechhub.http.schemas import models as model_schemas
+from speechhub.http.schemas import realtime as realtime_schemas
 from speechhub.http.schemas import story as story_schemas
 from speechhub.http.schemas import voices as voice_schemas
 
@@ -34,6 +35,9 @@ REQUESTS: Final = (
     voice_schemas.RenameVoiceConsent,
     asr_schemas.AsrQuery,
     asr_schemas.DetectionQuery,
+    realtime_schemas.ExpiresAfter,
+    realtime_schemas.CreateClientSecret,
+    realtime_schemas.TranscriptionSessionFields,
 )
 """Structs that clients write: here a field with a default may be left out; in answers all are present."""
 
@@ -73,7 +77,15 @@ def renamed(document: Any) -> Any:
 
 def component_schemas() -> dict[str, Any]:
     """Return the JSON schema of every struct that goes over the wire, by name."""
-    modules = (schemas, model_schemas, voice_schemas, health_schemas, story_schemas, asr_schemas)
+    modules = (
+        schemas,
+        model_schemas,
+        voice_schemas,
+        health_schemas,
+        story_schemas,
+        asr_schemas,
+        realtime_schemas,
+    )
     named = [it for module in modules for it in vars(module).values()]
     structs = [it for it in named if isinstance(it, type) and issubclass(it, msgspec.Struct)]
     structs.append(ErrorBody)

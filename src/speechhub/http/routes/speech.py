@@ -3,7 +3,6 @@
 import math
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from typing import Final
 
 import msgspec
 from litestar import Controller, post
@@ -23,16 +22,13 @@ from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.content import speech_content
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
 from speechhub.http.openapi.examples import SPEECH_REQUESTS
-from speechhub.http.render import CHARS_PER_TOKEN
+from speechhub.http.render import CHARS_PER_TOKEN, TOKENS_PER_S
 from speechhub.http.schemas.audio import CreateSpeech, PlainTokenUsage, SpeechDelta, SpeechDone, VoiceRef
 from speechhub.http.sse import event_stream
 from speechhub.hub import Hub
 from speechhub.services.catalog import slot_of
 from speechhub.services.speech import SpeechJob, SpeechStream
 from speechhub.speakable import Normalization
-
-TOKENS_PER_S: Final = 20
-"""Output tokens for a second of speech. Source: OpenAI's pricing notes for gpt-4o-mini-tts."""
 
 
 class SpeechController(Controller):
