@@ -50,6 +50,7 @@ async def test_its_parts_are_served(http):
             answer = await http.get("/page/" + name)
             types[name] = answer.headers["content-type"]
             wanted |= set(re.findall(r'^import .*"\./([\w.]+)";$', answer.text, re.MULTILINE))
+            wanted |= set(re.findall(r'new URL\("\./([\w.]+)", import\.meta\.url\)', answer.text))
 
     styles = {name for name in types if name.endswith(".css")}
     assert types == {

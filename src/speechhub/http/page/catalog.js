@@ -24,3 +24,10 @@ export function languagesOf(model) {
   const known = (model?.languages ?? []).map((code) => [code, names.of(code)]);
   return known.sort((a, b) => a[1].localeCompare(b[1]));
 }
+
+// Offers a model's languages, and to let it find out if it can.
+export function offerLanguages(id, model) {
+  const known = languagesOf(model);
+  const finds = model.capabilities.language_detection || !known.length;
+  choose(id, [...(finds ? [["", "automatic"]] : []), ...known], $(id).value);
+}

@@ -1,6 +1,6 @@
 // The transcription form: its request, and the transcript that comes back.
-import { $, choose, guarded, note, offer, seconds } from "./elements.js";
-import { languagesOf, modelNamed, offerModels } from "./catalog.js";
+import { $, guarded, note, offer, seconds } from "./elements.js";
+import { modelNamed, offerLanguages, offerModels } from "./catalog.js";
 import { onRecording, recording } from "./recording.js";
 import { ask, events, isAbort, Refusal } from "./server.js";
 import { cuesOf, srtOf, vttOf } from "./subtitles.js";
@@ -21,11 +21,7 @@ export function showListening() {
   else note("listen-note", "No speech-to-text engine is installed on this server; run ‘speechhub engines’ there to see what is.");
 }
 
-function showLanguages() {
-  const known = languagesOf(model());
-  const finds = model().capabilities.language_detection;
-  choose("language", [...(finds || !known.length ? [["", "automatic"]] : []), ...known], $("language").value);
-}
+const showLanguages = () => offerLanguages("language", model());
 
 // The request's fields, as pairs of name and value.
 export function transcriptionWanted(words = model().capabilities.word_timestamps) {

@@ -144,5 +144,5 @@ function gpuShown(gpu) {
 const gigabytes = (bytes) => (bytes / 1e9).toFixed(1);
 
 // A submitted form may load a model: refresh soon after it.
-for (const id of ["speak", "listen"]) $(id).addEventListener("submit", () => plan(300));
+for (const id of ["speak", "listen", "captions"]) $(id).addEventListener("submit", () => plan(300));
 document.addEventListener("visibilitychange", () => { if (!document.hidden && !$("tools").hidden) refresh(); });

@@ -1,12 +1,6 @@
 // The recording to transcribe: a file that was chosen or dropped, or a recording from the microphone.
 import { $, guarded, note, offer } from "./elements.js";
-import { Refusal } from "./server.js";
-
-const MICROPHONE = {
-  NotAllowedError: "This page may not use the microphone. Allow it in the browser's address bar, then press Record again.",
-  NotFoundError: "No microphone was found. Connect one and press Record again, or choose a file.",
-  NotReadableError: "Another program is using the microphone. Close it, then press Record again.",
-};
+import { openStream, release } from "./microphone.js";
 
 let spoken = null; // what was recorded here
 let recorder = null; // while it records
@@ -36,17 +30,12 @@ async function record() {
     recorder.stop();
     return;
   }
-  if (!navigator.mediaDevices) {
-    throw new Refusal("Browsers allow recording only on https:// pages and on localhost. Open this page that way, or choose a file.");
-  }
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: true }).catch((error) => {
-    throw new Refusal(MICROPHONE[error.name] ?? `The microphone does not work: ${error.message}`);
-  });
+  const stream = await openStream();
   const parts = [];
   recorder = new MediaRecorder(stream);
   recorder.ondataavailable = (event) => parts.push(event.data);
   recorder.onstop = () => {
-    stream.getTracks().forEach((track) => track.stop());
+    release(stream);
     const type = recorder.mimeType.split(";")[0] || "audio/webm";
     recorder = null;
     show(false);

@@ -2,7 +2,7 @@
 import { key } from "./key.js";
 
 // Resolved against this file's address, not the page's: the page may have been opened under a longer path.
-const ROOT = new URL("..", import.meta.url);
+export const ROOT = new URL("..", import.meta.url);
 export const BASE = new URL("v1", ROOT).href;
 
 const LOST = "The server does not answer. Check that it is running and that this machine can reach it, then try again.";

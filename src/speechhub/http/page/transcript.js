@@ -64,7 +64,8 @@ export function partsOf(segments, words = []) {
   });
 }
 
-function clock(s) {
+// A time as a person reads it.
+export function clock(s) {
   const [hours, minutes, rest] = [Math.floor(s / 3600), Math.floor(s / 60) % 60, Math.floor(s) % 60];
   const two = (number) => String(number).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
