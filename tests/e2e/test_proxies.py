@@ -10,10 +10,11 @@ import ssl
 import subprocess
 import threading
 
-import aiohttp
 import httpx
 import numpy as np
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from tests.docs.pages import ROOT
 from tests.e2e.conftest import echo_env
@@ -151,15 +152,28 @@ def answers(client):
         return False
 
 
-@contextlib.asynccontextmanager
-async def through(client, certificate, path, **options):
-    """Open a WebSocket to the server by way of a proxy."""
+def through(client, certificate, path, *, name="localhost", **options):
+    """Open a WebSocket to the server by way of a proxy, under a name of its own."""
     trust = ssl.create_default_context(cafile=certificate / "cert.pem")
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(f"{client.base_url}{path}", ssl=trust, **options) as opened,
-    ):
-        yield opened
+    address = client.base_url
+    connection = socket.create_connection((address.host, address.port), timeout=60)
+    return connect(
+        f"wss://{name}{path}",
+        sock=connection,
+        ssl=trust,
+        server_hostname="localhost",
+        open_timeout=60,
+        **options,
+    )
+
+
+def next_event(opened, wanted=None):
+    """Return the next event; if a type is *wanted*, the next of that type, with no error before it."""
+    while True:
+        event = json.loads(opened.recv(timeout=60))
+        if wanted in (None, event["type"]):
+            return event
+        assert event["type"] != "error", event
 
 
 class Told(http.server.BaseHTTPRequestHandler):
@@ -186,15 +200,6 @@ def upstream():
         yield made
         made.shutdown()
         thread.join()
-
-
-async def next_event(opened, wanted=None):
-    """Return the next event; if a type is *wanted*, the next of that type, with no error before it."""
-    while True:
-        event = json.loads(await opened.receive_str(timeout=60))
-        if wanted in (None, event["type"]):
-            return event
-        assert event["type"] != "error", event
 
 
 def busy(server):
@@ -300,21 +305,20 @@ def test_too_large_an_upload_is_a_413(proxy):
     assert answer.status_code == 413
 
 
-@pytest.mark.anyio
-async def test_a_websocket_talks_both_ways(proxy, server, certificate):
+def test_a_websocket_talks_both_ways(proxy, server, certificate):
     """Sound goes out and events come back on a connection that stays open; the server hears how it ended."""
     ended = len(server.logged("session"))
-    options = {"headers": GOOD, "protocols": ["realtime"]}
-    async with through(proxy, certificate, "/v1/realtime?intent=transcription", **options) as opened:
-        assert opened.protocol == "realtime"
-        assert (await next_event(opened))["type"] == "session.created"
+    options = {"additional_headers": GOOD, "subprotocols": ["realtime"]}
+    with through(proxy, certificate, "/v1/realtime?intent=transcription", **options) as opened:
+        assert opened.subprotocol == "realtime"
+        assert next_event(opened)["type"] == "session.created"
         sound = (talk(2, 1, rate=24_000) * 32767).astype("<i2").tobytes()
         for start in range(0, len(sound), 4800):
             piece = base64.b64encode(sound[start : start + 4800]).decode()
-            await opened.send_json({"type": "input_audio_buffer.append", "audio": piece})
-        begun = await next_event(opened, "input_audio_buffer.speech_started")
-        heard = await next_event(opened, "conversation.item.input_audio_transcription.completed")
-        await opened.close(code=4001, message=b"enough")
+            opened.send(json.dumps({"type": "input_audio_buffer.append", "audio": piece}))
+        begun = next_event(opened, "input_audio_buffer.speech_started")
+        heard = next_event(opened, "conversation.item.input_audio_transcription.completed")
+        opened.close(4001, "enough")
 
     assert heard["item_id"] == begun["item_id"]
     assert heard["transcript"]
@@ -322,39 +326,36 @@ async def test_a_websocket_talks_both_ways(proxy, server, certificate):
     assert server.logged("session")[-1]["close_code"] == 4001
 
 
-@pytest.mark.anyio
-async def test_codes_and_reasons_of_the_end_arrive(proxy, certificate):
+def test_codes_and_reasons_of_the_end_arrive(proxy, certificate):
     """A client without a key learns from the server itself why its session ended."""
-    async with through(
-        proxy, certificate, "/v1/realtime", headers={"authorization": "Bearer wrong"}
-    ) as opened:
-        refused = await next_event(opened)
-        ended = await opened.receive(timeout=60)
+    wrong = {"authorization": "Bearer wrong"}
+    with through(proxy, certificate, "/v1/realtime", additional_headers=wrong) as opened:
+        refused = next_event(opened)
+        with pytest.raises(ConnectionClosed) as ended:
+            opened.recv(timeout=60)
 
     assert refused["error"]["code"] == "invalid_api_key"
-    assert (ended.type, ended.data) == (aiohttp.WSMsgType.CLOSE, 3000)
-    assert ended.extra == "invalid_request_error.invalid_api_key"
+    assert ended.value.rcvd.code == 3000
+    assert ended.value.rcvd.reason.endswith("invalid_api_key")
 
 
-@pytest.mark.anyio
-async def test_text_becomes_speech_while_it_is_written(proxy, certificate):
+def test_text_becomes_speech_while_it_is_written(proxy, certificate):
     """ElevenLabs' WebSocket passes as well: the first sentence sounds before the last word was sent."""
     path = "/v1/text-to-speech/default/stream-input?output_format=pcm_24000"
-    async with through(proxy, certificate, path, headers={"xi-api-key": KEY}) as opened:
-        await opened.send_json({"text": " "})
-        await opened.send_json({"text": "The first sentence. And the "})
-        first = json.loads(await opened.receive_str(timeout=60))
-        await opened.send_json({"text": "second one. "})
-        await opened.send_json({"text": ""})
-        rest = [json.loads(message.data) async for message in opened]
+    with through(proxy, certificate, path, additional_headers={"xi-api-key": KEY}) as opened:
+        opened.send(json.dumps({"text": " "}))
+        opened.send(json.dumps({"text": "The first sentence. And the "}))
+        first = json.loads(opened.recv(timeout=60))
+        opened.send(json.dumps({"text": "second one. "}))
+        opened.send(json.dumps({"text": ""}))
+        rest = [json.loads(message) for message in opened]
 
     assert base64.b64decode(first["audio"])
     assert [bool(it.get("isFinal")) for it in rest] == [False] * (len(rest) - 1) + [True]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", COMMANDS)
-async def test_a_proxys_own_page_may_open_a_websocket(kind, tmp_path, certificate):
+def test_a_proxys_own_page_may_open_a_websocket(kind, tmp_path, certificate):
     """On a server without keys the page under the public name may, and a foreign page may not."""
     (tmp_path / "home").mkdir()
     (tmp_path / "proxy").mkdir()
@@ -362,24 +363,24 @@ async def test_a_proxys_own_page_may_open_a_websocket(kind, tmp_path, certificat
         serving(tmp_path / "home", **echo_env(), SPEECHHUB_ALLOWED_HOSTS="speech.example.org") as server,
         in_front(kind, server, tmp_path / "proxy", certificate) as client,
     ):
-        public = {"host": "speech.example.org"}
-        own = public | {"origin": "https://speech.example.org"}
-        foreign = public | {"origin": "https://evil.example"}
-        async with through(client, certificate, "/v1/realtime", headers=own) as opened:
-            assert (await next_event(opened))["type"] == "session.created"
-        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-            async with through(client, certificate, "/v1/realtime", headers=foreign):
-                pass
 
-    assert refused.value.status == 403
+        def page_of(origin):
+            return through(client, certificate, "/v1/realtime", name="speech.example.org", origin=origin)
+
+        with page_of("https://speech.example.org") as opened:
+            assert next_event(opened)["type"] == "session.created"
+        with pytest.raises(InvalidStatus) as refused, page_of("https://evil.example"):
+            pass
+
+    assert refused.value.response.status_code == 403
 
 
 def test_nginx_switches_to_no_other_protocol(tmp_path, certificate):
     """Requests of a client that switched to HTTP/2 would pass unseen, so nginx forwards WebSockets only."""
     with upstream() as told, in_front("nginx", told, tmp_path, certificate) as client:
-        socket = {"connection": "Upgrade", "upgrade": "WebSocket"}
+        handshake = {"connection": "Upgrade", "upgrade": "WebSocket"}
         tunnel = {"connection": "upgrade, http2-settings", "upgrade": "h2c", "http2-settings": "AAMAAABk"}
-        switched = client.get("/", headers=socket).json()
+        switched = client.get("/", headers=handshake).json()
         kept = client.get("/", headers=tunnel).json()
         plain = client.get("/").json()
 

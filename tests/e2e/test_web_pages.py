@@ -228,6 +228,28 @@ def refusals(server):
     return [line for line in server.logged("request") if line.get("error") == "OriginNotAllowedError"]
 
 
+HANDSHAKE = """
+    const [url, done] = arguments;
+    const socket = new WebSocket(url, ["realtime"]);
+    socket.onmessage = ({ data }) => { done(JSON.parse(data).type); socket.close(); };
+    socket.onclose = ({ code }) => done(code);
+"""
+"""Opens a WebSocket; the first event's type, or the code of its end."""
+
+
+@pytest.mark.scenario("foreign-page")
+@pytest.mark.parametrize("where", [EVIL, "localhost"])
+def test_a_page_in_a_browser_opens_no_websocket(server, site, browser, where):
+    """A browser asks nobody before it opens a WebSocket for a page of another site, or of another port."""
+    browser.driver.get(f"http://{where}:{site}/")
+    before = len(refusals(server))
+    address = f"{server.url.replace('http', 'ws')}/v1/realtime?intent=transcription"
+
+    assert browser.driver.execute_async_script(HANDSHAKE, address) == 1006
+    until(lambda: len(refusals(server)) == before + 1, "it is refused")
+    assert not server.logged("session")
+
+
 @pytest.mark.scenario("rebinding")
 def test_a_rebound_page_reads_nothing(server, browser):
     """Under the attacker's name the browser takes the server for the page's own; the server does not."""
@@ -241,11 +263,13 @@ def test_a_rebound_page_reads_nothing(server, browser):
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
 def test_the_servers_own_page_works_in_a_browser(server, browser, name):
-    """What a page of the same origin asks for is served."""
+    """What a page of the same origin asks for is served, over a WebSocket too."""
     browser.driver.get(f"http://{name}:{port_of(server)}/")
     said = fetched(browser, "/v1/audio/speech", method="POST", body='{"input": "Hello."}')
 
     assert said == 200
+    address = f"ws://{name}:{port_of(server)}/v1/realtime?intent=transcription"
+    assert browser.driver.execute_async_script(HANDSHAKE, address) == "session.created"
 
 
 def test_uploads_of_programs_are_as_before(server):

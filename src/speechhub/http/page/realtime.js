@@ -5,18 +5,13 @@ import { ask, post, Refusal, ROOT } from "./server.js";
 const END = "end"; // the id of the last commit, which fails harmlessly if the server has committed everything already
 const UNSENT = 1 << 20; // bytes that may wait in the browser; more than ten seconds of sound
 const SECRET_S = 60;
+const SLOW_CONSUMER = 1008; // the only end that the server does not explain in an event before
 
 const NO_SOCKET =
   "The server answers, but refuses live connections. A proxy in front of it must forward WebSockets: " +
   "tell the person who runs the server. Until then, record and transcribe.";
 const LOST = "The connection to the server was lost. Check the network, then start again; the captions so far are kept.";
 const SLOW = "The connection is too slow for live sound. Use a faster network, or record and transcribe.";
-const CLOSED = {
-  1008: SLOW,
-  1011: "The server failed. Start again; if that does not help, tell the person who runs the server.",
-  1012: "The server is restarting. Wait a moment, then start again; the captions so far are kept.",
-  1013: "The server has too many live sessions. Wait until another one ends, then start again.",
-};
 
 // Opens a session; resolves to it when the server has accepted the settings. *heard* gets every event about the sound.
 export async function openSession(settings, heard, signal) {
@@ -123,7 +118,8 @@ class Session {
 
   // A browser does not tell a page why a connection failed; whether the server answers otherwise tells the rest.
   async #refusal(code) {
-    if (code !== 1006 || this.#began) return new Refusal(CLOSED[code] ?? LOST);
+    if (code === SLOW_CONSUMER) return new Refusal(SLOW);
+    if (this.#began) return new Refusal(LOST);
     return ask("health/live").then(() => new Refusal(NO_SOCKET), (error) => error);
   }
 }

@@ -1,0 +1,140 @@
+"""A browser's own WebSocket, with subprotocols and without a client's code, against real engines."""
+
+import base64
+import itertools
+
+import numpy as np
+import openai
+import pytest
+
+from tests.e2e.browser import browsing
+from tests.e2e.server import serving
+from tests.e2e.test_round_trip import word_error_rate
+from tests.fakes.babble import wav_of
+
+pytest.importorskip("speechhub_whisper", reason="the CPU engines are not installed")
+pytest.importorskip("speechhub_piper", reason="the CPU engines are not installed")
+
+KEY = "a-key-of-token-characters"
+RATE = 24_000
+SENTENCES = (
+    "The old lighthouse stood on a rock far out in the bay.",
+    "Every evening the keeper climbed the stairs to light the lamp.",
+    "He could see the fishing boats come home one after another.",
+)
+SPEAK = """
+    const [address, protocols, pcm, done] = arguments;
+    const sound = Uint8Array.from(atob(pcm), (it) => it.charCodeAt(0));
+    const socket = new WebSocket(address, protocols);
+    const events = [];
+    const send = (event) => socket.send(JSON.stringify(event));
+    const PIECE_MS = 100, PIECE = 2 * 24 * PIECE_MS;
+    let at = 0, began, committed = 0, over = 0, cleared = false;
+    const step = () => {
+        // A browser that is busy calls later: what is due by now is sent, as a microphone would.
+        while (at < sound.length && at / PIECE * PIECE_MS <= performance.now() - began) {
+            const piece = sound.slice(at, at += PIECE);
+            send({ type: "input_audio_buffer.append", audio: btoa(String.fromCharCode(...piece)) });
+        }
+        if (at < sound.length) return setTimeout(step, PIECE_MS);
+        send({ type: "input_audio_buffer.clear" });
+    };
+    socket.onmessage = ({ data }) => {
+        const event = JSON.parse(data);
+        events.push({ ...event, sent_ms: at / 48 });
+        if (event.type === "session.created") {
+            const transcription = { model: "whisper-1", language: "en" };
+            const session = { type: "transcription", audio: { input: { transcription } } };
+            send({ type: "session.update", session });
+        }
+        if (event.type === "session.updated") { began = performance.now(); step(); }
+        if (event.type === "input_audio_buffer.committed") committed += 1;
+        if (/transcription\\.(completed|failed)$/.test(event.type)) over += 1;
+        if (event.type === "input_audio_buffer.cleared") cleared = true;
+        if (cleared && over === committed) socket.close(1000);
+    };
+    socket.onclose = ({ code, wasClean }) => done({ events, code, wasClean, protocol: socket.protocol });
+"""
+"""Says something in real time, and waits until all of it is heard."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    env = {"SPEECHHUB_OFFLINE": "true", "SPEECHHUB_API_KEYS": KEY, "SPEECHHUB_PRELOAD": "whisper-base"}
+    with serving(tmp_path_factory.mktemp("home"), **env) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0, timeout=120) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with browsing(tmp_path_factory.mktemp("profile")) as page:
+        page.driver.set_script_timeout(120)
+        yield page
+
+
+@pytest.fixture(scope="module")
+def sound(client):
+    """The sentences, with a second of silence after each; int16, shape (n_samples,), at 24 kHz."""
+    pause = np.zeros(RATE, "<i2")
+    parts = [
+        np.frombuffer(
+            client.audio.speech.create(
+                model="tts-1", voice="alloy", input=sentence, response_format="pcm"
+            ).content,
+            "<i2",
+        )
+        for sentence in SENTENCES
+    ]
+    return np.concatenate(list(itertools.chain.from_iterable((part, pause) for part in parts)))
+
+
+def uploaded(client, sound, start_ms, end_ms):
+    """Return the transcript of a part of the sound, sent as a file."""
+    part = sound[round(start_ms * RATE / 1000) : round(end_ms * RATE / 1000)]
+    return client.audio.transcriptions.create(
+        model="whisper-1", language="en", file=("said.wav", wav_of(part / 32768, RATE))
+    ).text
+
+
+@pytest.mark.parametrize("way", ["key", "secret"])
+def test_a_browsers_websocket_transcribes(browser, server, client, sound, way):
+    """Three sentences in real time: events come while they are spoken, and texts as good as an upload's."""
+    shown = KEY if way == "key" else client.realtime.client_secrets.create().value
+    browser.driver.get(f"{server.url}/health/live")  # a page of the server's own, without a script
+
+    ended = browser.driver.execute_async_script(
+        SPEAK,
+        f"{server.url.replace('http', 'ws')}/v1/realtime?intent=transcription",
+        ["realtime", f"openai-insecure-api-key.{shown}"],
+        base64.b64encode(sound.tobytes()).decode(),
+    )
+
+    events = ended.pop("events")
+    times = {
+        (event["item_id"], name): event[name]
+        for event in events
+        for name in ("audio_start_ms", "audio_end_ms")
+        if name in event
+    }
+    texts = {
+        event["item_id"]: event["transcript"]
+        for event in events
+        if event["type"] == "conversation.item.input_audio_transcription.completed"
+    }
+    sent = [
+        uploaded(client, sound, times[item, "audio_start_ms"], times[item, "audio_end_ms"]) for item in texts
+    ]
+    said = " ".join(SENTENCES)
+    assert ended == {"code": 1000, "wasClean": True, "protocol": "realtime"}
+    assert not [event for event in events if event["type"] == "error" or event["type"].endswith("failed")]
+    assert len(texts) == len(SENTENCES)
+    assert word_error_rate(said, " ".join(texts.values())) <= word_error_rate(said, " ".join(sent)) + 0.01
+    began = [event for event in events if event["type"] == "input_audio_buffer.speech_started"]
+    assert began[0]["sent_ms"] < began[1]["audio_start_ms"]  # it was told before the next sentence was spoken
+    assert shown not in server.log_text()
