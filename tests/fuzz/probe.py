@@ -20,17 +20,18 @@ ROOT = Path(__file__).parents[2]
 
 
 class Probe:
-    """Looks at `/health/live` while it is entered, each time over a new connection."""
+    """Looks at `/health/live`, or another path, while it is entered, each time over a new connection."""
 
-    def __init__(self, url, *, pace_s=0.05, patience_s=10.0):
+    def __init__(self, url, *, pace_s=0.05, patience_s=10.0, path="/health/live"):
         """Prepare to look; nothing is sent yet.
 
         Args:
             url: Of the server.
             pace_s: Time from one question to the next, in seconds; a late answer delays none.
             patience_s: How long to wait for an answer, in seconds.
+            path: What to ask for; the right answer is 200.
         """
-        self._command = [sys.executable, "-m", "tests.fuzz.probe", url, str(pace_s), str(patience_s)]
+        self._command = [sys.executable, "-m", "tests.fuzz.probe", url, path, str(pace_s), str(patience_s)]
         self.took_s = []
         """How long each answer took, in seconds; infinity if none came, or a wrong one."""
 
@@ -76,19 +77,19 @@ class Probe:
             self.took_s.extend(float(line) for line in lines)
 
 
-async def look(url, pace_s, patience_s):
+async def look(url, path, pace_s, patience_s):
     """Print how long each answer took, until the standard input ends."""
     ended = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
     async with asyncio.TaskGroup() as group:
         due = time.monotonic()
         while not ended.done():
-            group.create_task(_ask(urlsplit(url).port, patience_s))
+            group.create_task(_ask(urlsplit(url).port, path, patience_s))
             due += pace_s
             await asyncio.wait([ended], timeout=max(0.0, due - time.monotonic()))
 
 
-async def _ask(port, patience_s):
-    question = f"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n"
+async def _ask(port, path, patience_s):
+    question = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n"
     began, answer = time.monotonic(), b""
     with contextlib.suppress(OSError):  # no answer in time is one of them
         async with asyncio.timeout(patience_s):
@@ -103,4 +104,4 @@ async def _ask(port, patience_s):
 
 
 if __name__ == "__main__":
-    asyncio.run(look(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(look(sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])))
