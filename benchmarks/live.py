@@ -58,6 +58,7 @@ from tests.fakes.babble import talk
 from tests.fuzz.probe import Probe
 
 COUNTS = (1, 8, 32)
+ROOM = {"SPEECHHUB_REALTIME_SESSIONS": str(COUNTS[-1] + 1)}
 PREFIX_MS, SILENCE_MS = 300, 500
 """Turn detection of every session here, in milliseconds."""
 PROOF_MS = 96
@@ -208,7 +209,7 @@ async def sessions(seconds: float) -> None:
         f"p50 | p99 | hub at most, MB |\n{'| --- ' * 13}|"
     )
     for count, beside in (*((count, False) for count in COUNTS), (COUNTS[-1], True)):
-        with tempfile.TemporaryDirectory() as home, serving(Path(home), **ECHO) as server:
+        with tempfile.TemporaryDirectory() as home, serving(Path(home), **ECHO, **ROOM) as server:
             await one_of_many(server.url, 0, 5)  # loads the engine
             print(await look(server, count, seconds, beside=beside), flush=True)
     print()

@@ -35,6 +35,8 @@ AUDIO = "response.output_audio.delta"
 
 TRANSCRIPTION, SPEECH = "intent=transcription", "model=gpt-realtime"
 """Queries for the two kinds of session."""
+MANUAL = {"input": {"turn_detection": None}}
+"""``audio`` of a session whose client commits."""
 
 
 async def eventually(condition, what, deadline_s=DEADLINE_S):
@@ -96,6 +98,11 @@ class Session:
             self.sent_at_s.append(time.monotonic())
             await self.append(samples[start : start + length])
 
+    async def speak(self, text, **response):
+        """Ask for speech, as a response."""
+        message = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        await self.send("response.create", response={"conversation": "none", "input": [message]} | response)
+
     def all(self, kind, **fields):
         """Return the events of a kind so far, in their order; *fields* select some."""
         wanted = {"type": kind} | fields
@@ -146,14 +153,22 @@ class Session:
         await self.connection.close()
         await self._reader
 
-    async def hang_up(self, *, rudely=False):
-        """End the connection without a close frame; *rudely* is a reset, as a killed program sends it."""
-        transport = self.connection.transport
-        if rudely:
-            linger = struct.pack("ii", 1, 0)
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        transport.abort()
+    async def hang_up(self):
+        """End the connection without a close frame."""
+        self.connection.transport.abort()
         await self._reader
+
+    async def reset(self):
+        """End the connection as the system does for a program that was killed."""
+        linger = struct.pack("ii", 1, 0)
+        tcp = self.connection.transport.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        await self.hang_up()
+
+    async def babble(self):
+        """Send what no frame begins with, and end the connection."""
+        self.connection.transport.write(b"\xff\xff\xff\xff")
+        await self.hang_up()
 
     def _kinds(self):
         return [event["type"] for event in self.events]
