@@ -169,14 +169,10 @@ async def one_of_many(url: str, number: int, seconds: float) -> list[Utterance]:
 @asynccontextmanager
 async def slow_reader(url: str) -> AsyncIterator[None]:
     """Have a client beside that asks for much speech and reads nothing."""
-    address = realtime.address(url, query=SPEECH)
-    async with connect(address, compression=None, proxy=None, max_size=None, max_queue=1) as connection:
-        part = {"type": "input_text", "text": "One two three four five. " * 400}
-        message = {"type": "message", "role": "user", "content": [part]}
-        response = {"conversation": "none", "input": [message]}
-        await connection.send(json.dumps({"type": "response.create", "response": response}))
+    async with realtime.joined(url, SPEECH, reading=False, max_queue=1) as session:
+        await session.speak("One two three four five. " * 390)
         yield
-        connection.transport.abort()
+        await session.hang_up()
 
 
 async def look(server: Server, count: int, seconds: float, *, beside: bool) -> str:
@@ -359,10 +355,8 @@ async def responded(url: str, compared: Compared) -> float:
     """Ask for a whole text as a response; return the seconds to its first audio."""
     async with realtime.ready(url, f"model={compared.model}", max_queue=None) as session:
         await session.update("realtime", audio={"output": {"voice": compared.voice}})
-        part = {"type": "input_text", "text": " ".join(WRITTEN)}
-        message = {"type": "message", "role": "user", "content": [part]}
         began = time.monotonic()
-        await session.send("response.create", response={"conversation": "none", "input": [message]})
+        await session.speak(" ".join(WRITTEN))
         await session.until("response.done")
         first = session.all(realtime.AUDIO)[0]
         assert base64.b64decode(first["delta"])

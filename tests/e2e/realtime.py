@@ -64,7 +64,7 @@ class Event(dict):
 class Session:
     """One connection; enter `joined` to have one."""
 
-    def __init__(self, connection):
+    def __init__(self, connection, *, reading=True):
         self.connection = connection
         self.events = []
         """All events that have arrived."""
@@ -72,6 +72,12 @@ class Session:
         """When each piece of `play` was handed to the socket, by `time.monotonic`."""
         self._over = False
         self._news = asyncio.Condition()
+        self._reader = None
+        if reading:
+            self.read()
+
+    def read(self):
+        """Begin to read, if the session did not from the start."""
         self._reader = asyncio.create_task(self._read())
 
     async def send(self, kind, **fields):
@@ -151,12 +157,12 @@ class Session:
     async def leave(self):
         """Close the connection as a well-behaved client does."""
         await self.connection.close()
-        await self._reader
+        await self._ended()
 
     async def hang_up(self):
         """End the connection without a close frame."""
         self.connection.transport.abort()
-        await self._reader
+        await self._ended()
 
     async def reset(self):
         """End the connection as the system does for a program that was killed."""
@@ -169,6 +175,10 @@ class Session:
         """Send what no frame begins with, and end the connection."""
         self.connection.transport.write(b"\xff\xff\xff\xff")
         await self.hang_up()
+
+    async def _ended(self):
+        if self._reader:
+            await self._reader
 
     def _kinds(self):
         return [event["type"] for event in self.events]
@@ -194,11 +204,11 @@ def address(url, path="/v1/realtime", query=TRANSCRIPTION):
 
 
 @asynccontextmanager
-async def joined(url, query=TRANSCRIPTION, *, path="/v1/realtime", **options):
+async def joined(url, query=TRANSCRIPTION, *, path="/v1/realtime", reading=True, **options):
     """Connect to the server at *url*, with the options of `websockets`; leave at the end of the block."""
     defaults = {"compression": None, "proxy": None, "max_size": None}
     async with connect(address(url, path, query), **(defaults | options)) as connection:
-        session = Session(connection)
+        session = Session(connection, reading=reading)
         try:
             yield session
         finally:
