@@ -161,7 +161,8 @@ async def one_of_many(url: str, number: int, seconds: float) -> list[Utterance]:
     await asyncio.sleep(dice.uniform(0, 1))
     async with listening(url, "echo-stt") as session:
         await session.play(whole_pieces(talk(*turns, rate=RATE)))
-        count = len(turns) // 2 - 1
+        count = len(session.all(realtime.STARTED))
+        await session.until(realtime.STOPPED, count)  # in the last silence
         await session.until(realtime.COMPLETED, count)
         return utterances(session)
 
