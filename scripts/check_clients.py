@@ -6,9 +6,9 @@
     .venv/bin/python scripts/check_clients.py --write          also write the table in docs/clients.md
     .venv/bin/python scripts/check_clients.py --lock           pin what `clients()` names, with hashes
 
-Each client has an environment of its own in .venvs and a script in scripts/clients, which prints a line of
-JSON for each call. All that was called, and what came of it, goes to .venvs/clients.json. A client whose
-Python or Node this machine lacks is named and skipped.
+Each client has an environment of its own in .venvs and one or more scripts in scripts/clients, which print a
+line of JSON for each call. All that was called, and what came of it, goes to .venvs/clients.json. A client
+whose Python or Node this machine lacks is named and skipped; without openssl, so is one that insists on TLS.
 """
 
 import argparse
@@ -22,19 +22,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import _install
 import lock
 from _conformance import ECHO, ROOT, VENVS, installed, recording
+from _known_clients import SCRIPTS, Client, clients
+from _tls import terminating
 from check_openai_node import fetched_node
 from check_pythons import find
 
 from tests.e2e.server import serving
+from tests.fakes.babble import talk, wav_of
 
-SCRIPTS = ROOT / "scripts" / "clients"
 TABLE_PAGE = ROOT / "docs" / "clients.md"
 RECORDED = SCRIPTS / "results.json"
 """What the table is made from: the last run of each client that was kept by ``--write``."""
@@ -52,10 +54,13 @@ SERVER = {
 }
 LONG_S = 60.0
 """Length of a recording that the server refuses, in seconds."""
+UTTERANCES_S = (0, 0.7, 1.6, 1.3, 1.6, 1.3)
+"""Speech and silence in turns, in seconds, for clients that send sound while it is spoken."""
+SPEECH_RATE = 24_000
 NODE = "22.23.3"
 """Node to download for a client that needs a newer one than the machine has."""
 SETTINGS = (
-    *("OPENAI_", "GROQ_", "LITELLM_", "WYOMING_", "STT_", "TTS_"),
+    *("OPENAI_", "GROQ_", "LITELLM_", "WYOMING_", "STT_", "TTS_", "ELEVEN", "LIVEKIT_", "SSL_"),
     *("SPEECHHUB_", "PYTHON", "NODE_"),
 )
 """Prefixes of variables that would change a client's behaviour."""
@@ -63,127 +68,6 @@ LIMIT_S = 120
 INSTALL_LIMIT_S = 300
 
 Result = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """One client at one version."""
-
-    name: str
-    title: str
-    """Its name in the table."""
-    packages: tuple[str, ...]
-    """What is installed, as ``NAME==VERSION``; the table shows the versions."""
-    script: str
-    others: tuple[str, ...] = ()
-    """Further requirements; for Node, none."""
-    alone: tuple[str, ...] = ()
-    """Those of all that are installed without what they ask for."""
-    python: str = "3.11"
-    """Oldest Python that the packages take."""
-    python_end: str = "4.0"
-    """First Python that the packages do not take."""
-    node: int = 0
-    """Oldest Node that the packages take; 0 for Python's."""
-    each_run: bool = False
-    """Whether each run of CI runs it."""
-
-    @property
-    def pins(self) -> Path:
-        """Return the file, for Node the folder, that holds the exact versions of everything."""
-        return SCRIPTS / "npm" / self.name if self.node else SCRIPTS / "requirements" / f"{self.name}.txt"
-
-
-def clients() -> tuple[Client, ...]:
-    """Return all clients in the order of the table."""
-    return (
-        Client(
-            name="openai-python",
-            title="OpenAI for Python",
-            packages=("openai==3.57.0",),
-            script="openai_python.py",
-            each_run=True,
-        ),
-        Client(
-            name="openai-python-oldest",
-            title="OpenAI for Python, the first with `audio.speech`",
-            packages=("openai==1.1.0",),
-            others=("httpx<0.28",),  # 0.28 dropped an argument that openai passed until 1.55.3
-            script="openai_python.py",
-        ),
-        Client(
-            name="openai-node",
-            title="OpenAI for JavaScript",
-            packages=("openai@7.59.0",),
-            script="openai_node.mjs",
-            node=22,
-            each_run=True,
-        ),
-        Client(
-            name="openai-node-oldest",
-            title="OpenAI for JavaScript, the first with `audio.speech`",
-            packages=("openai@4.16.0",),
-            script="openai_node.mjs",
-            node=18,
-        ),
-        Client(
-            name="ai-sdk",
-            title="Vercel's AI SDK",
-            packages=("ai@7.0.173", "@ai-sdk/openai@4.0.118", "@ai-sdk/groq@4.0.84"),
-            script="ai_sdk.mjs",
-            node=22,
-            each_run=True,
-        ),
-        Client(
-            name="ai-sdk-6",
-            title="Vercel's AI SDK, the version before",
-            packages=("ai@6.0.326", "@ai-sdk/openai@3.0.141", "@ai-sdk/groq@3.0.71"),
-            script="ai_sdk.mjs",
-            node=20,
-        ),
-        Client(
-            name="livekit",
-            title="LiveKit agents",
-            packages=("livekit-agents==1.8.9", "livekit-plugins-openai==1.8.9"),
-            script="livekit_agents.py",
-            each_run=True,
-        ),
-        Client(
-            name="pipecat",
-            title="Pipecat",
-            packages=("pipecat-ai==1.14.0",),
-            others=("pipecat-ai[openai]",),
-            script="pipecat_services.py",
-        ),
-        Client(name="litellm", title="LiteLLM", packages=("litellm==1.110.2",), script="litellm_sdk.py"),
-        Client(
-            name="speech-recognition",
-            title="SpeechRecognition",
-            packages=("SpeechRecognition==3.17.0",),
-            others=("SpeechRecognition[openai]",),
-            script="speech_recognition_openai.py",
-        ),
-        Client(name="groq", title="Groq for Python", packages=("groq==1.7.0",), script="groq_python.py"),
-        Client(
-            name="wyoming-openai",
-            title="wyoming_openai, with a Wyoming client",
-            packages=("wyoming-openai==0.8.0", "wyoming==1.10.2"),
-            script="wyoming_bridge.py",
-            python="3.12",
-        ),
-        Client(
-            name="open-webui",
-            title="Open WebUI's router for audio",
-            packages=("open-webui==0.12.4",),
-            alone=("open-webui==0.12.4",),
-            others=(
-                *("aiofiles==25.1.0", "aiohttp==3.14.5", "fastapi==0.136.3", "httpx==0.28.1"),
-                *("pydub==0.25.1", "python-mimeparse==2.0.0", "python-multipart==0.0.32"),
-            ),
-            script="open_webui_audio.py",
-            python_end="3.13",
-        ),
-    )
 
 
 def main() -> int:
@@ -223,22 +107,33 @@ def main() -> int:
 def run_all(chosen: Iterable[Client]) -> list[Result]:
     """Run clients one after the other against one server; return what they called."""
     results = []
-    with tempfile.TemporaryDirectory() as name, serving(Path(name), **SERVER) as server:
-        folder = Path(name)
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        server = running.enter_context(serving(folder, **SERVER))
         (folder / "audio.wav").write_bytes(recording())
         (folder / "long.wav").write_bytes(recording(LONG_S))
+        (folder / "speech.wav").write_bytes(wav_of(talk(*UTTERANCES_S, rate=SPEECH_RATE), SPEECH_RATE))
         environ = {
             "CLIENTS_URL": server.url,
             "CLIENTS_KEY": KEY,
             "CLIENTS_AUDIO": str(folder / "audio.wav"),
             "CLIENTS_LONG_AUDIO": str(folder / "long.wav"),
+            "CLIENTS_SPEECH": str(folder / "speech.wav"),
         }
+        terminator = running.enter_context(terminating(server.url, folder))
+        if terminator:
+            environ["CLIENTS_TLS_URL"] = terminator.url
+            # What Python's and Node's clients trust.
+            environ |= dict.fromkeys(("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), str(terminator.certificate))
         for client in chosen:
             started_s = time.monotonic()
-            if (command := prepare(client)) is None:
+            if client.tls and not terminator:
+                print(f"{client.name}: openssl is not installed, skipped", flush=True)
+                continue
+            if (commands := prepare(client)) is None:
                 continue
             ready_s = time.monotonic()
-            result = run(client, command, environ)
+            result = run(client, commands, environ)
             spent = f"installed {ready_s - started_s:.0f} s, ran {time.monotonic() - ready_s:.0f} s"
             print(f"{client.name} ({', '.join(client.packages)}): {outcome(result)}; {spent}", flush=True)
             for call in faults(result):
@@ -250,12 +145,12 @@ def run_all(chosen: Iterable[Client]) -> list[Result]:
 # ── Environments ─────────────────────────────────────────────────────────────
 
 
-def prepare(client: Client) -> list[str] | None:
-    """Install a client; return the command that runs its script, or None where the machine cannot run it."""
+def prepare(client: Client) -> list[list[str]] | None:
+    """Install a client; return the commands that run its scripts, or None where the machine cannot run it."""
     return prepare_node(client) if client.node else prepare_python(client)
 
 
-def prepare_python(client: Client) -> list[str] | None:
+def prepare_python(client: Client) -> list[list[str]] | None:
     """Install a client for Python; see `prepare`."""
     base = Path(sys.executable)
     oldest, end = (tuple(map(int, text.split("."))) for text in (client.python, client.python_end))
@@ -267,15 +162,12 @@ def prepare_python(client: Client) -> list[str] | None:
             return None
     state = client.pins.read_text("utf-8")
     step = ["--no-deps", "--require-hashes", "-r", str(client.pins)]
+    python = str(installed(f"client-{client.name}", [step], base=base, state=state))
     # -s: nothing of the user's own packages. The script's folder stays on the path for calls.py.
-    return [
-        str(installed(f"client-{client.name}", [step], base=base, state=state)),
-        "-s",
-        str(SCRIPTS / client.script),
-    ]
+    return [[python, "-s", str(SCRIPTS / script)] for script in client.scripts]
 
 
-def prepare_node(client: Client) -> list[str] | None:
+def prepare_node(client: Client) -> list[list[str]] | None:
     """Install a client for Node; see `prepare`."""
     node = shutil.which("node")
     if not (node and shutil.which("npm")):
@@ -294,9 +186,9 @@ def prepare_node(client: Client) -> list[str] | None:
         subprocess.run(["npm", "ci", *quiet], cwd=folder, check=True, timeout=INSTALL_LIMIT_S)
         stamp.write_text(wanted, "utf-8")
     # Node looks for packages beside the script.
-    for name in ("calls.mjs", client.script):
+    for name in ("calls.mjs", *client.scripts):
         shutil.copy(SCRIPTS / name, folder / name)
-    return [node, str(folder / client.script)]
+    return [[node, str(folder / script)] for script in client.scripts]
 
 
 def pin(client: Client) -> None:
@@ -323,8 +215,20 @@ def pin(client: Client) -> None:
 # ── Runs ─────────────────────────────────────────────────────────────────────
 
 
-def run(client: Client, command: Sequence[str], environ: Mapping[str, str]) -> Result:
-    """Run one client's script; return what it called, and what went wrong."""
+def run(client: Client, commands: Sequence[Sequence[str]], environ: Mapping[str, str]) -> Result:
+    """Run one client's scripts; return what they called, and what went wrong."""
+    return {
+        "name": client.name,
+        "title": client.title,
+        "packages": list(client.packages),
+        "runtime": runtime(commands[0][0]),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "calls": [call for command in commands for call in calls_of(client, command, environ)],
+    }
+
+
+def calls_of(client: Client, command: Sequence[str], environ: Mapping[str, str]) -> list[dict[str, str]]:
+    """Run one script of a client; return what it called, and what went wrong."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     with tempfile.TemporaryDirectory() as home:
         told = {"HOME": home, "TMPDIR": home, "CLIENTS_NAME": client.name, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -347,15 +251,8 @@ def run(client: Client, command: Sequence[str], environ: Mapping[str, str]) -> R
     calls = [json.loads(line) for line in output.splitlines() if line.startswith('{"call":')]
     if process.returncode or not calls:
         last = (complaints.strip() or "no output").splitlines()[-1]
-        calls.append({"call": "script", "error": f"exit {process.returncode}: {last}"})
-    return {
-        "name": client.name,
-        "title": client.title,
-        "packages": list(client.packages),
-        "runtime": runtime(command[0]),
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "calls": calls,
-    }
+        calls.append({"call": Path(command[-1]).name, "error": f"exit {process.returncode}: {last}"})
+    return calls
 
 
 def runtime(program: str) -> str:

@@ -19,17 +19,18 @@ from pathlib import Path
 
 from _conformance import environment, recording, server, source_of
 
-VERSION = "3.54.0"
+VERSION = "3.57.0"
 """Of openai-python; raised by hand, because what its tests send has to be looked at."""
 
 TESTS = tuple(
     f"tests/api_resources/{name}.py"
     for name in (
         *("audio/test_transcriptions", "audio/test_translations", "audio/test_speech", "test_models"),
-        *("audio/test_voices", "audio/test_voice_consents"),
+        *("audio/test_voices", "audio/test_voice_consents", "realtime/test_client_secrets"),
     )
 )
-"""Client secrets follow with their route. Speech never leaves the client here."""
+"""Speech never leaves the client here. What the client tests of its sockets, it tests against servers of its
+own; scripts/clients/openai_python_realtime.py asks this one."""
 
 SUBSTITUTIONS = {
     # No server that listens takes these 12 bytes for audio. Not open(): an unclosed file fails the test.
@@ -65,6 +66,14 @@ VOICE_SUBSTITUTIONS = {
     'name="x"': "name=os.urandom(8).hex()",
 }
 """The same in the tests of voices and of voice consents."""
+
+SECRET_SUBSTITUTIONS = {
+    '"language": "language"': '"language": "en"',
+    '"languages": ["string"]': '"languages": ["en"]',
+    # Utterances would end at once; 50 is the least.
+    '"silence_duration_ms": 0': '"silence_duration_ms": 500',
+}
+"""The same in the tests of client secrets."""
 
 MADE = """
 import os
@@ -117,6 +126,7 @@ def unpack(folder: Path) -> Path:
     substitute([tests / TESTS[0]], SUBSTITUTIONS)
     substitute([tests / TESTS[1]], only_audio)
     substitute([tests / TESTS[4], tests / TESTS[5]], VOICE_SUBSTITUTIONS)
+    substitute([tests / TESTS[6]], SECRET_SUBSTITUTIONS)
     (tests / "made.py").write_text(MADE, "utf-8")
     return tests
 

@@ -9,6 +9,10 @@ export const wrongKey = 'wrong';
 export const audioPath = process.env.CLIENTS_AUDIO;
 export const audio = fs.readFileSync(audioPath);
 export const longAudioPath = process.env.CLIENTS_LONG_AUDIO;
+// Behind TLS, for a client that insists on it.
+export const tlsUrl = `${process.env.CLIENTS_TLS_URL}/v1`;
+// Two utterances between silences; PCM16 at 24 kHz, without the 44 bytes of the file's header.
+export const speech = fs.readFileSync(process.env.CLIENTS_SPEECH).subarray(44);
 export const text = 'The quick brown fox.';
 
 // Report a call that has to succeed; the function throws where the answer is not right.
@@ -34,6 +38,11 @@ export async function refused(what, status, run) {
 
 export const isMp3 = (bytes) =>
   Buffer.from(bytes.subarray(0, 3)).toString('latin1') === 'ID3' || (bytes[0] === 0xff && (bytes[1] & 0xe0) === 0xe0);
+
+// Yield samples as a microphone does, in pieces of 0.1 s.
+export function* pieces(samples) {
+  for (let from = 0; from < samples.length; from += 4800) yield samples.subarray(from, from + 4800);
+}
 
 function report(what, error = '') {
   console.log(JSON.stringify({ call: what, error: error.replaceAll(/\s+/g, ' ').slice(0, 300) }));

@@ -1,11 +1,13 @@
 """The report of a client's script: one line of JSON for each call, for scripts/check_clients.py.
 
-The variables tell where the server is: CLIENTS_URL (without /v1), CLIENTS_KEY, CLIENTS_AUDIO (a recording of
-1.5 s) and CLIENTS_LONG_AUDIO (one that is larger than the server takes).
+The variables tell where the server is: CLIENTS_URL (without /v1), CLIENTS_TLS_URL (the same behind TLS),
+CLIENTS_KEY, CLIENTS_AUDIO (a recording of 1.5 s), CLIENTS_LONG_AUDIO (one that is larger than the server
+takes) and CLIENTS_SPEECH (two utterances between silences, at 24 kHz).
 """
 
 import json
 import os
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,11 @@ KEY = os.environ["CLIENTS_KEY"]
 WRONG_KEY = "wrong"
 AUDIO = Path(os.environ["CLIENTS_AUDIO"])
 LONG_AUDIO = Path(os.environ["CLIENTS_LONG_AUDIO"])
+SPEECH = Path(os.environ["CLIENTS_SPEECH"])
+UTTERANCES = 2
+"""How many utterances `SPEECH` has."""
+TLS_SERVER = os.environ.get("CLIENTS_TLS_URL", "")
+SOCKET_URL = URL.replace("http", "ws", 1)
 TEXT = "The quick brown fox."
 
 
@@ -65,6 +72,13 @@ def check(condition: object, answer: object) -> None:
     """
     if not condition:
         raise UnexpectedAnswerError(repr(answer)[:200])
+
+
+def pieces(path: Path, seconds: float = 0.1) -> Iterator[bytes]:
+    """Yield a recording's samples as a microphone does, in pieces of a length in seconds; PCM16, mono."""
+    with wave.open(str(path)) as file:
+        while piece := file.readframes(round(file.getframerate() * seconds)):
+            yield piece
 
 
 def is_mp3(audio: bytes) -> bool:

@@ -1,0 +1,59 @@
+"""wyoming_openai with models of the Realtime API, asked by a client for Wyoming."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from calls import AUDIO, WRONG_KEY, UnexpectedAnswerError, call, check
+from wyoming_bridge import SENTENCES, BridgeError, bridge
+
+MODELS = (
+    *("--languages", "en", "de"),
+    *("--stt-realtime-models", "gpt-live-transcribe", "no-such-model"),
+    *("--tts-realtime-models", "gpt-realtime", "no-such-model"),
+    *("--tts-streaming-models", "gpt-realtime"),
+    *("--tts-voices", "alloy", "no-such-voice"),
+)
+HEARD, SPOKEN = "gpt-live-transcribe", "alloy (gpt-realtime)"
+
+
+@contextmanager
+def told(what: str, text: str) -> Iterator[None]:
+    """Report a call that has to fail with a *text* of the server's in the bridge's error or log."""
+    with call(f"{what}: error"):
+        try:
+            yield
+        except BridgeError as error:
+            check(text in str(error), error)
+        else:
+            raise UnexpectedAnswerError("was not refused")
+
+
+async def main() -> None:
+    """Call everything."""
+    async with bridge(*MODELS) as started:
+        with call("transcribe, realtime"):
+            text, _ = await started.transcribe(AUDIO, HEARD)
+            check(text, "no text")
+        with call("transcribe, realtime, language"):
+            text, _ = await started.transcribe(AUDIO, HEARD, language="de")
+            check(text, "no text")
+        with call("synthesize, realtime"):
+            whole_s = await started.synthesize(SENTENCES, SPOKEN)
+            check(whole_s > 1, whole_s)
+        with call("synthesize, realtime, stream"):
+            streamed_s = await started.stream(SENTENCES, SPOKEN)
+            check(whole_s / 2 < streamed_s < whole_s * 1.5, (whole_s, streamed_s))
+        with told("transcribe, realtime, unknown model", "no-such-model"):
+            await started.transcribe(AUDIO, "no-such-model")
+        with told("synthesize, realtime, unknown voice", "no-such-voice"):
+            await started.synthesize(SENTENCES, "no-such-voice (gpt-realtime)")
+    async with bridge(*MODELS, key=WRONG_KEY) as started:
+        with told("transcribe, realtime, wrong key", "API key"):
+            await started.transcribe(AUDIO, HEARD)
+        with told("synthesize, realtime, wrong key", "API key"):
+            await started.synthesize(SENTENCES, SPOKEN)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
