@@ -12,21 +12,21 @@ async function listen(model, apiKey = key) {
   const openai = createOpenAI({ baseURL: url, apiKey });
   const audio = ReadableStream.from(pieces(speech));
   const result = streamTranscribe({ model: openai.transcription(model), audio, inputAudioFormat });
-  const text = Promise.resolve(result.text);
-  text.catch(() => {});
   const parts = [];
   for await (const part of result.fullStream) {
     if (part.type === 'error') throw part.error;
     parts.push(part);
   }
-  return { parts, text: await text };
+  return { parts, text: await result.text };
 }
 
 for (const model of ['gpt-transcribe', 'gpt-realtime-whisper']) {
   await call(`streamTranscribe, ${model}`, async () => {
     const { parts, text } = await listen(model);
     assert.ok(text);
-    assert.equal(parts.at(-1).type, 'finish', parts.map((part) => part.type).join());
+    const final = parts.at(-1);
+    assert.equal(final.type, 'transcript-final', parts.map((part) => part.type).join());
+    assert.equal(final.text, text);
   });
 }
 

@@ -96,6 +96,8 @@ for what, voice_id, key in (("unknown voice", "no-such-voice", KEY), ("wrong key
         try:
             spoken = b"".join(other.text_to_speech.convert_realtime(voice_id, text=words()))
         except ApiError as error:
-            check(isinstance(error.body, dict) and error.body["message"], error)
+            # The message, or the reason of the close if that came while the client was writing.
+            told = error.body["message"] if isinstance(error.body, dict) else error.body
+            check(told, error)
         else:
             raise UnexpectedAnswerError(f"was not refused: {len(spoken)} bytes")

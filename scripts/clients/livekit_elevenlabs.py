@@ -9,7 +9,7 @@ from livekit.agents import APIConnectOptions, utils  # type: ignore[import-not-f
 from livekit.plugins import elevenlabs  # type: ignore[import-not-found]
 
 ONCE = APIConnectOptions(max_retry=0, timeout=30)
-LIMIT_S = 60
+LIMIT_S = 30
 SENTENCES = f"{TEXT} It jumps over the dog. Then it sleeps."
 
 

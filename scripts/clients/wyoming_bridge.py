@@ -50,6 +50,7 @@ class BridgeError(Exception):
         codes = re.findall(r"Error code: (\d{3})", log)
         super().__init__(f"{text} ({log[-200:]})")
         self.status = int(codes[-1]) if codes else None
+        self.log = log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
