@@ -238,6 +238,8 @@ class Hub:
                 runner,
                 transcription,
                 request_timeout_s=settings.request_timeout_s,
+                partials=settings.realtime_partials,
+                partial_interval_s=settings.realtime_partial_interval_s,
                 pools=pools,
                 metrics=metrics,
             ),
