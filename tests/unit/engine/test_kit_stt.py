@@ -7,8 +7,11 @@ import pytest
 
 from speechhub.engine import (
     Audio,
+    Call,
     EngineLoadError,
     EngineSpec,
+    Hypothesis,
+    LiveSession,
     ModelFile,
     ModelSpec,
     RequestCancelledError,
@@ -16,11 +19,13 @@ from speechhub.engine import (
     Slot,
     SttCapabilities,
     SttEngine,
+    TranscribeRequest,
     Transcript,
     Word,
 )
 from speechhub.engine.testing import STT_CHECKS, check_stt_engine, leaving
 from speechhub.engine.testing.description import DESCRIPTION_CHECKS
+from speechhub.engine.testing.recording import murmur
 
 ABLE = SttCapabilities(
     max_batch=4,
@@ -30,6 +35,7 @@ ABLE = SttCapabilities(
     language_detection=True,
     translation=True,
     streaming=True,
+    live_sessions=True,
     prompt=True,
     hotwords=True,
     temperature=True,
@@ -82,11 +88,46 @@ class GoodStt(SttEngine):
             yield segment.text if number else segment.text.lstrip()
         return whole
 
+    def begin(self, request):
+        return GoodSession(self)
+
+
+class GoodSession(LiveSession):
+    """Hears all of the utterance again at each piece; only the last word may still change."""
+
+    def __init__(self, engine):
+        self.engine, self.heard = engine, []
+
+    def so_far(self):
+        samples = np.concatenate([np.zeros(0, np.float32), *self.heard])
+        whole = self.engine.hear(TranscribeRequest(audio=Audio(samples=samples, sample_rate=self.rate)))
+        return Hypothesis(text=whole.text, stable_chars=len(whole.text.rpartition(" ")[0]))
+
+    rate = 16_000
+
+    def feed(self, audio, call):
+        call.raise_if_cancelled()
+        self.rate = audio.sample_rate
+        self.heard.append(audio.samples)
+        return self.so_far()
+
+    def finish(self, call):
+        call.raise_if_cancelled()
+        return self.so_far()
+
+
+class Unsettled(GoodSession):
+    """Promises no text."""
+
+    def so_far(self):
+        return replace(super().so_far(), stable_chars=0)
+
 
 class SimpleStt(GoodStt):
     """Can do next to nothing, and says so."""
 
     stream = SttEngine.stream
+    begin = SttEngine.begin
 
     def hear(self, request):
         whole = super().hear(request)
@@ -525,6 +566,156 @@ class EndsLate(GoodStt):
         return super().transcribe(batch, call)
 
 
+@breaks("live_declared", "begin() is not overridden")
+class DeclaresSessionsOnly(GoodStt):
+    begin = SttEngine.begin
+
+
+@breaks("live_declared", "live_sessions is not declared", live_sessions=False)
+class HidesItsSessions(GoodStt):
+    pass
+
+
+@breaks("live_declared", "set it to 2")
+class SessionsForAnOldHub(GoodStt):
+    api_version = 1
+
+
+@breaks("live_declared", "listen() is overridden")
+class KeepsItsOwnSessions(GoodStt):
+    def listen(self, request, call):
+        return Hypothesis(text="")
+
+
+SPEECH = murmur(16_000, 3.0)
+"""A recording that an author passes, and in which `GoodStt` hears words."""
+
+
+def with_session(check, says, **attributes):
+    """Put a session on the list, and with it an engine that has such sessions."""
+
+    def register(kind):
+        attributes["begin"] = lambda self, request: kind(self)
+        engine = type(f"Has{kind.__name__}", (GoodStt,), attributes)
+        globals()[engine.__name__] = engine
+        breaks(check, says)(engine)
+        return kind
+
+    return register
+
+
+@with_session("live_text", "where a Hypothesis belongs")
+class ReturnsText(GoodSession):
+    def feed(self, audio, call):
+        return super().feed(audio, call).text
+
+
+@with_session("live_text", "begins or ends with a space")
+class PadsItsText(GoodSession):
+    def feed(self, audio, call):
+        return Hypothesis(text=f" {super().feed(audio, call).text}")
+
+
+@with_session("live_text", "stable_chars is 99 for a text of")
+class PromisesMoreThanItHas(GoodSession):
+    def feed(self, audio, call):
+        return replace(super().feed(audio, call), stable_chars=99)
+
+
+@with_session("live_text", "changed text that was stable")
+class ReturnsTheNewWordsOnly(GoodSession):
+    def feed(self, audio, call):
+        before, now = self.so_far().text, super().feed(audio, call).text
+        text = now.removeprefix(before).strip()
+        return Hypothesis(text=text, stable_chars=len(text))
+
+
+@with_session("live_text", "little in common", audio=SPEECH)
+class ForgetsTheBeginning(Unsettled):
+    def finish(self, call):
+        self.heard = []
+        return super().finish(call)
+
+
+@with_session("live_text", "no text before the utterance ended", audio=SPEECH)
+class HearsAtTheEndOnly(GoodSession):
+    def feed(self, audio, call):
+        super().feed(audio, call)
+        return Hypothesis(text="")
+
+
+@with_session("live_quiet", "IndexError")
+class NeedsAudio(GoodSession):
+    def finish(self, call):
+        call.raise_if_cancelled()
+        self.heard[0]
+        return self.so_far()
+
+
+@breaks("live_apart", "when calls of others come between")
+class HasOneSession(GoodStt):
+    def begin(self, request):
+        self.session = Unsettled(self)
+        engine = self
+
+        class Shared(Unsettled):
+            def feed(self, audio, call):
+                return engine.session.feed(audio, call)
+
+            def finish(self, call):
+                return engine.session.finish(call)
+
+        return Shared(self)
+
+
+@breaks("live_apart", "when calls of others come between")
+class ForgetsBetweenCalls(GoodStt):
+    def transcribe(self, batch, call):
+        self.lost = True
+        return super().transcribe(batch, call)
+
+    def begin(self, request):
+        self.lost = False
+        engine = self
+
+        class Forgetful(Unsettled):
+            def finish(self, call):
+                self.heard = [] if engine.lost else self.heard
+                return super().finish(call)
+
+        return Forgetful(self)
+
+
+@breaks("live_ends", "RuntimeError: all three are taken")
+class NeverFrees(GoodStt):
+    taken = 0
+
+    def begin(self, request):
+        if self.taken == 3:
+            raise RuntimeError("all three are taken")
+        self.taken += 1
+        engine = self
+
+        class Leaking(GoodSession):
+            def finish(self, call):
+                engine.taken -= 1
+                return super().finish(call)
+
+        return Leaking(self)
+
+
+@with_session("live_cancellation", "feed went on although its call was cancelled")
+class DeafSession(GoodSession):
+    def feed(self, audio, call):
+        return super().feed(audio, Call())
+
+
+@with_session("live_cancellation", "finish went on although its call was cancelled")
+class DeafAtTheEnd(GoodSession):
+    def finish(self, call):
+        return super().finish(Call())
+
+
 @breaks("closing", "OSError")
 class DoesNotClose(GoodStt):
     def close(self):
@@ -551,7 +742,7 @@ def test_a_broken_promise_is_caught(engine, capabilities, check, says, monkeypat
     spec = spec_of(engine, capabilities)
 
     with pytest.raises(AssertionError) as caught:
-        check_stt_engine(spec, skip=("light_description",))
+        check_stt_engine(spec, audio=getattr(engine, "audio", None), skip=("light_description",))
 
     first, _, rest = str(caught.value).partition("\n")
     assert first.startswith(f"broken fails {check!r}: ")
@@ -653,5 +844,6 @@ def spec_of(engine, capabilities, **model):
         slot=Slot.STT,
         factory=f"{__name__}:{engine.__name__}",
         capabilities=capabilities,
+        api_version=getattr(engine, "api_version", 2),
         models=(ModelSpec(id="m", languages=("en", "de"), **model),),
     )

@@ -1,11 +1,8 @@
 """`check_stt_engine` and the promises of an STT engine."""
 
 import contextlib
-import difflib
 from collections.abc import Collection, Generator, Mapping
-from dataclasses import dataclass
 from threading import Event
-from types import GeneratorType
 from typing import Any, Final
 
 from speechhub.domain.audio import Audio
@@ -13,24 +10,25 @@ from speechhub.domain.transcript import Transcript
 from speechhub.engine.base import SttEngine
 from speechhub.engine.call import Call
 from speechhub.engine.capabilities import SttCapabilities
-from speechhub.engine.options import Task, TranscribeRequest
+from speechhub.engine.options import Task
 from speechhub.engine.slots import Slot
 from speechhub.engine.spec import EngineSpec
 from speechhub.engine.testing.examination import Examination
 from speechhub.engine.testing.leaving import expect_prompt_end
 from speechhub.engine.testing.limit import LIMIT_S
+from speechhub.engine.testing.listener import SttSubject
+from speechhub.engine.testing.live import LIVE_CHECKS
 from speechhub.engine.testing.promise import promise, promise_type
 from speechhub.engine.testing.recording import murmur, read_only, repeated, silence
 from speechhub.engine.testing.subject import (
     ModelDir,
-    Subject,
     check_fraction,
     expect_cancelled,
     expect_stop,
     held_memory,
     standing_by,
 )
-from speechhub.engine.testing.transcript import check_transcript
+from speechhub.engine.testing.transcript import check_transcript, likeness
 from speechhub.errors import RequestCancelledError
 
 SHORTEST_S: Final = 0.1
@@ -39,44 +37,6 @@ ANY_LENGTH_S: Final = 35.0
 """What "any length" is tried with: more than the 30 s that many models see at once."""
 MAX_LANGUAGES: Final = 3
 """How many of a model's languages are tried."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SttSubject(Subject[SttEngine]):
-    """A loaded STT engine, and a recording for it."""
-
-    audio: Audio
-    audio_has_speech: bool
-
-    @property
-    def capabilities(self) -> SttCapabilities:
-        """What the model under test can do."""
-        return self.declared(SttCapabilities)
-
-    def request(self, audio: Audio | None = None, **fields: Any) -> TranscribeRequest:
-        """Return a request for *audio*, by default the recording under test."""
-        return TranscribeRequest(audio=audio or self.audio, **fields)
-
-    def transcribe(self, *batch: TranscribeRequest) -> list[Transcript]:
-        """Have the engine transcribe, and hold every transcript against its promises."""
-        transcripts = self.engine.transcribe(list(batch), self.call())
-        promise(
-            isinstance(transcripts, list), f"transcribe returned a {type(transcripts).__name__}, no list."
-        )
-        promise(
-            len(transcripts) == len(batch),
-            f"transcribe returned {len(transcripts)} transcripts for {len(batch)} recordings.",
-        )
-        for transcript, request in zip(transcripts, batch, strict=True):
-            check_transcript(transcript, request, self.capabilities)
-        return transcripts
-
-    def stream(self, call: Call) -> Generator[str, None, Transcript]:
-        """Return the engine's stream for the recording."""
-        pieces = self.engine.stream(self.request(), call)
-        return promise_type(
-            pieces, GeneratorType, f"stream returned a {type(pieces).__name__}, no generator."
-        )
 
 
 def transcript(subject: SttSubject) -> None:
@@ -134,8 +94,8 @@ def batches(subject: SttSubject) -> None:
     alone = [subject.transcribe(request)[0].text for request in different]
     together = [found.text for found in subject.transcribe(*different)]
     # Batched arithmetic may change a letter, so alike is enough.
-    straight = _likeness(together[0], alone[0]) + _likeness(together[1], alone[1])
-    crossed = _likeness(together[0], alone[1]) + _likeness(together[1], alone[0])
+    straight = likeness(together[0], alone[0]) + likeness(together[1], alone[1])
+    crossed = likeness(together[0], alone[1]) + likeness(together[1], alone[0])
     promise(straight >= crossed, "A batch's transcripts are not in the order of its recordings.")
     for chosen in _options(subject):  # a batch may hold requests of several clients
         subject.transcribe(subject.request(), subject.request(**chosen))
@@ -219,6 +179,7 @@ _BEHAVIOUR: Final = (
     cancellation,
     cancellation_half_way,
     cancellation_in_time,
+    *LIVE_CHECKS,
 )
 _EXAMINATION: Final[Examination[SttEngine, SttSubject]] = Examination(
     slot=Slot.STT,
@@ -309,7 +270,3 @@ def _drain(stream: Generator[str, None, Transcript]) -> tuple[list[str], object]
         pieces.append(
             promise_type(piece, str, f"stream yielded a {type(piece).__name__}; its pieces are text.")
         )
-
-
-def _likeness(one: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()

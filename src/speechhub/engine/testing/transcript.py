@@ -1,5 +1,6 @@
 """Promises that every transcript keeps, whatever the recording."""
 
+import difflib
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -114,3 +115,8 @@ def _check_times(what: str, stretches: Sequence[Segment] | Sequence[Word], durat
             "clip its times.",
         )
         last_s = stretch.start_s
+
+
+def likeness(one: str, other: str) -> float:
+    """Return how alike two texts are: 1 for the same text, 0 for nothing in common."""
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
