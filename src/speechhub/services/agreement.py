@@ -82,7 +82,7 @@ class Agreement:
         agrees = _shared(out, units) == len(out)
         if text.startswith(self.said) and (agrees or len(self.said) <= stable):
             return len(self.said)  # it may end inside a word
-        return units[len(out) - 1].end if agrees else None
+        return units[len(out) - 1].end if out and agrees else None
 
 
 def _units(text: str) -> list[_Unit]:
