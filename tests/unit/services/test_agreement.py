@@ -1,4 +1,3 @@
-
 """Agreement of hypotheses: what goes out while somebody speaks, and that it is never taken back."""
 
 import pytest

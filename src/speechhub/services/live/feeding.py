@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from speechhub.codecs.resample import StreamResampler
 from speechhub.domain.audio import Audio, from_pcm16
 from speechhub.engine import Hypothesis, ListenRequest, Transcript
-from speechhub.errors import EngineError, NotIdleError, SpeechhubError
+from speechhub.errors import EngineError, LiveSessionLostError, NotIdleError, SpeechhubError
 from speechhub.services.live.partials import Partials
 from speechhub.services.live.utterance import Utterance, utterance
 from speechhub.services.transcript_join import JoinedTranscript
@@ -65,7 +65,10 @@ class Feeding(Partials):
         said = utterance(item.id, self._ear, self._settings, item.start_ms, self._ear.now_ms)
         if said.length <= (self._session.taken if self._session else 0) or not self.fits(said):
             return None
-        heard = await self._feed(said, spare=True)
+        try:
+            heard = await self._feed(said, spare=True)
+        except LiveSessionLostError:
+            return None  # the next one begins with all audio
         text = (await self._written(heard, said)).text
         return item.agreement.hear(text, heard.stable_chars if text == heard.text else 0)
 
@@ -124,7 +127,7 @@ class Feeding(Partials):
         except NotIdleError:
             raise
         except BaseException:
-            self._session = None  # the engine has forgotten it; the next one begins with all audio
+            self._session = None  # the engine has forgotten it
             raise
         session.heard()
         if last:

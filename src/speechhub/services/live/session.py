@@ -107,6 +107,11 @@ class LiveTranscription:
         """Milliseconds of audio that were appended since the session began."""
         return self._ear.now_ms
 
+    @property
+    def kept_bytes(self) -> int:
+        """Size of the audio that is not committed."""
+        return self._ear.kept_bytes
+
     def update(self, settings: LiveSettings) -> None:
         """Change the settings, which `LiveService.check` has accepted.
 
