@@ -2,16 +2,23 @@
 
 import asyncio
 
+import structlog
 from litestar import Controller, websocket
 
+from speechhub.errors import RateLimitedError
 from speechhub.http.sockets.session import HttpSocket, in_session
+from speechhub.http.sockets.socket import SocketLimits
+
+log = structlog.get_logger()
 
 PATH = "/v1/echo"
+IMPATIENT = "/v1/echo/{name:str}"
+"""Cuts a client off that reads nothing for half a second."""
 BIG = 100_000
 
 
 class Echo:
-    """Says each message back; some messages are orders."""
+    """Says each message back; the names of some of its methods are orders."""
 
     def __init__(self, socket, context):
         self._socket = socket
@@ -29,23 +36,43 @@ class Echo:
             await self._obey(message)
 
     async def _obey(self, message):
-        match message:
-            case "bug":
-                raise ZeroDivisionError
-            case "close":
-                await self._socket.close(4001, "as asked")
-            case "end":
-                await self._socket.send("bye")
-                self.done.set()
-            case "flood":
-                for _ in range(1000):
-                    await self._socket.send(bytes(BIG), tag="sound")
-            case "sleep":
-                await asyncio.Event().wait()
-            case "whose":
-                await self._socket.send(f"key {self._context.key}, secret {self._context.secret}")
-            case _:
-                await self._socket.send(message)
+        order = getattr(self, f"_{message}", None) if isinstance(message, str) and message.isalpha() else None
+        await (order() if order else self._socket.send(message))
+
+    async def _bug(self):
+        raise ZeroDivisionError
+
+    async def _close(self):
+        await self._socket.close(4001, "as asked")
+
+    async def _end(self):
+        await self._socket.send("bye")
+        self.done.set()
+
+    async def _flood(self):
+        for _ in range(1000):
+            await self._socket.send(bytes(BIG), tag="sound")
+
+    async def _sleep(self):
+        await asyncio.Event().wait()
+
+    async def _whose(self):
+        await self._socket.send(f"key {self._context.key}, secret {self._context.secret}")
+
+    async def _take(self):
+        try:
+            self._context.take()
+        except RateLimitedError as error:
+            await self._socket.send(error.message)
+        else:
+            await self._socket.send("taken")
+
+    async def _log(self):
+        await asyncio.create_task(self._say_something())
+        await self._socket.send("logged")
+
+    async def _say_something(self):
+        log.info("a task of the session says something")
 
     async def finish(self):
         await self._socket.send("finishing")
@@ -61,3 +88,7 @@ class EchoController(Controller):
     @websocket(PATH)
     async def echo(self, socket: HttpSocket) -> None:
         await in_session(socket, Echo, subprotocols=("realtime",))
+
+    @websocket(IMPATIENT)
+    async def impatient_echo(self, socket: HttpSocket) -> None:
+        await in_session(socket, Echo, limits=SocketLimits(stall_s=0.5))

@@ -17,31 +17,49 @@ class ClosedError(Exception):
 
 
 class Client:
-    """One connection; the application reads `sent`, and writes to `_received`."""
+    """One connection; the application's ``receive`` and ``send`` are `take` and `put`."""
 
-    def __init__(self):
+    def __init__(self, patience_s=PATIENCE_S):
+        """Wait for the application so long; for tests in virtual time, without an end if None."""
+        self._patience_s = patience_s
         self._to_server = asyncio.Queue()
         self._from_server = asyncio.Queue()
         self.reading = asyncio.Event()
-        """Cleared while the client reads nothing, so that the server cannot send."""
+        """Cleared while the client reads nothing, so that the server's messages wait."""
         self.reading.set()
-        self.waits = 0
-        """How often the application asked for a message."""
+        self.answers_close = True
+        """Whether it answers the server's close frame with its own."""
+        self.taken = 0
+        """How many of its messages the application has received."""
         self.subprotocol = None
-        self.refused = None
-        """Status of an answer that is no WebSocket."""
-        self.close = None
 
-    async def _receive(self):
-        self.waits += 1
-        return await self._to_server.get()
+    async def take(self):
+        message = await self._to_server.get()
+        self.taken += message["type"] == "websocket.receive"
+        return message
 
-    async def _send(self, message):
+    async def put(self, message):
         if message["type"] == "websocket.send":
             await self.reading.wait()
-        if message["type"] == "websocket.close":
+        if message["type"] == "websocket.close" and self.answers_close:
             self._to_server.put_nowait({"type": "websocket.disconnect", "code": message["code"]})
         self._from_server.put_nowait(message)
+
+    async def connect(self):
+        """Begin the handshake."""
+        self._to_server.put_nowait({"type": "websocket.connect"})
+
+    async def accepted(self):
+        """Wait for the answer to the handshake.
+
+        Raises:
+            ClosedError: It is refused; the code is the status.
+        """
+        async with asyncio.timeout(self._patience_s):
+            first = await self._from_server.get()
+        if first["type"] != "websocket.accept":
+            raise ClosedError(first.get("status") or first["code"])
+        self.subprotocol = first["subprotocol"]
 
     async def send(self, data):
         """Send a text or bytes."""
@@ -49,7 +67,7 @@ class Client:
         self._to_server.put_nowait({"type": "websocket.receive", kind: data})
 
     async def leave(self, code=1000):
-        """Close the connection; without a code, break it off."""
+        """Close the connection; without a code, give none."""
         self._to_server.put_nowait({"type": "websocket.disconnect", "code": code})
 
     async def receive(self):
@@ -58,15 +76,13 @@ class Client:
         Raises:
             ClosedError: It closed the connection instead.
         """
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self._patience_s):
             message = await self._from_server.get()
         match message["type"]:
             case "websocket.send":
                 return message.get("text") if message.get("text") is not None else message["bytes"]
             case "websocket.close":
                 raise ClosedError(message["code"], message.get("reason", ""))
-            case "websocket.http.response.start":
-                raise ClosedError(message["status"])
         raise AssertionError(message)
 
     async def closed(self):
@@ -114,15 +130,10 @@ async def connected(app, path, **facts):
         ClosedError: The handshake is refused; its code is the status.
     """
     client = Client()
-    client._to_server.put_nowait({"type": "websocket.connect"})
-    task = asyncio.create_task(app(scope_of(path, **facts), client._receive, client._send))
-    client.done = task
+    await client.connect()
+    task = asyncio.create_task(app(scope_of(path, **facts), client.take, client.put))
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            first = await client._from_server.get()
-        if first["type"] != "websocket.accept":
-            raise ClosedError(first.get("status") or first["code"])
-        client.subprotocol = first["subprotocol"]
+        await client.accepted()
         yield client
         client.reading.set()
         await client.leave()

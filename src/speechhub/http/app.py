@@ -1,9 +1,8 @@
 """The HTTP application: a hub in, an ASGI application out. The application owns nothing; the hub does."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from litestar import Controller, Litestar
+from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -72,14 +71,10 @@ CONTROLLERS: Final = (
 """All routes, but for those of the OpenAPI document, which Litestar has."""
 
 
-def create_app(hub: Hub, also: Sequence[type[Controller]] = ()) -> Litestar:
+def create_app(hub: Hub) -> Litestar:
     """Build the application in front of *hub*, which the caller opens and closes.
 
     Its state has the `OpenSessions` under `SESSIONS`.
-
-    Args:
-        hub: What answers.
-        also: Further routes.
     """
     settings, routes, secrets = hub.settings, RouteTable(), ClientSecrets()
     sessions = OpenSessions(
@@ -91,7 +86,7 @@ def create_app(hub: Hub, also: Sequence[type[Controller]] = ()) -> Litestar:
         )
     )
     app = Litestar(
-        route_handlers=[*CONTROLLERS, *also],
+        route_handlers=CONTROLLERS,
         dependencies={
             "hub": Provide(lambda: hub, sync_to_thread=False),
             "secrets": Provide(lambda: secrets, sync_to_thread=False),

@@ -17,7 +17,7 @@ from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.choices import spelled
 from speechhub.http.context import HttpRequest, context_of
-from speechhub.http.facts import BODY_HINT, FORM_OVERHEAD_BYTES
+from speechhub.http.facts import BODY_HINT, FORM_OVERHEAD_BYTES, WEBSOCKET
 from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.near import UnknownSocketError, UnknownVersionError, advice, entered_twice
@@ -239,6 +239,11 @@ def on_http_exception(request: HttpRequest, error: HTTPException) -> Response[Er
 def _methods(error: HTTPException) -> str:
     """Return the end of a sentence that names the methods which a route takes."""
     allowed = (error.headers or {}).get("allow", "").split(", ")
+    if WEBSOCKET.lower() in allowed:
+        return (
+            ": it is a WebSocket, and the request asks for none. Connect with ws:// or wss://, and have a "
+            "proxy in between pass on the headers Upgrade and Connection."
+        )
     methods = sorted(name for name in allowed if name not in ("OPTIONS", ""))
     return f": send {' or '.join(methods)}." if methods else "."
 

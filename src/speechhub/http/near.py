@@ -11,13 +11,14 @@ from speechhub.errors.excerpt import excerpt, quoted
 _AUDIO: Final = ("speech", "transcriptions", "translations", "voices", "voice_consents")
 ROUTES: Final = MappingProxyType(
     {name: f"/v1/audio/{name}" for name in _AUDIO}
-    | {"models": "/v1/models", "engines": "/v1/engines"}
+    | {name: f"/v1/{name}" for name in ("models", "engines", "realtime")}
     | {name: f"/{name}" for name in ("health", "metrics", "schema", "asr", "detect-language")}
 )
 """Last part of a route's path → the path."""
 MEANINGS: Final = MappingProxyType(
     dict.fromkeys(("speak", "tts", "synthesize", "synthesise", "synthesis", "say"), "speech")
     | dict.fromkeys(("transcribe", "stt", "recognize", "recognise", "inference", "whisper"), "transcriptions")
+    | dict.fromkeys(("live", "listen"), "realtime")
     | {"translate": "translations", "speakers": "voices", "consents": "voice_consents"}
     | dict.fromkeys(("healthz", "livez", "readyz", "ping", "status"), "health")
     | dict.fromkeys(("docs", "redoc", "swagger", "openapi", "openapi.json"), "schema")
@@ -35,7 +36,7 @@ _BEGUN: Final = re.compile(r"/v1/(?!v\d)")
 """How the path of a client begins whose base URL is right."""
 _VERSION: Final = re.compile(r"v\d[\w.-]*")
 _WHOLE: Final = re.compile(
-    r".+?(?P<rest>/(?:audio/(?:transcriptions|translations|speech|voices)|models|engines(?:/\w+)?))/*"
+    r".+?(?P<rest>/(?:audio/(?:transcriptions|translations|speech|voices)|models|realtime|engines(?:/\w+)?))/*"
 )
 
 
@@ -100,6 +101,6 @@ class UnknownSocketError(RequestError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"There is no WebSocket at {excerpt(path)}. Send recordings to POST /v1/audio/transcriptions "
-            "instead, where stream=true answers with events while the engine works."
+            f"There is no WebSocket at {excerpt(path)}. Live audio has one at /v1/realtime. Recordings go to "
+            "POST /v1/audio/transcriptions, where stream=true answers with events while the engine works."
         )

@@ -69,7 +69,7 @@ class Keyring:
     ) -> None:
         self._keys = keys
         self.operators = operators
-        self._secrets = secrets or ClientSecrets()
+        self._secrets = ClientSecrets() if secrets is None else secrets
 
     def judge(self, shown: list[bytes], *, is_socket: bool) -> Shown:
         """Return what keys prove; a client secret proves something for a WebSocket only.

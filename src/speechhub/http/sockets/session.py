@@ -35,7 +35,11 @@ class Conversation(Protocol):
     """
 
     async def serve(self) -> None:
-        """Talk to the client; return when the conversation is over. The socket is then closed with 1000."""
+        """Talk to the client; return when the conversation is over. The socket is then closed with 1000.
+
+        Raises:
+            RateLimitedError: The context's ``admit`` says that too many sessions are open.
+        """
         ...
 
     async def finish(self) -> None:
@@ -122,11 +126,12 @@ class _Session:
         try:
             await asyncio.wait([serving, *watches], return_when=asyncio.FIRST_COMPLETED)
             reason = next((it.result() for it in watches if it.done() and not it.cancelled()), None)
-            if serving.done() and not self._failed(serving):
+            if serving.done():
+                reason = self._judged(serving)
+            if serving.done() and reason is None:
                 await self._socket.close(1000)
-            elif serving.done():
-                await self._part(FarewellReason.SERVER_ERROR)
             elif reason is FarewellReason.SLOW_CONSUMER:
+                self._context.log["ended"] = reason.code
                 await self._socket.cut_off(reason.close_code, reason.code)
             elif reason is not None:
                 await self._part(reason)
@@ -135,15 +140,17 @@ class _Session:
             for task in (serving, *watches):
                 task.cancel()
             await asyncio.gather(serving, *watches, return_exceptions=True)
-            self._failed(serving)
+            self._judged(serving)
 
-    def _failed(self, serving: asyncio.Task[None]) -> bool:
-        """Return whether the conversation ended by a bug, which is then in the log, once."""
+    def _judged(self, serving: asyncio.Task[None]) -> FarewellReason | None:
+        """Return why a conversation that is over ended, if not by itself; a bug is then in the log, once."""
         if serving.cancelled() or (error := serving.exception()) is None:
-            return False
+            return None
+        if isinstance(error, RateLimitedError):
+            return FarewellReason.RATE_LIMITED
         if self._context.error is None:
             _log_bug(error, self._context)
-        return True
+        return FarewellReason.SERVER_ERROR
 
     async def _part(self, reason: FarewellReason) -> None:
         """Have the conversation say its last words, and close."""

@@ -22,6 +22,8 @@ FLUSH_S: Final = 5.0
 """How long a close waits until what is queued was sent."""
 PARTING_S: Final = 1.0
 """How long a close waits for the client's own close frame, which tells that ours arrived."""
+DROPPED_S: Final = 0.01
+"""How long dropping a message takes: a handler that sends in a loop must not keep the event loop busy."""
 NO_CODE: Final = 1005
 """Close code where the client gave none. Source: RFC 6455, section 7.4.1."""
 MAX_REASON_BYTES: Final = 123
@@ -134,6 +136,7 @@ class Socket:
             while self._is_full(item.size) and not self._dropped(tag, epoch):
                 await self._next_move()
             if self._dropped(tag, epoch):
+                await asyncio.sleep(DROPPED_S)
                 return
             self._queue.append(item)
             self._queued_bytes += item.size
@@ -164,28 +167,35 @@ class Socket:
             async with asyncio.timeout(FLUSH_S):
                 while (self._queue or self._sending) and not self.gone.is_set():
                     await self._next_move()
-        await self._part(code, reason)
+        if not await self._part(code, reason):
+            self._hang_up()
 
     async def cut_off(self, code: int, reason: str = "") -> None:
         """Close at once, whatever is queued; end the connection where the client does not even read that."""
         self._closing = True
         await self._part(code, reason)
         if not self._left.is_set():
-            hang_up(self._scope.get("client"), self._scope.get("server"))
+            self._hang_up()
 
-    async def _part(self, code: int, reason: str) -> None:
-        """Send the close frame, and wait a moment until the client has it."""
+    async def _part(self, code: int, reason: str) -> bool:
+        """Send the close frame, and wait a moment for the client's; return whether the frame was sent."""
         if self.gone.is_set():
-            return
+            return True
         self._end("server", code)
         for writer in self._tasks[1:]:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
         frame: Any = {"type": "websocket.close", "code": code, "reason": _short(reason)}
+        sent = False
         with contextlib.suppress(TimeoutError, WebSocketDisconnect):
             async with asyncio.timeout(PARTING_S):
                 await self._send(frame)
+                sent = True
                 await self._left.wait()
+        return sent or self._left.is_set()
+
+    def _hang_up(self) -> None:
+        hang_up(self._scope.get("client"), self._scope.get("server"))
 
     async def aclose(self) -> None:
         """Stop reading and writing; idempotent. The connection ends with the handler."""
@@ -230,6 +240,7 @@ class Socket:
                 await self._filled.wait()
             item = self._queue.popleft()
             self._queued_bytes -= item.size
+            self._moved.set()
             kind = "text" if isinstance(item.data, str) else "bytes"
             message: Any = {"type": "websocket.send", kind: item.data}
             self._sending = True
