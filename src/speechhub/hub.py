@@ -39,6 +39,7 @@ from speechhub.services.condition import survey
 from speechhub.services.inspection import Finding, inspect
 from speechhub.services.live import LiveService
 from speechhub.services.speech import SpeechService
+from speechhub.services.streamed_speech import StreamedSpeechService
 from speechhub.services.transcription import TranscriptionService
 from speechhub.services.voices import VoiceService
 from speechhub.settings import Settings, hide_process
@@ -66,6 +67,7 @@ class Hub:
     transcription: TranscriptionService
     live: LiveService
     speech: SpeechService
+    streamed_speech: StreamedSpeechService
     voices: VoiceService
     broken_plugins: Sequence[BrokenPlugin] = ()
     installed: Sequence[str] = ()
@@ -225,6 +227,17 @@ class Hub:
             request_timeout_s=settings.request_timeout_s,
             pools=pools,
         )
+        speech = SpeechService(
+            catalog,
+            runner,
+            voices,
+            max_input_chars=settings.max_input_chars,
+            request_timeout_s=settings.request_timeout_s,
+            max_speech_s=settings.max_speech_s,
+            text_normalization=Normalization(settings.text_normalization),
+            account=account,
+            metrics=metrics,
+        )
         return cls(
             settings=settings,
             catalog=catalog,
@@ -243,17 +256,8 @@ class Hub:
                 pools=pools,
                 metrics=metrics,
             ),
-            speech=SpeechService(
-                catalog,
-                runner,
-                voices,
-                max_input_chars=settings.max_input_chars,
-                request_timeout_s=settings.request_timeout_s,
-                max_speech_s=settings.max_speech_s,
-                text_normalization=Normalization(settings.text_normalization),
-                account=account,
-                metrics=metrics,
-            ),
+            speech=speech,
+            streamed_speech=StreamedSpeechService(speech),
             voices=voices,
             broken_plugins=found.broken,
             installed=[engine.spec.name for engine in found.engines],

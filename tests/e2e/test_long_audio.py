@@ -17,7 +17,7 @@ import pytest
 
 from speechhub.hub import Hub
 from speechhub.services import passages as reading
-from speechhub.services.speech import SpeechJob
+from speechhub.services.speech_job import SpeechJob
 from speechhub.services.transcription import TranscriptionJob
 from speechhub.settings import Settings
 from tests.e2e.conftest import echo_env

@@ -14,7 +14,7 @@ import structlog
 from speechhub.codecs.encode import SpeechFormat
 from speechhub.engine import Audio
 from speechhub.errors import EngineCrashedError, QueueFullError
-from speechhub.services.speech import SpeechJob
+from speechhub.services.speech_job import SpeechJob
 
 FORMATS = {
     "mp3": "audio/mpeg",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from speechhub.services.speech import SpeechJob
+    from speechhub.services.speech_job import SpeechJob
 
 FORMATS = ("wav", "mp3", "opus", "aac", "flac", "pcm")
 Write = Callable[[bytes], object]
@@ -114,7 +114,7 @@ def _format_of(output: Path, audio_format: str | None) -> str:
 
 def _job(text: str, audio_format: str, fields: dict[str, Any]) -> "SpeechJob":
     from speechhub.codecs.encode import SpeechFormat
-    from speechhub.services.speech import SpeechJob
+    from speechhub.services.speech_job import SpeechJob
     from speechhub.speakable import Normalization
 
     given = {name: value for name, value in fields.items() if value is not None}

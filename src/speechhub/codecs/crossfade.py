@@ -40,6 +40,8 @@ class Seams:
         """Samples held back: the silence that the part may end with, and a little sound before it."""
         self._sound_in_tail = 0
         self._silence_before_tail = 0
+        self._added = 0
+        """Silence among that, which was made before the next part was there."""
         self._pause: Pause | None = None
         """Set between two parts, until the first sound of the second."""
         self._lead = np.empty(0, np.float32)
@@ -66,9 +68,28 @@ class Seams:
             self._lead = self._lead[-self._count(HELD_S) :]
             return self._lead[:0]
         end, start = self._meet(self._pause, int(sound[0]))
-        self._pause, self._lead = None, self._lead[:0]
+        self._pause, self._lead, self._added = None, self._lead[:0], 0
         self._tail, self._sound_in_tail, self._silence_before_tail = self._tail[:0], 0, 0
         return np.append(end, self._hold(start))
+
+    def settle(self, pause: Pause) -> NDArray[np.float32]:
+        """Return what is held back, with the silence that *pause* has in any case: the next part is late.
+
+        When it comes, it gets the pause that it would have had.
+        """
+        if not self._begun or self._pause is not None:
+            return self._tail[:0]
+        most = max(self._count(pause.longest_s) - 2 * self._count(MARGIN_S) - self._silence_before_tail, 0)
+        end, self._tail = np.split(self._tail, [self._sound_in_tail + most])
+        silence = len(end) - self._sound_in_tail
+        shortest = self._count(pause.shortest_s) - self._count(MARGIN_S) - self._silence_before_tail
+        added = max(min(shortest, most) - silence, 0)
+        self._silence_before_tail += silence + added
+        self._added += added
+        self._sound_in_tail = 0
+        end = end.copy()
+        self._soften(end[::-1])
+        return np.append(end, np.zeros(added, np.float32))
 
     def finish(self) -> NDArray[np.float32]:
         """Return what is left; the speech ends here."""
@@ -105,12 +126,18 @@ class Seams:
             left = longest - self._silence_before_tail
             kept_tail = min(tail, max(left - min(lead, margin), margin))
             kept_lead = min(lead, max(left - kept_tail, margin))
+        too_much = min(self._added, natural - shortest)  # as if the added silence had waited for this part
+        kept_lead = min(kept_lead, max(lead - max(too_much, 0), margin))
         end = self._tail[: self._sound_in_tail + kept_tail].copy()
         start = self._lead[lead - kept_lead :].copy()
-        for edge in (end[::-1], start):
-            softly = edge[: self._fade]
-            softly *= np.linspace(0, 1, len(softly), endpoint=False, dtype=np.float32)
+        self._soften(end[::-1])
+        self._soften(start)
         return np.append(end, np.zeros(max(shortest - natural, 0), np.float32)), start
+
+    def _soften(self, edge: NDArray[np.float32]) -> None:
+        """Fade the beginning of *edge* in, in place."""
+        softly = edge[: self._fade]
+        softly *= np.linspace(0, 1, len(softly), endpoint=False, dtype=np.float32)
 
     def _count(self, seconds: float) -> int:
         return round(seconds * self._rate)

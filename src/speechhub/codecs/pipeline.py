@@ -1,7 +1,5 @@
 """Turns an engine's speech into a listener's bytes: joins its parts, changes the speed, encodes."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,9 +39,7 @@ class SpeechPipeline:
 
     def join(self, pause: Pause) -> None:
         """Begin another part of the speech, after *pause* as the listener hears it."""
-        self._seams.join(
-            replace(pause, shortest_s=pause.shortest_s * self._speed, longest_s=pause.longest_s * self._speed)
-        )
+        self._seams.join(self._as_spoken(pause))
 
     def feed(self, audio: Audio) -> bytes:
         """Take some of a part; return the bytes that are ready, which may be none."""
@@ -54,6 +50,10 @@ class SpeechPipeline:
         silence = np.zeros(round(seconds * self._speed * self._sample_rate), np.float32)
         return self._encode(self._stretcher.process(self._seams.process(silence)))
 
+    def settle(self, pause: Pause) -> bytes:
+        """Return what is held back of a part, with the silence of *pause* that follows it in any case."""
+        return self._encode(self._stretcher.process(self._seams.settle(self._as_spoken(pause))))
+
     def finish(self) -> bytes:
         """Return the last bytes."""
         rest = self._encode(self._stretcher.process(self._seams.finish()))
@@ -62,6 +62,10 @@ class SpeechPipeline:
     def patched(self, head: bytes) -> bytes:
         """Return the final beginning of a finished file, whose first bytes, as returned, are *head*."""
         return self._encoder.patched(head)
+
+    def _as_spoken(self, pause: Pause) -> Pause:
+        """Return *pause*, which is as the listener hears it, as it is before the speed changes."""
+        return Pause(shortest_s=pause.shortest_s * self._speed, longest_s=pause.longest_s * self._speed)
 
     def _encode(self, samples: NDArray[np.float32]) -> bytes:
         self._samples += len(samples)

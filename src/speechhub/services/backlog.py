@@ -51,7 +51,10 @@ class Backlog:
         self._ended = False
         self._held = False
         self._changed = asyncio.Event()
-        self._put_bytes = 0
+        self.put_bytes = 0
+        """How many bytes were put."""
+        self._got_bytes = 0
+        self._got = asyncio.Event()
         self.whole_bytes: int | None = None
         """How many bytes there are in all, once `lead` was called; None before."""
 
@@ -64,7 +67,7 @@ class Backlog:
         """
         if not data:
             return
-        self._put_bytes += len(data)
+        self.put_bytes += len(data)
         fits = not self._spilled and self._memory_bytes + len(data) <= MEMORY_BYTES
         if fits and self._holding.room(len(data)):
             self._memory.append(data)
@@ -82,8 +85,8 @@ class Backlog:
         self._holding.room(len(data))  # if there is none, they are there all the same
         self._memory.appendleft(data)
         self._memory_bytes += len(data)
-        self._put_bytes += len(data)
-        self.whole_bytes = self._put_bytes
+        self.put_bytes += len(data)
+        self.whole_bytes = self.put_bytes
         self._held = False
         self._changed.set()
 
@@ -99,7 +102,16 @@ class Backlog:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        return self._from_memory() if self._memory else await self._from_file()
+        data = self._from_memory() if self._memory else await self._from_file()
+        self._got_bytes += len(data)
+        self._got.set()
+        return data
+
+    async def taken(self, place: int) -> None:
+        """Wait until the reader has got the first *place* bytes."""
+        while self._got_bytes < place:
+            self._got.clear()
+            await self._got.wait()
 
     def close(self) -> None:
         """Drop the bytes that wait; put and take nothing afterwards."""

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -75,6 +76,11 @@ class Delivery:
         """Whether there was any audio."""
         return self._pipeline is not None
 
+    @property
+    def duration_s(self) -> float:
+        """Length of what was delivered, as it is heard, in seconds; less what is held back for a join."""
+        return self._pipeline.duration_s if self._pipeline is not None else 0.0
+
     async def begin(self, piece: TextPiece) -> None:
         """Prepare for the audio of the next *piece*: first comes the pause that the piece before wanted."""
         if self._before is None or not self._before.text:
@@ -114,6 +120,14 @@ class Delivery:
             if later is not None:
                 later.cancel()
                 await asyncio.gather(later, return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Deliver what is held back of the last piece, because the next one is late."""
+        if self._pipeline is None or self._before is None:
+            return
+        pause = self._before.pause
+        soon = replace(pause, shortest_s=min(pause.shortest_s, LONGEST_JOIN_S))
+        await self._send(partial(self._pipeline.settle, soon))
 
     async def be_silent(self, silence: Audio) -> None:
         """Deliver *silence* instead of speech, and the pauses that the text asks for."""

@@ -70,6 +70,7 @@ class PrefetchedStream(Generic[T]):
         self._items = items
         self._what = what
         self._first: T | None = None
+        self._opened = False
         self._producer = asyncio.create_task(self._produce(produce))
 
     async def opened(self) -> Self:
@@ -80,6 +81,7 @@ class PrefetchedStream(Generic[T]):
         """
         try:
             self._first = await self._items.get()
+            self._opened = True
             if self._first is None:
                 await self._producer
         except BaseException:
@@ -88,7 +90,7 @@ class PrefetchedStream(Generic[T]):
         return self
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
-        item = self._first
+        item = self._first if self._opened else await self._items.get()
         while item is not None:
             yield item
             item = await self._items.get()

@@ -14,6 +14,12 @@ PIECE_CHARS: Final = 1000
 """Texts longer than this are spoken piece by piece: other requests get their turn between two pieces."""
 WIDE_CHARS: Final = 300
 """The same for Chinese, Japanese and Korean, where a character is a syllable or more."""
+LONGEST_OPENING: Final = 60
+"""From this width on, the first sentence of a text that is still being written is cut at a clause."""
+SHORTEST_CLAUSE: Final = 20
+"""Least width of such a clause."""
+_WIDTH: Final = 3
+"""Width of a Chinese, Japanese or Korean character, which is a syllable or more."""
 WINDOW_CHARS: Final = 1000
 """How much of a text sentencex gets at a time."""
 LONGEST_WINDOW_CHARS: Final = 4 * WINDOW_CHARS
@@ -88,6 +94,26 @@ def ends_sentence(piece: str) -> bool:
         if _WORD.match(char):
             break
     return "\n" in piece[len(piece.rstrip()) :]
+
+
+def clause_end(text: str) -> int | None:
+    """Return where the first clause of a long sentence ends, for sound that begins early.
+
+    Whatever follows in the text, the answer stays the same.
+
+    Returns:
+        The place behind the clause; None where the text is short, or has no clause that is long enough.
+    """
+    width = 0
+    ends = {found.end() for found in _CLAUSE_END.finditer(text, 0, len(text) - 1) if found.end() < len(text)}
+    best: int | None = None
+    for place, char in enumerate(text, 1):
+        width += _WIDTH if unicodedata.east_asian_width(char) in "WF" else 1
+        if place in ends and width >= SHORTEST_CLAUSE and _outside(text, place) == place:
+            best = place
+        if width >= LONGEST_OPENING and best is not None:
+            return best
+    return None
 
 
 def language_of(text: str, known: Sequence[str]) -> str:

@@ -3,24 +3,14 @@
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, Self
 
-import structlog
-
-from speechhub.codecs.encode import MAX_RATE, MIN_RATE, SpeechFormat
-from speechhub.domain.language import parse_language
-from speechhub.engine import Emotion, EmotionMode, SynthesizeRequest, TtsCapabilities, Voice
-from speechhub.errors import (
-    InvalidValueError,
-    MissingValueError,
-    SpeechTooLongError,
-    UnsupportedValueError,
-)
-from speechhub.errors.excerpt import quoted
+from speechhub.codecs.encode import SpeechFormat
+from speechhub.engine import Voice
+from speechhub.errors import InvalidValueError, MissingValueError, SpeechTooLongError
 from speechhub.metrics import Metrics
 from speechhub.runner import Runner
 from speechhub.services.account import Account
@@ -31,53 +21,17 @@ from speechhub.services.delivery import Delivery
 from speechhub.services.models import TtsModel
 from speechhub.services.pieces import TextPiece
 from speechhub.services.prefetched import PrefetchedStream
-from speechhub.services.segmentation import PIECE_CHARS
-from speechhub.services.speaker import EmotionWish, Speaker, Speakers
-from speechhub.services.spoken import Spoken
+from speechhub.services.speaker import Speaker, Speakers
+from speechhub.services.speaking import Speaking
+from speechhub.services.speech_job import SpeechJob, request_of
 from speechhub.services.spoken_text import SpokenText
+from speechhub.services.text_rules import TextRules
 from speechhub.services.voices import VoiceService
 from speechhub.speakable import Normalization
 from speechhub.turns import Turns
 
-log = structlog.get_logger()
-
-MIN_SPEED, MAX_SPEED = 0.25, 4.0
-"""Source: OpenAI's openapi.yaml, CreateSpeechRequest.speed."""
 SHORT_CHARS: Final = 200
 """Longest text whose speech, some 13 s, is a WAV within 15 ms and FLAC within 45; MP3 takes half a second."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpeechJob:
-    """What a client wants to hear."""
-
-    text: str
-    model: str | None = None
-    """A model id or alias; None means the default."""
-    voice: str | None = None
-    """A voice of the model, an alias, one of OpenAI's names, a custom voice, or a clip in base64; None means
-    the model's first."""
-    format: SpeechFormat
-    sample_rate: int | None = None
-    """Of the encoded audio, in hertz; `MIN_RATE` to `MAX_RATE`. None means `OUTPUT_RATE`."""
-    speed: float = 1.0
-    """0.25 to 4."""
-    instructions: str | None = None
-    emotion: EmotionWish | None = None
-    """None leaves it to the voice, or to the instructions."""
-    seed: int | None = None
-    """0 to `MAX_SEED`; None means chance."""
-    silence_interval_ms: int | None = None
-    """Pause between sentences, in milliseconds; None leaves it to the voice."""
-    timeout_s: float | None = None
-    """How long the client will wait; None if it does not say."""
-    language: str | None = None
-    """Of the text, as a code or an English name; None leaves it to the engine."""
-    text_normalization: Normalization | None = None
-    """What is taken for markup in the text; None is the server's setting."""
-    whole: bool | None = None
-    """Whether the first byte waits for the last, so that headers tell the length; None means where that
-    costs no time."""
 
 
 class SpeechStream(PrefetchedStream[bytes]):
@@ -125,15 +79,18 @@ class SpeechService:
         self._catalog = catalog
         self._speakers = Speakers(catalog, voices)
         self._cache = voices.cache
-        self._pools = voices.pools
+        self.pools = voices.pools
+        """The threads that read and encode."""
         self._runner = runner
         self._max_input_chars = max_input_chars
-        self._request_timeout_s = request_timeout_s
+        self.request_timeout_s = request_timeout_s
+        """How long any request may take, in seconds."""
         self._max_speech_s = max_speech_s
         self._normalization = text_normalization
         self._account = account or Account()
-        self._metrics = metrics or Metrics()
-        self._turns = Turns()
+        self.metrics = metrics or Metrics()
+        self.turns = Turns()
+        """Of pieces of work that begin."""
 
     async def open(self, job: SpeechJob) -> SpeechStream:
         """Start to speak; return the encoded audio, which flows before synthesis ends.
@@ -146,17 +103,15 @@ class SpeechService:
             EngineError, ModelFilesError: The engine failed before its first audio.
         """
         began = time.perf_counter()
-        model = self._catalog.tts(job.model)
-        job = replace(job, language=parse_language(job.language))
-        self._check(job, model)
-        self._speakers.check(job.voice, job.emotion, model)
-        backlog = Backlog(self._account.open(), self._pools.disk)
+        self._check_text(job)
+        job, model = self.admitted(job)
+        backlog = self.backlog()
         stream = await SpeechStream(backlog, partial(self._produce, job, model, backlog)).opened()
         if not job.whole:
-            self._metrics.first_audio(model.id, time.perf_counter() - began)
+            self.metrics.first_audio(model.id, time.perf_counter() - began)
         return stream
 
-    def _check(self, job: SpeechJob, model: TtsModel) -> None:
+    def _check_text(self, job: SpeechJob) -> None:
         if not job.text.strip():
             raise MissingValueError("input", "Send some text to speak in this field.")
         if len(job.text) > self._max_input_chars:
@@ -164,20 +119,26 @@ class SpeechService:
                 f"input has {len(job.text)} characters, the limit is {self._max_input_chars}: split it.",
                 param="input",
             )
-        if not MIN_SPEED <= job.speed <= MAX_SPEED:
-            raise InvalidValueError(
-                f"speed must be between {MIN_SPEED} and {MAX_SPEED}, not {job.speed:g}.", param="speed"
-            )
-        if job.sample_rate is not None:
-            _check_rate(job.sample_rate, job.format)
-        if job.seed is not None and not model.capabilities.seed:
-            raise UnsupportedValueError(f"Model {model.id!r} does not support `seed`; omit it.", param="seed")
-        if job.language is not None and model.languages and job.language not in model.languages:
-            raise UnsupportedValueError(
-                f"Model {model.id!r} does not speak {quoted(job.language)}; it speaks: "
-                f"{', '.join(model.languages)}.",
-                param="language",
-            )
+
+    def admitted(self, job: SpeechJob) -> tuple[SpeechJob, TtsModel]:
+        """Return *job* as `SpeechJob.checked` does, and its model; the text is left unchecked.
+
+        Raises:
+            RequestError: The job is at fault.
+        """
+        model = self._catalog.tts(job.model)
+        job = job.checked(model)
+        self._speakers.check(job.voice, job.emotion, model)
+        return job, model
+
+    def rules(self, job: SpeechJob, model: TtsModel) -> TextRules:
+        """Return how texts of *job* are read."""
+        return TextRules(
+            model=model,
+            language=job.language,
+            interval_ms=job.silence_interval_ms,
+            normalization=job.text_normalization or self._normalization,
+        )
 
     async def preview(self, job: SpeechJob) -> Sequence[TextPiece]:
         """Return what the engine would get for *job*, one text for each call; loads nothing.
@@ -185,24 +146,17 @@ class SpeechService:
         Raises:
             RequestError: The job is at fault.
         """
+        self._check_text(job)
         model = self._catalog.tts(job.model)
-        job = replace(job, language=parse_language(job.language))
-        self._check(job, model)
+        job = job.checked(model)
         own = await self._runner.voices(model.id)
         text = self._text(job, model)
         await text.read()
         await text.put_into_words(own, None)
-        return await self._pools.encoding.run(lambda: list(text.pieces()))
+        return await self.pools.encoding.run(lambda: list(text.pieces()))
 
     def _text(self, job: SpeechJob, model: TtsModel) -> SpokenText:
-        return SpokenText(
-            job.text,
-            model,
-            language=job.language,
-            interval_ms=job.silence_interval_ms,
-            normalization=job.text_normalization or self._normalization,
-            pool=self._pools.encoding,
-        )
+        return SpokenText(job.text, self.rules(job, model), pool=self.pools.encoding)
 
     async def _check_pauses(self, job: SpeechJob, text: SpokenText) -> None:
         """Refuse a text whose pauses alone are too long, before anything is loaded or spoken for it.
@@ -214,7 +168,7 @@ class SpeechService:
             raise SpeechTooLongError(self._max_speech_s, param="input")
         if job.silence_interval_ms is None:
             return
-        if await self._pools.encoding.run(text.pauses_s) > self._max_speech_s:
+        if await self.pools.encoding.run(text.pauses_s) > self._max_speech_s:
             raise SpeechTooLongError(self._max_speech_s, param="silence_interval_ms")
 
     async def voices(self, model: TtsModel, *, deadline: float = math.inf) -> Sequence[Voice]:
@@ -230,52 +184,88 @@ class SpeechService:
         return await self._runner.voices(model.id)
 
     async def _produce(self, job: SpeechJob, model: TtsModel, backlog: Backlog, stream: SpeechStream) -> None:
-        deadline = Deadline.within(job.timeout_s, self._request_timeout_s)
+        deadline = Deadline.within(job.timeout_s, self.request_timeout_s)
         async with deadline.kept("The speech"):
             stream.spoken_s = await self._speak(job, model, backlog, stream.lines, deadline.at)
 
     async def _speak(
         self, job: SpeechJob, model: TtsModel, backlog: Backlog, said: list[str], deadline: float
     ) -> float:
-        await self._turns.take()
+        await self.turns.take()
         text = self._text(job, model)
         await text.read()
         await self._check_pauses(job, text)
-        own = await self.voices(model, deadline=deadline)
-        speaker = await self._speakers.find(job.voice, job.emotion, job.instructions, own=own, model=model)
+        own, speaker = await self.cast(job, model, deadline=deadline)
         await text.put_into_words(own, speaker.voice)
         said += [line.text for line in text.lines if line.text]
         cut = text.pieces()
         opening = list(itertools.islice(cut, 2))
+        async with self.speaking(
+            job,
+            model,
+            speaker,
+            backlog,
+            alone=len(opening) == 1,
+            whole=_is_whole(job, model, text) if job.whole is None else job.whole,
+        ) as speaking:
+            for piece in itertools.chain(opening, cut):
+                await speaking.say(piece, deadline=deadline)
+            await speaking.finish(has_words=text.has_words)
+        return speaking.spoken_s
+
+    def backlog(self) -> Backlog:
+        """Return where the bytes of a new speech wait; close it when the listener leaves."""
+        return Backlog(self._account.open(), self.pools.disk)
+
+    async def cast(
+        self, job: SpeechJob, model: TtsModel, *, deadline: float
+    ) -> tuple[Sequence[Voice], Speaker]:
+        """Return the model's own voices, and the speaker of *job*.
+
+        Raises:
+            RequestError: There is no such voice, or the model cannot speak in it.
+            UnavailableError, ModelFilesError, EngineError: The model has to be loaded for it, and cannot be.
+        """
+        own = await self.voices(model, deadline=deadline)
+        return own, await self._speakers.find(job.voice, job.emotion, job.instructions, own=own, model=model)
+
+    @asynccontextmanager
+    async def speaking(
+        self,
+        job: SpeechJob,
+        model: TtsModel,
+        speaker: Speaker,
+        backlog: Backlog,
+        *,
+        alone: bool,
+        whole: bool | None = False,
+    ) -> AsyncIterator[Speaking]:
+        """Begin a speech into *backlog*; when the block ends well, the engine has learned the voice.
+
+        Args:
+            job: What the client wants; its text, or the beginning of it, may set the mood.
+            model: What speaks.
+            speaker: Who speaks.
+            backlog: Takes the bytes.
+            alone: Whether the whole text is one call.
+            whole: As for `Delivery`.
+        """
         if speaker.stored:
-            await self._pools.disk.run(self._cache.used, model.id, speaker.stored)
-        request = _request(job, speaker, model.capabilities, alone=len(opening) == 1)
-        stretch = 1.0 if model.capabilities.native_speed else job.speed
-        spoken = Spoken(model.id)
+            await self.pools.disk.run(self._cache.used, model.id, speaker.stored)
+        stretch = job.stretch(model.capabilities)
         delivery = Delivery(
             backlog,
-            self._pools.encoding,
+            self.pools.encoding,
             speech_format=job.format,
             output_rate=job.sample_rate,
             speed=stretch,
             longest_s=self._max_speech_s,
-            whole=_is_whole(job, model, text) if job.whole is None else job.whole,
+            whole=whole,
         )
-        for piece in itertools.chain(opening, cut):
-            await delivery.begin(piece)
-            if piece.text:
-                one = replace(request, text=piece.text)
-                begun = spoken.duration_s > 0
-                work = self._runner.synthesize(model.id, one, begun=begun, deadline=deadline)
-                async with aclosing(work) as speech:
-                    await delivery.take(speech, spoken)
-        if not delivery.has_begun and not text.has_words:
-            await delivery.be_silent(spoken.add_silence())
-        spoken.finish()
-        await delivery.finish()
+        request = request_of(job, speaker, model.capabilities, alone=alone)
+        yield Speaking(self._runner, model.id, request, delivery, stretch=stretch)
         if speaker.stored:  # the engine may have written something
-            await self._pools.disk.run(self._cache.sweep)
-        return spoken.duration_s / stretch
+            await self.pools.disk.run(self._cache.sweep)
 
 
 def _is_whole(job: SpeechJob, model: TtsModel, text: SpokenText) -> bool | None:
@@ -288,44 +278,3 @@ def _is_whole(job: SpeechJob, model: TtsModel, text: SpokenText) -> bool | None:
     if not text.is_one_sentence():
         return False
     return None if model.capabilities.streaming else True
-
-
-def _check_rate(sample_rate: int, speech_format: SpeechFormat) -> None:
-    rates = speech_format.sample_rates
-    if not MIN_RATE <= sample_rate <= MAX_RATE or (rates and sample_rate not in rates):
-        allowed = f"one of {', '.join(map(str, rates))}" if rates else f"from {MIN_RATE} to {MAX_RATE}"
-        raise InvalidValueError(
-            f"sample_rate must be {allowed} hertz for the format {speech_format.value!r}, not {sample_rate}.",
-            param="sample_rate",
-        )
-
-
-def _request(
-    job: SpeechJob, speaker: Speaker, capabilities: TtsCapabilities, *, alone: bool
-) -> SynthesizeRequest:
-    """Return what the engine is asked for, with the whole text; what it cannot do is left to the hub.
-
-    Args:
-        job: What the client wants.
-        speaker: Who speaks, and how.
-        capabilities: What the engine can do.
-        alone: Whether the whole text is one call.
-    """
-    return SynthesizeRequest(
-        text=job.text,
-        voice=speaker.voice,
-        language=job.language,
-        speed=job.speed if capabilities.native_speed else 1.0,
-        instructions=speaker.instructions,
-        reference=speaker.reference,
-        emotion=speaker.emotion if alone else _of_the_whole(speaker.emotion, job.text),
-        seed=job.seed,
-        silence_interval_ms=job.silence_interval_ms if capabilities.silence_interval else None,
-    )
-
-
-def _of_the_whole(emotion: Emotion | None, text: str) -> Emotion | None:
-    """Have the beginning of a long text tell the emotion of each piece, where the pieces themselves would."""
-    if emotion is None or emotion.mode is not EmotionMode.TEXT or emotion.text:
-        return emotion
-    return replace(emotion, text=text[:PIECE_CHARS])

@@ -3,45 +3,22 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from speechhub.engine import TextPart, Voice
+from speechhub.engine import Voice
 from speechhub.pools import Pool
-from speechhub.services.models import TtsModel
-from speechhub.services.pieces import PieceRules, TextPiece, pieces
-from speechhub.services.segmentation import language_of, piece_chars
-from speechhub.services.wording import spoken_language, worded
-from speechhub.speakable import Line, Normalization, has_words, is_plain, read
+from speechhub.services.pieces import TextPiece
+from speechhub.services.text_rules import TextRules
+from speechhub.speakable import Line, has_words
 
 
 class SpokenText:
-    """One text for one model; lives as long as its request. `read` comes first, `put_into_words` second."""
+    """One whole text; lives as long as its request. `read` comes first, `put_into_words` second."""
 
-    def __init__(
-        self,
-        text: str,
-        model: TtsModel,
-        *,
-        language: str | None,
-        interval_ms: int | None,
-        normalization: Normalization,
-        pool: Pool,
-    ) -> None:
-        """Take the text; nothing is read yet.
-
-        Args:
-            text: Not blank.
-            model: What speaks it.
-            language: Of the text, as a code; None leaves it to the text and the model.
-            interval_ms: Pause between sentences, in milliseconds; None leaves it to the voice.
-            normalization: What is taken for markup.
-            pool: Whose threads read what takes longer.
-        """
+    def __init__(self, text: str, rules: TextRules, *, pool: Pool) -> None:
+        """Take the text, which is not blank; nothing is read yet. The *pool* reads what takes longer."""
         self.text = text
         self.lines: Sequence[Line] = ()
         """What is said."""
-        self._model = model
-        self._language = language
-        self._interval_ms = interval_ms
-        self._normalization = normalization
+        self._rules = rules
         self._pool = pool
 
     @property
@@ -56,14 +33,10 @@ class SpokenText:
 
     async def read(self) -> None:
         """Read the text into lines, in a thread where there is more to it than a plain line."""
-        capabilities, mode = self._model.capabilities, self._normalization
-        if mode is Normalization.AUTO and TextPart.MARKUP in capabilities.normalizes:
-            mode = Normalization.NONE
-        reading = partial(read, self.text, mode, annotations=capabilities.annotations)
-        if mode is Normalization.NONE or is_plain(self.text):
-            self.lines = list(reading())
+        if self._rules.is_quick(self.text):
+            self.lines = self._rules.lines(self.text)
         else:
-            self.lines = await self._pool.run(lambda: list(reading()))
+            self.lines = await self._pool.run(self._rules.lines, self.text)
 
     async def put_into_words(self, own: Sequence[Voice], voice: str | None) -> None:
         """Put into words what the engine cannot read; with `Normalization.NONE` all stays as it is.
@@ -72,11 +45,8 @@ class SpokenText:
             own: The model's own voices.
             voice: Id of the one that speaks; None for any.
         """
-        language = spoken_language(self._language, self._model.languages, own, voice)
-        if language is None or self._normalization is Normalization.NONE:
-            return
-        reads = self._model.capabilities.normalizes
-        self.lines = await self._pool.run(partial(worded, self.lines, language, reads))
+        if language := self._rules.words_in(own, voice):
+            self.lines = await self._pool.run(partial(self._rules.worded, self.lines, language))
 
     def pieces(self, *, first_alone: bool = False) -> Iterator[TextPiece]:
         """Yield the texts that the engine gets, one for each call.
@@ -86,16 +56,7 @@ class SpokenText:
         Args:
             first_alone: Make the first sentence a piece of its own even for an engine that streams.
         """
-        capabilities, interval_ms = self._model.capabilities, self._interval_ms
-        limit_chars = piece_chars(self.text)
-        rules = PieceRules(
-            language=self._language or language_of(self.text, self._model.languages),
-            limit_chars=min(capabilities.longest_input_chars or limit_chars, limit_chars),
-            first_alone=first_alone or not capabilities.streaming,
-            each_alone=interval_ms is not None and not capabilities.silence_interval,
-            interval_s=None if interval_ms is None else interval_ms / 1000,
-        )
-        return pieces(self.lines, rules)
+        return self._rules.pieces(self.text, self.lines, first_alone=first_alone)
 
     def is_one_sentence(self) -> bool:
         """Tell whether all of it would be one piece, whatever the engine."""

@@ -21,12 +21,13 @@ def part(before_s=0.0, sound_s=0.5, after_s=0.0, level=0.3, hertz=200.0):
     return np.concatenate([silence[0], tone, silence[1]]).astype(np.float32)
 
 
-def joined(*parts, pause=ANY, step=None):
-    """Return the parts as one speech, fed in steps of so many samples."""
+def joined(*parts, pause=ANY, step=None, late=False):
+    """Return the parts as one speech, fed in steps of so many samples; each may come late."""
     seams = Seams(RATE)
     out = []
     for number, samples in enumerate(parts):
         if number:
+            out += [seams.settle(pause), seams.settle(pause)] if late else []
             seams.join(pause)
         cuts = range(0, len(samples), step) if step else [0]
         out += [seams.process(samples[first : first + (step or len(samples))]) for first in cuts]
@@ -134,3 +135,26 @@ def test_however_it_is_fed(shapes, pause, step):
 
     assert np.array_equal(whole, fed)
     assert len(whole) >= sum(round(shape[1] * RATE) for shape in shapes if shape[1])
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0.0, 0.01, 0.05, 0.3, 1.5])] * 3), min_size=2, max_size=4),
+    st.sampled_from([exactly(0.0), exactly(0.5), exactly(2.0), ANY, Pause(shortest_s=0.0, longest_s=0.3)]),
+)
+@settings(max_examples=examples(60), deadline=None)
+def test_a_part_that_comes_late_gets_the_pause_of_a_prompt_one(shapes, pause):
+    """What left before it, so that the listener had it all, is part of the pause."""
+    parts = [part(before_s, 0.2, after_s) for before_s, _, after_s in shapes]
+
+    prompt, late = joined(*parts, pause=pause), joined(*parts, pause=pause, late=True)
+
+    assert pauses_s(late) == [pytest.approx(pause_s, abs=0.025) for pause_s in pauses_s(prompt)]
+
+
+def test_all_sound_is_out_when_the_next_part_is_late():
+    """Nothing of it waits, and silence follows that empties an encoder."""
+    seams = Seams(RATE)
+    out = [seams.process(part(after_s=0.01)), seams.settle(ANY)]
+
+    assert len(np.concatenate(out)) == round((0.5 + ANY.shortest_s - MARGIN_S) * RATE)
+    assert len(seams.settle(ANY)) == len(seams.finish()) == 0

@@ -155,3 +155,18 @@ async def test_a_listener_may_leave_while_the_file_is_written(account):
 
     assert [account.held(place) for place in PLACES] == [0, 0]
     assert backlog._file._file.closed
+
+
+async def test_a_writer_can_wait_until_bytes_are_taken(backlog):
+    """By their place in all that was put."""
+    await backlog.put(b"abc")
+    await backlog.put(b"de")
+    waiting = asyncio.create_task(backlog.taken(4))
+
+    await backlog.get()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await backlog.get()
+    await waiting
+
+    assert backlog.put_bytes == 5

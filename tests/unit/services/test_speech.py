@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speechhub.codecs.encode import OUTPUT_RATE, SpeechFormat
-from speechhub.engine import Audio, EmotionMode, Slot, TextPart, TtsCapabilities, Voice
+from speechhub.engine import EmotionMode, Slot, TextPart, TtsCapabilities, Voice
 from speechhub.errors import (
     EngineCrashedError,
     InvalidLanguageError,
@@ -19,16 +19,15 @@ from speechhub.services.account import PLACES, Account
 from speechhub.services.backlog import MEMORY_BYTES
 from speechhub.services.catalog import Catalog
 from speechhub.services.speaker import EmotionWish
-from speechhub.services.speech import SpeechJob, SpeechService
+from speechhub.services.speech import SpeechService
+from speechhub.services.speech_job import SpeechJob
 from speechhub.services.voices import VoiceService
 from speechhub.speakable import Normalization
 from speechhub.store import ReferenceCache
 from speechhub.voices import VoiceLibrary
+from tests.fakes.humming import QUIET_S, SOUND_S, Humming, pauses_s, sounds
 from tests.fakes.placements import CPU, placement, placements
-from tests.fakes.runner import FakeRunner
 
-RATE = 16_000
-SOUND_S, QUIET_S = 0.4, 0.05
 ABLE = {
     "streaming": True,
     "seed": True,
@@ -57,39 +56,6 @@ MODELS = placements(
     mouth("slow", streaming=False, longest_input_chars=None),
     mouth("counter", ("en",), normalizes=(TextPart.NUMBERS, TextPart.COMMON_ABBREVIATIONS)),
 )
-
-
-class Humming(FakeRunner):
-    """Hums for each piece, with silence around it, and can be made to wait before a piece."""
-
-    def __init__(self, placements):
-        super().__init__(placements)
-        self.wait_before = None
-        self.waiting = asyncio.Event()
-        self.go_on = asyncio.Event()
-
-    @property
-    def texts(self):
-        return [request.text for _, request in self.requests]
-
-    async def synthesize(self, model, request, *, begun, **_):
-        self.begun.append(begun)
-        self.requests.append((model, request))
-        self.running += 1
-        try:
-            if len(self.requests) == self.wait_before:
-                self.waiting.set()
-                await self.go_on.wait()
-            if self.error and len(self.requests) > 1:
-                raise self.error
-            time = np.arange(round(SOUND_S * RATE))
-            softly = np.clip(np.minimum(time, time[::-1]) / (0.01 * RATE), 0, 1)
-            hum = 0.5 * softly * np.sin(time * 0.1)
-            silence = np.zeros(round(QUIET_S * RATE))
-            for samples in (silence, hum, silence):
-                yield Audio(samples=samples.astype(np.float32), sample_rate=RATE)
-        finally:
-            self.running -= 1
 
 
 @pytest.fixture
@@ -129,19 +95,6 @@ def hear(service):
         return np.frombuffer(data, "<i2").astype(np.float32) / 32767
 
     return hear
-
-
-def sounds(samples):
-    """Return the stretches without silence, each as places of its samples."""
-    sound = np.flatnonzero(np.abs(samples) > 0.003)
-    return np.split(sound, np.flatnonzero(np.diff(sound) > 0.01 * OUTPUT_RATE) + 1)
-
-
-def pauses_s(samples):
-    """Return the lengths of the silences between sounds, in seconds."""
-    return [
-        float(after[0] - before[-1]) / OUTPUT_RATE for before, after in itertools.pairwise(sounds(samples))
-    ]
 
 
 LONG = "Here is a sentence of some length, which goes on for a while. " * 81  # 5022 characters

@@ -27,7 +27,8 @@ from speechhub.http.schemas.audio import CreateSpeech, PlainTokenUsage, SpeechDe
 from speechhub.http.sse import event_stream
 from speechhub.hub import Hub
 from speechhub.services.catalog import slot_of
-from speechhub.services.speech import SpeechJob, SpeechStream
+from speechhub.services.speech import SpeechStream
+from speechhub.services.speech_job import SpeechJob
 from speechhub.speakable import Normalization
 
 
