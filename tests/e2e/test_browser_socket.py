@@ -105,7 +105,11 @@ def uploaded(client, sound, start_ms, end_ms):
 @pytest.mark.parametrize("way", ["key", "secret"])
 def test_a_browsers_websocket_transcribes(browser, server, client, sound, way):
     """Three sentences in real time: events come while they are spoken, and texts as good as an upload's."""
-    shown = KEY if way == "key" else client.realtime.client_secrets.create().value
+    shown = (
+        KEY
+        if way == "key"
+        else client.realtime.client_secrets.create(session={"type": "transcription"}).value
+    )
     browser.driver.get(f"{server.url}/health/live")  # a page of the server's own, without a script
 
     ended = browser.driver.execute_async_script(

@@ -31,9 +31,9 @@ NO_RESAMPLING = """
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """A browser into whose microphone somebody says two utterances, and no more."""
+    """A browser into whose microphone somebody says two short utterances, and then a long one."""
     said = tmp_path_factory.mktemp("microphone") / "said.wav"
-    said.write_bytes(wav_of(talk(2, 1.5, 2, 1)))
+    said.write_bytes(wav_of(talk(2, 1, 1, 1.5, 25)))
     switches = [
         f"--use-file-for-fake-audio-capture={said}%noloop",
         f"--host-resolver-rules=MAP {NAMED} 127.0.0.1",
@@ -44,8 +44,13 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A server with one live session at a time, which has a public name."""
-    env = {"SPEECHHUB_REALTIME_SESSIONS": "1", "SPEECHHUB_ALLOWED_HOSTS": NAMED}
+    """A server with one live session at a time, whose model is loaded, and which has a public name."""
+    env = {
+        "SPEECHHUB_REALTIME_SESSIONS": "1",
+        "SPEECHHUB_REALTIME_PARTIAL_INTERVAL_S": "0.5",
+        "SPEECHHUB_ALLOWED_HOSTS": NAMED,
+        "SPEECHHUB_PRELOAD": "echo-stt",
+    }
     with serving(tmp_path_factory.mktemp("home"), **echo_env(), **env) as made:
         yield made
 
@@ -90,13 +95,12 @@ def test_captions_come_while_one_speaks(page, server):
     early = page.until(
         f"[{partial}].find((it) => it && it !== '…')", "words of an utterance that goes on", 30
     )
-    page.until(f"{FINAL} >= 2", "both utterances", 30)
     assert page.js(BUTTON) == "Stop the microphone"
     press(page)
     page.until(IDLE, "it stopped")
 
-    assert len(captions(page)) == 2
     assert early.split()
+    assert captions(page)
     assert all(line.split() for line in captions(page))
     assert page.js(NOTE) == "stopped"
     [ended] = sessions(server)[-1:]
@@ -133,14 +137,14 @@ def test_a_second_session_goes_on_below_the_first(page, server):
     caption_all(page, server)
     before = captions(page)
     press(page)
-    page.until(f"{FINAL} >= 4", "two more utterances", 30)
+    page.until(f"{FINAL} > {len(before)}", "one more utterance", 30)
     press(page)
     page.until(IDLE, "it stopped")
 
     times = page.js(f"{CAPTIONS}.map((it) => it.querySelector('.time').textContent)")
     assert captions(page)[: len(before)] == before
     assert times == sorted(times)
-    assert times[2] > times[1]
+    assert times[len(before)] > times[len(before) - 1]
 
 
 def test_stop_waits_for_what_was_begun(page):
@@ -150,9 +154,8 @@ def test_stop_waits_for_what_was_begun(page):
     press(page)
     page.until(IDLE, "it stopped")
 
-    [line] = captions(page)
-    assert line.split()
-    assert page.js(FINAL) == 1
+    assert all(line.split() for line in captions(page))
+    assert page.js(FINAL) == len(captions(page)) >= 1
 
 
 def test_captions_are_for_everyone(page, server):
@@ -177,7 +180,7 @@ def test_captions_are_for_everyone(page, server):
     )
     wider = page.js("document.documentElement.scrollWidth - window.innerWidth")
     page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    assert read == captions(page)
+    assert read == captions(page)[-5:]
     assert unnamed == []
     assert wider <= 0
 
@@ -192,7 +195,7 @@ def test_the_microphones_own_rate_will_do(browser, server):
         browser.until(READY, "the page offers models")
         caption_all(browser, server)
 
-        assert len(captions(browser)) == 2
+        assert len(captions(browser)) >= 2
         assert browser.complaints() == []
     finally:
         browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
@@ -208,7 +211,7 @@ def test_a_key_is_shown_and_never_written_down(browser, tmp_path):
         browser.until(READY, "the page offers models")
         ended = caption_all(browser, server)
 
-        assert len(captions(browser)) == 2
+        assert len(captions(browser)) >= 2
         assert ended["key"] == 1
         assert not re.search(rf"{KEY}|ek_", server.log_text())
         assert browser.complaints() == []
@@ -227,16 +230,13 @@ def refused(browser):
     return told
 
 
-def test_a_forbidden_microphone_is_named(browser, server):
+def test_a_forbidden_microphone_is_named(server, tmp_path):
     """The note says where to allow it."""
-    permission = {"permission": {"name": "microphone"}, "origin": server.url}
-    browser.driver.get(server.url)
-    browser.until(READY, "the page offers models")
-    browser.driver.execute_cdp_cmd("Browser.setPermission", permission | {"setting": "denied"})
-    try:
+    with browsing(tmp_path, "--use-fake-ui-for-media-stream=deny") as browser:
+        browser.driver.get(server.url)
+        browser.until(READY, "the page offers models")
+
         assert "Allow it in the browser's address bar" in refused(browser)
-    finally:
-        browser.driver.execute_cdp_cmd("Browser.setPermission", permission | {"setting": "granted"})
 
 
 def test_a_page_without_tls_says_what_browsers_want(browser, server):

@@ -9,6 +9,7 @@ import { clock } from "./transcript.js";
 import { copy } from "./viewer.js";
 
 const TRANSCRIPTION = "conversation.item.input_audio_transcription.";
+const NEAR = 8; // pixels from the end at which the list follows new captions
 const READ = 5; // captions that wait to be read by a screen reader
 
 let abort = null; // its abort() ends the captions in progress at once
@@ -108,11 +109,12 @@ function heard(event) {
 
 // Changes a line, or adds it. An utterance that the Stop button cut off has no end of its own, or not even a beginning.
 function write(id, changes) {
+  const list = $("captions-lines");
+  const follows = list.scrollHeight - list.scrollTop - list.clientHeight < NEAR; // otherwise the user reads further up
   const line = lines.get(id) ?? add(id, changes.start ?? nowS());
   Object.assign(line, changes);
   line.shown.textContent = line.text || "…";
-  const list = $("captions-lines");
-  if (!list.matches(":focus-within, :hover")) list.scrollTop = list.scrollHeight; // the user reads what is further up
+  if (follows) list.scrollTop = list.scrollHeight;
   return line;
 }
 

@@ -17,7 +17,7 @@ const SLOW = "The connection is too slow for live sound. Use a faster network, o
 export async function openSession(settings, heard, signal) {
   const address = new URL("v1/realtime?intent=transcription", ROOT);
   address.protocol = address.protocol.replace("http", "ws");
-  const session = new Session(new WebSocket(address, ["realtime", ...(await credentials(signal))]), settings, heard);
+  const session = new Session(new WebSocket(address, ["realtime", ...(await credentials(settings, signal))]), settings, heard);
   signal.addEventListener("abort", () => session.end(signal.reason));
   await Promise.race([session.accepted, session.ended]);
   signal.throwIfAborted();
@@ -26,10 +26,11 @@ export async function openSession(settings, heard, signal) {
 
 // A browser cannot send a header with a WebSocket. A secret of one minute stands for the key, which a subprotocol's
 // alphabet may not be able to spell, and which proxies write to their logs there.
-async function credentials(signal) {
+async function credentials(session, signal) {
   if (!key.value) return [];
-  const answer = await post("v1/realtime/client_secrets", { expires_after: { anchor: "created_at", seconds: SECRET_S } }, signal);
-  return [`openai-insecure-api-key.${(await answer.json()).value}`];
+  const wanted = { session, expires_after: { anchor: "created_at", seconds: SECRET_S } };
+  const { value } = await (await post("v1/realtime/client_secrets", wanted, signal)).json();
+  return [`openai-insecure-api-key.${value}`];
 }
 
 class Session {
