@@ -102,22 +102,20 @@ def uploaded(client, sound, start_ms, end_ms):
     ).text
 
 
-@pytest.mark.parametrize("way", ["key", "secret"])
-def test_a_browsers_websocket_transcribes(browser, server, client, sound, way):
-    """Three sentences in real time: events come while they are spoken, and texts as good as an upload's."""
-    shown = (
-        KEY
-        if way == "key"
-        else client.realtime.client_secrets.create(session={"type": "transcription"}).value
-    )
-    browser.driver.get(f"{server.url}/health/live")  # a page of the server's own, without a script
-
-    ended = browser.driver.execute_async_script(
+def spoken(browser, server, key, sound):
+    """Say *sound* over a WebSocket of a page without a script; return how that ended."""
+    browser.driver.get(f"{server.url}/health/live")
+    return browser.driver.execute_async_script(
         SPEAK,
         f"{server.url.replace('http', 'ws')}/v1/realtime?intent=transcription",
-        ["realtime", f"openai-insecure-api-key.{shown}"],
+        ["realtime", f"openai-insecure-api-key.{key}"],
         base64.b64encode(sound.tobytes()).decode(),
     )
+
+
+def test_a_browsers_websocket_transcribes(browser, server, client, sound):
+    """Three sentences in real time: events come while they are spoken, and texts as good as an upload's."""
+    ended = spoken(browser, server, KEY, sound)
 
     events = ended.pop("events")
     times = {
@@ -141,4 +139,23 @@ def test_a_browsers_websocket_transcribes(browser, server, client, sound, way):
     assert word_error_rate(said, " ".join(texts.values())) <= word_error_rate(said, " ".join(sent)) + 0.01
     began = [event for event in events if event["type"] == "input_audio_buffer.speech_started"]
     assert began[0]["sent_ms"] < began[1]["audio_start_ms"]  # it was told before the next sentence was spoken
-    assert shown not in server.log_text()
+    assert KEY not in server.log_text()
+
+
+@pytest.mark.parametrize("kind", ["secret", "wrong"])
+def test_a_browser_shows_a_secret_or_learns_why_not(browser, server, client, kind):
+    """A client secret opens a WebSocket as the key does; with a wrong one the browser sees the error."""
+    made = client.realtime.client_secrets.create(session={"type": "transcription"}).value
+    shown = made if kind == "secret" else f"{made}0"
+
+    ended = spoken(browser, server, shown, np.zeros(0, "<i2"))
+
+    types = [event["type"] for event in ended["events"]]
+    if kind == "secret":
+        assert types == ["session.created", "session.updated", "input_audio_buffer.cleared"]
+        assert ended["code"] == 1000
+    else:
+        assert types == ["error"]
+        assert ended["events"][0]["error"]["code"] == "invalid_api_key"
+        assert (ended["code"], ended["wasClean"]) == (3000, True)
+    assert made not in server.log_text()

@@ -33,7 +33,7 @@ NO_RESAMPLING = """
 def browser(tmp_path_factory):
     """A browser into whose microphone somebody says two short utterances, and then a long one."""
     said = tmp_path_factory.mktemp("microphone") / "said.wav"
-    said.write_bytes(wav_of(talk(2, 1, 1, 1.5, 25)))
+    said.write_bytes(wav_of(talk(1.5, 0.8, 0.8, 1.5, 25)))
     switches = [
         f"--use-file-for-fake-audio-capture={said}%noloop",
         f"--host-resolver-rules=MAP {NAMED} 127.0.0.1",
