@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from speechhub.http.app import create_app
 from speechhub.http.listener import HttpListener
+from speechhub.http.sockets.open_sessions import SESSIONS
 from speechhub.hub import Hub
 from speechhub.settings import Settings
 from tests.e2e import realtime
@@ -223,12 +224,14 @@ def of_sessions():
 async def serving_here(settings):
     """Serve from this process and event loop; yield the URL and the hub."""
     hub = Hub.assemble(settings)
-    listener = HttpListener(create_app(hub), "127.0.0.1", 0, connections=128)
+    app = create_app(hub)
+    listener = HttpListener(app, "127.0.0.1", 0, connections=128, sessions=app.state[SESSIONS])
     async with hub:
         serving_task = asyncio.create_task(listener.serve())
         try:
             yield f"http://127.0.0.1:{listener._port}", hub
         finally:
+            await listener.end_sessions()
             listener.stop()
             await serving_task
 
