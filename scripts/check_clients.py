@@ -57,6 +57,9 @@ LONG_S = 60.0
 UTTERANCES_S = (0, 0.7, 1.6, 1.3, 1.6, 1.3)
 """Speech and silence in turns, in seconds, for clients that send sound while it is spoken."""
 SPEECH_RATE = 24_000
+SPEED = 10
+"""How many times as fast as it was spoken the speech is sent."""
+CALL_LIMIT_S = 30
 NODE = "22.23.3"
 """Node to download for a client that needs a newer one than the machine has."""
 SETTINGS = (
@@ -119,6 +122,9 @@ def run_all(chosen: Iterable[Client]) -> list[Result]:
             "CLIENTS_AUDIO": str(folder / "audio.wav"),
             "CLIENTS_LONG_AUDIO": str(folder / "long.wav"),
             "CLIENTS_SPEECH": str(folder / "speech.wav"),
+            "CLIENTS_UTTERANCES": str(sum(length > 0 for length in UTTERANCES_S[::2])),
+            "CLIENTS_SPEED": str(SPEED),
+            "CLIENTS_LIMIT_S": str(CALL_LIMIT_S),
         }
         terminator = running.enter_context(terminating(server.url, folder))
         if terminator:
@@ -227,8 +233,10 @@ def run(client: Client, commands: Sequence[Sequence[str]], environ: Mapping[str,
     }
 
 
-def calls_of(client: Client, command: Sequence[str], environ: Mapping[str, str]) -> list[dict[str, str]]:
-    """Run one script of a client; return what it called, and what went wrong."""
+def calls_of(
+    client: Client, command: Sequence[str], environ: Mapping[str, str], limit_s: float = LIMIT_S
+) -> list[dict[str, str]]:
+    """Run one script of a client for a time in seconds; return what it called, and what went wrong."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     with tempfile.TemporaryDirectory() as home:
         told = {"HOME": home, "TMPDIR": home, "CLIENTS_NAME": client.name, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -243,11 +251,11 @@ def calls_of(client: Client, command: Sequence[str], environ: Mapping[str, str])
             process_group=0,
         ) as process:
             try:
-                output, complaints = process.communicate(timeout=LIMIT_S)
+                output, complaints = process.communicate(timeout=limit_s)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 output, complaints = process.communicate()
-                complaints += f"\nended after {LIMIT_S} s"
+                complaints += f"\nended after {limit_s:.0f} s"
     calls = [json.loads(line) for line in output.splitlines() if line.startswith('{"call":')]
     if process.returncode or not calls:
         last = (complaints.strip() or "no output").splitlines()[-1]

@@ -2,13 +2,16 @@
 
 The variables tell where the server is: CLIENTS_URL (without /v1), CLIENTS_TLS_URL (the same behind TLS),
 CLIENTS_KEY, CLIENTS_AUDIO (a recording of 1.5 s), CLIENTS_LONG_AUDIO (one that is larger than the server
-takes) and CLIENTS_SPEECH (two utterances between silences, at 24 kHz).
+takes) and CLIENTS_SPEECH (CLIENTS_UTTERANCES utterances between silences, at 24 kHz). CLIENTS_SPEED is how
+many times as fast as it was spoken the speech is sent, CLIENTS_LIMIT_S how long a script waits for what comes
+of it.
 """
 
+import asyncio
 import json
 import os
 import wave
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +22,9 @@ WRONG_KEY = "wrong"
 AUDIO = Path(os.environ["CLIENTS_AUDIO"])
 LONG_AUDIO = Path(os.environ["CLIENTS_LONG_AUDIO"])
 SPEECH = Path(os.environ["CLIENTS_SPEECH"])
-UTTERANCES = 2
-"""How many utterances `SPEECH` has."""
+UTTERANCES = int(os.environ["CLIENTS_UTTERANCES"])
+SPEED = float(os.environ["CLIENTS_SPEED"])
+LIMIT_S = float(os.environ["CLIENTS_LIMIT_S"])
 TLS_SERVER = os.environ.get("CLIENTS_TLS_URL", "")
 SOCKET_URL = URL.replace("http", "ws", 1)
 TEXT = "The quick brown fox."
@@ -74,10 +78,13 @@ def check(condition: object, answer: object) -> None:
         raise UnexpectedAnswerError(repr(answer)[:200])
 
 
-def pieces(path: Path, seconds: float = 0.1) -> Iterator[bytes]:
-    """Yield a recording's samples as a microphone does, in pieces of a length in seconds; PCM16, mono."""
-    with wave.open(str(path)) as file:
+async def spoken(seconds: float = 0.1) -> AsyncIterator[bytes]:
+    """Yield `SPEECH` as a microphone hears it, in pieces of a length in seconds; PCM16, mono."""
+    began_s = asyncio.get_running_loop().time()
+    with wave.open(str(SPEECH)) as file:
         while piece := file.readframes(round(file.getframerate() * seconds)):
+            heard_s = file.tell() / file.getframerate()
+            await asyncio.sleep(began_s + heard_s / SPEED - asyncio.get_running_loop().time())
             yield piece
 
 

@@ -1,17 +1,16 @@
 """LiveKit agents with the plugin for OpenAI: speech to text while it is spoken."""
 
 import asyncio
-import wave
 from collections.abc import Iterable
 
-from calls import KEY, SPEECH, URL, UTTERANCES, WRONG_KEY, UnexpectedAnswerError, call, check, pieces
+from calls import KEY, LIMIT_S, URL, UTTERANCES, WRONG_KEY, UnexpectedAnswerError, call, check, spoken
 from livekit import rtc  # type: ignore[import-not-found]
 from livekit.agents import APIConnectOptions, APIError, utils  # type: ignore[import-not-found]
 from livekit.agents.stt import SpeechEvent, SpeechEventType  # type: ignore[import-not-found]
 from livekit.plugins import openai  # type: ignore[import-not-found]
 
 ONCE = APIConnectOptions(max_retry=0, timeout=30)
-LIMIT_S = 60
+RATE = 24_000
 PIECE_S = 0.05
 SERVER_VAD, OWN_VAD = "gpt-4o-mini-transcribe", "gpt-realtime-whisper"
 """Models whose turns the server tells apart, and those for which LiveKit commits after its own VAD."""
@@ -37,12 +36,20 @@ async def listen(*, model: str = SERVER_VAD, key: str = KEY) -> list[SpeechEvent
 
 
 async def speak(stream: openai.stt.SpeechStream) -> None:
-    """Send what the microphone hears, ten times as fast."""
-    with wave.open(str(SPEECH)) as file:
-        rate = file.getframerate()
-    for piece in pieces(SPEECH, PIECE_S):
-        stream.push_frame(rtc.AudioFrame(piece, rate, 1, len(piece) // 2))
-        await asyncio.sleep(PIECE_S / 10)
+    """Send what the microphone hears."""
+    async for piece in spoken(PIECE_S):
+        stream.push_frame(rtc.AudioFrame(piece, RATE, 1, len(piece) // 2))
+
+
+async def transcripts() -> list[str]:
+    """Return the text of each utterance that the server tells apart."""
+    async with utils.http_context.open():
+        return finals(await listen())
+
+
+def finals(events: Iterable[SpeechEvent]) -> list[str]:
+    """Return the final texts among events."""
+    return [e.alternatives[0].text for e in events if e.type == SpeechEventType.FINAL_TRANSCRIPT]
 
 
 def kinds(events: Iterable[SpeechEvent]) -> list[SpeechEventType]:
@@ -55,9 +62,8 @@ async def main() -> None:
     for model in (SERVER_VAD, OWN_VAD):
         with call(f"STT.stream, use_realtime, {model}"):
             events = await listen(model=model)
-            finals = [event for event in events if event.type == SpeechEventType.FINAL_TRANSCRIPT]
-            check(len(finals) == UTTERANCES, kinds(events))
-            check(all(final.alternatives[0].text for final in finals), finals)
+            texts = finals(events)
+            check(len(texts) == UTTERANCES and all(texts), (texts, kinds(events)))
             known = (SpeechEventType.START_OF_SPEECH, SpeechEventType.END_OF_SPEECH)
             turns = [kind for kind in kinds(events) if kind in known]
             check(turns == [*known] * UTTERANCES, kinds(events))

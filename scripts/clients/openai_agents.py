@@ -18,7 +18,7 @@ from agents.voice import (  # type: ignore[import-not-found]
 from calls import (
     AUDIO,
     KEY,
-    SPEECH,
+    LIMIT_S,
     TEXT,
     URL,
     UTTERANCES,
@@ -26,11 +26,10 @@ from calls import (
     UnexpectedAnswerError,
     call,
     check,
-    pieces,
+    spoken,
 )
 from openai import AsyncOpenAI
 
-LIMIT_S = 60
 RATE = 24_000
 SEMANTIC = STTModelSettings()
 """What the agents ask for when they are not told: semantic_vad."""
@@ -58,25 +57,33 @@ def client(key: str = KEY) -> AsyncOpenAI:
     return AsyncOpenAI(base_url=URL, api_key=key, max_retries=0)
 
 
-async def stream() -> StreamedAudioInput:
-    """Return what a microphone heard, to its end."""
-    audio = StreamedAudioInput()
-    for piece in pieces(SPEECH):
+async def speak(audio: StreamedAudioInput) -> None:
+    """Add what a microphone hears, to its end."""
+    async for piece in spoken():
         await audio.add_audio(np.frombuffer(piece, "<i2"))
     await audio.add_audio(None)
-    return audio
+
+
+async def transcripts() -> list[str]:
+    """Return the text of each turn that the server tells apart."""
+    return await turns(SEMANTIC)
 
 
 async def turns(settings: STTModelSettings, *, model: str = "gpt-transcribe", key: str = KEY) -> list[str]:
     """Return the turns that the server tells apart."""
+    audio = StreamedAudioInput()
     session = await OpenAISTTModel(model, client(key)).create_session(
-        await stream(),
+        audio,
         settings,
         trace_include_sensitive_data=False,
         trace_include_sensitive_audio_data=False,
     )
-    async with asyncio.timeout(LIMIT_S):
-        return [turn async for turn in session.transcribe_turns()]
+    speaking = asyncio.create_task(speak(audio))
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            return [turn async for turn in session.transcribe_turns()]
+    finally:
+        speaking.cancel()
 
 
 async def talk(audio: AudioInput | StreamedAudioInput) -> tuple[list[str], list[str], int]:
@@ -106,7 +113,10 @@ async def main() -> None:
             found = await turns(settings)
             check(len(found) == UTTERANCES and all(found), found)
     with call("VoicePipeline.run, StreamedAudioInput"):
-        heard, happened, samples = await talk(await stream())
+        streamed = StreamedAudioInput()
+        speaking = asyncio.create_task(speak(streamed))
+        heard, happened, samples = await talk(streamed)
+        await speaking
         check(len(heard) == UTTERANCES and happened[-1] == "session_ended", (heard, happened))
         check(happened.count("turn_ended") == UTTERANCES and samples > UTTERANCES * RATE / 2, happened)
     with call("VoicePipeline.run, AudioInput"):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from calls import KEY, SPEECH, TEXT, URL, UTTERANCES, WRONG_KEY, UnexpectedAnswerError, call, check, pieces
+from calls import KEY, LIMIT_S, TEXT, URL, UTTERANCES, WRONG_KEY, UnexpectedAnswerError, call, check, spoken
 from calls import refused as refused_call
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
@@ -15,7 +15,6 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 from websockets.exceptions import ConnectionClosed  # type: ignore[import-not-found]
 
-LIMIT_S = 30
 RATE = 24_000
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 LONG_TEXT = " ".join(TEXT for _ in range(40))
@@ -70,7 +69,7 @@ class Session:
 
     async def say(self) -> None:
         """Append what the microphone hears."""
-        for piece in pieces(SPEECH):
+        async for piece in spoken():
             await self.connection.input_audio_buffer.append(audio=base64.b64encode(piece).decode())
 
     def of(self, kind: str) -> list[Event]:
@@ -89,24 +88,36 @@ async def connected(*, key: str = KEY, model: str = "") -> AsyncIterator[Session
         yield Session(connection)
 
 
-async def server_vad() -> None:
-    """The server tells the utterances apart, in the order of OpenAI's events."""
+async def transcripts() -> list[str]:
+    """Return the text of each utterance that the server tells apart."""
+    return [event["transcript"] for event in (await heard()).of(f"{TRANSCRIPTION}.completed")]
+
+
+async def heard() -> Session:
+    """Let the server tell the utterances apart; return the session with all that came of it."""
     async with connected() as session:
         created = await session.until("session.created")
         check(created["session"]["type"] == "transcription", created)
         updated = await session.listen({"type": "server_vad", "silence_duration_ms": 500})
         check(updated["audio"]["input"]["turn_detection"]["type"] == "server_vad", updated)
-        await session.say()
+        speaking = asyncio.create_task(session.say())
         await session.until(f"{TRANSCRIPTION}.completed", times=UTTERANCES)
-        committed = session.of("input_audio_buffer.committed")
-        items = [event["item_id"] for event in committed]
-        check([event.get("previous_item_id") for event in committed] == [None, *items[:-1]], committed)
-        for item in items:
-            check_order(session, item)
-        starts = [event["audio_start_ms"] for event in session.of("input_audio_buffer.speech_started")]
-        ends = [event["audio_end_ms"] for event in session.of("input_audio_buffer.speech_stopped")]
-        times = [time for pair in zip(starts, ends, strict=True) for time in pair]
-        check(times == sorted(times) and len(times) == 2 * UTTERANCES, times)
+        await speaking
+        return session
+
+
+async def server_vad() -> None:
+    """The events of each utterance come in the order of OpenAI's."""
+    session = await heard()
+    committed = session.of("input_audio_buffer.committed")
+    items = [event["item_id"] for event in committed]
+    check([event.get("previous_item_id") for event in committed] == [None, *items[:-1]], committed)
+    for item in items:
+        check_order(session, item)
+    starts = [event["audio_start_ms"] for event in session.of("input_audio_buffer.speech_started")]
+    ends = [event["audio_end_ms"] for event in session.of("input_audio_buffer.speech_stopped")]
+    times = [time for pair in zip(starts, ends, strict=True) for time in pair]
+    check(times == sorted(times) and len(times) == 2 * UTTERANCES, times)
 
 
 def check_order(session: Session, item: str) -> None:

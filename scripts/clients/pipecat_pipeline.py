@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 
+from calls import LIMIT_S
 from pipecat.frames.frames import EndFrame, ErrorFrame, Frame  # type: ignore[import-not-found]
 from pipecat.pipeline.pipeline import Pipeline  # type: ignore[import-not-found]
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker  # type: ignore[import-not-found]
@@ -12,7 +14,6 @@ from pipecat.processors.frame_processor import (  # type: ignore[import-not-foun
 )
 from pipecat.workers.runner import WorkerRunner  # type: ignore[import-not-found]
 
-LIMIT_S = 30
 TTS_RATE = 24_000
 
 
@@ -47,6 +48,7 @@ def came(collector: Collector, kind: type[Frame]) -> int:
 async def frames_of(
     service: FrameProcessor,
     *sent: Frame,
+    spoken: AsyncIterator[Frame] | None = None,
     in_rate: int = 16_000,
     until: type[Frame] | None = None,
     times: int = 1,
@@ -56,6 +58,7 @@ async def frames_of(
     Args:
         service: What is asked.
         sent: What goes in, before the frame that ends the pipeline.
+        spoken: What goes in after that, as it comes.
         in_rate: Rate of the sound among it, in hertz.
         until: What has to come out before the pipeline ends; without it, the pipeline ends at once.
         times: How many of them.
@@ -81,6 +84,9 @@ async def frames_of(
         await started.wait()
         for frame in sent:
             await worker.queue_frame(frame)
+        if spoken is not None:
+            async for frame in spoken:
+                await worker.queue_frame(frame)
         try:
             if until is not None:
                 async with asyncio.timeout(LIMIT_S):

@@ -1,9 +1,9 @@
 """Pipecat's service for OpenAI's Realtime API: speech to text while it is spoken."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
-from calls import KEY, SOCKET_URL, SPEECH, UTTERANCES, WRONG_KEY, UnexpectedAnswerError, call, check, pieces
+from calls import KEY, SOCKET_URL, UTTERANCES, WRONG_KEY, UnexpectedAnswerError, call, check, spoken
 from pipecat.frames.frames import (  # type: ignore[import-not-found]
     Frame,
     InputAudioRawFrame,
@@ -34,10 +34,24 @@ def service(
 
 async def listen(stt: OpenAIRealtimeSTTService, *, own_vad: bool, times: int) -> list[Frame]:
     """Send what the microphone hears; return the frames that came out, up to a number of transcripts."""
-    sound: list[Frame] = [InputAudioRawFrame(piece, RATE, 1) for piece in pieces(SPEECH)]
+    sound = said(own_vad=own_vad)
+    return await frames_of(stt, spoken=sound, in_rate=RATE, until=TranscriptionFrame, times=times)
+
+
+async def said(*, own_vad: bool) -> AsyncIterator[Frame]:
+    """Yield what the microphone hears, as one utterance if Pipecat tells where it ends."""
     if own_vad:
-        sound = [VADUserStartedSpeakingFrame(), *sound, VADUserStoppedSpeakingFrame()]
-    return await frames_of(stt, *sound, in_rate=RATE, until=TranscriptionFrame, times=times)
+        yield VADUserStartedSpeakingFrame()
+    async for piece in spoken():
+        yield InputAudioRawFrame(piece, RATE, 1)
+    if own_vad:
+        yield VADUserStoppedSpeakingFrame()
+
+
+async def transcripts() -> list[str]:
+    """Return the text of each utterance that the server tells apart."""
+    stt = service("gpt-transcribe", turns=SERVER_VAD)
+    return texts(await listen(stt, own_vad=False, times=UTTERANCES))
 
 
 def texts(frames: Iterable[Frame]) -> list[str]:

@@ -9,6 +9,7 @@ import wave
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from calls import AUDIO, KEY, LONG_AUDIO, TEXT, URL, WRONG_KEY, call, check, refused
@@ -60,8 +61,13 @@ class Bridge:
     port: int
     log: Path
 
-    async def asked(self, *sent: Event, until: str) -> list[Event]:
+    async def asked(self, *sent: Event, until: str, pause_s: float = 0) -> list[Event]:
         """Send events over a connection of their own; return what comes back, up to one of a type.
+
+        Args:
+            sent: The events.
+            until: The type.
+            pause_s: Time between the events, in seconds.
 
         Raises:
             BridgeError: An error came back, or the connection ended.
@@ -71,6 +77,7 @@ class Bridge:
         async with AsyncTcpClient(HOST, self.port, read_timeout=LIMIT_S) as client:
             for event in sent:
                 await client.write_event(event)
+                await asyncio.sleep(pause_s)
             while not (events and events[-1].type == until):
                 event = await client.read_event()
                 if event is None or Error.is_type(event.type):
@@ -84,16 +91,20 @@ class Bridge:
         return Info.from_event((await self.asked(Describe().event(), until="info"))[-1])
 
     async def transcribe(
-        self, path: Path, model: str, *, language: str | None = None
+        self, path: Path, model: str, *, language: str | None = None, speed: float = inf
     ) -> tuple[str, list[str]]:
-        """Return the text of a recording, and the pieces that came before it."""
+        """Return the text of a recording, and the pieces that came before it.
+
+        The recording is sent *speed* times as fast as it was spoken.
+        """
         with wave.open(str(path)) as file:
+            pause_s = SAMPLES_PER_CHUNK / file.getframerate() / speed
             audio = [
                 event.event()
                 for event in wav_to_chunks(file, SAMPLES_PER_CHUNK, start_event=True, stop_event=True)
             ]
         asked = Transcribe(name=model, language=language).event()
-        events = await self.asked(asked, *audio, until="transcript")
+        events = await self.asked(asked, *audio, until="transcript", pause_s=pause_s)
         pieces = [
             TranscriptChunk.from_event(event).text for event in events if TranscriptChunk.is_type(event.type)
         ]

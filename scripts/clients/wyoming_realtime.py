@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from calls import AUDIO, WRONG_KEY, UnexpectedAnswerError, call, check
+from calls import AUDIO, SPEECH, SPEED, WRONG_KEY, UnexpectedAnswerError, call, check
 from wyoming_bridge import SENTENCES, BridgeError, bridge
 
 MODELS = (
@@ -29,6 +29,13 @@ def told(what: str, *texts: str) -> Iterator[None]:
             check(any(text in error.log for text in texts), error)
         else:
             raise UnexpectedAnswerError("was not refused")
+
+
+async def transcripts() -> list[str]:
+    """Return the text of each utterance; a Wyoming client tells itself where one ends."""
+    async with bridge(*MODELS) as started:
+        paths = sorted(SPEECH.parent.glob("utterance-*.wav"))
+        return [(await started.transcribe(path, HEARD, speed=SPEED))[0] for path in paths]
 
 
 async def main() -> None:
