@@ -11,6 +11,7 @@ its word error rate may be `MARGIN` above that of the uploads. Takes about 80 se
 import argparse
 import io
 import json
+import re
 import sys
 import tempfile
 import wave
