@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from calls import AUDIO, SPEECH, SPEED, WRONG_KEY, UnexpectedAnswerError, call, check
+from calls import SPEECH, SPEED, WRONG_KEY, UnexpectedAnswerError, call, check
 from wyoming_bridge import SENTENCES, BridgeError, bridge
 
 MODELS = (
@@ -42,10 +42,10 @@ async def main() -> None:
     """Call everything."""
     async with bridge(*MODELS) as started:
         with call("transcribe, realtime"):
-            text, _ = await started.transcribe(AUDIO, HEARD)
+            text, _ = await started.transcribe(SPEECH, HEARD)
             check(text, "no text")
         with call("transcribe, realtime, language"):
-            text, _ = await started.transcribe(AUDIO, HEARD, language="de")
+            text, _ = await started.transcribe(SPEECH, HEARD, language="de")
             check(text, "no text")
         with call("synthesize, realtime"):
             whole_s = await started.synthesize(SENTENCES, SPOKEN)
@@ -54,12 +54,12 @@ async def main() -> None:
             streamed_s = await started.stream(SENTENCES, SPOKEN)
             check(whole_s / 2 < streamed_s < whole_s * 1.5, (whole_s, streamed_s))
         with told("transcribe, realtime, unknown model", "no-such-model"):
-            await started.transcribe(AUDIO, "no-such-model")
+            await started.transcribe(SPEECH, "no-such-model")
         with told("synthesize, realtime, unknown voice", "no-such-voice"):
             await started.synthesize(SENTENCES, "no-such-voice (gpt-realtime)")
     async with bridge(*MODELS, key=WRONG_KEY) as started:
         with told("transcribe, realtime, wrong key", *WRONG):
-            await started.transcribe(AUDIO, HEARD)
+            await started.transcribe(SPEECH, HEARD)
         with told("synthesize, realtime, wrong key", *WRONG):
             await started.synthesize(SENTENCES, SPOKEN)
 
