@@ -72,6 +72,8 @@ SECRET_SUBSTITUTIONS = {
     '"languages": ["string"]': '"languages": ["en"]',
     # Utterances would end at once; 50 is the least.
     '"silence_duration_ms": 0': '"silence_duration_ms": 500',
+    # No engine here writes.
+    '"output_modalities": ["text"]': '"output_modalities": ["audio"]',
 }
 """The same in the tests of client secrets."""
 
