@@ -27,7 +27,7 @@ class TurnRules:
     threshold: float
     """Probability of speech from which a window counts as speech, 0 to 1."""
     prefix_ms: int
-    """How much earlier than its first window of speech a turn begins."""
+    """How much earlier than its first window of speech a turn begins; half of the longest turn at most."""
     silence_ms: int
     """Length of the silence that ends a turn."""
     longest_ms: int
@@ -119,7 +119,8 @@ class TurnDetector:
         if self._row < ONSET:
             return []
         first_ms = self._now_ms - self._row * WINDOW_MS
-        self._start_ms = max(self._floor_ms, first_ms - self.rules.prefix_ms)
+        prefix_ms = min(self.rules.prefix_ms, self.rules.longest_ms // 2)
+        self._start_ms = max(self._floor_ms, first_ms - prefix_ms)
         self._row = self._silence_ms = 0
         self._heard = [probability]
         return [Started(self._start_ms)]
