@@ -253,6 +253,7 @@ class Hub:
                 request_timeout_s=settings.request_timeout_s,
                 partials=settings.realtime_partials,
                 partial_interval_s=settings.realtime_partial_interval_s,
+                account=account,
                 pools=pools,
                 metrics=metrics,
             ),

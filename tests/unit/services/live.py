@@ -89,7 +89,7 @@ def speech(*seconds, rate=RATE):
 class Live:
     """One session, and what it said so far."""
 
-    def __init__(self, partials=True, **settings):
+    def __init__(self, partials=True, account=None, **settings):
         pools = SimpleNamespace(decoding=Threadless(), files=Threadless())
         catalog = Catalog(MODELS)
         self.runner = Runner(MODELS)
@@ -104,6 +104,7 @@ class Live:
             transcription,
             request_timeout_s=600,
             partials=partials,
+            account=account,
             pools=pools,
             metrics=self.metrics,
         )

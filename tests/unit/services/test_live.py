@@ -63,7 +63,7 @@ def test_each_turn_of_the_speaker_is_an_item(rate, step_s):
     assert live.session.audio_s == pytest.approx(6.5)
 
 
-def test_silence_is_forgotten_while_nobody_speaks():
+def test_silence_between_turns_is_forgotten():
     """What is kept is the prefix of the next turn, and a second."""
 
     async def work():
@@ -137,6 +137,7 @@ def test_a_commit_of_silence_has_an_empty_transcript_and_asks_no_engine():
     assert not requests
 
 
+@pytest.mark.scenario("hardly-any-live-audio")
 @pytest.mark.parametrize("turns", [TurnSettings(), None])
 def test_less_than_a_tenth_of_a_second_cannot_be_committed(turns):
     """Nothing is said about it but the error, and the session goes on."""
@@ -220,6 +221,7 @@ def test_a_long_commit_is_transcribed_as_a_long_recording():
     assert texts(events) == [" ".join(f"{request.audio.duration_s:.1f} seconds." for request in requests)]
 
 
+@pytest.mark.scenario("live-buffer-full")
 def test_ten_minutes_wait_for_a_commit_and_no_more():
     """What comes then is dropped, and said to be; after the commit there is room again."""
 
@@ -319,6 +321,7 @@ def test_settings_are_checked_without_loading_anything():
 # ── Transcripts ──────────────────────────────────────────────────────────────
 
 
+@pytest.mark.scenario("live-transcription-fails")
 def test_a_transcription_that_fails_is_an_event_and_the_session_goes_on():
     """A bug is one, too; it says nothing of what it was."""
 

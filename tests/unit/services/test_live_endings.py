@@ -5,12 +5,15 @@ import gc
 import weakref
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechhub.errors import BufferTooSmallError, QueueFullError
+from speechhub.services.account import Account
 from speechhub.services.live import (
+    BufferFull,
     Cleared,
     Committed,
     SpeechStarted,
@@ -28,7 +31,7 @@ from tests.unit.services.live import Live, counting, kinds, speech
 
 
 async def quiet(live):
-    """Nobody has spoken yet."""
+    """Only silence came so far."""
     await live.say(speech(1))
 
 
@@ -255,6 +258,33 @@ def test_tiny_pieces_take_no_more_memory_than_large_ones():
 
     assert events[-1].duration_s == 2
     assert blocks <= 2000 / 32
+
+
+def test_long_audio_of_all_sessions_is_accounted_for():
+    """A session that finds no room is told to commit; its transcript makes room again."""
+
+    async def work():
+        account, minute = Account(memory_bytes=6 * 1024**2), np.zeros(60 * 16_000, np.int16)
+        async with Live(turns=None, account=account) as one, Live(turns=None, account=account) as two:
+            for _ in range(4):
+                await one.session.append(minute)
+                await two.session.append(minute)
+            full = account.held("memory")
+            await one.session.commit()
+            await asyncio.sleep(1)
+            await two.session.append(minute)
+            await two.session.clear()
+            freed = account.held("memory")
+            for _ in range(4):
+                await one.session.append(minute)
+            return full, freed, account, one.events, two.events
+
+    full, freed, account, one, two = in_virtual_time(work())
+
+    assert 3 * 1024**2 < full <= 6 * 1024**2
+    assert kinds(one) == [Committed, TranscriptCompleted]
+    assert kinds(two) == [BufferFull, Cleared]
+    assert freed == account.held("memory") == 0
 
 
 # ── Anything at all ──────────────────────────────────────────────────────────

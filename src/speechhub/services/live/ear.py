@@ -86,6 +86,8 @@ class Ear:
                 return Judged(start_ms=self._judged_ms, probabilities=())
             pcm16 = np.frombuffer(bytes(self._short), np.int16)
             self._short.clear()
+        if not len(pcm16):
+            return Judged(start_ms=self._judged_ms, probabilities=())
         if self._detector is None:
             self._judged_ms = max(self._judged_ms, self.now_ms)
             self._detector = VoiceDetector(self.sample_rate)

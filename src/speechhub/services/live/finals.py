@@ -51,8 +51,18 @@ class FinalTools:
 class Finals:
     """The transcripts of one session; close them when it ends."""
 
-    def __init__(self, tools: FinalTools, emit: Callable[[LiveEvent], None]) -> None:
+    def __init__(
+        self, tools: FinalTools, emit: Callable[[LiveEvent], None], freed: Callable[[], None]
+    ) -> None:
+        """Begin without utterances.
+
+        Args:
+            tools: What transcripts are made with.
+            emit: Takes the events.
+            freed: Told when the audio of an utterance is free.
+        """
         self._tools = tools
+        self._freed = freed
         self._emit = emit
         self._semaphore = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -60,6 +70,8 @@ class Finals:
         self._shrunk = asyncio.Event()
         self.waiting_s = 0.0
         """Length of the utterances without a transcript, in seconds."""
+        self.waiting_bytes = 0
+        """Size of their audio."""
 
     def __bool__(self) -> bool:
         """Whether any transcript is still to come."""
@@ -68,6 +80,7 @@ class Finals:
     def add(self, item: Item, utterance: Utterance, partials: Partials | None) -> None:
         """Transcribe an utterance, which *partials* has heard until now; they are closed with it."""
         self.waiting_s += utterance.duration_s
+        self.waiting_bytes += 2 * utterance.length
         self._tools.count.waiting += 1
         task = asyncio.create_task(self._work(item, utterance, partials, self._last))
         self._last = task
@@ -76,18 +89,24 @@ class Finals:
         def over(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             self.waiting_s -= utterance.duration_s
+            self.waiting_bytes -= 2 * utterance.length
             self._tools.count.waiting -= 1
             self._shrunk.set()
+            self._freed()
             if self._last is task:
                 self._last = None
 
         task.add_done_callback(over)
 
-    async def room(self) -> None:
-        """Wait while too much has no transcript yet."""
-        while self.waiting_s > AHEAD_S:
-            self._shrunk.clear()
-            await self._shrunk.wait()
+    @property
+    def full(self) -> bool:
+        """Whether so much has no transcript that no more should come."""
+        return self.waiting_s > AHEAD_S
+
+    async def shrunk(self) -> None:
+        """Wait for the next transcript."""
+        self._shrunk.clear()
+        await self._shrunk.wait()
 
     async def settled(self) -> None:
         """Wait until every transcript is out."""
@@ -115,6 +134,7 @@ class Finals:
                 transcript = await self._transcribe(item, utterance, partials, deadline, alone=alone)
             event: LiveEvent = TranscriptCompleted(item.id, transcript, utterance.duration_s)
         except SpeechhubError as error:
+            log.warning("an utterance has no transcript", error=error.code, reason=error.message)
             event = TranscriptFailed(item.id, error)
         except Exception:
             log.exception("a live transcription failed")

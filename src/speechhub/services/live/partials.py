@@ -1,4 +1,4 @@
-"""Partial results: what is heard of an utterance while it is spoken, as far as that costs nobody anything."""
+"""Partial results: what is heard of an utterance while it is spoken; they never delay other requests."""
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -4,6 +4,7 @@ from speechhub.errors import InvalidValueError
 from speechhub.metrics import Metrics
 from speechhub.pools import Pools
 from speechhub.runner import Runner
+from speechhub.services.account import Account
 from speechhub.services.catalog import Catalog
 from speechhub.services.live.finals import FinalTools
 from speechhub.services.live.session import LiveTranscription
@@ -23,6 +24,7 @@ class LiveService:
         request_timeout_s: float,
         partials: bool = True,
         partial_interval_s: float = 1.0,
+        account: Account | None = None,
         pools: Pools | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -35,12 +37,14 @@ class LiveService:
             request_timeout_s: Longest time from a commit until its transcript.
             partials: Whether to transcribe while somebody speaks.
             partial_interval_s: Shortest time between two partial results.
+            account: Where long audio is accounted for.
             pools: The threads.
             metrics: Where to count.
         """
         self._runner = runner
         self._partial_interval_s = partial_interval_s if partials else None
         self._transcription = transcription
+        self._account = account or Account()
         self._tools = FinalTools(
             catalog=catalog,
             transcription=transcription,
@@ -72,5 +76,9 @@ class LiveService:
         """
         self.check(settings)
         return LiveTranscription(
-            self._runner, self._tools, settings, partial_interval_s=self._partial_interval_s
+            self._runner,
+            self._tools,
+            settings,
+            partial_interval_s=self._partial_interval_s,
+            account=self._account,
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from speechhub.codecs.turns import Started, TurnDetector, TurnRules
 from speechhub.errors import BufferTooSmallError, SpeechhubError
 from speechhub.runner import Runner
+from speechhub.services.account import Account
 from speechhub.services.live.ear import Ear, Judged
 from speechhub.services.live.events import (
     BufferFull,
@@ -38,8 +39,10 @@ BUFFER_MS: Final = 600_000
 """Longest audio that waits for the client's commit."""
 BEFORE_MS: Final = 1000
 """How much silence is kept beyond the prefix of a turn."""
-SLICE_S: Final = 30
+SLICE_S: Final = 10
 """How much is judged at once, in seconds."""
+OWN_BYTES: Final = 4 * 1024**2
+"""What each session may hold whether or not there is room: more than any turn that the server finds."""
 REST_S: Final = 30.0
 """After so long without audio, in seconds, the voice detector is given back."""
 
@@ -48,7 +51,13 @@ class LiveTranscription:
     """One session; one task appends, commits and clears, another one reads the events."""
 
     def __init__(
-        self, runner: Runner, tools: FinalTools, settings: LiveSettings, *, partial_interval_s: float | None
+        self,
+        runner: Runner,
+        tools: FinalTools,
+        settings: LiveSettings,
+        *,
+        partial_interval_s: float | None,
+        account: Account,
     ) -> None:
         """Begin without audio.
 
@@ -57,12 +66,14 @@ class LiveTranscription:
             tools: What transcripts are made with.
             settings: Checked already.
             partial_interval_s: Shortest time between two partial results; None if there shall be none.
+            account: Where long audio is accounted for.
         """
         self._runner = runner
         self._tools = tools
         self._settings = settings
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
-        self._finals = Finals(tools, self._emit)
+        self._holding = account.open()
+        self._finals = Finals(tools, self._emit, self._free)
         self._partial_tools = PartialTools(
             runner=runner,
             pool=tools.pool,
@@ -130,6 +141,8 @@ class LiveTranscription:
     async def append(self, pcm16: NDArray[np.int16]) -> None:
         """Take the next samples; wait while ten minutes of speech have no transcript yet.
 
+        They are dropped, and `BufferFull` says so, if the client has to commit first.
+
         Args:
             pcm16: int16, shape (n_samples,), at the settings' rate; kept, so do not write to it later.
         """
@@ -143,10 +156,12 @@ class LiveTranscription:
         self._tools.metrics.live_audio(len(pcm16) / rate)
         self._rest_later()
         for start in range(0, len(pcm16), SLICE_S * rate):
-            await self._finals.room()
+            part = pcm16[start : start + SLICE_S * rate]
+            if not await self._room(part.nbytes):
+                self._emit(BufferFull())
+                return
             if self._ended.is_set():
                 return
-            part = pcm16[start : start + SLICE_S * rate]
             self._follow(await self._ear.hear(part if len(part) == len(pcm16) else part.copy()))
 
     async def commit(self) -> None:
@@ -188,6 +203,7 @@ class LiveTranscription:
         await asyncio.gather(self._finals.aclose(), *(partials.aclose() for partials in self._dropped))
         if self._presence is not None:
             await asyncio.wait([self._presence])
+        self._holding.close()
         self._events.put_nowait(None)
 
     # ── What is heard ────────────────────────────────────────────────────────
@@ -240,6 +256,7 @@ class LiveTranscription:
         self._open = self._partials = None
         self._floor_ms = self.now_ms
         self._ear.clear()
+        self._free()
         if self._turns is not None:
             self._turns.end(self.now_ms)
         if self._presence is not None:
@@ -272,6 +289,22 @@ class LiveTranscription:
             longest_ms=min(LONGEST_TURN_MS, round(1000 * longest_s)) if longest_s else LONGEST_TURN_MS,
         )
 
+    async def _room(self, size: int) -> bool:
+        """Wait for room for so many bytes; return whether it came, or can come before the next commit."""
+        while self._finals.full or not self._holding.room(self._excess(size)):
+            if not self._finals:
+                return False
+            await self._finals.shrunk()
+        return True
+
+    def _excess(self, size: int = 0) -> int:
+        """Return how many bytes more than accounted for there are with so many more; may be negative."""
+        held = self._ear.kept_bytes + self._finals.waiting_bytes + size - OWN_BYTES
+        return max(0, held) - self._holding.held("memory")
+
+    def _free(self) -> None:
+        self._holding.free("memory", max(0, -self._excess()))
+
     def _emit(self, event: LiveEvent) -> None:
         self._events.put_nowait(event)
 
@@ -289,7 +322,7 @@ class LiveTranscription:
             log.debug("a model is not ready for live speech", model=model, error=error.code)
 
     def _rest_later(self) -> None:
-        """Give the voice detector back when no audio has come for a while, and nobody speaks."""
+        """Give the voice detector back when no audio has come for a while, outside a turn."""
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
         if self._timer is None:

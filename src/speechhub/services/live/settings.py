@@ -24,7 +24,7 @@ class TurnSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSettings:
-    """What a client wants of its session; `LiveService.check` says whether it can be had."""
+    """What a client wants of its session; `LiveService.check` says whether the server can do it."""
 
     model: str | None = None
     """A model id or alias; None means the default."""

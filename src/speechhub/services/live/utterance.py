@@ -33,7 +33,7 @@ class Utterance:
     duration_s: float
     """In seconds, silence included."""
     parts: Sequence[NDArray[np.int16]]
-    """The speech with a little silence around, at `settings.sample_rate`; empty if nobody speaks."""
+    """The speech with a little silence around, at `settings.sample_rate`; empty without speech."""
 
     @property
     def length(self) -> int:
