@@ -306,10 +306,10 @@ def test_keys_stay_out_of_the_log(server):
 @pytest.mark.parametrize(
     ("path", "key", "status", "code"),
     [
-        ("/v1/realtime?intent=transcription", "right", 404, None),
-        ("/openai/v1/realtime", "right", 404, None),
+        ("/v1/live?intent=transcription", "right", 404, None),
+        ("/openai/v1/live", "right", 404, None),
         ("/v9/realtime", "right", 404, None),
-        ("/v1/realtime", "wrong", 401, "invalid_api_key"),
+        ("/v1/live", "wrong", 401, "invalid_api_key"),
     ],
 )
 def test_a_websocket_is_refused_as_a_request_would_be(server, path, key, status, code):

@@ -143,7 +143,7 @@ def test_a_foreign_page_does_nothing(server):
 def test_a_foreign_pages_socket_is_refused(server, lines, expected):
     """A handshake is no preflighted request: the server has to look at its origin."""
     head = (
-        "GET /v1/realtime HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        "GET /v1/live HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
         f"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}"
     )
 

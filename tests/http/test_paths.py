@@ -125,6 +125,8 @@ async def test_a_route_as_base_url_below_the_models(http):
         ("/tts", "/v1/audio/speech", True),
         ("/inference", "/v1/audio/transcriptions", True),
         ("/v1/engine/load", "/v1/engines", False),
+        ("/v1/live", "/v1/realtime", False),
+        ("/v1/real-time", "/v1/realtime", False),
         ("/v1/health", "/health", False),
         ("/healthz", "/health", False),
         ("/docs", "/schema", False),

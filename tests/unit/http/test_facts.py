@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechhub.http.facts import RouteFacts, RouteTable, Workload
+from speechhub.http.facts import PLAIN, WEBSOCKET, RouteFacts, RouteTable, Workload
 
 ROUTES = RouteTable(
     {
@@ -45,3 +45,27 @@ def test_prefixes_end_before_what_varies():
     """They are what paths begin with."""
     assert ROUTES.prefixes(lambda facts: facts.is_quiet) == ("/page/",)
     assert ROUTES.prefixes(lambda facts: facts.is_probe) == ()
+
+
+def test_which_paths_are_sockets():
+    """A template stands for one part of a path, whatever it is; what only looks like a pattern does not."""
+    is_socket = RouteTable(
+        {
+            (WEBSOCKET, "/v1/realtime"): PLAIN,
+            (WEBSOCKET, "/v1/text-to-speech/{voice:str}/stream-input"): PLAIN,
+            ("GET", "/v1/models"): PLAIN,
+        }
+    ).sockets()
+
+    assert is_socket("/v1/realtime")
+    assert is_socket("/v1/text-to-speech/anna.b/stream-input")
+    for path in (
+        "/v1/models",
+        "/v1/realtime/",
+        "/v1/realtimes",
+        "/v1xrealtime",
+        "/v1/text-to-speech//stream-input",
+        "/v1/text-to-speech/a/b/stream-input",
+        "/v1/text-to-speech/a/stream-input/x",
+    ):
+        assert not is_socket(path), path

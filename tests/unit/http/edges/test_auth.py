@@ -2,8 +2,9 @@
 
 import pytest
 
+from speechhub.http.client_secrets import ClientSecrets
 from speechhub.http.edges import auth
-from speechhub.http.edges.auth import ApiKeys, credentials
+from speechhub.http.edges.auth import ApiKeys, Keyring, credentials
 from speechhub.settings import Secret
 
 
@@ -19,12 +20,56 @@ from speechhub.settings import Secret
         ([(b"authorization", b"Basic abc")], []),
         ([(b"api-key", b"abc")], [b"abc"]),
         ([(b"api-key", b"")], []),
+        ([(b"xi-api-key", b"abc")], [b"abc"]),
         ([(b"authorization", b"Bearer x"), (b"api-key", b"abc")], [b"x", b"abc"]),
     ],
 )
 def test_credentials(headers, keys):
     """A key stands behind Bearer or in Azure's header; an empty one is none."""
     assert credentials({"headers": headers}) == keys
+
+
+@pytest.mark.parametrize(
+    ("kind", "offered", "keys"),
+    [
+        ("websocket", ["realtime", "openai-insecure-api-key.a.b-c", "openai-organization.x"], [b"a.b-c"]),
+        ("websocket", ["openai-insecure-api-key."], []),
+        ("websocket", [], []),
+        ("http", ["openai-insecure-api-key.abc"], []),
+    ],
+)
+def test_a_subprotocol_may_be_a_key(kind, offered, keys):
+    """Of a WebSocket only: pages have no other place for it."""
+    assert credentials({"type": kind, "headers": [], "subprotocols": offered}) == keys
+
+
+def test_what_keys_prove():
+    """A right one among others decides; a secret counts for its maker, and leads nothing."""
+    secrets = ClientSecrets()
+    value = secrets.create("session", 60, key=2)[0].encode()
+    ring = Keyring(ApiKeys([Secret("a"), Secret("b")]), ApiKeys([Secret("boss")]), secrets)
+
+    def judged(*shown, is_socket=True):
+        it = ring.judge(list(shown), is_socket=is_socket)
+        return it.trusted, it.proven, it.number, it.leads, it.secret and it.secret.session
+
+    assert judged() == (False, False, None, False, None)
+    assert judged(b"x") == (False, False, None, False, None)
+    assert judged(b"x", b"b") == (True, True, 2, False, None)
+    assert judged(b"boss") == (True, True, None, True, None)
+    assert judged(value) == (True, True, 2, False, "session")
+    assert judged(value, is_socket=False) == (False, False, None, False, None)
+
+
+def test_without_keys_all_is_trusted_but_an_old_secret():
+    """Its client expects a session that the server does not know any more."""
+    ring = Keyring(ApiKeys([]))
+
+    assert ring.judge([], is_socket=True).trusted
+    assert ring.judge([b"anything"], is_socket=True).trusted
+    assert not ring.judge([b"anything"], is_socket=True).proven
+    assert not ring.judge([b"ek_old"], is_socket=True).trusted
+    assert ring.judge([b"ek_old"], is_socket=False).trusted
 
 
 def test_keys_are_numbered():

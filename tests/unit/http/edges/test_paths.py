@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechhub.http.edges.paths import Target, resolve, versions_refused
+from speechhub.http.context import KEY, RequestContext
+from speechhub.http.edges.paths import Target, resolve, versions_refused, with_aliases
 from speechhub.http.near import ROUTES, UnknownVersionError, entered_twice, nearest
 
 
@@ -28,6 +29,10 @@ from speechhub.http.near import ROUTES, UnknownVersionError, entered_twice, near
         ("", "/"),
         ("/health", "/health"),
         ("/health/", "/health"),
+        ("/realtime", "/v1/realtime"),
+        ("/openai/realtime", "/v1/realtime"),
+        ("/openai/v1/realtime", "/v1/realtime"),
+        ("/realtime/client_secrets", "/v1/realtime/client_secrets"),
         ("/models-of-mine", "/models-of-mine"),
         ("/audiobook", "/audiobook"),
         ("/very/odd", "/very/odd"),
@@ -37,6 +42,31 @@ from speechhub.http.near import ROUTES, UnknownVersionError, entered_twice, near
 def test_paths(path, meaning):
     """Each way of asking finds the route; what means nothing stays as it is."""
     assert resolve(path) == Target(path=meaning, is_groq="/openai/v1" in path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "deployment"),
+    [
+        ("/openai/realtime?api-version=2025-04-01&deployment=caf%C3%A9%2Fx", "café/x"),
+        ("/openai/realtime?api-version=2025-04-01", None),
+        ("/openai/realtime?deployment=", None),
+        ("/v1/models?deployment=x", None),
+    ],
+)
+async def test_azures_deployment_in_the_query(asked, deployment):
+    """Its Realtime API has one path, and names the model behind it."""
+    path, _, query = asked.partition("?")
+    context = RequestContext(request_id="req_1", path=path)
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append(scope["path"])
+
+    scope = {"type": "websocket", "path": path, "query_string": query.encode(), "state": {KEY: context}}
+    await with_aliases(app)(scope, None, None)
+
+    assert seen == ["/v1/realtime" if "realtime" in path else path]
+    assert context.deployment == deployment
 
 
 @pytest.mark.parametrize("name", ["whisper", "my.deploy-ment_1", "Systran/faster-whisper-base", "a b"])
@@ -79,6 +109,7 @@ def test_meaning_is_stable(path):
         ("/api/v1/audio/transcriptions/", "/v1/audio/transcriptions"),
         ("/v1/audio/speech/audio/speech", "/v1/audio/speech"),
         ("/api/models", "/v1/models"),
+        ("/v1/realtime/realtime", "/v1/realtime"),
         ("/v1/chat/completions", None),
         ("/models-of-mine", None),
         ("/v1/audio/speech", None),

@@ -1,0 +1,69 @@
+"""Client secrets: how long they are valid, and what is kept of them."""
+
+import pytest
+
+from speechhub.errors import RateLimitedError
+from speechhub.http.client_secrets import ClientSecrets
+
+
+class Clock:
+    now = 1000.5
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def test_a_secret_is_valid_until_it_expires(clock):
+    """It is never valid for less than was asked for."""
+    secrets = ClientSecrets(clock=clock)
+    value, expires_at = secrets.create({"type": "realtime"}, 10, key=3)
+
+    assert value.startswith("ek_")
+    assert expires_at == 1011
+    found = secrets.find(value.encode())
+    assert (found.session, found.key, found.expires_at) == ({"type": "realtime"}, 3, 1011)
+    clock.now = 1010.9
+    assert secrets.find(value.encode()) == found
+    clock.now = 1011
+    assert secrets.find(value.encode()) is None
+    assert len(secrets) == 0
+
+
+def test_what_is_nearly_a_secret_is_none(clock):
+    secrets = ClientSecrets(clock=clock)
+    value, _ = secrets.create(None)
+
+    for wrong in ("", "ek_", value[:-1], value + "0", value.upper(), value.removeprefix("ek_")):
+        assert secrets.find(wrong.encode()) is None
+
+
+def test_secrets_are_all_different(clock):
+    secrets = ClientSecrets(clock=clock)
+
+    assert len({secrets.create(None)[0] for _ in range(100)}) == 100
+
+
+def test_no_secret_is_kept(clock):
+    """What the store holds cannot be turned into a secret."""
+    secrets = ClientSecrets(clock=clock)
+    value, _ = secrets.create("session")
+
+    assert value.removeprefix("ek_") not in repr(vars(secrets))
+
+
+def test_the_store_is_bounded(clock):
+    """Those that have expired make room; else the caller is told when the first will."""
+    secrets = ClientSecrets(clock=clock, at_a_time=3)
+    values = [secrets.create(number, 100 + number)[0] for number in range(3)]
+
+    with pytest.raises(RateLimitedError) as refused:
+        secrets.create(None)
+    assert refused.value.retry_after_s == pytest.approx(100.5)
+    clock.now += 101
+    secrets.create(None)
+    assert [secrets.find(value.encode()) is not None for value in values] == [False, True, True]
