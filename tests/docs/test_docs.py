@@ -18,6 +18,7 @@ from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
 from speechhub.http.schemas import health as health_schemas
 from speechhub.http.schemas import models as model_schemas
+from speechhub.http.schemas import realtime as realtime_schemas
 from speechhub.http.schemas import story as story_schemas
 from speechhub.http.schemas import voices as voice_schemas
 from speechhub.hub import Hub
@@ -120,6 +121,10 @@ STRUCTS = [
     asr_schemas.AsrSegment,
     asr_schemas.AsrWord,
     asr_schemas.DetectedLanguage,
+    realtime_schemas.CreateClientSecret,
+    realtime_schemas.ExpiresAfter,
+    realtime_schemas.ClientSecret,
+    realtime_schemas.TranscriptionSessionFields,
 ]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from speechhub.errors import RateLimitedError, RequestError
@@ -53,6 +54,7 @@ class Hearing:
         service: LiveService,
         wire: Wire,
         items: ItemList,
+        tasks: asyncio.TaskGroup,
         *,
         begins: Callable[[LiveSettings], LiveSettings],
         take: Callable[[], None],
@@ -64,6 +66,7 @@ class Hearing:
             service: Transcribes.
             wire: The client.
             items: The conversation, which gets an item for each utterance.
+            tasks: The session's.
             begins: Fills in what the address says, where the session says nothing.
             take: Counts an utterance among the caller's requests; raises `RateLimitedError`.
             on_speech: Called when somebody begins to speak.
@@ -71,6 +74,7 @@ class Hearing:
         self._service = service
         self._wire = wire
         self._items = items
+        self._tasks = tasks
         self._begins = begins
         self._take = take
         self._on_speech = on_speech
@@ -78,7 +82,6 @@ class Hearing:
         self._settings = LiveSettings()
         self._samples: SamplesIn | None = None
         self._format: AudioFormat | None = None
-        self._transcribes = True
         self._pump: asyncio.Task[None] | None = None
 
     @property
@@ -108,33 +111,32 @@ class Hearing:
 
     def begin(self, heard: AudioInput, *, transcribes: bool) -> None:
         """As `set`, without a look at models: their faults show when there is something to hear."""
-        self._settings = self._begins(settings_of(heard))
-        self._transcribes = transcribes
+        self._settings = replace(self._begins(settings_of(heard)), transcribes=transcribes)
         if heard.format != self._format:
             self._format, self._samples = heard.format, SamplesIn(heard.format)
         if self._live is not None:
             self._live.update(self._settings)
 
-    async def append(self, audio: bytes, tasks: asyncio.TaskGroup) -> None:
+    async def append(self, audio: bytes) -> None:
         """Take audio in the session's format; wait while far too much of it is not judged."""
         assert self._samples is not None  # noqa: S101  # `begin` comes first
         samples = self._samples.read(audio)
         if len(samples):
-            await self._opened(tasks).append(samples)
+            await self._opened().append(samples)
 
-    async def commit(self, tasks: asyncio.TaskGroup) -> None:
+    async def commit(self) -> None:
         """End the utterance.
 
         Raises:
             RequestError: There is less than 100 ms of it.
         """
-        await self._opened(tasks).commit()
+        await self._opened().commit()
 
-    async def clear(self, tasks: asyncio.TaskGroup) -> None:
+    async def clear(self) -> None:
         """Forget what is not committed."""
         if self._format is not None:
             self._samples = SamplesIn(self._format)
-        await self._opened(tasks).clear()
+        await self._opened().clear()
 
     async def drain(self) -> None:
         """Return when every utterance has its text, and that is on its way."""
@@ -158,7 +160,7 @@ class Hearing:
             return {}
         return {"audio_s": round(self._live.audio_s, 1), "utterances": self._live.utterances}
 
-    def _opened(self, tasks: asyncio.TaskGroup) -> LiveTranscription:
+    def _opened(self) -> LiveTranscription:
         """Return the live transcription.
 
         Raises:
@@ -166,7 +168,7 @@ class Hearing:
         """
         if self._live is None:
             self._live = _placed(lambda: self._service.open(self._settings))
-            self._pump = tasks.create_task(self._say_all(self._live))
+            self._pump = self._tasks.create_task(self._say_all(self._live))
         return self._live
 
     async def _say_all(self, transcription: LiveTranscription) -> None:
@@ -175,7 +177,7 @@ class Hearing:
                 await self._say_heard(event)
             elif isinstance(event, live.BufferFull):
                 await self._wire.send_error(BufferFullError())
-            elif self._transcribes:
+            else:
                 await self._say_text(event)
 
     async def _say_heard(
@@ -198,12 +200,15 @@ class Hearing:
         await self._wire.send(events.BufferCommitted(item_id=item_id, previous_item_id=before))
         await self._wire.send(events.ItemAdded(previous_item_id=before, item=item))
         await self._wire.send(events.ItemDone(previous_item_id=before, item=item))
+        if not self._settings.transcribes:
+            return
         try:
             self._take()
         except RateLimitedError as error:
             await self._wire.send_error(error)
             limited = FarewellReason.RATE_LIMITED
-            await self._wire.close(limited.close_code, limited.code)
+            # In a task of its own: this one ends when the connection does.
+            self._tasks.create_task(self._wire.close(limited.close_code, limited.code))
 
     async def _say_text(
         self, event: live.TranscriptDelta | live.TranscriptCompleted | live.TranscriptFailed

@@ -75,16 +75,17 @@ class RealtimeSession:
         self._query_model = query_model
         self._wire = Wire(socket, scope)
         self._items = ItemList()
-        self._speaking = Speaking(catalog, speech, self._wire, self._items, take=self._take)
+        self._tasks = asyncio.TaskGroup()
+        self._speaking = Speaking(catalog, speech, self._wire, self._items, self._tasks, take=self._take)
         self._hearing = Hearing(
             live,
             self._wire,
             self._items,
+            self._tasks,
             begins=self._with_model,
             take=self._take,
             on_speech=self._barge_in,
         )
-        self._tasks = asyncio.TaskGroup()
         self._finishing = False
 
     @property
@@ -167,13 +168,13 @@ class RealtimeSession:
     async def _hear(self, event: client.Append | client.Commit | client.Clear) -> None:
         match event:
             case client.Clear():
-                await self._hearing.clear(self._tasks)
+                await self._hearing.clear()
             case _ if self._finishing:
                 raise ShuttingDownError
             case client.Append():
-                await self._hearing.append(event.audio, self._tasks)
+                await self._hearing.append(event.audio)
             case client.Commit():
-                await self._hearing.commit(self._tasks)
+                await self._hearing.commit()
 
     async def _create_response(self, wish: client.ResponseWish) -> None:
         if not isinstance(self._session, SpeechSession):
@@ -184,7 +185,7 @@ class RealtimeSession:
             )
         if self._finishing:
             raise ShuttingDownError
-        await self._speaking.create(self._session, wish, self._tasks)
+        await self._speaking.create(self._session, wish)
 
     async def _do_with_items(
         self, event: client.ItemCreate | client.ItemDelete | client.ItemRetrieve | client.ItemTruncate

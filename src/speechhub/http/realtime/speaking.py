@@ -26,6 +26,7 @@ class Speaking:
         speech: SpeechService,
         wire: Wire,
         items: ItemList,
+        tasks: asyncio.TaskGroup,
         *,
         take: Callable[[], None],
     ) -> None:
@@ -36,12 +37,14 @@ class Speaking:
             speech: Speaks.
             wire: The client.
             items: The conversation: its texts are spoken, and responses become items of it.
+            tasks: The session's.
             take: Counts a response among the caller's requests; raises `RateLimitedError`.
         """
         self._catalog = catalog
         self._speech = speech
         self._wire = wire
         self._items = items
+        self._tasks = tasks
         self._take = take
         self._conversation_id = new_id("conv")
         self._last: SpokenResponse | None = None
@@ -51,7 +54,7 @@ class Speaking:
         """Whether there was any response."""
         return self._last is not None
 
-    async def create(self, session: SpeechSession, wish: ResponseWish, tasks: asyncio.TaskGroup) -> None:
+    async def create(self, session: SpeechSession, wish: ResponseWish) -> None:
         """Begin to speak.
 
         Raises:
@@ -63,7 +66,7 @@ class Speaking:
         plan = self._plan(session, wish)
         self._take()
         self._last = SpokenResponse(plan, self._speech, self._wire, on_item=self._note)
-        await self._last.start(tasks)
+        await self._last.start(self._tasks)
 
     async def cancel(self, response_id: str | None) -> None:
         """End the response that is being spoken.
