@@ -229,7 +229,7 @@ class LiveTranscription:
         self._open = Item(start_ms=at_ms)
         self._emit(SpeechStarted(self._open.id, at_ms))
         self._make_ready()
-        if self._wants_partials:
+        if self._wants_partials and self._settings.transcribes:
             self._partials = self._hear(self._open)
 
     def _stop(self, at_ms: int) -> None:
@@ -239,21 +239,28 @@ class LiveTranscription:
 
     def _commit(self, item: Item, end_ms: int) -> None:
         self._emit(Committed(item.id, self._previous))
-        if self._partials is not None:
-            self._partials.end()
-        said = utterance(item.id, self._ear, self._settings, item.start_ms, end_ms)
-        self._finals.add(item, said, self._partials)
-        self._partials = None
+        if self._settings.transcribes:
+            if self._partials is not None:
+                self._partials.end()
+            said = utterance(item.id, self._ear, self._settings, item.start_ms, end_ms)
+            self._finals.add(item, said, self._partials)
+            self._partials = None
+        else:
+            self._drop_partials()
         self.utterances += 1
         self._previous, self._open, self._floor_ms = item.id, None, end_ms
         self._ear.forget(end_ms)
 
-    def _drop(self) -> None:
-        """Forget what is not committed, and what was done for it."""
+    def _drop_partials(self) -> None:
         if self._partials is not None:
             self._partials.drop()
             self._dropped = {*(it for it in self._dropped if not it.over), self._partials}
-        self._open = self._partials = None
+        self._partials = None
+
+    def _drop(self) -> None:
+        """Forget what is not committed, and what was done for it."""
+        self._drop_partials()
+        self._open = None
         self._floor_ms = self.now_ms
         self._ear.clear()
         self._free()
@@ -310,6 +317,8 @@ class LiveTranscription:
 
     def _make_ready(self) -> None:
         """Have the model loaded while somebody speaks; the commit would have it loaded anyway."""
+        if not self._settings.transcribes:
+            return
         model = self._tools.catalog.stt(self._settings.model).id
         if (self._presence is None or self._presence.done()) and not self._runner.is_ready(model):
             self._presence = asyncio.create_task(self._switch_to(model))

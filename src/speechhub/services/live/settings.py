@@ -36,6 +36,8 @@ class LiveSettings:
     """Of the samples that are appended, in hertz; `MIN_RATE` to `MAX_RATE`."""
     turns: TurnSettings | None = TurnSettings()
     """None where the client alone says what an utterance is."""
+    transcribes: bool = True
+    """Whether items get transcripts; a client that only wants to know when somebody speaks needs none."""
 
     def job(self, timeout_s: float | None = None) -> TranscriptionJob:
         """Return the same as for an upload that may take *timeout_s*."""
