@@ -25,7 +25,7 @@ from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
-from websockets.exceptions import ConnectionClosed  # type: ignore[import-not-found]
+from websockets.exceptions import ConnectionClosed
 
 RATE = 24_000
 TRANSCRIPTION = "conversation.item.input_audio_transcription"

@@ -18,7 +18,8 @@ from speechhub.http.realtime.session_object import AudioFormat
 from speechhub.http.realtime.sound import SamplesOut
 from speechhub.http.realtime.wire import Wire
 from speechhub.http.render import CHARS_PER_TOKEN, TOKENS_PER_S
-from speechhub.services.speech import SpeechJob, SpeechService, SpeechStream
+from speechhub.services.speech import SpeechService, SpeechStream
+from speechhub.services.speech_job import SpeechJob
 
 log = structlog.get_logger()
 

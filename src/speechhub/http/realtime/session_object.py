@@ -12,7 +12,7 @@ from msgspec import Meta
 from speechhub.codecs.encode import MAX_RATE, MIN_RATE, OUTPUT_RATE
 from speechhub.http.schemas.audio import LanguageName, Prompt, VoiceRef
 from speechhub.http.schemas.models import Name
-from speechhub.services.speech import MAX_SPEED, MIN_SPEED
+from speechhub.services.speech_job import MAX_SPEED, MIN_SPEED
 
 G711_RATE: Final = 8_000
 """Sample rate of G.711, in hertz."""
