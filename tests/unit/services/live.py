@@ -27,6 +27,9 @@ MODELS = placements(
     ),
     placement("short-ears", device=CPU, capabilities=SttCapabilities(longest_input_s=3)),
     placement("live-ears", device=CPU, capabilities=SttCapabilities(live_sessions=True)),
+    placement(
+        "short-live-ears", device=CPU, capabilities=SttCapabilities(live_sessions=True, longest_input_s=3)
+    ),
     placement("low-ears", device=CPU, capabilities=SttCapabilities(sample_rate=8000)),
     placement("streaming-ears", device=CPU, capabilities=SttCapabilities(streaming=True)),
 )

@@ -363,6 +363,25 @@ def test_a_session_of_other_settings_is_forgotten():
     assert live.runner.sessions == {}
 
 
+def test_a_session_that_heard_more_than_its_item_is_forgotten():
+    """A turn that was too long is cut in the past; each item is transcribed from its own audio."""
+
+    async def work():
+        async with Live(model="short-live-ears") as live:
+            await live.say(speech(0.5, 8, 1))
+            return await live.done(), live
+
+    events, live = in_virtual_time(work())
+
+    heard_s = {}
+    for _, request in live.runner.listened:
+        heard_s[request.session] = heard_s.get(request.session, 0) + request.audio.duration_s
+    assert max(heard_s.values()) <= 3
+    assert len(transcripts(events)) == 4
+    assert sum(request.audio.duration_s for request in live.finals()) > 5
+    assert live.runner.sessions == {}
+
+
 def test_what_is_cleared_is_forgotten_by_the_engine():
     """So is what is under way when the client leaves."""
 
