@@ -85,6 +85,8 @@ class Pools:
         """Decodes incoming recordings; each job reads a limited stretch of one."""
         self.encoding = Pool("encoding", CORES, waited=waited)
         """Encodes outgoing speech."""
+        self.live = Pool("live", CORES, waited=waited)
+        """Judges and converts live audio, which uploads must not hold up."""
         self.disk = Pool("disk", 4, waited=waited)
         """Reads and writes voices, consents, and what engines computed from them."""
         self.files = Pool("files", 4, waited=waited)
@@ -94,7 +96,7 @@ class Pools:
 
     def all(self) -> tuple[Pool, ...]:
         """Return every pool."""
-        return (self.decoding, self.encoding, self.disk, self.files, self.drivers)
+        return (self.decoding, self.encoding, self.live, self.disk, self.files, self.drivers)
 
     def close(self) -> None:
         """Close every pool."""

@@ -93,7 +93,7 @@ class Live:
     """One session, and what it said so far."""
 
     def __init__(self, partials=True, account=None, **settings):
-        pools = SimpleNamespace(decoding=Threadless(), files=Threadless())
+        pools = SimpleNamespace(decoding=Threadless(), files=Threadless(), live=Threadless())
         catalog = Catalog(MODELS)
         self.runner = Runner(MODELS)
         self.runner.hear = counted

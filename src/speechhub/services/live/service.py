@@ -48,7 +48,7 @@ class LiveService:
         self._tools = FinalTools(
             catalog=catalog,
             transcription=transcription,
-            pool=(pools or Pools()).decoding,
+            pool=(pools or Pools()).live,
             metrics=metrics or Metrics(),
             request_timeout_s=request_timeout_s,
         )
