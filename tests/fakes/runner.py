@@ -52,8 +52,8 @@ class FakeRunner:
     """Does what `speechhub.runner.Runner` says; set `error` to make it fail.
 
     Set `hear` to hear something else, `hypothesize` to hear something else in live sessions, and `pieces` to
-    speak something else. Models in `away` are not ready, and those in `busy` are ready but not idle; what is
-    spare is also refused while the gate is closed or other work waits in it.
+    speak something else. Models in `away` are not ready, those in `busy` are ready but not idle, and nothing
+    is idle while other work runs; forget `sessions` to lose them.
     """
 
     def __init__(self, placements):

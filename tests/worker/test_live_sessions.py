@@ -5,10 +5,27 @@ import asyncio
 import numpy as np
 import pytest
 
-from speechhub.engine import Audio, ListenRequest, TranscribeRequest
-from speechhub.errors import EngineCrashedError, EngineError, LiveSessionLostError, RequestCancelledError
+import speechhub_echo
+from speechhub.engine import Audio, ListenRequest, Slot, SynthesizeRequest, TranscribeRequest
+from speechhub.errors import (
+    EngineCrashedError,
+    EngineError,
+    LiveSessionLostError,
+    NotIdleError,
+    RequestCancelledError,
+)
+from speechhub.lifecycle.launch import Launch
+from speechhub.lifecycle.local_runner import LocalRunner
+from speechhub.lifecycle.manager import Manager
+from speechhub.lifecycle.scheduler.limits import Limits
+from speechhub.lifecycle.scheduler.policy import Fifo
+from speechhub.placement import Device
+from speechhub.worker.host import Worker
+from tests.fakes.placements import placement, placements
 
 RATE = 16_000
+DEADLINE_S = 60
+ONE_AT_A_TIME = Device(name="cpu", exclusive=True)
 
 
 def noise(seconds, seed=7):
@@ -84,3 +101,45 @@ async def test_a_piece_can_be_cancelled(make_worker):
 
     with pytest.raises(LiveSessionLostError):
         await worker.listen(piece("one", noise(1.0)))
+
+
+@pytest.fixture
+async def runner():
+    """Return a runner over one exclusive device without a GPU, and real echo engines."""
+
+    async def start(placed, epoch):
+        spec = speechhub_echo.STT if placed.slot is Slot.STT else speechhub_echo.TTS
+        return await Worker.start(spec, epoch=epoch, handshake_timeout_s=DEADLINE_S)
+
+    manager = Manager(
+        placements(
+            placement("echo-stt", device=ONE_AT_A_TIME, capabilities=speechhub_echo.STT.capabilities),
+            placement("echo-tts", device=ONE_AT_A_TIME, slot=Slot.TTS),
+        ),
+        limits=Limits(policy=Fifo()),
+        launch=Launch(fetch=lambda placement: None, starter=start),
+    )
+    yield LocalRunner(manager)
+    await manager.close(timeout_s=5)
+
+
+async def test_another_model_may_take_the_engine_between_two_pieces(runner):
+    """The session is lost with its worker; begun anew with all audio, it ends with the recording's text."""
+    audio = noise(2.0)
+    request = SynthesizeRequest(text="One word.", voice="low")
+    async with asyncio.timeout(DEADLINE_S):
+        before = await runner.listen("echo-stt", piece("one", audio.slice_s(0.0, 1.0), first=True))
+        speech = [it async for it in runner.synthesize("echo-tts", request)]
+        assert speech
+        assert not runner.is_ready("echo-stt")
+        with pytest.raises(NotIdleError):
+            await runner.listen("echo-stt", piece("one", audio.slice_s(1.0, 1.5)), spare=True)
+        with pytest.raises(LiveSessionLostError):
+            await runner.listen("echo-stt", piece("one", audio.slice_s(1.0, 1.5)))
+        assert runner.is_ready("echo-stt")
+        await runner.listen("echo-stt", piece("two", audio.slice_s(0.0, 1.5), first=True))
+        heard = await runner.listen("echo-stt", piece("two", audio.slice_s(1.5, 2.0), last=True))
+        [whole] = await runner.transcribe("echo-stt", [TranscribeRequest(audio=audio)])
+
+    assert heard.text == whole.text
+    assert heard.text.startswith(before.text[: before.stable_chars])
