@@ -15,7 +15,7 @@ SCENARIOS = pytest.mark.parametrize(("scenario", "client", "log"), ROWS, ids=[ro
 
 def events():
     """Return the constant texts that the hub logs."""
-    found = {"request"}
+    found = {"request", "session"}
     for source in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text("utf-8"))):
             if (
@@ -35,13 +35,24 @@ EVENTS = events()
 @SCENARIOS
 def test_every_refusal_is_in_the_table_of_the_api(scenario, client, log):
     """What a line says that the client gets is documented where clients look."""
-    refusals = re.findall(r"(\d{3}) (`\w+`|–)", client)
+    refusals = re.findall(r"(?<!\d)(\d{3}) (`\w+`|–)", client)
 
     table = page("http-api.md")
     for status, code in refusals:
         assert re.search(
             rf"^\| {status} \| `\w+` \| {'null' if code == '–' else code} \|", table, re.MULTILINE
         )
+
+
+@SCENARIOS
+def test_every_close_code_is_in_the_table_of_the_api(scenario, client, log):
+    """The same, of WebSockets."""
+    closes = re.findall(r"close code (\d{4}) (`\w+`(?: or `\w+`)*)", client)
+
+    assert len(closes) == client.count("close code")
+    for code, reasons in closes:
+        for reason in reasons.split(" or "):
+            assert re.search(rf"^\| {code} \| {reason} \|", page("http-api.md"), re.MULTILINE)
 
 
 @SCENARIOS

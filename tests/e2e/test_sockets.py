@@ -94,6 +94,7 @@ def ended(server, name):
     return lines[0]
 
 
+@pytest.mark.scenario("socket-rubbish")
 def test_a_message_larger_than_a_frame_ends_only_its_own_session(server, other):
     """17 MiB in one frame: Granian ends the connection, without a code."""
     with opened(server, additional_headers={"x-request-id": "large"}) as session:
@@ -118,6 +119,7 @@ def test_a_message_in_fragments_is_one_message(server, other):
         assert sorted(wanted) == sorted(part for part in wanted if part in heard)
 
 
+@pytest.mark.scenario("socket-rubbish")
 @pytest.mark.parametrize(
     "rubbish",
     [
@@ -153,6 +155,7 @@ def test_ten_thousand_tiny_messages_come_back_in_order(server, other):
     assert heard == [f"{number} " for number in range(10_000)]
 
 
+@pytest.mark.scenario("socket-slow")
 def test_a_client_that_sends_and_reads_nothing_is_held_back(server, other):
     """Neither side gets further; nothing piles up in the server."""
     server.forget_peak()
@@ -166,6 +169,7 @@ def test_a_client_that_sends_and_reads_nothing_is_held_back(server, other):
         assert server.peak_bytes() - before_bytes < 60 * MIB
 
 
+@pytest.mark.scenario("socket-slow")
 def test_a_client_that_reads_nothing_is_cut_off(server, other):
     """What it was sent is given up, and no descriptor stays open."""
     descriptors = server.descriptors()
@@ -191,6 +195,7 @@ def _resets(raw):
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+@pytest.mark.scenario("socket-leaves")
 @pytest.mark.parametrize("order", ["sleep", "flood", "anything"])
 @pytest.mark.parametrize(("leave", "code"), [(_closes, 4123), (_ends, 1005), (_resets, 1005)])
 def test_leaving_is_noticed_whatever_the_handler_does(server, other, order, leave, code):
@@ -237,6 +242,7 @@ def test_keys_are_neither_echoed_nor_logged(tmp_path):
         assert not any(key in server.log_text() for key in (KEY, "wrong-and-secret"))
 
 
+@pytest.mark.scenario("stop-with-sessions")
 def test_the_servers_end_waits_for_what_was_begun(tmp_path):
     """Then each client is told, and gets 1012, before the connections end; no process is left."""
     server = Server(tmp_path, through=THROUGH, **ECHO)
@@ -257,6 +263,7 @@ def test_the_servers_end_waits_for_what_was_begun(tmp_path):
     assert server.logged("stopped")
 
 
+@pytest.mark.scenario("stop-with-sessions")
 def test_the_servers_end_does_not_wait_forever(tmp_path):
     server = Server(tmp_path, through=THROUGH, SPEECHHUB_SHUTDOWN_TIMEOUT_S="0.5", **ECHO)
     with opened(server) as session:

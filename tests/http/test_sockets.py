@@ -104,6 +104,7 @@ async def test_a_right_key_opens(app, facts, capsys):
     assert "key=1" in log
 
 
+@pytest.mark.scenario("socket-no-key")
 @pytest.mark.parametrize("keys", [(KEY,)])
 @pytest.mark.parametrize(
     "facts",
@@ -174,6 +175,7 @@ async def test_an_expired_client_secret_opens_nothing(app, secrets):
     assert closed.code == 3000
 
 
+@pytest.mark.scenario("socket-limit")
 async def test_the_servers_limit_of_sessions(app):
     async with connected(app, PATH), connected(app, PATH) as second, connected(app, PATH) as third:
         closed, before = await third.closed()
@@ -181,6 +183,7 @@ async def test_the_servers_limit_of_sessions(app):
         await second.receive()
 
 
+@pytest.mark.scenario("socket-limit")
 @pytest.mark.parametrize("keys", [(KEY,)])
 async def test_a_socket_counts_as_a_running_request(app, http):
     """Three may run: two sessions are open, and one more is showing its key."""
@@ -219,6 +222,7 @@ async def test_a_session_has_one_line_in_the_log(app, capsys):
         assert fact in lines[1]
 
 
+@pytest.mark.scenario("socket-bug")
 async def test_a_bug_is_logged_with_its_trace_and_the_requests_id(app, capsys):
     async with connected(app, PATH, headers={"x-request-id": "my-session"}) as client:
         await client.send("bug")

@@ -27,7 +27,7 @@ class SessionLimits:
     """How long what was begun may take to be answered when the server stops."""
 
 
-PARTING_S: Final = 10.0
+PARTING_S: Final = 5.0
 """How long all sessions may take to say their last words and close, after that."""
 
 

@@ -158,8 +158,8 @@ class _Session:
         try:
             async with asyncio.timeout(FAREWELL_S):
                 await self._conversation.farewell(reason)
-        except TimeoutError:
-            pass
+        except TimeoutError:  # the client does not read
+            await self._socket.cut_off(reason.close_code, reason.code)
         except Exception as error:  # noqa: BLE001 - the close says it, too
             _log_bug(error, self._context)
         await self._socket.close(reason.close_code, reason.code)

@@ -135,6 +135,7 @@ async def test_a_conversation_that_is_over_closes_with_1000():
     assert (closed.code, before) == (1000, [])
 
 
+@pytest.mark.scenario("socket-idle")
 async def test_a_session_is_idle_when_neither_side_sends():
     line = Line(OpenSessions(LIMITS), Talk())
     client = await line.open()
@@ -148,6 +149,7 @@ async def test_a_session_is_idle_when_neither_side_sends():
     assert line.context.log == {"ended": "session_idle"}
 
 
+@pytest.mark.scenario("socket-idle")
 async def test_a_session_has_a_longest_duration():
     line = Line(OpenSessions(LIMITS), Talk())
     client = await line.open()
