@@ -112,7 +112,11 @@ class Socket:
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
 
     async def receive(self) -> str | bytes | None:
-        """Return the next message, text or binary; None once the connection is over, whatever was unread."""
+        """Return the next message, text or binary; None once the connection is over, whatever was unread.
+
+        Others get a turn of the event loop before each, however many messages are there already.
+        """
+        await asyncio.sleep(0)
         while not self._unread:
             if self.gone.is_set():
                 return None

@@ -74,6 +74,27 @@ async def test_leaving_ends_a_wait_for_a_message(socket, client):
     assert socket.close_code == 1005
 
 
+async def test_a_burst_of_messages_lets_others_in(socket, client):
+    """A handler that needs no time for a message does not keep the event loop to itself."""
+    turns = []
+
+    async def other():
+        for _ in range(5):
+            turns.append(len(taken))
+            await asyncio.sleep(0)
+
+    taken = []
+    for number in range(5):
+        await client.send(str(number))
+    await settle()
+    others = asyncio.create_task(other())
+    while len(taken) < 5:
+        taken.append(await socket.receive())
+    await others
+
+    assert turns == [0, 1, 2, 3, 4]
+
+
 async def test_a_handler_that_does_not_take_messages_holds_the_client_back(socket, client):
     """No more is received than the bound and one message."""
     for _ in range(10):
