@@ -158,7 +158,11 @@ class Hearing:
         """Return what was heard, for the log."""
         if self._live is None:
             return {}
-        return {"audio_s": round(self._live.audio_s, 1), "utterances": self._live.utterances}
+        return {
+            "audio_s": round(self._live.audio_s, 1),
+            "utterances": self._live.utterances,
+            "partials": self._live.partials_made,
+        }
 
     def _opened(self) -> LiveTranscription:
         """Return the live transcription.

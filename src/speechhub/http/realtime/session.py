@@ -5,16 +5,11 @@ Tasks work beside the socket's own: one takes what the client sends, one sends w
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from litestar.types import Scope
 
-from speechhub.errors import (
-    InvalidApiKeyError,
-    RequestError,
-    ShuttingDownError,
-    SpeechhubError,
-)
+from speechhub.errors import RequestError, ShuttingDownError, SpeechhubError
 from speechhub.http.context import RequestContext
 from speechhub.http.realtime import client_events as client
 from speechhub.http.realtime import server_events as events
@@ -35,10 +30,6 @@ from speechhub.http.sockets.socket import Socket
 from speechhub.services.catalog import Catalog
 from speechhub.services.live import LiveService, LiveSettings
 from speechhub.services.speech import SpeechService
-
-BAD_KEY_CODE: Final = 3000
-BAD_KEY_REASON: Final = "invalid_request_error.invalid_api_key"
-"""How OpenAI closes the connection of a client without a right key."""
 
 
 class RealtimeSession:
@@ -97,8 +88,7 @@ class RealtimeSession:
     async def serve(self) -> None:
         """Talk to the client until it leaves."""
         if not self._context.trusted:
-            await self._wire.send_error(InvalidApiKeyError())
-            await self._wire.close(BAD_KEY_CODE, BAD_KEY_REASON)
+            await self._wire.refuse(shown=self._context.shown)
             return
         await self._wire.send(events.SessionCreated(session=self._session))
         self._hearing.begin(self._session.audio.input, transcribes=transcribes(self._session))
@@ -106,6 +96,7 @@ class RealtimeSession:
             async with self._tasks:
                 while (message := await self._socket.receive()) is not None:
                     await self._answer(message)
+                    await asyncio.sleep(0)  # others get their turn, however many messages wait here
                 self._hearing.stop()
                 await self._speaking.stop("client_cancelled")
         finally:

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from litestar.types import Scope
 
-from speechhub.errors import AuthenticationError, SpeechhubError
+from speechhub.errors import AuthenticationError, InvalidApiKeyError, SpeechhubError
 from speechhub.http.errors import ErrorObject, error_object
 from speechhub.http.realtime.server_events import Failed, OutputAudioDelta, RealtimeError, ServerEvent
 from speechhub.http.sockets.farewells import FarewellReason
@@ -13,6 +13,9 @@ from speechhub.http.sockets.socket import Socket
 
 AUDIO: Final = "audio"
 """Tag of messages with sound, which are taken back when a response ends early."""
+BAD_KEY_CODE: Final = 3000
+BAD_KEY_REASON: Final = "invalid_request_error.invalid_api_key"
+"""How OpenAI closes the connection of a client without a right key."""
 
 
 class Wire:
@@ -44,11 +47,23 @@ class Wire:
             event_id: Id of the client's event that it is about.
         """
         told = self.described(error)
-        kind = "invalid_request_error" if isinstance(error, AuthenticationError) else told.type
         fault = RealtimeError(
-            type=kind, code=told.code, message=told.message, param=told.param, event_id=event_id
+            type=told.type, code=told.code, message=told.message, param=told.param, event_id=event_id
         )
         await self.send(Failed(error=fault))
+
+    async def refuse(self, *, shown: bool) -> None:
+        """Say that there is no right key, as OpenAI does, and close.
+
+        Args:
+            shown: Whether the client has sent any.
+        """
+        error = InvalidApiKeyError() if shown else AuthenticationError()
+        fault = RealtimeError(
+            type="invalid_request_error", code=InvalidApiKeyError.code, message=error.message
+        )
+        await self.send(Failed(error=fault))
+        await self.close(BAD_KEY_CODE, BAD_KEY_REASON)
 
     async def part(self, reason: FarewellReason) -> None:
         """Send the error that says why the session ends."""

@@ -1,0 +1,177 @@
+"""Ends of sessions, keys, and what is said last; every last word fits OpenAI's types, too."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from speechhub.http.sockets.open_sessions import SESSIONS
+from speechhub.settings import Secret, Settings
+from tests.fakes.babble import babble
+from tests.fakes.realtime import RealtimeClient, pcm16, realtime
+from tests.fakes.sockets import connected
+
+PATH = "/v1/realtime?intent=transcription"
+COMPLETED = "conversation.item.input_audio_transcription.completed"
+KEYS = Settings(api_keys=(Secret("right"),))
+TEXT = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Good morning."}]}
+
+
+async def ended(app, path=PATH, **facts):
+    """Connect, and return how the server closes, and the events before it."""
+    async with connected(app, path, **facts) as client:
+        return await RealtimeClient(client).closed()
+
+
+@pytest.mark.parametrize("settings", [KEYS], ids=["keys"])
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({}, "You didn't provide"),
+        ({"authorization": "Bearer wrong"}, "Incorrect"),
+        ({"api-key": "x"}, "Incorrect"),
+    ],
+    ids=["none", "bearer", "azure"],
+)
+async def test_no_key_or_a_wrong_one(app, headers, said):
+    """The handshake succeeds, so that the client learns why it is refused; the key is not repeated."""
+    closed, events = await ended(app, headers=headers)
+
+    assert [event["type"] for event in events] == ["error"]
+    assert events[0]["error"]["type"] == "invalid_request_error"
+    assert events[0]["error"]["code"] == "invalid_api_key"
+    assert said in events[0]["error"]["message"]
+    assert (closed.code, closed.reason) == (3000, "invalid_request_error.invalid_api_key")
+
+
+@pytest.mark.parametrize("settings", [KEYS], ids=["keys"])
+@pytest.mark.parametrize(
+    ("facts", "subprotocol"),
+    [
+        ({"headers": {"authorization": "Bearer right"}}, None),
+        ({"headers": {"api-key": "right"}}, None),
+        ({"subprotocols": ["realtime", "openai-insecure-api-key.right"]}, "realtime"),
+        ({"subprotocols": ["openai-insecure-api-key.right"]}, None),
+    ],
+    ids=["bearer", "azure", "page", "page without realtime"],
+)
+async def test_a_right_key(app, facts, subprotocol):
+    """Each of OpenAI's ways works, and the key is never answered as the subprotocol."""
+    async with realtime(app, PATH, **facts) as session:
+        assert session.client.subprotocol == subprotocol
+
+
+@pytest.mark.parametrize("settings", [Settings(realtime_sessions=1)], ids=["one"])
+async def test_too_many_sessions(app):
+    async with realtime(app):
+        closed, events = await ended(app)
+
+    assert [event["type"] for event in events] == ["error"]
+    assert events[0]["error"]["code"] == "rate_limit_exceeded"
+    assert closed.code == 1013
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        (Settings(realtime_idle_timeout_s=0.05), "session_idle"),
+        (Settings(realtime_max_s=0.05), "session_expired"),
+    ],
+    ids=["idle", "expired"],
+)
+async def test_the_end_of_a_session(app, code):
+    """The client is told why, and may connect again."""
+    closed, events = await ended(app)
+
+    assert [event["type"] for event in events] == ["session.created", "error"]
+    assert events[1]["error"]["code"] == code
+    assert (closed.code, closed.reason) == (1001, code)
+
+
+async def test_a_bug_is_told_without_its_details(app, hub, monkeypatch):
+    """The client gets `server_error` and 1011, on which it connects again."""
+
+    def broken(settings):
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(hub.live, "open", broken)
+    async with realtime(app) as session:
+        await session.send("input_audio_buffer.clear")
+        closed, events = await session.closed()
+
+    assert events[-1]["error"]["code"] == "server_error"
+    assert "secret" not in events[-1]["error"]["message"]
+    assert closed.code == 1011
+
+
+async def test_what_was_committed_is_transcribed_when_the_server_stops(app, runner):
+    """Nothing new begins meanwhile; then 1012, on which clients connect again."""
+    runner.gate.clear()
+    async with realtime(app) as session:
+        wish = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+        await session.ask("session.update", session=wish)
+        await session.append(pcm16(babble(1, 24_000)))
+        await session.send("input_audio_buffer.commit")
+        await session.until("conversation.item.done")
+        ending = asyncio.create_task(app.state[SESSIONS].end())
+        await asyncio.sleep(0)
+        refused = []
+        for kind in ("append", "commit"):
+            fields = {"audio": ""} if kind == "append" else {}
+            refused.append(await session.error(f"input_audio_buffer.{kind}", **fields))
+        runner.gate.set()
+        await session.until(COMPLETED)
+        closed, events = await session.closed()
+        await ending
+
+    assert {error["type"] for error in refused} == {"server_error"}
+    assert events[-1]["error"]["code"] == "server_shutting_down"
+    assert (closed.code, closed.reason) == (1012, "server_shutting_down")
+
+
+async def test_a_response_is_spoken_to_its_end_when_the_server_stops(app, runner):
+    runner.gate.clear()
+    async with realtime(app, "/v1/realtime?model=mouth") as session:
+        await session.send("response.create", response={"input": [TEXT]})
+        await session.until("response.created")
+        ending = asyncio.create_task(app.state[SESSIONS].end())
+        await asyncio.sleep(0)
+        runner.gate.set()
+        done = await session.until("response.done")
+        closed, _ = await session.closed()
+        await ending
+
+    assert done["response"]["status"] == "completed"
+    assert closed.code == 1012
+
+
+async def test_a_burst_of_tiny_appends_lets_others_in(app, http):
+    """Ten thousand of them wait to be read, and /health answers before they are all done."""
+    piece = np.zeros(12, np.int16)
+    async with realtime(app) as session:
+        for _ in range(10_000):
+            await session.append(piece)
+        await session.send("conversation.item.retrieve", item_id="x")
+        answer = await http.get("/health/live")
+        before = session.client.queued
+        error = (await session.receive())["error"]
+
+    assert answer.status_code == 200
+    assert before == 0
+    assert error["code"] == "item_not_found"
+
+
+async def test_the_log_has_one_line_without_texts(app, capsys):
+    """Kind, model, audio and utterances; no words and no keys."""
+    async with realtime(app, "/v1/realtime?intent=transcription&model=ears") as session:
+        wish = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
+        await session.ask("session.update", session=wish)
+        await session.append(pcm16(babble(1, 24_000)))
+        await session.send("input_audio_buffer.commit")
+        await session.until(COMPLETED)
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if "session " in line]
+    assert len(lines) == 1
+    for part in ("kind=transcription", "model=ears", "audio_s=1.0", "utterances=1", "close_code=1000"):
+        assert part in lines[0]
+    assert "morning" not in lines[0]
