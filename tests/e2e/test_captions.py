@@ -269,6 +269,22 @@ def test_a_proxy_that_forwards_no_websockets_is_named(browser, server):
         assert "must forward WebSockets" in refused(browser)
 
 
+def test_an_utterance_that_fails_says_so_in_its_line(browser, tmp_path):
+    """The session goes on, and what failed is in no file."""
+    with serving(tmp_path, **echo_env(stt={"fail": True})) as server:
+        browser.driver.get(server.url)
+        browser.until(READY, "the page offers models")
+        press(browser)
+        browser.until(f"{FINAL} >= 2", "both utterances", 30)
+
+        assert all("engine" in line for line in captions(browser)[:2])
+        assert browser.js(BUTTON) == "Stop the microphone"
+        assert not browser.find("#captions-links").is_displayed()
+        press(browser)
+        browser.until(IDLE, "it stopped")
+        browser.complaints()  # the lines are red
+
+
 @pytest.mark.parametrize("kind", ["stopped", "killed"])
 def test_captions_outlive_the_connection(browser, tmp_path, kind):
     """A server that stops says so, one that is gone does not; either way the text stays, and can be saved."""

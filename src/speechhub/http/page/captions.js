@@ -135,6 +135,7 @@ function finish(id, text, failed = false) {
   line.item.classList.remove("partial");
   line.item.classList.toggle("bad", failed);
   $("captions-said").append(make("p", {}, text)); // read once, when it is final
+  showTools();
   while ($("captions-said").children.length > READ) $("captions-said").firstChild.remove();
   offerFiles();
 }
@@ -159,9 +160,8 @@ const said = () => [...lines.values()].filter((line) => line.final);
 const plain = () => said().map((line) => line.text).join("\n");
 
 function showTools() {
-  const none = !lines.size;
-  $("captions-lines").hidden = none;
-  $("captions-copy").hidden = $("captions-clear").hidden = $("captions-links").hidden = none;
+  $("captions-lines").hidden = $("captions-clear").hidden = !lines.size;
+  $("captions-copy").hidden = $("captions-links").hidden = !said().length;
 }
 
 function offerFiles() {
