@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import structlog
 
+from speechhub.heap import map_large_blocks, tune
 from speechhub.pools import Pool
 
 log = structlog.get_logger()
 
-MAPPED_FROM_BYTES: Final = 4 * 1024**2
-"""Larger blocks come directly from the kernel and return to it at once: mostly parts of long recordings."""
 KEPT_BYTES: Final = 16 * 1024**2
 """Freed memory that the process keeps at the end of a heap."""
 MARK_BYTES: Final = 64 * 1024**2
@@ -28,7 +27,6 @@ LOOK_S: Final = 5.0
 
 # Source: malloc.h of glibc.
 _M_TRIM_THRESHOLD: Final = -1
-_M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
 
@@ -40,11 +38,9 @@ def keep_freed_memory() -> None:
     one thread cannot be used by another: twelve clients with MP3 took the hub from 127 to 134 MB over 7000
     requests, still growing; with one heap it stayed at 122 MB, at the same speed.
     """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, or Windows
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
+    tune(_M_ARENA_MAX, 1)
+    map_large_blocks()
+    tune(_M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 class _Heap(ctypes.Structure):
