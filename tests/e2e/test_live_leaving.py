@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -214,12 +215,8 @@ OF_SESSIONS = ("speechhub.http.sockets", "speechhub.http.realtime", "speechhub.s
 def of_sessions():
     """Return how many objects of sessions there are, by class."""
     gc.collect()
-    counts = {}
-    for found in gc.get_objects():
-        kind = type(found)
-        if str(kind.__module__).startswith(OF_SESSIONS):
-            counts[kind.__qualname__] = counts.get(kind.__qualname__, 0) + 1
-    return counts
+    classes = [type(found) for found in gc.get_objects()]
+    return Counter(it.__qualname__ for it in classes if str(it.__module__).startswith(OF_SESSIONS))
 
 
 async def listens(port):
@@ -259,15 +256,17 @@ async def test_sessions_leave_no_task_and_no_object(tmp_path):
     async with serving_here(settings) as (url, hub):
         visitors = Visitors(url)
 
-        async def all_gone(numbers):
+        async def visit(numbers):
             await asyncio.gather(*map(visitors.visit, numbers))
+            await eventually(lambda: not of_sessions()["RealtimeSession"], "all sessions are gone")
             await eventually(lambda: not hub.manager.state("echo-stt").busy, "the engine is free")
 
-        await all_gone(range(AT_A_TIME))
-        await eventually(lambda: sum(of_sessions().values()) < 40, "the first sessions are gone")
+        async with ready(url):
+            assert of_sessions()["RealtimeSession"] == 1
+        await visit(range(AT_A_TIME))
         before, tasks = of_sessions(), len(asyncio.all_tasks())
 
-        await all_gone(range(AT_A_TIME, 4 * AT_A_TIME))
+        await visit(range(AT_A_TIME, 4 * AT_A_TIME))
 
         await eventually(lambda: len(asyncio.all_tasks()) <= tasks, f"tasks are back to {tasks}")
-        await eventually(lambda: of_sessions() == before, f"objects of sessions are {before} again")
+        await eventually(lambda: not of_sessions() - before, f"objects of sessions are back to {before}")
