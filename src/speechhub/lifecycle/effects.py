@@ -110,5 +110,5 @@ class EngineEffects:
 
     def _cause(self, model: str) -> Cause:
         """Return why the model is loaded: for a waiting request, or for an operator."""
-        waiting = [request.keep_warm for request in self._leases.waiting() if request.model == model]
-        return Cause.OPERATOR if all(waiting) else Cause.REQUEST
+        waiting = [request.for_client for request in self._leases.waiting() if request.model == model]
+        return Cause.REQUEST if any(waiting) else Cause.OPERATOR

@@ -191,4 +191,4 @@ class LocalRunner:
 
     async def switch_to(self, model: str, *, deadline: float = math.inf) -> None:
         """Make the model ready; see `Runner`."""
-        await self._manager.switch_to(model, deadline=deadline)
+        await self._manager.switch_to(model, deadline=deadline, for_client=True)

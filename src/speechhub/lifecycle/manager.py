@@ -230,18 +230,25 @@ class Manager:
         )
         return await self._leases.share(request, part)
 
-    async def switch_to(self, model: str, *, deadline: float = math.inf) -> None:
+    async def switch_to(self, model: str, *, deadline: float = math.inf, for_client: bool = False) -> None:
         """Make *model* ready on its device, as soon as earlier work is done.
 
         Args:
             model: Id of the model.
             deadline: As for `lease`.
+            for_client: Whether a client's request will use it, and not an operator wants it.
 
         Raises:
             UnavailableError, ModelFilesError, EngineLoadError: As for `lease`.
         """
         await self._leases.wait(
-            Requested(ticket=next(self._numbers), model=model, keep_warm=True, deadline=deadline)
+            Requested(
+                ticket=next(self._numbers),
+                model=model,
+                keep_warm=True,
+                for_client=for_client,
+                deadline=deadline,
+            )
         )
 
     async def switch_slot(self, slot: Slot, model: str | None = None) -> str:

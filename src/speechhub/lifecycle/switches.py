@@ -36,7 +36,7 @@ class Cause(StrEnum):
     """Why an engine was loaded."""
 
     REQUEST = "request"
-    """A request waits to use it."""
+    """A client's request waits to use it, or somebody speaks whose words it will transcribe."""
     OPERATOR = "operator"
     """An operator, or the list of models to preload, wants it ready."""
     SPECULATION = "speculation"

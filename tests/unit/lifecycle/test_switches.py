@@ -4,6 +4,7 @@ import pytest
 
 from speechhub.engine import Slot
 from speechhub.errors import EngineLoadError
+from speechhub.lifecycle.local_runner import LocalRunner
 from speechhub.lifecycle.manager import Manager
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.switches import KEPT, Cause, Result, Step, SwitchLog
@@ -104,3 +105,13 @@ async def test_manager_records_its_switches():
         (None, "stt", Cause.OPERATOR, Result.FAILED),
     ]
     assert all(sum(s.steps_s.values()) == pytest.approx(s.total_s) for s in manager.switches.recent)
+
+
+async def test_a_switch_ahead_of_a_request_is_the_requests():
+    """Somebody speaks whose words will need the model: no operator asked for it."""
+    manager = Manager(MODELS, limits=Limits(), launch=Fleet().launch())
+
+    await LocalRunner(manager).switch_to("stt")
+
+    assert [switch.cause for switch in manager.switches.recent] == [Cause.REQUEST]
+    await manager.close(timeout_s=1)

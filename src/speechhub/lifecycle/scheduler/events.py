@@ -20,6 +20,8 @@ class Requested:
     """Goes before all others: it was at the head once, and its worker crashed or moves."""
     keep_warm: bool = False
     """The request wants the engine to be ready, and does not use it."""
+    for_client: bool = True
+    """Whether a client's request is behind it; False for operators, and for models to preload."""
     size: float = 0.0
     """How much work it is, in seconds of audio or in characters, with which its time grows; 0 is unknown."""
     recordings_s: tuple[float, ...] = ()
