@@ -73,6 +73,7 @@ class Encoder:
         audio_format: format of the output.
         source_rate: sample rate of the input, in hertz.
         output_rate: sample rate of the output, in hertz; one that the format supports.
+        bit_rate: bits per second of a compressed output; None means the format's usual ones.
         whole: whether `patched` will be called, for headers that state the length.
     """
 
@@ -82,11 +83,12 @@ class Encoder:
         *,
         source_rate: int,
         output_rate: int = OUTPUT_RATE,
+        bit_rate: int | None = None,
         whole: bool = False,
     ) -> None:
         self._resampler = StreamResampler(source_rate, output_rate)
         self._pipe = PatchedPipe() if whole else _Pipe()
-        self._writer = _writer(audio_format, self._pipe, output_rate)
+        self._writer = _writer(audio_format, self._pipe, output_rate, bit_rate)
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
         """Take the next samples; return all bytes that are ready, which may be none.
@@ -232,14 +234,16 @@ class _Writer(Protocol):
     def close(self) -> None: ...
 
 
-def _writer(audio_format: SpeechFormat, file: _File, sample_rate: int) -> _Writer:
+def _writer(
+    audio_format: SpeechFormat, file: _File, sample_rate: int, bit_rate: int | None = None
+) -> _Writer:
     match audio_format:
         case SpeechFormat.WAV:
             return _PcmWriter(file, sample_rate)
         case SpeechFormat.PCM:
             return _PcmWriter(file, None)
         case _:
-            return _MuxWriter(audio_format, file, sample_rate)
+            return _MuxWriter(audio_format, file, sample_rate, bit_rate)
 
 
 class _PcmWriter:
@@ -281,9 +285,12 @@ AAC frame."""
 class _MuxWriter:
     """A compressed stream, written by FFmpeg."""
 
-    def __init__(self, audio_format: SpeechFormat, file: _File, sample_rate: int) -> None:
+    def __init__(
+        self, audio_format: SpeechFormat, file: _File, sample_rate: int, wanted_bit_rate: int | None
+    ) -> None:
         limit_ffmpeg()
-        muxer, encoder, bit_rate, options = _MUXERS[audio_format]
+        muxer, encoder, usual_bit_rate, options = _MUXERS[audio_format]
+        bit_rate = usual_bit_rate and (wanted_bit_rate or usual_bit_rate)
         if isinstance(file, PatchedPipe) and audio_format is SpeechFormat.MP3:
             options = options | {"write_xing": "1"}
         self._container = av.open(

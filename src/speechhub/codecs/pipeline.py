@@ -19,6 +19,7 @@ class SpeechPipeline:
         sample_rate: int,
         speed: float = 1.0,
         output_rate: int = OUTPUT_RATE,
+        bit_rate: int | None = None,
         whole: bool = False,
     ) -> None:
         """Prepare for speech at *sample_rate*, played *speed* times as fast and encoded at *output_rate*.
@@ -28,7 +29,9 @@ class SpeechPipeline:
         self._seams = Seams(sample_rate)
         self._speed = speed
         self._stretcher = Stretcher(speed, sample_rate)
-        self._encoder = Encoder(speech_format, source_rate=sample_rate, output_rate=output_rate, whole=whole)
+        self._encoder = Encoder(
+            speech_format, source_rate=sample_rate, output_rate=output_rate, bit_rate=bit_rate, whole=whole
+        )
         self._sample_rate = sample_rate
         self._samples = 0
 

@@ -36,6 +36,7 @@ class Delivery:
         *,
         speech_format: SpeechFormat,
         output_rate: int | None,
+        bit_rate: int | None = None,
         speed: float,
         longest_s: float = math.inf,
         whole: bool | None = False,
@@ -47,6 +48,7 @@ class Delivery:
             encoding: Whose threads encode.
             speech_format: What the bytes are.
             output_rate: In hertz; None means `OUTPUT_RATE`.
+            bit_rate: Bits per second of a compressed format; None means the usual ones.
             speed: How many times as fast as it was spoken the speech is heard.
             longest_s: Longest speech, as it is heard, in seconds.
             whole: Whether the bytes wait until all of them are there, with headers that tell the length. None
@@ -62,6 +64,7 @@ class Delivery:
         self._encoding = encoding
         self._format = speech_format
         self._output_rate = output_rate or OUTPUT_RATE
+        self._bit_rate = bit_rate
         self._speed = speed
         self._longest_s = longest_s
         self._pipeline: SpeechPipeline | None = None
@@ -178,6 +181,7 @@ class Delivery:
             sample_rate=sample_rate,
             speed=self._speed,
             output_rate=self._output_rate,
+            bit_rate=self._bit_rate,
             whole=bool(self._whole),
         )
         await self._rest(self._pipeline, self._lead_s)

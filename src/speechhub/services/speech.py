@@ -103,7 +103,7 @@ class SpeechService:
             EngineError, ModelFilesError: The engine failed before its first audio.
         """
         began = time.perf_counter()
-        self._check_text(job)
+        self.check_text(job)
         job, model = self.admitted(job)
         backlog = self.backlog()
         stream = await SpeechStream(backlog, partial(self._produce, job, model, backlog)).opened()
@@ -111,7 +111,12 @@ class SpeechService:
             self.metrics.first_audio(model.id, time.perf_counter() - began)
         return stream
 
-    def _check_text(self, job: SpeechJob) -> None:
+    def check_text(self, job: SpeechJob) -> None:
+        """Check the text of *job*.
+
+        Raises:
+            InvalidValueError, MissingValueError: It is too long, or blank.
+        """
         if not job.text.strip():
             raise MissingValueError("input", "Send some text to speak in this field.")
         if len(job.text) > self._max_input_chars:
@@ -146,7 +151,7 @@ class SpeechService:
         Raises:
             RequestError: The job is at fault.
         """
-        self._check_text(job)
+        self.check_text(job)
         model = self._catalog.tts(job.model)
         job = job.checked(model)
         own = await self._runner.voices(model.id)
@@ -179,8 +184,12 @@ class SpeechService:
         Raises:
             UnavailableError, ModelFilesError, EngineError: It cannot be loaded.
         """
-        if not await self._runner.voices(model.id) and not model.capabilities.cloning:
+        if not await self.known_voices(model) and not model.capabilities.cloning:
             await self._runner.switch_to(model.id, deadline=deadline)
+        return await self.known_voices(model)
+
+    async def known_voices(self, model: TtsModel) -> Sequence[Voice]:
+        """Return a model's voices, as far as they are known without loading it."""
         return await self._runner.voices(model.id)
 
     async def _produce(self, job: SpeechJob, model: TtsModel, backlog: Backlog, stream: SpeechStream) -> None:
@@ -218,7 +227,7 @@ class SpeechService:
         return Backlog(self._account.open(), self.pools.disk)
 
     async def cast(
-        self, job: SpeechJob, model: TtsModel, *, deadline: float
+        self, job: SpeechJob, model: TtsModel, *, deadline: float = math.inf
     ) -> tuple[Sequence[Voice], Speaker]:
         """Return the model's own voices, and the speaker of *job*.
 
@@ -258,6 +267,7 @@ class SpeechService:
             self.pools.encoding,
             speech_format=job.format,
             output_rate=job.sample_rate,
+            bit_rate=job.bit_rate,
             speed=stretch,
             longest_s=self._max_speech_s,
             whole=whole,

@@ -30,6 +30,8 @@ class SpeechJob:
     format: SpeechFormat
     sample_rate: int | None = None
     """Of the encoded audio, in hertz; `MIN_RATE` to `MAX_RATE`. None means `OUTPUT_RATE`."""
+    bit_rate: int | None = None
+    """Of a compressed format, in bits per second; None means its usual one."""
     speed: float = 1.0
     """0.25 to 4."""
     instructions: str | None = None

@@ -1,12 +1,13 @@
 """Speech from a text that is still being written: text comes in parts, sound leaves sentence by sentence."""
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from speechhub.engine import Voice
 from speechhub.services.deadline import Deadline
 from speechhub.services.models import TtsModel
 from speechhub.services.pieces import TextPiece
@@ -25,6 +26,9 @@ PATIENCE_S: Final = 0.5
 QUICK_CHARS: Final = 400
 """Longest text that is read on the event loop: within a millisecond."""
 
+Cast = tuple[Sequence[Voice], Speaker]
+"""The model's own voices, and the one that speaks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokenSentence:
@@ -42,8 +46,8 @@ class StreamedSpeech(PrefetchedStream[bytes]):
     At most one sentence is spoken ahead of what the listener has taken.
     """
 
-    def __init__(self, service: SpeechService, job: SpeechJob, model: TtsModel) -> None:
-        """Begin without text; the *job* is checked."""
+    def __init__(self, service: SpeechService, job: SpeechJob, model: TtsModel, cast: Cast | None) -> None:
+        """Begin without text; the *job* is checked, and *cast* unless that means to load the model."""
         self.sentences: list[SpokenSentence] = []
         """What was spoken so far."""
         self.on_line: Callable[[str], None] | None = None
@@ -51,6 +55,7 @@ class StreamedSpeech(PrefetchedStream[bytes]):
         self._service = service
         self._job = job
         self._model = model
+        self._cast = cast
         self._backlog = service.backlog()
         self._source = TextSource()
         self._wrote_at: float | None = None
@@ -99,7 +104,9 @@ class StreamedSpeech(PrefetchedStream[bytes]):
         await self._source.wait()
         deadline = self._deadline()
         async with deadline.kept("The speech"):
-            own, speaker = await self._service.cast(self._job, self._model, deadline=deadline.at)
+            own, speaker = self._cast or await self._service.cast(
+                self._job, self._model, deadline=deadline.at
+            )
         rules = self._service.rules(self._job, self._model)
         text = written(rules, rules.words_in(own, speaker.voice))
         speaking: Speaking | None = None
@@ -178,7 +185,9 @@ class StreamedSpeechService:
             RequestError: The job is at fault.
         """
         job, model = self._speech.admitted(job)
-        return StreamedSpeech(self._speech, job, model)
+        known = model.capabilities.cloning or await self._speech.known_voices(model)
+        cast = await self._speech.cast(job, model) if known else None
+        return StreamedSpeech(self._speech, job, model, cast)
 
 
 def written(rules: TextRules, words_in: str | None) -> WrittenText:
