@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 CONTENTS = {
     "Start": ["getting-started", "clients", "troubleshooting", "faq", "comparison"],
-    "Use": ["http-api", "cli", "voices", "engines/index", "openapi-differences"],
+    "Use": ["http-api", "elevenlabs", "cli", "voices", "engines/index", "openapi-differences"],
     "Set up": ["configuration", "containers", "hardware", "cuda", "mirrors"],
     "Run": ["deployment-checklist", "operations", "security", "metrics", "alerts"],
     "Extend": ["writing-an-engine"],

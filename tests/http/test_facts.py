@@ -18,6 +18,7 @@ WORK = {
     "/asr",
     "/detect-language",
 }
+SPEECH = {f"/v1/text-to-speech/{{voice_id:str}}{rest}" for rest in ("", "/stream", "/stream/with-timestamps")}
 
 
 @pytest.fixture
@@ -31,19 +32,29 @@ def routes(app):
         ("GET", lambda facts: facts.is_open, {"/"} | PROBES | PATHS),
         ("GET", lambda facts: facts.open_if(Settings(metrics_open=True)), {"/metrics"}),
         ("GET", lambda facts: facts.open_if(Settings()), set()),
-        ("POST", lambda facts: facts.workload is Workload.ENGINE, WORK),
+        ("POST", lambda facts: facts.workload is Workload.ENGINE, WORK | SPEECH),
         (
             "POST",
             lambda facts: facts.workload is Workload.UPLOAD,
             {"/v1/audio/voices", "/v1/audio/voice_consents"},
         ),
-        ("GET", lambda facts: facts.may_load, {"/v1/audio/voices", "/v1/audio/speech/voices"}),
+        (
+            "GET",
+            lambda facts: facts.may_load,
+            {
+                *("/v1/audio/voices", "/v1/audio/speech/voices"),
+                *("/v1/voices", "/v1/voices/{voice_id:str}", "/v2/voices"),
+            },
+        ),
         ("POST", lambda facts: facts.is_open or facts.may_load, set()),
     ],
 )
 async def test_which_routes_the_edges_treat_apart(routes, method, wanted, paths):
     """Who needs no key, what counts for limits, and what foreign pages may not even read."""
-    assert routes.paths(method, wanted) == paths
+    found = {path for (given, path), facts in routes.facts.items() if given == method and wanted(facts)}
+    named = {path: facts.paths for (_, path), facts in routes.facts.items() if facts.paths}
+
+    assert {real for path in found for real in named.get(path, {path})} == paths
 
 
 async def test_which_paths_are_signs_of_life_and_which_are_quiet(routes):
@@ -72,6 +83,7 @@ async def test_every_body_has_its_limit(app, settings):
         ("POST", "/v1/audio/voice_consents"),
     }
     assert limits[("POST", "/v1/audio/speech")] > SMALL_BODY_BYTES + 2 * settings.max_reference_bytes
+    assert {limits["POST", path] for path in SPEECH} == {limits["POST", "/v1/audio/speech"]}
     assert {size for size in limits.values() if size < sample} - {limits[("POST", "/v1/audio/speech")]} == {
         SMALL_BODY_BYTES
     }

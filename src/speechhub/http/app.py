@@ -26,6 +26,7 @@ from speechhub.http.facts import RouteTable
 from speechhub.http.openapi.document import openapi_config
 from speechhub.http.routes.asr import AsrController
 from speechhub.http.routes.consents import ConsentsController
+from speechhub.http.routes.elevenlabs import ElevenLabsController, ElevenLabsPagesController
 from speechhub.http.routes.engines import EnginesController
 from speechhub.http.routes.health import HealthController
 from speechhub.http.routes.metrics import MetricsController
@@ -58,6 +59,8 @@ EXPOSED_HEADERS = (
 CONTROLLERS: Final = (
     AsrController,
     ConsentsController,
+    ElevenLabsController,
+    ElevenLabsPagesController,
     EnginesController,
     HealthController,
     MetricsController,

@@ -81,6 +81,11 @@ class RouteTable(ReceiveRoutePlugin):
         """Begin with *facts* by method and path template; by default, with none."""
         self._facts = dict(facts or {})
 
+    @property
+    def facts(self) -> Mapping[tuple[str, str], RouteFacts]:
+        """Method and path template → facts."""
+        return self._facts
+
     def receive_route(self, route: BaseRoute) -> None:
         """Read the facts of a route that Litestar registers."""
         if isinstance(route, WebSocketRoute):
@@ -105,9 +110,18 @@ class RouteTable(ReceiveRoutePlugin):
 
     def sockets(self) -> Callable[[str], bool]:
         """Return what tells whether a WebSocket is at a path."""
-        templates = [path for method, path in self._facts if method == WEBSOCKET]
-        patterns = [re.compile("[^/]+".join(map(re.escape, _PARAMETER.split(it)))) for it in templates]
-        return lambda path: any(pattern.fullmatch(path) for pattern in patterns)
+        return self.where(WEBSOCKET, lambda _: True)
+
+    def where(self, method: str, wanted: Callable[[RouteFacts], bool]) -> Callable[[str], bool]:
+        """Return what tells whether a path has a route for *method* whose facts are *wanted*."""
+        templates = [
+            path for (given, path), facts in self._facts.items() if given == method and wanted(facts)
+        ]
+        plain = {template for template in templates if "{" not in template}
+        patterns = [
+            re.compile("[^/]+".join(map(re.escape, _PARAMETER.split(it)))) for it in set(templates) - plain
+        ]
+        return lambda path: path in plain or any(pattern.fullmatch(path) for pattern in patterns)
 
     def prefixes(self, wanted: Callable[[RouteFacts], bool]) -> tuple[str, ...]:
         """Return what the paths begin with of the routes whose facts are *wanted*."""

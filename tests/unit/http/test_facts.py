@@ -33,6 +33,19 @@ def test_paths_have_the_facts_of_their_method(method, wanted, paths):
     assert ROUTES.paths(method, wanted) == paths
 
 
+@pytest.mark.parametrize(
+    ("path", "is_work"),
+    [("/voices/a/speak", True), ("/asr", True), ("/voices/a/b/speak", False), ("/x", False)],
+)
+def test_a_template_stands_for_every_path_of_its_shape(path, is_work):
+    """Where an edge asks for each path that comes."""
+    work = RouteFacts(workload=Workload.ENGINE)
+    routes = RouteTable({("POST", "/voices/{voice_id:str}/speak"): work, ("POST", "/asr"): work})
+
+    assert routes.where("POST", lambda facts: facts.workload is Workload.ENGINE)(path) == is_work
+    assert not routes.where("GET", lambda facts: facts.workload is Workload.ENGINE)(path)
+
+
 def test_a_template_must_name_its_paths():
     """An edge compares paths: a template among them would match none, and let everything through."""
     routes = RouteTable({("POST", "/voices/{voice_id:str}/speak"): RouteFacts(workload=Workload.ENGINE)})

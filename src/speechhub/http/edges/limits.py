@@ -124,12 +124,12 @@ def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int
     """
     rate = RateLimiter(per_minute) if per_minute else None
     slots = ConcurrencyLimiter(at_a_time) if at_a_time else None
-    busy_paths = routes.paths("POST", lambda facts: facts.workload is not Workload.LIGHT)
-    work_paths = routes.paths("POST", lambda facts: facts.workload is Workload.ENGINE)
+    is_busy = routes.where("POST", lambda facts: facts.workload is not Workload.LIGHT)
+    is_work = routes.where("POST", lambda facts: facts.workload is Workload.ENGINE)
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         opens_socket = scope["type"] == ScopeType.WEBSOCKET
-        if not (opens_socket or _posts(scope, busy_paths)):
+        if not (opens_socket or _posts(scope, is_busy)):
             await app(scope, receive, send)
             return
         caller, context = caller_of(scope), context_of(scope)
@@ -145,7 +145,7 @@ def limited(app: ASGIApp, routes: RouteTable, *, per_minute: int, at_a_time: int
             await app(scope, receive, send)
             return
         try:
-            if rate and _posts(scope, work_paths):
+            if rate and _posts(scope, is_work):
                 _take(rate, caller, scope)
             await app(scope, receive, send)
         finally:
@@ -199,5 +199,5 @@ def duration_text(duration_s: float) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _posts(scope: Scope, paths: frozenset[str]) -> bool:
-    return scope["type"] == ScopeType.HTTP and scope["method"] == "POST" and scope["path"] in paths
+def _posts(scope: Scope, wanted: Callable[[str], bool]) -> bool:
+    return scope["type"] == ScopeType.HTTP and scope["method"] == "POST" and wanted(scope["path"])

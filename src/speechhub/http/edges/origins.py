@@ -57,10 +57,10 @@ def from_known_pages(
     Raises:
         OriginNotAllowedError: From the wrapped application.
     """
-    working_paths = routes.paths("GET", lambda facts: facts.may_load)
+    works = routes.where("GET", lambda facts: facts.may_load)
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if _does_something(scope, working_paths) and not (is_known(scope, cors) or proves(scope)):
+        if _does_something(scope, works) and not (is_known(scope, cors) or proves(scope)):
             origin = _header(scope, b"origin")
             context_of(scope).log["origin"] = origin[:LONGEST_VALUE]
             raise OriginNotAllowedError(shown(origin) if origin else None)
@@ -79,12 +79,10 @@ def is_known(scope: Scope, cors: CORSConfig | None) -> bool:
     return same or _is_application(origin) or (cors is not None and cors.is_origin_allowed(origin))
 
 
-def _does_something(scope: Scope, working_paths: frozenset[str]) -> bool:
+def _does_something(scope: Scope, works: Callable[[str], bool]) -> bool:
     if scope["type"] != ScopeType.HTTP:
         return True
-    return scope["method"] not in SAFE_METHODS or (
-        scope["method"] != "OPTIONS" and scope["path"] in working_paths
-    )
+    return scope["method"] not in SAFE_METHODS or (scope["method"] != "OPTIONS" and works(scope["path"]))
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -17,7 +17,13 @@ from speechhub.http.near import UnknownVersionError, entered_twice
 REALTIME: Final = "/v1/realtime"
 _SLASHES: Final = re.compile("/{2,}")
 _VERSIONED: Final = re.compile(r"(?:/openai)?/(?P<version>v\d[\w.-]*)(?P<rest>/.*)?")
-_UNVERSIONED: Final = re.compile(r"(?:/openai)?(?P<rest>/(?:audio|models|realtime)(?:/.*)?)")
+_UNVERSIONED: Final = re.compile(
+    r"(?:/openai)?(?P<rest>/(?:audio|models|realtime|text-to-speech|voices)(?:/.*)?)"
+)
+_TWICE: Final = re.compile(r"/v1(?P<rest>/v\d/(?:text-to-speech|voices)(?:/.*)?)")
+"""Where a client of ElevenLabs, which adds the version itself, has a base URL with one."""
+PAGES: Final = "/v2/voices"
+"""The only route of another version: ElevenLabs'."""
 _DEPLOYMENT: Final = re.compile(
     r"/openai/deployments/(?P<deployment>.+)(?P<rest>/audio/(?:transcriptions|translations|speech))"
 )
@@ -42,6 +48,8 @@ def resolve(path: str) -> Target:
         path: Decoded, without the query.
     """
     path = _SLASHES.sub("/", path).rstrip("/") or "/"
+    if found := _TWICE.fullmatch(path):
+        path = found["rest"]
     if found := _DEPLOYMENT.fullmatch(path):
         return Target(path="/v1" + found["rest"], deployment=found["deployment"])
     if found := _UNVERSIONED.fullmatch(path):
@@ -81,9 +89,8 @@ def versions_refused(app: ASGIApp) -> ASGIApp:
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         found = _VERSIONED.fullmatch(scope["path"])
-        if (
-            found and found["version"] != "v1" and scope.get("method") != "OPTIONS"
-        ):  # a preflight gets no error
+        known = scope["path"] == PAGES or scope.get("method") == "OPTIONS"  # a preflight gets no error
+        if found and found["version"] != "v1" and not known:
             rest = found["rest"] or ""
             raise UnknownVersionError(found["version"], entered_twice(rest) or f"/v1{rest}")
         await app(scope, receive, send)

@@ -136,6 +136,19 @@ def speech_content() -> Json:
     return dict.fromkeys(AUDIO_TYPES, audio) | {"text/event-stream": {"schema": events}}
 
 
+def elevenlabs_speech_content() -> Json:
+    """Return what ElevenLabs' clients are answered: audio in the format that they name."""
+    audio = {"schema": {"type": "string", "format": "binary"}}
+    types = ("audio/mpeg", "audio/opus", "audio/wav", "audio/pcm", "audio/basic", "audio/x-alaw-basic")
+    return dict.fromkeys(types, audio)
+
+
+def elevenlabs_timed_content() -> Json:
+    """Return what ElevenLabs' clients are answered that want times, too."""
+    text = "Each line is one object like `ElevenLabsTimedAudio`."
+    return {"application/x-ndjson": {"schema": {"type": "string", "description": text}}}
+
+
 def _events(names: list[str], when: str) -> Json:
     return _any_of(names) | {
         "description": f"{when} Each event is one line `data: ` with this as JSON, and a blank line; "

@@ -12,6 +12,7 @@ Json = dict[str, Any]
 
 OPENAI: Final = "OpenAI's API"
 OWN: Final = "speechhub's own"
+ELEVENLABS: Final = "ElevenLabs' API"
 
 DESCRIBED: Final = "described"
 """Key of a handler's `opt`: its `Described`."""

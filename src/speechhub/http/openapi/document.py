@@ -16,7 +16,7 @@ from litestar.openapi.spec import OpenAPI
 from speechhub import __version__
 from speechhub.http.facts import FACTS, PLAIN, RouteFacts
 from speechhub.http.openapi.content import query_parameters, without_null
-from speechhub.http.openapi.described import DESCRIBED, OPENAI, OWN, Described, Json
+from speechhub.http.openapi.described import DESCRIBED, ELEVENLABS, OPENAI, OWN, Described, Json
 from speechhub.http.openapi.examples import error_example
 from speechhub.http.openapi.shapes import REF, component_schemas, renamed
 
@@ -111,7 +111,7 @@ class _Document(OpenAPI):
 
     def to_schema(self) -> Json:
         document = super().to_schema()
-        document["tags"] = [{"name": OPENAI}, {"name": OWN}]
+        document["tags"] = [{"name": OPENAI}, {"name": ELEVENLABS}, {"name": OWN}]
         document["security"] = [{}, {"bearer": []}, {"apiKey": []}]
         document["components"] = {
             "schemas": component_schemas(),

@@ -123,6 +123,11 @@ ASR_TEXTS: Final[Json] = {
     "tsv": {"value": f"start\tend\ttext\n0\t2840\t{TEXT}\n"},
 }
 
+ELEVENLABS_REQUESTS: Final[Json] = {
+    "minimal": {"value": {"text": TEXT, "model_id": "eleven_multilingual_v2"}},
+    "faster": {"value": {"text": TEXT, "voice_settings": {"speed": 1.1}}},
+}
+
 SPEECH_REQUESTS: Final[Json] = {
     "minimal": {"value": {"model": "tts-1", "voice": "alloy", "input": TEXT}},
     "everything": {

@@ -13,6 +13,7 @@ import msgspec
 from speechhub.http.errors import ErrorBody
 from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
+from speechhub.http.schemas import elevenlabs as elevenlabs_schemas
 from speechhub.http.schemas import health as health_schemas
 from speechhub.http.schemas import models as model_schemas
 from speechhub.http.schemas import realtime as realtime_schemas
@@ -34,6 +35,8 @@ REQUESTS: Final = (
     schemas.EmotionVector,
     voice_schemas.RenameVoiceConsent,
     asr_schemas.AsrQuery,
+    elevenlabs_schemas.ElevenLabsSpeech,
+    elevenlabs_schemas.ElevenLabsVoiceSettings,
     asr_schemas.DetectionQuery,
     realtime_schemas.ExpiresAfter,
     realtime_schemas.CreateClientSecret,
@@ -85,6 +88,7 @@ def component_schemas() -> dict[str, Any]:
         story_schemas,
         asr_schemas,
         realtime_schemas,
+        elevenlabs_schemas,
     )
     named = [it for module in modules for it in vars(module).values()]
     structs = [it for it in named if isinstance(it, type) and issubclass(it, msgspec.Struct)]
