@@ -16,6 +16,7 @@ import yaml
 
 from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
+from speechhub.http.schemas import elevenlabs as elevenlabs_schemas
 from speechhub.http.schemas import models as model_schemas
 from speechhub.http.schemas import voices as voice_schemas
 from tests.http.conftest import wav
@@ -73,7 +74,7 @@ def test_the_description_is_served_without_pages_from_elsewhere(http, descriptio
 
 
 def test_every_operation_is_described(description):
-    """Each has a summary, a description, one tag, and its errors as OpenAI's object."""
+    """Each has a summary, a description, one tag, and its errors as OpenAI's object, or ElevenLabs'."""
     assert description["openapi"].startswith("3.1")
     ids = [operation["operationId"] for operation in operations(description).values()]
     assert len(ids) == len(set(ids))
@@ -85,9 +86,12 @@ def test_every_operation_is_described(description):
             assert "401" in operation["responses"], path
         for status, response in operation["responses"].items():
             if status >= "400":
-                assert response == {"$ref": f"#/components/responses/{status}"}, (method, path)
-    for response in description["components"]["responses"].values():
-        assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorBody"}
+                theirs = "ElevenLabs" if operation["tags"] == ["ElevenLabs' API"] else ""
+                assert response == {"$ref": f"#/components/responses/{theirs}{status}"}, (method, path)
+    ours, theirs = ({"$ref": f"#/components/schemas/{name}"} for name in ("ErrorBody", "ElevenLabsError"))
+    for name, response in description["components"]["responses"].items():
+        expected = {"anyOf": [theirs, ours]} if name.startswith("ElevenLabs") else ours
+        assert response["content"]["application/json"]["schema"] == expected
 
 
 def test_a_value_that_is_no_text_is_described(http, description):
@@ -144,6 +148,7 @@ def test_examples_are_true(description):
         "language": asr_schemas.DetectedLanguage,
         "models": model_schemas.AudioModelList,
         **dict.fromkeys(("minimal", "everything", "own"), schemas.CreateSpeech),
+        **dict.fromkeys(("elevenlabs", "elevenlabs_faster"), elevenlabs_schemas.ElevenLabsSpeech),
     }
     seen = set()
     for operation in operations(description).values():

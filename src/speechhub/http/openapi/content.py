@@ -145,8 +145,8 @@ def elevenlabs_speech_content() -> Json:
 
 def elevenlabs_timed_content() -> Json:
     """Return what ElevenLabs' clients are answered that want times, too."""
-    text = "Each line is one object like `ElevenLabsTimedAudio`."
-    return {"application/x-ndjson": {"schema": {"type": "string", "description": text}}}
+    line = {"$ref": REF.format(name="ElevenLabsTimedAudio"), "description": "Each line is one of these."}
+    return {"application/x-ndjson": {"schema": line}}
 
 
 def _events(names: list[str], when: str) -> Json:

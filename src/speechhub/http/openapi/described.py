@@ -6,7 +6,7 @@ document is asked for.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 Json = dict[str, Any]
 
@@ -29,6 +29,8 @@ class Described:
 
     errors: tuple[str, ...] = ()
     """Statuses of the errors that it can answer, each a key of the document's `ERRORS`."""
+    errors_of: Literal["", "ElevenLabs"] = ""
+    """What the names of those responses begin with."""
     succeeds: bool = True
     """Whether the operation ever answers 200."""
     query: type | None = None

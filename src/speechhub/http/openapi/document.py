@@ -115,7 +115,8 @@ class _Document(OpenAPI):
         document["security"] = [{}, {"bearer": []}, {"apiKey": []}]
         document["components"] = {
             "schemas": component_schemas(),
-            "responses": {status: _error_response(status) for status in ERRORS},
+            "responses": {status: _error_response(status) for status in ERRORS}
+            | {f"ElevenLabs{status}": _elevenlabs_response(status) for status in ERRORS},
             "headers": {
                 "RequestId": {
                     "description": "The id of the request.",
@@ -150,7 +151,8 @@ def _complete(operation: Json, facts: RouteFacts, described: Described) -> None:
         parameter["schema"] = without_null(parameter["schema"])
     responses = {"200": _success(operation["responses"]["200"], described)} if described.succeeds else {}
     operation["responses"] = responses | {
-        status: {"$ref": f"#/components/responses/{status}"} for status in described.errors
+        status: {"$ref": f"#/components/responses/{described.errors_of}{status}"}
+        for status in described.errors
     }
 
 
@@ -174,3 +176,10 @@ def _error_response(status: str) -> Json:
         }
     content = {"schema": {"$ref": REF.format(name="ErrorBody")}, "example": error_example(status)}
     return {"description": ERRORS[status], "headers": headers, "content": {"application/json": content}}
+
+
+def _elevenlabs_response(status: str) -> Json:
+    """Return an error as ElevenLabs' clients read it, or OpenAI's, where no route was reached."""
+    made = _error_response(status)
+    shapes = [{"$ref": REF.format(name=name)} for name in ("ElevenLabsError", "ErrorBody")]
+    return made | {"content": {"application/json": {"schema": {"anyOf": shapes}}}}

@@ -124,8 +124,8 @@ ASR_TEXTS: Final[Json] = {
 }
 
 ELEVENLABS_REQUESTS: Final[Json] = {
-    "minimal": {"value": {"text": TEXT, "model_id": "eleven_multilingual_v2"}},
-    "faster": {"value": {"text": TEXT, "voice_settings": {"speed": 1.1}}},
+    "elevenlabs": {"value": {"text": TEXT, "model_id": "eleven_multilingual_v2"}},
+    "elevenlabs_faster": {"value": {"text": TEXT, "voice_settings": {"speed": 1.1}}},
 }
 
 SPEECH_REQUESTS: Final[Json] = {

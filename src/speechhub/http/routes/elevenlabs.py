@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -39,7 +40,15 @@ from speechhub.services.speech_job import SpeechJob
 from speechhub.services.streamed_speech import StreamedSpeech
 
 SPEAKS: Final = RouteFacts(workload=Workload.ENGINE, body=Body.SPEECH)
-ERRORS: Final = ("400", "401", "404", "408", "413", "429", "500", "503")
+LISTS: Final = Described(errors=("400", "401", "500", "503"), errors_of="ElevenLabs")
+VOICE: Final = Described(errors=("400", "401", "404", "500", "503"), errors_of="ElevenLabs")
+SPOKEN: Final = Described(
+    errors=("400", "401", "404", "408", "413", "429", "500", "503"),
+    errors_of="ElevenLabs",
+    requests=ELEVENLABS_REQUESTS,
+    content=elevenlabs_speech_content,
+)
+TIMED: Final = replace(SPOKEN, content=elevenlabs_timed_content)
 
 
 class ElevenLabsController(Controller):
@@ -55,9 +64,7 @@ class ElevenLabsController(Controller):
         summary="Speak a text, for clients of ElevenLabs",
         opt={
             FACTS: SPEAKS,
-            DESCRIBED: Described(
-                errors=ERRORS, requests=ELEVENLABS_REQUESTS, content=elevenlabs_speech_content
-            ),
+            DESCRIBED: SPOKEN,
         },
     )
     async def create_elevenlabs_speech(
@@ -77,9 +84,7 @@ class ElevenLabsController(Controller):
         summary="Speak a text, for clients of ElevenLabs that want it as it is made",
         opt={
             FACTS: SPEAKS,
-            DESCRIBED: Described(
-                errors=ERRORS, requests=ELEVENLABS_REQUESTS, content=elevenlabs_speech_content
-            ),
+            DESCRIBED: SPOKEN,
         },
     )
     async def stream_elevenlabs_speech(
@@ -99,9 +104,7 @@ class ElevenLabsController(Controller):
         summary="Speak a text and tell when each character is heard, for clients of ElevenLabs",
         opt={
             FACTS: SPEAKS,
-            DESCRIBED: Described(
-                errors=ERRORS, requests=ELEVENLABS_REQUESTS, content=elevenlabs_timed_content
-            ),
+            DESCRIBED: TIMED,
         },
     )
     async def time_elevenlabs_speech(
@@ -125,7 +128,7 @@ class ElevenLabsController(Controller):
     @get(
         "/voices",
         summary="List the voices, for clients of ElevenLabs",
-        opt={FACTS: RouteFacts(may_load=True), DESCRIBED: Described(errors=("401", "500", "503"))},
+        opt={FACTS: RouteFacts(may_load=True), DESCRIBED: LISTS},
     )
     async def list_elevenlabs_voices(self, hub: NamedDependency[Hub]) -> ElevenLabsVoices:
         """List the voices of the default TTS model, and the custom ones."""
@@ -134,7 +137,10 @@ class ElevenLabsController(Controller):
     @get(
         "/voices/{voice_id:str}",
         summary="Describe a voice, for clients of ElevenLabs",
-        opt={FACTS: RouteFacts(may_load=True), DESCRIBED: Described(errors=("401", "404", "500", "503"))},
+        opt={
+            FACTS: RouteFacts(may_load=True),
+            DESCRIBED: VOICE,
+        },
     )
     async def retrieve_elevenlabs_voice(
         self, voice_id: FromPath[str], hub: NamedDependency[Hub]
@@ -176,7 +182,7 @@ class ElevenLabsPagesController(Controller):
     @get(
         "/voices",
         summary="List the voices page by page, for clients of ElevenLabs",
-        opt={FACTS: RouteFacts(may_load=True), DESCRIBED: Described(errors=("401", "500", "503"))},
+        opt={FACTS: RouteFacts(may_load=True), DESCRIBED: LISTS},
     )
     async def list_elevenlabs_voice_page(
         self, hub: NamedDependency[Hub], search: FromQuery[str | None] = None
