@@ -84,7 +84,7 @@ with call(f"text_to_speech.convert_realtime, {PCM}"):
     spoken = b"".join(secure.text_to_speech.convert_realtime("alloy", text=words(), output_format=PCM))
     check(whole_s / 2 < length_s(spoken) < whole_s * 1.5, (whole_s, length_s(spoken)))
 
-with refused("text_to_speech.convert, unknown voice", 404):
+with refused("text_to_speech.convert, unknown voice", 400):
     b"".join(client.text_to_speech.convert("no-such-voice", text=TEXT))
 
 with refused("text_to_speech.convert, wrong key", 401):

@@ -53,7 +53,7 @@ async def main() -> None:
             lengths_s = [await stream(plugin), await stream(plugin)]
             await plugin.aclose()
             check(all(whole_s / 2 < length_s < whole_s * 1.5 for length_s in lengths_s), (whole_s, lengths_s))
-    with refused("TTS.synthesize, unknown voice", 404):
+    with refused("TTS.synthesize, unknown voice", 400):
         await synthesize(tts(voice="no-such-voice"))
     with refused("TTS.synthesize, wrong key", 401):
         await synthesize(tts(key=WRONG_KEY))
