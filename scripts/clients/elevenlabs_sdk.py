@@ -1,6 +1,7 @@
 """ElevenLabs' client for Python: speech of a text, and of words as they are written."""
 
 import re
+import time
 from collections.abc import Iterator
 
 from calls import (
@@ -32,6 +33,14 @@ secure = ElevenLabs(base_url=TLS_SERVER, api_key=KEY)
 def words() -> Iterator[str]:
     """Yield a text as a language model writes it."""
     yield from re.findall(r"\S+\s*", SENTENCES)
+
+
+def written(count: list[int]) -> Iterator[str]:
+    """Yield the text three times, a word every 100 ms, and count the words."""
+    for word in [*words()] * 3:
+        time.sleep(0.1)
+        count[0] += 1
+        yield word
 
 
 def length_s(pcm: bytes) -> float:
@@ -83,6 +92,12 @@ with call("text_to_speech.convert_realtime"):
 with call(f"text_to_speech.convert_realtime, {PCM}"):
     spoken = b"".join(secure.text_to_speech.convert_realtime("alloy", text=words(), output_format=PCM))
     check(whole_s / 2 < length_s(spoken) < whole_s * 1.5, (whole_s, length_s(spoken)))
+
+with call("text_to_speech.convert_realtime, sound before the text ends"):
+    count = [0]
+    sounded = secure.text_to_speech.convert_realtime("alloy", text=written(count), output_format=PCM)
+    at = [count[0] for _ in sounded]
+    check(at[0] < count[0], at)
 
 with refused("text_to_speech.convert, unknown voice", 400):
     b"".join(client.text_to_speech.convert("no-such-voice", text=TEXT))
