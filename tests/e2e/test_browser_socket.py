@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import json
 
 import numpy as np
 import openai
@@ -44,7 +45,8 @@ SPEAK = """
         events.push({ ...event, sent_ms: at / 48 });
         if (event.type === "session.created") {
             const transcription = { model: "whisper-1", language: "en" };
-            const session = { type: "transcription", audio: { input: { transcription } } };
+            const turn_detection = { type: "server_vad", silence_duration_ms: 500 };
+            const session = { type: "transcription", audio: { input: { transcription, turn_detection } } };
             send({ type: "session.update", session });
         }
         if (event.type === "session.updated") { began = performance.now(); step(); }
@@ -60,7 +62,10 @@ SPEAK = """
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    env = {"SPEECHHUB_OFFLINE": "true", "SPEECHHUB_API_KEYS": KEY, "SPEECHHUB_PRELOAD": "whisper-base"}
+    # Without noise the speech is the same each time, and so is what is heard.
+    steady = {"piper": {"noise_scale": 0.0, "noise_w_scale": 0.0}}
+    env = {"SPEECHHUB_ENGINES": json.dumps(steady), "SPEECHHUB_PRELOAD": "whisper-base"}
+    env |= {"SPEECHHUB_OFFLINE": "true", "SPEECHHUB_API_KEYS": KEY}
     with serving(tmp_path_factory.mktemp("home"), **env) as made:
         yield made
 
