@@ -37,6 +37,7 @@ from benchmarks.load.engines import CLIPS, SPOKEN, samples_of  # the path comes 
 from speechhub.engine import (
     Audio,
     Call,
+    ListenRequest,
     LoadContext,
     SttEngine,
     SynthesizeRequest,
@@ -67,6 +68,8 @@ TRIMMED_MS = 200
 """Silence at an utterance's end that reaches the engine, in milliseconds."""
 WORK_S = 0.3
 """How long the echo engine works in the comparisons; without it there would be nothing to compare."""
+LAST_S = 0.3
+"""Audio that an engine with live sessions has not heard at the end of an utterance, at most."""
 WORD_S = 0.1
 """Pace of a text that is being written."""
 WRITTEN = (
@@ -223,6 +226,8 @@ class Compared:
     engine: SttEngine | TtsEngine
     env: dict[str, str] = field(default_factory=dict)
     voice: str = ""
+    live: bool = False
+    """Whether the engine hears while somebody speaks, so that only the end is left after an utterance."""
 
     def transcription_s(self, samples: NDArray[np.float32]) -> float:
         """Return how long the engine itself takes to transcribe *samples*, at 24 kHz."""
@@ -230,6 +235,17 @@ class Compared:
         audio = Audio(samples=soxr.resample(samples, RATE, 16_000), sample_rate=16_000)
         began = time.perf_counter()
         self.engine.transcribe([TranscribeRequest(audio=audio, language="en")], Call())
+        return time.perf_counter() - began
+
+    def ending_s(self, samples: NDArray[np.float32]) -> float:
+        """Return how long the engine takes for the last piece of *samples*, having heard the rest before."""
+        assert isinstance(self.engine, SttEngine)
+        heard, last = np.split(soxr.resample(samples, RATE, 16_000), [-round(LAST_S * 16_000)])
+        before = Audio(samples=heard, sample_rate=16_000)
+        self.engine.listen(ListenRequest(session="1", audio=before, first=True, language="en"), Call())
+        request = ListenRequest(session="1", audio=Audio(samples=last, sample_rate=16_000), last=True)
+        began = time.perf_counter()
+        self.engine.listen(request, Call())
         return time.perf_counter() - began
 
     def speech_s(self, text: str) -> float:
@@ -250,7 +266,7 @@ def echo(slot: str) -> Compared:
     engine = EchoStt() if slot == "stt" else EchoTts()
     loaded(engine, f"echo-{slot}", work_s=WORK_S)
     env = ECHO | {"SPEECHHUB_ENGINES": json.dumps({f"echo-{slot}": {"work_s": WORK_S}})}
-    return Compared(model=f"echo-{slot}", engine=engine, env=env, voice="low")
+    return Compared(model=f"echo-{slot}", engine=engine, env=env, voice="low", live=slot == "stt")
 
 
 def real(slot: str, home: Path) -> Compared:
@@ -268,8 +284,11 @@ def spoken() -> list[NDArray[np.float32]]:
     return [whole_pieces(np.concatenate([before, clip, after])) for clip in clips]
 
 
-async def finals_of(server: Server, compared: Compared, rounds: int) -> tuple[list[Utterance], list[float]]:
+async def finals_of(
+    server: Server, compared: Compared, rounds: int, *, partials: bool
+) -> tuple[list[Utterance], list[float]]:
     """Return the utterances of one session, and how long the engine takes for each of them itself."""
+    directly_s = compared.ending_s if compared.live and partials else compared.transcription_s
     clips = list(itertools.islice(itertools.cycle(spoken()), rounds))
     sent = np.concatenate(clips)
     directly: list[float] = []
@@ -280,7 +299,7 @@ async def finals_of(server: Server, compared: Compared, rounds: int) -> tuple[li
             await session.until(realtime.STOPPED, count)  # in the silence after the clip
             await session.until(realtime.COMPLETED, count)
             new = utterances(session)[len(directly) :]  # nothing else is at work now
-            directly += [compared.transcription_s(sent[one.first : one.last]) for one in new]
+            directly += [directly_s(sent[one.first : one.last]) for one in new]
         return utterances(session), directly
 
 
@@ -297,8 +316,8 @@ async def finals(rounds: int) -> None:
                 one = compared or real("stt", Path(home))
                 env = one.env | {"SPEECHHUB_REALTIME_PARTIALS": json.dumps(partials)}
                 with serving(Path(home), **env) as server:
-                    await finals_of(server, one, 1)  # loads the engine
-                    said, directly = await finals_of(server, one, rounds)
+                    await finals_of(server, one, 1, partials=partials)  # loads the engine
+                    said, directly = await finals_of(server, one, rounds, partials=partials)
                 if compared is None:
                     one.engine.close()
             # A partial result that is under way is not cancelled; it takes at most as long as the transcript.
