@@ -105,7 +105,7 @@ def clause_end(text: str) -> int | None:
         The place behind the clause; None where the text is short, or has no clause that is long enough.
     """
     width = 0
-    ends = {found.end() for found in _CLAUSE_END.finditer(text, 0, len(text) - 1) if found.end() < len(text)}
+    ends = {found.end() for found in _CLAUSE_END.finditer(text) if found.end() < len(text)}
     best: int | None = None
     for place, char in enumerate(text, 1):
         width += _WIDTH if unicodedata.east_asian_width(char) in "WF" else 1

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from speechhub.engine import Voice
 from speechhub.services.deadline import Deadline
@@ -26,6 +26,7 @@ PATIENCE_S: Final = 0.5
 QUICK_CHARS: Final = 400
 """Longest text that is read on the event loop: within a millisecond."""
 
+T = TypeVar("T")
 Cast = tuple[Sequence[Voice], Speaker]
 """The model's own voices, and the one that speaks."""
 
@@ -155,7 +156,7 @@ class StreamedSpeech(PrefetchedStream[bytes]):
             if (part := self._source.next()) is None:
                 if (late := speaking()) is not None:
                     await late.settle()
-                patience_s = PATIENCE_S if text.ends() else None
+                patience_s = PATIENCE_S if await self._read(text, text.ends) else None
                 if not await self._source.wait(patience_s):
                     part = Boundary.FLUSH
             if isinstance(part, str):
@@ -166,7 +167,7 @@ class StreamedSpeech(PrefetchedStream[bytes]):
             if part is Boundary.END:
                 return
 
-    async def _read(self, text: WrittenText, what: Callable[[], list[TextPiece]]) -> list[TextPiece]:
+    async def _read(self, text: WrittenText, what: Callable[[], T]) -> T:
         if text.waiting_chars <= QUICK_CHARS:
             return what()
         return await self._service.pools.encoding.run(what)

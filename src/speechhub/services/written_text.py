@@ -20,11 +20,15 @@ MOST_KEPT_CHARS: Final = 8000
 """Longest text that is read anew with what follows."""
 _MAY_END: Final = re.compile(r"[.!?…。！？؟।॥\n<]")  # noqa: RUF001
 """Characters without one of which no sentence ends."""
-_END: Final = re.compile(r"(?:[.!?…。！？؟।॥][^\w\s]*\s*|\n\s*)(?=\S)")  # noqa: RUF001
-"""Places where a text may be parted."""
-_STRUCTURE: Final = re.compile(r"^[ \t]*(?:[-*+>|#]|\d{1,9}[.)])", re.MULTILINE)
+_SPACE: Final = re.compile(r"\s+")
+_STOPPED: Final = re.compile(r"[.!?…؟।॥][^\w\s]*\Z")
+_WIDE_STOP: Final = re.compile(r"[。！？][^\w\s]*+")  # noqa: RUF001
+_LOOK_BACK: Final = 8
+"""Characters before a space in which a stop is looked for."""
 _STOPS: Final = " \t\n,;:.!?…、，；：。！？"  # noqa: RUF001
 """Characters that belong to what is before them."""
+_STRUCTURE: Final = re.compile(r"^[ \t]*(?:[-*+>|#]|\d{1,9}[.)])", re.MULTILINE)
+"""Beginnings of lines whose meaning depends on the lines around them."""
 _LAST_ENDS: Final = 5
 """Places that are tried, from the last; the others had their turn before."""
 _DOCUMENT: Final = re.compile(r"\s*(?:<\?xml[^<>]{0,200}\?>\s*)?<speak\b[^<>]{0,300}>", re.IGNORECASE)
@@ -109,12 +113,9 @@ class WrittenText:
         return found
 
     def ends(self) -> bool:
-        """Return whether what was not returned ends where a sentence does, and with no abbreviation."""
+        """Return whether something was not returned, and ends where a sentence does."""
         text = self._text.rstrip()
-        if not text or not ends_sentence(text):
-            return False
-        left = len(self._found(text).left)
-        return 0 < left < len(self._found(f"{text} And then").left)
+        return bool(text) and ends_sentence(text) and bool(self._found(text).left)
 
     def _complete(self, text: str) -> list[TextPiece]:
         """Return the sentences of *text* that did not go out, but for the last."""
@@ -179,11 +180,20 @@ def _texts(pieces: Sequence[TextPiece]) -> list[str]:
 def _places(text: str) -> Iterator[int]:
     """Yield places where *text* may be parted: after a sentence that is in no list, quotation or table."""
     blank = 0
-    for found in _END.finditer(text):
-        if found[0].count("\n") > 1:
-            blank = found.end()
-        if blank == found.end() or not _STRUCTURE.search(text, blank, found.end()):
-            yield found.end()
+    for place, is_blank in _ends(text):
+        blank = place if is_blank else blank
+        if is_blank or not _STRUCTURE.search(text, blank, place):
+            yield place
+
+
+def _ends(text: str) -> list[tuple[int, bool]]:
+    """Return places behind sentences and lines, each with whether a paragraph ends there."""
+    found = [(stop.end(), False) for stop in _WIDE_STOP.finditer(text)]
+    for space in _SPACE.finditer(text):
+        lines = space[0].count("\n")
+        if lines or _STOPPED.search(text, max(0, space.start() - _LOOK_BACK), space.start()):
+            found.append((space.end(), lines > 1))
+    return sorted(it for it in found if it[0] < len(text))
 
 
 def _common(some: list[TextPiece], others: Sequence[TextPiece]) -> list[TextPiece]:

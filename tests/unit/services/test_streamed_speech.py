@@ -172,7 +172,7 @@ async def test_a_writer_who_pauses_after_a_sentence_is_heard(open_speech, runner
     await stream.write("Here is one.")
     chunks = aiter(stream)
     await anext(chunks)
-    await stream.write(" And this by Dr.")
+    await stream.write(" And this by Doctor")
     while stream._source._parts:  # noqa: ASYNC110  # nothing tells
         await asyncio.sleep(0)
     await asyncio.sleep(0.1)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 
 from speechhub.engine import Slot, TtsCapabilities, Voice
 from speechhub.services.catalog import Catalog
+from speechhub.services.segmentation import clause_end
 from speechhub.services.streamed_speech import written
 from speechhub.services.text_rules import TextRules
 from speechhub.speakable import Normalization
@@ -80,3 +81,93 @@ def said(text, lengths, mode=Normalization.AUTO):
 def test_any_way_of_cutting_gives_the_same_sentences(name, lengths):
     """The pauses between them, too: what follows never changes what went out."""
     assert said(TEXTS[name], lengths)[0] == said(TEXTS[name], [10**6])[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "ready"),
+    [
+        (["Hello there."], []),
+        (["Hello there. "], []),
+        (["Hello there. Ho"], []),
+        (["Hello there. How "], ["Hello there."]),
+        (["It costs 3.", "5 euros. Th"], []),
+        (["This is by Dr. ", "Smith and "], []),
+        (["**Bold. More "], []),
+        (["**Bold. More ", "words** here. And "], ["Bold.", "More words here."]),
+        (["你好。", "我"], ["你好。"]),
+        (["One <bre", "ak time='2s'/> two. Th", "en "], ["One", "two."]),
+        (["```\ncode. More code.\n"], []),
+    ],
+)
+def test_a_sentence_is_ready_when_nothing_can_change_it(parts, ready):
+    """No sooner, and no later than with the first word of the next."""
+    made, found = new(), []
+    for part in parts:
+        made.write(part)
+        found += made.ready()
+
+    assert [piece.text for piece in found] == ready
+
+
+def test_markup_that_is_never_closed_holds_a_text_for_a_while_only():
+    """Then it is read as if it had ended."""
+    made, found = new(), []
+    for _ in range(60):
+        made.write("*A note that goes on. ")
+        found += made.ready()
+
+    assert found
+    assert all("*" not in piece.text[1:] for piece in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("Hello there.", True),
+        ("Hello there. ", True),
+        ("Hello, ", False),
+        ("Hello", False),
+        ("你好。", True),
+    ],
+)
+def test_what_may_be_a_sentence_after_a_pause(text, ends):
+    """What ends like one; and nothing is none."""
+    made = new(words_in=None)
+    made.write(text)
+
+    assert made.ends() == ends
+
+
+@pytest.mark.parametrize(
+    ("text", "clause"),
+    [
+        ("Short, and good.", None),
+        (
+            "Well, this sentence goes on for quite some while, and then it goes on.",
+            "Well, this sentence goes on for quite some while,",
+        ),
+        (
+            "This sentence has no comma at all in its first sixty characters, but later it has.",
+            "This sentence has no comma at all in its first sixty characters,",
+        ),
+        ("This costs exactly 1,5 euros which is not very much for something so fine as 2,5", None),
+        ("他说他们已经在那里等了很久了，我们得快一点，不然就来不及了。", "他说他们已经在那里等了很久了，"),
+    ],
+)
+def test_a_long_opening_is_cut_at_a_clause(text, clause):
+    """Where there is one; a comma in a number is none."""
+    end = clause_end(text)
+
+    assert (text[:end] if end else None) == clause
+
+
+@pytest.mark.parametrize(
+    "text", ["\n" * 4000, "a.\n" + "\n" * 4000 + "b. c", "." * 4000, "<" * 4000, "- " * 2000, "**a. " * 800]
+)
+def test_odd_texts_end(text):
+    """In time that grows with their length, and with all of their words."""
+    made = new(words_in=None)
+    made.write(text)
+    found = made.ready() + made.rest(at_end=True)
+
+    assert "".join(piece.text for piece in found).count("a") == text.count("a")

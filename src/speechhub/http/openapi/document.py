@@ -27,7 +27,8 @@ A self-hosted speech server that speaks OpenAI's audio API.
 `/openai/deployments/{deployment}/audio/…` takes the model from the path, as Azure's clients expect.
 * Fields that are not described here are ignored.
 * Arrays in forms are repeated parts, named `field[]` or `field`; empty ones and the text `null` are unset.
-* Every response has `x-request-id`. Every error has OpenAI's error object.
+* Every response has `x-request-id`. Every error has OpenAI's error object, \
+or ElevenLabs' on the routes of its API.
 * `x-request-timeout` on a request for speech or a transcript says how many seconds the client will wait.
 * Where the server has no API keys, requests need none, and any key is accepted.
 """
