@@ -282,7 +282,8 @@ async def test_utterances_count_among_the_requests_of_a_minute(app):
             await session.send("input_audio_buffer.commit")
         closed, before = await session.closed()
 
-    assert before[-1]["error"]["code"] == "rate_limit_exceeded"
+    errors = [event["error"]["code"] for event in before if event["type"] == "error"]
+    assert errors == ["rate_limit_exceeded"]
     assert (closed.code, closed.reason) == (1013, "rate_limit_exceeded")
 
 
