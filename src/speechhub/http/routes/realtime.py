@@ -55,6 +55,7 @@ class RealtimeController(Controller):
                 live=hub.live,
                 speech=hub.speech,
                 scope=socket.scope,
+                pool=hub.pools.decoding,
                 query_model=model,
             )
 
