@@ -1,6 +1,7 @@
 """Catalog of the models that are here: resolves the names of models and voices that clients use."""
 
 import re
+import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -57,6 +58,9 @@ OPENAI_VOICES: Final = (
     "marin", "cedar",
 )  # fmt: skip
 """Voices that clients have hard-coded. Source: OpenAI's openapi.yaml, VoiceIdsShared."""
+
+_ELEVENLABS_VOICE: Final = re.compile(r"(?=.*[0-9])(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z]{20}")
+"""Shape of ElevenLabs' ids of voices, one of which each of its clients has hard-coded."""
 
 DEFAULT_VOICE: Final = "default"
 """What clients of LocalAI call the model's first voice."""
@@ -248,8 +252,8 @@ class Catalog:
         """Return the id of the voice that a client means by *name*.
 
         Args:
-            name: A voice of the model, an alias, or one of OpenAI's names; None or ``default`` means the
-                first voice.
+            name: A voice of the model, an alias, one of OpenAI's names or of ElevenLabs' ids; None or
+                ``default`` means the first voice.
             voices: The model's voices; empty if they are known only once it is loaded.
             placement: The model, for the error's text.
 
@@ -263,9 +267,9 @@ class Catalog:
             return by_name[wanted.lower()]
         if wanted is None or wanted.lower() == DEFAULT_VOICE:
             return voices[0].id if voices else ""
-        if wanted.lower() in OPENAI_VOICES:
+        if (number := foreign_voice(wanted)) is not None:
             # Different names, different speakers, as far as the model has them.
-            return voices[OPENAI_VOICES.index(wanted.lower()) % len(voices)].id if voices else ""
+            return voices[number % len(voices)].id if voices else ""
         if not voices:
             return self.meant(name or "")
         raise InvalidValueError(
@@ -273,6 +277,13 @@ class Catalog:
             f"{', '.join(voice.id for voice in voices)}; OpenAI's names work too.",
             param="voice",
         )
+
+
+def foreign_voice(name: str) -> int | None:
+    """Return a number for a voice of OpenAI or ElevenLabs, which stands for a voice here; None for others."""
+    if name.lower() in OPENAI_VOICES:
+        return OPENAI_VOICES.index(name.lower())
+    return zlib.crc32(name.encode()) if _ELEVENLABS_VOICE.fullmatch(name) else None
 
 
 def slot_of(name: str) -> Slot | None:

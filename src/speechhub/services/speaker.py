@@ -11,7 +11,7 @@ from speechhub.domain.names import composed
 from speechhub.engine import Emotion, EmotionMode, Reference, TtsCapabilities, Voice
 from speechhub.errors import InvalidValueError, UnsupportedValueError, VoiceNotFoundError
 from speechhub.errors.excerpt import quoted
-from speechhub.services.catalog import DEFAULT_VOICE, OPENAI_VOICES, Catalog
+from speechhub.services.catalog import DEFAULT_VOICE, Catalog, foreign_voice
 from speechhub.services.models import TtsModel
 from speechhub.services.voices import VoiceService
 from speechhub.voices import CustomVoice
@@ -144,9 +144,11 @@ class Speakers:
 
     def _is_own(self, voice: str, own: Sequence[Voice]) -> bool:
         """Return whether a name means one of the model's own voices, if nothing else takes it."""
-        wanted = composed(self._catalog.meant(voice)).lower()
+        wanted = composed(self._catalog.meant(voice))
         known = {composed(key).lower() for one in own for key in (one.id, one.name) if key}
-        return wanted in known or (bool(own) and wanted in (DEFAULT_VOICE, *OPENAI_VOICES))
+        if wanted.lower() in known:
+            return True
+        return bool(own) and (wanted.lower() == DEFAULT_VOICE or foreign_voice(wanted) is not None)
 
     def _custom(self, voice: str, own: Sequence[Voice], *, cloning: bool) -> CustomVoice | None:
         """Return the custom voice that a name means, if it means one; reads the disk."""

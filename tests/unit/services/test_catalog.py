@@ -305,6 +305,18 @@ def test_each_of_openai_s_voices_is_somebody():
     assert len({voice(name, voices) for name in OPENAI_VOICES}) == len(OPENAI_VOICES)
 
 
+def test_elevenlabs_ids_stand_for_voices_too():
+    """LiveKit's plugin has one built in; each is the same voice every time, and others are others."""
+    ids = ["hpp4J3VqNfWAUOO0d1Us", "JBFqnCBsd6RMkjVDRZzb", "21m00Tcm4TlvDq8ikWAM", "EXAVITQu4vr4xnSDxMaL"]
+
+    assert {voice(name) for name in ids} == {"anna", "bert"}
+    assert voice(ids[0], aliases={ids[0]: "bert"}) == "bert"
+    assert voice(ids[0], [ANNA, Voice(id=ids[0])]) == ids[0]
+    for other in (ids[0][:-1], f"{ids[0]}x", "a" * 20, "no-such-voice-at-all"):
+        with pytest.raises(InvalidValueError):
+            voice(other)
+
+
 def test_a_model_s_own_voice_wins_over_openai_s_name():
     """A model that has an Alloy means its own."""
     assert voice("alloy", [ANNA, BERT, Voice(id="alloy")]) == "alloy"
