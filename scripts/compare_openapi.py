@@ -25,6 +25,9 @@ METHODS = ("get", "post", "delete", "put", "patch")
 LIMITS = ("minimum", "maximum", "minItems", "maxItems", "minLength", "maxLength")
 """Compared beside types, choices, defaults and parts; texts, examples and formats are not."""
 
+OPEN = frozenset({"any", "any object"})
+"""What a schema says that leaves a value's parts open."""
+
 Json = dict[str, Any]
 Row = tuple[str, str, str]
 """Place, what only OpenAI says of it, what only speechhub says of it."""
@@ -83,7 +86,7 @@ class Document:
             yield place, f"default {json.dumps(default)}"
         for choice in choices:
             if "enum" not in choice:
-                yield place, str(choice.get("type", "object" if "properties" in choice else "any"))
+                yield place, _kind(choice)
             elif not any_text:
                 yield from ((place, json.dumps(value)) for value in choice["enum"])
             yield from ((place, f"{key} {choice[key]:g}") for key in LIMITS if key in choice)
@@ -111,8 +114,17 @@ class Document:
         return node
 
 
+def _kind(choice: Json) -> str:
+    """Return the type of what a schema without further choices describes."""
+    if "properties" in choice:
+        return "object"
+    kind = str(choice.get("type", "any"))
+    closed = choice.get("additionalProperties") is False
+    return "any object" if kind == "object" and not closed else kind
+
+
 def differences(theirs: Document, ours: Document) -> list[Row]:
-    """Return every place of which the two say different things; of what one lacks, not the parts."""
+    """Return every place of which the two say different things; no parts where one lacks it or leaves it open."""
     shared = theirs.paths & ours.paths
     said = [by_place(document, shared) for document in (theirs, ours)]
     rows: list[Row] = []
@@ -123,7 +135,7 @@ def differences(theirs: Document, ours: Document) -> list[Row]:
         left, right = (one.get(place, set()) for one in said)
         if left != right:
             rows.append((place, ", ".join(sorted(left - right)), ", ".join(sorted(right - left))))
-        if not (left and right):
+        if not (left and right) or OPEN & (left ^ right):
             lacking = (*lacking, f"{place}.", f"{place}[", f"{place} ")
     return rows
 

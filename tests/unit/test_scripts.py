@@ -375,6 +375,24 @@ def test_every_path_that_both_have_is_compared():
     assert rows == [("GET /new/{} query after", "optional, string", "")]
 
 
+def test_what_one_description_leaves_open_is_one_difference():
+    """Its parts in the other are not differences: they are allowed."""
+
+    def answering(schema):
+        content = {"application/json": {"schema": schema}}
+        return compare_openapi.Document(
+            described(["/new"], responses={"200": {"description": "OK", "content": content}})
+        )
+
+    parts = {"a": {"type": "string"}, "b": {"type": "object", "properties": {"c": {"type": "integer"}}}}
+    closed = answering({"type": "object", "properties": parts})
+    any_object = answering({"type": "object", "additionalProperties": {}})
+
+    assert compare_openapi.differences(closed, any_object) == [("GET /new 200", "object", "any object")]
+    assert compare_openapi.differences(answering({}), closed) == [("GET /new 200", "any", "object")]
+    assert compare_openapi.differences(any_object, any_object) == []
+
+
 def test_the_page_explains_a_difference_of_each_of_openais_operations():
     """OpenAI describes no errors, so that each operation has one: an operation that is compared is there."""
     document = create_app(Hub.assemble(Settings())).openapi_schema.to_schema()
