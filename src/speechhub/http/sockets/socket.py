@@ -20,10 +20,14 @@ from speechhub.http.edges.readers import hang_up
 
 FLUSH_S: Final = 5.0
 """How long a close waits until what is queued was sent."""
+LINGER_S: Final = 0.1
+"""Time between the last message and a close frame that tells of a refusal or a fault."""
 PARTING_S: Final = 1.0
 """How long a close waits for the client's own close frame, which tells that ours arrived."""
 DROPPED_S: Final = 0.01
 """How long dropping a message takes: a handler that sends in a loop must not keep the event loop busy."""
+ENDINGS: Final = frozenset({1000, 1001})
+"""Close codes of sessions that simply end."""
 NO_CODE: Final = 1005
 """Close code where the client gave none. Source: RFC 6455, section 7.4.1."""
 MAX_REASON_BYTES: Final = 123
@@ -171,6 +175,12 @@ class Socket:
             async with asyncio.timeout(FLUSH_S):
                 while (self._queue or self._sending) and not self.gone.is_set():
                     await self._next_move()
+        if code not in ENDINGS:
+            # The client may be sending: what reaches a connection that is closed is answered by a reset, at
+            # which many clients forget the message that said why.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._left.wait()
         if not await self._part(code, reason):
             self._hang_up()
 

@@ -10,7 +10,7 @@ from speechhub.errors import RateLimitedError
 from speechhub.http.context import KEY, RequestContext
 from speechhub.http.sockets.open_sessions import SESSIONS, OpenSessions, SessionLimits
 from speechhub.http.sockets.session import FAREWELL_S, GRACE_S, KEY_S, in_session
-from speechhub.http.sockets.socket import SocketLimits
+from speechhub.http.sockets.socket import LINGER_S, SocketLimits
 from tests.fakes.sockets import Client, scope_of
 from tests.fakes.virtual_time import VirtualTimeLoop
 
@@ -257,7 +257,7 @@ async def test_strangers_take_no_places_of_those_with_a_key():
     assert closed.code == 1013
     assert await friend.receive() == "a"
     closed, before = await strangers[0].closed()
-    assert now() == pytest.approx(KEY_S)
+    assert now() == pytest.approx(KEY_S + LINGER_S)
     assert (closed.code, before) == (3000, ["farewell invalid_api_key"])
 
 
@@ -297,7 +297,7 @@ async def test_the_servers_end_waits_for_what_was_begun():
     for closed, before in ends:
         assert (closed.code, closed.reason) == (1012, "server_shutting_down")
         assert before == ["finished", "farewell server_shutting_down"]
-    assert now() == pytest.approx(5)
+    assert now() == pytest.approx(5 + LINGER_S)
     assert len(sessions) == 0
     late = await Line(sessions, Talk()).open()
     closed, before = await late.closed()
@@ -313,7 +313,7 @@ async def test_the_servers_end_does_not_wait_forever(ways):
     await ending
 
     assert (closed.code, before) == (1012, ["farewell server_shutting_down"])
-    assert now() <= 15
+    assert now() <= 15 + LINGER_S
 
 
 async def test_a_stalled_client_does_not_hold_up_the_servers_end():

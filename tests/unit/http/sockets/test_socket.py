@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from speechhub.http.sockets.socket import FLUSH_S, Socket, SocketLimits
+from speechhub.http.sockets.socket import FLUSH_S, LINGER_S, Socket, SocketLimits
 from tests.fakes.sockets import Client, scope_of
 from tests.fakes.virtual_time import VirtualTimeLoop
 
@@ -218,6 +218,29 @@ async def test_a_close_does_not_wait_forever(socket, client):
     assert now() - began == pytest.approx(FLUSH_S)
     closed, before = await client.closed()
     assert (closed.code, before) == (1001, [])
+
+
+async def test_a_refusal_leaves_time_to_read_why(socket, client):
+    """What a client sends meanwhile meets an open connection, not a reset at which it forgets the message."""
+    await socket.send("why")
+    closing = asyncio.create_task(socket.close(3000))
+    await asyncio.sleep(LINGER_S / 2)
+    await client.send("still sending")
+    closed, before = await client.closed()
+    await closing
+
+    assert (closed.code, before) == (3000, ["why"])
+    assert now() == pytest.approx(LINGER_S)
+    assert client.taken == 1
+
+
+@pytest.mark.parametrize("code", [1000, 1001])
+async def test_an_ordinary_end_comes_at_once(socket, client, code):
+    await socket.close(code)
+    closed, _ = await client.closed()
+
+    assert closed.code == code
+    assert now() == 0
 
 
 async def test_only_the_first_close_counts(socket, client):
