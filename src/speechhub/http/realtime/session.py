@@ -117,8 +117,12 @@ class RealtimeSession:
         await self._speaking.wait()
 
     async def farewell(self, reason: FarewellReason) -> None:
-        """Send the error that says why the session ends."""
-        await self._wire.part(reason)
+        """Send the error that says why the session ends; nothing if the server stops.
+
+        LiveKit gives up at any error, and connects again after a close alone.
+        """
+        if reason is not FarewellReason.SERVER_STOPPING:
+            await self._wire.part(reason)
 
     def _note(self) -> None:
         """Write what the session was into its line in the log."""
@@ -170,7 +174,9 @@ class RealtimeSession:
         match event:
             case client.Clear():
                 await self._hearing.clear()
-            case _ if self._finishing:
+            case client.Append() if self._finishing:
+                pass  # what a microphone hears goes on coming; see `farewell`
+            case client.Commit() if self._finishing:
                 raise ShuttingDownError
             case client.Append():
                 await self._hearing.append(event.audio)
