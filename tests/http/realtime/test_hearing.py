@@ -295,6 +295,7 @@ async def test_utterances_count_among_the_requests_of_a_minute(app):
         ("/realtime?model=mouth", "realtime"),
         ("/openai/v1/realtime?model=mouth", "realtime"),
         ("/openai/realtime?api-version=2025-08-28&deployment=mouth", "realtime"),
+        ("/openai/deployments/mouth/realtime", "realtime"),
         ("/v1/realtime", "transcription"),
     ],
 )

@@ -25,7 +25,7 @@ _TWICE: Final = re.compile(r"/v1(?P<rest>/v\d/(?:text-to-speech|voices)(?:/.*)?)
 PAGES: Final = "/v2/voices"
 """The only route of another version: ElevenLabs'."""
 _DEPLOYMENT: Final = re.compile(
-    r"/openai/deployments/(?P<deployment>.+)(?P<rest>/audio/(?:transcriptions|translations|speech))"
+    r"/openai/deployments/(?P<deployment>.+)(?P<rest>/audio/(?:transcriptions|translations|speech)|/realtime)"
 )
 
 
@@ -70,9 +70,9 @@ def with_aliases(app: ASGIApp) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         target, context = resolve(scope["path"]), context_of(scope)
         context.deployment, context.is_groq = target.deployment, target.is_groq
-        if target.path == REALTIME:  # Azure has no path for it, but `?api-version=…&deployment=M`
+        if target.path == REALTIME:  # Azure has two forms; the other is `?api-version=…&deployment=M`
             named = parse_qs(scope["query_string"].decode(errors="replace")).get("deployment")
-            context.deployment = named[0] if named else None
+            context.deployment = named[0] if named else target.deployment
         # A copy: the log has the path that the client asked for.
         inner: Scope = {**scope, "path": target.path}  # type: ignore[assignment]
         await app(inner, receive, send)

@@ -50,11 +50,12 @@ def test_paths(path, meaning):
         ("/openai/realtime?api-version=2025-04-01&deployment=caf%C3%A9%2Fx", "café/x"),
         ("/openai/realtime?api-version=2025-04-01", None),
         ("/openai/realtime?deployment=", None),
+        ("/openai/deployments/ears/realtime?intent=transcription", "ears"),
         ("/v1/models?deployment=x", None),
     ],
 )
 async def test_azures_deployment_in_the_query(asked, deployment):
-    """Its Realtime API has one path, and names the model behind it."""
+    """Its Realtime API names the model there, or in the path."""
     path, _, query = asked.partition("?")
     context = RequestContext(request_id="req_1", path=path)
     seen = []
@@ -70,12 +71,12 @@ async def test_azures_deployment_in_the_query(asked, deployment):
 
 
 @pytest.mark.parametrize("name", ["whisper", "my.deploy-ment_1", "Systran/faster-whisper-base", "a b"])
-@pytest.mark.parametrize("task", ["transcriptions", "translations", "speech"])
+@pytest.mark.parametrize("task", ["audio/transcriptions", "audio/translations", "audio/speech", "realtime"])
 def test_azure_deployments(name, task):
     """Azure's path names the model."""
-    target = resolve(f"/openai/deployments/{name}/audio/{task}")
+    target = resolve(f"/openai/deployments/{name}/{task}")
 
-    assert target == Target(path=f"/v1/audio/{task}", deployment=name)
+    assert target == Target(path=f"/v1/{task}", deployment=name)
 
 
 @pytest.mark.mission("8.6")
