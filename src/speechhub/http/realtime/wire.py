@@ -1,7 +1,5 @@
 """The client's end of a realtime session: sends events, and errors as events."""
 
-import asyncio
-import contextlib
 from typing import Final
 
 import msgspec
@@ -13,8 +11,6 @@ from speechhub.http.realtime.server_events import Failed, OutputAudioDelta, Real
 from speechhub.http.sockets.farewells import FarewellReason
 from speechhub.http.sockets.socket import Socket
 
-LINGER_S: Final = 1.0
-"""How long the connection of a client without a right key stays open, for the error to be read."""
 AUDIO: Final = "audio"
 """Tag of messages with sound, which are taken back when a response ends early."""
 BAD_KEY_CODE: Final = 3000
@@ -67,11 +63,6 @@ class Wire:
             type="invalid_request_error", code=InvalidApiKeyError.code, message=error.message
         )
         await self.send(Failed(error=fault))
-        # Clients that write first and read afterwards would find the connection closed, and not learn why.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_S):
-                while await self._socket.receive() is not None:
-                    pass
         await self.close(BAD_KEY_CODE, BAD_KEY_REASON)
 
     async def part(self, reason: FarewellReason) -> None:

@@ -20,7 +20,7 @@ from speechhub.http.edges.readers import hang_up
 
 FLUSH_S: Final = 5.0
 """How long a close waits until what is queued was sent."""
-LINGER_S: Final = 0.1
+LINGER_S: Final = 0.5
 """Time between the last message and a close frame that tells of a refusal or a fault."""
 PARTING_S: Final = 1.0
 """How long a close waits for the client's own close frame, which tells that ours arrived."""
