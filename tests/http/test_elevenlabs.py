@@ -13,9 +13,12 @@ import pytest
 from speechhub.codecs import g711
 from speechhub.errors import EngineCrashedError
 from speechhub.http.app import create_app
+from speechhub.http.context import RequestContext
 from speechhub.http.elevenlabs import conversation
+from speechhub.http.elevenlabs.conversation import TextConversation
 from speechhub.http.elevenlabs.formats import output_format
 from speechhub.settings import Secret, Settings
+from tests.fakes.realtime import settled
 from tests.fakes.sockets import ClosedError, connected
 from tests.http.conftest import hub_of
 
@@ -106,6 +109,8 @@ async def test_a_format_that_cannot_be_made_is_refused(http, name):
         (SPEAK, {"text": 5}, 400, "invalid_value", "text"),
         (SPEAK, {"model_id": "nothing"}, 404, "model_not_found", "model_id"),
         (SPEAK, {"voice_settings": {"speed": 9}}, 400, "invalid_value", "voice_settings.speed"),
+        (SPEAK, {"seed": 2**32}, 400, "invalid_value", "seed"),
+        (SPEAK, {"seed": -1}, 400, "invalid_value", "seed"),
         (SPEAK, {"language_code": "klingon"}, 400, "invalid_language_format", "language_code"),
     ],
 )
@@ -325,6 +330,8 @@ async def test_an_engine_that_fails_is_told_over_the_socket(app, runner):
         (one("nobody"), '{"text": "Hello. ", "flush": true}', "voice_not_found"),
         (one(output="x"), '{"text": "Hello. "}', "invalid_value"),
         (one(more="&seed=x"), '{"text": "Hello. "}', "invalid_value"),
+        (one(more=f"&seed={'9' * 5000}"), '{"text": "Hello. "}', "invalid_value"),
+        (one(more="&apply_text_normalization=never"), '{"text": "Hello. "}', "invalid_value"),
         (one(), "rubbish", "invalid_value"),
         (one(), b"\xff\xfe", "invalid_value"),
         (one(), '{"text": 5}', "invalid_value"),
@@ -339,6 +346,47 @@ async def test_an_error_of_the_only_text_ends_the_connection(app, path, message,
 
     assert closed.code == 1008
     assert json.loads(before[-1])["status"] == status
+
+
+class SlowReader:
+    """A socket whose client sends what is in `said`, and reads the end of a text only once `reads` is set."""
+
+    def __init__(self):
+        self.said, self.reads, self.waits = asyncio.Queue(), asyncio.Event(), asyncio.Event()
+        self.gone, self.messages = asyncio.Event(), []
+
+    async def receive(self):
+        return await self.said.get()
+
+    async def send(self, data, *, tag=None):
+        del tag
+        message = json.loads(data)
+        if message["isFinal"]:
+            self.waits.set()
+            await self.reads.wait()
+        self.messages.append(message)
+
+    def say(self, **message):
+        self.said.put_nowait(json.dumps(message))
+
+
+async def test_a_text_may_begin_before_the_end_of_the_last_one_is_read(hub, runner):
+    """It stays one text, whose parts are joined."""
+    socket, context = SlowReader(), RequestContext(request_id="r", path="/", trusted=True)
+    talk = TextConversation(socket, context, hub, "anna", {"output_format": "pcm_16000"}, many=True)
+    serving = asyncio.create_task(talk.serve())
+    socket.say(text="Hello. ", context_id="a")
+    socket.say(context_id="a", close_context=True)
+    await socket.waits.wait()
+    socket.say(text="How ", context_id="a")
+    await settled()
+    socket.reads.set()
+    await settled()
+    socket.say(text="are you?", context_id="a")
+    socket.say(close_socket=True)
+    await serving
+
+    assert [request.text for _, request in runner.requests] == ["Hello.", "How are you?"]
 
 
 async def test_many_contexts_are_too_many(app, monkeypatch):

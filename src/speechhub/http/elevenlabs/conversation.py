@@ -166,8 +166,10 @@ class TextConversation:
         """Send what is spoken of a text, and its end."""
         context_id = name if self._many and name else UNSET
         try:
-            await self._send_audio(text, context_id)
-            del self._texts[name]
+            try:
+                await self._send_audio(text, context_id)
+            finally:  # before the client learns of the end, which may have the next text begin
+                del self._texts[name]
             await self._socket.send(final_message(context_id))
         except SpeechhubError as error:
             await self._fail(error, name)
@@ -175,7 +177,6 @@ class TextConversation:
             log.exception("speech failed", error=type(error).__name__)
             await self._tell(internal_error(), name)
         finally:
-            self._texts.pop(name, None)
             await text.speech.aclose()
 
     async def _send_audio(self, text: "_Text", context_id: str | UnsetType) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from speechhub.errors import InvalidValueError
+import msgspec
+
 from speechhub.http.elevenlabs.formats import OutputFormat
+from speechhub.http.refusal import refusal
 from speechhub.http.schemas.elevenlabs import ElevenLabsSpeech, ElevenLabsVoiceSettings
 from speechhub.services.speech_job import SpeechJob
 from speechhub.settings import Settings
@@ -12,6 +14,8 @@ from speechhub.speakable import Normalization
 
 THEIRS: Final = "eleven_"
 """What the names of ElevenLabs' models begin with."""
+QUERY_FIELDS: Final = ("model_id", "language_code", "seed", "apply_text_normalization")
+"""Fields of a request that a WebSocket has in its query."""
 
 
 def speech_job(
@@ -52,16 +56,11 @@ def from_query(query: Mapping[str, str], voice_settings: ElevenLabsVoiceSettings
     """Return what the query of a WebSocket and its first message say, without a text.
 
     Raises:
-        InvalidValueError: The seed is no number.
+        RequestError: A value of the query does not fit its field.
     """
-    seed, normalization = query.get("seed"), query.get("apply_text_normalization")
-    if seed and not seed.isdecimal():
-        raise InvalidValueError("seed must be a whole number, 0 or more.", param="seed")
-    return ElevenLabsSpeech(
-        text="",
-        model_id=query.get("model_id"),
-        language_code=query.get("language_code"),
-        voice_settings=voice_settings,
-        seed=int(seed) if seed else None,
-        apply_text_normalization="off" if normalization == "off" else None,
-    )
+    fields = {"text": ""} | {name: query[name] for name in QUERY_FIELDS if query.get(name)}
+    try:
+        said = msgspec.convert(fields, ElevenLabsSpeech, strict=False)
+    except msgspec.ValidationError as error:
+        raise refusal("", fields, ElevenLabsSpeech, strict=False) from error
+    return msgspec.structs.replace(said, voice_settings=voice_settings)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from speechhub.engine import MAX_SEED
 from speechhub.http.schemas.models import Name
 
 OnOff = Literal["auto", "on", "off"]
@@ -29,7 +30,7 @@ class ElevenLabsSpeech(msgspec.Struct, frozen=True, kw_only=True):
     language_code: Annotated[str, Meta(max_length=64)] | None = None
     """ISO 639-1 code of the text."""
     voice_settings: ElevenLabsVoiceSettings | None = None
-    seed: int | None = None
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
     apply_text_normalization: OnOff | None = None
     """``off`` speaks the text as it is, with its markup."""
 
