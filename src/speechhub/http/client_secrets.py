@@ -25,7 +25,7 @@ AT_A_TIME: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientSecret:
+class StoredSecret:
     """What is known of one secret."""
 
     session: object
@@ -42,7 +42,7 @@ class ClientSecrets:
     def __init__(self, *, clock: Callable[[], float] = time.time, at_a_time: int = AT_A_TIME) -> None:
         self._clock = clock
         self._at_a_time = at_a_time
-        self._known: dict[bytes, ClientSecret] = {}
+        self._known: dict[bytes, StoredSecret] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -68,10 +68,10 @@ class ClientSecrets:
                 retry_after_s=first - now,
             )
         value, expires_at = PREFIX + secrets.token_hex(16), math.ceil(now) + seconds
-        self._known[_digest(value.encode())] = ClientSecret(session=session, key=key, expires_at=expires_at)
+        self._known[_digest(value.encode())] = StoredSecret(session=session, key=key, expires_at=expires_at)
         return value, expires_at
 
-    def find(self, value: bytes) -> ClientSecret | None:
+    def find(self, value: bytes) -> StoredSecret | None:
         """Return what is known of a secret; None if it is wrong or has expired."""
         digest = _digest(value)
         found = self._known.get(digest)

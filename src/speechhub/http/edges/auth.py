@@ -15,7 +15,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import AuthenticationError, InvalidApiKeyError
-from speechhub.http.client_secrets import PREFIX, ClientSecret, ClientSecrets
+from speechhub.http.client_secrets import PREFIX, ClientSecrets, StoredSecret
 from speechhub.http.context import context_of
 from speechhub.settings import Secret
 
@@ -58,7 +58,7 @@ class Shown:
     number: int | None = None
     leads: bool = False
     """Whether one of them is an operator's."""
-    secret: ClientSecret | None = None
+    secret: StoredSecret | None = None
 
 
 class Keyring:

@@ -19,7 +19,13 @@ from speechhub.http.context import RequestContext
 from speechhub.http.elevenlabs.errors import problem
 from speechhub.http.elevenlabs.formats import OutputFormat, output_format
 from speechhub.http.elevenlabs.jobs import from_query, speech_job
-from speechhub.http.elevenlabs.messages import READER, Failed, Said, audio_message, final_message
+from speechhub.http.elevenlabs.messages import (
+    READER,
+    ClientMessage,
+    ErrorMessage,
+    audio_message,
+    final_message,
+)
 from speechhub.http.errors import ErrorObject, error_object, internal_error
 from speechhub.http.schemas.elevenlabs import ElevenLabsVoiceSettings
 from speechhub.http.sockets.farewells import FarewellReason
@@ -39,7 +45,7 @@ SOUND: Final = "sound"
 
 
 class TextConversation:
-    """What one client says and hears; see `speechhub.http.sockets.session.Conversation`."""
+    """What one client says and hears; see `speechhub.http.sockets.session.SocketConversation`."""
 
     def __init__(
         self,
@@ -110,7 +116,7 @@ class TextConversation:
         except SpeechhubError as error:
             await self._fail(error, said.context_id)
 
-    def _check_key(self, said: Said) -> None:
+    def _check_key(self, said: ClientMessage) -> None:
         """Let in a client that shows its key in the query, or in its first message."""
         if self._context.trusted:
             return
@@ -120,7 +126,7 @@ class TextConversation:
                 return
         raise InvalidApiKeyError if key or self._context.shown else AuthenticationError
 
-    async def _obey(self, said: Said) -> None:
+    async def _obey(self, said: ClientMessage) -> None:
         if said.close_socket:
             self._is_over = True
             return
@@ -201,7 +207,7 @@ class TextConversation:
 
     async def _tell(self, error: ErrorObject, name: str | None, *, code: int = REFUSED) -> None:
         found = problem(error)
-        failed = Failed(
+        failed = ErrorMessage(
             message=found.message,
             error=found.message,
             status=found.status,

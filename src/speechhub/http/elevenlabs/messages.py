@@ -18,7 +18,7 @@ from speechhub.services.streamed_speech import SpokenSentence
 MS_PER_S: Final = 1000
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class ClientMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What a client says; unknown fields are ignored, and null is the same as nothing."""
 
     text: str | None = None
@@ -31,7 +31,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     close_socket: bool | None = None
 
 
-class Alignment(msgspec.Struct, frozen=True, kw_only=True):
+class AlignmentMs(msgspec.Struct, frozen=True, kw_only=True):
     """Times of characters, in milliseconds since the last message that had such times."""
 
     chars: list[str]
@@ -39,17 +39,17 @@ class Alignment(msgspec.Struct, frozen=True, kw_only=True):
     durations: list[int] = msgspec.field(name="charDurationsMs")
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class AudioMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the server says while it speaks, and at the end of a text."""
 
     audio: str | None
     is_final: bool | None = None
     context_id: str | UnsetType = UNSET
-    alignment: Alignment | None = None
-    normalized_alignment: Alignment | None = None
+    alignment: AlignmentMs | None = None
+    normalized_alignment: AlignmentMs | None = None
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong, in one context or with the whole connection."""
 
     message: str
@@ -61,7 +61,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     context_id: str | UnsetType = msgspec.field(name="contextId", default=UNSET)
 
 
-READER: Final = msgspec.json.Decoder(Said)
+READER: Final = msgspec.json.Decoder(ClientMessage)
 
 
 def audio_message(
@@ -81,9 +81,9 @@ def audio_message(
         starts = [round(start_s * MS_PER_S) for start_s in found.starts_s]
         ends = [round(end_s * MS_PER_S) for end_s in found.ends_s]
         durations = [end - start for start, end in zip(starts, ends, strict=True)]
-        times = Alignment(chars=found.characters, start_times=starts, durations=durations)
+        times = AlignmentMs(chars=found.characters, start_times=starts, durations=durations)
     return msgspec.json.encode(
-        Told(
+        AudioMessage(
             audio=base64.b64encode(audio).decode(),
             context_id=context_id,
             alignment=times,
@@ -94,4 +94,4 @@ def audio_message(
 
 def final_message(context_id: str | UnsetType) -> str:
     """Return the message that ends a text."""
-    return msgspec.json.encode(Told(audio=None, is_final=True, context_id=context_id)).decode()
+    return msgspec.json.encode(AudioMessage(audio=None, is_final=True, context_id=context_id)).decode()

@@ -4,6 +4,18 @@ from speechhub.errors import RequestError
 from speechhub.errors.excerpt import quoted
 
 
+class BufferFullError(RequestError):
+    """There is too much audio that is not committed."""
+
+    code = "input_audio_buffer_full"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The input audio buffer is full: this append was dropped. Send input_audio_buffer.commit, or "
+            "input_audio_buffer.clear, before more audio."
+        )
+
+
 class InvalidParameterError(RequestError):
     """What the event asks for does not fit the session."""
 

@@ -5,7 +5,7 @@ from typing import Final, Literal
 from speechhub.errors import InvalidValueError, MissingValueError
 from speechhub.errors.excerpt import quoted
 from speechhub.http.realtime.faults import ItemNotFoundError
-from speechhub.http.realtime.items import InputText, Item, OutputText, Part, WrittenItem, new_id
+from speechhub.http.realtime.items import ConversationItem, InputText, OutputText, Part, WrittenItem, new_id
 
 MOST_ITEMS: Final = 100
 ROOT: Final = "root"
@@ -20,12 +20,12 @@ class ItemList:
     """The items of one conversation, in order."""
 
     def __init__(self) -> None:
-        self._items: list[Item] = []
+        self._items: list[ConversationItem] = []
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def add(self, item: Item, after: str | None = None) -> str | None:
+    def add(self, item: ConversationItem, after: str | None = None) -> str | None:
         """Put *item* behind the one whose id is *after*, or behind all; return the id of the one before it.
 
         Raises:
@@ -42,7 +42,7 @@ class ItemList:
         del self._items[:-MOST_ITEMS]
         return before
 
-    def get(self, item_id: str) -> Item:
+    def get(self, item_id: str) -> ConversationItem:
         """Return an item.
 
         Raises:
@@ -50,7 +50,7 @@ class ItemList:
         """
         return self._items[self._place(item_id)]
 
-    def replace(self, item: Item) -> None:
+    def replace(self, item: ConversationItem) -> None:
         """Put *item* in the place of the one with its id, if that is still there."""
         self._items = [item if other.id == item.id else other for other in self._items]
 
@@ -62,7 +62,7 @@ class ItemList:
         """
         del self._items[self._place(item_id)]
 
-    def newest(self, role: Literal["user", "assistant"]) -> Item | None:
+    def newest(self, role: Literal["user", "assistant"]) -> ConversationItem | None:
         """Return the last item of *role*; None if there is none."""
         return next((item for item in reversed(self._items) if item.role == role), None)
 
@@ -73,7 +73,7 @@ class ItemList:
         raise ItemNotFoundError(item_id, param=param)
 
 
-def read_item(written: WrittenItem, place: str) -> Item:
+def read_item(written: WrittenItem, place: str) -> ConversationItem:
     """Return the item that a client wrote; it gets an id if it has none.
 
     Args:
@@ -113,4 +113,4 @@ def read_item(written: WrittenItem, place: str) -> Item:
         if part.text is None:
             raise MissingValueError(f"{where}.text")
         content.append(OutputText(text=part.text) if role == "assistant" else InputText(text=part.text))
-    return Item(id=written.id or new_id("item"), role=role, content=tuple(content))  # type: ignore[arg-type]
+    return ConversationItem(id=written.id or new_id("item"), role=role, content=tuple(content))  # type: ignore[arg-type]

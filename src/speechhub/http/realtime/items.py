@@ -40,7 +40,7 @@ class OutputAudioPart(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
 Part = InputText | OutputText | InputAudioPart | OutputAudioPart
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
+class ConversationItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="message"):
     """A message of the conversation."""
 
     id: str

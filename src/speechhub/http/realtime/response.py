@@ -13,7 +13,7 @@ from speechhub.codecs.encode import SpeechFormat
 from speechhub.errors import SpeechhubError
 from speechhub.http.errors import internal_error
 from speechhub.http.realtime import server_events as events
-from speechhub.http.realtime.items import Item, OutputAudioPart, new_id
+from speechhub.http.realtime.items import ConversationItem, OutputAudioPart, new_id
 from speechhub.http.realtime.session_object import AudioFormat
 from speechhub.http.realtime.sound import SamplesOut
 from speechhub.http.realtime.wire import Wire
@@ -71,7 +71,7 @@ class SpokenResponse:
         speech: SpeechService,
         wire: Wire,
         *,
-        on_item: Callable[[Item], str | None],
+        on_item: Callable[[ConversationItem], str | None],
     ) -> None:
         """Plan a response.
 
@@ -185,15 +185,15 @@ class SpokenResponse:
     def _place(self) -> dict[str, Any]:
         return {"response_id": self.id, "item_id": self._item_id}
 
-    def _item(self, status: Literal["completed", "incomplete", "in_progress"]) -> Item:
+    def _item(self, status: Literal["completed", "incomplete", "in_progress"]) -> ConversationItem:
         content = () if status == "in_progress" else (OutputAudioPart(transcript=self._plan.text),)
-        return Item(id=self._item_id, status=status, role="assistant", content=content)
+        return ConversationItem(id=self._item_id, status=status, role="assistant", content=content)
 
     def _response(
         self,
         status: Literal["in_progress", "completed", "cancelled", "failed"],
         details: events.StatusDetails | None = None,
-        output: tuple[Item, ...] = (),
+        output: tuple[ConversationItem, ...] = (),
     ) -> events.Response:
         plan = self._plan
         sound = events.OutputSound(format=msgspec.to_builtins(plan.audio_format), voice=plan.voice)

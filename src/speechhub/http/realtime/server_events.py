@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from speechhub.http.errors import ErrorObject
-from speechhub.http.realtime.items import Item, new_id
+from speechhub.http.realtime.items import ConversationItem, new_id
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -30,7 +30,7 @@ class RealtimeError(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the client's event that it is about, if that had one."""
 
 
-class Failed(ServerEvent, frozen=True, kw_only=True, tag="error"):
+class ErrorEvent(ServerEvent, frozen=True, kw_only=True, tag="error"):
     """A fault of the client's event, or the reason for the end of the session."""
 
     error: RealtimeError
@@ -59,14 +59,14 @@ class TranscriptionSessionUpdated(
 # ── Audio in ─────────────────────────────────────────────────────────────────
 
 
-class SpeechStarted(ServerEvent, frozen=True, kw_only=True, tag="input_audio_buffer.speech_started"):
+class BufferSpeechStarted(ServerEvent, frozen=True, kw_only=True, tag="input_audio_buffer.speech_started"):
     """Somebody begins to speak."""
 
     audio_start_ms: int
     item_id: str
 
 
-class SpeechStopped(ServerEvent, frozen=True, kw_only=True, tag="input_audio_buffer.speech_stopped"):
+class BufferSpeechStopped(ServerEvent, frozen=True, kw_only=True, tag="input_audio_buffer.speech_stopped"):
     """The speaker fell silent."""
 
     audio_end_ms: int
@@ -94,7 +94,7 @@ class TranscriptionDelta(
     delta: str
 
 
-class DurationUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="duration"):
+class AudioUsage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="duration"):
     """How much audio was transcribed."""
 
     seconds: float
@@ -114,7 +114,7 @@ class TranscriptionCompleted(
     item_id: str
     content_index: int = 0
     transcript: str
-    usage: DurationUsage
+    usage: AudioUsage
     languages: tuple[SpokenLanguage, ...] = ()
 
 
@@ -135,14 +135,14 @@ class ItemAdded(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.a
     """A message begins."""
 
     previous_item_id: str | None = None
-    item: Item
+    item: ConversationItem
 
 
 class ItemDone(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.done"):
     """A message is complete."""
 
     previous_item_id: str | None = None
-    item: Item
+    item: ConversationItem
 
 
 class ItemDeleted(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.deleted"):
@@ -154,7 +154,7 @@ class ItemDeleted(ServerEvent, frozen=True, kw_only=True, tag="conversation.item
 class ItemRetrieved(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.retrieved"):
     """A message that the client asked for."""
 
-    item: Item
+    item: ConversationItem
 
 
 class ItemTruncated(ServerEvent, frozen=True, kw_only=True, tag="conversation.item.truncated"):
@@ -221,7 +221,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     status: Literal["in_progress", "completed", "cancelled", "failed"]
     status_details: StatusDetails | None = None
-    output: tuple[Item, ...] = ()
+    output: tuple[ConversationItem, ...] = ()
     conversation_id: str | None
     output_modalities: tuple[Literal["audio"], ...] = ("audio",)
     max_output_tokens: Literal["inf"] = "inf"
@@ -252,13 +252,13 @@ class ResponseEvent(ServerEvent, frozen=True, kw_only=True):
 class OutputItemAdded(ResponseEvent, frozen=True, kw_only=True, tag="response.output_item.added"):
     """The response's message begins."""
 
-    item: Item
+    item: ConversationItem
 
 
 class OutputItemDone(ResponseEvent, frozen=True, kw_only=True, tag="response.output_item.done"):
     """The response's message is complete."""
 
-    item: Item
+    item: ConversationItem
 
 
 class ContentEvent(ResponseEvent, frozen=True, kw_only=True):

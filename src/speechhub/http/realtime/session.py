@@ -15,14 +15,10 @@ from speechhub.http.realtime import client_events as client
 from speechhub.http.realtime import server_events as events
 from speechhub.http.realtime.client_events import EventError, read_event
 from speechhub.http.realtime.faults import InvalidParameterError
-from speechhub.http.realtime.hearing import Hearing
+from speechhub.http.realtime.input_buffer import InputAudioBuffer
 from speechhub.http.realtime.item_list import ItemList, read_item
-from speechhub.http.realtime.session_object import (
-    SessionObject,
-    SpeechSession,
-    transcribes,
-)
-from speechhub.http.realtime.speaking import Speaking, check_speaking
+from speechhub.http.realtime.responses import Responses, check_speaking
+from speechhub.http.realtime.session_object import SessionObject, SpeechSession, transcribes
 from speechhub.http.realtime.update import SessionState, as_beta, from_beta, in_beta_words
 from speechhub.http.realtime.wire import Wire
 from speechhub.http.sockets.farewells import FarewellReason
@@ -37,7 +33,7 @@ SHORT_MESSAGE: Final = 128 * 1024
 
 
 class RealtimeSession:
-    """One client's session, from ``session.created`` to the close; a `Conversation`."""
+    """One client's session, from ``session.created`` to the close; a `SocketConversation`."""
 
     def __init__(
         self,
@@ -74,8 +70,8 @@ class RealtimeSession:
         self._wire = Wire(socket, scope)
         self._items = ItemList()
         self._tasks = asyncio.TaskGroup()
-        self._speaking = Speaking(catalog, speech, self._wire, self._items, self._tasks, take=self._take)
-        self._hearing = Hearing(
+        self._responses = Responses(catalog, speech, self._wire, self._items, self._tasks, take=self._take)
+        self._buffer = InputAudioBuffer(
             live,
             self._wire,
             self._items,
@@ -90,7 +86,7 @@ class RealtimeSession:
     def _session(self) -> SessionObject:
         return self._state.session
 
-    # ── The conversation, as those see it who run it ─────────────────────────
+    # ── `SocketConversation` ─────────────────────────────────────────────────
 
     async def serve(self) -> None:
         """Talk to the client until it leaves."""
@@ -98,23 +94,22 @@ class RealtimeSession:
             await self._wire.refuse(shown=self._context.shown)
             return
         await self._wire.send(events.SessionCreated(session=self._session))
-        self._hearing.begin(self._session.audio.input, transcribes=transcribes(self._session))
+        self._buffer.begin(self._session.audio.input, transcribes=transcribes(self._session))
         try:
             async with self._tasks:
                 while (message := await self._socket.receive()) is not None:
                     await self._answer(message)
-                    await asyncio.sleep(0)  # others get their turn, however many messages wait here
-                self._hearing.stop()
-                await self._speaking.stop("client_cancelled")
+                self._buffer.stop()
+                await self._responses.stop("client_cancelled")
         finally:
             self._note()
-            await self._hearing.aclose()
+            await self._buffer.aclose()
 
     async def finish(self) -> None:
         """Begin nothing new; return when what was committed is transcribed, and the response spoken."""
         self._finishing = True
-        await self._hearing.drain()
-        await self._speaking.wait()
+        await self._buffer.drain()
+        await self._responses.wait()
 
     async def farewell(self, reason: FarewellReason) -> None:
         """Send the error that says why the session ends; nothing if the server stops.
@@ -130,8 +125,8 @@ class RealtimeSession:
         speaks = isinstance(session, SpeechSession)
         self._context.log |= {
             "kind": "realtime" if speaks else "transcription",
-            "model": session.model if isinstance(session, SpeechSession) else self._hearing.model,
-            **self._hearing.summary(),
+            "model": session.model if isinstance(session, SpeechSession) else self._buffer.model,
+            **self._buffer.summary(),
         }
 
     def _take(self) -> None:
@@ -166,22 +161,22 @@ class RealtimeSession:
             case client.ResponseCreate():
                 await self._create_response(event.response or client.ResponseWish())
             case client.ResponseCancel():
-                await self._speaking.cancel(event.response_id)
+                await self._responses.cancel(event.response_id)
             case _:
                 await self._do_with_items(event)
 
     async def _hear(self, event: client.Append | client.Commit | client.Clear) -> None:
         match event:
             case client.Clear():
-                await self._hearing.clear()
+                await self._buffer.clear()
             case client.Append() if self._finishing:
                 pass  # what a microphone hears goes on coming; see `farewell`
             case client.Commit() if self._finishing:
                 raise ShuttingDownError
             case client.Append():
-                await self._hearing.append(event.audio)
+                await self._buffer.append(event.audio)
             case client.Commit():
-                await self._hearing.commit()
+                await self._buffer.commit()
 
     async def _create_response(self, wish: client.ResponseWish) -> None:
         if not isinstance(self._session, SpeechSession):
@@ -192,7 +187,7 @@ class RealtimeSession:
             )
         if self._finishing:
             raise ShuttingDownError
-        await self._speaking.create(self._session, wish)
+        await self._responses.create(self._session, wish)
 
     async def _do_with_items(
         self, event: client.ItemCreate | client.ItemDelete | client.ItemRetrieve | client.ItemTruncate
@@ -218,7 +213,7 @@ class RealtimeSession:
         """End the response, if somebody who begins to speak shall do that."""
         turns = self._session.audio.input.turn_detection
         if turns is not None and turns.interrupt_response:
-            await self._speaking.stop("turn_detected")
+            await self._responses.stop("turn_detected")
 
     # ── The session ──────────────────────────────────────────────────────────
 
@@ -236,11 +231,11 @@ class RealtimeSession:
         Raises:
             RequestError: The changes are wrong.
         """
-        unused = not (self._hearing.begun or self._speaking.begun)
+        unused = not (self._buffer.begun or self._responses.begun)
         state = self._state.updated(changes, may_switch=unused)
         if isinstance(state.session, SpeechSession):
             check_speaking(self._catalog, state.session)
-        self._hearing.set(state.session.audio.input, transcribes=transcribes(state.session))
+        self._buffer.set(state.session.audio.input, transcribes=transcribes(state.session))
         self._state = state
 
     def _with_model(self, settings: LiveSettings) -> LiveSettings:

@@ -68,7 +68,7 @@ class Transcription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Stored and repeated, and otherwise ignored."""
 
 
-class ServerVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="server_vad"):
+class ServerVadTurns(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="server_vad"):
     """Turns end after a silence."""
 
     threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
@@ -82,7 +82,7 @@ class ServerVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     """Stored and repeated, and otherwise ignored."""
 
 
-class SemanticVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="semantic_vad"):
+class SemanticVadTurns(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="semantic_vad"):
     """The same detector with another silence: speechhub does not judge what the words mean."""
 
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
@@ -95,8 +95,8 @@ class SemanticVad(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
         return {"high": 400, "low": 1_500}.get(self.eagerness, 800)
 
 
-TurnDetection = ServerVad | SemanticVad
-NEW_TURNS: Final = ServerVad(silence_duration_ms=200)
+TurnDetection = ServerVadTurns | SemanticVadTurns
+NEW_TURNS: Final = ServerVadTurns(silence_duration_ms=200)
 """Turn detection of a session that nobody has set. Source: OpenAI's ``session.created``."""
 
 
@@ -117,13 +117,13 @@ class AudioOutput(msgspec.Struct, frozen=True, kw_only=True):
     speed: Speed = 1.0
 
 
-class HeardAudio(msgspec.Struct, frozen=True, kw_only=True):
+class TranscriptionAudio(msgspec.Struct, frozen=True, kw_only=True):
     """The audio of a transcription session."""
 
     input: AudioInput = AudioInput()
 
 
-class Audio(msgspec.Struct, frozen=True, kw_only=True):
+class RealtimeAudio(msgspec.Struct, frozen=True, kw_only=True):
     """The audio of a realtime session."""
 
     input: AudioInput = AudioInput()
@@ -136,7 +136,7 @@ class TranscriptionSession(msgspec.Struct, frozen=True, kw_only=True, tag_field=
     object: Literal["realtime.transcription_session"] = "realtime.transcription_session"
     id: str
     expires_at: int
-    audio: HeardAudio = HeardAudio()
+    audio: TranscriptionAudio = TranscriptionAudio()
     include: tuple[Includable, ...] | None = None
 
 
@@ -151,7 +151,7 @@ class SpeechSession(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     output_modalities: Annotated[tuple[Literal["text", "audio"], ...], Meta(max_length=2)] = ("audio",)
     instructions: Prompt = ""
     """The style of speech, for models that take one; never spoken."""
-    audio: Audio = Audio()
+    audio: RealtimeAudio = RealtimeAudio()
     include: tuple[Includable, ...] | None = None
     tools: tuple[Any, ...] = ()
     tool_choice: Literal["auto"] = "auto"

@@ -7,7 +7,7 @@ from litestar.types import Scope
 
 from speechhub.errors import AuthenticationError, InvalidApiKeyError, SpeechhubError
 from speechhub.http.errors import ErrorObject, error_object
-from speechhub.http.realtime.server_events import Failed, OutputAudioDelta, RealtimeError, ServerEvent
+from speechhub.http.realtime.server_events import ErrorEvent, OutputAudioDelta, RealtimeError, ServerEvent
 from speechhub.http.sockets.farewells import FarewellReason
 from speechhub.http.sockets.socket import Socket
 
@@ -50,7 +50,7 @@ class Wire:
         fault = RealtimeError(
             type=told.type, code=told.code, message=told.message, param=told.param, event_id=event_id
         )
-        await self.send(Failed(error=fault))
+        await self.send(ErrorEvent(error=fault))
 
     async def refuse(self, *, shown: bool) -> None:
         """Say that there is no right key, as OpenAI does, and close.
@@ -62,13 +62,13 @@ class Wire:
         fault = RealtimeError(
             type="invalid_request_error", code=InvalidApiKeyError.code, message=error.message
         )
-        await self.send(Failed(error=fault))
+        await self.send(ErrorEvent(error=fault))
         await self.close(BAD_KEY_CODE, BAD_KEY_REASON)
 
     async def part(self, reason: FarewellReason) -> None:
         """Send the error that says why the session ends."""
         error = RealtimeError(type=reason.type, code=reason.code, message=reason.message)
-        await self.send(Failed(error=error))
+        await self.send(ErrorEvent(error=error))
 
     async def close(self, code: int, reason: str) -> None:
         """Send what is queued, and close the connection."""

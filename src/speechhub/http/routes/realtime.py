@@ -15,11 +15,11 @@ from speechhub.http.context import HttpRequest, RequestContext, context_of
 from speechhub.http.facts import FACTS, RouteFacts
 from speechhub.http.openapi.described import DESCRIBED, OPENAI, Described
 from speechhub.http.openapi.examples import CLIENT_SECRET, CLIENT_SECRETS, TRANSCRIPTION_SESSION
-from speechhub.http.realtime.hearing import check_hearing, settings_of
+from speechhub.http.realtime.input_buffer import check_hearing, settings_of
 from speechhub.http.realtime.items import new_id
+from speechhub.http.realtime.responses import check_speaking
 from speechhub.http.realtime.session import RealtimeSession
 from speechhub.http.realtime.session_object import SpeechSession, transcribes
-from speechhub.http.realtime.speaking import check_speaking
 from speechhub.http.realtime.update import SessionState, as_beta, from_beta, in_beta_words, new_session
 from speechhub.http.schemas.realtime import (
     ClientSecret,

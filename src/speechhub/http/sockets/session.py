@@ -27,7 +27,7 @@ KEY_S: Final = 10.0
 """How long a session without a right key may take to show one."""
 
 
-class Conversation(Protocol):
+class SocketConversation(Protocol):
     """What a protocol says to one client; made for each socket, and cheap until it serves.
 
     `serve` gets None from `Socket.receive` when the connection is over, and should then return at once. It is
@@ -56,7 +56,7 @@ class Conversation(Protocol):
 
 async def in_session(
     websocket: HttpSocket,
-    begin: Callable[[Socket, RequestContext], Conversation],
+    begin: Callable[[Socket, RequestContext], SocketConversation],
     *,
     subprotocols: Collection[str] = (),
     limits: SocketLimits | None = None,
@@ -91,7 +91,11 @@ class _Session:
     """A conversation, and what watches over it."""
 
     def __init__(
-        self, socket: Socket, context: RequestContext, conversation: Conversation, sessions: OpenSessions
+        self,
+        socket: Socket,
+        context: RequestContext,
+        conversation: SocketConversation,
+        sessions: OpenSessions,
     ) -> None:
         self._socket = socket
         self._context = context

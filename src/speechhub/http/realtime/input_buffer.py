@@ -1,4 +1,4 @@
-"""Hearing of a realtime session: appended audio in, OpenAI's events about it out."""
+"""Input audio buffer of a realtime session: appended audio in, OpenAI's events about it out."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,13 +7,14 @@ from typing import Final, TypeVar
 
 from speechhub.errors import RateLimitedError, RequestError
 from speechhub.http.realtime import server_events as events
+from speechhub.http.realtime.faults import BufferFullError
 from speechhub.http.realtime.item_list import ItemList
-from speechhub.http.realtime.items import InputAudioPart, Item
+from speechhub.http.realtime.items import ConversationItem, InputAudioPart
 from speechhub.http.realtime.session_object import (
     AudioFormat,
     AudioInput,
-    SemanticVad,
-    ServerVad,
+    SemanticVadTurns,
+    ServerVadTurns,
     Transcription,
 )
 from speechhub.http.realtime.sound import SamplesIn
@@ -34,20 +35,8 @@ WHERE: Final[Mapping[str, str]] = {
 """Fields of `LiveSettings` → where clients write them."""
 
 
-class BufferFullError(RequestError):
-    """There is too much audio that is not committed."""
-
-    code = "input_audio_buffer_full"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The input audio buffer is full: this append was dropped. Send input_audio_buffer.commit, or "
-            "input_audio_buffer.clear, before more audio."
-        )
-
-
-class Hearing:
-    """The audio of one session; the live transcription is made when there is first something to hear."""
+class InputAudioBuffer:
+    """What one client appends; the live transcription is made for the first audio, commit or clear."""
 
     def __init__(
         self,
@@ -189,17 +178,17 @@ class Hearing:
     ) -> None:
         match event:
             case live.SpeechStarted(item=item_id, at_ms=at_ms):
-                await self._wire.send(events.SpeechStarted(item_id=item_id, audio_start_ms=at_ms))
+                await self._wire.send(events.BufferSpeechStarted(item_id=item_id, audio_start_ms=at_ms))
                 await self._on_speech()
             case live.SpeechStopped(item=item_id, at_ms=at_ms):
-                await self._wire.send(events.SpeechStopped(item_id=item_id, audio_end_ms=at_ms))
+                await self._wire.send(events.BufferSpeechStopped(item_id=item_id, audio_end_ms=at_ms))
             case live.Committed(item=item_id, previous=before):
                 await self._say_committed(item_id, before)
             case live.Cleared():
                 await self._wire.send(events.BufferCleared())
 
     async def _say_committed(self, item_id: str, before: str | None) -> None:
-        item = Item(id=item_id, role="user", content=(InputAudioPart(),))
+        item = ConversationItem(id=item_id, role="user", content=(InputAudioPart(),))
         self._items.add(item)
         await self._wire.send(events.BufferCommitted(item_id=item_id, previous_item_id=before))
         await self._wire.send(events.ItemAdded(previous_item_id=before, item=item))
@@ -225,12 +214,12 @@ class Hearing:
                 await self._wire.send(events.TranscriptionFailed(item_id=item_id, error=told))
             case live.TranscriptCompleted(item=item_id, transcript=transcript, duration_s=duration_s):
                 said = InputAudioPart(transcript=transcript.text)
-                self._items.replace(Item(id=item_id, role="user", content=(said,)))
+                self._items.replace(ConversationItem(id=item_id, role="user", content=(said,)))
                 await self._wire.send(
                     events.TranscriptionCompleted(
                         item_id=item_id,
                         transcript=transcript.text,
-                        usage=events.DurationUsage(seconds=duration_s),
+                        usage=events.AudioUsage(seconds=duration_s),
                         languages=tuple(events.SpokenLanguage(code=code) for code in transcript.languages),
                     )
                 )
@@ -259,11 +248,11 @@ def settings_of(heard: AudioInput) -> LiveSettings:
     )
 
 
-def _turns(turns: ServerVad | SemanticVad | None) -> TurnSettings | None:
+def _turns(turns: ServerVadTurns | SemanticVadTurns | None) -> TurnSettings | None:
     match turns:
-        case ServerVad(threshold=threshold, prefix_padding_ms=prefix_ms, silence_duration_ms=silence_ms):
+        case ServerVadTurns(threshold=threshold, prefix_padding_ms=prefix_ms, silence_duration_ms=silence_ms):
             return TurnSettings(threshold=threshold, prefix_ms=prefix_ms, silence_ms=silence_ms)
-        case SemanticVad(silence_ms=silence_ms):
+        case SemanticVadTurns(silence_ms=silence_ms):
             return TurnSettings(silence_ms=silence_ms)
         case _:
             return None

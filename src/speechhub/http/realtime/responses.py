@@ -1,4 +1,4 @@
-"""Speaking of a realtime session: one response at a time, each a text that the client has sent."""
+"""Responses of a realtime session: one at a time, each a text that the client has sent."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from speechhub.errors import InvalidValueError, RequestError
 from speechhub.http.realtime.client_events import ResponseOutput, ResponseWish
 from speechhub.http.realtime.faults import ResponseActiveError, ResponseNotActiveError
 from speechhub.http.realtime.item_list import NO_ANSWERS, ItemList, read_item
-from speechhub.http.realtime.items import Item, WrittenItem, new_id
+from speechhub.http.realtime.items import ConversationItem, WrittenItem, new_id
 from speechhub.http.realtime.response import CancelReason, ResponsePlan, SpokenResponse
 from speechhub.http.realtime.session_object import SpeechSession
 from speechhub.http.realtime.update import read_format
@@ -17,7 +17,7 @@ from speechhub.services.catalog import Catalog
 from speechhub.services.speech import SpeechService
 
 
-class Speaking:
+class Responses:
     """The responses of one session."""
 
     def __init__(
@@ -130,12 +130,12 @@ class Speaking:
             raise InvalidValueError(f"{what}{NO_ANSWERS}", param="response.input")
         return text
 
-    def _given(self, written: WrittenItem, number: int) -> Item:
+    def _given(self, written: WrittenItem, number: int) -> ConversationItem:
         if written.type == "item_reference" and written.id is not None:
             return self._items.get(written.id)
         return read_item(written, f"response.input[{number}]")
 
-    def _note(self, item: Item) -> str | None:
+    def _note(self, item: ConversationItem) -> str | None:
         """Keep the item of a response; return the id of the one before it."""
         if item.status == "in_progress":
             return self._items.add(item)
