@@ -123,8 +123,8 @@ def test_two_utterances_and_a_recording_are_heard_at_the_same_time(engine, clip)
     assert {name: speaker.heard[-1].text for name, speaker in speakers.items()} == alone
 
 
-def test_more_utterances_than_ears_are_heard_when_they_have_ended(engine, clip):
-    """They have the same text in the end; and an ear that is free again goes to the next one."""
+def test_more_utterances_than_decoders_are_heard_when_they_have_ended(engine, clip):
+    """They have the same text in the end; and a decoder that is free again goes to the next one."""
     audio = clip("amiable").slice_s(0.0, 2.0)
     first, second, third = (Speaker(engine, f"many {number}", audio) for number in range(3))
     for speaker in (first, second, third):
@@ -147,7 +147,7 @@ def test_more_utterances_than_ears_are_heard_when_they_have_ended(engine, clip):
         first.speak()
 
 
-def test_no_ears_at_all_is_a_choice(make, clip):
+def test_no_decoders_at_all_is_a_choice(make, clip):
     """The operator saves the memory, and utterances are heard when they have ended."""
     audio = clip("amiable").slice_s(0.0, 2.0)
     engine = make(sessions=0)

@@ -21,7 +21,7 @@ from speechhub.engine import (
     Transcript,
     Word,
 )
-from speechhub_pocketsphinx.ear import Ear, Ears, text_of
+from speechhub_pocketsphinx.decoders import DecoderPool, UtteranceDecoder, text_of
 from speechhub_pocketsphinx.settings import PocketSphinxSettings
 
 PAUSE_S: Final = 0.5
@@ -37,59 +37,59 @@ class PocketSphinxEngine(SttEngine):
         if context.model_dir is None:
             raise EngineLoadError(f"Model {context.model!r} has no folder with its files.")
         try:
-            self._ear = Ear(context.model_dir)
+            self._decoder = UtteranceDecoder(context.model_dir)
         except RuntimeError as error:
             raise EngineLoadError(
                 f"PocketSphinx cannot read the model in {context.model_dir}: {error}. Run "
                 "'speechhub models verify'."
             ) from error
-        self._ears = Ears(context.model_dir, settings.sessions)
+        self._decoders = DecoderPool(context.model_dir, settings.sessions)
 
     def transcribe(self, batch: Sequence[TranscribeRequest], call: Call) -> list[Transcript]:
         """Transcribe each recording in turn."""
         transcripts = []
         for done, request in enumerate(batch, start=1):
             self._hear_all(request.audio.samples, call)
-            transcripts.append(_transcript(request, self._ear.words()))
+            transcripts.append(_transcript(request, self._decoder.words()))
             call.report(done / len(batch))
         return transcripts
 
     def begin(self, request: ListenRequest) -> LiveSession:  # noqa: ARG002  # it can heed none of its wishes
         """Begin to hear an utterance: now, or when it has ended if too many others are being spoken."""
-        ear = self._ears.take()
-        return _Late(self) if ear is None else _Utterance(ear, self._ears)
+        decoder = self._decoders.take()
+        return _Late(self) if decoder is None else _Utterance(decoder, self._decoders)
 
     def hear_late(self, pieces: Sequence[NDArray[np.float32]], call: Call) -> str:
         """Return the text of an utterance that has ended."""
         self._hear_all(np.concatenate([np.zeros(0, np.float32), *pieces]), call)
-        return text_of(self._ear.words())
+        return text_of(self._decoder.words())
 
     def _hear_all(self, samples: NDArray[np.float32], call: Call) -> None:
-        self._ear.begin()
-        self._ear.hear(samples, call)
-        self._ear.end(call)
+        self._decoder.begin()
+        self._decoder.decode(samples, call)
+        self._decoder.end(call)
 
 
 class _Utterance(LiveSession):
-    """An utterance with an ear of its own; any word of it may still be revised until the end."""
+    """An utterance with a decoder of its own; any word of it may still be revised until the end."""
 
-    def __init__(self, ear: Ear, ears: Ears) -> None:
-        self._ear, self._ears = ear, ears
-        ear.begin()
+    def __init__(self, decoder: UtteranceDecoder, decoders: DecoderPool) -> None:
+        self._decoder, self._decoders = decoder, decoders
+        decoder.begin()
 
     def feed(self, audio: Audio, call: Call) -> Hypothesis:
         """Decode the next piece."""
-        self._ear.hear(audio.samples, call)
-        return Hypothesis(text=text_of(self._ear.words()))
+        self._decoder.decode(audio.samples, call)
+        return Hypothesis(text=text_of(self._decoder.words()))
 
     def finish(self, call: Call) -> Hypothesis:
         """Go over the whole utterance again, which takes a fraction of the first time."""
-        self._ear.end(call)
-        return _final(text_of(self._ear.words()))
+        self._decoder.end(call)
+        return _final(text_of(self._decoder.words()))
 
     def close(self) -> None:
-        """Leave the ear to the next utterance."""
-        self._ears.give_back(self._ear)
+        """Leave the decoder to the next utterance."""
+        self._decoders.give_back(self._decoder)
 
 
 class _Late(LiveSession):

@@ -1,4 +1,4 @@
-"""Ears: decoders of PocketSphinx, each of which hears one utterance at a time."""
+"""Decoders of PocketSphinx, each of which takes one utterance at a time."""
 
 import re
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ _VARIANT: Final = re.compile(r"\(\d+\)$")
 """Number of a pronunciation, as in ``a(2)``."""
 
 
-class Ear:
-    """One decoder, 100 MB; it hears one utterance after the other, and each as if it were the first."""
+class UtteranceDecoder:
+    """One decoder, 100 MB; it takes one utterance after the other, and each as if it were the first."""
 
     def __init__(self, folder: Path) -> None:
         """Load the model that lies in *folder*."""
@@ -38,16 +38,16 @@ class Ear:
             **FAST,
         )
         self._rest = np.zeros(0, np.int16)
-        self._hearing = False
+        self._is_open = False
 
     def begin(self) -> None:
         """Begin an utterance; drop one that has not ended."""
         self.drop()
         self._decoder.reinit_feat()  # else it would go on with the means and the noise of the last utterance
         self._decoder.start_utt()
-        self._hearing = True
+        self._is_open = True
 
-    def hear(self, samples: NDArray[np.float32], call: Call) -> None:
+    def decode(self, samples: NDArray[np.float32], call: Call) -> None:
         """Decode the next samples of the utterance, float32 of shape (n,) at `RATE`.
 
         Raises:
@@ -71,8 +71,8 @@ class Ear:
     def drop(self) -> None:
         """End the utterance, if one has begun; `words` still tells what was heard."""
         self._rest = self._rest[:0]
-        if self._hearing:
-            self._hearing = False
+        if self._is_open:
+            self._is_open = False
             self._decoder.end_utt()
 
     def words(self) -> list[Word]:
@@ -85,7 +85,7 @@ class Ear:
                 start_s=part.start_frame / FRAMES_PER_S,
                 end_s=(part.end_frame + 1) / FRAMES_PER_S,
                 # While the utterance goes on, there are no probabilities.
-                probability=1.0 if self._hearing else min(max(part.prob, 0.0), 1.0),
+                probability=1.0 if self._is_open else min(max(part.prob, 0.0), 1.0),
             )
             for part in self._decoder.seg()
             if not _FILLER.match(part.word)
@@ -95,29 +95,29 @@ class Ear:
         self._decoder.process_raw(samples.tobytes(), no_search=False, full_utt=False)
 
 
-class Ears:
-    """The ears for utterances that are being spoken; made when they are needed, and then kept."""
+class DecoderPool:
+    """The decoders for utterances that are being spoken; made when they are needed, and then kept."""
 
     def __init__(self, folder: Path, most: int) -> None:
         self._folder = folder
         self._most = most
         self._made = 0
-        self._free: list[Ear] = []
+        self._free: list[UtteranceDecoder] = []
 
-    def take(self) -> Ear | None:
-        """Return an ear, for an utterance that begins; None if all are taken."""
+    def take(self) -> UtteranceDecoder | None:
+        """Return a decoder for an utterance that begins; None if all are taken."""
         if self._free:
             return self._free.pop()
         if self._made == self._most:
             return None
-        ear = Ear(self._folder)
+        decoder = UtteranceDecoder(self._folder)
         self._made += 1
-        return ear
+        return decoder
 
-    def give_back(self, ear: Ear) -> None:
-        """Take an ear back whose utterance is over."""
-        ear.drop()
-        self._free.append(ear)
+    def give_back(self, decoder: UtteranceDecoder) -> None:
+        """Take back a decoder whose utterance is over."""
+        decoder.drop()
+        self._free.append(decoder)
 
 
 def text_of(words: Sequence[Word]) -> str:
