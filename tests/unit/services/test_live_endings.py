@@ -22,8 +22,8 @@ from speechhub.services.live import (
     TranscriptDelta,
     TranscriptFailed,
     TurnSettings,
-    ear,
     finals,
+    speech_buffer,
 )
 from tests.fakes.virtual_time import in_virtual_time
 from tests.generated import examples
@@ -216,12 +216,12 @@ def test_the_voice_detector_is_given_back_after_half_a_minute_without_audio(monk
     """It takes 3 MB, and is made for the first audio; speech after the pause is found where it is."""
     made = weakref.WeakSet()
 
-    class Counted(ear.VoiceDetector):
+    class Counted(speech_buffer.VoiceDetector):
         def __init__(self, rate):
             super().__init__(rate)
             made.add(self)
 
-    monkeypatch.setattr(ear, "VoiceDetector", Counted)
+    monkeypatch.setattr(speech_buffer, "VoiceDetector", Counted)
 
     async def work():
         async with Live() as live:
@@ -250,7 +250,7 @@ def test_tiny_pieces_take_no_more_memory_than_large_ones():
         async with Live(turns=None) as live:
             for sample in speech(0, 2).reshape(-1, 2):
                 await live.session.append(sample)
-            blocks = len(live.session._ear._tape.blocks())
+            blocks = len(live.session._buffer._tape.blocks())
             await live.session.commit()
             return await live.done(), blocks
 

@@ -62,7 +62,7 @@ class Feeding(Partials):
     async def hypothesis(self) -> str | None:
         """Have the engine hear what was said since the last time."""
         item = self._item
-        said = utterance(item.id, self._ear, self._settings, item.start_ms, self._ear.now_ms)
+        said = utterance(item.id, self._buffer, self._settings, item.start_ms, self._buffer.now_ms)
         if said.length <= (self._session.taken if self._session else 0) or not self.fits(said):
             return None
         try:

@@ -12,10 +12,10 @@ from speechhub.errors import NotIdleError, SpeechhubError
 from speechhub.metrics import Metrics
 from speechhub.pools import Pool
 from speechhub.runner import Runner
-from speechhub.services.live.ear import Ear
 from speechhub.services.live.events import LiveEvent, TranscriptDelta
 from speechhub.services.live.item import Item
 from speechhub.services.live.settings import LiveSettings
+from speechhub.services.live.speech_buffer import SpeechBuffer
 from speechhub.services.live.utterance import Utterance
 from speechhub.services.transcript_join import JoinedTranscript
 from speechhub.services.transcription import CheckedJob
@@ -57,7 +57,7 @@ class Partials(ABC):
     """Hears one utterance while it is spoken; `end` it at the commit, and close it afterwards."""
 
     def __init__(
-        self, tools: PartialTools, job: CheckedJob, settings: LiveSettings, ear: Ear, item: Item
+        self, tools: PartialTools, job: CheckedJob, settings: LiveSettings, buffer: SpeechBuffer, item: Item
     ) -> None:
         """Begin to hear.
 
@@ -65,13 +65,13 @@ class Partials(ABC):
             tools: What to hear with.
             job: What the client wants of the engine.
             settings: The session's.
-            ear: Where the audio is.
+            buffer: Where the audio is.
             item: The utterance.
         """
         self._tools = tools
         self._job = job
         self._settings = settings
-        self._ear = ear
+        self._buffer = buffer
         self._item = item
         self._ended = asyncio.Event()
         self._dropped = False

@@ -34,12 +34,12 @@ class Redecoding(Partials):
 
     async def hypothesis(self) -> str | None:
         """Transcribe what was said so far."""
-        tools, job, ear = self._tools, self._job, self._ear
-        start_ms, now_ms = max(self._item.start_ms, self._from_ms), ear.now_ms
-        speech = ear.speech(start_ms, now_ms)
+        tools, job, buffer = self._tools, self._job, self._buffer
+        start_ms, now_ms = max(self._item.start_ms, self._from_ms), buffer.now_ms
+        speech = buffer.speech(start_ms, now_ms)
         if speech is None or speech[1] == self._heard_ms:
             return None
-        said = utterance(self._item.id, ear, self._settings, start_ms, now_ms)
+        said = utterance(self._item.id, buffer, self._settings, start_ms, now_ms)
         if not self.fits(said):
             return None
         audio = await tools.pool.run(said.raised, job.model.capabilities.sample_rate)

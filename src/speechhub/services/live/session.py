@@ -12,7 +12,6 @@ from speechhub.codecs.turns import Started, TurnDetector, TurnRules
 from speechhub.errors import BufferTooSmallError, SpeechhubError
 from speechhub.runner import Runner
 from speechhub.services.account import Account
-from speechhub.services.live.ear import Ear, Judged
 from speechhub.services.live.events import (
     BufferFull,
     Cleared,
@@ -27,6 +26,7 @@ from speechhub.services.live.item import Item
 from speechhub.services.live.partials import LONGEST_S, Partials, PartialTools
 from speechhub.services.live.redecoding import Redecoding
 from speechhub.services.live.settings import LiveSettings
+from speechhub.services.live.speech_buffer import Judged, SpeechBuffer
 from speechhub.services.live.utterance import utterance
 
 log = structlog.get_logger()
@@ -87,7 +87,7 @@ class LiveTranscription:
         self._dropped: set[Partials] = set()
         """Of items that were forgotten, which still run."""
         self._wants_partials = partial_interval_s is not None
-        self._ear = self._new_ear(0)
+        self._buffer = self._new_buffer(0)
         self._open: Item | None = None
         """The item that speech began, and that is not committed."""
         self._turns = self._new_turns()
@@ -116,12 +116,12 @@ class LiveTranscription:
     @property
     def now_ms(self) -> int:
         """Milliseconds of audio that were appended since the session began."""
-        return self._ear.now_ms
+        return self._buffer.now_ms
 
     @property
     def kept_bytes(self) -> int:
         """Size of the audio that is not committed."""
-        return self._ear.kept_bytes
+        return self._buffer.kept_bytes
 
     def update(self, settings: LiveSettings) -> None:
         """Change the settings, which `LiveService.check` has accepted.
@@ -132,7 +132,7 @@ class LiveTranscription:
         before, self._settings = self._settings, settings
         if settings.sample_rate != before.sample_rate:
             self._drop()
-            self._ear = self._new_ear(self.now_ms)
+            self._buffer = self._new_buffer(self.now_ms)
         if self._turns is not None and settings.turns is not None:
             self._turns.rules = self._rules()
         elif settings.turns != before.turns:
@@ -162,7 +162,7 @@ class LiveTranscription:
                 return
             if self._ended.is_set():
                 return
-            self._follow(await self._ear.hear(part if len(part) == len(pcm16) else part.copy()))
+            self._follow(await self._buffer.append(part if len(part) == len(pcm16) else part.copy()))
 
     async def commit(self) -> None:
         """Make an item of what was appended since the last one.
@@ -170,13 +170,13 @@ class LiveTranscription:
         Raises:
             BufferTooSmallError: That is less than 0.1 s.
         """
-        self._follow(await self._ear.hear(np.empty(0, np.int16), all_of_it=True))
+        self._follow(await self._buffer.append(np.empty(0, np.int16), all_of_it=True))
         length_ms = self.now_ms - self._floor_ms
         if length_ms < MIN_COMMIT_MS:
             raise BufferTooSmallError(length_ms)
         if self._ended.is_set():
             return
-        item = self._open or Item(start_ms=max(self._floor_ms, self._ear.kept_from_ms))
+        item = self._open or Item(start_ms=max(self._floor_ms, self._buffer.kept_from_ms))
         self._commit(item, self.now_ms)
         if self._turns is not None:
             self._turns.end(self.now_ms)
@@ -223,7 +223,7 @@ class LiveTranscription:
                     self._start(turn.at_ms)
                 else:
                     self._stop(turn.at_ms)
-        self._ear.forget(max(self._floor_ms, self._turns.needed_from_ms - BEFORE_MS))
+        self._buffer.forget(max(self._floor_ms, self._turns.needed_from_ms - BEFORE_MS))
 
     def _start(self, at_ms: int) -> None:
         self._open = Item(start_ms=at_ms)
@@ -242,14 +242,14 @@ class LiveTranscription:
         if self._settings.transcribes:
             if self._partials is not None:
                 self._partials.end()
-            said = utterance(item.id, self._ear, self._settings, item.start_ms, end_ms)
+            said = utterance(item.id, self._buffer, self._settings, item.start_ms, end_ms)
             self._finals.add(item, said, self._partials)
             self._partials = None
         else:
             self._drop_partials()
         self.utterances += 1
         self._previous, self._open, self._floor_ms = item.id, None, end_ms
-        self._ear.forget(end_ms)
+        self._buffer.forget(end_ms)
 
     def _drop_partials(self) -> None:
         if self._partials is not None:
@@ -262,7 +262,7 @@ class LiveTranscription:
         self._drop_partials()
         self._open = None
         self._floor_ms = self.now_ms
-        self._ear.clear()
+        self._buffer.clear()
         self._free()
         if self._turns is not None:
             self._turns.end(self.now_ms)
@@ -272,12 +272,12 @@ class LiveTranscription:
     def _hear(self, item: Item) -> Partials:
         checked = self._tools.transcription.check(self._settings.job())
         kind = Feeding if checked.model.capabilities.live_sessions else Redecoding
-        return kind(self._partial_tools, checked, self._settings, self._ear, item)
+        return kind(self._partial_tools, checked, self._settings, self._buffer, item)
 
     # ── What it takes ────────────────────────────────────────────────────────
 
-    def _new_ear(self, start_ms: int) -> Ear:
-        return Ear(self._settings.sample_rate, start_ms=start_ms, pool=self._tools.pool)
+    def _new_buffer(self, start_ms: int) -> SpeechBuffer:
+        return SpeechBuffer(self._settings.sample_rate, start_ms=start_ms, pool=self._tools.pool)
 
     def _new_turns(self) -> TurnDetector | None:
         if self._settings.turns is None:
@@ -306,7 +306,7 @@ class LiveTranscription:
 
     def _excess(self, size: int = 0) -> int:
         """Return how many bytes more than accounted for there are with so many more; may be negative."""
-        held = self._ear.kept_bytes + self._finals.waiting_bytes + size - OWN_BYTES
+        held = self._buffer.kept_bytes + self._finals.waiting_bytes + size - OWN_BYTES
         return max(0, held) - self._holding.held("memory")
 
     def _free(self) -> None:
@@ -344,7 +344,7 @@ class LiveTranscription:
         if now < due or (self._turns is not None and self._turns.speaking):
             self._timer = loop.call_at(due if now < due else now + REST_S, self._rest)
         else:
-            self._ear.rest()
+            self._buffer.rest()
 
     def _end(self) -> None:
         """Take no more audio, and free what is not committed."""

@@ -12,8 +12,8 @@ from speechhub.codecs.encode import to_pcm16, wav_header
 from speechhub.codecs.loudness import Raiser
 from speechhub.codecs.resample import resample
 from speechhub.domain.audio import Audio, Pcm16Audio
-from speechhub.services.live.ear import Ear
 from speechhub.services.live.settings import LiveSettings, TurnSettings
+from speechhub.services.live.speech_buffer import SpeechBuffer
 
 TAIL_MS: Final = 200
 """Silence that is left after the last speech: engines hear words in more."""
@@ -60,15 +60,17 @@ class Utterance:
         return io.BytesIO(wav_header(pcm16.nbytes, sample_rate) + pcm16.tobytes())
 
 
-def utterance(item: str, ear: Ear, settings: LiveSettings, start_ms: int, end_ms: int) -> Utterance:
-    """Return what *ear* heard between two times."""
-    speech = ear.speech(start_ms, end_ms)
+def utterance(
+    item: str, buffer: SpeechBuffer, settings: LiveSettings, start_ms: int, end_ms: int
+) -> Utterance:
+    """Return the utterance between two times of *buffer*."""
+    speech = buffer.speech(start_ms, end_ms)
     parts: Sequence[NDArray[np.int16]] = ()
     first_ms = start_ms
     if speech is not None:
         prefix_ms = (settings.turns or TurnSettings()).prefix_ms
         first_ms = max(start_ms, speech[0] - prefix_ms)
-        parts = ear.parts(first_ms, min(end_ms, speech[1] + TAIL_MS))
+        parts = buffer.parts(first_ms, min(end_ms, speech[1] + TAIL_MS))
     return Utterance(
         item=item,
         settings=settings,

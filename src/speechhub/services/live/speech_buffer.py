@@ -1,4 +1,4 @@
-"""Ear of a session: keeps the audio that is still needed, and judges where in it there is speech."""
+"""Speech buffer of a session: the audio that is still needed, and where in it there is speech."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ class Judged:
         return any(probability >= FAINTEST for probability in self.probabilities)
 
 
-class Ear:
-    """Hears one session; times are milliseconds since it began, and never go back.
+class SpeechBuffer:
+    """The audio of one session; times are milliseconds since it began, and never go back.
 
     The voice detector is made for the first audio, and made anew after `rest`: it takes 3 MB.
     """
@@ -73,7 +73,7 @@ class Ear:
         """Size of the audio that is kept."""
         return 2 * (self._tape.end - self._tape.start) + len(self._short)
 
-    async def hear(self, pcm16: NDArray[np.int16], *, all_of_it: bool = False) -> Judged:
+    async def append(self, pcm16: NDArray[np.int16], *, all_of_it: bool = False) -> Judged:
         """Take the next samples, and judge the windows that they complete.
 
         Args:
@@ -119,7 +119,7 @@ class Ear:
             self._speech.popleft()
 
     def clear(self) -> None:
-        """Forget all audio, and hear anew."""
+        """Forget all audio; the next piece is judged by a new detector."""
         self._tape.append(np.frombuffer(bytes(self._short), np.int16))
         self._short.clear()
         self._tape.forget(self._tape.end)
@@ -127,7 +127,7 @@ class Ear:
         self.rest()
 
     def rest(self) -> None:
-        """Give the voice detector back until there is more to hear."""
+        """Free the voice detector until more audio comes."""
         self._detector = None
 
     def _ms(self, sample: int) -> int:
