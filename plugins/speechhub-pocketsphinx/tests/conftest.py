@@ -15,6 +15,11 @@ CLIPS = Path(__file__).parent / "clips"
 RATE = 16_000
 
 
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
     """A model store that may only use the installed wheel."""
