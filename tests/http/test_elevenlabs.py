@@ -330,9 +330,14 @@ async def test_an_engine_that_fails_is_told_over_the_socket(app, runner):
         (one("nobody"), '{"text": "Hello. ", "flush": true}', "voice_not_found"),
         (one(output="x"), '{"text": "Hello. "}', "invalid_value"),
         (one(more="&seed=x"), '{"text": "Hello. "}', "invalid_value"),
-        (one(more=f"&seed={'9' * 5000}"), '{"text": "Hello. "}', "invalid_value"),
+        (one(more="&seed=" + "9" * 5000), '{"text": "Hello. "}', "invalid_value"),
+        (one(more="&seed=4294967296"), '{"text": "Hello. "}', "invalid_value"),
+        (one(more="&language_code=" + "x" * 65), '{"text": "Hello. "}', "invalid_value"),
         (one(more="&apply_text_normalization=never"), '{"text": "Hello. "}', "invalid_value"),
         (one(), "rubbish", "invalid_value"),
+        (one(), "null", "invalid_value"),
+        (one(), '{"text": "He\\u0000llo. "}', "invalid_value"),
+        (one(), '{"text": "Hello \\ud83d"}', "invalid_value"),
         (one(), b"\xff\xfe", "invalid_value"),
         (one(), '{"text": 5}', "invalid_value"),
         (one(), '{"x":' * 5000 + "1" + "}" * 5000, "invalid_value"),
@@ -387,6 +392,24 @@ async def test_a_text_may_begin_before_the_end_of_the_last_one_is_read(hub, runn
     await serving
 
     assert [request.text for _, request in runner.requests] == ["Hello.", "How are you?"]
+
+
+async def test_a_message_with_the_mark_of_utf_8_is_read(app):
+    """As bodies of requests are."""
+    async with connected(app, one()) as client:
+        await client.send('\ufeff{"text": "Hello. "}')
+        await say(client, text="")
+
+        assert (await heard(client))[0]
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30])
+async def test_a_seed_that_no_engine_takes_is_refused(http, runner, seed):
+    """ElevenLabs' largest is 4294967295."""
+    answer = await speak(http, seed=seed)
+
+    assert (answer.status_code, answer.json()["detail"]["param"]) == (400, "seed")
+    assert not runner.requests
 
 
 async def test_many_contexts_are_too_many(app, monkeypatch):

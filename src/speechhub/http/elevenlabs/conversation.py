@@ -20,11 +20,11 @@ from speechhub.http.elevenlabs.errors import problem
 from speechhub.http.elevenlabs.formats import OutputFormat, output_format
 from speechhub.http.elevenlabs.jobs import from_query, speech_job
 from speechhub.http.elevenlabs.messages import (
-    READER,
     ClientMessage,
     ErrorMessage,
     audio_message,
     final_message,
+    read_message,
 )
 from speechhub.http.errors import ErrorObject, error_object, internal_error
 from speechhub.http.schemas.elevenlabs import ElevenLabsVoiceSettings
@@ -102,9 +102,9 @@ class TextConversation:
 
     async def _take(self, data: str | bytes) -> None:
         try:
-            said = READER.decode(data)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            await self._fail(InvalidValueError(f"The message is no JSON that fits: {error}."), None)
+            said = read_message(data)
+        except SpeechhubError as error:
+            await self._fail(error, None)
             return
         try:
             self._check_key(said)

@@ -12,10 +12,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from speechhub.http.elevenlabs.alignment import aligned
+from speechhub.http.json_text import decode_json
+from speechhub.http.refusal import refusal
 from speechhub.http.schemas.elevenlabs import ElevenLabsVoiceSettings
 from speechhub.services.streamed_speech import SpokenSentence
 
 MS_PER_S: Final = 1000
+MESSAGE: Final = "The message"
 
 
 class ClientMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +64,17 @@ class ErrorMessage(msgspec.Struct, frozen=True, kw_only=True):
     context_id: str | UnsetType = msgspec.field(name="contextId", default=UNSET)
 
 
-READER: Final = msgspec.json.Decoder(ClientMessage)
+def read_message(data: str | bytes) -> ClientMessage:
+    """Return what a client says.
+
+    Raises:
+        RequestError: It is no JSON, or has a field of another type.
+    """
+    try:
+        said: ClientMessage = decode_json(data, ClientMessage, what=MESSAGE)
+    except msgspec.ValidationError as error:
+        raise refusal("", decode_json(data, what=MESSAGE), ClientMessage, strict=True) from error
+    return said
 
 
 def audio_message(
