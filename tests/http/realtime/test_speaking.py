@@ -9,6 +9,10 @@ import pytest
 
 from speechhub.codecs import g711
 from speechhub.errors import EngineCrashedError
+from speechhub.http.realtime.client_events import MAX_EVENT_CHARS
+from speechhub.http.realtime.response import ResponsePlan, SpokenResponse
+from speechhub.http.realtime.server_events import ResponseCreated, ResponseDone
+from speechhub.http.realtime.session_object import Pcm
 from speechhub.http.sockets.socket import Socket
 from speechhub.settings import Settings
 from tests.fakes.babble import talk
@@ -397,6 +401,58 @@ async def test_the_last_hundred_items_are_kept(app):
 
     assert gone["code"] == "item_not_found"
     assert kept["item"]["id"] == "item_1"
+
+
+async def test_the_items_hold_a_bounded_text(app):
+    """A hundred of the longest would be a hundred megabytes for each session; the newest stays."""
+    text = "x" * 400_000
+    async with realtime(app, PATH) as session:
+        for number in range(4):
+            await session.send("conversation.item.create", item=said(text, id=f"item_{number}"))
+            await session.until("conversation.item.done")
+        gone = [await session.ask("conversation.item.retrieve", item_id=f"item_{n}") for n in range(4)]
+
+    assert ["error" in answer for answer in gone] == [True, True, False, False]
+
+
+async def test_a_long_event_without_audio_is_refused(app):
+    """It would be kept, merged and sent back; the session goes on."""
+    async with realtime(app, PATH) as session:
+        error = await session.error("conversation.item.create", item=said("x" * MAX_EVENT_CHARS))
+        answer = await session.ask("conversation.item.create", item=said("x"))
+
+    assert (error["code"], "1048576" in error["message"]) == ("invalid_value", True)
+    assert answer["type"] == "conversation.item.added"
+
+
+class Heedless:
+    """A client that reads nothing until somebody speaks, which ends the response."""
+
+    def __init__(self):
+        self.sent = []
+        self.response = None
+
+    async def send(self, event):
+        self.sent.append(event)
+        if isinstance(event, ResponseCreated):
+            await self.response.cancel("turn_detected")
+
+    def forget_audio(self):
+        pass
+
+
+async def test_a_response_that_ends_before_it_begins_is_not_spoken():
+    """Not even where the client takes the first event only after the end was queued."""
+    wire = Heedless()
+    plan = ResponsePlan(
+        text=TEXT, model="mouth", voice=None, speed=1.0, instructions=None, audio_format=Pcm()
+    )
+    wire.response = SpokenResponse(plan, None, wire, on_item=lambda _: None)
+    async with asyncio.TaskGroup() as tasks:
+        await wire.response.start(tasks)
+        await wire.response.wait()
+
+    assert list(map(type, wire.sent)) == [ResponseCreated, ResponseDone]
 
 
 async def test_items_stand_where_the_client_puts_them(app):

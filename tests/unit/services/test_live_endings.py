@@ -362,3 +362,34 @@ def test_whatever_happens_the_events_make_sense(actions, model):
             case TranscriptCompleted() | TranscriptFailed():
                 assert event.item == waiting.pop(0)
     assert waiting == []
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_events_without_a_reader_hold_the_client_back(over):
+    """Any number could be made while a client reads nothing; a session that ends lets the client go on."""
+
+    async def work():
+        async with Live() as live:
+            live.reader.cancel()
+            await asyncio.sleep(0)
+            cleared = asyncio.create_task(clear_all(live.session))
+            await asyncio.sleep(1)
+            waited = not cleared.done()
+            if not over:
+                live.reader = asyncio.create_task(live._read())
+                await cleared
+            done = await live.done() if not over else await live.session.aclose()
+            await asyncio.gather(live.reader, return_exceptions=True)
+            live.reader = asyncio.create_task(asyncio.sleep(0))
+            await asyncio.wait_for(cleared, 1)
+            return waited, done
+
+    waited, done = in_virtual_time(work())
+
+    assert waited
+    assert over or kinds(done) == [Cleared] * 1500
+
+
+async def clear_all(session):
+    for _ in range(1500):
+        await session.clear()

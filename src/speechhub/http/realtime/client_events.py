@@ -20,6 +20,9 @@ EventId = Annotated[str, Meta(max_length=512)]
 MAX_AUDIO_BYTES: Final = 15 * 1024 * 1024
 """Most audio in one append. Source: OpenAI's reference of ``input_audio_buffer.append``."""
 
+MAX_EVENT_CHARS: Final = 1024 * 1024
+"""Longest event without audio: several times what the largest session takes, or a text to speak."""
+
 
 class ClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Any event; fields that it does not have are ignored."""
@@ -169,6 +172,13 @@ def read_event(message: str | bytes) -> AnyEvent:
                 f"The audio of one append may have {MAX_AUDIO_BYTES} bytes, not {len(event.audio)}: "
                 "send it in several.",
                 param="audio",
+            ),
+            event.event_id,
+        )
+    if not isinstance(event, Append) and len(message) > MAX_EVENT_CHARS:
+        raise EventError(
+            InvalidValueError(
+                f"An event without audio may have {MAX_EVENT_CHARS} characters, not {len(message)}."
             ),
             event.event_id,
         )

@@ -8,6 +8,8 @@ from speechhub.http.realtime.faults import ItemNotFoundError
 from speechhub.http.realtime.items import ConversationItem, InputText, OutputText, Part, WrittenItem, new_id
 
 MOST_ITEMS: Final = 100
+MOST_CHARS: Final = 1024 * 1024
+"""Text of all items; the newest stays, however long it is."""
 ROOT: Final = "root"
 """What a client calls the place before the first item."""
 NO_ANSWERS: Final = (
@@ -39,7 +41,7 @@ class ItemList:
             place = 0 if after == ROOT else self._place(after, param="previous_item_id") + 1
         before = self._items[place - 1].id if place else None
         self._items.insert(place, item)
-        del self._items[:-MOST_ITEMS]
+        self._forget()
         return before
 
     def get(self, item_id: str) -> ConversationItem:
@@ -53,6 +55,7 @@ class ItemList:
     def replace(self, item: ConversationItem) -> None:
         """Put *item* in the place of the one with its id, if that is still there."""
         self._items = [item if other.id == item.id else other for other in self._items]
+        self._forget()
 
     def delete(self, item_id: str) -> None:
         """Remove an item.
@@ -65,6 +68,13 @@ class ItemList:
     def newest(self, role: Literal["user", "assistant"]) -> ConversationItem | None:
         """Return the last item of *role*; None if there is none."""
         return next((item for item in reversed(self._items) if item.role == role), None)
+
+    def _forget(self) -> None:
+        """Forget the first items, where there are too many, or too long ones."""
+        del self._items[:-MOST_ITEMS]
+        chars = sum(item.chars for item in self._items)
+        while chars > MOST_CHARS and len(self._items) > 1:
+            chars -= self._items.pop(0).chars
 
     def _place(self, item_id: str, *, param: str = "item_id") -> int:
         for place, item in enumerate(self._items):

@@ -55,6 +55,12 @@ class ConversationItem(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
         return "\n".join(part.text for part in self.content if isinstance(part, InputText))
 
     @property
+    def chars(self) -> int:
+        """Length of all its texts."""
+        texts = (p.text if isinstance(p, InputText | OutputText) else p.transcript for p in self.content)
+        return sum(len(text) for text in texts if text)
+
+    @property
     def has_audio(self) -> bool:
         """Whether it is speech that a client sent."""
         return any(isinstance(part, InputAudioPart) for part in self.content)

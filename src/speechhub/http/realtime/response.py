@@ -101,7 +101,8 @@ class SpokenResponse:
     async def start(self, tasks: asyncio.TaskGroup) -> None:
         """Announce it, and begin to speak, as one of *tasks*."""
         await self._wire.send(events.ResponseCreated(response=self._response("in_progress")))
-        self._task = tasks.create_task(self._run())
+        if not self._over:  # it may be cancelled while the client does not read
+            self._task = tasks.create_task(self._run())
 
     async def wait(self) -> None:
         """Return when it is over."""

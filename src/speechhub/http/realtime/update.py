@@ -1,6 +1,6 @@
 """Updates of a session object: merged by presence, checked as a whole, kept whole or not at all. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,13 +10,22 @@ from speechhub.errors import InvalidValueError, MissingValueError
 from speechhub.http.realtime.faults import InvalidParameterError
 from speechhub.http.realtime.session_object import (
     ALaw,
+    Audio,
+    AudioInput,
+    AudioOutput,
+    HeardAudio,
     MuLaw,
+    NoiseReduction,
     Pcm,
+    SemanticVad,
+    ServerVad,
     SessionObject,
     SpeechSession,
+    Transcription,
     TranscriptionSession,
 )
 from speechhub.http.refusal import refusal
+from speechhub.http.schemas.audio import VoiceRef
 
 KINDS: Final[Mapping[str, type[SessionObject]]] = {
     "transcription": TranscriptionSession,
@@ -40,6 +49,15 @@ BETA_FIELDS: Final[Mapping[str, str]] = {
     "turn_detection": "turn_detection",
 }
 """The beta's flat fields → fields of ``audio.input``."""
+KNOWN: Final = frozenset[str]().union(
+    ("type",),
+    *(
+        kind.__struct_fields__
+        for kind in (*KINDS.values(), HeardAudio, Audio, AudioInput, AudioOutput, Pcm, Transcription,
+                     NoiseReduction, ServerVad, SemanticVad, VoiceRef)
+    ),
+)  # fmt: skip
+"""Names of fields, at any place of a session. Others are not looked at: a client can send any number."""
 DEFAULT_MODEL: Final = "gpt-realtime"
 """What a realtime session calls its model where the client has named none."""
 
@@ -92,7 +110,7 @@ class SessionState:
         if not self.turns_given and isinstance(turns, dict) and "type" in turns:
             base["audio"]["input"]["turn_detection"] = None
         wanted = {name: value for name, value in changes.items() if name not in READ_ONLY}
-        merged = _without_nulls(_known_shapes(merge(base, wanted)))
+        merged = _without_nulls(_known_shapes(merge(base, wanted, KNOWN)))
         if not given and self._commits_by_itself(heard, merged):
             merged["audio"]["input"]["turn_detection"] = None
         try:
@@ -127,15 +145,16 @@ def new_session(kind: str, *, id: str, expires_at: int, model: str | None = None
     return SpeechSession(id=id, expires_at=expires_at, model=model or DEFAULT_MODEL)
 
 
-def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *old* with the fields of *new*: objects key by key, unless *new* has another ``type``."""
+def merge(old: Mapping[str, Any], new: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return *old* with *known* fields of *new*: objects key by key, unless *new* has another ``type``."""
     if "type" in new and "type" in old and new["type"] != old["type"]:
         old = {}
     merged = dict(old)
-    for name, value in new.items():
+    for name in filter(known.__contains__, new):
+        value = new[name]
         before = merged.get(name)
         if isinstance(value, dict):
-            merged[name] = merge(before if isinstance(before, dict) else {}, value)
+            merged[name] = merge(before if isinstance(before, dict) else {}, value, known)
         else:
             merged[name] = value
     return merged

@@ -43,6 +43,8 @@ SLICE_S: Final = 10
 """How much is judged at once, in seconds."""
 OWN_BYTES: Final = 4 * 1024**2
 """What each session may hold whether or not there is room: more than any turn that the server finds."""
+MOST_EVENTS: Final = 1000
+"""How many events may wait for their reader before nothing more is appended, committed and cleared."""
 REST_S: Final = 30.0
 """After so long without audio, in seconds, the voice detector is given back."""
 
@@ -72,6 +74,8 @@ class LiveTranscription:
         self._tools = tools
         self._settings = settings
         self._events: asyncio.Queue[LiveEvent | None] = asyncio.Queue()
+        self._read = asyncio.Event()
+        """An event was read, or the session has ended."""
         self._holding = account.open()
         self._finals = Finals(tools, self._emit, self._free)
         self._partial_tools = PartialTools(
@@ -147,6 +151,7 @@ class LiveTranscription:
             pcm16: int16, shape (n_samples,), at the settings' rate; kept, so do not write to it later.
         """
         rate = self._settings.sample_rate
+        await self._heeded()
         if self._ended.is_set():
             return
         if self._turns is None and self.now_ms + 1000 * len(pcm16) // rate - self._floor_ms > BUFFER_MS:
@@ -170,6 +175,7 @@ class LiveTranscription:
         Raises:
             BufferTooSmallError: That is less than 0.1 s.
         """
+        await self._heeded()
         self._follow(await self._buffer.append(np.empty(0, np.int16), all_of_it=True))
         length_ms = self.now_ms - self._floor_ms
         if length_ms < MIN_COMMIT_MS:
@@ -183,12 +189,14 @@ class LiveTranscription:
 
     async def clear(self) -> None:
         """Forget what is not committed."""
+        await self._heeded()
         self._drop()
         self._emit(Cleared())
 
     async def events(self) -> AsyncIterator[LiveEvent]:
         """Yield the events; they end after `aclose`, and after `drain`."""
         while (event := await self._events.get()) is not None:
+            self._read.set()
             yield event
 
     async def drain(self) -> None:
@@ -312,6 +320,12 @@ class LiveTranscription:
     def _free(self) -> None:
         self._holding.free("memory", max(0, -self._excess()))
 
+    async def _heeded(self) -> None:
+        """Wait while too many events wait: a client that reads little could have any number made."""
+        while self._events.qsize() >= MOST_EVENTS and not self._ended.is_set():
+            self._read.clear()
+            await self._read.wait()
+
     def _emit(self, event: LiveEvent) -> None:
         self._events.put_nowait(event)
 
@@ -351,6 +365,7 @@ class LiveTranscription:
         if self._ended.is_set():
             return
         self._ended.set()
+        self._read.set()
         self._drop()
         if self._timer is not None:
             self._timer.cancel()
