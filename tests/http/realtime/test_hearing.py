@@ -1,10 +1,14 @@
 """Audio in: formats, utterances, texts, and what goes wrong with them."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from speechhub.codecs import g711
 from speechhub.errors import EngineCrashedError, QueueFullError
+from speechhub.http.realtime import session as session_module
+from speechhub.http.realtime.client_events import read_event
 from speechhub.settings import Settings
 from tests.fakes.babble import babble, talk
 from tests.fakes.realtime import pcm16, realtime
@@ -364,3 +368,27 @@ async def test_rubbish_is_told_and_the_session_goes_on(app, text, param):
     assert error["type"] == "invalid_request_error"
     assert error["param"] == param
     assert cleared["type"] == "input_audio_buffer.cleared"
+
+
+async def test_long_messages_are_read_beside_the_event_loop(app, monkeypatch):
+    """One of 16 MiB would stop every other client for 70 ms, and those of many sessions would add up."""
+    threads = []
+
+    def noting(message):
+        threads.append(threading.current_thread())
+        return read_event(message)
+
+    monkeypatch.setattr(session_module, "read_event", noting)
+    async with realtime(app) as session:
+        await update(session, turn_detection=None)
+        threads.clear()
+        await session.append(bytes(4_800))
+        await session.append(bytes(480_000))
+        await session.send("input_audio_buffer.append", audio="?" * 200_000)
+        error = await session.until("error")
+        await session.send("input_audio_buffer.commit")
+        await session.until("input_audio_buffer.committed")
+
+    assert error["error"]["param"] == "audio"
+    here = threading.main_thread()
+    assert [thread is here for thread in threads] == [True, False, False, True]
