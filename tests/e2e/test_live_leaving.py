@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 import os
 import random
@@ -138,6 +139,22 @@ async def test_leaving_the_queue_leaves_those_that_wait_in_it(busy):
             await eventually(lambda: not waiting(busy, "echo-stt"), "it waits no more")
         assert is_busy(busy, "echo-stt"), "the one before it runs on"
     await quiet(busy)
+
+
+async def test_leaving_is_noticed_behind_all_that_is_unread(busy):
+    """A client that has sent more than the hub reads ahead has its speech stopped, too, once it is gone."""
+    text = json.dumps({"text": "One two three four five. " * 60_000})
+    path = "/v1/text-to-speech/low/stream-input"
+    async with joined(busy.url, "model_id=echo-tts", path=path, reading=False) as session:
+        with contextlib.suppress(TimeoutError):  # the hub holds the client back
+            async with asyncio.timeout(2):
+                for _ in range(12):
+                    await session.connection.send(text)
+        await eventually(lambda: is_busy(busy, "echo-tts"), "the engine speaks")
+
+        await session.reset()
+
+        await quiet(busy)
 
 
 # ── At any moment ────────────────────────────────────────────────────────────

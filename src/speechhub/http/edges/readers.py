@@ -11,6 +11,8 @@ import os
 import socket
 import stat
 import struct
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,8 @@ _DESCRIPTORS: Final = next(
 )
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
 """For SO_LINGER: what is not sent is discarded when the connection closes."""
+_ESTABLISHED: Final = 1
+"""State of a connection that both sides have open, at the start of TCP_INFO. Source: netinet/tcp.h."""
 
 
 def reading_bounded(app: ASGIApp, idle_timeout_s: float) -> ASGIApp:
@@ -72,6 +76,31 @@ def hang_up(client: tuple[str, int] | None, server: tuple[str, int | None] | Non
         client: Address and port of the other side; Granian writes the port as text.
         server: The same of this one, whose address may stand for all of the machine's.
     """
+    for connection in _connections(client, server):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def has_left(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> bool:
+    """Return whether *client* has ended its connection with this process; False if that cannot be told.
+
+    Granian tells it only to an application that reads, behind all that the client has sent before.
+
+    Args:
+        client: As for `hang_up`.
+        server: As for `hang_up`.
+    """
+    if client is None or server is None or _DESCRIPTORS is None or sys.platform != "linux":
+        return False
+    states = [it.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] for it in _connections(client, server)]
+    return _ESTABLISHED not in states
+
+
+def _connections(
+    client: tuple[str, int] | None, server: tuple[str, int | None] | None
+) -> Iterator[socket.socket]:
+    """Yield this process's connections with *client*, of which there is one at most."""
     if client is None or server is None or server[1] is None or _DESCRIPTORS is None:
         return
     wanted = _address(client[0]), int(client[1]), int(server[1])
@@ -84,8 +113,7 @@ def hang_up(client: tuple[str, int] | None, server: tuple[str, int | None] | Non
                     continue
                 host, port, *_ = connection.getpeername()
                 if (_address(host), port, connection.getsockname()[1]) == wanted:
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-                    connection.shutdown(socket.SHUT_RDWR)
+                    yield connection
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -16,8 +16,10 @@ from typing import Any, Final, Literal
 from litestar.exceptions import WebSocketDisconnect
 from litestar.types import Receive, Scope, Send
 
-from speechhub.http.edges.readers import hang_up
+from speechhub.http.edges.readers import hang_up, has_left
 
+LOOK_S: Final = 1.0
+"""How often to look whether the client has left, while nothing is read because much is unread."""
 FLUSH_S: Final = 5.0
 """How long a close waits until what is queued was sent."""
 LINGER_S: Final = 0.5
@@ -233,8 +235,8 @@ class Socket:
         """Read until the client leaves; return the code of its close frame."""
         while True:
             while self._unread_bytes > self._limits.unread_bytes:
-                self._taken.clear()
-                await self._taken.wait()
+                if not await self._soon_taken() and self._has_left():
+                    return NO_CODE
             message: Any = await self._receive()
             if message["type"] != "websocket.receive":
                 return message.get("code") or NO_CODE
@@ -246,6 +248,19 @@ class Socket:
             self._unread.append(data)
             self._unread_bytes += sys.getsizeof(data)
             self._arrived.set()
+
+    def _has_left(self) -> bool:
+        return has_left(self._scope.get("client"), self._scope.get("server"))
+
+    async def _soon_taken(self) -> bool:
+        """Return whether the handler takes a message within `LOOK_S`."""
+        self._taken.clear()
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._taken.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _write(self) -> None:
         while True:
