@@ -81,6 +81,11 @@ with call("text_to_speech.convert, a voice of the list"):
     spoken = b"".join(client.text_to_speech.convert(voices[0].voice_id, text=TEXT, output_format=PCM))
     check(length_s(spoken) > 0.5, length_s(spoken))  # noqa: PLR2004 - four words
 
+with call("text_to_speech.convert, a voice of ElevenLabs"):
+    # The one in the examples of the client's documentation.
+    spoken = b"".join(client.text_to_speech.convert("JBFqnCBsd6RMkjVDRZzb", text=TEXT, output_format=PCM))
+    check(length_s(spoken) > 0.5, length_s(spoken))  # noqa: PLR2004 - four words
+
 with call("text_to_speech.stream"):
     spoken = b"".join(client.text_to_speech.stream("alloy", text=SENTENCES, model_id=MODEL))
     check(is_mp3(spoken), spoken[:20])

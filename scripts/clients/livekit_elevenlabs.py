@@ -7,6 +7,7 @@ from calls import KEY, TEXT, URL, WRONG_KEY, UnexpectedAnswerError, call, check,
 from livekit import rtc  # type: ignore[import-not-found]
 from livekit.agents import APIConnectOptions, utils  # type: ignore[import-not-found]
 from livekit.plugins import elevenlabs  # type: ignore[import-not-found]
+from livekit.plugins.elevenlabs.tts import DEFAULT_VOICE_ID  # type: ignore[import-not-found]
 
 ONCE = APIConnectOptions(max_retry=0, timeout=30)
 LIMIT_S = 30
@@ -53,6 +54,9 @@ async def main() -> None:
             lengths_s = [await stream(plugin), await stream(plugin)]
             await plugin.aclose()
             check(all(whole_s / 2 < length_s < whole_s * 1.5 for length_s in lengths_s), (whole_s, lengths_s))
+    with call("TTS.synthesize, the plugin's own voice"):
+        speech = await synthesize(tts(voice=DEFAULT_VOICE_ID))
+        check(speech.duration > 1, speech)
     with refused("TTS.synthesize, unknown voice", 400):
         await synthesize(tts(voice="no-such-voice"))
     with refused("TTS.synthesize, wrong key", 401):
