@@ -124,7 +124,7 @@ def _kind(choice: Json) -> str:
 
 
 def differences(theirs: Document, ours: Document) -> list[Row]:
-    """Return every place of which the two say different things; no parts where one lacks it or leaves it open."""
+    """Return every place of which the two say different things; no parts where one lacks it."""
     shared = theirs.paths & ours.paths
     said = [by_place(document, shared) for document in (theirs, ours)]
     rows: list[Row] = []

@@ -10,18 +10,18 @@ from speechhub.errors import InvalidValueError, MissingValueError
 from speechhub.http.realtime.faults import InvalidParameterError
 from speechhub.http.realtime.session_object import (
     ALaw,
-    Audio,
     AudioInput,
     AudioOutput,
-    HeardAudio,
     MuLaw,
     NoiseReduction,
     Pcm,
-    SemanticVad,
-    ServerVad,
+    RealtimeAudio,
+    SemanticVadTurns,
+    ServerVadTurns,
     SessionObject,
     SpeechSession,
     Transcription,
+    TranscriptionAudio,
     TranscriptionSession,
 )
 from speechhub.http.refusal import refusal
@@ -53,8 +53,8 @@ KNOWN: Final = frozenset[str]().union(
     ("type",),
     *(
         kind.__struct_fields__
-        for kind in (*KINDS.values(), HeardAudio, Audio, AudioInput, AudioOutput, Pcm, Transcription,
-                     NoiseReduction, ServerVad, SemanticVad, VoiceRef)
+        for kind in (*KINDS.values(), TranscriptionAudio, RealtimeAudio, AudioInput, AudioOutput, Pcm,
+                     Transcription, NoiseReduction, ServerVadTurns, SemanticVadTurns, VoiceRef)
     ),
 )  # fmt: skip
 """Names of fields, at any place of a session. Others are not looked at: a client can send any number."""
