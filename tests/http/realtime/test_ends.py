@@ -96,7 +96,7 @@ async def test_a_bug_is_told_without_its_details(app, hub, monkeypatch):
 
     monkeypatch.setattr(hub.live, "open", broken)
     async with realtime(app) as session:
-        await session.send("input_audio_buffer.clear")
+        await session.send("input_audio_buffer.commit")
         closed, events = await session.closed()
 
     assert events[-1]["error"]["code"] == "server_error"
@@ -165,17 +165,42 @@ async def test_a_burst_of_tiny_appends_lets_others_in(app):
     assert turns > 5_000
 
 
+def session_lines(capsys):
+    """Return the log lines of sessions that have ended."""
+    return [line for line in capsys.readouterr().out.splitlines() if "session " in line]
+
+
 async def test_the_log_has_one_line_without_texts(app, capsys):
-    """Kind, model, audio and utterances; no words and no keys."""
-    async with realtime(app, "/v1/realtime?intent=transcription&model=ears") as session:
+    """Id, kind, model, audio and utterances; no words and no keys."""
+    async with realtime(app, "/v1/realtime?intent=transcription&model=my-ears") as session:
         wish = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
         await session.ask("session.update", session=wish)
         await session.append(pcm16(babble(1, 24_000)))
         await session.send("input_audio_buffer.commit")
         await session.until(COMPLETED)
 
-    lines = [line for line in capsys.readouterr().out.splitlines() if "session " in line]
-    assert len(lines) == 1
-    for part in ("kind=transcription", "model=ears", "audio_s=1.0", "utterances=1", "close_code=1000"):
-        assert part in lines[0]
-    assert "morning" not in lines[0]
+    [line] = session_lines(capsys)
+    facts = ("kind=transcription", "model=ears", "audio_s=1.0", "utterances=1", "partials=0")
+    ends = ("close_code=1000", "closed_by=client", f"session={session.created['id']}", "seconds=")
+    for part in (*facts, *ends):
+        assert part in line
+    assert "morning" not in line
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "model"),
+    [
+        ("intent=transcription", "transcription", "ears"),
+        ("intent=transcription&model=gpt-live-transcribe", "transcription", "ears"),
+        ("model=gpt-realtime", "realtime", "mouth"),
+        ("model=nobody", "realtime", "nobody"),
+    ],
+)
+async def test_the_log_names_the_model_and_not_an_alias(app, capsys, query, kind, model):
+    """Also of a session in which nothing was said; an unknown model stays as the client wrote it."""
+    async with realtime(app, f"/v1/realtime?{query}"):
+        pass
+
+    [line] = session_lines(capsys)
+    for part in (f"kind={kind}", f"model={model}", "audio_s=0.0", "utterances=0", "partials=0"):
+        assert part in line

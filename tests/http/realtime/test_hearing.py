@@ -392,3 +392,13 @@ async def test_long_messages_are_read_beside_the_event_loop(app, monkeypatch):
     assert error["error"]["param"] == "audio"
     here = threading.main_thread()
     assert [thread is here for thread in threads] == [True, False, False, True]
+
+
+async def test_a_buffer_without_audio_is_cleared_without_a_model(app):
+    """It begins nothing: the session may still become one that speaks."""
+    async with realtime(app) as session:
+        cleared = await session.ask("input_audio_buffer.clear")
+        switched = await session.ask("session.update", session={"type": "realtime"})
+
+    assert cleared["type"] == "input_audio_buffer.cleared"
+    assert switched["session"]["type"] == "realtime"

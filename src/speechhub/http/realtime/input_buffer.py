@@ -125,7 +125,10 @@ class InputAudioBuffer:
         """Forget what is not committed."""
         if self._format is not None:
             self._samples = SamplesIn(self._format)
-        await self._opened().clear()
+        if self._live is not None:
+            await self._live.clear()
+        else:  # nothing was heard, and no model is needed for that
+            await self._wire.send(events.BufferCleared())
 
     async def drain(self) -> None:
         """Return when every utterance has its text, and that is on its way."""
@@ -145,12 +148,11 @@ class InputAudioBuffer:
 
     def summary(self) -> dict[str, object]:
         """Return what was heard, for the log."""
-        if self._live is None:
-            return {}
+        heard = self._live
         return {
-            "audio_s": round(self._live.audio_s, 1),
-            "utterances": self._live.utterances,
-            "partials": self._live.partials_made,
+            "audio_s": round(heard.audio_s, 1) if heard else 0.0,
+            "utterances": heard.utterances if heard else 0,
+            "partials": heard.partials_made if heard else 0,
         }
 
     def _opened(self) -> LiveTranscription:

@@ -122,12 +122,21 @@ class RealtimeSession:
     def _note(self) -> None:
         """Write what the session was into its line in the log."""
         session = self._session
-        speaks = isinstance(session, SpeechSession)
         self._context.log |= {
-            "kind": "realtime" if speaks else "transcription",
-            "model": session.model if isinstance(session, SpeechSession) else self._buffer.model,
+            "session": session.id,
+            "kind": "realtime" if isinstance(session, SpeechSession) else "transcription",
+            "model": self._model_id(session),
             **self._buffer.summary(),
         }
+
+    def _model_id(self, session: SessionObject) -> str | None:
+        """Return the id of the session's model; if there is none, its name as the client wrote it."""
+        speaks = isinstance(session, SpeechSession)
+        name = session.model if isinstance(session, SpeechSession) else self._buffer.model
+        try:
+            return self._catalog.tts(name).id if speaks else self._catalog.stt(name).id
+        except RequestError:
+            return name
 
     def _take(self) -> None:
         self._context.take()
