@@ -160,7 +160,7 @@ async def test_a_reference_is_spoken(app, runner):
         )
 
     assert runner.requests[0][1].text.split() == ["Stored.", "New."]
-    assert error["code"] == "item_not_found"
+    assert (error["code"], error["param"]) == ("item_not_found", "response.input[0].id")
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,13 @@ class ItemList:
         self._forget()
         return before
 
-    def get(self, item_id: str) -> ConversationItem:
-        """Return an item.
+    def get(self, item_id: str, *, param: str = "item_id") -> ConversationItem:
+        """Return an item; *param* is where the client wrote its id.
 
         Raises:
             ItemNotFoundError: There is none of this id.
         """
-        return self._items[self._place(item_id)]
+        return self._items[self._place(item_id, param=param)]
 
     def replace(self, item: ConversationItem) -> None:
         """Put *item* in the place of the one with its id, if that is still there."""

@@ -132,7 +132,7 @@ class Responses:
 
     def _given(self, written: WrittenItem, number: int) -> ConversationItem:
         if written.type == "item_reference" and written.id is not None:
-            return self._items.get(written.id)
+            return self._items.get(written.id, param=f"response.input[{number}].id")
         return read_item(written, f"response.input[{number}]")
 
     def _note(self, item: ConversationItem) -> str | None:
