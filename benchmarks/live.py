@@ -155,15 +155,20 @@ async def listening(url: str, model: str) -> AsyncIterator[Session]:
 # ── Many sessions ────────────────────────────────────────────────────────────
 
 
-async def one_of_many(url: str, number: int, seconds: float) -> list[Utterance]:
-    """Speak for *seconds* in real time, not in step with the others; return what became of it."""
+def one_of_many(number: int, seconds: float) -> NDArray[np.float32]:
+    """Return what speaker *number* says in *seconds*: babble and silence in turns, silence first."""
     dice = random.Random(f"live {number}")
-    turns = [0.0, 1.0]  # babble and silence in turns, silence first
+    turns = [0.0, 1.0]
     while sum(turns) < seconds:
         turns += [dice.uniform(1.5, 4.0), dice.uniform(1.0, 1.6)]
-    await asyncio.sleep(dice.uniform(0, 1))
+    return whole_pieces(talk(*turns, rate=RATE))
+
+
+async def speak(url: str, recording: NDArray[np.float32], start_s: float) -> list[Utterance]:
+    """Play a recording in real time, *start_s* later than others; return what became of it."""
+    await asyncio.sleep(start_s)
     async with listening(url, "echo-stt") as session:
-        await session.play(whole_pieces(talk(*turns, rate=RATE)))
+        await session.play(recording)
         count = len(session.all(realtime.STARTED))
         await session.until(realtime.STOPPED, count)  # in the last silence
         await session.until(realtime.COMPLETED, count)
@@ -181,11 +186,13 @@ async def slow_reader(url: str) -> AsyncIterator[None]:
 
 async def look(server: Server, count: int, seconds: float, *, beside: bool) -> str:
     """Return the table's line for this many sessions at a time."""
+    recordings = [one_of_many(number, seconds) for number in range(count)]  # not while others speak
     server.forget_peak()
     with Probe(server.url, pace_s=0.05, path="/health") as probe:
         async with asyncio.TaskGroup() as group:
             speakers = [
-                group.create_task(one_of_many(server.url, number, seconds)) for number in range(count)
+                group.create_task(speak(server.url, recording, number / count))
+                for number, recording in enumerate(recordings)
             ]
             if beside:
                 async with slow_reader(server.url):
@@ -210,7 +217,7 @@ async def sessions(seconds: float) -> None:
     )
     for count, beside in (*((count, False) for count in COUNTS), (COUNTS[-1], True)):
         with tempfile.TemporaryDirectory() as home, serving(Path(home), **ECHO, **ROOM) as server:
-            await one_of_many(server.url, 0, 5)  # loads the engine
+            await speak(server.url, one_of_many(0, 5), 0)  # loads the engine
             print(await look(server, count, seconds, beside=beside), flush=True)
     print()
 
