@@ -138,7 +138,7 @@ def whole_pieces(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 @asynccontextmanager
 async def listening(url: str, model: str) -> AsyncIterator[Session]:
     """Open a session that transcribes English, with the turn detection of this benchmark."""
-    async with realtime.ready(url, max_queue=None) as session:
+    async with realtime.ready(url, decode=json.loads, max_queue=None) as session:
         turns = {
             "type": "server_vad",
             "prefix_padding_ms": PREFIX_MS,
@@ -178,7 +178,7 @@ async def speak(url: str, recording: NDArray[np.float32], start_s: float) -> lis
 @asynccontextmanager
 async def slow_reader(url: str) -> AsyncIterator[None]:
     """Have a client beside that asks for much speech and reads nothing."""
-    async with realtime.joined(url, SPEECH, reading=False, max_queue=1) as session:
+    async with realtime.joined(url, SPEECH, reading=False, decode=json.loads, max_queue=1) as session:
         await session.speak("One two three four five. " * 390)
         yield
         await session.hang_up()
@@ -380,7 +380,7 @@ async def written(url: str, compared: Compared) -> float:
 
 async def responded(url: str, compared: Compared) -> float:
     """Ask for a whole text as a response; return the seconds to its first audio."""
-    async with realtime.ready(url, f"model={compared.model}", max_queue=None) as session:
+    async with realtime.ready(url, f"model={compared.model}", decode=json.loads, max_queue=None) as session:
         await session.update("realtime", audio={"output": {"voice": compared.voice}})
         began = time.monotonic()
         await session.speak(" ".join(WRITTEN))

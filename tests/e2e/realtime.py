@@ -1,7 +1,8 @@
 """A client of `/v1/realtime` that sees every event with its time, and how the connection ended.
 
 It speaks JSON over the `websockets` library and knows nothing of sessions, so it can also send what no real
-client sends. Everything runs on one event loop; wait for the server with `eventually`, not with `until`.
+client sends; what it receives must fit OpenAI's types, unless it has another `decode`. Everything runs on one
+event loop; wait for the server with `eventually`, not with `until`.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ from contextlib import asynccontextmanager
 import numpy as np
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+
+from tests.fakes.realtime import checked
 
 RATE = 24_000
 """Sample rate of a session that has not said otherwise, in hertz."""
@@ -64,8 +67,9 @@ class Event(dict):
 class Session:
     """One connection; enter `joined` to have one."""
 
-    def __init__(self, connection, *, reading=True):
+    def __init__(self, connection, *, reading=True, decode=checked):
         self.connection = connection
+        self._decode = decode
         self.events = []
         """All events that have arrived."""
         self.sent_at_s = []
@@ -187,7 +191,7 @@ class Session:
         try:
             with contextlib.suppress(ConnectionClosed):
                 async for message in self.connection:
-                    event = Event(json.loads(message))
+                    event = Event(self._decode(message))
                     event.at_s = time.monotonic()
                     self.events.append(event)
                     async with self._news:
@@ -204,11 +208,11 @@ def address(url, path="/v1/realtime", query=TRANSCRIPTION):
 
 
 @asynccontextmanager
-async def joined(url, query=TRANSCRIPTION, *, path="/v1/realtime", reading=True, **options):
+async def joined(url, query=TRANSCRIPTION, *, path="/v1/realtime", reading=True, decode=checked, **options):
     """Connect to the server at *url*, with the options of `websockets`; leave at the end of the block."""
     defaults = {"compression": None, "proxy": None, "max_size": None}
     async with connect(address(url, path, query), **(defaults | options)) as connection:
-        session = Session(connection, reading=reading)
+        session = Session(connection, reading=reading, decode=decode)
         try:
             yield session
         finally:

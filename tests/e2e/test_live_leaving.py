@@ -145,7 +145,7 @@ async def test_leaving_is_noticed_behind_all_that_is_unread(busy):
     """A client that has sent more than the hub reads ahead has its speech stopped, too, once it is gone."""
     text = json.dumps({"text": "One two three four five. " * 60_000})
     path = "/v1/text-to-speech/low/stream-input"
-    async with joined(busy.url, "model_id=echo-tts", path=path, reading=False) as session:
+    async with joined(busy.url, "model_id=echo-tts", path=path, reading=False, decode=json.loads) as session:
         with contextlib.suppress(TimeoutError):  # the hub holds the client back
             async with asyncio.timeout(2):
                 for _ in range(12):
