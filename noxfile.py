@@ -5,10 +5,10 @@
     nox -s "plugin(dist='speechhub-piper')"
 
 All but site, manifests and plugin use the repository's .venv, which they make or bring up to date;
-conformance, clients, pythons, upgrade and fuzz_api keep more environments in .venvs. Each engine plugin is
-tested in an environment of its own, because the native dependencies of engines conflict. A plugin with pins
-of its own gets exactly those, and PyTorch for the CPU. Everything is installed from the lock,
-requirements/*.txt.
+conformance, clients, live_clients, pythons, upgrade and fuzz_api keep more environments in .venvs. Each
+engine plugin is tested in an environment of its own, because the native dependencies of engines conflict. A
+plugin with pins of its own gets exactly those, and PyTorch for the CPU. Everything is installed from the
+lock, requirements/*.txt.
 """
 
 import os
@@ -136,6 +136,12 @@ def clients(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def live_clients(session: nox.Session) -> None:
+    """Let the live clients hear a minute of speech in real time, against uploads; arguments choose some."""
+    session.run(hub_python(session), "scripts/check_live_clients.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
 def fuzz_api(session: nox.Session) -> None:
     """Send requests made from the OpenAPI description to a server; arguments go to check_schemathesis.py."""
     session.run(hub_python(session), "scripts/check_schemathesis.py", *session.posargs)
@@ -159,8 +165,8 @@ def plugin(session: nox.Session, dist: str) -> None:
 
 @nox.session(venv_backend="none")
 def full(session: nox.Session) -> None:
-    """Run the checks that are too slow for every run: all clients, fuzz_api, chaos, the newest packages."""
-    for name in ("clients", "fuzz_api", "chaos", "upgrade"):
+    """Run the checks that are too slow for every run: all clients, also live, fuzz_api, chaos, upgrade."""
+    for name in ("clients", "live_clients", "fuzz_api", "chaos", "upgrade"):
         session.notify(name)
 
 
