@@ -51,8 +51,6 @@ class StreamedSpeech(PrefetchedStream[bytes]):
         """Begin without text; the *job* is checked, and *cast* unless that means to load the model."""
         self.sentences: list[SpokenSentence] = []
         """What was spoken so far."""
-        self.on_line: Callable[[str], None] | None = None
-        """Called with each text before the engine gets it."""
         self._service = service
         self._job = job
         self._model = model
@@ -131,8 +129,6 @@ class StreamedSpeech(PrefetchedStream[bytes]):
         )
 
     async def _say(self, speaking: Speaking, piece: TextPiece) -> None:
-        if piece.text and self.on_line is not None:
-            self.on_line(piece.text)
         await self._service.turns.take()
         start_s, deadline = speaking.delivered_s, self._deadline()
         async with deadline.kept("The speech"):

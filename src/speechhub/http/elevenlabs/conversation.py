@@ -40,8 +40,6 @@ REFUSED: Final = 1008
 MOST_CONTEXTS: Final = 16
 """Texts of one connection that may be spoken at a time; ElevenLabs allows 5."""
 MAX_ID_CHARS: Final = 256
-SOUND: Final = "sound"
-"""Tag of messages with audio."""
 
 
 class TextConversation:
@@ -189,7 +187,7 @@ class TextConversation:
         told, since_s = 0, 0.0
         async for audio in text.out.coded(text.speech):
             ended = text.speech.sentences[told:]
-            await self._socket.send(audio_message(audio, ended, since_s, context_id), tag=SOUND)
+            await self._socket.send(audio_message(audio, ended, since_s, context_id))
             if self._socket.gone.is_set():
                 return
             told += len(ended)

@@ -153,6 +153,7 @@ class InputAudioBuffer:
             "audio_s": round(heard.audio_s, 1) if heard else 0.0,
             "utterances": heard.utterances if heard else 0,
             "partials": heard.partials_made if heard else 0,
+            "partials_skipped": heard.partials_skipped if heard else 0,
         }
 
     def _opened(self) -> LiveTranscription:

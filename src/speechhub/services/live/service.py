@@ -1,5 +1,6 @@
 """Live transcription: checks what clients want, and opens their sessions."""
 
+from speechhub.codecs.encode import MAX_RATE, MIN_RATE
 from speechhub.errors import InvalidValueError
 from speechhub.metrics import Metrics
 from speechhub.pools import Pools
@@ -8,7 +9,7 @@ from speechhub.services.account import Account
 from speechhub.services.catalog import Catalog
 from speechhub.services.live.finals import FinalTools
 from speechhub.services.live.session import LiveTranscription
-from speechhub.services.live.settings import MAX_RATE, MIN_RATE, LiveSettings
+from speechhub.services.live.settings import LiveSettings
 from speechhub.services.transcription import TranscriptionService
 
 

@@ -1,13 +1,8 @@
 """Settings of one live transcription."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from speechhub.services.transcription import TranscriptionJob
-
-MIN_RATE: Final = 8_000
-MAX_RATE: Final = 48_000
-"""Sample rates that a session may have, in hertz."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +28,7 @@ class LiveSettings:
     prompt: str | None = None
     hotwords: tuple[str, ...] = ()
     sample_rate: int = 24_000
-    """Of the samples that are appended, in hertz; `MIN_RATE` to `MAX_RATE`."""
+    """Of the samples that are appended, in hertz; 8000 to 48000."""
     turns: TurnSettings | None = TurnSettings()
     """None where the client alone says what an utterance is."""
     transcribes: bool = True
