@@ -86,7 +86,7 @@ class OpenSessions:
                     self._closed.clear()
                     await self._closed.wait()
         except TimeoutError:
-            log.warning("sessions that are still open are cut off", sessions=len(self._open))
+            log.warning("sessions are cut off", sessions=len(self._open))
 
 
 def sessions_of(scope: Scope) -> OpenSessions:

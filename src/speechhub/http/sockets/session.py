@@ -188,11 +188,12 @@ class _Session:
     async def _watch_end(self) -> FarewellReason:
         """Return when the server stops, and what the conversation had begun is answered."""
         await self._stopping.wait()
+        limit_s = self._sessions.limits.finish_s
         try:
-            async with asyncio.timeout(self._sessions.limits.finish_s):
+            async with asyncio.timeout(limit_s):
                 await self._conversation.finish()
         except TimeoutError:
-            log.warning("a session is cut off: what it had begun is not answered", path=self._context.path)
+            log.warning("a session is cut off", path=self._context.path, after_s=limit_s)
         except Exception as error:  # noqa: BLE001 - the session ends all the same
             _log_bug(error, self._context)
         return FarewellReason.SERVER_STOPPING
