@@ -204,7 +204,7 @@ class SpeechService:
         text = self._text(job, model)
         await text.read()
         await self._check_pauses(job, text)
-        own, speaker = await self.cast(job, model, deadline=deadline)
+        own, speaker = await self.find_speaker(job, model, deadline=deadline)
         await text.put_into_words(own, speaker.voice)
         said += [line.text for line in text.lines if line.text]
         cut = text.pieces()
@@ -226,7 +226,7 @@ class SpeechService:
         """Return where the bytes of a new speech wait; close it when the listener leaves."""
         return Backlog(self._account.open(), self.pools.disk)
 
-    async def cast(
+    async def find_speaker(
         self, job: SpeechJob, model: TtsModel, *, deadline: float = math.inf
     ) -> tuple[Sequence[Voice], Speaker]:
         """Return the model's own voices, and the speaker of *job*.

@@ -27,7 +27,7 @@ QUICK_CHARS: Final = 400
 """Longest text that is read on the event loop: within a millisecond."""
 
 T = TypeVar("T")
-Cast = tuple[Sequence[Voice], Speaker]
+FoundSpeaker = tuple[Sequence[Voice], Speaker]
 """The model's own voices, and the one that speaks."""
 
 
@@ -47,14 +47,16 @@ class StreamedSpeech(PrefetchedStream[bytes]):
     At most one sentence is spoken ahead of what the listener has taken.
     """
 
-    def __init__(self, service: SpeechService, job: SpeechJob, model: TtsModel, cast: Cast | None) -> None:
-        """Begin without text; the *job* is checked, and *cast* unless that means to load the model."""
+    def __init__(
+        self, service: SpeechService, job: SpeechJob, model: TtsModel, speaker: FoundSpeaker | None
+    ) -> None:
+        """Begin without text; the *job* is checked, the *speaker* found unless that takes a loaded model."""
         self.sentences: list[SpokenSentence] = []
         """What was spoken so far."""
         self._service = service
         self._job = job
         self._model = model
-        self._cast = cast
+        self._found = speaker
         self._backlog = service.backlog()
         self._source = TextSource()
         self._wrote_at: float | None = None
@@ -103,7 +105,7 @@ class StreamedSpeech(PrefetchedStream[bytes]):
         await self._source.wait()
         deadline = self._deadline()
         async with deadline.kept("The speech"):
-            own, speaker = self._cast or await self._service.cast(
+            own, speaker = self._found or await self._service.find_speaker(
                 self._job, self._model, deadline=deadline.at
             )
         rules = self._service.rules(self._job, self._model)
@@ -183,8 +185,8 @@ class StreamedSpeechService:
         """
         job, model = self._speech.admitted(job)
         known = model.capabilities.cloning or await self._speech.known_voices(model)
-        cast = await self._speech.cast(job, model) if known else None
-        return StreamedSpeech(self._speech, job, model, cast)
+        speaker = await self._speech.find_speaker(job, model) if known else None
+        return StreamedSpeech(self._speech, job, model, speaker)
 
 
 def written(rules: TextRules, words_in: str | None) -> WrittenText:

@@ -43,7 +43,7 @@ MAX_ID_CHARS: Final = 256
 
 
 class TextConversation:
-    """What one client says and hears; see `speechhub.http.sockets.session.SocketConversation`."""
+    """The texts and the audio of one client; see `speechhub.http.sockets.session.SocketConversation`."""
 
     def __init__(
         self,

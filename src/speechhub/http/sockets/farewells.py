@@ -48,7 +48,7 @@ class FarewellReason(Enum):
         1013,
         "rate_limit_exceeded",
         REQUEST_ERROR,
-        "Too many sessions are open: on the server (realtime_sessions), or yours (concurrency_limit).",
+        "Too many sessions are open, yours (concurrency_limit) or in all (realtime_sessions). Close one.",
     )
     KEY_MISSING = (
         3000,
