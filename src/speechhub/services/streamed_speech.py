@@ -23,8 +23,9 @@ from speechhub.speakable import Normalization, has_words
 
 PATIENCE_S: Final = 0.5
 """How long after the end of a sentence its successor is waited for, in seconds."""
-QUICK_CHARS: Final = 400
-"""Longest text that is read on the event loop: within a millisecond."""
+QUICK_CHARS: Final = 100
+"""Longest text that is read on the event loop: within some milliseconds, whatever its markup. A list of 400
+characters takes up to 100."""
 
 T = TypeVar("T")
 FoundSpeaker = tuple[Sequence[Voice], Speaker]

@@ -60,13 +60,20 @@ class TextSource:
         self._taken.set()
 
     def next(self) -> str | Boundary | None:
-        """Return what comes next, if it is there."""
+        """Return what comes next, if it is there: short texts up to the next boundary are one."""
         if not self._parts:
             return None
         part = self._parts.popleft()
-        self._chars -= len(part) if isinstance(part, str) else 0
+        if isinstance(part, Boundary):
+            return part
+        texts, chars = [part], len(part)
+        while self._parts and isinstance(more := self._parts[0], str) and chars + len(more) <= PART_CHARS:
+            texts.append(more)
+            chars += len(more)
+            self._parts.popleft()
+        self._chars -= chars
         self._taken.set()
-        return part
+        return "".join(texts)
 
     async def wait(self, patience_s: float | None = None) -> bool:
         """Wait until there is something; return False if there was nothing for so long.
