@@ -310,6 +310,22 @@ async def test_an_error_of_a_context_is_its_own(app, runner):
     assert again["contextId"] == "b"
 
 
+async def test_text_for_a_closed_context_is_an_error(app, runner):
+    """It was dropped in silence; space keeps connections alive, and the context is spoken to its end."""
+    runner.gate.clear()
+    async with connected(app, many()) as client:
+        await say(client, text="Hello. ", context_id="a")
+        await say(client, context_id="a", close_context=True)
+        await say(client, text=" ", context_id="a")
+        await say(client, text="More. ", context_id="a")
+        refused = json.loads(await client.receive())
+        runner.gate.set()
+        audio, _ = await heard(client, "a")
+
+    assert (refused["contextId"], refused["status"]) == ("a", "invalid_value")
+    assert audio
+
+
 async def test_an_engine_that_fails_is_told_over_the_socket(app, runner):
     """In its context; another can be spoken afterwards."""
     runner.error = EngineCrashedError("mouth")
@@ -446,11 +462,11 @@ async def locked(tmp_path, runner):
         yield create_app(hub)
 
 
-@pytest.mark.parametrize("how", ["header", "query", "message", "bearer"])
+@pytest.mark.parametrize("how", ["header", "query", "bearer-query", "message", "bearer"])
 async def test_keys_are_taken_where_clients_show_them(locked, how):
     """A header, the query, or the first message."""
     headers = {"xi-api-key": KEY} if how == "header" else {}
-    more = f"&xi_api_key={KEY}" if how == "query" else ""
+    more = {"query": f"&xi_api_key={KEY}", "bearer-query": f"&authorization=Bearer%20{KEY}"}.get(how, "")
     first = {"message": {"xi_api_key": KEY}, "bearer": {"authorization": f"Bearer {KEY}"}}.get(how, {})
     async with connected(locked, one(more=more), headers=headers) as client:
         await say(client, text="Hello. ", flush=True, **first)

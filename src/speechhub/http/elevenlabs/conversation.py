@@ -118,9 +118,9 @@ class TextConversation:
         """Let in a client that shows its key in the query, or in its first message."""
         if self._context.trusted:
             return
-        key = said.xi_api_key or (said.authorization or "").removeprefix("Bearer ")
+        key = said.xi_api_key or said.authorization
         for shown in (key, self._query.get("xi_api_key"), self._query.get("authorization")):
-            if shown and self._context.admit(shown.encode()):
+            if shown and self._context.admit(shown.removeprefix("Bearer ").encode()):
                 return
         raise InvalidApiKeyError if key or self._context.shown else AuthenticationError
 
@@ -141,12 +141,18 @@ class TextConversation:
                 self._is_over = True
                 await self._socket.send(final_message(UNSET))
             return
+        if said.text and text.has_ended and not said.text.isspace():
+            raise InvalidValueError(
+                "The context was closed, and is still being spoken: send further text in another context.",
+                param="context_id",
+            )
         if said.text:
             await text.speech.write(said.text)
         if said.flush:
             text.speech.flush()
         if said.close_context or (said.text == "" and not self._many):
             text.speech.end()
+            text.has_ended = True
             self._is_over = not self._many
 
     async def _begin(self, name: str, voice_settings: ElevenLabsVoiceSettings | None) -> "_Text":
@@ -215,9 +221,11 @@ class TextConversation:
         await self._socket.send(msgspec.json.encode(failed).decode())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Text:
     """A text that is being spoken."""
 
     speech: StreamedSpeech
     out: OutputFormat
+    has_ended: bool = False
+    """Whether the client said that no more comes."""
