@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import threading
 import wave
 
 import av
@@ -417,6 +418,25 @@ async def test_a_message_with_the_mark_of_utf_8_is_read(app):
         await say(client, text="")
 
         assert (await heard(client))[0]
+
+
+async def test_long_messages_are_read_in_a_thread(app, monkeypatch):
+    """Others would wait for one of 16 MiB."""
+    read, threads = conversation.read_message, []
+
+    def noting(data):
+        threads.append(threading.current_thread() is threading.main_thread())
+        return read(data)
+
+    monkeypatch.setattr(conversation, "read_message", noting)
+    async with connected(app, one()) as client:
+        await say(client, text="Hello. ")
+        await say(client, text=" " * conversation.SHORT_MESSAGE)
+        await say(client, text="")
+        audio, _ = await heard(client)
+
+    assert audio
+    assert threads == [True, False, True]
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 10**30])

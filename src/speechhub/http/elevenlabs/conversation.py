@@ -40,6 +40,8 @@ REFUSED: Final = 1008
 MOST_CONTEXTS: Final = 16
 """Texts of one connection that may be spoken at a time; ElevenLabs allows 5."""
 MAX_ID_CHARS: Final = 256
+SHORT_MESSAGE: Final = 128 * 1024
+"""Longest message, in characters, that is read at once: 16 MiB of escapes take more than a second."""
 
 
 class TextConversation:
@@ -100,7 +102,10 @@ class TextConversation:
 
     async def _take(self, data: str | bytes) -> None:
         try:
-            said = read_message(data)
+            if len(data) > SHORT_MESSAGE:  # others would wait for it
+                said = await self._hub.pools.decoding.run(read_message, data)
+            else:
+                said = read_message(data)
         except SpeechhubError as error:
             await self._fail(error, None)
             return
