@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+import msgspec
+
 from speechhub.errors import RateLimitedError
 
 PREFIX: Final = "ek_"
@@ -21,7 +23,9 @@ LONGEST_S: Final = 7200
 DEFAULT_S: Final = 600
 """How long a secret may be valid. Source: OpenAI's openapi.yaml, RealtimeCreateClientSecretRequest."""
 AT_A_TIME: Final = 10_000
-"""Valid secrets that are kept: with the session of each, some megabytes."""
+"""Valid secrets that are kept."""
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""What the sessions of all valid secrets may take, as JSON; most take a few hundred bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class StoredSecret:
     """Number of the API key that made it."""
     expires_at: float
     """In seconds since 1970."""
+    size_bytes: int
+    """Of the session, as JSON."""
 
 
 class ClientSecrets:
@@ -56,20 +62,29 @@ class ClientSecrets:
             key: Number of the API key that asks for it, whose limits its sessions count for.
 
         Raises:
-            RateLimitedError: Too many secrets are valid.
+            RateLimitedError: Too many secrets are valid, or their sessions take too much memory.
         """
         now = self._clock()
-        if len(self._known) >= self._at_a_time:
+        size_bytes = len(msgspec.json.encode(session))
+        if self._is_full(size_bytes):
             self._known = {digest: it for digest, it in self._known.items() if it.expires_at > now}
-        if len(self._known) >= self._at_a_time:
+        if self._is_full(size_bytes):
             first = min(it.expires_at for it in self._known.values())
             raise RateLimitedError(
-                f"{self._at_a_time} client secrets are valid, the limit. Wait until the first expires.",
+                f"{len(self._known)} client secrets are valid, and there is no room for another. Wait until the "
+                "first expires.",
                 retry_after_s=first - now,
             )
         value, expires_at = PREFIX + secrets.token_hex(16), math.ceil(now) + seconds
-        self._known[_digest(value.encode())] = StoredSecret(session=session, key=key, expires_at=expires_at)
+        self._known[_digest(value.encode())] = StoredSecret(
+            session=session, key=key, expires_at=expires_at, size_bytes=size_bytes
+        )
         return value, expires_at
+
+    def _is_full(self, more_bytes: int) -> bool:
+        """Return whether another session, of so many bytes, would be too much."""
+        taken_bytes = sum(it.size_bytes for it in self._known.values())
+        return len(self._known) >= self._at_a_time or taken_bytes + more_bytes > MOST_BYTES
 
     def find(self, value: bytes) -> StoredSecret | None:
         """Return what is known of a secret; None if it is wrong or has expired."""

@@ -67,3 +67,17 @@ def test_the_store_is_bounded(clock):
     clock.now += 101
     secrets.create(None)
     assert [secrets.find(value.encode()) is not None for value in values] == [False, True, True]
+
+
+def test_large_sessions_take_no_more_memory_than_there_is(clock, monkeypatch):
+    """A prompt may have 60 KB, and there may be ten thousand secrets."""
+    monkeypatch.setattr("speechhub.http.client_secrets.MOST_BYTES", 1000)
+    secrets = ClientSecrets(clock=clock)
+    value, _ = secrets.create("x" * 600, 10)
+
+    with pytest.raises(RateLimitedError, match="no room"):
+        secrets.create("x" * 600, 100)
+
+    assert secrets.find(value.encode()) is not None
+    clock.now += 11
+    secrets.create("x" * 600, 100)
