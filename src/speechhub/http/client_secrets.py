@@ -71,8 +71,8 @@ class ClientSecrets:
         if self._is_full(size_bytes):
             first = min(it.expires_at for it in self._known.values())
             raise RateLimitedError(
-                f"{len(self._known)} client secrets are valid, and there is no room for another. Wait until the "
-                "first expires.",
+                f"{len(self._known)} client secrets are valid, and there is no room for another. Wait until "
+                "the first expires.",
                 retry_after_s=first - now,
             )
         value, expires_at = PREFIX + secrets.token_hex(16), math.ceil(now) + seconds

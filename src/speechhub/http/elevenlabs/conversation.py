@@ -29,7 +29,7 @@ from speechhub.http.elevenlabs.messages import (
 from speechhub.http.errors import ErrorObject, error_object, internal_error
 from speechhub.http.schemas.elevenlabs import ElevenLabsVoiceSettings
 from speechhub.http.sockets.farewells import FarewellReason
-from speechhub.http.sockets.socket import Socket
+from speechhub.http.sockets.socket import SHORT_MESSAGE, Socket
 from speechhub.hub import Hub
 from speechhub.services.streamed_speech import StreamedSpeech
 
@@ -40,8 +40,6 @@ REFUSED: Final = 1008
 MOST_CONTEXTS: Final = 16
 """Texts of one connection that may be spoken at a time; ElevenLabs allows 5."""
 MAX_ID_CHARS: Final = 256
-SHORT_MESSAGE: Final = 128 * 1024
-"""Longest message, in characters, that is read at once: 16 MiB of escapes take more than a second."""
 
 
 class TextConversation:

@@ -5,7 +5,7 @@ Tasks work beside the socket's own: one takes what the client sends, one sends w
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from litestar.types import Scope
 
@@ -22,14 +22,11 @@ from speechhub.http.realtime.session_object import SessionObject, SpeechSession,
 from speechhub.http.realtime.update import SessionState, as_beta, from_beta, in_beta_words
 from speechhub.http.realtime.wire import Wire
 from speechhub.http.sockets.farewells import FarewellReason
-from speechhub.http.sockets.socket import Socket
+from speechhub.http.sockets.socket import SHORT_MESSAGE, Socket
 from speechhub.pools import Pool
 from speechhub.services.catalog import Catalog
 from speechhub.services.live import LiveService, LiveSettings
 from speechhub.services.speech import SpeechService
-
-SHORT_MESSAGE: Final = 128 * 1024
-"""Longest message, in characters, that is read at once: it takes half a millisecond, 16 MiB take 70."""
 
 
 class RealtimeSession:
