@@ -18,6 +18,7 @@ from speechhub.http.schemas import asr as asr_schemas
 from speechhub.http.schemas import audio as schemas
 from speechhub.http.schemas import elevenlabs as elevenlabs_schemas
 from speechhub.http.schemas import models as model_schemas
+from speechhub.http.schemas import realtime as realtime_schemas
 from speechhub.http.schemas import voices as voice_schemas
 from tests.http.conftest import wav
 
@@ -149,6 +150,9 @@ def test_examples_are_true(description):
         "models": model_schemas.AudioModelList,
         **dict.fromkeys(("minimal", "everything", "own"), schemas.CreateSpeech),
         **dict.fromkeys(("elevenlabs", "elevenlabs_faster"), elevenlabs_schemas.ElevenLabsSpeech),
+        **dict.fromkeys(("transcription", "speech"), realtime_schemas.CreateClientSecret),
+        "secret": realtime_schemas.ClientSecret,
+        "session": realtime_schemas.TranscriptionSessionObject,
     }
     seen = set()
     for operation in operations(description).values():
