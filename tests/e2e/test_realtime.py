@@ -21,8 +21,8 @@ from tests.fakes.realtime import checked, pcm16
 RATE = 24_000
 PATIENCE_S = 60.0
 SENTENCES = (
-    "The old lighthouse stood on a rock far out in the bay.",
-    "Every evening the keeper climbed the stairs to light the lamp.",
+    "The quick brown fox jumps over the lazy dog while the sun is shining.",
+    "I would like to order a large cup of coffee with milk and sugar, please.",
 )
 COMPLETED = "conversation.item.input_audio_transcription.completed"
 

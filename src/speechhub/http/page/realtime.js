@@ -5,11 +5,13 @@ import { ask, post, Refusal, ROOT } from "./server.js";
 const END = "end"; // the id of the last commit, which fails harmlessly if the server has committed everything already
 const UNSENT = 1 << 20; // bytes that may wait in the browser; more than ten seconds of sound
 const SECRET_S = 60;
-const SLOW_CONSUMER = 1008; // the only end that the server does not explain in an event before
+const SLOW_CONSUMER = 1008; // this end and the next are the only ones that the server does not explain in an event
+const SERVER_STOPS = 1012;
 
 const NO_SOCKET =
   "The server answers, but refuses live connections. A proxy in front of it must forward WebSockets: " +
   "tell the person who runs the server. Until then, record and transcribe.";
+const STOPPED = "The server is shutting down. Start again in a few seconds; the captions so far are kept.";
 const LOST = "The connection to the server was lost. Check the network, then start again; the captions so far are kept.";
 const SLOW = "The connection is too slow for live sound. Use a faster network, or record and transcribe.";
 
@@ -120,6 +122,7 @@ class Session {
   // A browser does not tell a page why a connection failed; whether the server answers otherwise tells the rest.
   async #refusal(code) {
     if (code === SLOW_CONSUMER) return new Refusal(SLOW);
+    if (code === SERVER_STOPS) return new Refusal(STOPPED);
     if (this.#began) return new Refusal(LOST);
     return ask("health/live").then(() => new Refusal(NO_SOCKET), (error) => error);
   }
