@@ -9,6 +9,8 @@ from speechhub.http.realtime.client_events import BY_TYPE
 from tests.fakes.babble import babble, talk
 from tests.fakes.realtime import pcm16, realtime
 
+pytestmark = pytest.mark.lengthy
+
 RATE = 24_000
 HALF_S = np.zeros(RATE // 2, np.int16)
 TEXT = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Good morning."}]}
