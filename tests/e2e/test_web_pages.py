@@ -240,7 +240,7 @@ HANDSHAKE = """
 @pytest.mark.scenario("foreign-page")
 @pytest.mark.parametrize("where", [EVIL, "localhost"])
 def test_a_page_in_a_browser_opens_no_websocket(server, site, browser, where):
-    """A browser asks nobody before it opens a WebSocket for a page of another site, or of another port."""
+    """A browser opens a WebSocket for a page of another site, or of another port, without a preflight."""
     browser.driver.get(f"http://{where}:{site}/")
     before = len(refusals(server))
     address = f"{server.url.replace('http', 'ws')}/v1/realtime?intent=transcription"

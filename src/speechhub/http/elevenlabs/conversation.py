@@ -62,7 +62,7 @@ class TextConversation:
             context: Of the request that opened it.
             hub: Speaks.
             voice_id: From the path.
-            query: From the path.
+            query: That of the address.
             many: Whether each text is in a context, and there may be several.
         """
         self._socket = socket

@@ -97,7 +97,7 @@ class SemanticVadTurns(msgspec.Struct, frozen=True, kw_only=True, tag_field="typ
 
 TurnDetection = ServerVadTurns | SemanticVadTurns
 NEW_TURNS: Final = ServerVadTurns(silence_duration_ms=200)
-"""Turn detection of a session that nobody has set. Source: OpenAI's ``session.created``."""
+"""Turn detection of a new session. Source: OpenAI's ``session.created``."""
 
 
 class AudioInput(msgspec.Struct, frozen=True, kw_only=True):

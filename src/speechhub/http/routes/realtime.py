@@ -124,7 +124,7 @@ class RealtimeController(Controller):
 
 
 def _fresh(hub: Hub, kind: str, model: str | None = None) -> SessionState:
-    """Return what a session begins with that nobody has set."""
+    """Return what a new session begins with."""
     ends_at = int(time.time() + hub.settings.realtime_max_s)
     return SessionState(session=new_session(kind, id=new_id("sess"), expires_at=ends_at, model=model))
 
