@@ -34,6 +34,7 @@ from speechhub.placement import Placement, devices_of, notes, place, wish_for
 from speechhub.pools import Pools
 from speechhub.runner import Runner
 from speechhub.services.account import Account, held_bytes
+from speechhub.services.callers import Callers
 from speechhub.services.catalog import Catalog, learns
 from speechhub.services.condition import survey
 from speechhub.services.inspection import Finding, inspect
@@ -82,6 +83,8 @@ class Hub:
     """The threads; closed with the hub."""
     account: Account = field(default_factory=Account)
     """The bytes that all requests hold."""
+    callers: Callers = field(init=False)
+    """The limits of each caller."""
     observation: Observation = field(init=False)
     started_at: int = field(default_factory=lambda: int(time.time()))
     """When it was put together, in seconds since 1970."""
@@ -93,6 +96,9 @@ class Hub:
 
     def __post_init__(self) -> None:
         self.metrics.also(Looked(partial(held_bytes, self.account)))
+        self.callers = Callers(
+            per_minute=self.settings.rate_limit_per_minute, at_a_time=self.settings.concurrency_limit
+        )
         self.observation = Observation(
             self.manager, self.metrics, self.settings, self.monitor, self.pools.drivers
         )

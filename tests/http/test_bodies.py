@@ -10,8 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from speechhub.http.edges.bodies import SMALL_BODY_BYTES
-from speechhub.http.spool import SPOOL_BYTES, Spool
 from speechhub.services.account import PLACES, Account
+from speechhub.services.spool import SPOOL_BYTES, Spool
 from tests.generated import examples
 from tests.http.conftest import wav
 

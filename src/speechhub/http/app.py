@@ -121,9 +121,7 @@ def _edges(app: ASGIApp, routes: RouteTable, hub: Hub, secrets: ClientSecrets) -
         idle_timeout_s=settings.upload_idle_timeout_s,
         min_bytes_per_s=settings.upload_min_bytes_per_s,
     )
-    app = limited(
-        app, routes, per_minute=settings.rate_limit_per_minute, at_a_time=settings.concurrency_limit
-    )
+    app = limited(app, routes, hub.callers)
     app = authenticated(
         app,
         keyring,

@@ -18,8 +18,8 @@ from speechhub.http.forms import FIELDS, checked
 from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.refusal import refusal
 from speechhub.http.schemas.audio import InputAudio, TranscriptionFields
-from speechhub.http.spool import SPOOL_BYTES
 from speechhub.pools import Pool
+from speechhub.services.spool import SPOOL_BYTES
 
 LIMIT_BYTES: Final = 16 * 1024 * 1024
 """Largest recording; a larger one belongs in a form, which goes to disk while it arrives."""

@@ -5,8 +5,6 @@ killed hub leaves no process behind, signals are ours, and 35 MB of memory are s
 """
 
 import asyncio
-import errno
-import socket
 import warnings
 from typing import Final
 
@@ -16,10 +14,10 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from litestar.types import ASGIApp
 
-from speechhub.errors import ConfigurationError
 from speechhub.http.edges.unread import unread_thrown_away
 from speechhub.http.sockets.open_sessions import OpenSessions
 from speechhub.settings.hosts import reachable, reachable_url
+from speechhub.settings.listening import free_address
 
 log = structlog.get_logger()
 
@@ -50,7 +48,7 @@ class HttpListener:
         """
         self._host = host
         self._sessions = sessions
-        address, self._port = _free_address(host, port)
+        address, self._port = free_address(host, port)
         self._stopped = False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "experimental": tests/e2e prove what we use of it
@@ -80,7 +78,7 @@ class HttpListener:
         try:
             await self._server.serve()
         except RuntimeError:  # Granian's, which does not say what to do about it
-            _free_address(self._host, self._port)
+            free_address(self._host, self._port)
             raise
         finally:
             announcing.cancel()
@@ -111,32 +109,3 @@ async def _announce(host: str, port: int) -> None:
             writer.close()
             log.info("listening", url=reachable_url(host, port), host=host)
             return
-
-
-def _remedy(error: OSError) -> str:
-    """Return what to do about an address that cannot be listened on."""
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return (
-            "Set SPEECHHUB_HOST, or --host, to an address of this machine: 127.0.0.1 for this machine alone, "
-            "0.0.0.0 for all of its networks."
-        )
-    if error.errno == errno.EACCES:
-        return "Set SPEECHHUB_PORT, or --port, to 1024 or more: smaller ones are for root."
-    return "Set SPEECHHUB_PORT, or --port, to a free port, or stop the program that uses this one."
-
-
-def _free_address(host: str, port: int) -> tuple[str, int]:
-    """Check, before anything starts, that the address is free; return it as numbers, also for port 0."""
-    host = host.removeprefix("[").removesuffix("]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ConfigurationError(
-                f"Cannot listen on {f'[{host}]' if ':' in host else host}:{port}: {error.strerror}. "
-                f"{_remedy(error)}"
-            ) from error
-        found = probe.getsockname()
-        return str(found[0]), int(found[1])

@@ -15,8 +15,8 @@ from speechhub.errors import InvalidValueError, MissingValueError, RequestError,
 from speechhub.errors.encoding import fault_of
 from speechhub.errors.excerpt import quoted
 from speechhub.http.context import HttpRequest, context_of
-from speechhub.http.spool import Spool
 from speechhub.services.account import Holding
+from speechhub.services.spool import Spool
 
 MAX_FIELD_BYTES: Final = 64 * 1024
 MAX_PARTS: Final = 256
