@@ -44,6 +44,8 @@ GROUPS = {
 """First setting of each group → the group's title."""
 
 UNSET_EXAMPLES = {
+    "wyoming_host": "0.0.0.0",
+    "wyoming_name": "speechhub-kitchen",
     "api_keys_file": "/run/secrets/speechhub-keys",
     "stt_model": "whisper-base",
     "tts_model": "piper-en-us-joe",

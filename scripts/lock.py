@@ -40,6 +40,8 @@ class Environment:
     """Sentence for the top of the file."""
     projects: tuple[str, ...] = ()
     """Folders of ours whose dependencies are in it."""
+    extras: tuple[str, ...] = ()
+    """Extras of the top pyproject.toml that are in it."""
     groups: tuple[str, ...] = ()
     """Dependency groups of the top pyproject.toml that are in it."""
     base: str = ""
@@ -56,11 +58,13 @@ def environments() -> dict[str, Environment]:
         "serve": Environment(
             what="The hub with its CPU engines, and what installs them.",
             projects=(".", *cpu),
+            extras=("zeroconf",),
             groups=("build",),
         ),
         "test": Environment(
             what="What scripts/test needs in .venv.",
             projects=(".", *cpu, "plugins/speechhub-echo"),
+            extras=("zeroconf",),
             groups=("build", "lint", "types", "test", "coverage", "tasks"),
             base="serve",
         ),
@@ -135,6 +139,7 @@ def wanted(environment: Environment) -> list[str]:
     """Return the requirements that pyproject.toml files state for an environment."""
     top = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     lines = [line for group in environment.groups for line in top["dependency-groups"][group]]
+    lines += [line for extra in environment.extras for line in top["project"]["optional-dependencies"][extra]]
     for folder in environment.projects:
         project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text("utf-8"))["project"]
         lines += project["dependencies"]

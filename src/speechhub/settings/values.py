@@ -120,6 +120,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     realtime_partial_interval_s: Seconds = 1.0
     """Shortest time from one transcription of what was said so far to the next; an engine that takes long
     makes fewer."""
+    wyoming_port: Port = 0
+    """TCP port for Home Assistant's protocol, Wyoming, which has neither keys nor encryption; 10300 is usual.
+    0 opens none."""
+    wyoming_host: str | None = None
+    """Address to listen on for Wyoming; if unset, that of `host`."""
+    wyoming_zeroconf: bool = False
+    """Whether to announce the Wyoming port in the local network, so that Home Assistant finds it."""
+    wyoming_name: str | None = None
+    """Name by which the server is announced; if unset, ``speechhub-`` and the name of the machine."""
     max_audio_s: Seconds = 2 * 3600
     """Longest recording, after decoding."""
     max_input_chars: Count = 10_000
