@@ -21,7 +21,7 @@ SESSIONS_S: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 CLOSES: Final = frozenset({1000, 1001, 1005, 1006, 1008, 1009, 1011, 1012, 1013, 3000})
 """Close codes with a series of their own: clients could send thousands."""
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "WYOMING"})
 
 
 class Metrics:

@@ -67,7 +67,7 @@ SpeechhubError
 `refusals` has the caller's faults, `unavailable` temporary ones, and `failures` the rest;
 `excerpt` shortens what clients wrote;
 `origin` finds where an exception came from.
-The classes do not depend on HTTP: ``speechhub.http.errors`` maps them to statuses.
+The classes do not depend on HTTP: ``speechhub.services.statuses`` maps them to statuses.
 Standard library only: workers import this package.
 """
 

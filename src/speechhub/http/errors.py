@@ -1,4 +1,4 @@
-"""Errors → OpenAI's error object: the table from class to status, and Litestar's exception handlers."""
+"""Errors → OpenAI's error object, with its status; Litestar's exception handlers."""
 
 import math
 import tempfile
@@ -22,38 +22,18 @@ from speechhub.http.json_text import decode_json, twice_encoded
 from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.near import UnknownSocketError, UnknownVersionError, advice, entered_twice
 from speechhub.http.refusal import refusal
+from speechhub.services import statuses
 from speechhub.settings.expected import expected
 
 log = structlog.get_logger()
 
-STATUS: Final[dict[type[errors.SpeechhubError], int]] = {
-    errors.SpeechhubError: 500,
-    errors.ConfigurationError: 500,
-    errors.RequestError: 400,
-    errors.ModelNotFoundError: 404,
-    errors.ModelNotDeletableError: 403,
-    errors.VoiceNotFoundError: 404,
-    errors.VoiceExistsError: 409,
-    errors.ConsentNotFoundError: 404,
-    errors.ConsentInUseError: 409,
-    errors.UploadTooLargeError: 413,
-    errors.UploadStalledError: 408,
-    errors.HostNotAllowedError: 403,
-    errors.OriginNotAllowedError: 403,
+STATUS: Final = {
+    **statuses.STATUS,
     UnsupportedMediaTypeError: 415,
     UnknownVersionError: 404,
     UnknownSocketError: 404,
-    errors.AuthenticationError: 401,
-    errors.OperatorKeyRequiredError: 403,
-    errors.UnavailableError: 503,
-    errors.RateLimitedError: 429,
-    errors.ModelFilesError: 503,
-    errors.VoiceDamagedError: 503,
-    errors.LicenceNotAcceptedError: 403,
-    errors.EngineError: 500,
-    errors.RequestCancelledError: 499,
 }
-"""Error class → HTTP status; a class that is not here has the status of its nearest ancestor."""
+"""The table, with HTTP's own errors."""
 
 TYPES: Final = {429: "requests", 413: "server_error"}
 """OpenAI's `type` where it is not the usual one; 413 is OpenAI's own oddity."""
@@ -121,7 +101,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def status_of(error: errors.SpeechhubError) -> int:
     """Return the HTTP status of *error*."""
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return statuses.status_of(error, STATUS)
 
 
 def error_object(error: errors.SpeechhubError, scope: Scope | None = None) -> ErrorObject:

@@ -74,9 +74,14 @@ async def run(hub: Hub) -> None:
     http = HttpListener(
         app, settings.host, settings.port, connections=connections, sessions=app.state[SESSIONS]
     )
+    listeners: list[Listener] = [http]
+    if settings.wyoming_port:
+        from speechhub.wyoming.listener import WyomingListener  # noqa: PLC0415 - its memory is for those who use it
+
+        listeners.append(WyomingListener(hub))
     watching = asyncio.create_task(watch(connections))
     try:
-        await serve(hub, [http])
+        await serve(hub, listeners)
     finally:
         watching.cancel()
 

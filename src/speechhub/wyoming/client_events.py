@@ -1,0 +1,129 @@
+"""Events that clients send, and their decoding.
+
+Source: the modules ``asr``, ``audio``, ``info``, ``ping`` and ``tts`` of the package ``wyoming`` 1.10.2.
+Fields that the server has no use for are ignored, of whatever type they are.
+"""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from speechhub.wyoming.wire import Frame, decoded
+
+Name = Annotated[str, Meta(max_length=1024)]
+
+
+class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Any event; fields that it does not have are ignored."""
+
+
+class Describe(ClientEvent, frozen=True, kw_only=True):
+    """A question for what the server offers."""
+
+
+class Ping(ClientEvent, frozen=True, kw_only=True):
+    """A question for whether the server is there."""
+
+    text: str | None = None
+    """What the answer repeats."""
+
+
+class SelectProgram(ClientEvent, frozen=True, kw_only=True):
+    """The choice of one of several programs of a kind; the server has one of each."""
+
+    name: Name | None = None
+
+
+class Transcribe(ClientEvent, frozen=True, kw_only=True):
+    """How the utterances that follow are transcribed."""
+
+    name: Name | None = None
+    """A model; None leaves it to the server."""
+    language: Name | None = None
+    transcript_names: list[str] | None = None
+    """Names that are likely to be said."""
+    transcript_terms: list[str] | None = None
+    """Other words that are likely to be said; names go first."""
+
+
+class AudioStart(ClientEvent, frozen=True, kw_only=True):
+    """The beginning of an utterance; each chunk says its own format."""
+
+
+class AudioChunk(ClientEvent, frozen=True, kw_only=True):
+    """Audio of an utterance: signed little-endian PCM, channels interleaved."""
+
+    rate: Annotated[int, Meta(ge=1, le=1_000_000)]
+    """Sample rate, in hertz."""
+    width: Annotated[int, Meta(ge=1, le=8)]
+    """Bytes of a sample."""
+    channels: Annotated[int, Meta(ge=1, le=64)]
+    payload: bytes = b""
+
+
+class AudioStop(ClientEvent, frozen=True, kw_only=True):
+    """The end of an utterance."""
+
+
+class VoiceWish(msgspec.Struct, frozen=True, kw_only=True):
+    """The voice that a client asks for."""
+
+    name: Name | None = None
+    language: Name | None = None
+    speaker: Name | None = None
+
+
+class Synthesize(ClientEvent, frozen=True, kw_only=True):
+    """A whole text to speak."""
+
+    text: str
+    voice: VoiceWish | None = None
+    text_format: Name | None = None
+    """``text`` or ``ssml``."""
+
+
+class SynthesizeStart(ClientEvent, frozen=True, kw_only=True):
+    """The beginning of a text to speak that comes in pieces."""
+
+    voice: VoiceWish | None = None
+    text_format: Name | None = None
+    """``text`` or ``ssml``."""
+
+
+class SynthesizeChunk(ClientEvent, frozen=True, kw_only=True):
+    """A piece of the text, of any length."""
+
+    text: str
+
+
+class SynthesizeStop(ClientEvent, frozen=True, kw_only=True):
+    """The end of the text."""
+
+
+_KINDS: Final[dict[str, type[ClientEvent]]] = {
+    "describe": Describe,
+    "ping": Ping,
+    "select-program": SelectProgram,
+    "transcribe": Transcribe,
+    "audio-start": AudioStart,
+    "audio-chunk": AudioChunk,
+    "audio-stop": AudioStop,
+    "synthesize": Synthesize,
+    "synthesize-start": SynthesizeStart,
+    "synthesize-chunk": SynthesizeChunk,
+    "synthesize-stop": SynthesizeStop,
+}
+
+
+def read_event(frame: Frame) -> ClientEvent | None:
+    """Return what a client sent; None for a type of event that the server does not take.
+
+    Raises:
+        UnreadableEventError: Its fields are not those of its type.
+    """
+    kind = _KINDS.get(frame.type)
+    if kind is None:
+        return None
+    event = decoded(b"{}" if frame.data == b"null" else frame.data, kind)
+    return msgspec.structs.replace(event, payload=frame.payload) if isinstance(event, AudioChunk) else event
