@@ -215,6 +215,9 @@ def _read_table() -> tuple[dict[str, str], dict[str, str]]:
 
 _NAMES, _ALIASES = _read_table()
 
+LANGUAGES: Final = tuple(_NAMES)
+"""Codes of all languages that `parse_language` returns."""
+
 
 def language_name(code: str) -> str:
     """Return the lower-case English name of a language, as in `verbose_json`; unknown codes unchanged."""
