@@ -152,7 +152,6 @@ class Directory:
                     clones=isinstance(capabilities, TtsCapabilities) and capabilities.cloning,
                     languages=_codes(model.languages),
                     installed=model.id in disk.installed,
-                    is_toy=model.preference < 0 and model.id != default,
                 )
             )
         return _Offer(
@@ -188,7 +187,6 @@ class Directory:
         able = [one for one in self._offer.hearing if code in one.languages or not one.languages]
         if any(one.id == model.id for one in able):
             return model.id
-        able = [one for one in able if one.placement.model.preference >= 0]
         if not able:
             codes = dict.fromkeys(code for one in self._offer.hearing for code in one.languages)
             raise UnsupportedValueError(
@@ -198,10 +196,11 @@ class Directory:
             )
         return min(able, key=self._readiness).id
 
-    def _readiness(self, model: HearingModel) -> tuple[bool, bool, bool, int]:
+    def _readiness(self, model: HearingModel) -> tuple[bool, bool, bool, bool, int]:
         """Return a key that sorts models: first those that can serve, are loaded, and name the language."""
         return (
             not model.installed,
+            model.placement.model.preference < 0,
             not self._hub.runner.is_ready(model.id),
             not model.languages,
             -model.placement.model.preference,
@@ -236,7 +235,7 @@ class Directory:
         return ChosenVoice()
 
     def _for_language(self, code: str) -> ChosenVoice:
-        offered = [voice for voice in self._offer.names.offered if not voice.model.is_toy]
+        offered = self._offer.names.offered
         able = [voice for voice in offered if _speaks(voice, code)]
         if not able:
             if not offered:

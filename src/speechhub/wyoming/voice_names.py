@@ -42,8 +42,6 @@ class SpeakingModel:
     """ISO 639 codes; empty means any."""
     installed: bool = True
     """Whether it can speak without the operator having to do something first."""
-    is_toy: bool = False
-    """Whether only clients that name it get it."""
 
     @property
     def has_unknown_voices(self) -> bool:
@@ -114,7 +112,6 @@ class VoiceNames:
             self._listed(name)
             or self._qualified(name, meant)
             or self._plain(name, meant)
-            or self._listed(meant(name))
             or self._left_to_default(name, meant)
         )
 
