@@ -226,37 +226,31 @@ async def test_custom_voices_appear_and_go_without_a_restart(hub, directory):
     assert directory.info.data == before.data
 
 
-async def test_the_directory_is_refreshed_in_the_background(hub, monkeypatch):
-    """A failure leaves what was there, is logged once, and does not end it."""
-    directory = Directory(hub)
-    failures, turns = iter([False, True, True, False]), []
-    read, warnings = directory._read, []
-    changed = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def test_the_directory_is_refreshed_every_ten_seconds(hub, monkeypatch):
+    """Home Assistant asks every 30 s. A failure is logged once, and leaves what was there."""
+    directory, outcomes = Directory(hub), iter([None, OSError("no disk"), OSError("no disk"), None, None])
+    read, sleep, waits, warnings = directory._read, asyncio.sleep, [], []
 
     def _read():
-        failing = next(failures, None)
-        turns.append(failing)
-        if failing is None:
-            loop.call_soon_threadsafe(changed.set)
-        if failing:
-            raise OSError("no disk")
+        if failure := next(outcomes):
+            raise failure
         return read()
 
-    monkeypatch.setattr(module, "REFRESH_S", 0.0)
+    async def pause(delay_s):
+        waits.append((delay_s, "Anna" in voices_of(directory)))
+        if len(waits) == 6:
+            raise asyncio.CancelledError
+        await sleep(0)
+
+    monkeypatch.setattr(module.asyncio, "sleep", pause)
     monkeypatch.setattr(directory, "_read", _read)
     monkeypatch.setattr(module.log, "warning", lambda event, **facts: warnings.append((event, facts)))
     hub.voices.library.add("Anna", recording(220), statement="Anna, 2026")
-    task = asyncio.create_task(directory.run())
-    await changed.wait()
-    task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await directory.run()
 
-    assert turns[:5] == [False, True, True, False, None]
+    assert waits == [(10.0, False), *[(10.0, True)] * 5]
     assert warnings == [("cannot refresh what Wyoming offers", {"error": "OSError: no disk"})]
-    assert "Anna" in voices_of(directory)
-    assert module.__dict__["REFRESH_S"] == 0.0
 
 
 async def test_a_refresh_touches_the_disk_in_a_thread_of_its_pool_and_loads_nothing(hub, monkeypatch):
@@ -285,11 +279,6 @@ async def test_a_refresh_touches_the_disk_in_a_thread_of_its_pool_and_loads_noth
     await directory.refresh()
     assert len(threads) == count + 1  # the voices; models that can serve are not looked at again
     assert not hub.runner.switched
-
-
-async def test_refresh_is_every_ten_seconds():
-    """Home Assistant asks every 30 s: a custom voice is there within that time."""
-    assert module.REFRESH_S == 10
 
 
 async def test_voices_that_a_load_tells_join_the_others(tmp_path):
