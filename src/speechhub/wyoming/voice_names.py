@@ -178,7 +178,8 @@ def _offered(models: Sequence[SpeakingModel], custom: Sequence[CustomVoice]) -> 
     cloning = sum(model.clones for model in models)
     taken: set[str] = set()
     for model in models:
-        for one in (*_own(model, plain), *_custom(model, custom, own, alone=cloning == 1)):
+        # Last what a load adds: it takes no name from what was there before.
+        for one in (*_own(model, plain), *_custom(model, custom, own, alone=cloning == 1), *_late(model)):
             key = key_of(one.name)
             if key not in taken:
                 taken.add(key)
@@ -186,12 +187,10 @@ def _offered(models: Sequence[SpeakingModel], custom: Sequence[CustomVoice]) -> 
 
 
 def _own(model: SpeakingModel, plain: Counter[str]) -> Iterator[OfferedVoice]:
-    """Yield the model's own voices.
-
-    Voices that only the loaded engine tells are named after their model, so that they take no name from
-    others. Until then, one entry stands for them all, and stays.
-    """
-    several = len(model.known) > 1
+    """Yield the voices that are known before the model is loaded; if none are, one entry for them all."""
+    for voice in model.described:
+        is_plain = plain[key_of(voice.id)] == 1 and "/" not in voice.id
+        yield _offer(voice.id if is_plain else f"{model.id}/{voice.id}", voice, model)
     if not model.described and not model.clones:
         spoken = dict.fromkeys(code for voice in model.known for code in voice.languages)
         yield OfferedVoice(
@@ -200,20 +199,27 @@ def _own(model: SpeakingModel, plain: Counter[str]) -> Iterator[OfferedVoice]:
             model=model,
             voice=None,
             languages=tuple(spoken) or model.languages,
-            speakers=tuple(voice.id for voice in model.known) if several else (),
+            speakers=tuple(voice.id for voice in model.known) if len(model.known) > 1 else (),
         )
+
+
+def _late(model: SpeakingModel) -> Iterator[OfferedVoice]:
+    """Yield the voices that only the loaded engine tells; a single one has its model's entry already."""
     described = {voice.id for voice in model.described}
-    found = model.known if model.described or model.clones or several else ()
-    late = (voice for voice in found if voice.id not in described)
-    for voice in (*model.described, *late):
-        is_plain = voice.id in described and plain[key_of(voice.id)] == 1
-        yield OfferedVoice(
-            name=voice.id if is_plain else f"{model.id}/{voice.id}",
-            title=f"{voice.name or voice.id} — {model.id}",
-            model=model,
-            voice=voice.id,
-            languages=voice.languages or model.languages,
-        )
+    if described or model.clones or len(model.known) > 1:
+        for voice in model.known:
+            if voice.id not in described:
+                yield _offer(f"{model.id}/{voice.id}", voice, model)
+
+
+def _offer(name: str, voice: Voice, model: SpeakingModel) -> OfferedVoice:
+    return OfferedVoice(
+        name=name,
+        title=f"{voice.name or voice.id} — {model.id}",
+        model=model,
+        voice=voice.id,
+        languages=voice.languages or model.languages,
+    )
 
 
 def _custom(
@@ -222,11 +228,12 @@ def _custom(
     """Yield the custom voices; *alone* is whether no other model clones voices.
 
     A name that a model's own voice has means that one, as in HTTP requests: the custom voice goes by its id.
+    So does one with a slash, which earlier versions allowed, and which looks like ``MODEL/VOICE``.
     """
     seen: set[str] = set()
     for voice in custom if model.clones else ():
         key = key_of(voice.name)
-        name = voice.id if key in own or key in seen else voice.name
+        name = voice.id if key in own or key in seen or "/" in voice.name else voice.name
         seen.add(key)
         yield OfferedVoice(
             name=name if alone else f"{model.id}/{name}",

@@ -3,10 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from speechhub.domain.names import key_of
 from speechhub.engine import Voice
 from speechhub.voices import CustomVoice
 from speechhub.wyoming.voice_names import ChosenVoice, SpeakingModel, VoiceNames
+from tests.generated import examples
 
 LOW, HIGH = Voice(id="low", name="Low"), Voice(id="high", name="High")
 
@@ -170,3 +174,51 @@ def test_aliases_and_openai_s_names_are_understood_and_not_listed():
     )
     for unknown in ("nobody", "joe-model/low", "other/joe", "", "/", "joe-model/"):
         assert find(names, unknown) is None, unknown
+
+
+IDS = st.sampled_from(
+    ["low", "LOW", "joe", "Zo\u00eb", "Zoe\u0308", "a", "a/low", "b/joe", "alloy", "default", "x"]
+)
+
+
+def distinct(elements, key):
+    return st.lists(elements, max_size=4, unique_by=key).map(tuple)
+
+
+VOICES = distinct(st.builds(Voice, id=IDS), lambda voice: key_of(voice.id))
+
+
+@st.composite
+def installations(draw):
+    """Return models before and after each was loaded, and the names of custom voices, the oldest first."""
+    before, after = [], []
+    for name in draw(st.lists(st.sampled_from(["a", "b", "c", "low"]), min_size=1, max_size=4, unique=True)):
+        described, late = draw(VOICES), draw(VOICES)
+        here = {key_of(voice.id) for voice in described}
+        before.append(model(name, *described, clones=draw(st.booleans())))
+        known = (*described, *(voice for voice in late if key_of(voice.id) not in here))
+        after.append(replace(before[-1], known=known))
+    return before, after, draw(st.lists(IDS, max_size=4, unique=True))
+
+
+@settings(max_examples=examples(300))
+@given(installations(), st.data())
+def test_any_installation_offers_each_voice_once_and_keeps_its_names(installation, data):
+    """Whatever the names: each listed name means what it lists, and nothing later changes that."""
+    before, after, texts = installation
+    mine = [custom(text, number) for number, text in enumerate(texts, start=1)]
+    count = data.draw(st.integers(0, len(mine)))
+    default = data.draw(st.sampled_from([one.id for one in before]))
+    first = names_of(*before, custom=mine[:count])
+    later = names_of(*after, custom=mine, default=default)
+
+    for names, there in ((first, mine[:count]), (later, mine)):
+        assert len({key_of(one.name) for one in names.offered}) == len(names.offered)
+        assert all(names.find(one.name, str) == one.chosen for one in names.offered)
+        for one in names.models:
+            offered = {it.voice for it in names.offered if it.model.id == one.id}
+            assert offered >= {voice.id for voice in one.described}
+            assert offered >= {voice.id for voice in there if one.clones}
+    assert {one.name: one.chosen for one in first.offered}.items() <= {
+        one.name: one.chosen for one in later.offered
+    }.items()
