@@ -141,16 +141,17 @@ def to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return pcm16
 
 
-def wav_header(data_bytes: int | None, sample_rate: int) -> bytes:
-    """Return the header of a PCM16 WAV file; *data_bytes* is None if the length is not known yet.
+def wav_header(data_bytes: int | None, sample_rate: int, *, width: int = 2, channels: int = 1) -> bytes:
+    """Return the header of a WAV file of PCM; *data_bytes* is None if the length is not known yet.
 
+    *width* is the size of a sample, in bytes; one of 1 byte is unsigned.
     Source: Multimedia Programming Interface and Data Specifications 1.0; 0xFFFFFFFF as OpenAI streams.
     """
-    unknown = 0xFFFFFFFF
+    unknown, frame_bytes = 0xFFFFFFFF, width * channels
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         *(b"RIFF", unknown if data_bytes is None else 36 + data_bytes, b"WAVE"),
-        *(b"fmt ", 16, 1, 1, sample_rate, sample_rate * 2, 2, 16),
+        *(b"fmt ", 16, 1, channels, sample_rate, sample_rate * frame_bytes, frame_bytes, 8 * width),
         *(b"data", unknown if data_bytes is None else data_bytes),
     )
 

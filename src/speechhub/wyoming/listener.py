@@ -20,7 +20,7 @@ from speechhub.wyoming.connection import Connection, Offer
 from speechhub.wyoming.directory import Directory
 from speechhub.wyoming.exchange import Exchange, log_bug
 from speechhub.wyoming.speech import Speech
-from speechhub.wyoming.utterance import Utterance
+from speechhub.wyoming.utterance import HeardUtterance
 from speechhub.wyoming.wire import MAX_LINE_BYTES, Wire
 
 log = structlog.get_logger()
@@ -154,7 +154,7 @@ class WyomingListener:
         caller = caller_at(str(address_of(host) or host))
         return Offer(
             info=lambda: self._directory.info,
-            hear=partial(Utterance, self._hub, self._directory),
+            hear=partial(HeardUtterance, self._hub, self._directory),
             speak=partial(Speech.open, self._hub, self._directory),
             exchange=lambda route: Exchange(self._hub, route=route, caller=caller),
         )
