@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 
 import numpy as np
 
@@ -36,14 +37,31 @@ class Humming(FakeRunner):
                 await self.go_on.wait()
             if self.error and len(self.requests) > 1:
                 raise self.error
-            time = np.arange(round(SOUND_S * RATE))
-            softly = np.clip(np.minimum(time, time[::-1]) / (0.01 * RATE), 0, 1)
-            hum = 0.5 * softly * np.sin(time * 0.1)
-            silence = np.zeros(round(QUIET_S * RATE))
-            for samples in (silence, hum, silence):
+            for samples in self.hum(request):
                 yield Audio(samples=samples.astype(np.float32), sample_rate=RATE)
         finally:
             self.running -= 1
+
+    def hum(self, request):
+        """Return what is heard of one call, part by part."""
+        time = np.arange(round(SOUND_S * RATE))
+        softly = np.clip(np.minimum(time, time[::-1]) / (0.01 * RATE), 0, 1)
+        silence = np.zeros(round(QUIET_S * RATE))
+        return [silence, 0.5 * softly * np.sin(time * 0.1), silence]
+
+
+class Reading(Humming):
+    """Hums for each sentence of a call, and makes a pause of its own between two."""
+
+    own_pause_s = 0.2
+
+    def hum(self, request):
+        pause = np.zeros(round(self.own_pause_s * RATE))
+        heard = [pause] if request.follows_sentence else []
+        for place, _ in enumerate(re.findall(r"[^.!?]+[.!?]+", request.text)):
+            heard += [pause] if place else []
+            heard += super().hum(request)
+        return heard
 
 
 def sounds(samples):

@@ -135,6 +135,18 @@ def test_pauses_stand_between_sentences():
     assert paused - whole == pytest.approx(2 * (0.5 - GAP_S))
 
 
+def test_speech_that_follows_a_sentence_begins_with_the_pause():
+    """Two calls are as long as one."""
+
+    def duration_s(text, **fields):
+        request = SynthesizeRequest(text=text, voice="low", silence_interval_ms=500, **fields)
+        return sum(piece.duration_s for piece in loaded("echo-clone").synthesize(request, Call()))
+
+    two_s = duration_s("One.") + duration_s("Two.", follows_sentence=True)
+
+    assert two_s == pytest.approx(duration_s("One. Two."))
+
+
 def test_a_stored_voice_is_learnt_once(tmp_path):
     """A new process takes what the last one computed; of a clip in a request, nothing is kept."""
     reference = Reference(audio=Audio(samples=tone(150), sample_rate=16_000), digest="d1", stored=True)

@@ -96,6 +96,15 @@ def test_pauses_are_as_long_as_asked(engine):
     assert np.any(short[1].samples[:2205])
 
 
+def test_speech_that_follows_a_sentence_begins_with_the_pause(engine):
+    """It is the pause between two segments, as asked for or as the operator set it; the rest is the same."""
+    for fields, pause_s in (({}, 0.2), ({"silence_interval_ms": 500}, 0.5), ({"silence_interval_ms": 0}, 0)):
+        alone = speak(engine, **fields)
+        following = speak(engine, follows_sentence=True, **fields)
+        pause = np.zeros(round(22_050 * pause_s), np.float32)
+        assert np.array_equal(following, np.concatenate([pause, alone]))
+
+
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_features_of_stored_voices_outlive_the_process(load, tmp_path, generation, monkeypatch):
     """A second engine analyses nothing and says the same; a clip of a request leaves nothing behind."""

@@ -16,6 +16,7 @@ from speechhub.engine import (
     SynthesizeRequest,
     TranscribeRequest,
 )
+from speechhub_piper import JOE
 from speechhub_piper.engine import PiperEngine
 
 from .conftest import joined
@@ -39,6 +40,22 @@ def test_a_piece_for_each_sentence(speak):
     assert all(not piece.samples[-4_000:].any() for piece in pieces[:-1])
     assert pieces[-1].samples[-4_000:].any()
     assert 15 < sum(piece.duration_s for piece in pieces) < 30
+
+
+def test_a_call_that_follows_a_sentence_begins_with_the_pause(model_dir):
+    """Two calls are one call, sample for sample; what cannot be spoken makes no second pause."""
+    engine = PiperEngine()
+    options = {"noise_scale": 0, "noise_w_scale": 0, "sentence_silence_s": 0.3}
+    engine.load(LoadContext(model=JOE.id, model_dir=model_dir, options=options))
+
+    def said(text, **fields):
+        return list(engine.synthesize(SynthesizeRequest(text=text, voice="joe", **fields), Call()))
+
+    one = joined(said("Bread is good. Is it hot?"))
+    two = joined([*said("Bread is good."), *said("Is it hot?", follows_sentence=True)])
+
+    assert np.array_equal(one, two)
+    assert said("???", follows_sentence=True) == []
 
 
 def test_the_first_sentence_does_not_wait_for_the_second(engine, monkeypatch):

@@ -23,6 +23,9 @@ class Pause:
 
     shortest_s: float
     longest_s: float
+    as_spoken: bool = False
+    """Whether these are bounds of the voice's own silence, before the speed changes; otherwise they are what
+    the listener hears, at any speed."""
 
 
 class Seams:

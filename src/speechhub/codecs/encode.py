@@ -49,6 +49,11 @@ class SpeechFormat(StrEnum):
         return "audio/mpeg" if self is SpeechFormat.MP3 else f"audio/{self.value}"
 
     @property
+    def in_packets(self) -> bool:
+        """Whether the encoder holds back sound until a packet of it is full."""
+        return self not in (SpeechFormat.WAV, SpeechFormat.PCM)
+
+    @property
     def sample_rates(self) -> tuple[int, ...]:
         """The rates that the format supports, in hertz; empty means all from `MIN_RATE` to `MAX_RATE`.
 

@@ -1,5 +1,7 @@
 """Turns an engine's speech into a listener's bytes: joins its parts, changes the speed, encodes."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,8 @@ class SpeechPipeline:
         self._encoder = Encoder(
             speech_format, source_rate=sample_rate, output_rate=output_rate, bit_rate=bit_rate, whole=whole
         )
+        self._holds_back = speech_format.in_packets or speed != 1.0
+        """Whether sound leaves only once more follows it."""
         self._sample_rate = sample_rate
         self._samples = 0
 
@@ -41,7 +45,7 @@ class SpeechPipeline:
         return self._samples / self._sample_rate
 
     def join(self, pause: Pause) -> None:
-        """Begin another part of the speech, after *pause* as the listener hears it."""
+        """Begin another part of the speech, after *pause*."""
         self._seams.join(self._as_spoken(pause))
 
     def feed(self, audio: Audio) -> bytes:
@@ -54,7 +58,13 @@ class SpeechPipeline:
         return self._encode(self._stretcher.process(self._seams.process(silence)))
 
     def settle(self, pause: Pause) -> bytes:
-        """Return what is held back of a part, with the silence of *pause* that follows it in any case."""
+        """Return what is held back of a part, because the next one is late.
+
+        Silence that *pause* has in any case is added only where it pushes sound out: if no part follows after
+        all, the speech is longer by it.
+        """
+        if not self._holds_back:
+            pause = replace(pause, shortest_s=0.0)
         return self._encode(self._stretcher.process(self._seams.settle(self._as_spoken(pause))))
 
     def finish(self) -> bytes:
@@ -67,7 +77,9 @@ class SpeechPipeline:
         return self._encoder.patched(head)
 
     def _as_spoken(self, pause: Pause) -> Pause:
-        """Return *pause*, which is as the listener hears it, as it is before the speed changes."""
+        """Return *pause* as it is before the speed changes."""
+        if pause.as_spoken:
+            return pause
         return Pause(shortest_s=pause.shortest_s * self._speed, longest_s=pause.longest_s * self._speed)
 
     def _encode(self, samples: NDArray[np.float32]) -> bytes:

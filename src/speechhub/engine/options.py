@@ -159,5 +159,9 @@ class SynthesizeRequest:
     Needs `seed`. Each part of a long text comes with the same seed."""
     silence_interval_ms: int | None = None
     """Pause between the parts that the engine itself cuts the text into, in milliseconds, 0 to 5000; None
-    leaves it to the engine. Needs `silence_interval`. Put no pause before the first part or after the last:
-    the hub makes the pauses between calls."""
+    leaves it to the engine. Needs `silence_interval`. Put no pause after the last part, and one before the
+    first only with `follows_sentence`: the hub makes the pauses between calls out of the silence there."""
+    follows_sentence: bool = False
+    """Whether this text continues a speech whose last call ended with a sentence. The first audio then begins
+    with the silence that the engine itself adds between two sentences of one text, so that a text lasts as
+    long in several calls as in one. Nothing else changes: an engine that adds none ignores this field."""

@@ -9,9 +9,9 @@ from speechhub.services.segmentation import DEFAULT_LANGUAGE, PIECE_CHARS, ends_
 from speechhub.speakable import Line
 from speechhub.speakable.punctuation import LESSER_STOPS, STOPS, end_of, is_wide, starts_small
 
-BETWEEN_SENTENCES: Final = Pause(shortest_s=0.15, longest_s=0.7)
+BETWEEN_SENTENCES: Final = Pause(shortest_s=0.15, longest_s=0.7, as_spoken=True)
 """What a voice makes of the end of a sentence is left alone within these bounds."""
-WITHIN_SENTENCE: Final = Pause(shortest_s=0.0, longest_s=0.3)
+WITHIN_SENTENCE: Final = Pause(shortest_s=0.0, longest_s=0.3, as_spoken=True)
 """Where a sentence is too long for one call."""
 LEEWAY_S: Final = 0.4
 """How much longer than wanted a voice's own silence between two paragraphs may be."""
@@ -31,6 +31,11 @@ class TextPiece:
     """Silence until the next piece; after the last piece there is none unless the text `asked` for it."""
     asked: bool = False
     """Whether the text itself says how long the pause is."""
+
+    @property
+    def ends_sentence(self) -> bool:
+        """Whether it ends where a sentence or a line does, if anything follows."""
+        return self.pause != WITHIN_SENTENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ class Speaking:
         self._delivery = delivery
         self._stretch = stretch
         self._spoken = Spoken(model)
+        self._before: TextPiece | None = None
+        """The last piece that was spoken."""
 
     @property
     def spoken_s(self) -> float:
@@ -52,7 +54,9 @@ class Speaking:
         await self._delivery.begin(piece)
         if not piece.text:
             return
-        request = replace(self._request, text=piece.text)
+        follows = self._before is not None and self._before.ends_sentence
+        self._before = piece
+        request = replace(self._request, text=piece.text, follows_sentence=follows)
         begun = self._spoken.duration_s > 0
         work = self._runner.synthesize(self._model, request, begun=begun, deadline=deadline)
         async with aclosing(work) as speech:

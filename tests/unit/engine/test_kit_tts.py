@@ -189,6 +189,37 @@ class KnowsNoPause(GoodTts):
         return super().synthesize(replace(request, silence_interval_ms=None), call)
 
 
+class Adds(GoodTts):
+    """Puts something before speech that follows a sentence."""
+
+    before = np.zeros(0, np.float32)
+
+    def synthesize(self, request, call):
+        if request.follows_sentence:
+            yield Audio(samples=self.before, sample_rate=RATE)
+        yield from super().synthesize(request, call)
+
+
+class AddsSilence(Adds):
+    before = np.zeros(RATE // 5, np.float32)
+
+
+@breaks("following_sentence", "begins with 10.00 s more of silence")
+class AddsTooMuchSilence(Adds):
+    before = np.zeros(10 * RATE, np.float32)
+
+
+@breaks("following_sentence", "speaks something else")
+class AddsSound(Adds):
+    before = np.full(RATE // 5, 0.5, np.float32)
+
+
+@breaks("following_sentence", "nothing to hear")
+class DropsWhatFollows(GoodTts):
+    def synthesize(self, request, call):
+        return iter(()) if request.follows_sentence else super().synthesize(request, call)
+
+
 @breaks("speech", "float64")
 class Doubles(Hums):
     def wrong(self, samples):

@@ -26,7 +26,7 @@ from speechhub.services.streamed_speech import StreamedSpeechService
 from speechhub.services.voices import VoiceService
 from speechhub.store import ReferenceCache
 from speechhub.voices import VoiceLibrary
-from tests.fakes.humming import QUIET_S, SOUND_S, Humming, pauses_s
+from tests.fakes.humming import QUIET_S, SOUND_S, Humming, Reading, pauses_s
 from tests.fakes.placements import CPU, placement, placements
 
 MODELS = placements(
@@ -54,8 +54,10 @@ async def runner():
 
 
 @pytest.fixture
-def make(runner, tmp_path):
-    def make(**limits):
+def speech(runner, tmp_path):
+    """Make the service that speaks whole texts."""
+
+    def speech(runner=runner, **limits):
         library = VoiceLibrary(tmp_path, limit=9)
         voices = VoiceService(
             library,
@@ -64,9 +66,14 @@ def make(runner, tmp_path):
             max_reference_s=9,
         )
         limits = {"max_input_chars": 10_000, "request_timeout_s": 30} | limits
-        return StreamedSpeechService(SpeechService(Catalog(MODELS), runner, voices, **limits))
+        return SpeechService(Catalog(MODELS), runner, voices, **limits)
 
-    return make
+    return speech
+
+
+@pytest.fixture
+def make(speech):
+    return lambda **limits: StreamedSpeechService(speech(**limits))
 
 
 @pytest.fixture
@@ -112,6 +119,67 @@ async def test_the_joins_are_those_of_a_long_text(open_speech):
     assert abs(len(whole) - len(letters)) < 0.02 * OUTPUT_RATE
 
 
+THREE = "One fox runs. Two dogs sleep! Are three cats here?"
+PARAGRAPHS = "One fox runs. Two dogs sleep.\n\nThree cats are here. Four hens are not."
+BREAK = "One fox runs.<break time='0.5s'/> Two dogs sleep. Three cats are here."
+LONG = "One fox runs and runs, and it comes home late. " * 30  # one call takes 1000 characters
+
+
+def written_at_once(text):
+    return [text]
+
+
+def written_by_words(text):
+    return [f"{word} " for word in text.split(" ")]
+
+
+@pytest.mark.parametrize("written", [written_at_once, written_by_words, list])
+@pytest.mark.parametrize("fields", [{}, {"speed": 0.5}, {"speed": 4.0}, {"silence_interval_ms": 0}], ids=str)
+@pytest.mark.parametrize("text", [THREE, PARAGRAPHS, BREAK, LONG], ids=lambda text: text[:30])
+async def test_a_text_lasts_as_long_as_if_it_were_sent_whole(speech, text, fields, written):
+    """An engine that pauses between two sentences of a call makes that pause between two calls."""
+    service = speech(Reading(MODELS))
+    job = SpeechJob(text=text, model="mouth", language="en", format=SpeechFormat.PCM, **fields)
+    whole = await heard_to_the_end(await service.open(job))
+
+    parts = await hear(await StreamedSpeechService(service).open(job), *written(text))
+
+    assert pauses_s(parts) == [pytest.approx(pause_s, abs=0.02) for pause_s in pauses_s(whole)]
+    assert abs(len(parts) - len(whole)) < 0.02 * OUTPUT_RATE
+
+
+async def test_a_text_whose_sentences_come_late_lasts_as_long(speech, monkeypatch):
+    """Each sentence is spoken to its end before the next is written, and the last before the end is told."""
+    monkeypatch.setattr(streamed_speech, "PATIENCE_S", 0.0)
+    runner = Reading(MODELS)
+    service = speech(runner)
+    job = SpeechJob(text=THREE, model="mouth", language="en", format=SpeechFormat.PCM)
+    whole = await heard_to_the_end(await service.open(job))
+    calls = len(runner.requests)
+    stream = await StreamedSpeechService(service).open(job)
+    hearing = asyncio.create_task(heard_to_the_end(stream))
+
+    for number, sentence in enumerate([THREE[:13], THREE[13:29], THREE[29:]], calls + 1):
+        await stream.write(sentence)
+        while len(runner.requests) < number or runner.running:  # noqa: ASYNC110  # the fake has no event
+            await asyncio.sleep(0.001)
+        for _ in range(20):  # what is held back leaves
+            await asyncio.sleep(0.001)
+    stream.end()
+
+    assert abs(len(await hearing) - len(whole)) < 0.02 * OUTPUT_RATE
+
+
+async def test_the_engine_learns_which_calls_follow_a_sentence(open_speech, runner):
+    """Neither the first does, nor one that goes on with a sentence that was cut for an early sound."""
+    opening = "This is a very long opening that goes on and on, with a clause, and with yet another one."
+
+    await hear(await open_speech(), f"{opening} Here is two. ", "The last.")
+
+    assert len(runner.texts) == 4
+    assert [request.follows_sentence for _, request in runner.requests] == [False, False, True, True]
+
+
 async def test_sound_leaves_while_the_text_is_written(open_speech):
     """All of a sentence is heard once the next has begun, but for the silence at its end."""
     stream = await open_speech()
@@ -151,7 +219,7 @@ async def test_a_late_sentence_gets_the_pause_of_a_prompt_one(open_speech):
     stream = await open_speech()
     await stream.write("Here is one. And ")
     chunks, data = aiter(stream), b""
-    while len(data) < (SOUND_S + QUIET_S + 0.1) * OUTPUT_RATE * 2:
+    while len(data) < (QUIET_S + SOUND_S) * OUTPUT_RATE * 2:
         data += await anext(chunks)
     await stream.write("then two.")
     stream.end()

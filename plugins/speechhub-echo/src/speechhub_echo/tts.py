@@ -58,7 +58,8 @@ class EchoTts(TtsEngine):
         sentences = [words for sentence in _SENTENCE_END.split(request.text) if (words := sentence.split())]
         for place, words in enumerate(sentences):
             self._faults.while_working(call, requests=1, text=" ".join(words))
-            before = [pause] if place else []  # neither before the first nor after the last
+            # Neither before the first sentence of a speech nor after the last of a call.
+            before = [pause] if place or request.follows_sentence else []
             tones = [self._tone(word, lowest_hz) for word in words]
             yield Audio(samples=np.concatenate([*before, *tones]), sample_rate=self._sample_rate)
 

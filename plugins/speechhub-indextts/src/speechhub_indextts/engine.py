@@ -160,7 +160,7 @@ class IndexTtsEngine(TtsEngine):
         pause_ms = self._settings.silence_ms
         if request.silence_interval_ms is not None:
             pause_ms = request.silence_interval_ms
-        first = True
+        first = not request.follows_sentence
         try:
             line = self._line(request)
             _seed(request.seed)  # not earlier: w2v-bert draws random numbers, and does not always run

@@ -47,7 +47,7 @@ class PiperEngine(TtsEngine):
         return self._voices
 
     def synthesize(self, request: SynthesizeRequest, call: Call) -> Iterator[Audio]:
-        """Yield one piece of audio for each sentence, the pause after it included."""
+        """Yield one piece of audio for each sentence, with the pauses between it and its neighbours."""
         speaker = self._speaker(request.voice)
         how = SynthesisConfig(
             speaker_id=speaker,
@@ -64,11 +64,13 @@ class PiperEngine(TtsEngine):
             ids = self._voice.phonemes_to_ids(list(part))
             raw = np.atleast_1d(np.asarray(self._voice.phoneme_ids_to_audio(ids, how), np.float32))
             samples = self._loudness.level(raw, speaker)
+            if done == 1 and request.follows_sentence:
+                samples = np.concatenate([pause, samples])
             if done < len(parts) and parts[done][1] != sentence:
                 samples = np.concatenate([samples, pause])
             call.report(done / len(parts))
             yield Audio(samples=samples, sample_rate=sample_rate)
-        if not parts:
+        if not parts and not request.follows_sentence:  # between two sentences it makes no second pause
             yield Audio(samples=np.zeros(round(NOTHING_S * sample_rate), np.float32), sample_rate=sample_rate)
 
     def _speaker(self, voice: str) -> int | None:

@@ -16,7 +16,8 @@ class PiperSettings:
     noise_w_scale: float | None = None
     """How much the rhythm varies; if not set, the voice's own value, mostly 0.8."""
     sentence_silence_s: float = 0.2
-    """Pause after each sentence but the last, in seconds, 0 to 10, in addition to the voice's own."""
+    """Pause after each sentence but the last, in seconds, 0 to 10, in addition to the voice's own. Between
+    two calls of the engine, the hub leaves at most 0.7 s of both together."""
     loudness_db: float | None = -21.0
     """Mean level of the speech below full scale, in decibels, -60 to 0; null, in JSON, keeps
     the voice's own level."""

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechhub.domain.audio import Audio
 from speechhub.domain.voice import Voice
@@ -17,6 +18,7 @@ from speechhub.engine.capabilities import TtsCapabilities
 from speechhub.engine.options import (
     EMOTIONS,
     MAX_SEED,
+    MAX_SILENCE_INTERVAL_MS,
     Emotion,
     EmotionMode,
 )
@@ -49,6 +51,8 @@ ODD_TEXTS: Final = (
     "a\n\nb",
 )
 """Texts that clients do send, without a word, or without a letter that the model knows."""
+QUIET: Final = 0.003
+"""Samples closer to 0 than this count as silence."""
 FASTER, SLOWER = 2.0, 0.5
 ROUGHLY: Final = 1.5
 """Factor by which a duration may miss the one that the speed promises: voices do not scale exactly."""
@@ -153,6 +157,27 @@ def silence_interval(subject: TtsSubject) -> None:
     )
 
 
+def following_sentence(subject: TtsSubject) -> None:
+    """With `follows_sentence`, speech begins with more silence, or with no more, and is the same after it."""
+    fields: dict[str, Any] = {"seed": 1} if subject.capabilities.seed else {}
+    first, again, following = (
+        _after_silence(subject.speak(follows_sentence=follows, **fields)) for follows in (False, False, True)
+    )
+    promise(len(following[1]) > 0, "There is nothing to hear with follows_sentence.")
+    added_s = following[0] - first[0]
+    promise(
+        added_s <= MAX_SILENCE_INTERVAL_MS / 1000,
+        f"With follows_sentence the speech begins with {added_s:.2f} s more of silence: add the pause that "
+        "you make between two sentences of one text.",
+    )
+    if np.array_equal(first[1], again[1]):  # chance does not decide how this engine sounds
+        promise(
+            np.array_equal(first[1], following[1]),
+            "With follows_sentence the engine speaks something else: put silence before the first sound, "
+            "and change nothing after it.",
+        )
+
+
 def native_speed(subject: TtsSubject) -> None:
     """Where `native_speed` is declared, twice the speed takes about half the time, half of it twice."""
     if not subject.capabilities.native_speed:
@@ -248,6 +273,7 @@ _BEHAVIOUR: Final = (
     cancellation_half_way,
     cancellation_in_time,
     silence_interval,
+    following_sentence,
 )
 _EXAMINATION: Final[Examination[TtsEngine, TtsSubject]] = Examination(
     slot=Slot.TTS,
@@ -320,6 +346,15 @@ def _long_text(subject: TtsSubject) -> str:
     length = subject.capabilities.longest_input_chars or ANY_LENGTH_CHARS
     endless = chain.from_iterable(cycle((subject.text, " ")))
     return "".join(islice(endless, length - 1)) + "."
+
+
+def _after_silence(pieces: list[Audio]) -> tuple[float, NDArray[np.float32]]:
+    """Return how long the silence is that speech begins with, in seconds, and the samples after it."""
+    samples = np.concatenate([np.empty(0, np.float32), *(piece.samples for piece in pieces)])
+    sound = np.flatnonzero(np.abs(samples) > QUIET)
+    if not len(sound):
+        return 0.0, samples[:0]
+    return int(sound[0]) / pieces[0].sample_rate, samples[sound[0] :]
 
 
 def _audible(pieces: list[Audio], what: str) -> None:
