@@ -31,7 +31,7 @@ def doctor(mirrors: bool, fix: bool, as_json: bool) -> None:
     """Look for problems, and say what to do about them; exit status 1 if something must be fixed.
 
     It checks the settings, the disk, the files below 'home', the GPUs, the engines and the default models. It
-    changes, downloads and starts nothing.
+    asks the port for Home Assistant, if one is set, what it offers. It changes, downloads and starts nothing.
 
     With --fix, damaged files below 'home' are renamed, so that new ones can take their place, and files that
     their owner cannot read become readable again. Nothing is deleted.
@@ -94,6 +94,8 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
         yield FAIL, f"plugin {plugin.distribution}", f"{plugin.error}. Repair it, or pip uninstall it."
     for found in hub.findings:
         yield (FAIL if found.breaks else WARN), found.subject, found.text
+    if hub.settings.wyoming_port:
+        yield _wyoming(hub)
     yield from _defaults(hub)
     yield from _pins(hub)
     for listing in hub.catalog.listings():
@@ -255,6 +257,14 @@ def _damages(hub: "Hub", *, fix: bool) -> Iterator[Finding]:
             yield OK, subject, f"{damage.path} {damage.problem}; {damage.aside or damage.path} {done}"
         else:
             yield FAIL, subject, damage.text
+
+
+def _wyoming(hub: "Hub") -> Finding:
+    """Say whether the port for Home Assistant is free, or answers as it should."""
+    from speechhub.cli._wyoming import look
+
+    well, found = look(hub.settings)
+    return (OK if well else FAIL), "port for Home Assistant", found
 
 
 def _defaults(hub: "Hub") -> Iterator[Finding]:

@@ -16,6 +16,17 @@ WEIGHTY: Final = ("home", "hf_endpoint", "model_hub", "modelscope_endpoint", "mi
 @click.option("--host", help="Address to listen on; 0.0.0.0 for all.  [SPEECHHUB_HOST, default 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0 for a free one.  [SPEECHHUB_PORT, default 8000]")
 @click.option(
+    "--wyoming-port",
+    type=int,
+    help="Port for Home Assistant's protocol, Wyoming; 10300 is usual, 0 opens none.  "
+    "[SPEECHHUB_WYOMING_PORT, default 0]",
+)
+@click.option(
+    "--wyoming-host",
+    help="Address to listen on for Wyoming; 0.0.0.0 for all.  "
+    "[SPEECHHUB_WYOMING_HOST, default that of --host]",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="How much to log.  [SPEECHHUB_LOG_LEVEL, default info]",
@@ -32,6 +43,10 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     they are already there. They become the defaults, unless the settings name others. See
     'speechhub setup --help'.
 
+    With --wyoming-port, Home Assistant can use the server: add the integration "Wyoming Protocol" there, with
+    this machine's address and the port. The protocol has neither keys nor encryption, so let only Home
+    Assistant reach the port.
+
     Settings also come from speechhub.toml and .env in the current folder, if they belong to you or root and
     no other user can write them; the log says which files were read.
 
@@ -39,6 +54,7 @@ def serve(gpu: bool, yes: bool, accept_license: bool, **options: Any) -> None:
     speechhub serve
     speechhub serve --host 0.0.0.0 --port 9000
     speechhub serve --gpu
+    speechhub serve --wyoming-port 10300 --wyoming-host 0.0.0.0
 
     \b
     Then, from anywhere:

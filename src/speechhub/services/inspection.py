@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,13 @@ from speechhub.placement import Placement
 from speechhub.services.catalog import OPENAI_VOICES, Catalog
 from speechhub.settings import Settings
 from speechhub.settings.faults import near
-from speechhub.settings.hosts import address_of, pattern
+from speechhub.settings.hosts import is_address, is_loopback, overlap, pattern
 from speechhub.store import ModelState, ModelStore
 from speechhub.voices import VoiceLibrary
 
 INSTALL_ENGINES = f"{sys.executable} -m pip install 'speechhub[cpu]'"
 """Gives an installation without engines one for each direction; pyproject.toml names them."""
+INSTALL_ZEROCONF = f"{sys.executable} -m pip install 'speechhub[zeroconf]'"
 
 
 _ORIGIN: Final = re.compile(r"[a-z*][a-z0-9+.*-]*://[^/A-Z\s?#]*")
@@ -53,6 +55,7 @@ def inspect(
     """Compare the settings with what is here; reads the disk a little, starts nothing."""
     return (
         *_strangers(settings),
+        *_wyoming(settings),
         *_callers(settings),
         *_missing_engines(engines, placements),
         *_options(settings, engines),
@@ -66,8 +69,7 @@ def inspect(
 
 def _strangers(settings: Settings) -> Iterator[Finding]:
     """Look whether the network may use the server; a container has to listen on all of its addresses."""
-    address = address_of(settings.host)
-    if settings.api_keys or settings.host == "localhost" or (address and address.is_loopback):
+    if settings.api_keys or is_loopback(settings.host):
         return
     text = (
         f"the server listens on {settings.host} and has no keys, so every program that can reach it may "
@@ -75,6 +77,43 @@ def _strangers(settings: Settings) -> Iterator[Finding]:
         "container's port that is published on 127.0.0.1."
     )
     yield Finding(subject="host", text=text, breaks=False, exposes=True)
+
+
+def _wyoming(settings: Settings) -> Iterator[Finding]:
+    """Look whether the port for Home Assistant can work, and what it opens: its protocol has no keys."""
+    if not settings.wyoming_port:
+        if settings.wyoming_zeroconf:
+            text = "nothing is announced, because wyoming_port is 0. Set it, to 10300 as usual."
+            yield Finding(subject="wyoming_zeroconf", text=text, breaks=False)
+        return
+    host = settings.wyoming_host or settings.host
+    if settings.wyoming_host is not None and not is_address(settings.wyoming_host):
+        text = (
+            f"{settings.wyoming_host!r} is not an address to listen on. Set it to an IP address of this "
+            "machine, or to 0.0.0.0 for all, without a scheme and a port; the port is in wyoming_port."
+        )
+        yield Finding(subject="wyoming_host", text=text, breaks=True, stops=True)
+    elif settings.wyoming_port == settings.port and overlap(host, settings.host):
+        text = f"{settings.port} is also the setting port, for HTTP. Set a port of its own; 10300 is usual."
+        yield Finding(subject="wyoming_port", text=text, breaks=True, stops=True)
+    elif not is_loopback(host) and (settings.api_keys or is_loopback(settings.host)):
+        text = (
+            f"the port for Home Assistant, {settings.wyoming_port}, is open on {host}, and its protocol has "
+            "no keys, so every program that can reach it may use the server. Let a firewall admit Home "
+            "Assistant's address alone, or set wyoming_host to an address that only it reaches."
+        )
+        yield Finding(subject="wyoming_host", text=text, breaks=False, exposes=True)
+    if not settings.wyoming_zeroconf:
+        return
+    if find_spec("zeroconf") is None:
+        text = f"the package zeroconf is not installed. Install it: {INSTALL_ZEROCONF}"
+        yield Finding(subject="wyoming_zeroconf", text=text, breaks=True, stops=True)
+    elif is_loopback(host):
+        text = (
+            f"the server listens on {host}, so it is announced to this machine alone. Set wyoming_host to "
+            "0.0.0.0, or to this machine's address in the network of Home Assistant."
+        )
+        yield Finding(subject="wyoming_zeroconf", text=text, breaks=False)
 
 
 def _callers(settings: Settings) -> Iterator[Finding]:

@@ -34,6 +34,30 @@ def address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_address(host: str) -> bool:
+    """Return whether *host* has the form of an address to listen on: an IP address, or a name alone."""
+    bare = host.removeprefix("[").removesuffix("]")
+    if ":" in bare:
+        return address_of(bare) is not None
+    return re.fullmatch(r"[A-Za-z0-9._-]{1,255}", bare) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs of this machine reach a server that listens on *host*."""
+    address = address_of(host.removeprefix("[").removesuffix("]"))
+    return host == "localhost" or bool(address and address.is_loopback)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether servers that listen on two hosts cannot have the same port."""
+    if one == other:
+        return True
+    addresses = [address_of(host.removeprefix("[").removesuffix("]")) for host in (one, other)]
+    if addresses[0] == addresses[1] and addresses[0] is not None:
+        return True
+    return any(address is not None and address.is_unspecified for address in addresses)
+
+
 def origin(host: str, port: int) -> str:
     """Return a server's address as a URL that can be opened as printed: IPv6 addresses are in brackets."""
     host = host.removeprefix("[").removesuffix("]")
