@@ -13,13 +13,13 @@ from math import inf
 from pathlib import Path
 
 from calls import AUDIO, KEY, LONG_AUDIO, TEXT, URL, WRONG_KEY, call, check, refused
-from wyoming.asr import Transcribe, Transcript, TranscriptChunk  # type: ignore[import-not-found]
-from wyoming.audio import AudioChunk, AudioStart, AudioStop, wav_to_chunks  # type: ignore[import-not-found]
-from wyoming.client import AsyncTcpClient  # type: ignore[import-not-found]
-from wyoming.error import Error  # type: ignore[import-not-found]
-from wyoming.event import Event  # type: ignore[import-not-found]
-from wyoming.info import Describe, Info  # type: ignore[import-not-found]
-from wyoming.tts import (  # type: ignore[import-not-found]
+from wyoming.asr import Transcribe, Transcript, TranscriptChunk
+from wyoming.audio import AudioChunk, AudioStart, AudioStop, wav_to_chunks
+from wyoming.client import AsyncTcpClient
+from wyoming.error import Error
+from wyoming.event import Event
+from wyoming.info import Describe, Info
+from wyoming.tts import (
     Synthesize,
     SynthesizeChunk,
     SynthesizeStart,
