@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
-from wyoming.event import Event
+import structlog
+from wyoming.event import Event, Eventable
 from wyoming.ping import Pong
 
 from speechhub.errors import RequestCancelledError, RequestTimeoutError, ShuttingDownError, SpeechhubError
@@ -31,12 +32,16 @@ from speechhub.wyoming.client_events import (
     read_event,
 )
 from speechhub.wyoming.exchange import STT_ROUTE, TTS_ROUTE, Exchange, Notes, error_event, log_bug
-from speechhub.wyoming.wire import Wire
+from speechhub.wyoming.wire import UnreadableEventError, Wire
+
+log = structlog.get_logger()
 
 FIRST_S: Final = 10.0
 """How long the first event may take to arrive."""
 QUIET_S: Final = 60.0
 """How long each further event may take, unless the client waits for an answer."""
+FINAL: Final = ("transcript", "audio-stop")
+"""Events with which a client has all of an answer; what follows them, Home Assistant may not wait for."""
 
 Send = Callable[..., Awaitable[None]]
 """`Wire.send`."""
@@ -188,7 +193,7 @@ class Connection:
         """Handle events until the client leaves or one fails; return why it did."""
         clock = asyncio.get_running_loop().time
         try:
-            while True:
+            while not self._over.done():  # after a failure nothing new begins
                 self._waits_since = clock()
                 frame = await self._wire.read()
                 self._waits_since, self._patience_s = None, QUIET_S
@@ -199,10 +204,13 @@ class Connection:
                     await self._handle(event)
                 await asyncio.sleep(0)  # a client that sends a thousand events at once holds up nobody else
         except SpeechhubError as error:
+            if isinstance(error, UnreadableEventError):
+                log.info("event cannot be read", path="wyoming", problem=error.message)
             return error
         except Exception as error:  # noqa: BLE001 - the client is told, and the log has it
             log_bug(error, "wyoming")
             return error
+        return None
 
     async def _watch(self) -> Exception | None:
         """Return when the client has kept the server waiting for too long."""
@@ -292,12 +300,19 @@ class Connection:
         await asyncio.gather(job.task, return_exceptions=True)
         self._job = None  # also if it had not begun to run
 
+    async def _send(self, job: _Job, *events: Event | Eventable) -> None:
+        """Send what a job answers, and note when its client has all of it."""
+        for event in events:
+            plain = event if isinstance(event, Event) else event.event()
+            await self._wire.send(plain)
+            job.exchange.answered = job.exchange.answered or plain.type in FINAL
+
     async def _hear(self, job: _Job, wanted: Transcribe, notes: Notes) -> None:
         utterance = self._offer.hear(wanted)
         try:
             while isinstance(chunk := await job.pieces.get(), AudioChunk):
                 await utterance.add(chunk)
-            await utterance.answer(self._wire.send, notes)
+            await utterance.answer(partial(self._send, job), notes)
         finally:
             utterance.close()
 
@@ -308,7 +323,7 @@ class Connection:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_write(speech, job.pieces))
-                group.create_task(speech.answer(self._wire.send, notes))
+                group.create_task(speech.answer(partial(self._send, job), notes))
         except ExceptionGroup as failed:
             first = failed.exceptions[0]
             raise first from first.__cause__  # the client is told of one error

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from wyoming.error import Error
 
-from speechhub.errors import ShuttingDownError, SpeechhubError
+from speechhub.errors import RequestCancelledError, ShuttingDownError, SpeechhubError
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.hub import Hub
 from speechhub.services.statuses import status_of
@@ -45,6 +45,8 @@ class Exchange:
         self._caller = caller
         self.cut_off_by: SpeechhubError | None = None
         """Why the server cancels it; None if the client gave it up."""
+        self.answered = False
+        """Whether the client has all that it waits for, and may leave: many do not read on."""
 
     async def run(self, work: Callable[[Notes], Awaitable[None]]) -> Exception | None:
         """Do the work, and return what went wrong, if anything did; the log then has it.
@@ -58,11 +60,14 @@ class Exchange:
                 await self._admitted(work, notes)
                 status = DONE
             except asyncio.CancelledError:
-                if self.cut_off_by is not None:
+                if self.answered:
+                    status = DONE
+                elif self.cut_off_by is not None:
                     status = _noted(self.cut_off_by, notes)
                 raise
             except SpeechhubError as error:
-                status = _noted(error, notes)
+                gone = isinstance(error, RequestCancelledError)
+                status = DONE if gone and self.answered else _noted(error, notes)
                 return error
             except Exception as error:  # noqa: BLE001 - the client is told, and the log has it
                 notes["error"] = type(error).__name__

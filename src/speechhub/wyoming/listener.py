@@ -26,13 +26,13 @@ from speechhub.wyoming.wire import MAX_LINE_BYTES, Wire
 log = structlog.get_logger()
 
 MAX_CONNECTIONS: Final = 64
-"""Connections at a time, for all clients together: Home Assistant is often the only one, and opens one for each
-utterance, each speech and each question for what there is. As many more are told that there is no room."""
+"""Connections at a time, for all clients together: Home Assistant is often the only one, and opens one for
+each utterance, each speech and each question for what there is. As many more are told why not."""
 BACKLOG: Final = 128
 """Connections that wait in the kernel until they are accepted."""
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""Seconds until a silent client is probed, and between probes, and how many it may leave unanswered: its machine
-may have lost power while it waits for an answer. Source: tcp(7); systems without them use their own."""
+"""Seconds until a silent client is probed, and between probes, and how many it may leave unanswered: its
+machine may have lost power while it waits for an answer. Source: tcp(7)."""
 
 
 class WyomingListener:
