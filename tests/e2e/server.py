@@ -64,8 +64,13 @@ class Server:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = str(until(lambda: self.logged("listening"), "the server listens")[0]["url"])
+        self.url = until(lambda: self._listening("http://"), "the server listens")
         until(lambda: self.logged("ready"), "the server is ready")
+
+    def _listening(self, scheme: str) -> str:
+        """Return the address of one protocol, once it is served."""
+        found = [str(line["url"]) for line in self.logged("listening")]
+        return next((url for url in found if url.startswith(scheme)), "")
 
     def _read(self) -> None:
         assert self.process.stderr is not None

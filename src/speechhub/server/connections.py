@@ -34,18 +34,22 @@ class Descriptors:
     limit: int
 
 
-def granted(wanted: int) -> int:
+def granted(wanted: int, *, besides: int = 0) -> int:
     """Raise the limit of open files as far as *wanted* connections need; return how many may then be open.
 
     The soft limit is raised up to the hard limit, as Go's runtime does: it is low only for programs that use
     select(2), which this one does not. Workers inherit it.
+
+    Args:
+        wanted: Connections of the HTTP port.
+        besides: Descriptors that other ports may use.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = RESERVED + int(wanted * PER_CLIENT) + 1
+    needed = RESERVED + besides + int(wanted * PER_CLIENT) + 1
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if (connections := allowed(wanted)) < wanted:
+    if (connections := allowed(wanted, besides=besides)) < wanted:
         log.warning(
             "fewer connections than connection_limit",
             connections=connections,
@@ -56,12 +60,12 @@ def granted(wanted: int) -> int:
     return connections
 
 
-def allowed(wanted: int) -> int:
-    """Return how many connections may be open under the current soft limit."""
+def allowed(wanted: int, *, besides: int = 0) -> int:
+    """Return how many connections may be open under the current soft limit; the arguments are `granted`'s."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, int((soft - RESERVED) / PER_CLIENT)))
+    return max(1, min(wanted, int((soft - RESERVED - besides) / PER_CLIENT)))
 
 
 def descriptors() -> Descriptors:
@@ -74,9 +78,9 @@ def descriptors() -> Descriptors:
     return Descriptors(open=found, limit=limit)
 
 
-def families(wanted: int) -> Iterable[Metric]:
-    """Yield the metrics of connections; *wanted* is how many the settings ask for."""
-    now, limit = descriptors(), allowed(wanted)
+def families(wanted: int, *, besides: int = 0) -> Iterable[Metric]:
+    """Yield the metrics of connections; the arguments are `granted`'s."""
+    now, limit = descriptors(), allowed(wanted, besides=besides)
     yield GaugeMetricFamily("speechhub_open_files", "Open files and connections.", value=now.open)
     yield GaugeMetricFamily("speechhub_open_files_limit", "How many the system allows.", value=now.limit)
     yield GaugeMetricFamily("speechhub_connection_limit", "How many connections may be open.", value=limit)

@@ -62,26 +62,28 @@ class Listener(Protocol):
 
 
 async def run(hub: Hub) -> None:
-    """Serve at the address in the hub's settings until SIGTERM or SIGINT.
+    """Serve at the addresses in the hub's settings until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: The server cannot listen on the address.
+        ConfigurationError: The server cannot listen on an address.
     """
     settings = hub.settings
-    connections = granted(settings.connection_limit)
-    hub.metrics.also(Looked(partial(families, settings.connection_limit)))
+    listeners: list[Listener] = []
+    besides = 0
+    if settings.wyoming_port:
+        from speechhub.wyoming import listener as wyoming  # noqa: PLC0415 - its memory is for those who use it
+
+        listeners.append(wyoming.WyomingListener(hub))
+        besides = wyoming.DESCRIPTORS
+    connections = granted(settings.connection_limit, besides=besides)
+    hub.metrics.also(Looked(partial(families, settings.connection_limit, besides=besides)))
     app = create_app(hub)
     http = HttpListener(
         app, settings.host, settings.port, connections=connections, sessions=app.state[SESSIONS]
     )
-    listeners: list[Listener] = [http]
-    if settings.wyoming_port:
-        from speechhub.wyoming.listener import WyomingListener  # noqa: PLC0415 - its memory is for those who use it
-
-        listeners.append(WyomingListener(hub))
     watching = asyncio.create_task(watch(connections))
     try:
-        await serve(hub, listeners)
+        await serve(hub, [http, *listeners])
     finally:
         watching.cancel()
 

@@ -1,6 +1,7 @@
 """The TCP port of Wyoming, served on the hub's own event loop."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Iterable
 from functools import partial
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 MAX_CONNECTIONS: Final = 64
 """Connections at a time, for all clients together: Home Assistant is often the only one, and opens one for
 each utterance, each speech and each question for what there is. As many more are told why not."""
+DESCRIPTORS: Final = 3 * MAX_CONNECTIONS
+"""Files and sockets that all of them may have open: one each, as many of refused ones, and audio on disk."""
 BACKLOG: Final = 128
 """Connections that wait in the kernel until they are accepted."""
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
@@ -53,6 +56,7 @@ class WyomingListener:
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._refused: set[asyncio.Task[None]] = set()
+        self._full = False
         hub.metrics.also(Looked(self._families))
 
     def _checked(self, port: int) -> tuple[str, int]:
@@ -66,7 +70,8 @@ class WyomingListener:
         """
         if self._stopped.is_set():
             return
-        await self._directory.refresh()
+        with contextlib.suppress(Exception):  # HTTP is served all the same; `run` tries again, and logs it
+            await self._directory.refresh()
         refreshing = asyncio.create_task(self._directory.run())
         try:
             self._server = await asyncio.start_server(
@@ -134,6 +139,7 @@ class WyomingListener:
         """Begin to talk to a client; called by the event loop."""
         wire = Wire(reader, writer)
         if len(self._connections) < MAX_CONNECTIONS:
+            self._full = self._full and len(self._connections) > MAX_CONNECTIONS // 2
             _keep_alive(writer)
             connection = Connection(wire, self._offer(writer))
             task = asyncio.create_task(_attend(connection))
@@ -141,7 +147,13 @@ class WyomingListener:
             task.add_done_callback(self._connections.pop)
             if self._stopped.is_set():
                 connection.finish()
-        elif len(self._refused) < MAX_CONNECTIONS:
+            return
+        if not self._full:
+            log.warning(
+                "connections are refused: too many are open", path="wyoming", connections=MAX_CONNECTIONS
+            )
+        self._full = True
+        if len(self._refused) < MAX_CONNECTIONS:
             task = asyncio.create_task(_refuse(wire))
             self._refused.add(task)
             task.add_done_callback(self._refused.discard)
@@ -175,7 +187,6 @@ async def _attend(connection: Connection) -> None:
 
 
 async def _refuse(wire: Wire) -> None:
-    log.warning("connection refused: too many are open", path="wyoming", connections=MAX_CONNECTIONS)
     try:
         await wire.farewell(
             Error(
@@ -190,10 +201,11 @@ async def _refuse(wire: Wire) -> None:
 def _keep_alive(writer: asyncio.StreamWriter) -> None:
     """Have the system notice a client whose machine is gone."""
     connected = writer.get_extra_info("socket")
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):
-            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    with contextlib.suppress(OSError):  # it has left already
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE.items():
+            if hasattr(socket, name):
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _url(host: str, port: int) -> str:

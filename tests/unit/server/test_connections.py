@@ -59,6 +59,13 @@ def test_a_limit_that_suffices_is_left_alone(limits):
     assert limits.known["soft"] == 20_000
 
 
+def test_other_ports_have_descriptors_of_their_own(limits):
+    """They are not taken from what HTTP's connections leave for everything else."""
+    limits(1024, 1024)
+
+    assert granted(10_000, besides=192) == 640 - 192 / 1.5
+
+
 def test_descriptors_are_counted():
     """An open file is one more."""
     before = descriptors().open
