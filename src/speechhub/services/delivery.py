@@ -85,7 +85,13 @@ class Delivery:
         return self._pipeline.duration_s if self._pipeline is not None else 0.0
 
     async def begin(self, piece: TextPiece) -> None:
-        """Prepare for the audio of the next *piece*: first comes the pause that the piece before wanted."""
+        """Prepare for the audio of the next *piece*: first comes the pause that the piece before wanted.
+
+        A piece without text says what that pause is, which may be known late in a text that is being written.
+        """
+        if self._before is not None and self._before.text and not piece.text:
+            self._before = replace(self._before, pause=piece.pause, asked=piece.asked)
+            return
         if self._before is None or not self._before.text:
             self._lead_s = self._before.pause.shortest_s if self._before else 0.0
         elif self._pipeline is not None:

@@ -26,7 +26,7 @@ class TextPiece:
     """The text of one call, and what follows."""
 
     text: str
-    """What the engine speaks; empty where a text begins with a pause."""
+    """What the engine speaks; empty where a text begins with a pause, or goes on with one after a flush."""
     pause: Pause = WITHIN_SENTENCE
     """Silence until the next piece; after the last piece there is none unless the text `asked` for it."""
     asked: bool = False

@@ -63,6 +63,8 @@ class WrittenText:
         self._spoken: list[TextPiece] = []
         """What went out of it."""
         self._begun = False
+        self._flushed = ""
+        """What the last flush took, until something follows it."""
 
     @property
     def waiting_chars(self) -> int:
@@ -91,9 +93,10 @@ class WrittenText:
         if not base and len(self._text) > HELD_CHARS:
             base = self._complete(self._closed(text))
         self._take(base)
+        before = self._pause_before(base)
         if base:
             self._part()
-        return base
+        return before + base
 
     def rest(self, *, at_end: bool) -> list[TextPiece]:
         """Return all that was not returned before, whole sentence or not.
@@ -105,12 +108,15 @@ class WrittenText:
         found = list(self._found(text).left) if text.strip() else []
         if found and not self._begun:
             found = _with_opening(found)
+        before = self._pause_before(found)
         if text == self._text:
+            flushed = self._text if found else self._flushed + self._text
+            self._flushed = flushed if len(flushed) <= HELD_CHARS else ""
             self._text, self._spoken = "", []
             self._begun = self._begun or any(piece.text for piece in found)
         else:  # the markup may end in what follows
             self._take(found)
-        return found
+        return before + found
 
     def ends(self) -> bool:
         """Return whether something was not returned, and ends where a sentence does."""
@@ -147,6 +153,18 @@ class WrittenText:
     def _take(self, pieces: Sequence[TextPiece]) -> None:
         self._spoken += pieces
         self._begun = self._begun or any(piece.text for piece in pieces)
+
+    def _pause_before(self, pieces: Sequence[TextPiece]) -> list[TextPiece]:
+        """Return the pause before *pieces*, if what was flushed turns out to be the end of a paragraph."""
+        if not pieces or not self._flushed:
+            return []
+        flushed, self._flushed = self._flushed, ""
+        if not (said := self._read(flushed)):
+            return []
+        spoken = _after(tuple(self._read(flushed + self._text)), said).spoken
+        if not spoken or spoken[-1].pause == said[-1].pause:
+            return []
+        return [replace(spoken[-1], text="")]
 
     def _part(self) -> None:
         """Forget what went out, where the rest reads the same without it."""

@@ -148,26 +148,38 @@ async def test_a_text_lasts_as_long_as_if_it_were_sent_whole(speech, text, field
     assert abs(len(parts) - len(whole)) < 0.02 * OUTPUT_RATE
 
 
-async def test_a_text_whose_sentences_come_late_lasts_as_long(speech, monkeypatch):
-    """Each sentence is spoken to its end before the next is written, and the last before the end is told."""
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ["One fox runs.", " Two dogs sleep!", " Are three cats here?"],
+        ["One fox runs.", "\n\nTwo dogs sleep.", "\nThree cats are here."],
+        ["One fox runs.\n", "\nTwo dogs sleep.\n\n", "Three cats are here."],
+        ["One fox runs.", "<break time='1s'/> Two dogs sleep.", " <break time='12s'/>Three cats are here."],
+    ],
+    ids=str,
+)
+async def test_a_text_whose_sentences_come_late_lasts_as_long(speech, monkeypatch, parts):
+    """Each is spoken to its end before the next is written, and the last before the end is told."""
     monkeypatch.setattr(streamed_speech, "PATIENCE_S", 0.0)
     runner = Reading(MODELS)
     service = speech(runner)
-    job = SpeechJob(text=THREE, model="mouth", language="en", format=SpeechFormat.PCM)
+    job = SpeechJob(text="".join(parts), model="mouth", language="en", format=SpeechFormat.PCM)
     whole = await heard_to_the_end(await service.open(job))
     calls = len(runner.requests)
     stream = await StreamedSpeechService(service).open(job)
     hearing = asyncio.create_task(heard_to_the_end(stream))
 
-    for number, sentence in enumerate([THREE[:13], THREE[13:29], THREE[29:]], calls + 1):
-        await stream.write(sentence)
+    for number, part in enumerate(parts, calls + 1):
+        await stream.write(part)
         while len(runner.requests) < number or runner.running:  # noqa: ASYNC110  # the fake has no event
             await asyncio.sleep(0.001)
         for _ in range(20):  # what is held back leaves
             await asyncio.sleep(0.001)
     stream.end()
 
-    assert abs(len(await hearing) - len(whole)) < 0.02 * OUTPUT_RATE
+    late = await hearing
+    assert pauses_s(late) == [pytest.approx(pause_s, abs=0.02) for pause_s in pauses_s(whole)]
+    assert abs(len(late) - len(whole)) < 0.02 * OUTPUT_RATE
 
 
 async def test_the_engine_learns_which_calls_follow_a_sentence(open_speech, runner):
