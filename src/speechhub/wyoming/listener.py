@@ -17,6 +17,7 @@ from speechhub.metrics import Looked
 from speechhub.services.callers import caller_at
 from speechhub.settings.hosts import address_of, reachable
 from speechhub.settings.listening import free_address
+from speechhub.wyoming.announcement import announced
 from speechhub.wyoming.connection import Connection, Offer
 from speechhub.wyoming.directory import Directory
 from speechhub.wyoming.exchange import Exchange, log_bug
@@ -78,7 +79,8 @@ class WyomingListener:
                 self._accept, sock=self._bound(), limit=MAX_LINE_BYTES, backlog=BACKLOG
             )
             log.info("listening", url=_url(self._host, self._port), host=self._host)
-            await self._stopped.wait()
+            async with announced(self._hub.settings, self._address, self._port):
+                await self._stopped.wait()
             self._close()
             while self._connections:
                 await asyncio.wait([*self._connections])
