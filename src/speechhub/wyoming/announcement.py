@@ -103,11 +103,11 @@ class Announcement:
             await self._withdraw()
 
     async def _announce(self, interfaces: tuple[Interface, ...]) -> None:
-        from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf  # noqa: PLC0415 - an extra
-
         addresses = [address for interface in interfaces for address in interface.addresses]
         if not addresses:
             raise OSError(f"no interface with multicast has an address at which {self._host} is reached")
+        from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf  # noqa: PLC0415 - an extra
+
         # One socket for each IPv4 address, and one for each interface with IPv6.
         senders: list[str | int] = [str(address) for address in addresses if address.version == 4]  # noqa: PLR2004
         senders += [one.index for one in interfaces if any(address.version == 6 for address in one.addresses)]  # noqa: PLR2004
