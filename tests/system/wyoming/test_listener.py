@@ -169,6 +169,7 @@ async def test_addresses_of_both_families(monkeypatch, host, by, caller):
     assert served.callers == [caller]
 
 
+@pytest.mark.scenario("wyoming-full")
 async def test_one_connection_too_many_is_told(monkeypatch):
     """It is closed, the log says it once, and there is room again when others leave."""
     served = Served(monkeypatch)
@@ -193,6 +194,7 @@ async def test_one_connection_too_many_is_told(monkeypatch):
     assert len([line for line in served.log if line["event"].startswith("connections are refused")]) == 1
 
 
+@pytest.mark.scenario("wyoming-leaves")
 @pytest.mark.parametrize("rudely", [False, True])
 async def test_clients_that_leave_at_any_time_leave_nothing(monkeypatch, rudely):
     """Neither a connection nor work, whatever had been sent of a request."""
@@ -208,6 +210,7 @@ async def test_clients_that_leave_at_any_time_leave_nothing(monkeypatch, rudely)
         assert served.made
 
 
+@pytest.mark.scenario("wyoming-unreadable")
 async def test_the_last_words_arrive_although_the_client_still_sends(monkeypatch):
     """Unread input would have the system reset the connection, and throw away what was sent."""
     served = Served(monkeypatch)
@@ -221,6 +224,7 @@ async def test_the_last_words_arrive_although_the_client_still_sends(monkeypatch
         client.leave()
 
 
+@pytest.mark.scenario("wyoming-stopping")
 async def test_the_end_of_the_server(monkeypatch):
     """Idle connections are closed, half an utterance is refused, and an answer is finished."""
     hold = asyncio.Event()
@@ -244,6 +248,7 @@ async def test_the_end_of_the_server(monkeypatch):
         await ending
 
 
+@pytest.mark.scenario("wyoming-stopping")
 async def test_work_that_takes_too_long_is_cut_off(monkeypatch):
     """Its client is told."""
     served = Served(monkeypatch, hold=asyncio.Event(), shutdown_s=0.05)

@@ -158,6 +158,7 @@ def test_questions_are_answered_whatever_runs(begun):
     run(script, hold=asyncio.Event())
 
 
+@pytest.mark.scenario("wyoming-leaves")
 @pytest.mark.parametrize(
     ("begun", "following"),
     [
@@ -186,6 +187,7 @@ def test_something_new_gives_up_what_was_begun(begun, following):
     assert [status for _, status in requests(log)] == [499, 200]
 
 
+@pytest.mark.scenario("wyoming-leaves")
 @pytest.mark.parametrize("begun", BEGUN)
 @pytest.mark.parametrize("how", ["end", "reset", "half an event"])
 def test_a_client_that_leaves(begun, how):
@@ -234,6 +236,7 @@ def test_a_client_that_has_its_answer_may_leave(begun):
     assert [status for _, status in requests(log)] == [200]
 
 
+@pytest.mark.scenario("wyoming-failure")
 @pytest.mark.parametrize(
     ("fault", "code", "status"),
     [
@@ -287,6 +290,7 @@ def test_more_than_one_connection_of_a_caller():
     assert run(script)[0].pipe.events()[-1][1]["code"] == "rate_limit_exceeded"
 
 
+@pytest.mark.scenario("wyoming-unreadable")
 @pytest.mark.parametrize("begun", [[], [START], [TEXT], [WHOLE]])
 def test_what_cannot_be_read_ends_the_connection(begun):
     """With an error, and after a moment in which the rest of it is thrown away."""
@@ -305,6 +309,7 @@ def test_what_cannot_be_read_ends_the_connection(begun):
     assert any(line["event"] == "event cannot be read" for line in log)
 
 
+@pytest.mark.scenario("wyoming-silent")
 @pytest.mark.parametrize(
     ("begun", "limit_s", "code"),
     [
@@ -348,6 +353,7 @@ def test_a_client_may_wait_for_its_answer_as_long_as_it_takes():
     run(script, hold=hold)
 
 
+@pytest.mark.scenario("wyoming-unread")
 def test_a_client_that_does_not_read_is_cut_off():
     """It keeps no engine: work ends with the limit for sending."""
 
@@ -388,6 +394,7 @@ def test_the_end_of_the_server_lets_an_answer_be_finished():
     assert run(script, hold=hold)[0].types == ["audio-start", "audio-chunk", "info", "audio-stop"]
 
 
+@pytest.mark.scenario("wyoming-stopping")
 @pytest.mark.parametrize(("begun", "cut"), [([START, chunk()], False), ([WHOLE], True), ([TEXT], True)])
 def test_the_end_of_the_server_is_told_to_those_that_wait(begun, cut):
     """An utterance that is not complete, and whatever is not done in time."""

@@ -109,6 +109,7 @@ def test_lengths_that_are_none(field, length):
         frames(b'{"type":"ping","%s":%s}\n' % (field.encode(), length.encode()))
 
 
+@pytest.mark.scenario("wyoming-unreadable")
 @pytest.mark.parametrize(
     "sent",
     [
