@@ -79,6 +79,7 @@ def test_audio_without_a_start_begins_an_utterance():
     assert run(says(chunk(), STOP))[0].types == ["transcript", "transcript-stop"]
 
 
+@pytest.mark.scenario("wyoming-no-audio")
 def test_an_utterance_without_audio():
     """It has an answer."""
     assert run(says(START, STOP))[0].pipe.events()[0][1] == {"text": "0 bytes"}
@@ -272,6 +273,7 @@ def test_every_failure_is_told_and_logged(sent, fault, code, status, at):
     assert len([line for line in log if line["event"] == "unexpected error"]) == (code == "server_error")
 
 
+@pytest.mark.scenario("wyoming-caller")
 def test_too_many_requests_of_a_caller():
     """The limits are those of HTTP."""
     talk, log = run(says(WHOLE, WHOLE), per_minute=1)
@@ -379,6 +381,7 @@ def test_the_end_of_the_server_closes_idle_connections():
     assert run(script)[0].types == ["info"]
 
 
+@pytest.mark.scenario("wyoming-stop")
 def test_the_end_of_the_server_lets_an_answer_be_finished():
     """The connection is closed after it."""
     hold = asyncio.Event()

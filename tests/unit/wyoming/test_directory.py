@@ -362,6 +362,7 @@ async def test_a_model_that_is_named_is_taken(tmp_path):
         directory.stt_model("joe-model", None)
 
 
+@pytest.mark.scenario("wyoming-no-language")
 async def test_a_language_that_no_model_hears_is_refused_with_those_that_are(directory):
     """And so is one that does not exist."""
     with pytest.raises(UnsupportedValueError, match=r"transcribes Italian \(it\).*en, de, zh, yue, fr") as e:
@@ -464,6 +465,7 @@ async def test_a_name_and_a_speaker_find_a_voice(tmp_path):
         directory.voice(VoiceWish(name="joe", speaker="bruno"))
 
 
+@pytest.mark.scenario("wyoming-no-voice")
 async def test_an_unknown_name_is_refused_with_some_of_the_voices(directory, tmp_path):
     """Not with hundreds of them."""
     with pytest.raises(InvalidValueError, match=r"no voice 'gone'\. The voices: joe, ada, bruno\."):

@@ -146,6 +146,7 @@ async def test_sound_leaves_before_the_text_ends(begin):
     assert len(heard(client)) > 2 * SOUND_S * OUTPUT_RATE
 
 
+@pytest.mark.scenario("wyoming-no-words")
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("texts", [[], [""], [" \n"], ["🎉"], ["...", " – ", "?!"]])
 @pytest.mark.parametrize("voice", ["anna", "unread-mouth"])
@@ -193,6 +194,7 @@ async def test_the_voice_that_is_wanted_speaks(begin, runner):
     ]
 
 
+@pytest.mark.scenario("wyoming-no-voice")
 @pytest.mark.parametrize(
     ("wish", "error"),
     [
@@ -265,6 +267,7 @@ async def test_a_failure_in_the_middle_breaks_the_sound(begin, runner):
     assert notes["chars"] == 25
 
 
+@pytest.mark.scenario("wyoming-leaves")
 @pytest.mark.parametrize("state", ["no text", "no words", "a word", "at work", "ended", "answered"])
 async def test_leaving_frees_the_engine_at_once(begin, hub, runner, state):
     """Whatever the client was about; what comes later is dropped."""

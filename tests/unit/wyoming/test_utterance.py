@@ -228,6 +228,7 @@ async def test_part_of_a_sample_ends_with_its_format(begin, runner):
     assert np.abs(audio.samples).max() == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.scenario("wyoming-odd-audio")
 @pytest.mark.parametrize(
     ("shape", "param"),
     [
@@ -255,6 +256,7 @@ async def test_nonsense_is_refused_and_harms_nothing(begin, runner, shape, param
     assert runner.requests[0][1].audio.duration_s == 1.0
 
 
+@pytest.mark.scenario("wyoming-no-audio")
 @pytest.mark.parametrize("samples", [0, 1, 1599])
 async def test_next_to_no_audio_has_no_text(begin, hub, runner, samples):
     """And no engine is asked, nor a decoder."""
@@ -284,6 +286,7 @@ async def test_silence_is_answered_as_in_an_upload(begin, runner):
     assert client.of(TEXT)[0].data == {"text": ""}
 
 
+@pytest.mark.scenario("wyoming-long-utterance")
 async def test_audio_that_is_too_long_is_refused_as_it_comes(begin, hub):
     """Nothing more is kept."""
     utterance = begin()
@@ -432,6 +435,7 @@ async def test_an_engine_that_fails_later_breaks_the_answer(begin, runner):
     assert client.types == [START, "transcript-chunk"]
 
 
+@pytest.mark.scenario("wyoming-leaves")
 @pytest.mark.parametrize("leaves", ["while the engine works", "while text is sent"])
 async def test_a_client_that_leaves_frees_the_engine(begin, hub, runner, leaves):
     """At once, and nothing is held."""
