@@ -80,6 +80,7 @@ def test_a_hub_on_the_port_says_what_it_offers(ask):
     assert line == f"  ok  port for Home Assistant: 127.0.0.1:{port} answers, with {offered}"
 
 
+@pytest.mark.scenario("wyoming-taken")
 @pytest.mark.parametrize(
     ("reply", "said"),
     [

@@ -277,6 +277,7 @@ async def test_a_listener_that_was_stopped_before_does_not_begin(monkeypatch):
     assert not served.open_connections()
 
 
+@pytest.mark.scenario("wyoming-taken")
 def test_a_port_that_is_taken_is_told_at_once(monkeypatch):
     """With the names of the settings of this port."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -285,6 +286,7 @@ def test_a_port_that_is_taken_is_told_at_once(monkeypatch):
             Served(monkeypatch)
 
 
+@pytest.mark.scenario("wyoming-taken")
 async def test_a_port_that_is_taken_meanwhile_ends_the_other_listener(monkeypatch):
     """The server does not go on with half of its ports."""
     served = Served(monkeypatch)

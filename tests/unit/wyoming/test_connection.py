@@ -381,7 +381,7 @@ def test_the_end_of_the_server_closes_idle_connections():
     assert run(script)[0].types == ["info"]
 
 
-@pytest.mark.scenario("wyoming-stop")
+@pytest.mark.scenario("wyoming-stopping")
 def test_the_end_of_the_server_lets_an_answer_be_finished():
     """The connection is closed after it."""
     hold = asyncio.Event()
