@@ -231,10 +231,15 @@ class Scheduler:
         return None if event.front or event.begun else self._full(served, event, now)
 
     def _full(self, served: ServedModel, event: Requested, now: float) -> QueueFullError | None:
-        """Return the refusal if the queue is full, or if the ticket's answer would come too late."""
-        if len(served.waiting) >= self._limits.queue_limit:
+        """Return the refusal if the queue is full, or if the ticket's answer would come too late.
+
+        Tickets that only want the engine to be ready take none of its time, and so no place from the others:
+        a client that speaks has one of each while its model loads.
+        """
+        waiting = sum(ticket.keep_warm == event.keep_warm for ticket in served.waiting)
+        if waiting >= self._limits.queue_limit:
             return QueueFullError(
-                f"{len(served.waiting)} requests already wait for model {served.id!r}. Try again later.",
+                f"{waiting} requests already wait for model {served.id!r}. Try again later.",
                 retry_after_s=self._retry_after_s(served, now),
             )
         if not served.waiting:
@@ -244,7 +249,7 @@ class Scheduler:
         if answer_s <= limit_s:
             return None
         return QueueFullError(
-            f"{len(served.waiting)} requests already wait for model {served.id!r}: the answer would take "
+            f"{waiting} requests already wait for model {served.id!r}: the answer would take "
             f"about {math.ceil(answer_s)} s, but the limit is {math.floor(limit_s)} s. Try again later.",
             retry_after_s=_retry_after(answer_s - limit_s),
         )

@@ -695,6 +695,22 @@ def test_what_has_begun_is_not_refused_because_many_wait():
     assert scheduler.handle(Requested(ticket=7, model="stt", size=9, begun=True), 60) == []
 
 
+@pytest.mark.invariant("queue-limits")
+def test_wanting_a_model_to_be_ready_takes_no_place_from_requests():
+    """As many clients as may wait can also have the model loaded while they speak; further ones cannot."""
+    scheduler = gpu_scheduler(Limits(queue_limit=2))
+    scheduler.handle(Requested(ticket=1, model="stt", keep_warm=True), 0)
+    scheduler.handle(Requested(ticket=2, model="stt", keep_warm=True), 0)
+
+    [unready] = scheduler.handle(Requested(ticket=3, model="stt", keep_warm=True), 0)
+    admitted = [scheduler.handle(Requested(ticket=ticket, model="stt"), 0) for ticket in (4, 5)]
+    [refusal] = scheduler.handle(Requested(ticket=6, model="stt"), 0)
+
+    assert admitted == [[], []]
+    assert [type(it.error) for it in (unready, refusal)] == [QueueFullError, QueueFullError]
+    assert refusal.error.message.startswith("2 requests")
+
+
 def test_retry_after_counts_what_runs_what_waits_and_what_must_be_switched():
     """The rest of the running work, the work ahead, and for an engine that is not there, a switch."""
     scheduler = gpu_scheduler(Limits(queue_limit=2))

@@ -240,9 +240,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.recordings[self.tickets] = recordings = () if keep_warm else recordings
         self.waiting[self.tickets] = model
         self.lines[model].insert(0 if front else len(self.lines[model]), self.tickets)
-        full = len(self.lines[model]) > 4 and not front
         if keep_warm:
             self.keep_warm.add(self.tickets)
+        alike = [it for it in self.lines[model] if (it in self.keep_warm) == keep_warm]
+        full = len(alike) > 4 and not front
         self.deadlines[self.tickets] = self.now + patience
         self.handle(
             Requested(
