@@ -139,6 +139,13 @@ def clients() -> tuple[Client, ...]:
             each_run=True,
         ),
         Client(
+            name="wyoming-bench",
+            title="wyoming-bench",
+            packages=("wyoming-bench==2026.10.0", "wyoming==1.10.2"),
+            scripts=("wyoming_bench.py",),
+            each_run=True,
+        ),
+        Client(
             name="open-webui",
             title="Open WebUI's router for audio",
             packages=("open-webui==0.12.4",),

@@ -34,7 +34,7 @@ from _tls import terminating
 from check_openai_node import fetched_node
 from check_pythons import find
 
-from tests.e2e.server import serving
+from tests.e2e.server import free_port, serving
 from tests.fakes.babble import talk, wav_of
 
 TABLE_PAGE = ROOT / "docs" / "clients.md"
@@ -112,12 +112,14 @@ def run_all(chosen: Iterable[Client]) -> list[Result]:
     results = []
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
-        server = running.enter_context(serving(folder, **SERVER))
+        wyoming = str(free_port())
+        server = running.enter_context(serving(folder, **SERVER, SPEECHHUB_WYOMING_PORT=wyoming))
         (folder / "audio.wav").write_bytes(recording())
         (folder / "long.wav").write_bytes(recording(LONG_S))
         (folder / "speech.wav").write_bytes(wav_of(talk(*UTTERANCES_S, rate=SPEECH_RATE), SPEECH_RATE))
         environ = {
             "CLIENTS_URL": server.url,
+            "CLIENTS_WYOMING": f"127.0.0.1:{wyoming}",
             "CLIENTS_KEY": KEY,
             "CLIENTS_AUDIO": str(folder / "audio.wav"),
             "CLIENTS_LONG_AUDIO": str(folder / "long.wav"),

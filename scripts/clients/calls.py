@@ -1,10 +1,10 @@
 """The report of a client's script: one line of JSON for each call, for scripts/check_clients.py.
 
 The variables tell where the server is: CLIENTS_URL (without /v1), CLIENTS_TLS_URL (the same behind TLS),
-CLIENTS_KEY, CLIENTS_AUDIO (a recording of 1.5 s), CLIENTS_LONG_AUDIO (one that is larger than the server
-takes) and CLIENTS_SPEECH (CLIENTS_UTTERANCES utterances between silences, at 24 kHz). CLIENTS_SPEED is how
-many times as fast as it was spoken the speech is sent, CLIENTS_LIMIT_S how long a script waits for what comes
-of it.
+CLIENTS_WYOMING (HOST:PORT of its Wyoming port), CLIENTS_KEY, CLIENTS_AUDIO (a recording of 1.5 s),
+CLIENTS_LONG_AUDIO (one that is larger than the server takes) and CLIENTS_SPEECH (CLIENTS_UTTERANCES
+utterances between silences, at 24 kHz). CLIENTS_SPEED is how many times as fast as it was spoken the speech
+is sent, CLIENTS_LIMIT_S how long a script waits for what comes of it.
 """
 
 import asyncio

@@ -59,5 +59,5 @@ def test_each_run_has_one_client_of_each_family():
 
     assert chosen == [
         *("openai-python", "openai-agents", "openai-node", "ai-sdk"),
-        *("livekit", "pipecat", "elevenlabs", "wyoming-openai"),
+        *("livekit", "pipecat", "elevenlabs", "wyoming-openai", "wyoming-bench"),
     ]

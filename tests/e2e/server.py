@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +30,12 @@ def until(condition: Callable[[], object], what: str, deadline_s: float = DEADLI
     raise AssertionError(f"not within {deadline_s} s: {what}")
 
 
+def free_port() -> int:
+    """Return a TCP port that nothing listens on, for a program that cannot choose one itself."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
 def alive(pid: int) -> bool:
     """Return whether a process runs; one that is dead and not reaped does not."""
     try:
@@ -53,6 +60,7 @@ class Server:
     ) -> None:
         """Start it on *python*, by way of a program that starts others if *through* has one."""
         self._lines: list[dict[str, object]] = []
+        self.wyoming_port = int(env.get("SPEECHHUB_WYOMING_PORT", 0))
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "OPENAI_"))}
         self.process = subprocess.Popen(
             [*through, python, "-m", "speechhub", "serve", "--port", "0"],
@@ -65,6 +73,8 @@ class Server:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.url = until(lambda: self._listening("http://"), "the server listens")
+        if self.wyoming_port:
+            until(lambda: self._listening("tcp://"), "the Wyoming port is open")
         until(lambda: self.logged("ready"), "the server is ready")
 
     def _listening(self, scheme: str) -> str:

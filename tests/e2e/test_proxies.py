@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 
 from tests.docs.pages import ROOT
 from tests.e2e.conftest import echo_env
-from tests.e2e.server import serving, until
+from tests.e2e.server import free_port, serving, until
 from tests.fakes.babble import babble, talk, wav_of
 from tests.http.conftest import wav
 
@@ -59,11 +59,6 @@ def certificate(tmp_path_factory):
     command += ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
     subprocess.run(command, check=True, capture_output=True)
     return folder
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
 
 
 def replaced(text, changes):
