@@ -1,17 +1,20 @@
 """The application on fakes, and the official client that talks to it without a socket."""
 
 import io
+from collections import deque
+from pathlib import Path
 
 import av
 import httpx2
 import numpy as np
 import openai
 import pytest
+from msgspec import structs
 
 from speechhub.engine import EmotionMode, Slot, SttCapabilities, TtsCapabilities, Voice
 from speechhub.environments.known import known_engines
 from speechhub.gpu.monitor import NoGpus
-from speechhub.http.app import create_app
+from speechhub.http.app import Routes
 from speechhub.hub import Hub
 from speechhub.settings import Settings
 from tests.fakes.placements import CPU, placement, placements
@@ -105,10 +108,22 @@ async def hub(settings, runner, gpus, fleet):
     return hub_of(settings, runner, gpus=gpus, fleet=fleet)
 
 
+@pytest.fixture(scope="session")
+def built():
+    """Settings but for their home, whether a model clones, and the routes built for both: the last few."""
+    return deque(maxlen=8)
+
+
 @pytest.fixture
-async def app(hub):
+async def app(hub, built):
+    """The application; tests whose settings are alike take turns with its routes, each with its own hub."""
+    wanted = (structs.replace(hub.settings, home=Path()), hub.catalog.clones)
+    routes = next((it for *key, it in built if (*key,) == wanted), None)
+    if routes is None:
+        routes = Routes.build(hub.settings, cloning=hub.catalog.clones)
+        built.append((*wanted, routes))
     async with hub:
-        yield create_app(hub)
+        yield routes.in_front_of(hub)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ async def app(hub, monkeypatch):
 @pytest.fixture
 def secrets(app):
     """The application's client secrets."""
-    return app.dependencies["secrets"].dependency()
+    return app.state[routes.SECRETS]
 
 
 async def refusal(app, path=PATH, **facts):

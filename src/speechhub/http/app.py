@@ -1,12 +1,13 @@
 """The HTTP application: a hub in, an ASGI application out. The application owns nothing; the hub does."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 from speechhub.http.client_secrets import ClientSecrets
 from speechhub.http.context import HttpRequest, context_of
@@ -54,7 +55,10 @@ EXPOSED_HEADERS = (
     "asr-engine",
 )
 """What pages of other origins may read, besides the body."""
-
+HUB: Final = "hub"
+"""Under which the application's state has its `Hub`; handlers name an argument like this."""
+SECRETS: Final = "secrets"
+"""Under which it has its `ClientSecrets`."""
 
 CONTROLLERS: Final = (
     AsrController,
@@ -79,34 +83,69 @@ def create_app(hub: Hub) -> Litestar:
 
     Its state has the `OpenSessions` under `SESSIONS`.
     """
-    settings, routes, secrets = hub.settings, RouteTable(), ClientSecrets()
-    sessions = OpenSessions(
-        SessionLimits(
-            at_a_time=settings.realtime_sessions,
-            idle_s=settings.realtime_idle_timeout_s,
-            longest_s=settings.realtime_max_s,
-            finish_s=settings.shutdown_timeout_s,
+    return Routes.build(hub.settings, cloning=hub.catalog.clones).in_front_of(hub)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """All routes, without a hub: what takes most of the time to build, and depends on few settings."""
+
+    app: Litestar
+    table: RouteTable
+    handler: ASGIApp
+    """What Litestar calls for a request, without our edges."""
+
+    @classmethod
+    def build(cls, settings: Settings, *, cloning: bool) -> Self:
+        """Build them.
+
+        Args:
+            settings: Their limits of bodies count, and their `cors_origins`.
+            cloning: Whether any model takes recordings of speakers.
+        """
+        table = RouteTable()
+        app = Litestar(
+            route_handlers=CONTROLLERS,
+            dependencies={
+                HUB: Provide(_hub, sync_to_thread=False),
+                SECRETS: Provide(_secrets, sync_to_thread=False),
+            },
+            before_request=_note_route,
+            request_class=BodyKeepingRequest,
+            exception_handlers=HANDLERS,
+            request_max_body_size=SMALL_BODY_BYTES,
+            cors_config=_cors(settings),
+            openapi_config=openapi_config(),
+            plugins=[table, BodyLimits(settings, cloning=cloning)],
+            logging_config=None,
         )
-    )
-    app = Litestar(
-        route_handlers=CONTROLLERS,
-        dependencies={
-            "hub": Provide(lambda: hub, sync_to_thread=False),
-            "secrets": Provide(lambda: secrets, sync_to_thread=False),
-        },
-        state=State({SESSIONS: sessions}),
-        before_request=_note_route,
-        request_class=BodyKeepingRequest,
-        exception_handlers=HANDLERS,
-        request_max_body_size=SMALL_BODY_BYTES,
-        cors_config=_cors(settings),
-        openapi_config=openapi_config(),
-        plugins=[routes, BodyLimits(settings, cloning=hub.catalog.clones)],
-        logging_config=None,
-    )
-    # Around everything, not as Litestar's middleware: those never see a request without a route.
-    app.asgi_handler = _edges(app.asgi_handler, routes, hub, secrets)
-    return app
+        return cls(app=app, table=table, handler=app.asgi_handler)
+
+    def in_front_of(self, hub: Hub) -> Litestar:
+        """Return the application, which from now on serves *hub* and has nothing of one before it."""
+        settings, secrets = hub.settings, ClientSecrets()
+        sessions = OpenSessions(
+            SessionLimits(
+                at_a_time=settings.realtime_sessions,
+                idle_s=settings.realtime_idle_timeout_s,
+                longest_s=settings.realtime_max_s,
+                finish_s=settings.shutdown_timeout_s,
+            )
+        )
+        self.app.state = State({HUB: hub, SECRETS: secrets, SESSIONS: sessions})
+        # Around everything, not as Litestar's middleware: those never see a request without a route.
+        self.app.asgi_handler = _edges(self.handler, self.table, hub, secrets)
+        return self.app
+
+
+def _hub(scope: Scope) -> Hub:
+    hub: Hub = scope["litestar_app"].state[HUB]
+    return hub
+
+
+def _secrets(scope: Scope) -> ClientSecrets:
+    secrets: ClientSecrets = scope["litestar_app"].state[SECRETS]
+    return secrets
 
 
 def _edges(app: ASGIApp, routes: RouteTable, hub: Hub, secrets: ClientSecrets) -> ASGIApp:
