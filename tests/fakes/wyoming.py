@@ -47,11 +47,16 @@ class Pipe:
     def _abort(self):
         self.aborted = True
 
+    def is_closing(self):
+        return self.closed or self.aborted
+
     def write(self, data):
+        if self.is_closing():
+            raise RuntimeError("uvloop does not write any more")
         self.written += data
 
     def writelines(self, parts):
-        self.written += b"".join(parts)
+        self.write(b"".join(parts))
 
     async def drain(self):
         if self.stalled:

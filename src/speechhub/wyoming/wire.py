@@ -100,6 +100,7 @@ class Wire:
         """
         async with self._sending:
             for event in events:
+                self._check_open()
                 try:
                     async with asyncio.timeout(DRAIN_S):
                         await async_write_event(
@@ -118,9 +119,15 @@ class Wire:
         with contextlib.suppress(OSError, RequestCancelledError):  # a TimeoutError, too
             async with asyncio.timeout(PARTING_S):
                 await self.send(error)
+                self._check_open()
                 self._writer.write_eof()
                 while await self._reader.read(_DISCARDED_BYTES):
                     pass
+
+    def _check_open(self) -> None:
+        """Raise RequestCancelledError once the client has left; uvloop would raise RuntimeError."""
+        if self._writer.is_closing():
+            raise RequestCancelledError("The client has left.")
 
     async def close(self) -> None:
         """Close the connection; what is still queued has PARTING_S to be sent."""

@@ -25,6 +25,12 @@ WHOLE = event("synthesize", {"text": "Good morning."})
 SHUTTING_DOWN = "server_shutting_down"
 
 
+@pytest.fixture
+def anyio_backend():
+    """The event loop that the server runs on."""
+    return "asyncio", {"use_uvloop": True}
+
+
 class Client:
     """One end of a connection."""
 
@@ -199,9 +205,10 @@ async def test_one_connection_too_many_is_told(monkeypatch):
 async def test_clients_that_leave_at_any_time_leave_nothing(monkeypatch, rudely):
     """Neither a connection nor work, whatever had been sent of a request."""
     sent = event("transcribe") + chunk() + event("audio-stop") + event("synthesize-start") + WHOLE
+    sent += 30 * event("describe") + b"no event\n"
     served = Served(monkeypatch, hold=asyncio.Event())
     async with served.running():
-        for cut in range(0, len(sent) + 1, 9):
+        for cut in (*range(0, len(sent), 9), *[len(sent)] * 50):
             client = await served.client()
             client.writer.write(sent[:cut])
             await client.writer.drain()

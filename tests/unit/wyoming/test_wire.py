@@ -209,6 +209,22 @@ def test_a_client_that_was_reset_has_left():
     in_virtual_time(converse())
 
 
+def test_a_connection_that_is_gone_is_not_written_to():
+    """Neither an answer nor the last words: uvloop would raise an error of its own."""
+
+    async def converse():
+        pipe, reader = Pipe(), asyncio.StreamReader()
+        pipe.aborted = True
+        reader.set_exception(ConnectionResetError())
+        wire = Wire(reader, pipe)
+        with pytest.raises(RequestCancelledError):
+            await wire.send(Pong())
+        await wire.farewell(Error(text="a"))
+        await wire.close()
+
+    in_virtual_time(converse())
+
+
 def test_a_sender_that_is_cancelled_leaves_whole_events():
     """What others send afterwards can be read."""
 
