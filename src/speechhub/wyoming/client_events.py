@@ -9,33 +9,33 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from speechhub.wyoming.wire import Frame, decoded
+from speechhub.wyoming.wire import ReceivedEvent, decoded
 
 Name = Annotated[str, Meta(max_length=1024)]
 
 
-class ClientEvent(msgspec.Struct, frozen=True, kw_only=True):
+class WyomingEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Any event; fields that it does not have are ignored."""
 
 
-class Describe(ClientEvent, frozen=True, kw_only=True):
+class Describe(WyomingEvent, frozen=True, kw_only=True):
     """A question for what the server offers."""
 
 
-class Ping(ClientEvent, frozen=True, kw_only=True):
+class Ping(WyomingEvent, frozen=True, kw_only=True):
     """A question for whether the server is there."""
 
     text: str | None = None
     """What the answer repeats."""
 
 
-class SelectProgram(ClientEvent, frozen=True, kw_only=True):
+class SelectProgram(WyomingEvent, frozen=True, kw_only=True):
     """The choice of one of several programs of a kind; the server has one of each."""
 
     name: Name | None = None
 
 
-class Transcribe(ClientEvent, frozen=True, kw_only=True):
+class Transcribe(WyomingEvent, frozen=True, kw_only=True):
     """How the utterances that follow are transcribed."""
 
     name: Name | None = None
@@ -47,11 +47,11 @@ class Transcribe(ClientEvent, frozen=True, kw_only=True):
     """Other words that are likely to be said; names go first."""
 
 
-class AudioStart(ClientEvent, frozen=True, kw_only=True):
+class AudioStart(WyomingEvent, frozen=True, kw_only=True):
     """The beginning of an utterance; each chunk says its own format."""
 
 
-class AudioChunk(ClientEvent, frozen=True, kw_only=True):
+class AudioChunk(WyomingEvent, frozen=True, kw_only=True):
     """Audio of an utterance: signed little-endian PCM, channels interleaved."""
 
     rate: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -62,7 +62,7 @@ class AudioChunk(ClientEvent, frozen=True, kw_only=True):
     payload: bytes = b""
 
 
-class AudioStop(ClientEvent, frozen=True, kw_only=True):
+class AudioStop(WyomingEvent, frozen=True, kw_only=True):
     """The end of an utterance."""
 
 
@@ -74,7 +74,7 @@ class VoiceWish(msgspec.Struct, frozen=True, kw_only=True):
     speaker: Name | None = None
 
 
-class Synthesize(ClientEvent, frozen=True, kw_only=True):
+class Synthesize(WyomingEvent, frozen=True, kw_only=True):
     """A whole text to speak."""
 
     text: str
@@ -83,7 +83,7 @@ class Synthesize(ClientEvent, frozen=True, kw_only=True):
     """``text`` or ``ssml``."""
 
 
-class SynthesizeStart(ClientEvent, frozen=True, kw_only=True):
+class SynthesizeStart(WyomingEvent, frozen=True, kw_only=True):
     """The beginning of a text to speak that comes in pieces."""
 
     voice: VoiceWish | None = None
@@ -91,17 +91,17 @@ class SynthesizeStart(ClientEvent, frozen=True, kw_only=True):
     """``text`` or ``ssml``."""
 
 
-class SynthesizeChunk(ClientEvent, frozen=True, kw_only=True):
+class SynthesizeChunk(WyomingEvent, frozen=True, kw_only=True):
     """A piece of the text, of any length."""
 
     text: str
 
 
-class SynthesizeStop(ClientEvent, frozen=True, kw_only=True):
+class SynthesizeStop(WyomingEvent, frozen=True, kw_only=True):
     """The end of the text."""
 
 
-_KINDS: Final[dict[str, type[ClientEvent]]] = {
+_KINDS: Final[dict[str, type[WyomingEvent]]] = {
     "describe": Describe,
     "ping": Ping,
     "select-program": SelectProgram,
@@ -116,7 +116,7 @@ _KINDS: Final[dict[str, type[ClientEvent]]] = {
 }
 
 
-def read_event(frame: Frame) -> ClientEvent | None:
+def read_event(frame: ReceivedEvent) -> WyomingEvent | None:
     """Return what a client sent; None for a type of event that the server does not take.
 
     Raises:

@@ -20,7 +20,6 @@ from speechhub.wyoming.client_events import (
     AudioChunk,
     AudioStart,
     AudioStop,
-    ClientEvent,
     Describe,
     Ping,
     Synthesize,
@@ -29,10 +28,11 @@ from speechhub.wyoming.client_events import (
     SynthesizeStop,
     Transcribe,
     VoiceWish,
+    WyomingEvent,
     read_event,
 )
 from speechhub.wyoming.exchange import STT_ROUTE, TTS_ROUTE, Exchange, Notes, error_event, log_bug
-from speechhub.wyoming.wire import UnreadableEventError, Wire
+from speechhub.wyoming.wire import EventStream, UnreadableEventError
 
 log = structlog.get_logger()
 
@@ -44,10 +44,10 @@ FINAL: Final = ("transcript", "audio-stop")
 """Events with which a client has all of an answer; what follows them, Home Assistant may not wait for."""
 
 Send = Callable[..., Awaitable[None]]
-"""`Wire.send`."""
+"""`EventStream.send`."""
 
 
-class Hearing(Protocol):
+class UtteranceWork(Protocol):
     """An utterance; made when it begins, and closed in every case."""
 
     async def add(self, chunk: AudioChunk) -> None:
@@ -63,7 +63,7 @@ class Hearing(Protocol):
         ...
 
 
-class Speaking(Protocol):
+class SpeechWork(Protocol):
     """A speech; made when its text begins, and closed in every case."""
 
     async def write(self, text: str) -> None:
@@ -86,7 +86,9 @@ class Speaking(Protocol):
 class OpenSpeech(Protocol):
     """What begins a speech."""
 
-    async def __call__(self, wish: VoiceWish | None, *, text_format: str | None, streamed: bool) -> Speaking:
+    async def __call__(
+        self, wish: VoiceWish | None, *, text_format: str | None, streamed: bool
+    ) -> SpeechWork:
         """Find the voice; raises RequestError if there is none."""
         ...
 
@@ -96,7 +98,7 @@ class Offer:
     """What the server does for a client."""
 
     info: Callable[[], Event]
-    hear: Callable[[Transcribe], Hearing]
+    hear: Callable[[Transcribe], UtteranceWork]
     """Begins an utterance; raises RequestError where no model fits."""
     speak: OpenSpeech
     exchange: Callable[[str], Exchange]
@@ -126,7 +128,7 @@ class _Job:
 class Connection:
     """A conversation with one client, from the first event until either side closes it."""
 
-    def __init__(self, wire: Wire, offer: Offer) -> None:
+    def __init__(self, wire: EventStream, offer: Offer) -> None:
         self._wire = wire
         self._offer = offer
         self._wanted = Transcribe()
@@ -228,7 +230,7 @@ class Connection:
             f"No event arrived for {QUIET_S:g} s, and the request is not complete. Send it again, whole."
         )
 
-    async def _handle(self, event: ClientEvent) -> None:
+    async def _handle(self, event: WyomingEvent) -> None:
         hearing = self._job if self._job and not self._job.complete and self._job.is_hearing else None
         speaking = self._job if self._job and not self._job.complete and not self._job.is_hearing else None
         match event:
@@ -331,7 +333,7 @@ class Connection:
             await speech.aclose()
 
 
-async def _write(speech: Speaking, pieces: asyncio.Queue[AudioChunk | str | None]) -> None:
+async def _write(speech: SpeechWork, pieces: asyncio.Queue[AudioChunk | str | None]) -> None:
     while isinstance(text := await pieces.get(), str):
         await speech.write(text)
     speech.end()

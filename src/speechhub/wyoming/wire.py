@@ -35,7 +35,7 @@ class UnreadableEventError(RequestError):
     code = "bad_request"
 
 
-class Frame(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event as it came; `client_events` knows what it means."""
 
     type: str
@@ -53,7 +53,7 @@ class _Head(msgspec.Struct, frozen=True):
     payload_length: Annotated[int, Meta(ge=0, le=MAX_PAYLOAD_BYTES)] | None = None
 
 
-class Wire:
+class EventStream:
     """One client's connection; one task reads from it, and any may send."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,7 +67,7 @@ class Wire:
         self._writer = writer
         self._sending = asyncio.Lock()
 
-    async def read(self) -> Frame | None:
+    async def read(self) -> ReceivedEvent | None:
         """Return the next event; None once the client has left, even in the middle of one.
 
         Raises:
@@ -87,7 +87,7 @@ class Wire:
             ) from None
         except (asyncio.IncompleteReadError, OSError):
             return None
-        return Frame(type=head.type, data=data, payload=payload)
+        return ReceivedEvent(type=head.type, data=data, payload=payload)
 
     async def send(self, *events: Event | Eventable) -> None:
         """Send events, whole and in this order; return when little of them waits to be read.
