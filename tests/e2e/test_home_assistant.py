@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from wyoming.tts import Synthesize
 
+from speechhub.codecs.encode import wav_header
 from tests.e2e import home_assistant as ha
 from tests.e2e.conftest import echo_env
 from tests.e2e.realtime import eventually
@@ -150,6 +151,13 @@ async def test_a_command_is_heard(real, command, language):
     text = await entry(real).hear(pieces(command), language)
 
     assert word_error_rate(COMMAND, text) <= 0.1
+
+
+async def test_a_command_is_heard_as_over_http(real, command):
+    """The same recording has the same text, whichever way it comes."""
+    recording = wav_header(len(command), RATE) + command
+
+    assert await entry(real).hear(pieces(command), "en") == heard(real, recording)
 
 
 async def test_silence_is_heard_as_nothing(real):

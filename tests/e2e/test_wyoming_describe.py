@@ -16,7 +16,7 @@ from tests.e2e.conftest import echo_env
 from tests.e2e.realtime import eventually
 from tests.e2e.wyoming_port import RATE, joined, serving_wyoming, utterance
 from tests.fakes.babble import babble
-from tests.fuzz.leaving import health, is_idle, waiting
+from tests.fuzz.leaving import health, is_busy, is_idle, waiting
 
 pytestmark = pytest.mark.unhurried
 
@@ -74,7 +74,9 @@ async def test_describe_while_twenty_jobs_wait(tmp_path):
             for visitor in visitors:
                 await visitor.send(*utterance(babble(1, RATE)))
             # A batch takes several of them at a time.
-            await eventually(lambda: waiting(server, "echo-stt") >= 10, "they wait")
+            await eventually(
+                lambda: is_busy(server, "echo-stt") and waiting(server, "echo-stt") >= 10, "they wait"
+            )
 
             await check_described(server)
             async with asyncio.timeout(LIMIT_S):
