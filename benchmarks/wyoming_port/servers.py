@@ -21,8 +21,9 @@ BRIDGE_PYTHONS = ("3.12", "3.13", "3.14")
 START_S = 120.0
 SENTENCE_SILENCE_S = 0.2
 """Pause between sentences: speechhub-piper's, which wyoming-piper does not have unless it is told."""
-VAD_THRESHOLD = 0.35
-"""From which probability on speechhub-whisper takes a sound for speech."""
+VAD = {"--vad-threshold": "0.35", "--vad-min-speech-ms": "0", "--vad-min-silence-ms": "160"}
+"""How speechhub-whisper finds speech. It keeps 200 ms around it; wyoming-faster-whisper keeps 400, and has no
+option for that."""
 
 
 def free_port() -> int:
@@ -76,8 +77,13 @@ def piper(voice: Path) -> Iterator[int]:
 
 
 @contextmanager
-def faster_whisper(weights: Path) -> Iterator[int]:
-    """Run wyoming-faster-whisper on a model's folder, with speechhub-whisper's arithmetic and search."""
+def faster_whisper(weights: Path, *, vad: bool) -> Iterator[int]:
+    """Run wyoming-faster-whisper on a model's folder, with speechhub-whisper's arithmetic and beam.
+
+    Args:
+        weights: The folder.
+        vad: Whether it leaves out what is not speech.
+    """
     python = installed("wyoming-faster-whisper", [[FASTER_WHISPER]])
     threads = len(os.sched_getaffinity(0))
     with running(
@@ -85,7 +91,8 @@ def faster_whisper(weights: Path) -> Iterator[int]:
         "wyoming_faster_whisper",
         *("--model", str(weights), "--data-dir", str(weights), "--local-files-only"),
         *("--stt-library", "faster-whisper", "--compute-type", "int8", "--beam-size", "5"),
-        *("--cpu-threads", str(threads), "--vad-filter", "--vad-threshold", str(VAD_THRESHOLD)),
+        *("--cpu-threads", str(threads)),
+        *(["--vad-filter", *(word for option in VAD.items() for word in option)] if vad else []),
     ) as port:
         yield port
 
