@@ -15,36 +15,33 @@ import asyncio
 import json
 import logging
 import os
-import statistics
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import structlog
 
-from benchmarks.footprint import rss_mb
 from benchmarks.live import WRITTEN, Compared, loaded, percentile
 from benchmarks.wyoming_port import servers
 from benchmarks.wyoming_port.client import RATE, Speech, look, speak, transcribe, write
 from benchmarks.wyoming_port.corpus import Clip, human, spoken, wrong_words
+from benchmarks.wyoming_port.idle import memory
+from benchmarks.wyoming_port.turns import Table, coarse, fine, in_turns, ms, ratio
 from speechhub.store import ModelStore
 from speechhub_piper import JOE
 from speechhub_piper.engine import PiperEngine
 from speechhub_piper.voice import find_voice
 from speechhub_whisper import WHISPER_BASE
-from tests.e2e.server import Server, serving
+from tests.e2e.server import Server, free_port, serving
 
 ROUNDS = 12
-REST_S = 0.3
-"""Pause between two turns, in seconds: threads of ONNX Runtime and OpenMP wait for work in a busy loop."""
 QUIET = {"noise_scale": 0.0, "noise_w_scale": 0.0}
 """Options of Piper with which a text always becomes the same speech."""
 TURNS_FOR_EACH = 6
@@ -52,7 +49,9 @@ TURNS_FOR_EACH = 6
 WAITING = 20
 """Utterances that wait while `describe` is asked."""
 LOOK_S = 8.0
-T = TypeVar("T")
+"""How long it is asked, in seconds."""
+Work = Callable[[list[None]], Coroutine[Any, Any, None]]
+"""Works until it is cancelled, and notes each time that something is done."""
 
 
 def environment(port: int, *, whisper: Mapping[str, object] | None = None, **more: str) -> dict[str, str]:
@@ -67,63 +66,6 @@ def environment(port: int, *, whisper: Mapping[str, object] | None = None, **mor
     }
 
 
-async def in_turns(
-    sides: Mapping[str, Callable[[], Awaitable[T]]], rounds: int, *, warm_ups: int = 1
-) -> dict[str, list[T]]:
-    """Ask all sides this many times after warm-ups, which do not count; another one begins each time."""
-    found: dict[str, list[T]] = {name: [] for name in sides}
-    for number in range(-warm_ups, rounds):
-        names = [*sides]
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
-            await asyncio.sleep(REST_S)
-            answer = await sides[name]()
-            if number >= 0:
-                found[name].append(answer)
-    return found
-
-
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    """Return the median of the rounds' ratios, and that of the fastest quarters, the least disturbed."""
-    median = statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
-    fastest = [statistics.quantiles(side, n=4)[0] for side in (ours, theirs)]
-    return f"{median:.2f} ({fastest[0] / fastest[1]:.2f})"
-
-
-def ms(values: Sequence[float]) -> str:
-    """Return the median of seconds, in milliseconds."""
-    return f"{1000 * statistics.median(values):.0f}"
-
-
-def coarse(values: Sequence[float]) -> str:
-    """Return the median, with two places."""
-    return f"{statistics.median(values):.2f}"
-
-
-def fine(values: Sequence[float]) -> str:
-    """Return the median, with three places."""
-    return f"{statistics.median(values):.3f}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table with a column for each side, and what the first takes compared with the others."""
-
-    sides: Sequence[str]
-
-    def head(self, what: str) -> None:
-        """Print the first two lines."""
-        others = self.sides[1:]
-        cells = [what, *self.sides, *(f"÷ {name} (fastest quarter)" for name in others)]
-        print(f"\n| {' | '.join(cells)} |\n{'| --- ' * len(cells)}|")
-
-    def line(self, what: str, values: Mapping[str, Sequence[float]], show: Callable[..., str] = ms) -> None:
-        """Print medians, and the medians of each round's ratios."""
-        ours, *others = (values[name] for name in self.sides)
-        cells = [show(one) for one in (ours, *others)] + [ratio(ours, other) for other in others]
-        print(f"| {what} | {' | '.join(cells)} |", flush=True)
-
-
 # ── Speech ───────────────────────────────────────────────────────────────────
 
 
@@ -131,7 +73,7 @@ async def speech(rounds: int) -> None:
     """Print how soon a text sounds, and how fast it becomes speech."""
     with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
         folder = ModelStore(Path(home) / "models", hf_endpoint=None, offline=True).resolve(JOE)
-        port = servers.free_port()
+        port = free_port()
         hub = stack.enter_context(serving(Path(home), **environment(port)))
         ports = {
             "speechhub": port,
@@ -188,7 +130,7 @@ async def transcripts(rounds: int) -> None:
     for vad in (True, False):
         with tempfile.TemporaryDirectory() as home, ExitStack() as stack:
             weights = ModelStore(Path(home) / "models", hf_endpoint=None, offline=True).resolve(WHISPER_BASE)
-            port = servers.free_port()
+            port = free_port()
             stack.enter_context(serving(Path(home), **environment(port, whisper={"vad": vad})))
             peer = stack.enter_context(servers.faster_whisper(weights, vad=vad))
             ports = {"speechhub": port, "wyoming-faster-whisper": peer}
@@ -227,86 +169,68 @@ async def _compare(ports: Mapping[str, int], clips: Sequence[Clip], vad: str) ->
 async def describes(_rounds: int) -> None:
     """Print how soon `describe` is answered."""
     print("\n| describe, while | answers | p50, ms | p99, ms | worst, ms |\n| --- | --- | --- | --- | --- |")
-    silence = bytes(2 * RATE)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as probe:
-        for exclusive in ("false", "true"):
-            port = servers.free_port()
-            env = environment(port, SPEECHHUB_CPU_EXCLUSIVE=exclusive, SPEECHHUB_QUEUE_LIMIT_S="900")
-            with tempfile.TemporaryDirectory() as home, serving(Path(home), **env) as hub:
-                [clip] = human()[:1]
-                await transcribe(port, clip.pcm)
-
-                async def beside(what: str, work: Coroutine[Any, Any, Any]) -> None:
-                    await _beside(probe, port, what, work)  # noqa: B023  # awaited in this turn of the loop
-
-                if exclusive == "true":
-                    await beside("a CPU that holds one engine switches", _switch(port, silence))
-                    continue
-                await beside("nothing runs", asyncio.sleep(LOOK_S))
-                await beside("Whisper base loads, again and again", _load(hub))
-                await beside(f"{WAITING} utterances wait", _crowd(port, clip.pcm))
+    [clip, *_] = human()
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as probe,
+        tempfile.TemporaryDirectory() as home,
+    ):
+        port = free_port()
+        beside = partial(_beside, probe, port)
+        with serving(Path(home), **environment(port)) as hub:
+            await transcribe(port, clip.pcm)
+            await beside("nothing runs", _nothing)
+            await beside("Whisper base loads, {} times", partial(_load, hub))
+            await beside(f"{WAITING} utterances wait, {{}} are transcribed", partial(_crowd, port, clip))
+        with serving(Path(home), **environment(port, SPEECHHUB_CPU_EXCLUSIVE="true")):
+            await transcribe(port, clip.pcm)
+            await beside("a CPU that holds one engine switches, {} times", partial(_switch, port))
 
 
-async def _beside(probe: ProcessPoolExecutor, port: int, what: str, work: Coroutine[Any, Any, Any]) -> None:
-    """Print the line for what is at work; it is cancelled when enough questions were answered."""
-    task = asyncio.create_task(work)
+async def _beside(probe: Executor, port: int, what: str, work: Work) -> None:
+    """Print the line for what is at work, and what it has done; it is cancelled after the last question."""
+    done: list[None] = []
+    task = asyncio.create_task(work(done))
     await asyncio.sleep(1)
     took_s = await asyncio.get_running_loop().run_in_executor(probe, look, port, LOOK_S)
     if task.done():
-        task.result()
+        task.result()  # it failed
     task.cancel()
     await asyncio.wait([task])
-    cells = [
-        f"{1000 * value:.1f}" for value in (percentile(took_s, 0.5), percentile(took_s, 0.99), max(took_s))
-    ]
-    print(f"| {what} | {len(took_s)} | {' | '.join(cells)} |", flush=True)
+    values = percentile(took_s, 0.5), percentile(took_s, 0.99), max(took_s)
+    cells = [f"{1000 * value:.1f}" for value in values]
+    print(f"| {what.format(len(done))} | {len(took_s)} | {' | '.join(cells)} |", flush=True)
 
 
-async def _load(hub: Server) -> None:
+async def _nothing(_done: list[None]) -> None:
+    await asyncio.Event().wait()
+
+
+async def _load(hub: Server, done: list[None]) -> None:
     async with httpx.AsyncClient(base_url=hub.url, timeout=120) as client:
         while True:
             for what in ("unload", "load"):
                 answer = await client.post(f"/v1/engines/{what}", json={"model": WHISPER_BASE.id})
                 answer.raise_for_status()
+            done.append(None)
 
 
-async def _crowd(port: int, pcm: bytes) -> None:
+async def _crowd(port: int, clip: Clip, done: list[None]) -> None:
     async def one() -> None:
         while True:
-            await transcribe(port, pcm)
+            await transcribe(port, clip.pcm)
+            done.append(None)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(WAITING + 1):  # one of them is heard
+        for _ in range(WAITING + 1):  # one of them is being transcribed
             group.create_task(one())
 
 
-async def _switch(port: int, pcm: bytes) -> None:
+async def _switch(port: int, done: list[None]) -> None:
     while True:
         await speak(port, WRITTEN[0])
-        await transcribe(port, pcm)
-
-
-# ── Memory ───────────────────────────────────────────────────────────────────
-
-
-async def memory(rounds: int) -> None:
-    """Print what the port costs at idle, and what of its library is imported without it."""
-    found: dict[str, list[float]] = {"without": [], "with": []}
-    modules: dict[str, int] = {}
-    for profiled in (True, *[False] * max(3, rounds // 4)):
-        for name, mb in found.items():
-            port = servers.free_port() if name == "with" else 0
-            env = environment(port) | ({"PYTHONPROFILEIMPORTTIME": "1"} if profiled else {})
-            with tempfile.TemporaryDirectory() as home, serving(Path(home), **env) as hub:
-                await asyncio.sleep(1)
-                if profiled:
-                    modules[name] = len(servers.imported([str(line["event"]) for line in hub.lines()]))
-                else:
-                    mb.append(rss_mb(hub.pid))
-    print("\n| | without the port | with it | more |\n| --- | --- | --- | --- |")
-    medians = [statistics.median(mb) for mb in found.values()]
-    print(f"| hub at idle, MB | {medians[0]:.1f} | {medians[1]:.1f} | {medians[1] - medians[0]:.1f} |")
-    print(f"| modules of `wyoming` | {modules['without']} | {modules['with']} | |", flush=True)
+        done.append(None)
+        await transcribe(port, bytes(2 * RATE))  # a second of silence
+        done.append(None)
 
 
 PARTS = {"speech": speech, "transcripts": transcripts, "describe": describes, "memory": memory}

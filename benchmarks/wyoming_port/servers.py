@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from _conformance import installed  # the path comes first
 from check_pythons import find
 
-from tests.e2e.server import until
+from tests.e2e.server import free_port, until
 
 PIPER, FASTER_WHISPER = "wyoming-piper==2.5.2", "wyoming-faster-whisper==3.8.1"
 BRIDGE = "wyoming-openai==0.8.0"
@@ -24,12 +24,6 @@ SENTENCE_SILENCE_S = 0.2
 VAD = {"--vad-threshold": "0.35", "--vad-min-speech-ms": "0", "--vad-min-silence-ms": "160"}
 """How speechhub-whisper finds speech. It keeps 200 ms around it; wyoming-faster-whisper keeps 400, and has no
 option for that."""
-
-
-def free_port() -> int:
-    """Return a port that nobody uses at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def answers(port: int) -> bool:
@@ -115,9 +109,3 @@ def bridge(url: str, *, stt: str, tts: str, voice: str) -> Iterator[int | None]:
         *("--stt-backend", "OPENAI", "--tts-backend", "OPENAI", "--log-level", "ERROR"),
     ) as port:
         yield port
-
-
-def imported(lines: Sequence[str]) -> list[str]:
-    """Return the modules of the library `wyoming` among the lines of PYTHONPROFILEIMPORTTIME."""
-    names = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
-    return [name for name in names if name == "wyoming" or name.startswith("wyoming.")]
