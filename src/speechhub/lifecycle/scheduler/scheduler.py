@@ -233,23 +233,23 @@ class Scheduler:
     def _full(self, served: ServedModel, event: Requested, now: float) -> QueueFullError | None:
         """Return the refusal if the queue is full, or if the ticket's answer would come too late.
 
-        Tickets that only want the engine to be ready take none of its time, and so no place from the others:
-        a client that speaks has one of each while its model loads.
+        Tickets that only want the engine to be ready take no place from work: some of them stand for work
+        that follows, and would be in its way.
         """
-        waiting = sum(ticket.keep_warm == event.keep_warm for ticket in served.waiting)
-        if waiting >= self._limits.queue_limit:
+        ahead = [ticket for ticket in served.waiting if event.keep_warm or not ticket.keep_warm]
+        if len(ahead) >= self._limits.queue_limit:
             return QueueFullError(
-                f"{waiting} requests already wait for model {served.id!r}. Try again later.",
+                f"{len(ahead)} requests already wait for model {served.id!r}. Try again later.",
                 retry_after_s=self._retry_after_s(served, now),
             )
-        if not served.waiting:
+        if not ahead:
             return None
         answer_s = self._device_of(served).answer_s(served, _ticket(event, order=0, now=now), now)
         limit_s = min(event.deadline - now, self._limits.queue_limit_s or math.inf)
         if answer_s <= limit_s:
             return None
         return QueueFullError(
-            f"{waiting} requests already wait for model {served.id!r}: the answer would take "
+            f"{len(ahead)} requests already wait for model {served.id!r}: the answer would take "
             f"about {math.ceil(answer_s)} s, but the limit is {math.floor(limit_s)} s. Try again later.",
             retry_after_s=_retry_after(answer_s - limit_s),
         )

@@ -310,6 +310,18 @@ def test_full_queue_is_refused_with_a_time():
     assert 1 <= refusal.error.retry_after_s <= 60
 
 
+@pytest.mark.parametrize("limits", [LIMITS, Limits(queue_limit_s=0.1)])
+def test_a_wish_for_an_engine_takes_no_place_from_the_work_it_stands_for(limits):
+    """Neither the one that a request follows, nor those of others who still speak."""
+    scheduler = gpu_scheduler(limits)
+    for ticket in range(1, 4):
+        scheduler.handle(Requested(ticket=ticket, model="stt", keep_warm=True), 0)
+
+    assert scheduler.handle(Requested(ticket=4, model="stt", size=9), 0) == []
+    [refusal] = scheduler.handle(Requested(ticket=5, model="stt", keep_warm=True), 0)
+    assert isinstance(refusal.error, QueueFullError)
+
+
 def test_work_of_a_crashed_worker_goes_first():
     """A ticket for the second try is served before older ones, and is not refused for a full queue."""
     scheduler = gpu_scheduler()

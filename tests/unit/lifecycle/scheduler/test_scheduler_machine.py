@@ -213,11 +213,15 @@ class SchedulerMachine(RuleBasedStateMachine):
         if isinstance(error, EngineFailingError):
             assert self.now + error.retry_after_s == self.failures[model][1]
         if isinstance(error, QueueFullError):
-            assert len(self.lines[model]) >= 1
+            assert self.ahead_of(ticket, model)
         if isinstance(error, RequestTimeoutError):
             assert self.deadlines[ticket] <= self.now
         if isinstance(error, EnginePinnedError):
             assert self.pins[self.placed[model].device.name] != model
+
+    def ahead_of(self, ticket, model):
+        """Return the tickets that count where *ticket* may be refused: for work, only work."""
+        return [one for one in self.lines[model] if ticket in self.keep_warm or one not in self.keep_warm]
 
     def fits_the_pin(self, model):
         pinned = self.pins.get(self.placed[model].device.name, model)
@@ -239,11 +243,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.tickets += 1
         self.recordings[self.tickets] = recordings = () if keep_warm else recordings
         self.waiting[self.tickets] = model
-        self.lines[model].insert(0 if front else len(self.lines[model]), self.tickets)
         if keep_warm:
             self.keep_warm.add(self.tickets)
-        alike = [it for it in self.lines[model] if (it in self.keep_warm) == keep_warm]
-        full = len(alike) > 4 and not front
+        full = len(self.ahead_of(self.tickets, model)) >= 4 and not front
+        self.lines[model].insert(0 if front else len(self.lines[model]), self.tickets)
         self.deadlines[self.tickets] = self.now + patience
         self.handle(
             Requested(
