@@ -13,7 +13,7 @@ from speechhub.metrics import Metrics
 from speechhub.services.callers import Callers
 from speechhub.wyoming.connection import Connection, Offer
 from speechhub.wyoming.exchange import Exchange
-from speechhub.wyoming.wire import MAX_LINE_BYTES, EventStream
+from speechhub.wyoming.wire import MAX_LINE_BYTES, WyomingWire
 
 
 def event(kind, data=None, payload=b"", *, inline=False):
@@ -162,7 +162,7 @@ class Conversation:
         self.utterances, self.speeches = [], []
         self.reader, self.pipe = asyncio.StreamReader(limit=MAX_LINE_BYTES), Pipe()
         self.connection = Connection(
-            EventStream(self.reader, self.pipe),
+            WyomingWire(self.reader, self.pipe),
             Offer(
                 info=lambda: Event("info", {"asr": []}),
                 hear=self._hear,

@@ -9,33 +9,33 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from speechhub.wyoming.wire import ReceivedEvent, decoded
+from speechhub.wyoming.wire import RawEvent, decoded
 
 Name = Annotated[str, Meta(max_length=1024)]
 
 
-class WyomingEvent(msgspec.Struct, frozen=True, kw_only=True):
+class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Any event; fields that it does not have are ignored."""
 
 
-class Describe(WyomingEvent, frozen=True, kw_only=True):
+class Describe(ReceivedEvent, frozen=True, kw_only=True):
     """A question for what the server offers."""
 
 
-class Ping(WyomingEvent, frozen=True, kw_only=True):
+class Ping(ReceivedEvent, frozen=True, kw_only=True):
     """A question for whether the server is there."""
 
     text: str | None = None
     """What the answer repeats."""
 
 
-class SelectProgram(WyomingEvent, frozen=True, kw_only=True):
+class SelectProgram(ReceivedEvent, frozen=True, kw_only=True):
     """The choice of one of several programs of a kind; the server has one of each."""
 
     name: Name | None = None
 
 
-class Transcribe(WyomingEvent, frozen=True, kw_only=True):
+class Transcribe(ReceivedEvent, frozen=True, kw_only=True):
     """How the utterances that follow are transcribed."""
 
     name: Name | None = None
@@ -47,11 +47,11 @@ class Transcribe(WyomingEvent, frozen=True, kw_only=True):
     """Other words that are likely to be said; names go first."""
 
 
-class AudioStart(WyomingEvent, frozen=True, kw_only=True):
+class AudioStart(ReceivedEvent, frozen=True, kw_only=True):
     """The beginning of an utterance; each chunk says its own format."""
 
 
-class AudioChunk(WyomingEvent, frozen=True, kw_only=True):
+class AudioChunk(ReceivedEvent, frozen=True, kw_only=True):
     """Audio of an utterance: signed little-endian PCM, channels interleaved."""
 
     rate: Annotated[int, Meta(ge=1, le=1_000_000)]
@@ -62,7 +62,7 @@ class AudioChunk(WyomingEvent, frozen=True, kw_only=True):
     payload: bytes = b""
 
 
-class AudioStop(WyomingEvent, frozen=True, kw_only=True):
+class AudioStop(ReceivedEvent, frozen=True, kw_only=True):
     """The end of an utterance."""
 
 
@@ -74,7 +74,7 @@ class VoiceWish(msgspec.Struct, frozen=True, kw_only=True):
     speaker: Name | None = None
 
 
-class Synthesize(WyomingEvent, frozen=True, kw_only=True):
+class Synthesize(ReceivedEvent, frozen=True, kw_only=True):
     """A whole text to speak."""
 
     text: str
@@ -83,7 +83,7 @@ class Synthesize(WyomingEvent, frozen=True, kw_only=True):
     """``text`` or ``ssml``."""
 
 
-class SynthesizeStart(WyomingEvent, frozen=True, kw_only=True):
+class SynthesizeStart(ReceivedEvent, frozen=True, kw_only=True):
     """The beginning of a text to speak that comes in pieces."""
 
     voice: VoiceWish | None = None
@@ -91,17 +91,17 @@ class SynthesizeStart(WyomingEvent, frozen=True, kw_only=True):
     """``text`` or ``ssml``."""
 
 
-class SynthesizeChunk(WyomingEvent, frozen=True, kw_only=True):
+class SynthesizeChunk(ReceivedEvent, frozen=True, kw_only=True):
     """A piece of the text, of any length."""
 
     text: str
 
 
-class SynthesizeStop(WyomingEvent, frozen=True, kw_only=True):
+class SynthesizeStop(ReceivedEvent, frozen=True, kw_only=True):
     """The end of the text."""
 
 
-_KINDS: Final[dict[str, type[WyomingEvent]]] = {
+_KINDS: Final[dict[str, type[ReceivedEvent]]] = {
     "describe": Describe,
     "ping": Ping,
     "select-program": SelectProgram,
@@ -116,7 +116,7 @@ _KINDS: Final[dict[str, type[WyomingEvent]]] = {
 }
 
 
-def read_event(frame: ReceivedEvent) -> WyomingEvent | None:
+def read_event(frame: RawEvent) -> ReceivedEvent | None:
     """Return what a client sent; None for a type of event that the server does not take.
 
     Raises:

@@ -22,17 +22,17 @@ from speechhub.wyoming.client_events import (
     AudioStop,
     Describe,
     Ping,
+    ReceivedEvent,
     Synthesize,
     SynthesizeChunk,
     SynthesizeStart,
     SynthesizeStop,
     Transcribe,
     VoiceWish,
-    WyomingEvent,
     read_event,
 )
 from speechhub.wyoming.exchange import STT_ROUTE, TTS_ROUTE, Exchange, Notes, error_event, log_bug
-from speechhub.wyoming.wire import EventStream, UnreadableEventError
+from speechhub.wyoming.wire import UnreadableEventError, WyomingWire
 
 log = structlog.get_logger()
 
@@ -44,10 +44,10 @@ FINAL: Final = ("transcript", "audio-stop")
 """Events with which a client has all of an answer; what follows them, Home Assistant may not wait for."""
 
 Send = Callable[..., Awaitable[None]]
-"""`EventStream.send`."""
+"""`WyomingWire.send`."""
 
 
-class UtteranceWork(Protocol):
+class BegunUtterance(Protocol):
     """An utterance; made when it begins, and closed in every case."""
 
     async def add(self, chunk: AudioChunk) -> None:
@@ -63,7 +63,7 @@ class UtteranceWork(Protocol):
         ...
 
 
-class SpeechWork(Protocol):
+class BegunSpeech(Protocol):
     """A speech; made when its text begins, and closed in every case."""
 
     async def write(self, text: str) -> None:
@@ -88,7 +88,7 @@ class OpenSpeech(Protocol):
 
     async def __call__(
         self, wish: VoiceWish | None, *, text_format: str | None, streamed: bool
-    ) -> SpeechWork:
+    ) -> BegunSpeech:
         """Find the voice; raises RequestError if there is none."""
         ...
 
@@ -98,7 +98,7 @@ class Offer:
     """What the server does for a client."""
 
     info: Callable[[], Event]
-    hear: Callable[[Transcribe], UtteranceWork]
+    hear: Callable[[Transcribe], BegunUtterance]
     """Begins an utterance; raises RequestError where no model fits."""
     speak: OpenSpeech
     exchange: Callable[[str], Exchange]
@@ -128,7 +128,7 @@ class _Job:
 class Connection:
     """A conversation with one client, from the first event until either side closes it."""
 
-    def __init__(self, wire: EventStream, offer: Offer) -> None:
+    def __init__(self, wire: WyomingWire, offer: Offer) -> None:
         self._wire = wire
         self._offer = offer
         self._wanted = Transcribe()
@@ -230,7 +230,7 @@ class Connection:
             f"No event arrived for {QUIET_S:g} s, and the request is not complete. Send it again, whole."
         )
 
-    async def _handle(self, event: WyomingEvent) -> None:
+    async def _handle(self, event: ReceivedEvent) -> None:
         hearing = self._job if self._job and not self._job.complete and self._job.is_hearing else None
         speaking = self._job if self._job and not self._job.complete and not self._job.is_hearing else None
         match event:
@@ -333,7 +333,7 @@ class Connection:
             await speech.aclose()
 
 
-async def _write(speech: SpeechWork, pieces: asyncio.Queue[AudioChunk | str | None]) -> None:
+async def _write(speech: BegunSpeech, pieces: asyncio.Queue[AudioChunk | str | None]) -> None:
     while isinstance(text := await pieces.get(), str):
         await speech.write(text)
     speech.end()

@@ -23,7 +23,7 @@ from speechhub.wyoming.directory import Directory
 from speechhub.wyoming.exchange import Exchange, log_bug
 from speechhub.wyoming.speech import Speech
 from speechhub.wyoming.utterance import HeardUtterance
-from speechhub.wyoming.wire import MAX_LINE_BYTES, EventStream
+from speechhub.wyoming.wire import MAX_LINE_BYTES, WyomingWire
 
 log = structlog.get_logger()
 
@@ -139,7 +139,7 @@ class WyomingListener:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Begin to talk to a client; called by the event loop."""
-        wire = EventStream(reader, writer)
+        wire = WyomingWire(reader, writer)
         if len(self._connections) < MAX_CONNECTIONS:
             self._full = self._full and len(self._connections) > MAX_CONNECTIONS // 2
             _keep_alive(writer)
@@ -188,7 +188,7 @@ async def _attend(connection: Connection) -> None:
         log_bug(error, "wyoming")
 
 
-async def _refuse(wire: EventStream) -> None:
+async def _refuse(wire: WyomingWire) -> None:
     try:
         await wire.farewell(
             Error(

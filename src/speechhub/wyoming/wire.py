@@ -35,7 +35,7 @@ class UnreadableEventError(RequestError):
     code = "bad_request"
 
 
-class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
+class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event as it came; `client_events` knows what it means."""
 
     type: str
@@ -53,7 +53,7 @@ class _Head(msgspec.Struct, frozen=True):
     payload_length: Annotated[int, Meta(ge=0, le=MAX_PAYLOAD_BYTES)] | None = None
 
 
-class EventStream:
+class WyomingWire:
     """One client's connection; one task reads from it, and any may send."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,7 +67,7 @@ class EventStream:
         self._writer = writer
         self._sending = asyncio.Lock()
 
-    async def read(self) -> ReceivedEvent | None:
+    async def read(self) -> RawEvent | None:
         """Return the next event; None once the client has left, even in the middle of one.
 
         Raises:
@@ -87,7 +87,7 @@ class EventStream:
             ) from None
         except (asyncio.IncompleteReadError, OSError):
             return None
-        return ReceivedEvent(type=head.type, data=data, payload=payload)
+        return RawEvent(type=head.type, data=data, payload=payload)
 
     async def send(self, *events: Event | Eventable) -> None:
         """Send events, whole and in this order; return when little of them waits to be read.

@@ -11,15 +11,15 @@ from wyoming.error import Error
 from wyoming.ping import Pong
 
 from speechhub.errors import AnswerUnreadError, RequestCancelledError
-from speechhub.wyoming.client_events import AudioChunk, Synthesize, Transcribe, WyomingEvent, read_event
+from speechhub.wyoming.client_events import AudioChunk, ReceivedEvent, Synthesize, Transcribe, read_event
 from speechhub.wyoming.wire import (
     DRAIN_S,
     MAX_DATA_BYTES,
     MAX_LINE_BYTES,
     MAX_PAYLOAD_BYTES,
     PARTING_S,
-    EventStream,
     UnreadableEventError,
+    WyomingWire,
 )
 from tests.fakes.virtual_time import in_virtual_time
 from tests.fakes.wyoming import Pipe, chunk, event
@@ -31,7 +31,7 @@ def frames(*sent, pieces=None):
 
     async def read():
         reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
-        wire = EventStream(reader, Pipe())
+        wire = WyomingWire(reader, Pipe())
 
         async def feed():
             data = b"".join(sent)
@@ -176,7 +176,7 @@ def test_half_an_event_is_a_client_that_left(cut):
 def test_no_bytes_have_another_end(sent):
     """Whatever arrives is events, or the client's fault."""
     with contextlib.suppress(UnreadableEventError):
-        assert all(it is None or isinstance(it, WyomingEvent) for it in events(*sent))
+        assert all(it is None or isinstance(it, ReceivedEvent) for it in events(*sent))
 
 
 def test_a_client_that_does_not_read_is_given_up():
@@ -187,7 +187,7 @@ def test_a_client_that_does_not_read_is_given_up():
         pipe.stalled = True
         began = asyncio.get_running_loop().time()
         with pytest.raises(AnswerUnreadError):
-            await EventStream(asyncio.StreamReader(), pipe).send(Pong())
+            await WyomingWire(asyncio.StreamReader(), pipe).send(Pong())
         return asyncio.get_running_loop().time() - began
 
     assert in_virtual_time(converse()) == pytest.approx(DRAIN_S)
@@ -204,7 +204,7 @@ def test_a_client_that_was_reset_has_left():
 
         pipe.drain = drain
         with pytest.raises(RequestCancelledError):
-            await EventStream(asyncio.StreamReader(), pipe).send(Pong())
+            await WyomingWire(asyncio.StreamReader(), pipe).send(Pong())
 
     in_virtual_time(converse())
 
@@ -216,7 +216,7 @@ def test_a_connection_that_is_gone_is_not_written_to():
         pipe, reader = Pipe(), asyncio.StreamReader()
         pipe.aborted = True
         reader.set_exception(ConnectionResetError())
-        wire = EventStream(reader, pipe)
+        wire = WyomingWire(reader, pipe)
         with pytest.raises(RequestCancelledError):
             await wire.send(Pong())
         await wire.farewell(Error(text="a"))
@@ -231,7 +231,7 @@ def test_a_sender_that_is_cancelled_leaves_whole_events():
     async def converse():
         pipe = Pipe()
         pipe.stalled = True
-        wire = EventStream(asyncio.StreamReader(), pipe)
+        wire = WyomingWire(asyncio.StreamReader(), pipe)
         sending = asyncio.create_task(wire.send(Pong(text="a"), Pong(text="b")))
         await asyncio.sleep(1)
         sending.cancel()
@@ -249,7 +249,7 @@ def test_last_words_throw_away_what_still_comes(still_sends):
 
     async def converse():
         pipe, reader = Pipe(), asyncio.StreamReader()
-        wire = EventStream(reader, pipe)
+        wire = WyomingWire(reader, pipe)
         began = asyncio.get_running_loop().time()
         reader.feed_data(bytes(100_000))
         if not still_sends:
