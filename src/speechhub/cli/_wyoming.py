@@ -1,4 +1,4 @@
-"""Question to the port for Home Assistant: whether it is free, or what answers there."""
+"""Check of the port for Home Assistant: whether it is free, or what answers there."""
 
 import socket
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -51,7 +51,7 @@ def look(settings: "Settings") -> tuple[bool, str]:
     except ConfigurationError as error:
         taken = error
     else:
-        return True, f"{at} is free; the server is not running, or runs without it"
+        return True, f"{at} is free: the server is not running, or was started with other settings"
     try:
         with socket.create_connection((reachable(host), settings.wyoming_port), PATIENCE_S) as connection:
             connection.settimeout(PATIENCE_S)
@@ -62,12 +62,15 @@ def look(settings: "Settings") -> tuple[bool, str]:
     programs = (*info.asr, *info.tts)
     if not any(program.name == "speechhub" for program in programs):
         named = " and ".join(sorted({program.name for program in programs}))
-        return False, f"{taken.message} It answers as {named or 'a server that offers nothing'}."
-    models, voices = (
-        sum(len(program.models) for program in info.asr),
-        sum(len(program.voices) for program in info.tts),
-    )
-    return True, f"{at} answers, with {models} models for speech to text and {voices} voices"
+        what = f"is called {named}" if named else "offers neither models nor voices"
+        return False, f"{taken.message} That program speaks Wyoming, and {what}."
+    models = _counted(sum(len(program.models) for program in info.asr), "model")
+    voices = _counted(sum(len(program.voices) for program in info.tts), "voice")
+    return True, f"{at} answers, with {models} for speech to text and {voices}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _read_info(connection: socket.socket) -> _Info:

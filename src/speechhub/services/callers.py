@@ -104,7 +104,7 @@ class ConcurrencyLimiter:
 
 
 class Callers:
-    """The limits of every caller, over whatever protocol it comes; one for the life of the server."""
+    """The limits of all callers, over every protocol; one object for the life of the server."""
 
     def __init__(self, *, per_minute: int, at_a_time: int) -> None:
         """Begin without callers.

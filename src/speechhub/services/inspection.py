@@ -83,7 +83,7 @@ def _wyoming(settings: Settings) -> Iterator[Finding]:
     """Look whether the port for Home Assistant can work, and what it opens: its protocol has no keys."""
     if not settings.wyoming_port:
         if settings.wyoming_zeroconf:
-            text = "nothing is announced, because wyoming_port is 0. Set it, to 10300 as usual."
+            text = "nothing is announced, because wyoming_port is 0. Set it; 10300 is usual."
             yield Finding(subject="wyoming_zeroconf", text=text, breaks=False)
         return
     host = settings.wyoming_host or settings.host
@@ -94,7 +94,7 @@ def _wyoming(settings: Settings) -> Iterator[Finding]:
         )
         yield Finding(subject="wyoming_host", text=text, breaks=True, stops=True)
     elif settings.wyoming_port == settings.port and overlap(host, settings.host):
-        text = f"{settings.port} is also the setting port, for HTTP. Set a port of its own; 10300 is usual."
+        text = f"{settings.port} is HTTP's port, too (setting port). Set another for Wyoming; 10300 is usual."
         yield Finding(subject="wyoming_port", text=text, breaks=True, stops=True)
     elif not is_loopback(host) and (settings.api_keys or is_loopback(settings.host)):
         text = (

@@ -1,7 +1,7 @@
 """Announcement of the port in the local network, by multicast DNS, so that Home Assistant offers to add it.
 
-`wyoming.zeroconf` is not used: it announces ``0.0.0.0`` where the server listens on all addresses, one IPv4
-address otherwise, never withdraws, and fails if another server has the name.
+`wyoming.zeroconf` is not used: where the server listens on all addresses it announces ``0.0.0.0``, otherwise
+one IPv4 address; it never withdraws an announcement, and it fails if another server has the name.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ log = structlog.get_logger()
 SERVICE: Final = "_wyoming._tcp.local."
 """Source: Home Assistant, ``homeassistant/components/wyoming/manifest.json``."""
 NAME_BYTES: Final = 63 - len("-999")
-"""Longest name: a label of DNS has 63 bytes, and a number is added where another server has the name."""
+"""Longest name: a label of DNS has 63 bytes, and a name that another server has gets a number."""
 LOOK_EVERY_S: Final = 30.0
-"""How often the addresses of this machine are looked at: networks come up, or change them, at any time."""
+"""How often the addresses of this machine are read: they change, and networks come up, at any time."""
 REGISTER_S: Final = 20.0
-"""Longest registration; it takes about 3 s, and more for each server that has the name already."""
+"""Longest registration; it takes about 3 s, and longer for each server that already has the name."""
 WITHDRAW_S: Final = 2.0
 """Longest withdrawal; it takes 0.3 s."""
 
@@ -58,9 +58,9 @@ async def announced(settings: Settings, host: str, port: int) -> AsyncIterator[N
 
 
 def name_of(settings: Settings) -> str:
-    """Return the name to announce: the operator's, or one that stays while the machine has its name.
+    """Return the name to announce: the operator's, or one made of the machine's name.
 
-    Home Assistant knows a server again by this name.
+    Home Assistant recognises a server by this name, so it is the same after every start.
     """
     wanted = settings.wyoming_name or f"speechhub-{socket.gethostname().partition('.')[0]}"
     clean = re.sub(r"[\x00-\x1f\x7f.]+", "-", wanted).strip("- ")
@@ -68,7 +68,7 @@ def name_of(settings: Settings) -> str:
 
 
 class Announcement:
-    """What one server announces, kept up to date with the addresses of this machine.
+    """The announcement of one server, kept up to date with this machine's addresses.
 
     It runs on the event loop, without threads; zeroconf keeps at most 10,000 records of what other machines
     announce.
@@ -80,8 +80,8 @@ class Announcement:
         self._port = port
         self._responder: AsyncZeroconf | None = None
         self._failed = False
-        # Servers of the same name on other machines have other addresses. Nothing resolves this host name but
-        # through the announcement, so it may change with each start.
+        # Unique, because servers of the same name on other machines have other addresses. Only the
+        # announcement mentions this host name, so it may change with every start.
         self._server = f"speechhub-{secrets.token_hex(8)}.local."
 
     async def run(self) -> None:
@@ -105,7 +105,9 @@ class Announcement:
     async def _announce(self, interfaces: tuple[Interface, ...]) -> None:
         addresses = [address for interface in interfaces for address in interface.addresses]
         if not addresses:
-            raise OSError(f"no interface with multicast has an address at which {self._host} is reached")
+            raise OSError(
+                f"no network with multicast has an address to announce; the server listens on {self._host}"
+            )
         from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf  # noqa: PLC0415 - an extra
 
         # One socket for each IPv4 address, and one for each interface with IPv6.
@@ -139,6 +141,7 @@ class Announcement:
             log.warning(
                 "not announced to the local network",
                 problem=f"{type(error).__name__}: {error}",
-                remedy="Add the server to Home Assistant by host and port, and set wyoming_zeroconf to "
-                "false. In a container, announcing needs the host's network.",
+                remedy=f"The server tries again every {LOOK_EVERY_S:g} s. If that cannot work, add it to "
+                "Home Assistant by host and port, and set wyoming_zeroconf to false. In a container, "
+                "announcing needs the host's network.",
             )

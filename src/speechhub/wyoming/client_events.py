@@ -1,7 +1,7 @@
 """Events that clients send, and their decoding.
 
 Source: the modules ``asr``, ``audio``, ``info``, ``ping`` and ``tts`` of the package ``wyoming`` 1.10.2.
-Fields that the server has no use for are ignored, of whatever type they are.
+Fields that the server does not use are ignored, whatever their type.
 """
 
 from typing import Annotated, Final
@@ -15,18 +15,18 @@ Name = Annotated[str, Meta(max_length=1024)]
 
 
 class ReceivedEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Any event; fields that it does not have are ignored."""
+    """Any event; fields that its class does not have are ignored."""
 
 
 class Describe(ReceivedEvent, frozen=True, kw_only=True):
-    """A question for what the server offers."""
+    """A question about what the server offers."""
 
 
 class Ping(ReceivedEvent, frozen=True, kw_only=True):
-    """A question for whether the server is there."""
+    """A question whether the server is there."""
 
     text: str | None = None
-    """What the answer repeats."""
+    """The answer repeats it."""
 
 
 class SelectProgram(ReceivedEvent, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class SelectProgram(ReceivedEvent, frozen=True, kw_only=True):
 
 
 class Transcribe(ReceivedEvent, frozen=True, kw_only=True):
-    """How the utterances that follow are transcribed."""
+    """The way in which the utterances that follow are transcribed."""
 
     name: Name | None = None
     """A model; None leaves it to the server."""
@@ -116,14 +116,14 @@ _KINDS: Final[dict[str, type[ReceivedEvent]]] = {
 }
 
 
-def read_event(frame: RawEvent) -> ReceivedEvent | None:
+def read_event(raw: RawEvent) -> ReceivedEvent | None:
     """Return what a client sent; None for a type of event that the server does not take.
 
     Raises:
         UnreadableEventError: Its fields are not those of its type.
     """
-    kind = _KINDS.get(frame.type)
+    kind = _KINDS.get(raw.type)
     if kind is None:
         return None
-    event = decoded(b"{}" if frame.data == b"null" else frame.data, kind)
-    return msgspec.structs.replace(event, payload=frame.payload) if isinstance(event, AudioChunk) else event
+    event = decoded(b"{}" if raw.data == b"null" else raw.data, kind)
+    return msgspec.structs.replace(event, payload=raw.payload) if isinstance(event, AudioChunk) else event

@@ -1,8 +1,8 @@
-"""One client's connection: its events are taken at any time, and one thing at a time is done for it.
+"""Connection of one client: it takes events at any time, and does one job at a time.
 
-Either nothing is done, or an utterance is being heard, or a text is coming in that is already being spoken,
-or a complete request is being answered. Whatever begins something new gives up what was being done. Reading
-never stops meanwhile: a client that leaves is noticed, and `describe` is answered at once.
+It is idle, or hears an utterance, or speaks a text that is still arriving, or answers a complete request. An
+event that begins a job gives up the one before it. Reading never stops meanwhile: the server notices a client
+that leaves, and answers `describe` at once.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ FIRST_S: Final = 10.0
 QUIET_S: Final = 60.0
 """How long each further event may take, unless the client waits for an answer."""
 FINAL: Final = ("transcript", "audio-stop")
-"""Events with which a client has all of an answer; what follows them, Home Assistant may not wait for."""
+"""Events that complete an answer; Home Assistant may not wait for what follows them."""
 
 Send = Callable[..., Awaitable[None]]
 """`WyomingWire.send`."""
@@ -107,16 +107,16 @@ class Offer:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Job:
-    """What is being done: an utterance or a speech, from its first event on."""
+    """An utterance or a speech, from its first event until its answer."""
 
     exchange: Exchange
     pieces: asyncio.Queue[AudioChunk | str | None] = field(default_factory=lambda: asyncio.Queue(1))
     """Audio or text on its way to the work; None for its end."""
     is_hearing: bool
     complete: bool = False
-    """Whether the client has sent all of the request, and waits for the answer."""
+    """Whether the client has sent the whole request, and waits for the answer."""
     given_up: bool = False
-    """Whether it is being cancelled; an error that this brings about concerns no client."""
+    """Whether it is being cancelled; an error that the cancellation causes is not sent to the client."""
     task: asyncio.Task[None] | None = None
 
     async def finish_request(self) -> None:
@@ -134,7 +134,7 @@ class Connection:
         self._wanted = Transcribe()
         self._job: _Job | None = None
         self._over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        """Done when the server ends the conversation; the result is the reason to be told, if any."""
+        """Done when the server ends the conversation; the result is the error to send, if any."""
         self._stopping = False
         self._patience_s = FIRST_S
         self._waits_since: float | None = None
@@ -175,7 +175,7 @@ class Connection:
             self._over.set_result(reason)
 
     async def _converse(self) -> Exception | None:
-        """Take events until the conversation is over; return why, unless the client has just left."""
+        """Take events until the conversation is over; return the error that ended it, if one did."""
         helpers = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
         reason: Exception | None = None
         try:
@@ -192,7 +192,7 @@ class Connection:
             await self._give_up(reason if isinstance(reason, SpeechhubError) else None)
 
     async def _read(self) -> Exception | None:
-        """Handle events until the client leaves or one fails; return why it did."""
+        """Handle events until the client leaves, or one fails; return the failure."""
         clock = asyncio.get_running_loop().time
         try:
             while not self._over.done():  # after a failure nothing new begins
@@ -204,7 +204,7 @@ class Connection:
                 event = read_event(frame)
                 if event is not None:
                     await self._handle(event)
-                await asyncio.sleep(0)  # a client that sends a thousand events at once holds up nobody else
+                await asyncio.sleep(0)  # a client that sends a thousand events at once holds up no other
         except SpeechhubError as error:
             if isinstance(error, UnreadableEventError):
                 log.info("event cannot be read", path="wyoming", problem=error.message)
@@ -252,13 +252,12 @@ class Connection:
                 await speaking.pieces.put(event.text)
             case SynthesizeStop() if speaking:
                 await speaking.finish_request()
-            case Synthesize() if (
-                not speaking
-            ):  # within a stream it repeats the text, for servers without streams
+            # Within a stream it repeats the whole text, for servers that do not know streams.
+            case Synthesize() if not speaking:
                 job = await self._begin_speaking(event, streamed=False)
                 await job.pieces.put(event.text)
                 await job.finish_request()
-            case _:  # the rest has no meaning in this state
+            case _:  # any other event has no meaning in this state
                 pass
 
     async def _begin_hearing(self) -> _Job:
@@ -288,10 +287,10 @@ class Connection:
                 self._waits_since = asyncio.get_running_loop().time()
 
     async def _give_up(self, reason: SpeechhubError | None = None) -> None:
-        """Cancel what is being done, and wait until it has freed everything.
+        """Cancel the job, if there is one, and wait until it has freed everything.
 
         Args:
-            reason: Why the server does; None if the client left or began something new.
+            reason: Why the server cancels it; None if the client left or began something new.
         """
         job = self._job
         if job is None or job.task is None:
@@ -303,7 +302,7 @@ class Connection:
         self._job = None  # also if it had not begun to run
 
     async def _send(self, job: _Job, *events: Event | Eventable) -> None:
-        """Send what a job answers, and note when its client has all of it."""
+        """Send a part of a job's answer, and note when the client has the whole answer."""
         for event in events:
             plain = event if isinstance(event, Event) else event.event()
             await self._wire.send(plain)

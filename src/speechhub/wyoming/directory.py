@@ -25,7 +25,7 @@ from speechhub.wyoming.voice_names import ChosenVoice, OfferedVoice, SpeakingMod
 log = structlog.get_logger()
 
 REFRESH_S: Final = 10.0
-"""How often the directory is read anew, in seconds; Home Assistant asks for it every 30 s."""
+"""How often the directory is refreshed; Home Assistant asks for it every 30 s."""
 _NAMED_VOICES: Final = 20
 """Most voices that an error names."""
 
@@ -35,7 +35,7 @@ class _OnDisk:
     """What the disk says."""
 
     installed: frozenset[str]
-    """Ids of the models that can serve without the operator having to do something first."""
+    """Ids of the models for which the operator need not first accept a licence or supply files."""
     custom: tuple[CustomVoice, ...]
     aliases: Mapping[str, str]
 
@@ -101,7 +101,7 @@ class Directory:
             self._offer = made
 
     async def run(self) -> None:
-        """Refresh until cancelled; while that fails, the former info stays, and the log tells it once."""
+        """Refresh until cancelled; while that fails, the former info stays, and the log says so once."""
         failing = False
         while True:
             await asyncio.sleep(REFRESH_S)
@@ -110,7 +110,9 @@ class Directory:
             except Exception as error:  # noqa: BLE001 - clients must still get the former info
                 if not failing:
                     log.warning(
-                        "cannot refresh what Wyoming offers", error=f"{type(error).__name__}: {error}"
+                        "cannot refresh what Wyoming offers",
+                        error=f"{type(error).__name__}: {error}",
+                        remedy="Home Assistant gets the former list meanwhile. Run speechhub doctor.",
                     )
                 failing = True
             else:
@@ -118,7 +120,7 @@ class Directory:
 
     def _read(self) -> _OnDisk:
         library = self._hub.voices.library
-        # A model that could serve once is not looked at again: that costs more than it is worth.
+        # A model that could serve once is not checked again: that would read its files every 10 s.
         fresh = {
             placement.model.id
             for placement in (*self._stt, *self._tts)
@@ -190,14 +192,14 @@ class Directory:
         if not able:
             codes = dict.fromkeys(code for one in self._offer.hearing for code in one.languages)
             raise UnsupportedValueError(
-                f"No installed model transcribes {_spelled(code)}. "
-                f"The models of this server transcribe: {', '.join(codes)}.",
+                f"No installed model transcribes {_spelled(code)}. Install one that does, or choose one of "
+                f"the languages that the models transcribe: {', '.join(codes)}.",
                 param="language",
             )
         return min(able, key=self._readiness).id
 
     def _readiness(self, model: HearingModel) -> tuple[bool, bool, bool, bool, int]:
-        """Return a key that sorts models: first those that can serve, are loaded, and name the language."""
+        """Return a sort key: first the models that can serve, are loaded, and name the language."""
         return (
             not model.installed,
             model.placement.model.preference < 0,
@@ -242,7 +244,8 @@ class Directory:
                 return self._default()  # which says what is missing
             codes = dict.fromkeys(code for voice in offered for code in voice.languages)
             raise UnsupportedValueError(
-                f"No voice of this server speaks {_spelled(code)}. The voices speak: {', '.join(codes)}.",
+                f"No voice of this server speaks {_spelled(code)}. Install one that does, or choose one of "
+                f"the languages that the voices speak: {', '.join(codes)}.",
                 param="language",
             )
         return next((voice for voice in able if voice.model.installed), able[0]).chosen
@@ -270,7 +273,11 @@ class Directory:
         more = f" and {len(offered) - _NAMED_VOICES} more" if len(offered) > _NAMED_VOICES else ""
         return InvalidValueError(
             f"There is no voice {quoted(name)}. "
-            + (f"The voices: {shown}{more}." if offered else "This server has no voices: install an engine."),
+            + (
+                f"Choose one of: {shown}{more}."
+                if offered
+                else "This server has no voices: install an engine."
+            ),
             param="voice.name",
         )
 

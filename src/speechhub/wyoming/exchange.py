@@ -1,4 +1,4 @@
-"""One utterance or one speech as operators see it: its id, its caller's limits, its line in the log."""
+"""Exchange: one utterance or speech as operators see it, with id, caller's limits, and line in the log."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ Notes = dict[str, object]
 """Further entries of the line in the log."""
 
 METHOD: Final = "WYOMING"
-"""What the log and the metrics have in the place of HTTP's method."""
+"""Stands in the log and the metrics where HTTP's method does."""
 STT_ROUTE: Final = "wyoming/stt"
 TTS_ROUTE: Final = "wyoming/tts"
 DONE: Final = 200
@@ -46,13 +46,13 @@ class Exchange:
         self.cut_off_by: SpeechhubError | None = None
         """Why the server cancels it; None if the client gave it up."""
         self.answered = False
-        """Whether the client has all that it waits for, and may leave: many do not read on."""
+        """Whether the client has the whole answer; many then leave without reading on."""
 
     async def run(self, work: Callable[[Notes], Awaitable[None]]) -> Exception | None:
         """Do the work, and return what went wrong, if anything did; the log then has it.
 
         Args:
-            work: Called once, if the caller may have it done.
+            work: Called once, if the caller's limits allow it.
         """
         began, status, notes = time.perf_counter(), LEFT, Notes()
         with structlog.contextvars.bound_contextvars(request_id=f"req_{os.urandom(16).hex()}"):
@@ -98,7 +98,7 @@ class Exchange:
 
 
 def error_event(error: Exception) -> Error:
-    """Return what the client is told about an error; of a bug, that the log has it."""
+    """Return what the client is told about an error; a bug is described only in the log."""
     if isinstance(error, SpeechhubError):
         return Error(text=excerpt(error.public, MAX_MESSAGE_CHARS), code=error.code)
     return Error(

@@ -1,7 +1,7 @@
-"""Network interfaces of this machine that programs on other machines can reach it by.
+"""Network interfaces of this machine at which programs on other machines can reach it.
 
 Left out are loopback, tunnels, interfaces without multicast, and bridges that connect only containers or
-virtual machines: an address on one of these, announced to a local network, leads its programs nowhere.
+virtual machines: their addresses, announced to a local network, lead nowhere.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ IFF_MULTICAST: Final = 0x1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """An interface, at the time that it was looked at."""
+    """An interface, as it was when it was read."""
 
     index: int
     """Number in the kernel, which multicast over IPv6 needs."""
@@ -73,7 +73,7 @@ def _order(address: IPv4Address | IPv6Address) -> tuple[int, int]:
 
 
 def _leads_outside(folder: Path) -> bool:
-    """Return whether the interface that *folder* describes can have other machines on it; True if unknown."""
+    """Return whether other machines can be on the interface that *folder* describes; True if unknown."""
     try:
         flags = int((folder / "flags").read_text(), 16)
     except (OSError, ValueError):
@@ -87,5 +87,5 @@ def _leads_outside(folder: Path) -> bool:
 
 
 def _is_hardware(port: Path) -> bool:
-    """Return whether a bridge's port is a card, or stands on one, as bonds and VLANs do."""
+    """Return whether a bridge's port is a network card, or is based on one, as bonds and VLANs are."""
     return (port / "device").exists() or any(port.glob("lower_*"))

@@ -29,18 +29,18 @@ log = structlog.get_logger()
 
 MAX_CONNECTIONS: Final = 64
 """Connections at a time, for all clients together: Home Assistant is often the only one, and opens one for
-each utterance, each speech and each question for what there is. As many more are told why not."""
+each utterance, each speech and each `describe`. As many more are told that there are too many."""
 DESCRIPTORS: Final = 3 * MAX_CONNECTIONS
-"""Files and sockets that all of them may have open: one each, as many of refused ones, and audio on disk."""
+"""Files and sockets that they may have open: each a socket and audio on disk, and a socket if refused."""
 BACKLOG: Final = 128
 """Connections that wait in the kernel until they are accepted."""
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""Seconds until a silent client is probed, and between probes, and how many it may leave unanswered: its
-machine may have lost power while it waits for an answer. Source: tcp(7)."""
+"""Seconds until a silent client is probed, seconds between probes, and how many it may leave unanswered: its
+machine may have lost power while it waited for an answer. Source: tcp(7)."""
 
 
 class WyomingListener:
-    """Serves the hub's models and voices to Home Assistant and its like until it is stopped."""
+    """Serves the hub's models and voices to Home Assistant and other clients until it is stopped."""
 
     def __init__(self, hub: Hub) -> None:
         """Check the address; nothing listens yet.
@@ -64,7 +64,7 @@ class WyomingListener:
         return free_address(self._host, port, prefix="wyoming_")
 
     async def serve(self) -> None:
-        """Accept clients until `stop`; return when what runs is answered.
+        """Accept clients until `stop`; return when running work is answered.
 
         Raises:
             ConfigurationError: Another program has taken the address since it was checked.
@@ -152,7 +152,10 @@ class WyomingListener:
             return
         if not self._full:
             log.warning(
-                "connections are refused: too many are open", path="wyoming", connections=MAX_CONNECTIONS
+                "connections are refused: too many are open",
+                path="wyoming",
+                connections=MAX_CONNECTIONS,
+                remedy=f"ss -tn sport = :{self._port} lists the clients. Restart one that leaves many open.",
             )
         self._full = True
         if len(self._refused) < MAX_CONNECTIONS:
@@ -176,7 +179,7 @@ class WyomingListener:
     def _families(self) -> Iterable[Metric]:
         yield GaugeMetricFamily(
             "speechhub_wyoming_connections",
-            "Connections of Wyoming's that are open.",
+            "Open connections of Home Assistant's protocol, Wyoming.",
             value=len(self._connections),
         )
 
@@ -192,7 +195,8 @@ async def _refuse(wire: WyomingWire) -> None:
     try:
         await wire.farewell(
             Error(
-                text=f"{MAX_CONNECTIONS} connections are open, which is the limit. Try again later.",
+                text=f"{MAX_CONNECTIONS} connections to this port are open, which is the limit. Close some, "
+                "or try again later.",
                 code="too_many_connections",
             )
         )
@@ -201,7 +205,7 @@ async def _refuse(wire: WyomingWire) -> None:
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    """Have the system notice a client whose machine is gone."""
+    """Let the system detect a client whose machine is gone."""
     connected = writer.get_extra_info("socket")
     with contextlib.suppress(OSError):  # it has left already
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -29,7 +29,7 @@ class HearingModel:
     offered_languages: tuple[str, ...]
     """ISO 639 codes to offer; empty means all that there are."""
     installed: bool
-    """Whether it can transcribe without the operator having to do something first."""
+    """Whether it can transcribe; False if the operator must first accept a licence or supply files."""
 
     @property
     def id(self) -> str:
@@ -58,7 +58,7 @@ def asr_program(models: Sequence[HearingModel]) -> AsrProgram:
         ],
         supports_transcript_streaming=True,
         requires_external_vad=True,
-        # Models learn from noisy recordings; what suppresses noise takes away parts of the speech, too.
+        # Models are trained on noisy recordings, and suppressing noise removes parts of the speech, too.
         prefers_auto_gain_enabled=True,
         prefers_noise_reduction_enabled=False,
     )

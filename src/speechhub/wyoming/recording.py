@@ -65,7 +65,7 @@ class UtteranceRecording:
         self._start = 0
         """Where the file of the present format begins."""
         self._rest = b""
-        """Part of a sample, which goes on with the next chunk."""
+        """Part of a sample, which the next chunk completes."""
         self._before_s = 0.0
         self._frames = 0
         """Samples of each channel in the present format; *before_s* is the length of all others."""
@@ -79,8 +79,8 @@ class UtteranceRecording:
         """Take what comes next. Part of a sample waits for the rest of it.
 
         Raises:
-            UnsupportedAudioError: Its format is none that the server reads.
-            UtteranceTooLongError: That is more audio than the server takes; it keeps what it has.
+            UnsupportedAudioError: The server does not read its format.
+            UtteranceTooLongError: That is more audio than the server takes; what came before is kept.
             ServerFullError: All requests together hold as much as they may.
             DiskFullError: The disk has no room.
         """

@@ -1,4 +1,4 @@
-"""Speech: a text of one client, whole or while it is written, and its sound."""
+"""Speech: the text of one client, whole or while it is written, and its sound."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ MAX_PAYLOAD_BYTES: Final = OUTPUT_RATE * WIDTH // 10
 
 
 class Speech:
-    """One speech: write its text, end it, have it answered once; close it in any case.
+    """One speech: write its text, end it, answer it once, and close it in any case.
 
     A whole text is one that is written and ended at once: both have the same pauses.
     All of the sound is mono PCM16 at `OUTPUT_RATE`, whatever rate the engine has: clients make one header
@@ -36,7 +36,7 @@ class Speech:
     """
 
     def __init__(self, hub: Hub, stream: StreamedSpeech, *, model: str, streamed: bool) -> None:
-        """Begin without text; `open` is the way to do this."""
+        """Begin without text; call `open` instead."""
         self._stream = stream
         self._model = model
         self._streamed = streamed
@@ -46,7 +46,7 @@ class Speech:
         """Text before the first word."""
         self._has_words = self._ended = False
         self._decided = asyncio.Event()
-        """It is known whether there is anything to say."""
+        """Set once it is known whether the text has words."""
         self._wrote_at = 0.0
 
     @classmethod
@@ -59,7 +59,7 @@ class Speech:
         text_format: str | None,
         streamed: bool,
     ) -> Self:
-        """Begin a speech; no engine is asked before there is something to say.
+        """Begin a speech; no engine is used before the text has words.
 
         Args:
             hub: Speaks.
@@ -118,7 +118,7 @@ class Speech:
         self._decided.set()
 
     async def answer(self, send: Send, notes: Notes) -> None:
-        """Send the sound of what is written while it is written, and the end of it; nothing for no words.
+        """Send the sound while the text is written, then its end; a text without words has no sound.
 
         Raises:
             SpeechhubError: As for `SpeechService.open`; some of the sound may have been sent.
@@ -144,7 +144,7 @@ class Speech:
             notes["audio_s"] = round(sent_bytes / WIDTH / OUTPUT_RATE, 2)
 
     async def aclose(self) -> None:
-        """Stop at once; return when the engine's call is over or abandoned. Once `answer` is over."""
+        """Stop at once; return when the engine's call is over or abandoned. Call it once `answer` is over."""
         self._ended = True
         await self._stream.aclose()
 

@@ -1,4 +1,4 @@
-"""Utterance: what one client says between two events, and its transcript."""
+"""Utterance: what one client says from ``audio-start`` to ``audio-stop``, and its transcript."""
 
 import asyncio
 from collections.abc import Iterable
@@ -27,13 +27,13 @@ MAX_HOTWORD_CHARS: Final = 256
 
 
 class HeardUtterance:
-    """One utterance: add its audio, have it answered once, and close it in any case.
+    """One utterance: add its audio, answer it once, and close it in any case.
 
     Its audio is transcribed as an upload is, with the same limits, so that the same audio has the same text.
     """
 
     def __init__(self, hub: Hub, directory: Directory, wanted: Transcribe) -> None:
-        """Begin without audio; if the model is not ready, it is asked for while the client still speaks.
+        """Begin without audio; a model that is not ready is loaded while the client still speaks.
 
         Raises:
             RequestError: There is no such model, or it cannot do what the client wants.
@@ -65,7 +65,7 @@ class HeardUtterance:
         self._recording.add(chunk)
 
     async def answer(self, send: Send, notes: Notes) -> None:
-        """Transcribe what came, and send it; next to no audio has no text, and no engine is asked.
+        """Transcribe the audio, and send the text; less than 0.1 s has no text, and uses no engine.
 
         Raises:
             SpeechhubError: As for `TranscriptionService.stream`; some of the text may have been sent.
@@ -93,7 +93,7 @@ class HeardUtterance:
             await stream.aclose()
 
     def close(self) -> None:
-        """Free everything; once `answer` is over."""
+        """Free everything; call it once `answer` is over."""
         if self._presence is not None:
             self._presence.cancel()
         self._spool.close()
@@ -107,7 +107,7 @@ class HeardUtterance:
         )
 
     async def _make_ready(self) -> None:
-        """Have the model loaded; the transcription would have it loaded anyway, and tells what is wrong."""
+        """Load the model early; if this fails, the transcription tries again and reports why."""
         deadline = asyncio.get_running_loop().time() + self._hub.settings.request_timeout_s
         try:
             await self._hub.runner.switch_to(self._model, deadline=deadline)

@@ -41,11 +41,11 @@ class SpeakingModel:
     languages: tuple[str, ...]
     """ISO 639 codes; empty means any."""
     installed: bool = True
-    """Whether it can speak without the operator having to do something first."""
+    """Whether it can speak; False if the operator must first accept a licence or supply files."""
 
     @property
     def has_unknown_voices(self) -> bool:
-        """Whether it has voices that only a load will tell."""
+        """Whether its voices are known only once it is loaded."""
         return not (self.known or self.clones)
 
     def own(self, name: str) -> Voice | None:
@@ -204,7 +204,7 @@ def _own(model: SpeakingModel, plain: Counter[str]) -> Iterator[OfferedVoice]:
 
 
 def _late(model: SpeakingModel) -> Iterator[OfferedVoice]:
-    """Yield the voices that only the loaded engine tells; a single one has its model's entry already."""
+    """Yield the voices that only the loaded engine names; a single one already has its model's entry."""
     described = {voice.id for voice in model.described}
     if described or model.clones or len(model.known) > 1:
         for voice in model.known:
@@ -227,8 +227,8 @@ def _custom(
 ) -> Iterator[OfferedVoice]:
     """Yield the custom voices; *alone* is whether no other model clones voices.
 
-    A name that a model's own voice has means that one, as in HTTP requests: the custom voice goes by its id.
-    So does one with a slash, which earlier versions allowed, and which looks like ``MODEL/VOICE``.
+    A name that a model's own voice has means that voice, as in HTTP requests: the custom voice is offered by
+    its id. So is one with a slash in its name, which earlier versions allowed: it looks like ``MODEL/VOICE``.
     """
     seen: set[str] = set()
     for voice in custom if model.clones else ():

@@ -1,7 +1,7 @@
-"""Framing of events: reads and writes them over one connection, within limits of size and time.
+"""Wire: reads and writes events over one connection, within limits of size and time.
 
 An event is a line of JSON, then bytes of JSON that are merged over the line's ``data``, then a payload.
-Source: ``wyoming.event`` of the package ``wyoming`` 1.10.2, which has no limits and takes each error for the
+Source: ``wyoming.event`` of the package ``wyoming`` 1.10.2, which has no limits and treats every error as the
 end of the connection.
 """
 
@@ -23,14 +23,14 @@ MAX_PAYLOAD_BYTES: Final = 1024 * 1024
 DRAIN_S: Final = 30.0
 """How long the client may read nothing while the server has something to send."""
 PARTING_S: Final = 2.0
-"""How long the last words may take to be read, and what is queued to be sent at the end."""
+"""How long the client may take to read the last event, and what is queued at the end."""
 _DISCARDED_BYTES: Final = 64 * 1024
 
 T = TypeVar("T")
 
 
 class UnreadableEventError(RequestError):
-    """What the client sent is not an event, or is larger than any; where the next one begins is unknown."""
+    """What the client sent is not an event, or is too large; where the next one begins is unknown."""
 
     code = "bad_request"
 
@@ -71,7 +71,7 @@ class WyomingWire:
         """Return the next event; None once the client has left, even in the middle of one.
 
         Raises:
-            UnreadableEventError: There is none; the connection cannot be read any further.
+            UnreadableEventError: What came is not an event; nothing more can be read.
         """
         try:
             line = await self._reader.readuntil(b"\n")
@@ -92,7 +92,7 @@ class WyomingWire:
     async def send(self, *events: Event | Eventable) -> None:
         """Send events, whole and in this order; return when little of them waits to be read.
 
-        A caller that is cancelled leaves whole events behind.
+        A call that is cancelled never leaves part of an event behind.
 
         Raises:
             AnswerUnreadError: The client read nothing for DRAIN_S.
@@ -145,7 +145,7 @@ def decoded(data: bytes, kind: type[T]) -> T:
     """Return JSON as a struct.
 
     Raises:
-        UnreadableEventError: It is none, or not JSON.
+        UnreadableEventError: It is not JSON, or lacks what *kind* has.
     """
     try:
         return msgspec.json.decode(data, type=kind)
@@ -153,8 +153,8 @@ def decoded(data: bytes, kind: type[T]) -> T:
         raise UnreadableEventError(f"An event does not have the fields of its type: {error}.") from error
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UnreadableEventError(
-            "This is not an event of Wyoming's protocol, which is a line of JSON that says how many bytes of "
-            "data and of payload follow it."
+            "This is not an event of Home Assistant's protocol, Wyoming: a line of JSON that says how many "
+            "bytes of data and of payload follow it. HTTP has a port of its own."
         ) from error
 
 

@@ -60,15 +60,15 @@ def free_port():
         return server.getsockname()[1]
 
 
-def test_a_port_that_is_not_wanted_is_not_looked_at(ask):
+def test_a_port_that_is_off_is_not_checked(ask):
     assert ask() == (0, [])
 
 
-def test_a_free_port_is_well(ask):
+def test_a_free_port_is_no_problem(ask):
     status, [line] = ask(WYOMING_PORT=(port := free_port()))
 
     assert status == 0
-    assert line.startswith(f"  ok  port for Home Assistant: 127.0.0.1:{port} is free; ")
+    assert line.startswith(f"  ok  port for Home Assistant: 127.0.0.1:{port} is free: ")
 
 
 def test_a_hub_on_the_port_says_what_it_offers(ask):
@@ -84,7 +84,7 @@ def test_a_hub_on_the_port_says_what_it_offers(ask):
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (info("piper"), "It answers as piper."),
+        (info("piper"), "That program speaks Wyoming, and is called piper."),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "or stop the program that uses this one."),
         (b'{"type": "info", "data": {"asr": 1}}\n', "or stop the program that uses this one."),
         (b'{"type": "info", "data": []}\n', "or stop the program that uses this one."),
@@ -92,12 +92,12 @@ def test_a_hub_on_the_port_says_what_it_offers(ask):
         (b'{"type": "info", "data": {"asr": [[]]}}\n', "or stop the program that uses this one."),
         (b'{"type": "info", "data": {"asr": [{"models": 7}]}}\n', "or stop the program that uses this one."),
         (b"[]\n", "or stop the program that uses this one."),
-        (b'{"type": "info"}\n', "It answers as a server that offers nothing."),
+        (b'{"type": "info"}\n', "That program speaks Wyoming, and offers neither models nor voices."),
         (b"", "or stop the program that uses this one."),
     ],
 )
 def test_another_program_on_the_port_is_a_failure(ask, reply, said):
-    """The line names the setting; what cannot be read is no traceback."""
+    """The line names the setting; an answer that cannot be read causes no traceback."""
     with answering(reply) as port:
         status, [line] = ask(WYOMING_PORT=port)
 
@@ -145,14 +145,14 @@ def test_the_port_of_http_is_a_failure_where_both_would_listen(ask, hosts, colli
     ],
 )
 def test_a_port_without_keys_is_told_where_http_has_keys_or_is_closed(ask, values, told):
-    """It is a warning, and no failure: a firewall may stand before it."""
+    """It is a warning and not a failure: a firewall may protect the port."""
     status, lines = ask(WYOMING_PORT=free_port(), **values)
 
     assert status == 0
     assert any(line.startswith("warn  wyoming_host: ") and "no keys" in line for line in lines) is told
 
 
-def test_announcing_without_the_package_is_a_failure_that_says_how_to_install_it(ask, monkeypatch):
+def test_announcing_without_the_package_is_a_failure_with_the_command_that_installs_it(ask, monkeypatch):
     monkeypatch.setattr(inspection, "find_spec", lambda name: None)
 
     status, lines = ask(WYOMING_PORT=free_port(), WYOMING_HOST="0.0.0.0", WYOMING_ZEROCONF="true")
@@ -170,14 +170,14 @@ def test_announcing_without_the_package_is_a_failure_that_says_how_to_install_it
         ({}, "it is announced to this machine alone"),
     ],
 )
-def test_an_announcement_that_finds_no_client_is_a_warning(ask, values, said):
+def test_an_announcement_that_no_other_machine_can_see_is_a_warning(ask, values, said):
     status, lines = ask(**{"WYOMING_PORT": free_port(), "WYOMING_ZEROCONF": "true"} | values)
 
     assert status == 0
     assert any(line.startswith("warn  wyoming_zeroconf: ") and said in line for line in lines)
 
 
-def test_serve_refuses_a_port_that_is_none(run):
+def test_serve_refuses_a_number_that_is_not_a_port(run):
     refused = run("serve", "--wyoming-port", "70000")
 
     assert refused.exit_code == 1

@@ -250,7 +250,9 @@ async def test_the_directory_is_refreshed_every_ten_seconds(hub, monkeypatch):
         await directory.run()
 
     assert waits == [(10.0, False), *[(10.0, True)] * 5]
-    assert warnings == [("cannot refresh what Wyoming offers", {"error": "OSError: no disk"})]
+    [(told, values)] = warnings
+    assert told == "cannot refresh what Wyoming offers"
+    assert values["error"] == "OSError: no disk"
 
 
 async def test_a_refresh_touches_the_disk_in_a_thread_of_its_pool_and_loads_nothing(hub, monkeypatch):
@@ -445,7 +447,10 @@ async def test_a_language_finds_a_voice(directory, language, expected):
 
 async def test_a_language_that_no_voice_speaks_is_refused(directory):
     """The error names those that are spoken."""
-    with pytest.raises(UnsupportedValueError, match=r"speaks Italian \(it\)\. The voices speak: en, de\."):
+    with pytest.raises(
+        UnsupportedValueError,
+        match=r"speaks Italian \(it\)\. .* the voices speak: en, de\.",
+    ):
         directory.voice(VoiceWish(language="it"))
     with pytest.raises(InvalidLanguageError):
         directory.voice(VoiceWish(language="klingon"))
@@ -468,7 +473,7 @@ async def test_a_name_and_a_speaker_find_a_voice(tmp_path):
 @pytest.mark.scenario("wyoming-no-voice")
 async def test_an_unknown_name_is_refused_with_some_of_the_voices(directory, tmp_path):
     """Not with hundreds of them."""
-    with pytest.raises(InvalidValueError, match=r"no voice 'gone'\. The voices: joe, ada, bruno\."):
+    with pytest.raises(InvalidValueError, match=r"no voice 'gone'\. Choose one of: joe, ada, bruno\."):
         directory.voice(VoiceWish(name="gone"))
     many = placement(
         "many", slot=Slot.TTS, device=CPU, voices=tuple(Voice(id=f"speaker-{i}") for i in range(300))
