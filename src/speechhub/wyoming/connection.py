@@ -197,11 +197,11 @@ class Connection:
         try:
             while not self._over.done():  # after a failure nothing new begins
                 self._waits_since = clock()
-                frame = await self._wire.read()
+                raw = await self._wire.read()
                 self._waits_since, self._patience_s = None, QUIET_S
-                if frame is None:
+                if raw is None:
                     return None
-                event = read_event(frame)
+                event = read_event(raw)
                 if event is not None:
                     await self._handle(event)
                 await asyncio.sleep(0)  # a client that sends a thousand events at once holds up no other
