@@ -43,6 +43,11 @@ class Metrics:
             registry=registry,
         )
         self._sessions_open = Gauge("speechhub_sessions_open", "WebSockets that are open.", registry=registry)
+        self._wyoming_connections = Gauge(
+            "speechhub_wyoming_connections",
+            "Open connections of Home Assistant's protocol, Wyoming.",
+            registry=registry,
+        )
         self._sessions = Counter(
             "speechhub_sessions_closed",
             "WebSocket sessions that ended, by the code of the close frame.",
@@ -198,6 +203,10 @@ class Metrics:
         route = route or "none"
         self._sessions.labels(route, str(code) if code in CLOSES else "other").inc()
         self._session_seconds.labels(route).observe(took_s)
+
+    def wyoming_connections(self, count: int) -> None:
+        """Note how many connections of Home Assistant's protocol are open."""
+        self._wyoming_connections.set(count)
 
     def waited(self, model: str, waited_s: float) -> None:
         """Record how long a request waited for an engine."""

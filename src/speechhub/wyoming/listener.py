@@ -3,17 +3,13 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
 import structlog
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
 from wyoming.error import Error
 
 from speechhub.hub import Hub
-from speechhub.metrics import Looked
 from speechhub.services.callers import caller_at
 from speechhub.settings.hosts import address_of, reachable
 from speechhub.settings.listening import free_address
@@ -58,7 +54,6 @@ class WyomingListener:
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._refused: set[asyncio.Task[None]] = set()
         self._full = False
-        hub.metrics.also(Looked(self._families))
 
     def _checked(self, port: int) -> tuple[str, int]:
         return free_address(self._host, port, prefix="wyoming_")
@@ -146,7 +141,8 @@ class WyomingListener:
             connection = Connection(wire, self._offer(writer))
             task = asyncio.create_task(_attend(connection))
             self._connections[task] = connection
-            task.add_done_callback(self._connections.pop)
+            task.add_done_callback(self._forget)
+            self._hub.metrics.wyoming_connections(len(self._connections))
             if self._stopped.is_set():
                 connection.finish()
             return
@@ -165,6 +161,10 @@ class WyomingListener:
         else:
             writer.transport.abort()
 
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._connections[task]
+        self._hub.metrics.wyoming_connections(len(self._connections))
+
     def _offer(self, writer: asyncio.StreamWriter) -> Offer:
         peer = writer.get_extra_info("peername")  # None once the client has left
         host = str(peer[0]).partition("%")[0] if peer else "unknown"
@@ -174,13 +174,6 @@ class WyomingListener:
             hear=partial(HeardUtterance, self._hub, self._directory),
             speak=partial(Speech.open, self._hub, self._directory),
             exchange=lambda route: Exchange(self._hub, route=route, caller=caller),
-        )
-
-    def _families(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily(
-            "speechhub_wyoming_connections",
-            "Open connections of Home Assistant's protocol, Wyoming.",
-            value=len(self._connections),
         )
 
 
