@@ -7,7 +7,7 @@ from benchmarks.wyoming_port import corpus, turns
 from benchmarks.wyoming_port.client import Speech
 from benchmarks.wyoming_port.idle import imported
 
-pytestmark = pytest.mark.mission("17.13")
+pytestmark = pytest.mark.mission("17.12")
 
 
 async def test_sides_take_turns_and_another_one_begins_each_time(monkeypatch):
