@@ -35,15 +35,20 @@ _MARKS: Final = (
 
 def settled(text: str) -> str:
     """Return *text* up to its last word, tag, entity or mark of a line, which may go on."""
-    found = _TAG.search(text, max(0, len(text) - _TAG_CHARS))
-    if found:
-        return text[: found.start()]
+    whole = _without_open_tag(text)
+    if whole != text:
+        return whole
     end = len(text)
     while end and len(text) - end < LONGEST_WORD and not (text[end - 1].isspace() or is_wide(text[end - 1])):
         end -= 1
     if len(text) - end < LONGEST_WORD:
-        text = text[:end]
+        text = _without_open_tag(text[:end])  # a tag that has just ended belongs to the last word
     return _MARKER.sub("", text)
+
+
+def _without_open_tag(text: str) -> str:
+    found = _TAG.search(text, max(0, len(text) - _TAG_CHARS))
+    return text[: found.start()] if found else text
 
 
 def closings(text: str) -> Iterator[str]:

@@ -175,11 +175,19 @@ class WrittenText:
         head = document[0] if document else ""
         for place in list(_places(self._text))[-1 : -_LAST_ENDS - 1 : -1]:
             rest = head + self._text[place:]
-            if place > len(head) and tuple(self._read(rest)) == found.left:
+            if place > len(head) and tuple(self._read(rest)) == found.left and self._ends_alike(rest):
                 self._text, self._spoken = rest, []
                 return
         if len(self._text) > MOST_KEPT_CHARS:  # a list without end, or the like
             self._text, self._spoken = "\n".join(_texts(found.left)), []
+
+    def _ends_alike(self, rest: str) -> bool:
+        """Return whether *rest* reads the same without what went out, whatever markup ends in it."""
+        text = self._text.rstrip()
+        return all(
+            tuple(self._read(rest.rstrip() + ending)) == self._found(text + ending).left
+            for ending in continuations(text)
+        )
 
     def _is_open(self, found: _Found) -> bool:
         """Return whether markup that is not closed begins in what went out."""

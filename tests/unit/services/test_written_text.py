@@ -36,6 +36,8 @@ TEXTS = {
     "heading": "# A title. With two\n\nThe text begins. It goes on.\n\n## Another\nMore text. The end.",
     "table": "Look:\n\n| Name | Size |\n|---|---|\n| One. A | 5 |\n| Two | 6 |\n\nThat was a table. Yes.",
     "tags": "One <break time='2s'/> two. <b>Bold. Very</b> so. Three &amp; four. x < y. Then <i>z</i>. End.",
+    "breaks": 'First. <break time="2s"/> Second.\n<break strength="weak"/>Third. <p>Four.</p> It ends.',
+    "attributes": 'It is. <b class="x">Five. Six</b>. Seven. <i>Eight. Nine. Ten</i>. Eleven.',
     "document": "<speak>First. <break time='1s'/>Second "
     "<say-as interpret-as='characters'>AB</say-as>. Third.</speak>",
     "chinese": "你好。今天天气很好！我们去公园吧。“真的吗？”她问。"
@@ -96,6 +98,8 @@ def test_any_way_of_cutting_gives_the_same_sentences(name, lengths):
         (["**Bold. More ", "words** here. And "], ["Bold.", "More words here."]),
         (["你好。", "我"], ["你好。"]),
         (["One <bre", "ak time='2s'/> two. Th", "en "], ["One", "two."]),
+        (['First. <break time="2s"/>'], []),
+        (['First. <break time="2s"/>', " Second "], ["First."]),
         (["```\ncode. More code.\n"], []),
     ],
 )
