@@ -60,10 +60,14 @@ def look(settings: "Settings") -> tuple[bool, str]:
     except (OSError, msgspec.MsgspecError):
         return False, taken.message
     programs = (*info.asr, *info.tts)
+    if not programs:  # as speechhub answers without engines
+        return False, (
+            f"{at} answers, and offers neither models nor voices. If it is speechhub, install engines and "
+            "restart it; otherwise set SPEECHHUB_WYOMING_PORT, or --wyoming-port, to a free port."
+        )
     if not any(program.name == "speechhub" for program in programs):
         named = " and ".join(sorted({program.name for program in programs}))
-        what = f"is called {named}" if named else "offers neither models nor voices"
-        return False, f"{taken.message} That program speaks Wyoming, and {what}."
+        return False, f"{taken.message} That program speaks Wyoming, and is called {named}."
     models = _counted(sum(len(program.models) for program in info.asr), "model")
     voices = _counted(sum(len(program.voices) for program in info.tts), "voice")
     return True, f"{at} answers, with {models} for speech to text and {voices}"

@@ -92,7 +92,6 @@ def test_a_hub_on_the_port_says_what_it_offers(ask):
         (b'{"type": "info", "data": {"asr": [[]]}}\n', "or stop the program that uses this one."),
         (b'{"type": "info", "data": {"asr": [{"models": 7}]}}\n', "or stop the program that uses this one."),
         (b"[]\n", "or stop the program that uses this one."),
-        (b'{"type": "info"}\n', "That program speaks Wyoming, and offers neither models nor voices."),
         (b"", "or stop the program that uses this one."),
     ],
 )
@@ -105,6 +104,19 @@ def test_another_program_on_the_port_is_a_failure(ask, reply, said):
     assert line.startswith("FAIL  port for Home Assistant: Cannot listen on")
     assert "SPEECHHUB_WYOMING_PORT" in line
     assert line.endswith(said)
+
+
+def test_a_server_that_offers_nothing_may_be_one_without_engines(ask):
+    """It is a failure, because Home Assistant cannot use it; the line names both causes."""
+    with answering(b'{"type": "info"}\n') as port:
+        status, [line] = ask(WYOMING_PORT=port)
+
+    assert status == 1
+    assert line.startswith(
+        f"FAIL  port for Home Assistant: 127.0.0.1:{port} answers, and offers neither models"
+    )
+    assert "install engines" in line
+    assert "SPEECHHUB_WYOMING_PORT" in line
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0:10300", "tcp://0.0.0.0", "a b", "::1::"])
