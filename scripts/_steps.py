@@ -39,6 +39,8 @@ class Step:
 def main(arguments: list[str]) -> int:
     """Run pytest with *arguments* if there are any, everything otherwise; return the exit code."""
     os.chdir(ROOT)
+    # Hundreds of servers, workers and commands start; each would compile the hub again, for half a second.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PATH"] = os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ.get("PATH", os.defpath)])
     if arguments:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
