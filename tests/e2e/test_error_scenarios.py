@@ -19,6 +19,8 @@ from tests.e2e.server import serving, until
 from tests.fuzz.leaving import begin, health, speech, transcription, waiting
 from tests.http.conftest import wav
 
+pytestmark = pytest.mark.unhurried
+
 DISK_BYTES = 2 * 2**20
 SMALL_DISK = (
     *("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"),
@@ -354,7 +356,7 @@ def test_a_full_disk_is_in_the_description_of_what_writes_to_it(small_disk):
 @pytest.mark.scenario("queue-full")
 def test_a_full_queue_is_refused_with_a_time(tmp_path):
     """With as many waiting as may wait, the next one is told when to come again; who waits is served."""
-    with serving(tmp_path, **echo_env(stt={"work_s": 2.0}), SPEECHHUB_QUEUE_LIMIT="1") as server:
+    with serving(tmp_path, **echo_env(stt={"work_s": 4.0}), SPEECHHUB_QUEUE_LIMIT="1") as server:
         running = begin(server, "echo-stt", transcription())
         answers = []
         client = threading.Thread(target=lambda: answers.append(transcribe(server)))
@@ -373,7 +375,7 @@ def test_a_full_queue_is_refused_with_a_time(tmp_path):
 @pytest.mark.scenario("stop-with-queue")
 def test_the_end_refuses_whoever_waits(tmp_path):
     """A server that stops finishes what runs and refuses what waits, with a time to come again."""
-    with serving(tmp_path, **echo_env(stt={"work_s": 2.0})) as server:
+    with serving(tmp_path, **echo_env(stt={"work_s": 4.0})) as server:
         answers = {}
 
         def ask(name):

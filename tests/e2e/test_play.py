@@ -12,6 +12,8 @@ from speechhub.cli import main
 from speechhub.cli._player import PLAYERS, PlayerError, playing
 from tests.e2e.server import alive, until
 
+pytestmark = pytest.mark.unhurried
+
 TEXT = "One two three four five six."
 WAV_BYTES = 44 + 6 * 6000 * 2
 """Six tones of 0.25 s on echo-tts, in 24 kHz PCM16."""

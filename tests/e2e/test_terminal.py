@@ -15,6 +15,8 @@ import pytest
 
 from tests.e2e.wheels import plugin_wheel
 
+pytestmark = pytest.mark.unhurried
+
 LIMIT_S = 60
 CTRL_C = b"\x03"
 

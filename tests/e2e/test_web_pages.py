@@ -14,6 +14,8 @@ from tests.e2e.conftest import ECHO
 from tests.e2e.server import serving, until
 from tests.http.conftest import wav
 
+pytestmark = pytest.mark.unhurried
+
 EVIL = "evil.example"
 
 
