@@ -46,7 +46,6 @@ def main(arguments: list[str]) -> int:
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
     nox = [sys.executable, "-m", "nox", "--non-interactive", "--session"]
     beside = {name: [*nox, name] for name in ("lint", "types", "site", "manifests", "docs", "conformance")}
-    beside["clients"] = [*nox, "clients", "--", "--each-run"]
     # The promise of the README: nothing that the hub or a CPU engine depends on brings torch down.
     beside["no torch"] = [
         sys.executable,
@@ -63,6 +62,7 @@ def main(arguments: list[str]) -> int:
     beside["gpu check"] = [sys.executable, "scripts/check_gpu_pair.py"]
     beside["unhurried"] = [*nox, "tests", "--", "tests/e2e", "-m", "unhurried", SLOWEST]
     beside |= {name: [*nox, f"plugin(dist={name!r})"] for name in others}
+    beside["clients"] = [*nox, "clients", "--", "--each-run"]
     last = {
         "getting started": [sys.executable, "scripts/check_getting_started.py"],
         "container": ["scripts/check_container"],

@@ -2,6 +2,7 @@
 
 import io
 import wave
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +14,17 @@ VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 24
 """Formants of five vowels, in hertz. Source: Peterson and Barney (1952), men."""
 
 
+@lru_cache(maxsize=64)
 def babble(seconds: float, rate: int = RATE, seed: int = 1) -> Samples:
-    """Return speech without words or pauses; float32, shape (n_samples,), range [-0.5, 0.5]."""
+    """Return speech without words or pauses; float32, shape (n_samples,), range [-0.5, 0.5]; read-only."""
     random = np.random.default_rng(seed)
     parts, length = [], 0
     while length < seconds * rate:
         parts += [0.1 * random.standard_normal(rate // 25), _vowel(random, rate)]
         length += sum(map(len, parts[-2:]))
-    return np.concatenate(parts)[: round(seconds * rate)].clip(-0.5, 0.5).astype(np.float32)
+    samples = np.concatenate(parts)[: round(seconds * rate)].clip(-0.5, 0.5).astype(np.float32)
+    samples.flags.writeable = False
+    return samples
 
 
 def _vowel(random: np.random.Generator, rate: int) -> NDArray[np.float64]:
