@@ -104,7 +104,7 @@ async def test_complaint_audio_comes_only_when_the_server_is_stopped(server, tex
 
 @pytest.mark.scenario("wyoming-failure")
 async def test_complaint_audio_comes_only_when_the_server_is_stopped_after_a_failure(failing):
-    """The same after a failure that is not the client's: the connection ends, so that nobody reads on."""
+    """The same after a failure that is not the client's: the connection ends, so no client reads on."""
     async with joined(failing.wyoming_port) as visitor:
         await visitor.send(*text_stream(TEXT))
 

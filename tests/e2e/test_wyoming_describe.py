@@ -55,7 +55,7 @@ async def test_complaint_unavailable_after_a_slow_start(tmp_path):
 
 @pytest.mark.scenario("wyoming-busy")
 async def test_describe_loads_nothing(tmp_path):
-    """Home Assistant asks day and night: an engine that nobody needs stays unloaded."""
+    """Home Assistant asks day and night: an engine that no request needs stays unloaded."""
     with serving_wyoming(tmp_path, **echo_env()) as server:
         for _ in range(20):
             await check_described(server)
@@ -100,7 +100,7 @@ async def test_describe_during_a_switch_on_an_exclusive_device(tmp_path):
 
 
 async def test_describe_while_another_client_reads_nothing(tmp_path):
-    """A client that asks for a speech and never reads it is held back, and nobody else."""
+    """A client that asks for a speech and never reads it is held back, and no other client."""
     with serving_wyoming(tmp_path, **echo_env()) as server:
         async with joined(server.wyoming_port) as deaf:
             await deaf.send(Synthesize(text="One two three four five. " * 300))

@@ -48,8 +48,8 @@ def connections(server):
 
 
 async def quiet(server):
-    """Wait until nobody is connected, and nothing runs or waits."""
-    await eventually(lambda: is_idle(server) and not connections(server), "nothing runs, nobody is connected")
+    """Wait until no client is connected, and nothing runs or waits."""
+    await eventually(lambda: is_idle(server) and not connections(server), "nothing runs, no client is connected")
 
 
 async def _nothing(server, visitor):

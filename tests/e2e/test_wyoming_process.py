@@ -103,7 +103,7 @@ LOADED = "import sys; from speechhub.server import process; print(*sorted(sys.mo
 
 
 def test_the_package_stays_out_of_what_serves_http():
-    """It is imported where the port is opened, and nowhere before."""
+    """It is imported where the port is opened, and not before."""
     modules = subprocess.run(
         [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -114,7 +114,7 @@ def test_the_package_stays_out_of_what_serves_http():
 
 
 def test_the_port_costs_little_memory(tmp_path):
-    """With the port open, and nobody there, the hub holds five megabytes more at most."""
+    """With the port open and no client, the hub uses five megabytes more at most."""
 
     def resident_bytes(number, **env):
         home = tmp_path / str(number)

@@ -179,7 +179,7 @@ async def play_all(port, numbers):
 
 @pytest.mark.scenario("wyoming-unreadable")
 async def test_two_thousand_damaged_streams(tmp_path):
-    """Each ends in an error or in the end of the connection, and the server is none the worse."""
+    """Each ends in an error or in the end of the connection, and harms the server in no way."""
     env = echo_env() | {"SPEECHHUB_CONCURRENCY_LIMIT": "1000"}
     with serving_wyoming(tmp_path, **env) as server:
 

@@ -1,4 +1,4 @@
-"""The port: who gets in, what clients are told over a real socket, and its end."""
+"""The port: which clients get in, which errors they get over a real socket, and its end."""
 
 import asyncio
 import json
@@ -176,7 +176,7 @@ async def test_addresses_of_both_families(monkeypatch, host, by, caller):
 
 
 @pytest.mark.scenario("wyoming-full")
-async def test_one_connection_too_many_is_told(monkeypatch):
+async def test_one_connection_too_many_is_refused_with_a_reason(monkeypatch):
     """It is closed, the log says it once, and there is room again when others leave."""
     served = Served(monkeypatch)
     async with served.running():
@@ -257,7 +257,7 @@ async def test_the_end_of_the_server(monkeypatch):
 
 @pytest.mark.scenario("wyoming-stopping")
 async def test_work_that_takes_too_long_is_cut_off(monkeypatch):
-    """Its client is told."""
+    """Its client gets an error."""
     served = Served(monkeypatch, hold=asyncio.Event(), shutdown_s=0.05)
     async with served.running():
         working = await served.client()

@@ -44,7 +44,7 @@ async def test_nothing_is_announced_unless_it_is_wanted(monkeypatch):
     "error", [None, OSError(19, "No such device"), ImportError("broken"), RuntimeError("odd")]
 )
 async def test_a_network_without_multicast_is_one_warning(monkeypatch, error):
-    """It is looked at again, without another line; the server goes on and ends at once."""
+    """The server tries again without another line, goes on, and ends at once."""
     looked, enough = [], asyncio.Event()
 
     def none(_host):

@@ -86,7 +86,7 @@ def test_an_utterance_without_audio():
 
 
 def test_a_wish_holds_until_the_next():
-    """One that comes later counts for what is heard afterwards."""
+    """One that comes during an utterance counts for the next."""
     utterance = [START, STOP]
 
     async def script(talk):
@@ -112,7 +112,7 @@ def test_a_whole_text():
 
 
 def test_a_streamed_text_is_said_once():
-    """Home Assistant repeats the text within the stream, for servers that know no streams."""
+    """Home Assistant repeats the text within the stream, for servers that do not know streams."""
     talk, _ = run(says(TEXT, *PIECES, WHOLE, END))
 
     assert talk.types == STREAMED
@@ -147,7 +147,7 @@ def test_what_has_no_meaning_now_is_ignored(sent):
 
 @pytest.mark.parametrize("begun", [*BEGUN, [TEXT]])
 def test_questions_are_answered_whatever_runs(begun):
-    """Home Assistant takes a server that does not answer for lost."""
+    """Home Assistant treats a server that does not answer as unavailable."""
 
     async def script(talk):
         await talk.say(*begun)
@@ -192,7 +192,7 @@ def test_something_new_gives_up_what_was_begun(begun, following):
 @pytest.mark.parametrize("begun", BEGUN)
 @pytest.mark.parametrize("how", ["end", "reset", "half an event"])
 def test_a_client_that_leaves(begun, how):
-    """What was begun is given up at once, and nothing is said about it."""
+    """Its work is given up at once, and no error is logged."""
 
     async def script(talk):
         await talk.say(*begun)
@@ -323,8 +323,8 @@ def test_what_cannot_be_read_ends_the_connection(begun):
         ([TEXT, PIECES[0]], QUIET_S, "request_timeout"),
     ],
 )
-def test_a_client_that_says_nothing(begun, limit_s, code):
-    """It is waited for, but not for ever."""
+def test_a_client_that_sends_nothing_is_disconnected(begun, limit_s, code):
+    """The server waits for it, but not for ever."""
 
     async def script(talk):
         await talk.say(*begun)
@@ -339,7 +339,7 @@ def test_a_client_that_says_nothing(begun, limit_s, code):
 
 
 def test_a_client_may_wait_for_its_answer_as_long_as_it_takes():
-    """And then has its whole time to say more."""
+    """Afterwards it has the whole time again to send more."""
     hold = asyncio.Event()
 
     async def script(talk):
@@ -371,7 +371,7 @@ def test_a_client_that_does_not_read_is_cut_off():
 
 
 def test_the_end_of_the_server_closes_idle_connections():
-    """There is nothing to be told."""
+    """They get no error."""
 
     async def script(talk):
         await talk.say(DESCRIBE)
@@ -418,7 +418,7 @@ def test_the_end_of_the_server_is_told_to_those_that_wait(begun, cut):
 
 
 def test_nothing_begins_while_the_server_stops():
-    """A connection that did not know it yet is told."""
+    """A connection that begins work meanwhile gets an error."""
 
     async def script(talk):
         talk.hub.stopping = True
@@ -438,7 +438,7 @@ def test_bytes_that_come_one_at_a_time():
     assert run(script)[0].types == ["info", "transcript", "transcript-stop"]
 
 
-def test_a_thousand_questions_at_once_hold_up_nobody():
+def test_a_thousand_questions_at_once_hold_up_no_other_client():
     """Others have their turn after each of them."""
 
     async def script(talk):

@@ -163,7 +163,7 @@ async def test_every_model_and_voice_has_languages_that_requests_can_name(tmp_pa
 
 
 async def test_what_the_operator_has_to_allow_or_fetch_first_is_not_installed(tmp_path):
-    """Until that is done; Home Assistant then leaves out its languages and voices."""
+    """Home Assistant leaves out its languages and voices until that is done."""
     bound = placement("bound", device=CPU, languages=("it",), licence="Own-1.0")
     lost = placement("lost", slot=Slot.TTS, device=CPU, voices=(Voice(id="eva"),))
     absent = ModelSpec(id="lost", files=(ModelFile(path="a.bin"),), voices=lost.model.voices)
@@ -366,7 +366,7 @@ async def test_a_model_that_is_named_is_taken(tmp_path):
 
 @pytest.mark.scenario("wyoming-no-language")
 async def test_a_language_that_no_model_hears_is_refused_with_those_that_are(directory):
-    """And so is one that does not exist."""
+    """So is a language that does not exist."""
     with pytest.raises(UnsupportedValueError, match=r"transcribes Italian \(it\).*en, de, zh, yue, fr") as e:
         directory.stt_model(None, "it-IT")
     assert e.value.public
@@ -413,7 +413,7 @@ async def test_without_any_model_the_refusal_says_so(tmp_path):
 # ── Which voice speaks ───────────────────────────────────────────────────────
 
 
-async def test_who_wishes_nothing_gets_the_defaults(directory):
+async def test_a_client_that_asks_for_nothing_gets_the_defaults(directory):
     """An empty wish is none."""
     assert directory.voice(None) == directory.voice(VoiceWish()) == ChosenVoice()
     assert directory.voice(VoiceWish(name="", language="auto")) == ChosenVoice()
@@ -472,7 +472,7 @@ async def test_a_name_and_a_speaker_find_a_voice(tmp_path):
 
 @pytest.mark.scenario("wyoming-no-voice")
 async def test_an_unknown_name_is_refused_with_some_of_the_voices(directory, tmp_path):
-    """Not with hundreds of them."""
+    """The error does not name hundreds of them."""
     with pytest.raises(InvalidValueError, match=r"no voice 'gone'\. Choose one of: joe, ada, bruno\."):
         directory.voice(VoiceWish(name="gone"))
     many = placement(

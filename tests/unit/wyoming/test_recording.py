@@ -1,4 +1,4 @@
-"""Recordings of utterances: whatever comes in whatever pieces, the decoder reads exactly that much."""
+"""Recordings of utterances: whatever the formats and pieces, the decoder reads exactly what came."""
 
 import pytest
 from hypothesis import given, settings
@@ -71,7 +71,7 @@ def spool_size_of(stretches):
     return sum(44 + size + size % 2 for size in whole if size)
 
 
-def test_it_goes_to_disk_in_the_middle_of_a_sample():
+def test_a_recording_may_move_to_disk_within_a_sample():
     """And the header, which is rewritten there, is right."""
     account = Account()
     spool = Spool(account.open())
@@ -93,7 +93,7 @@ def test_rates_that_no_decoder_takes_are_refused(spool, rate):
         recording.add(AudioChunk(rate=rate, width=2, channels=1, payload=b"\0\0"))
 
 
-def test_exactly_the_longest_is_taken(spool):
+def test_audio_of_exactly_the_greatest_length_is_taken(spool):
     """Any more is not."""
     recording = UtteranceRecording(spool, longest_s=1, most_bytes=10**6)
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""Speeches: one format from beginning to end, sound before the text ends, and an end that is always told."""
+"""Speeches: one format from beginning to end, sound before the text ends, and an end that always comes."""
 
 import asyncio
 
@@ -203,7 +203,7 @@ async def test_the_voice_that_is_wanted_speaks(begin, runner):
         (VoiceWish(name="mouth/anna", language="de"), UnsupportedValueError),
     ],
 )
-async def test_a_voice_that_there_is_not_is_refused_before_any_text(begin, hub, wish, error):
+async def test_an_unknown_voice_is_refused_before_any_text(begin, hub, wish, error):
     """And nothing is held."""
     with pytest.raises(error):
         await begin(wish)
@@ -238,7 +238,7 @@ async def test_text_after_the_end_is_dropped(begin, runner):
 
 
 async def test_a_failure_before_the_first_sound_leaves_nothing(begin, runner, hub):
-    """The connection tells."""
+    """The connection sends the error."""
     runner.error = EngineCrashedError("crash")
     runner.requests.append(("before", None))  # `Humming` fails from its second call on
     speech, client = await begin(), Client()
@@ -252,7 +252,7 @@ async def test_a_failure_before_the_first_sound_leaves_nothing(begin, runner, hu
 
 
 async def test_a_failure_in_the_middle_breaks_the_sound(begin, runner):
-    """What was said was heard; there is no end, and the log has what was sent."""
+    """The sound so far was sent, without an end, and the log has its length."""
     runner.error = EngineCrashedError("crash")
     speech, client, notes = await begin(), Client(), {}
     for text in ("Here is one. ", "Here is two."):

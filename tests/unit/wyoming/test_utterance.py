@@ -113,7 +113,7 @@ async def test_the_events_of_a_transcript(begin, runner):
 
 @pytest.mark.parametrize("language", [None, "auto", ""])
 async def test_without_a_language_it_is_detected(begin, runner, language):
-    """It is told with the text, and not before."""
+    """The language comes with the text, and not before."""
     utterance = begin(language=language)
     await say(utterance, pcm(tone(1, 16_000), 2))
 
@@ -215,7 +215,7 @@ async def test_a_sample_may_be_cut_in_two(begin, runner, width, channels, size):
 
 
 async def test_part_of_a_sample_ends_with_its_format(begin, runner):
-    """It is not taken for the beginning of the next format's."""
+    """It does not become the beginning of the next format's samples."""
     utterance = begin()
     await utterance.add(AudioChunk(rate=16_000, width=4, channels=2, payload=b"\x7f"))
     await say(utterance, pcm(tone(0.5, 16_000), 2))
@@ -242,8 +242,8 @@ async def test_part_of_a_sample_ends_with_its_format(begin, runner):
         ((10**12, 2, 1), "rate"),
     ],
 )
-async def test_nonsense_is_refused_and_harms_nothing(begin, runner, shape, param):
-    """The client is told which value is wrong; what came before is still there."""
+async def test_a_format_that_cannot_be_read_is_refused_and_harms_nothing(begin, runner, shape, param):
+    """The error names the wrong value; the audio so far is kept."""
     utterance = begin()
     await say(utterance, pcm(tone(1, 16_000), 2))
     rate, width, channels = shape
@@ -339,8 +339,8 @@ async def test_a_server_that_is_full_refuses(tmp_path, runner):
         assert [hub.account.held(place) for place in PLACES] == [0, 0]
 
 
-async def test_a_full_disk_is_told(begin, monkeypatch):
-    """In the words of an upload."""
+async def test_a_full_disk_is_reported(begin, monkeypatch):
+    """With the message that an upload gets."""
     utterance = begin()
 
     def write(data):
@@ -360,7 +360,7 @@ async def test_a_full_disk_is_told(begin, monkeypatch):
     ],
 )
 async def test_what_cannot_be_done_is_refused_before_any_audio(begin, hub, wanted, error):
-    """With the words of HTTP."""
+    """With the messages of HTTP."""
     with pytest.raises(error):
         begin(**wanted)
     assert [hub.account.held(place) for place in PLACES] == [0, 0]
@@ -390,8 +390,8 @@ async def test_a_model_is_asked_for_while_the_client_speaks(begin, runner):
     assert runner.switched == ["ears"]
 
 
-async def test_presence_is_withdrawn(begin, runner):
-    """By the end, whatever was said."""
+async def test_a_load_for_an_utterance_is_withdrawn_at_its_end(begin, runner):
+    """At the end, whatever was said."""
     runner.away = {"ears"}
     runner.gate.clear()
     utterance = begin()
@@ -423,7 +423,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_by_the_transcription(begin,
 
 
 async def test_an_engine_that_fails_later_breaks_the_answer(begin, runner):
-    """The connection tells; there is no end, and no text."""
+    """The connection sends the error; the transcript neither comes nor ends."""
     runner.error_after_first = EngineCrashedError("crash")
     utterance = begin()
     await say(utterance, pcm(tone(1, 16_000), 2))

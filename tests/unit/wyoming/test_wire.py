@@ -103,7 +103,7 @@ def test_unknown_types_are_skipped_with_all_that_belongs_to_them():
 
 @pytest.mark.parametrize("length", ["-1", "1e99", "1.5", "true", '"7"', "[]", str(10**400), str(2**20 + 1)])
 @pytest.mark.parametrize("field", ["data_length", "payload_length"])
-def test_lengths_that_are_none(field, length):
+def test_a_length_out_of_range_is_refused(field, length):
     """They are refused before anything is waited for."""
     with pytest.raises(UnreadableEventError):
         frames(b'{"type":"ping","%s":%s}\n' % (field.encode(), length.encode()))
@@ -138,8 +138,8 @@ def test_lengths_that_are_none(field, length):
         b"x" * (3 * MAX_LINE_BYTES),
     ],
 )
-def test_what_is_not_an_event(sent):
-    """It is told from a client that has left."""
+def test_bytes_that_are_not_an_event_are_refused(sent):
+    """The error differs from that of a client that has left."""
     with pytest.raises(UnreadableEventError):
         events(sent)
 
@@ -154,7 +154,7 @@ def test_the_largest_event_is_read():
 
 
 @pytest.mark.parametrize("cut", range(1, len(chunk(b"12345678"))))
-def test_half_an_event_is_a_client_that_left(cut):
+def test_a_client_that_leaves_within_an_event_has_left(cut):
     """Wherever it broke off."""
     assert frames(chunk(b"12345678")[:cut]) == []
 
@@ -173,14 +173,14 @@ def test_half_an_event_is_a_client_that_left(cut):
         max_size=5,
     )
 )
-def test_no_bytes_have_another_end(sent):
+def test_any_bytes_are_events_or_the_client_s_fault(sent):
     """Whatever arrives is events, or the client's fault."""
     with contextlib.suppress(UnreadableEventError):
         assert all(it is None or isinstance(it, ReceivedEvent) for it in events(*sent))
 
 
 def test_a_client_that_does_not_read_is_given_up():
-    """It holds no sender longer than the limit, and nobody waits for more."""
+    """It holds no sender longer than the limit, and no other sender waits longer."""
 
     async def converse():
         pipe = Pipe()
@@ -194,7 +194,7 @@ def test_a_client_that_does_not_read_is_given_up():
 
 
 def test_a_client_that_was_reset_has_left():
-    """It is not a fault of the server's."""
+    """It is not an error of the server."""
 
     async def converse():
         pipe = Pipe()
@@ -210,7 +210,7 @@ def test_a_client_that_was_reset_has_left():
 
 
 def test_a_connection_that_is_gone_is_not_written_to():
-    """Neither an answer nor the last words: uvloop would raise an error of its own."""
+    """Neither an answer nor the last error: uvloop would raise an error of its own."""
 
     async def converse():
         pipe, reader = Pipe(), asyncio.StreamReader()
@@ -244,7 +244,7 @@ def test_a_sender_that_is_cancelled_leaves_whole_events():
 
 
 @pytest.mark.parametrize("still_sends", [True, False])
-def test_last_words_throw_away_what_still_comes(still_sends):
+def test_farewell_discards_what_the_client_still_sends(still_sends):
     """For a moment only: a client that sends for ever is closed, too."""
 
     async def converse():
