@@ -89,6 +89,15 @@ def test_the_end_has_time(text):
 
 
 @pytest.mark.mission("13.7", "13.8")
+@pytest.mark.parametrize("text", [COMPOSE, IMAGE])
+def test_no_variable_is_set_twice_once_its_line_is_uncommented(text):
+    """Docker refuses a key that occurs twice; podman-compose takes the last."""
+    names = re.findall(r"^ +(?:# )?(SPEECHHUB_\w+): ", text, re.MULTILINE)
+
+    assert names
+    assert len(names) == len(set(names))
+
+
 def test_compose_starts_again_and_looks_after_itself():
     """It is there again after a crash; its health is asked for as the image asks; logs are bounded."""
     asked = re.search(r"HEALTHCHECK.*CMD \[\"(\w+)\"\]", CONTAINERFILE)[1]

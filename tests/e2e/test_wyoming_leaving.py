@@ -49,7 +49,9 @@ def connections(server):
 
 async def quiet(server):
     """Wait until no client is connected, and nothing runs or waits."""
-    await eventually(lambda: is_idle(server) and not connections(server), "nothing runs, no client is connected")
+    await eventually(
+        lambda: is_idle(server) and not connections(server), "nothing runs, no client is connected"
+    )
 
 
 async def _nothing(server, visitor):
