@@ -356,15 +356,17 @@ async def test_a_ping_is_answered_while_an_engine_works(tmp_path):
 
 @pytest.mark.scenario("wyoming-full")
 async def test_too_many_connections_are_refused_and_the_others_are_served(server):
-    """The 65th is told so, or is at least closed; as soon as one has left, there is room."""
+    """The 65th learns what there is, but nothing is done for it; as soon as one has left, there is room."""
     visitors = [joined(server.wyoming_port) for _ in range(64)]
     open_ = [await it.__aenter__() for it in visitors]
     try:
         await eventually(lambda: metric(server, "speechhub_wyoming_connections") == 64, "64 are open")
         async with joined(server.wyoming_port) as one_too_many:
+            assert (await one_too_many.info()).asr
+            await one_too_many.send(Synthesize(text="One."))
             [error] = await one_too_many.rest()
 
-        assert error.type == "error"
+        assert (error.type, error.data["code"]) == ("error", "too_many_connections")
         assert (await open_[0].info()).asr
     finally:
         for visitor in visitors:

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import socket
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
-from wyoming.error import Error
 
+from speechhub.errors import UnavailableError
 from speechhub.hub import Hub
 from speechhub.services.callers import caller_at
 from speechhub.settings.hosts import address_of, reachable
@@ -25,14 +25,23 @@ log = structlog.get_logger()
 
 MAX_CONNECTIONS: Final = 64
 """Connections at a time, for all clients together: Home Assistant is often the only one, and opens one for
-each utterance, each speech and each `describe`. As many more are told that there are too many."""
+each utterance, each speech and each `describe`. As many more are visits: they are told what there is, and
+their work is refused. Without an answer to `describe`, Home Assistant takes the whole server for gone."""
+VISIT_S: Final = 10.0
+"""How long a visit may last."""
 DESCRIPTORS: Final = 3 * MAX_CONNECTIONS
-"""Files and sockets that they may have open: each a socket and audio on disk, and a socket if refused."""
+"""Files and sockets that they may have open: each a socket and audio on disk, and a socket of a visit."""
 BACKLOG: Final = 128
 """Connections that wait in the kernel until they are accepted."""
 KEEPALIVE: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """Seconds until a silent client is probed, seconds between probes, and how many it may leave unanswered: its
 machine may have lost power while it waited for an answer. Source: tcp(7)."""
+
+
+class TooManyConnectionsError(UnavailableError):
+    """All connections of this port are in use."""
+
+    code = "too_many_connections"
 
 
 class WyomingListener:
@@ -52,7 +61,7 @@ class WyomingListener:
         self._stopped = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], Connection] = {}
-        self._refused: set[asyncio.Task[None]] = set()
+        self._visits: set[asyncio.Task[None]] = set()
         self._full = False
 
     def _checked(self, port: int) -> tuple[str, int]:
@@ -81,7 +90,7 @@ class WyomingListener:
                 await asyncio.wait([*self._connections])
         finally:
             self._close()
-            tasks = [refreshing, *self._connections, *self._refused]
+            tasks = [refreshing, *self._connections, *self._visits]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -154,10 +163,10 @@ class WyomingListener:
                 remedy=f"ss -tn sport = :{self._port} lists the clients. Restart one that leaves many open.",
             )
         self._full = True
-        if len(self._refused) < MAX_CONNECTIONS:
-            task = asyncio.create_task(_refuse(wire))
-            self._refused.add(task)
-            task.add_done_callback(self._refused.discard)
+        if len(self._visits) < MAX_CONNECTIONS:
+            task = asyncio.create_task(_visit(Connection(wire, self._offer(writer, full=True))))
+            self._visits.add(task)
+            task.add_done_callback(self._visits.discard)
         else:
             writer.transport.abort()
 
@@ -165,14 +174,15 @@ class WyomingListener:
         del self._connections[task]
         self._hub.metrics.wyoming_connections(len(self._connections))
 
-    def _offer(self, writer: asyncio.StreamWriter) -> Offer:
+    def _offer(self, writer: asyncio.StreamWriter, *, full: bool = False) -> Offer:
+        """Return what a client is offered; where all connections are in use, work is refused."""
         peer = writer.get_extra_info("peername")  # None once the client has left
         host = str(peer[0]).partition("%")[0] if peer else "unknown"
         caller = caller_at(str(address_of(host) or host))
         return Offer(
             info=lambda: self._directory.info,
-            hear=partial(HeardUtterance, self._hub, self._directory),
-            speak=partial(Speech.open, self._hub, self._directory),
+            hear=_refuse if full else partial(HeardUtterance, self._hub, self._directory),
+            speak=_refuse if full else partial(Speech.open, self._hub, self._directory),
             exchange=lambda route: Exchange(self._hub, route=route, caller=caller),
         )
 
@@ -184,17 +194,17 @@ async def _attend(connection: Connection) -> None:
         log_bug(error, "wyoming")
 
 
-async def _refuse(wire: WyomingWire) -> None:
-    try:
-        await wire.farewell(
-            Error(
-                text=f"{MAX_CONNECTIONS} connections to this port are open, which is the limit. Close some, "
-                "or try again later.",
-                code="too_many_connections",
-            )
-        )
-    finally:
-        await wire.close()
+async def _visit(connection: Connection) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(VISIT_S):
+            await _attend(connection)
+
+
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise TooManyConnectionsError(
+        f"{MAX_CONNECTIONS} connections to this port are open, which is the limit. Close some, or try again "
+        "later."
+    )
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

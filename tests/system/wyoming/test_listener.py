@@ -1,6 +1,7 @@
 """The port: which clients get in, which errors they get over a real socket, and its end."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
@@ -175,9 +176,10 @@ async def test_addresses_of_both_families(monkeypatch, host, by, caller):
     assert served.callers == [caller]
 
 
+@pytest.mark.parametrize("begun", [WHOLE, chunk()])
 @pytest.mark.scenario("wyoming-full")
-async def test_one_connection_too_many_is_refused_with_a_reason(monkeypatch):
-    """It is closed, the log says it once, and there is room again when others leave."""
+async def test_one_connection_too_many_is_refused_with_a_reason(monkeypatch, begun):
+    """It learns what there is, but its work is refused; the log says it once, and others make room again."""
     served = Served(monkeypatch)
     async with served.running():
         clients = [await served.client() for _ in range(MAX_CONNECTIONS)]
@@ -185,10 +187,14 @@ async def test_one_connection_too_many_is_refused_with_a_reason(monkeypatch):
             assert (await client.ask(event("ping")))[0] == "pong"
         for _ in range(3):
             refused = await served.client()
-            kind, data = await refused.ask(event("describe"))
+            assert (await refused.ask(event("describe")))[0] == "info", (
+                "others do not make the server unavailable"
+            )
+            kind, data = await refused.ask(begun)
             assert (kind, data["code"]) == ("error", "too_many_connections")
             assert await refused.next() is None
             refused.leave()
+        assert not served.made
         assert served.open_connections() == MAX_CONNECTIONS
         for client in clients:
             client.leave()
@@ -198,6 +204,26 @@ async def test_one_connection_too_many_is_refused_with_a_reason(monkeypatch):
         last.leave()
 
     assert len([line for line in served.log if line["event"].startswith("connections are refused")]) == 1
+
+
+@pytest.mark.scenario("wyoming-full")
+async def test_connections_beyond_the_limit_are_closed_after_a_while(monkeypatch):
+    """Also where they go on to ask; and there are not any number of them."""
+    monkeypatch.setattr(module, "VISIT_S", 0.05)
+    served = Served(monkeypatch)
+    async with served.running():
+        for _ in range(MAX_CONNECTIONS):
+            assert (await (await served.client()).ask(event("ping")))[0] == "pong"
+        visit = await served.client()
+        visit.writer.write(event("ping"))
+        assert [kind async for kind, _ in _all(visit)] == ["pong"]
+        monkeypatch.setattr(module, "VISIT_S", 1000.0)
+        visits = [await served.client() for _ in range(MAX_CONNECTIONS)]
+        for visit in visits:
+            assert (await visit.ask(event("ping")))[0] == "pong"
+        one_more = await served.client()
+        with contextlib.suppress(ConnectionError):
+            assert await one_more.next() is None
 
 
 @pytest.mark.scenario("wyoming-leaves")
