@@ -44,8 +44,8 @@ from tests.e2e.server import Server, free_port, serving
 ROUNDS = 12
 QUIET = {"noise_scale": 0.0, "noise_w_scale": 0.0}
 """Options of Piper with which a text always becomes the same speech."""
-TURNS_FOR_EACH = 6
-"""Rounds for which each utterance is transcribed once: there are ten."""
+TURNS_FOR_EACH = 12
+"""Rounds for each time that an utterance is transcribed: there are ten of them."""
 WAITING = 20
 """Utterances that wait while `describe` is asked."""
 LOOK_S = 8.0
@@ -137,20 +137,22 @@ async def transcripts(rounds: int) -> None:
             clips = clips or [*await spoken(port), *human()]
             for at in ports.values():
                 await transcribe(at, clips[0].pcm)
-            await _compare(ports, clips * max(1, rounds // TURNS_FOR_EACH), "with" if vad else "without")
+            await _compare(ports, clips, rounds // TURNS_FOR_EACH, "with" if vad else "without")
 
 
-async def _compare(ports: Mapping[str, int], clips: Sequence[Clip], vad: str) -> None:
+async def _compare(ports: Mapping[str, int], clips: Sequence[Clip], times: int, vad: str) -> None:
     late: dict[str, list[float]] = {name: [] for name in ports}
     wrong = {name: Counter[str]() for name in ports}
     misheard: list[str] = []
-    for clip in clips:
+    for number, clip in enumerate(clips):
         sides = {name: partial(transcribe, at, clip.pcm) for name, at in ports.items()}
-        for name, [(text, late_s)] in (await in_turns(sides, 1, warm_ups=0)).items():
-            late[name].append(late_s)
+        found = await in_turns(sides, max(1, times), warm_ups=0, begin=number)
+        for name, heard in found.items():
+            late[name] += [late_s for _, late_s in heard]
+            text = heard[0][0].strip()
             count = wrong_words(clip.said, text)
             wrong[name][clip.speaker] += count
-            misheard += [f"* {name}: {clip.said} → {text.strip()}"] * (count > 0)
+            misheard += [f"* {name}: {clip.said} → {text}"] * (count > 0)
     words = Counter[str]()
     for clip in clips:
         words[clip.speaker] += len(clip.said.split())
@@ -158,9 +160,9 @@ async def _compare(ports: Mapping[str, int], clips: Sequence[Clip], vad: str) ->
     table.head(f"{len(clips)} utterances, {vad} voice activity detection")
     table.line("from audio-stop to transcript, ms, median", late)
     for speaker, count in words.items():
-        cells = [f"{found[speaker]} of {count}" for found in wrong.values()]
+        cells = [f"{counts[speaker]} of {count}" for counts in wrong.values()]
         print(f"| wrong words, {speaker} | {' | '.join(cells)} | |")
-    print("", *dict.fromkeys(misheard), sep="\n", flush=True)
+    print("", *misheard, sep="\n", flush=True)
 
 
 # ── describe ─────────────────────────────────────────────────────────────────

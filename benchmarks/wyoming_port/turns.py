@@ -2,23 +2,40 @@
 
 import asyncio
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 REST_S = 0.3
 """Pause between two turns, in seconds: threads of ONNX Runtime and OpenMP wait for work in a busy loop."""
+LEAST_ROUNDS = 2
+"""What a quartile needs."""
+LIMIT_S = 45.0
+"""Time after which no further round of a comparison begins, in seconds; on a free machine all of them fit."""
 T = TypeVar("T")
 
 
 async def in_turns(
-    sides: Mapping[str, Callable[[], Awaitable[T]]], rounds: int, *, warm_ups: int = 1
+    sides: Mapping[str, Callable[[], Awaitable[T]]], rounds: int, *, warm_ups: int = 1, begin: int = 0
 ) -> dict[str, list[T]]:
-    """Ask all sides this many times after warm-ups, which do not count; another one begins each time."""
+    """Ask all sides this many times after warm-ups, which do not count; another one begins each time.
+
+    A busy machine has at least two rounds, and as many as begin within `LIMIT_S`.
+
+    Args:
+        sides: What to ask, by name.
+        rounds: How often each is asked.
+        warm_ups: Rounds before them.
+        begin: Number of the side that begins the first round that counts.
+    """
     found: dict[str, list[T]] = {name: [] for name in sides}
+    end = time.monotonic() + LIMIT_S
     for number in range(-warm_ups, rounds):
+        if number >= LEAST_ROUNDS and time.monotonic() > end:
+            break
         names = [*sides]
-        first = number % len(names)
+        first = (number + begin) % len(names)
         for name in names[first:] + names[:first]:
             await asyncio.sleep(REST_S)
             answer = await sides[name]()
