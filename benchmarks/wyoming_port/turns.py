@@ -11,7 +11,7 @@ REST_S = 0.3
 """Pause between two turns, in seconds: threads of ONNX Runtime and OpenMP wait for work in a busy loop."""
 LEAST_ROUNDS = 2
 """What a quartile needs."""
-LIMIT_S = 45.0
+LIMIT_S = 80.0
 """Time after which no further round of a comparison begins, in seconds; on a free machine all of them fit."""
 T = TypeVar("T")
 
