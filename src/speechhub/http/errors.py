@@ -1,7 +1,6 @@
 """Errors → OpenAI's error object, with its status; Litestar's exception handlers."""
 
 import math
-import tempfile
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +13,6 @@ from litestar.types import Scope, Send
 
 from speechhub import errors
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
-from speechhub.errors.unavailable import DISK_FULL, EXHAUSTED
 from speechhub.http.choices import spelled
 from speechhub.http.context import HttpRequest, context_of
 from speechhub.http.facts import BODY_HINT, FORM_OVERHEAD_BYTES, WEBSOCKET
@@ -23,6 +21,7 @@ from speechhub.http.multipart import UnsupportedMediaTypeError
 from speechhub.http.near import UnknownSocketError, UnknownVersionError, advice, entered_twice
 from speechhub.http.refusal import refusal
 from speechhub.services import statuses
+from speechhub.services.system_refusals import system_refusal
 from speechhub.settings.expected import expected
 
 log = structlog.get_logger()
@@ -255,18 +254,8 @@ def _misfit(request: HttpRequest, key: str) -> errors.RequestError:
 
 def on_os_error(request: HttpRequest, error: OSError) -> Response[ErrorBody]:
     """Answer what the system refused: a full disk concerns the operator, most of the rest is a bug."""
-    if error.errno in EXHAUSTED:
-        log.error(
-            "no descriptors or memory left",
-            path=request.url.path,
-            error=str(error),
-            remedy="raise the limit of open files (ulimit -n, LimitNOFILE=), or lower connection_limit",
-        )
-        return on_speechhub_error(request, errors.ExhaustedError())
-    if error.errno not in DISK_FULL:
-        return on_exception(request, error)
-    log.error("disk is full", path=request.url.path, file=error.filename, temporary=tempfile.gettempdir())
-    return on_speechhub_error(request, errors.DiskFullError())
+    refused = system_refusal(error, path=request.url.path)
+    return on_exception(request, error) if refused is None else on_speechhub_error(request, refused)
 
 
 def on_exception(request: HttpRequest, error: Exception) -> Response[ErrorBody]:

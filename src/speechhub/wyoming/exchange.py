@@ -13,6 +13,7 @@ from speechhub.errors import RequestCancelledError, ShuttingDownError, Speechhub
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.hub import Hub
 from speechhub.services.statuses import status_of
+from speechhub.services.system_refusals import system_refusal
 
 log = structlog.get_logger()
 
@@ -70,6 +71,10 @@ class Exchange:
                 status = DONE if gone and self.answered else _noted(error, notes)
                 return error
             except Exception as error:  # noqa: BLE001 - the client is told, and the log has it
+                refusal = system_refusal(error, path=self._route) if isinstance(error, OSError) else None
+                if refusal is not None:
+                    status = _noted(refusal, notes)
+                    return refusal
                 notes["error"] = type(error).__name__
                 status = BUG
                 log_bug(error, self._route)

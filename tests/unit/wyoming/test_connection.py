@@ -1,6 +1,7 @@
 """A client's connection: its states, its errors, its end."""
 
 import asyncio
+import errno
 
 import pytest
 from structlog.testing import capture_logs
@@ -245,6 +246,9 @@ def test_a_client_that_has_its_answer_may_leave(begun):
         (QueueFullError("Too many wait."), "server_is_overloaded", 503),
         (EngineCrashedError("The engine crashed."), "engine_crashed", 500),
         (KeyError("a bug"), "server_error", 500),
+        (OSError(errno.EIO, "a bug"), "server_error", 500),
+        (OSError(errno.EMFILE, "no descriptors"), "server_is_overloaded", 503),
+        (OSError(errno.ENOSPC, "no space"), "disk_full", 503),
     ],
 )
 @pytest.mark.parametrize(
