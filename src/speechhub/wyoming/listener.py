@@ -143,7 +143,7 @@ class WyomingListener:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Begin to talk to a client; called by the event loop."""
-        wire = WyomingWire(reader, writer)
+        wire = WyomingWire(reader, writer, self._hub.account.open())
         if len(self._connections) < MAX_CONNECTIONS:
             self._full = self._full and len(self._connections) > MAX_CONNECTIONS // 2
             _keep_alive(writer)

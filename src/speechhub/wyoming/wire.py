@@ -7,6 +7,7 @@ end of the connection.
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from wyoming.error import Error
 from wyoming.event import Event, Eventable, async_write_event
 
 from speechhub.errors import AnswerUnreadError, RequestCancelledError, RequestError
+from speechhub.services.account import Account, Holding
 
 MAX_LINE_BYTES: Final = 64 * 1024
 MAX_DATA_BYTES: Final = 1024 * 1024
@@ -56,13 +58,17 @@ class _Head(msgspec.Struct, frozen=True):
 class WyomingWire:
     """One client's connection; one task reads from it, and any may send."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, holding: Holding | None = None
+    ) -> None:
         """Take over a connection.
 
         Args:
             reader: Its limit is MAX_LINE_BYTES.
             writer: Closed by `close`.
+            holding: Takes the bytes of a large event while it arrives; closed by `close`.
         """
+        self._holding = holding or Account().open()
         self._reader = reader
         self._writer = writer
         self._sending = asyncio.Lock()
@@ -72,14 +78,16 @@ class WyomingWire:
 
         Raises:
             UnreadableEventError: What came is not an event; nothing more can be read.
+            ServerFullError: A large event has no room, because others hold all the memory; neither.
         """
         try:
             line = await self._reader.readuntil(b"\n")
             head = decoded(line, _Head)
-            data = bytes(head.data)
-            if head.data_length:
-                data = _merged(data, await self._reader.readexactly(head.data_length))
-            payload = await self._reader.readexactly(head.payload_length or 0)
+            with self._accounted((head.data_length or 0) + (head.payload_length or 0)):
+                data = bytes(head.data)
+                if head.data_length:
+                    data = _merged(data, await self._reader.readexactly(head.data_length))
+                payload = await self._reader.readexactly(head.payload_length or 0)
         except asyncio.LimitOverrunError:
             raise UnreadableEventError(
                 f"The line of an event has more than {MAX_LINE_BYTES} bytes. Send longer data after the "
@@ -88,6 +96,16 @@ class WyomingWire:
         except (asyncio.IncompleteReadError, OSError):
             return None
         return RawEvent(type=head.type, data=data, payload=payload)
+
+    @contextlib.contextmanager
+    def _accounted(self, size: int) -> Iterator[None]:
+        """Hold memory for what is read in the block; events as small as a line are not worth it."""
+        size = size if size > MAX_LINE_BYTES else 0
+        self._holding.take("memory", size)
+        try:
+            yield
+        finally:
+            self._holding.free("memory", size)
 
     async def send(self, *events: Event | Eventable) -> None:
         """Send events, whole and in this order; return when little of them waits to be read.
@@ -139,6 +157,7 @@ class WyomingWire:
             pass
         finally:
             self._writer.transport.abort()
+            self._holding.close()
 
 
 def decoded(data: bytes, kind: type[T]) -> T:

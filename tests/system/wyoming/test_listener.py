@@ -15,6 +15,7 @@ from wyoming.event import Event
 from speechhub.errors import ConfigurationError
 from speechhub.metrics import Metrics
 from speechhub.server.process import _accept
+from speechhub.services.account import Account
 from speechhub.services.callers import Callers
 from speechhub.settings import Settings
 from speechhub.settings.listening import free_address
@@ -78,6 +79,7 @@ class Served:
             ),
             stopping=False,
             callers=Callers(per_minute=0, at_a_time=0),
+            account=Account(memory_bytes=3_000_000),
             metrics=Metrics(),
         )
         self.hub.callers.take = self.callers.append
@@ -204,6 +206,29 @@ async def test_one_connection_too_many_is_refused_with_a_reason(monkeypatch, beg
         last.leave()
 
     assert len([line for line in served.log if line["event"].startswith("connections are refused")]) == 1
+
+
+@pytest.mark.scenario("wyoming-full")
+async def test_large_events_that_never_end_do_not_fill_the_memory(monkeypatch):
+    """They are accounted for like uploads; audio in pieces of the usual size is still heard."""
+    served = Served(monkeypatch)
+    begun = json.dumps({"type": "audio-chunk", "payload_length": 1_000_000}).encode() + b"\n" + bytes(999_999)
+    async with served.running():
+        for _ in range(3):
+            client = await served.client()
+            client.writer.write(event("ping") + begun)
+            assert (await client.next())[0] == "pong"
+        async with asyncio.timeout(60):
+            while served.hub.account.held("memory") < 3_000_000:  # noqa: ASYNC110  # it has no event
+                await asyncio.sleep(0)
+        one_more = await served.client()
+        assert (await one_more.ask(begun))[1]["code"] == "server_is_overloaded"
+        usual = await served.client()
+        assert (await usual.ask(chunk() + event("audio-stop")))[0] == "transcript"
+        for client in served.clients:
+            client.leave()
+        await served.none_is_left()
+        assert served.hub.account.held("memory") == 0
 
 
 @pytest.mark.scenario("wyoming-full")
