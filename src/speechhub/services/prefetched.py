@@ -91,13 +91,16 @@ class PrefetchedStream(Generic[T]):
 
     async def __aiter__(self) -> AsyncGenerator[T, None]:
         item = self._first if self._opened else await self._items.get()
+        begun = item is not None
         while item is not None:
             yield item
             item = await self._items.get()
         try:
             await self._producer
         except SpeechhubError as error:
-            log.error("stream broke off", stream=self._what, error=type(error).__name__, reason=str(error))
+            if begun:  # what was refused before is told of as any refusal is
+                name = type(error).__name__
+                log.error("stream broke off", stream=self._what, error=name, reason=str(error))
             raise  # a failure after the first item must break the answer, not end it well
 
     async def aclose(self) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 import structlog
 
-from speechhub.errors import EngineError
+from speechhub.errors import EngineError, QueueFullError
 from speechhub.services.prefetched import MemoryBuffer, PrefetchedStream
 
 
@@ -51,6 +51,17 @@ async def test_an_error_before_the_first_item_is_raised_at_once():
 
     with pytest.raises(EngineError, match="broken"):
         await work.stream().opened()
+
+
+async def test_a_refusal_of_a_stream_that_is_not_waited_for_breaks_nothing_off():
+    """It is no failure of the server, and the log's line of the request has it."""
+    stream = Work(error=QueueFullError("many wait")).stream()
+
+    with structlog.testing.capture_logs() as logs, pytest.raises(QueueFullError):
+        await anext(aiter(stream))
+    await stream.aclose()
+
+    assert logs == []
 
 
 async def test_an_error_after_the_first_item_breaks_the_stream():
