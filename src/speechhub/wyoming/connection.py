@@ -113,6 +113,8 @@ class _Job:
     pieces: asyncio.Queue[AudioChunk | str | None] = field(default_factory=lambda: asyncio.Queue(1))
     """Audio or text on its way to the work; None for its end."""
     is_hearing: bool
+    has_text: bool = False
+    """Whether a speech has anything to say."""
     complete: bool = False
     """Whether the client has sent the whole request, and waits for the answer."""
     given_up: bool = False
@@ -158,12 +160,12 @@ class Connection:
         """Begin nothing new: the server is stopping.
 
         Running work may go on, and the connection is closed after it. An utterance that is still being heard
-        ends with an error: its transcript would come too late.
+        ends with an error, because its transcript would come too late; so does a speech without any text yet.
         """
         self._stopping = True
         if self._job is None:
             self._end(None)
-        elif self._job.is_hearing and not self._job.complete:
+        elif not (self._job.complete or self._job.has_text):
             self.cut_off()
 
     def cut_off(self) -> None:
@@ -249,6 +251,7 @@ class Connection:
             case SynthesizeStart():
                 await self._begin_speaking(event, streamed=True)
             case SynthesizeChunk() if speaking:
+                speaking.has_text = speaking.has_text or not event.text.isspace()
                 await speaking.pieces.put(event.text)
             case SynthesizeStop() if speaking:
                 await speaking.finish_request()

@@ -402,9 +402,12 @@ def test_the_end_of_the_server_lets_an_answer_be_finished():
 
 
 @pytest.mark.scenario("wyoming-stopping")
-@pytest.mark.parametrize(("begun", "cut"), [([START, chunk()], False), ([WHOLE], True), ([TEXT], True)])
+@pytest.mark.parametrize(
+    ("begun", "cut"),
+    [([START, chunk()], False), ([TEXT], False), ([WHOLE], True), ([TEXT, PIECES[0]], True)],
+)
 def test_the_end_of_the_server_is_told_to_those_that_wait(begun, cut):
-    """An utterance that is not complete, and whatever is not done in time."""
+    """An utterance that is not complete, a speech without text, and whatever is not done in time."""
 
     async def script(talk):
         await talk.say(*begun)
