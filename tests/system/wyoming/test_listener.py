@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -159,6 +160,35 @@ async def test_a_client_is_served(monkeypatch):
     (line,) = [line for line in served.log if line["event"] == "listening"]
     assert line["url"] == f"tcp://127.0.0.1:{served.port}"
     assert served.callers == ["127.0.0.1"]
+
+
+async def test_the_disk_is_read_before_the_first_client_is_served(monkeypatch):
+    """Home Assistant reads the list when it connects, and again only when its entry is loaded anew."""
+    served = Served(monkeypatch)
+
+    async def refresh(directory):
+        directory.info = Event("info", {"asr": ["read"]})
+
+    monkeypatch.setattr(FakeDirectory, "refresh", refresh)
+    async with served.running():
+        client = await served.client()
+        assert await client.ask(event("describe")) == ("info", {"asr": ["read"]})
+
+
+async def test_the_system_probes_a_client_that_is_silent(monkeypatch):
+    """A machine that lost power while it waited for an answer would hold its connection for ever."""
+    served = Served(monkeypatch)
+    async with served.running():
+        client = await served.client()
+        assert (await client.ask(event("ping")))[0] == "pong"
+        assert keepalive_runs(served.port)
+
+
+def keepalive_runs(port):
+    """Return whether the kernel has a timer for probes at each connection of *port*. Source: proc(5)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    timers = [row[5] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    return bool(timers) and all(timer.startswith("02:") for timer in timers)
 
 
 @pytest.mark.parametrize(

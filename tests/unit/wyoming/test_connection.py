@@ -6,7 +6,7 @@ import errno
 import pytest
 from structlog.testing import capture_logs
 
-from speechhub.errors import EngineCrashedError, InvalidValueError, QueueFullError
+from speechhub.errors import EngineCrashedError, InvalidValueError, ModelFilesError, QueueFullError
 from speechhub.wyoming.connection import FIRST_S, QUIET_S
 from speechhub.wyoming.wire import PARTING_S
 from tests.fakes.virtual_time import in_virtual_time
@@ -275,6 +275,33 @@ def test_every_failure_is_told_and_logged(sent, fault, code, status, at):
     assert "a bug" not in data["text"]
     assert [line["status"] for line in log if line["event"] == "request"] == [status]
     assert len([line for line in log if line["event"] == "unexpected error"]) == (code == "server_error")
+
+
+@pytest.mark.scenario("wyoming-failure")
+def test_the_client_is_told_what_callers_may_know():
+    """Folders and the like stand in the log alone."""
+    folder = "/srv/a-folder-of-the-operator"
+    talk, log = run(says(WHOLE), fault=ModelFilesError(f"{folder} does not exist."))
+
+    assert talk.pipe.events()[-1][1]["code"] == "model_files_unavailable"
+    assert folder not in talk.pipe.events()[-1][1]["text"]
+    assert [folder in line["reason"] for line in log if line["event"] == "request"] == [True]
+
+
+def test_work_is_counted_by_its_route_and_nothing_that_a_client_sent():
+    """Labels that a client chooses would grow the metrics for ever."""
+    wish = event("transcribe", {"name": "a-model", "language": "tlh"})
+    talk, _ = run(says(wish, START, chunk(), STOP, WHOLE, TEXT, *PIECES, END))
+
+    counted = [
+        line
+        for line in talk.hub.metrics.text().decode().splitlines()
+        if line.startswith("speechhub_http_requests_total{")
+    ]
+    assert counted == [
+        'speechhub_http_requests_total{method="WYOMING",route="wyoming/stt",status="200"} 1.0',
+        'speechhub_http_requests_total{method="WYOMING",route="wyoming/tts",status="200"} 2.0',
+    ]
 
 
 @pytest.mark.scenario("wyoming-caller")

@@ -351,6 +351,21 @@ async def test_a_full_disk_is_reported(begin, monkeypatch):
         await say(utterance, bytes(32_000))
 
 
+async def test_a_disk_that_is_full_when_an_utterance_goes_there_holds_nothing(begin, hub, monkeypatch):
+    """What was counted for the disk and for memory is free again when the utterance ends."""
+    utterance = begin()
+
+    def rollover():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(utterance._spool._spooled, "rollover", rollover)
+    with pytest.raises(DiskFullError):
+        await say(utterance, bytes(2_000_000), rate=192_000, size=500_000)
+    utterance.close()
+
+    assert [hub.account.held(place) for place in PLACES] == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("wanted", "error"),
     [
