@@ -10,7 +10,8 @@ import sys
 
 import pytest
 from wyoming.error import Error
-from wyoming.tts import Synthesize
+from wyoming.ping import Ping
+from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart
 
 from tests.e2e.conftest import ECHO, echo_env
 from tests.e2e.realtime import eventually
@@ -76,6 +77,21 @@ async def test_what_takes_too_long_is_cut_off_with_an_error(tmp_path, work):
             assert [error.code for error in errors] == ["server_shutting_down"]
             assert await stopping == 0
         assert not listens(server.wyoming_port)
+
+
+@pytest.mark.scenario("wyoming-stopping")
+async def test_a_text_that_is_never_finished_does_not_hold_up_the_end(tmp_path):
+    """No engine works for it, so nothing but the port's own limit ends it; its client is told."""
+    env = echo_env() | {"SPEECHHUB_SHUTDOWN_TIMEOUT_S": "0.5"}
+    with serving_wyoming(tmp_path, **env) as server:
+        async with joined(server.wyoming_port) as visitor:
+            await visitor.send(SynthesizeStart(), SynthesizeChunk(text="One two"), Ping())
+            await visitor.until("pong")
+            stopping = asyncio.create_task(stopped(server))
+
+            errors = [Error.from_event(it) for it in await visitor.rest() if it.type == "error"]
+            assert [error.code for error in errors] == ["server_shutting_down"]
+            assert await stopping == 0
 
 
 @pytest.mark.scenario("wyoming-taken")

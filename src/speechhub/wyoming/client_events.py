@@ -52,7 +52,7 @@ class AudioStart(ReceivedEvent, frozen=True, kw_only=True):
 
 
 class AudioChunk(ReceivedEvent, frozen=True, kw_only=True):
-    """Audio of an utterance: signed little-endian PCM, channels interleaved."""
+    """Audio of an utterance: little-endian PCM, channels interleaved; samples of 1 byte are unsigned."""
 
     rate: Annotated[int, Meta(ge=1, le=1_000_000)]
     """Sample rate, in hertz."""
