@@ -1,22 +1,14 @@
 """Recording of an utterance: PCM as it comes, in whatever format, as a file that the hub's decoder reads."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
-
-import structlog
 
 from speechhub.codecs.encode import wav_header
 from speechhub.codecs.headerless import LIMIT_BYTES
 from speechhub.codecs.mono import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from speechhub.errors import AudioTooLongError, DiskFullError, UnsupportedAudioError
-from speechhub.errors.unavailable import DISK_FULL
+from speechhub.errors import AudioTooLongError, UnsupportedAudioError
 from speechhub.services.spool import Spool
 from speechhub.wyoming.client_events import AudioChunk
-
-log = structlog.get_logger()
 
 WIDTHS: Final = (1, 2, 3, 4)
 """Sizes of a sample, in bytes. One of 1 byte is unsigned, as in WAV files and in `wyoming.audio`; the others
@@ -82,7 +74,7 @@ class UtteranceRecording:
             UnsupportedAudioError: The server does not read its format.
             UtteranceTooLongError: That is more audio than the server takes; what came before is kept.
             ServerFullError: All requests together hold as much as they may.
-            DiskFullError: The disk has no room.
+            OSError: The disk has no room.
         """
         shape = _Shape(rate=chunk.rate, width=chunk.width, channels=chunk.channels)
         _check(shape)
@@ -95,11 +87,10 @@ class UtteranceRecording:
         frames = len(data) // shape.frame_bytes
         whole = frames * shape.frame_bytes
         self._check_length(frames / shape.rate, whole)
-        with _disk():
-            if frames and not self._frames:
-                self._start = self._spool.size_bytes
-                self._spool.write(_header(shape, 0))  # `_end` knows the length
-            self._spool.write(data[:whole])
+        if frames and not self._frames:
+            self._start = self._spool.size_bytes
+            self._spool.write(_header(shape, 0))  # `_end` knows the length
+        self._spool.write(data[:whole])
         self._rest = data[whole:]
         self._frames += frames
 
@@ -107,7 +98,7 @@ class UtteranceRecording:
         """Return the file, open and seekable; add nothing afterwards.
 
         Raises:
-            DiskFullError: The disk has no room.
+            OSError: The disk has no room.
         """
         self._end()
         return self._spool.file
@@ -117,12 +108,11 @@ class UtteranceRecording:
         if self._shape is None or not self._frames:
             return
         file, size = self._spool.file, self._frames * self._shape.frame_bytes
-        with _disk():
-            if size % 2:
-                self._spool.write(b"\0")
-            file.seek(self._start)
-            file.write(_header(self._shape, size))
-            file.seek(self._spool.size_bytes)
+        if size % 2:
+            self._spool.write(b"\0")
+        file.seek(self._start)
+        file.write(_header(self._shape, size))
+        file.seek(self._spool.size_bytes)
         self._before_s += self._frames / self._shape.rate
         self._frames = 0
 
@@ -163,15 +153,3 @@ def _check(shape: _Shape) -> None:
 
 def _header(shape: _Shape, data_bytes: int) -> bytes:
     return wav_header(data_bytes, shape.rate, width=shape.width, channels=shape.channels)
-
-
-@contextmanager
-def _disk() -> Iterator[None]:
-    """Raise `DiskFullError` where the block finds the disk full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        log.error("disk is full", temporary=tempfile.gettempdir())
-        raise DiskFullError from error

@@ -60,7 +60,7 @@ class HeardUtterance:
 
         Raises:
             UnsupportedAudioError, UtteranceTooLongError: The client is at fault.
-            ServerFullError, DiskFullError: There is no room.
+            ServerFullError, OSError: There is no room.
         """
         self._recording.add(chunk)
 

@@ -71,7 +71,6 @@ class OfferedVoice:
     """ISO 639 codes, best first; empty means any."""
     speakers: tuple[str, ...] = ()
     """Ids of the model's voices where *voice* is None and there are several."""
-    custom: bool = False
 
     @property
     def chosen(self) -> ChosenVoice:
@@ -241,5 +240,4 @@ def _custom(
             model=model,
             voice=voice.id,
             languages=model.languages,
-            custom=True,
         )
