@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
+from speechhub.codecs.encode import SpeechFormat
 from speechhub.hub import Hub
 from speechhub.services import passages as reading
 from speechhub.services.speech_job import SpeechJob
@@ -176,7 +177,9 @@ async def test_passages_of_real_speech_join(monkeypatch, tmp_path):
     # Without noise the speech is the same each time: one mishearing would count in each of the turns.
     steady = {"piper": {"noise_scale": 0.0, "noise_w_scale": 0.0}}
     async with Hub.assemble(Settings(home=tmp_path, offline=True, engines=steady)) as hub:
-        async with aclosing(await hub.speech.open(SpeechJob(text=PARAGRAPH, format="pcm"))) as speech:
+        async with aclosing(
+            await hub.speech.open(SpeechJob(text=PARAGRAPH, format=SpeechFormat.PCM))
+        ) as speech:
             spoken = np.frombuffer(b"".join([chunk async for chunk in speech]), "<i2") / 32768
         turn = np.append(spoken, np.zeros(round(PAUSE_S * SPEECH_RATE)))
         file = io.BytesIO(wav_of(np.tile(turn, TIMES), SPEECH_RATE))
