@@ -125,7 +125,8 @@ class Hub:
                 error=plugin.error,
             )
         monitor, gpus = find_gpus()
-        devices = devices_of(settings, gpus=gpus, host_memory_bytes=_host_memory_bytes())
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        devices = devices_of(settings, gpus=gpus, host_memory_bytes=memory_bytes)
         wanted = [engine for engine in found.engines if wish_for(engine, settings) != "cpu"]
         uninstalled = not_installed([engine.spec.name for engine in found.engines])
         placements = place(
@@ -395,7 +396,3 @@ def _log_waits(progress: PullProgress) -> None:
     """Log why a pull gets no further, when it does not."""
     if progress.waiting:
         log.warning("waiting for a model's files", model=progress.model, reason=progress.waiting)
-
-
-def _host_memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

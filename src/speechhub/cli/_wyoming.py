@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 5.0
 """How long Home Assistant waits for the answer. Source: its ``components/wyoming/data.py``."""
 INFO_BYTES: Final = 4 * 1024 * 1024
-"""Longest answer that is read; a hundred voices take 30 kB."""
+"""Longest answer that is read; a hundred voices take 25 kB."""
 
 
 class _Program(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ def look(settings: "Settings") -> tuple[bool, str]:
     from speechhub.settings.hosts import reachable
     from speechhub.settings.listening import free_address
 
-    host = settings.wyoming_host or settings.host
+    host = settings.wyoming_address
     at = f"{host}:{settings.wyoming_port}"
     try:
         free_address(host, settings.wyoming_port, prefix="wyoming_")

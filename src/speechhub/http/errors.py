@@ -119,7 +119,7 @@ def error_object(error: errors.SpeechhubError, scope: Scope | None = None) -> Er
 
 def internal_error() -> ErrorObject:
     """Return the error for a bug; its details are in the log."""
-    return _object(500, "The server had an error while processing your request. Its log has the details.")
+    return _object(statuses.BUG, statuses.BUG_MESSAGE)
 
 
 def _object(status: int, message: str, *, param: str | None = None, code: str | None = None) -> ErrorObject:

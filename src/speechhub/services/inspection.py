@@ -86,7 +86,7 @@ def _wyoming(settings: Settings) -> Iterator[Finding]:
             text = "nothing is announced, because wyoming_port is 0. Set it; 10300 is usual."
             yield Finding(subject="wyoming_zeroconf", text=text, breaks=False)
         return
-    host = settings.wyoming_host or settings.host
+    host = settings.wyoming_address
     if settings.wyoming_host is not None and not is_address(settings.wyoming_host):
         text = (
             f"{settings.wyoming_host!r} is not an address to listen on. Set it to an IP address of this "

@@ -31,6 +31,10 @@ STATUS: Final[Mapping[type[errors.SpeechhubError], int]] = {
 }
 """Error class → HTTP status; a class that is not here has the status of its nearest ancestor."""
 
+BUG: Final = 500
+"""Status of what nothing raises on purpose."""
+BUG_MESSAGE: Final = "The server had an error while processing your request. Its log has the details."
+
 
 def status_of(error: errors.SpeechhubError, table: Mapping[type[errors.SpeechhubError], int] = STATUS) -> int:
     """Return the HTTP status of *error*, as *table* has it."""

@@ -237,6 +237,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.modelscope_endpoint if self.model_hub == "modelscope" else None
 
     @property
+    def wyoming_address(self) -> str:
+        """Address to listen on for Wyoming."""
+        return self.wyoming_host or self.host
+
+    @property
     def models_dir(self) -> Path:
         """Folder of the model store."""
         return self.home / "models"

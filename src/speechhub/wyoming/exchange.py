@@ -12,7 +12,7 @@ from wyoming.error import Error
 from speechhub.errors import RequestCancelledError, ShuttingDownError, SpeechhubError
 from speechhub.errors.excerpt import MAX_MESSAGE_CHARS, excerpt
 from speechhub.hub import Hub
-from speechhub.services.statuses import status_of
+from speechhub.services.statuses import BUG, BUG_MESSAGE, status_of
 from speechhub.services.system_refusals import system_refusal
 
 log = structlog.get_logger()
@@ -25,7 +25,6 @@ METHOD: Final = "WYOMING"
 STT_ROUTE: Final = "wyoming/stt"
 TTS_ROUTE: Final = "wyoming/tts"
 DONE: Final = 200
-BUG: Final = 500
 LEFT: Final = 499
 """Status of work that its client gave up: it left, or began something new."""
 
@@ -106,10 +105,7 @@ def error_event(error: Exception) -> Error:
     """Return what the client is told about an error; a bug is described only in the log."""
     if isinstance(error, SpeechhubError):
         return Error(text=excerpt(error.public, MAX_MESSAGE_CHARS), code=error.code)
-    return Error(
-        text="The server had an error while processing your request. Its log has the details.",
-        code="server_error",
-    )
+    return Error(text=BUG_MESSAGE, code="server_error")
 
 
 def log_bug(error: Exception, path: str) -> None:

@@ -55,7 +55,7 @@ class WyomingListener:
         """
         settings = hub.settings
         self._hub = hub
-        self._host = settings.wyoming_host or settings.host
+        self._host = settings.wyoming_address
         self._address, self._port = self._checked(settings.wyoming_port)
         self._directory = Directory(hub)
         self._stopped = asyncio.Event()
