@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechhub.http.aliases import Target, resolve
 from speechhub.http.context import KEY, RequestContext
-from speechhub.http.edges.paths import Target, resolve, versions_refused, with_aliases
+from speechhub.http.edges.paths import versions_refused, with_aliases
 from speechhub.http.near import ROUTES, UnknownVersionError, entered_twice, nearest
 
 
