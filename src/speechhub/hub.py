@@ -39,6 +39,7 @@ from speechhub.services.catalog import Catalog, learns
 from speechhub.services.condition import survey
 from speechhub.services.inspection import Finding, inspect
 from speechhub.services.live import LiveService
+from speechhub.services.replicas import Alone, Replicas
 from speechhub.services.speech import SpeechService
 from speechhub.services.streamed_speech import StreamedSpeechService
 from speechhub.services.transcription import TranscriptionService
@@ -83,6 +84,8 @@ class Hub:
     """The threads; closed with the hub."""
     account: Account = field(default_factory=Account)
     """The bytes that all requests hold."""
+    replicas: Replicas = field(default_factory=Alone)
+    """The hubs at this hub's address, which whatever serves several sets before clients come."""
     callers: Callers = field(init=False)
     """The limits of each caller."""
     observation: Observation = field(init=False)

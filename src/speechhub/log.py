@@ -7,6 +7,8 @@ import contextlib
 import logging
 import reprlib
 import sys
+from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from typing import Final, Literal, TextIO
 
@@ -24,7 +26,11 @@ _TRACEBACKS: Final = frozenset({"exception", "exc_info", "stack", "_record", "_f
 
 
 def configure_logging(
-    level: str, style: Literal["auto", "console", "json"], *, coloured: bool | None = None
+    level: str,
+    style: Literal["auto", "console", "json"],
+    *,
+    coloured: bool | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> None:
     """Send structlog's and the standard library's records to standard error in one format.
 
@@ -35,10 +41,12 @@ def configure_logging(
         level: ``debug``, ``info``, ``warning`` or ``error``.
         style: ``console`` for people, ``json`` for programs; ``auto`` is ``console`` on a terminal.
         coloured: Whether ``console`` has colours; by default if standard error is a terminal.
+        labels: Keys and values that every line has, such as the name of this process among several.
     """
     output = _Output(sys.stderr)
     console = style == "console" or (style == "auto" and output.isatty())
     shared: list[structlog.typing.Processor] = [
+        partial(_labelled, labels or {}),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
@@ -102,6 +110,14 @@ class _Output:
         with contextlib.suppress(OSError, ValueError):
             return self._stream.isatty()
         return False
+
+
+def _labelled(
+    labels: Mapping[str, str], logger: object, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Add the labels; what the line itself says under such a key stays."""
+    del logger, method
+    return {**labels, **event}
 
 
 def _bounded(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -7,6 +7,8 @@ import signal
 import threading
 import wave
 from contextlib import contextmanager
+from itertools import groupby
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -55,34 +57,76 @@ def page(browser, open_server):
 
 
 @contextmanager
-def prefixed(server, prefix):
-    """Yield the address of a proxy that has the server in a folder, and nothing else."""
+def proxied(answer):
+    """Yield the address of a server on the loopback interface that answers with ``answer(handler)``."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def log_message(self, *args):
             """Keep quiet."""
 
         def do_GET(self):
-            if not self.path.startswith(f"{prefix}/"):
-                self.send_error(404)
-                return
-            accept = {"accept": self.headers.get("accept", "*/*")}
-            answer = httpx.get(server + self.path.removeprefix(prefix), headers=accept)
-            self.send_response(answer.status_code)
+            sent = self.rfile.read(int(self.headers.get("content-length", 0)))
+            response = answer(self, sent)
+            self.send_response(response.status_code)
             for name in ("content-type", "location", "content-security-policy"):
-                if name in answer.headers:
-                    self.send_header(name, answer.headers[name])
-            self.send_header("content-length", str(len(answer.content)))
+                if name in response.headers:
+                    self.send_header(name, response.headers[name])
+            self.send_header("content-length", str(len(response.content)))
             self.end_headers()
-            self.wfile.write(answer.content)
+            self.wfile.write(response.content)
+
+        do_POST = do_GET  # noqa: N815  # the name is http.server's
 
     proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{proxy.server_port}{prefix}"
+    yield f"http://127.0.0.1:{proxy.server_port}"
     proxy.shutdown()
     proxy.server_close()
     thread.join()
+
+
+def passed_on(server, handler, path, sent=b""):
+    """Have the real server answer."""
+    headers = {name: handler.headers[name] for name in ("accept", "content-type") if name in handler.headers}
+    return httpx.request(handler.command, server.url + path, headers=headers, content=sent, timeout=60)
+
+
+@contextmanager
+def prefixed(server, prefix):
+    """Yield the address of a proxy that has the server in a folder, and nothing else."""
+
+    def answer(handler, sent):
+        if not handler.path.startswith(f"{prefix}/"):
+            return httpx.Response(404)
+        return passed_on(server, handler, handler.path.removeprefix(prefix))
+
+    with proxied(answer) as url:
+        yield url + prefix
+
+
+@contextmanager
+def replicated(servers):
+    """Yield the address of *servers* behind one, in turns where a request names none, and what was named."""
+    named = []
+
+    def answer(handler, sent):
+        address = urlsplit(handler.path)
+        [name] = parse_qs(address.query).get("replica", [None])
+        named.append((handler.command, address.path, name))
+        if name is not None and name not in servers:
+            return httpx.Response(404, json={"error": {"message": "gone", "code": "replica_not_found"}})
+        if name is None and handler.command == "POST" and address.path.startswith("/v1/engines"):
+            return httpx.Response(400, json={"error": {"message": "which one?"}})
+        name = name or sorted(servers)[len(named) % len(servers)]
+        response = passed_on(servers[name], handler, handler.path, sent)
+        if address.path != "/health":
+            return response
+        health = response.json() | {"replica": name, "replicas": sorted(servers)}
+        return httpx.Response(200, json=health)
+
+    with proxied(answer) as url:
+        yield url, named
 
 
 def saved(page, link, folder):
@@ -130,7 +174,7 @@ def test_the_page_lives_at_every_base_url(browser, open_server, path):
 
 def test_the_page_lives_below_a_prefix(browser, open_server):
     """Behind a proxy that gives the server a folder of its site, also when it is opened by its base URL."""
-    with prefixed(open_server.url, "/speech") as url:
+    with prefixed(open_server, "/speech") as url:
         for path in ("/", "/v1/"):
             browser.driver.get(f"{url}{path}")
 
@@ -255,6 +299,48 @@ def test_models_are_loaded_and_unloaded(page):
     assert "echo-clone" in page.js(NOTE.format("status"))
     page.js(f"{row}.querySelector('button').click()")
     page.until(f"{row}.dataset.state === 'unloaded'", "it is unloaded")
+
+
+def test_the_page_watches_one_of_several_servers(browser, open_server, tmp_path):
+    """It keeps to the one that answered first or was chosen, operates that one, and goes on when it ends."""
+    row = "[...document.querySelectorAll('#model-list li')].find((it) => /echo-clone/.test(it.textContent))"
+    chosen = "document.querySelector('#replica').value"
+    with serving(tmp_path, **echo_env()) as other:
+        servers = {"first": open_server, "other": other}
+        with replicated(servers) as (url, named):
+            browser.driver.get(url)
+            browser.until(VOICES_LISTED, "the page offers voices")
+            first = browser.js(chosen)
+            [second] = servers.keys() - {first}
+            look = "document.dispatchEvent(new Event('visibilitychange'))"
+            browser.js(look)
+            until(lambda: named[-1] == ("GET", "/health", first), "the same server is asked again")
+            browser.js(
+                "Object.assign(document.querySelector('#replica'), { value: arguments[0] })"
+                ".dispatchEvent(new Event('change'))",
+                second,
+            )
+            until(lambda: named[-1] == ("GET", "/health", second), "the other server is asked")
+            browser.until(f"{row}?.querySelector('button')", "its models are shown")
+            browser.js(f"{row}.querySelector('button').click()")
+            browser.until(f"{row}.dataset.state === 'ready'", "it is loaded")
+            loaded = {
+                name: {it["id"]: it["state"] for it in httpx.get(f"{it.url}/health").json()["models"]}
+                for name, it in servers.items()
+            }
+            operated = [name for method, path, name in named if path.startswith("/v1/engines")]
+            polled = [name for method, path, name in named if path == "/health"]
+            servers.pop(second)
+            browser.js(look)
+            browser.until(f"{chosen} === '{first}'", "the page goes on with the first")
+            note = browser.js(NOTE.format("models-note"))
+
+    assert operated == [second]
+    assert [name for name, _ in groupby(polled)] == [None, first, second]
+    assert (loaded[second]["echo-clone"], loaded[first]["echo-clone"]) == ("ready", "unloaded")
+    assert note.startswith(f"{second} does not answer any more")
+    [refused] = browser.complaints()  # the browser itself reports the one 404
+    assert "404" in refused
 
 
 # ── Keys ─────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from speechhub.hub import Hub
 from speechhub.lifecycle.scheduler.events import Requested
 from speechhub.server import connections
 from speechhub.settings import Secret, Settings
+from tests.fakes.replicas import FakeReplicas
 from tests.http.conftest import MODELS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -142,3 +143,12 @@ async def test_a_stuck_engine_degrades_the_server(http, hub):
     assert ears["oldest_wait_s"] > 1e5
     assert (await series(http))["speechhub_queue_stalled", ("model", "ears")] == 1
     assert (await http.get("/health/ready")).status_code == 200
+
+
+async def test_the_metrics_are_those_of_all_replicas(http, hub):
+    """Where several hubs answer at one address, a scrape reaches any of them and gets all."""
+    hub.replicas = FakeReplicas("a", "b")
+
+    text = (await http.get("/metrics")).text
+
+    assert "all_speechhub_http_requests_total" in text

@@ -86,9 +86,25 @@ def test_tests_run_what_is_served():
         assert pinned(serve, python).items() <= pinned(test, python).items()
 
 
+def test_the_image_with_ray_runs_what_the_image_without_it_runs():
+    """It is built on top: a package of the hub's in another version would replace the tested one."""
+    serve, ray, tested = (
+        (lock.FOLDER / f"{name}.txt").read_text("utf-8") for name in ("serve", "ray-serve", "ray")
+    )
+
+    for python in PYTHONS:
+        both, image = pinned(serve, python), pinned(ray, python)
+        assert {name: image[name] for name in both.keys() & image.keys()}.items() <= both.items()
+        assert image.items() <= (pinned(tested, python) | both).items()
+
+
 def test_what_people_install_themselves_has_upper_bounds():
     """A wheel of ours, installed by pip alone, gets releases that the tests have seen."""
-    projects = [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
+    projects = [
+        ROOT / "pyproject.toml",
+        *ROOT.glob("plugins/*/pyproject.toml"),
+        ROOT / "deploy" / "ray" / "pyproject.toml",
+    ]
 
     open_ended = [
         f"{path.parent.name}: {line}"
@@ -102,7 +118,7 @@ def test_what_people_install_themselves_has_upper_bounds():
 
 def test_the_hub_stays_light():
     """No package of the served environment is one of the heavy ones."""
-    heavy = {"torch", "transformers", "pandas", "scipy", "librosa", "numba"}
+    heavy = {"torch", "transformers", "pandas", "scipy", "librosa", "numba", "ray"}
 
     assert not heavy & lock.names_in((lock.FOLDER / "serve.txt").read_text("utf-8"))
 

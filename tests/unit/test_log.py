@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import logging
 
 import pytest
@@ -103,3 +104,18 @@ def test_a_value_moves_no_cursor(logging_put_back, capsys, style):
     said = capsys.readouterr().err
     assert not set("\x1b\r\x07\u202e") & set(said.replace("\x1b[0m", ""))
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("by", ["structlog", "logging"])
+def test_labels_are_on_every_line(logging_put_back, capsys, by):
+    """One of several processes names itself in each line, also in those of libraries; a line's value wins."""
+    configure_logging("info", "json", labels={"replica": "a", "model": "none"})
+
+    if by == "structlog":
+        structlog.get_logger().info("engine ready", model="ears")
+    else:
+        logging.getLogger("library").warning("late")
+
+    said = json.loads(capsys.readouterr().err)
+    assert said["replica"] == "a"
+    assert said["model"] == ("ears" if by == "structlog" else "none")

@@ -27,9 +27,11 @@ def wheel(folder, *, metadata=METADATA, files=("x/__init__.py", "x/py.typed")):
 
 
 def test_the_hub_and_all_plugins_have_one_version():
-    """A plugin whose version lags behind is noticed before a release."""
-    folders = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+    """A plugin whose version lags behind is noticed before a release, and so is speechhub-ray."""
+    folders = release.distributions(ROOT)
 
+    assert {path.parent for path in ROOT.glob("plugins/*/pyproject.toml")} < set(folders)
+    assert ROOT / "deploy" / "ray" in folders
     assert release.one_version(folders)
 
 
@@ -38,6 +40,17 @@ def test_a_plugin_with_another_version_is_refused(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "9.9"\n')
 
     with pytest.raises(release.ReleaseError, match=r"9\.9"):
+        release.one_version([ROOT, tmp_path])
+
+
+def test_a_distribution_that_asks_for_another_hub_is_refused(tmp_path):
+    """speechhub-ray needs the hub of its own version."""
+    version = release.one_version([ROOT])
+    (tmp_path / "pyproject.toml").write_text(
+        f'[project]\nversion = "{version}"\ndependencies = ["speechhub==9.9"]\n'
+    )
+
+    with pytest.raises(release.ReleaseError, match=r"asks for speechhub==9\.9"):
         release.one_version([ROOT, tmp_path])
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -304,6 +305,39 @@ def test_each_category_is_run_by_a_step(monkeypatch):
     ignored = {word.removeprefix("--ignore=tests/") for word in words if word.startswith("--ignore=tests/")}
     assert ignored - {"docs"} <= named
     assert set(CATEGORIES) >= ignored
+
+
+def test_what_starts_ray_runs_alone_and_after_the_rest_of_its_tests(monkeypatch):
+    """Ray takes every core; what the pool leaves out of its tests runs in a step of its own."""
+    pooled, alone = {}, []
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # main() changes it
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(_steps, "two_at_a_time", lambda commands: pooled.update(commands) or [DONE])
+    monkeypatch.setattr(_steps, "run", lambda name, command, **_: alone.append((name, command)) or DONE)
+
+    assert _steps.main([]) == 0
+
+    names, commands = zip(*alone, strict=True)
+    assert names == ("end to end", "ray clusters")
+    assert pooled["ray"][-2:] == ["deploy/ray/tests", "--ignore=deploy/ray/tests/cluster"]
+    assert "deploy/ray/tests/cluster" in commands[1]
+    assert list((ROOT / "deploy/ray/tests/cluster").rglob("test_*.py"))
+
+
+def test_a_session_that_this_machine_cannot_run_counts_as_skipped(tmp_path, monkeypatch):
+    """scripts/test's last line says so, instead of a step that is well and has no tests."""
+    # A copy, because the file puts pip's configuration into the environment.
+    monkeypatch.setattr(os, "environ", {**os.environ, "TEST_REPORTS": str(tmp_path)})
+    noxfile = runpy.run_path(str(ROOT / "noxfile.py"))
+
+    class Session:
+        def skip(self, reason):
+            raise LookupError(reason)
+
+    with pytest.raises(LookupError, match="no wheel"):
+        noxfile["skip"](Session(), "ray", "Ray has no wheel for this Python")
+
+    assert _steps.count(tmp_path) == (1, 0, 1)
 
 
 # ── What is known of packages ────────────────────────────────────────────────

@@ -2,9 +2,11 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
+
+import click
 
 from speechhub.errors import SpeechhubError
 
@@ -44,9 +46,21 @@ def own_address() -> str:
     return reachable_url(settings.host, settings.port)
 
 
+def of_replica(run: Callable[..., None]) -> Callable[..., None]:
+    """Add the option that says which of several servers at one address is meant."""
+    return click.option(
+        "--replica", metavar="NAME", help="The server that is meant, where several answer at the address."
+    )(run)
+
+
 @contextmanager
-def connected(url: str, api_key: str | None) -> Iterator["httpx.Client"]:
+def connected(url: str, api_key: str | None, replica: str | None = None) -> Iterator["httpx.Client"]:
     """Open a client for the server at *url*, with or without ``/v1`` at its end.
+
+    Args:
+        url: Its address.
+        api_key: Key of its client.
+        replica: Name of the server that is meant, where several answer there.
 
     Raises:
         ServerError: The server cannot be reached, or the connection broke.
@@ -57,6 +71,8 @@ def connected(url: str, api_key: str | None) -> Iterator["httpx.Client"]:
         _told(url),
         httpx.Client(**_options(url, api_key), transport=httpx.HTTPTransport(proxy=_proxy(url))) as client,
     ):
+        if replica:
+            client.params = client.params.set("replica", replica)
         yield client
 
 
@@ -161,6 +177,7 @@ def refusal(status: int, body: str, url: str) -> ServerError:
 
     try:
         error = json.loads(body)["error"]
-        return ServerError(f"The server answered {status}: {error['message']}", param=error.get("param"))
+        how = " Name it with --replica." if error.get("param") == "replica" else ""
+        return ServerError(f"The server answered {status}: {error['message']}{how}", param=error.get("param"))
     except (ValueError, KeyError, TypeError, AttributeError):
         return ServerError(f"The server answered {status}: {body[:200]}{hint(url)}")

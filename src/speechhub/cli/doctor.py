@@ -112,13 +112,17 @@ def _findings(*, fix: bool) -> Iterator[Finding]:
 
 def _gpus(hub: "Hub") -> Finding:
     """Name the GPUs that the driver reports; without any, report hints that there is one."""
+    import os
+
     from speechhub.gpu.monitor import NoGpus
+    from speechhub.gpu.visible import VARIABLE
 
     if gpus := hub.monitor.devices():
+        chosen = VARIABLE in os.environ or any(gpu.index != gpu.driver_index for gpu in gpus)
         shown = (
-            f"{gpu.cuda_name} is {gpu.name}{f' (number {gpu.driver_index} in nvidia-smi)' if moved else ''}"
+            f"{gpu.cuda_name} is {gpu.name}"
+            + (f" (number {gpu.driver_index} in nvidia-smi, {gpu.uuid})" if chosen else "")
             for gpu in gpus
-            for moved in [gpu.index != gpu.driver_index]
         )
         found = f"{', '.join(shown)}; driver {gpus[0].driver}"
         lost = hub.monitor.problem  # of another card

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from speechhub.cli._server import own_address
+from speechhub.cli._server import of_replica, own_address
 
 ACTIONS: Final = {
     "load": (
@@ -57,6 +57,7 @@ def _switch_command() -> click.Command:
 
 def _of_server(run: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say which server, and with which key."""
+    run = of_replica(run)
     run = click.option(
         "--url", default=own_address, show_default="host and port of the settings", help="The server."
     )(run)
@@ -65,12 +66,13 @@ def _of_server(run: Callable[..., None]) -> Callable[..., None]:
     )(run)
 
 
-def _ask(action: str, *, url: str, api_key: str | None, **body: str | None) -> None:
+def _ask(action: str, *, url: str, api_key: str | None, replica: str | None, **body: str | None) -> None:
     from speechhub.cli._server import check, connected
 
-    with connected(url, api_key) as client:
+    with connected(url, api_key, replica) as client:
         answer = client.post(f"engines/{action}", json=body)
         check(answer)
         shown = answer.json()
     pinned = ", pinned" if shown["pinned"] else ""
-    click.echo(f"{shown['id']} on {shown['device']}: {shown['state']}{pinned}")
+    where = f" of {shown['replica']}" if shown.get("replica") else ""
+    click.echo(f"{shown['id']} on {shown['device']}{where}: {shown['state']}{pinned}")

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from speechhub.cli._json import JSON_HELP, print_json
-from speechhub.cli._server import own_address
+from speechhub.cli._server import of_replica, own_address
 
 
 @click.command(short_help="Explain why requests wait at a running server.")
@@ -19,7 +19,8 @@ from speechhub.cli._server import own_address
     show_envvar=True,
     help="An operator's key, if the server has operators' keys.",
 )
-def story(model: str | None, as_json: bool, url: str, api_key: str | None) -> None:
+@of_replica
+def story(model: str | None, as_json: bool, url: str, api_key: str | None, replica: str | None) -> None:
     """Explain why requests wait at a running server, and tell what happened to its engines last.
 
     Numbers of requests are the server's own, in the order in which they came.
@@ -32,7 +33,7 @@ def story(model: str | None, as_json: bool, url: str, api_key: str | None) -> No
     """  # noqa: D301
     from speechhub.cli._server import check, connected
 
-    with connected(url, api_key) as client:
+    with connected(url, api_key, replica) as client:
         answer = client.get("engines/story", params={"model": model} if model else {})
         check(answer)
         told = answer.json()

@@ -3,25 +3,32 @@
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from speechhub.cli._json import print_json
-from speechhub.cli._server import own_address
+from speechhub.cli._server import of_replica, own_address
 
 if TYPE_CHECKING:
+    import httpx
     from rich.console import RenderableType
 
 
 @click.command(short_help="Watch what a running server does.")
 @click.option("--url", default=own_address, show_default="host and port of the settings", help="The server.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", show_envvar=True, help="Key for --url.")
+@of_replica
 @click.option("--once", is_flag=True, help="Print it once and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer of /health, once, as JSON.")
 @click.option("--interval", type=click.FloatRange(min=0.1), default=1.0, show_default=True, help="Seconds.")
-def top(url: str, api_key: str | None, once: bool, as_json: bool, interval: float) -> None:
+def top(
+    url: str, api_key: str | None, replica: str | None, once: bool, as_json: bool, interval: float
+) -> None:
     """Watch what a running server does: devices, queues, switches and GPU memory; Ctrl-C ends it.
+
+    Where several servers answer at the address, it watches the one that answers first, or --replica.
 
     \b
     speechhub top
@@ -31,22 +38,17 @@ def top(url: str, api_key: str | None, once: bool, as_json: bool, interval: floa
 
     from rich.live import Live
 
-    from speechhub.cli._server import check, connected
+    from speechhub.cli._server import connected
     from speechhub.cli._terminal import animated, console
 
     screen = console(sys.stdout)
-    with connected(url, api_key) as client:
-
-        def health() -> Any:
-            response = client.get(client.base_url.copy_with(path="/health"))
-            check(response)
-            return response.json()
+    with connected(url, api_key, replica) as client:
 
         def look() -> "RenderableType":
-            return _screen(health())
+            return _screen(_health(client, any_replica=replica is None))
 
         if as_json:
-            print_json(health())
+            print_json(_health(client, any_replica=replica is None))
             return
         if once:
             screen.print(look())
@@ -68,6 +70,22 @@ def top(url: str, api_key: str | None, once: bool, as_json: bool, interval: floa
                 return
 
 
+def _health(client: "httpx.Client", *, any_replica: bool) -> Any:
+    """Return what the server says; of several, stay with the one that answered before, while it is there."""
+    from speechhub.cli._server import check
+
+    address = client.base_url.copy_with(path="/health")
+    response = client.get(address)
+    if response.status_code == HTTPStatus.NOT_FOUND and any_replica:
+        client.params = client.params.remove("replica")
+        response = client.get(address)
+    check(response)
+    health = response.json()
+    if health.get("replica"):
+        client.params = client.params.set("replica", health["replica"])
+    return health
+
+
 def _screen(health: Mapping[str, Any]) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
@@ -80,6 +98,8 @@ def _screen(health: Mapping[str, Any]) -> "RenderableType":
     waits = f": no progress for {', '.join(health['stalled'])}" if health["stalled"] else ""
     head = Text(f"{status}{waits}", style="green" if status == "ok" else "bold red")
     head.append(f"  speechhub {health['version']}, up {health['uptime_s']:.0f} s", style="default")
+    if health.get("replica"):
+        head.append(f"  {health['replica']}, of {', '.join(health['replicas'])}", style="default")
     devices = table(
         ("device", "state", "models", "standby", "last switch"),
         [

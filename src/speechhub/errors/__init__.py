@@ -7,6 +7,8 @@ SpeechhubError
 │   │   ├── UnsupportedValueError
 │   │   └── InvalidLanguageError
 │   ├── MissingValueError
+│   │   └── ReplicaNeededError        several hubs answer at this address, and it must say which one it means
+│   ├── ReplicaNotFoundError          no hub of this name answers at this address
 │   ├── ModelNotFoundError
 │   │   ├── NoDefaultModelError
 │   │   ├── ModelNotInstalledError    it is known, but its engine is not installed
@@ -111,6 +113,8 @@ from speechhub.errors.refusals import (
     NoDefaultModelError,
     OperatorKeyRequiredError,
     OriginNotAllowedError,
+    ReplicaNeededError,
+    ReplicaNotFoundError,
     RequestError,
     SpeechTooLongError,
     UnsupportedAudioError,
@@ -184,6 +188,8 @@ __all__ = [
     "OriginNotAllowedError",
     "QueueFullError",
     "RateLimitedError",
+    "ReplicaNeededError",
+    "ReplicaNotFoundError",
     "RequestCancelledError",
     "RequestError",
     "RequestTimeoutError",

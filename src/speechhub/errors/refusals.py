@@ -53,6 +53,26 @@ class MissingValueError(RequestError):
         super().__init__(f"Missing required parameter: '{param}'.{' ' + hint if hint else ''}", param=param)
 
 
+class ReplicaNeededError(MissingValueError):
+    """Several replicas answer at this address, and the request does not say which one it is to change."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__("replica", _which(names))
+
+
+class ReplicaNotFoundError(RequestError):
+    """No replica of this name answers: it has ended, or never existed."""
+
+    code = "replica_not_found"
+
+    def __init__(self, name: str, names: Collection[str]) -> None:
+        super().__init__(f"The replica {quoted(name)} does not answer here. {_which(names)}", param="replica")
+
+
+def _which(names: Collection[str]) -> str:
+    return f"Several replicas answer at this address: add ?replica= with one of {', '.join(sorted(names))}."
+
+
 class ModelNotFoundError(RequestError):
     """No installed engine serves this model."""
 

@@ -10,7 +10,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp, Scope
 
 from speechhub.http.client_secrets import ClientSecrets
-from speechhub.http.context import HttpRequest, context_of
+from speechhub.http.context import HUB, HttpRequest, context_of
 from speechhub.http.edges.addresses import addresses_checked
 from speechhub.http.edges.auth import ApiKeys, Keyring, authenticated
 from speechhub.http.edges.bodies import SMALL_BODY_BYTES, BodyLimits, bodies_accounted
@@ -55,8 +55,6 @@ EXPOSED_HEADERS = (
     "asr-engine",
 )
 """What pages of other origins may read, besides the body."""
-HUB: Final = "hub"
-"""Under which the application's state has its `Hub`; handlers name an argument like this."""
 SECRETS: Final = "secrets"
 """Under which it has its `ClientSecrets`."""
 

@@ -17,6 +17,8 @@ from speechhub.services.account import Holding
 HttpRequest = Request[None, None, State]
 """Litestar's request, of an application without users and sessions."""
 
+HUB: Final = "hub"
+"""Under which the application's state has its `Hub`; handlers name an argument like this."""
 KEY: Final = "context"
 """Where ``scope["state"]`` has the context."""
 

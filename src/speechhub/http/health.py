@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from speechhub import __version__
 from speechhub.errors.places import without_places
@@ -28,8 +28,11 @@ from speechhub.lifecycle.switches import FREE, Switch, SwitchLog
 from speechhub.placement import Device, notes
 
 
-def server_health(hub: Hub, *, operator: bool) -> Health:
-    """Return the state of the server; only an *operator* gets warnings, and paths of the machine."""
+def server_health(hub: Hub, replicas: Collection[str], *, operator: bool) -> Health:
+    """Return the state of the server; only an *operator* gets warnings, and paths of the machine.
+
+    *replicas* are the names of all servers at its address.
+    """
     observation, engines = hub.observation, hub.control
     shown: Callable[[str], str] = str if operator else without_places
     stalled, gpu_problem = observation.stalled(), observation.gpu_problem
@@ -41,6 +44,8 @@ def server_health(hub: Hub, *, operator: bool) -> Health:
             observation.journal.story, stalled, asyncio.get_running_loop().time(), operator=operator
         ),
         version=__version__,
+        replica=hub.replicas.name,
+        replicas=sorted(replicas),
         operator=operator,
         uptime_s=round(time.monotonic() - hub.started_monotonic, 1),
         devices=[
@@ -102,6 +107,7 @@ def model_health(hub: Hub, model: str, *, operator: bool = True) -> ModelHealth:
     state, note, memory = engines.state(model), engines.device_note(model), engines.memory(model)
     return ModelHealth(
         id=model,
+        replica=hub.replicas.name,
         state="fetching" if state.fetching and state.phase is None else model_state(state.phase),
         waiting=state.waiting,
         busy=state.busy,

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -88,23 +88,33 @@ async def run(hub: Hub) -> None:
         watching.cancel()
 
 
-async def serve(hub: Hub, listeners: Sequence[Listener]) -> None:
-    """Open *hub* and serve until SIGTERM or SIGINT; a second signal does not wait for running requests."""
+@contextlib.asynccontextmanager
+async def opened(hub: Hub) -> AsyncIterator[None]:
+    """Within the block, keep *hub* open in this process, with its memory tuned and its models preloading.
+
+    For any server in front of a hub; listeners and signals are the server's business. Once for each process.
+    """
     keep_freed_memory()
     sys.setswitchinterval(SWITCH_S)
     startup_kept()
+    async with hub, freed_memory_given_back(hub.pools.disk, busy=lambda: hub.account.held("memory") > 0):
+        log.info(
+            "ready",
+            ready_s=round(time.monotonic() - hub.started_monotonic, 3),
+            **{slot.model_setting: model for slot, model in hub.catalog.defaults.items()},
+        )
+        hub.preload(hub.settings.preload)
+        yield
+
+
+async def serve(hub: Hub, listeners: Sequence[Listener]) -> None:
+    """Open *hub* and serve until SIGTERM or SIGINT; a second signal does not wait for running requests."""
     loop = asyncio.get_running_loop()
     ending = _Ending(hub, listeners)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.begin, number)
     try:
-        async with hub, freed_memory_given_back(hub.pools.disk, busy=lambda: hub.account.held("memory") > 0):
-            log.info(
-                "ready",
-                ready_s=round(time.monotonic() - hub.started_monotonic, 3),
-                **{slot.model_setting: model for slot, model in hub.catalog.defaults.items()},
-            )
-            hub.preload(hub.settings.preload)
+        async with opened(hub):
             await _accept(listeners)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):

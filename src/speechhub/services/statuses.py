@@ -9,6 +9,7 @@ STATUS: Final[Mapping[type[errors.SpeechhubError], int]] = {
     errors.SpeechhubError: 500,
     errors.ConfigurationError: 500,
     errors.RequestError: 400,
+    errors.ReplicaNotFoundError: 404,
     errors.ModelNotFoundError: 404,
     errors.ModelNotDeletableError: 403,
     errors.VoiceNotFoundError: 404,

@@ -5,8 +5,12 @@ import pytest
 from openai.types.realtime import ClientSecretCreateResponse
 from pydantic import TypeAdapter
 
+from speechhub.errors import RateLimitedError
+from speechhub.http.app import SECRETS, create_app
 from speechhub.settings import Secret
 from tests.fakes.realtime import realtime
+from tests.fakes.replicas import FakeReplicas
+from tests.http.conftest import hub_of
 
 PATH = "/v1/realtime/client_secrets"
 MANUAL = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
@@ -124,3 +128,37 @@ async def test_the_beta_names_its_own_fields(http):
     answer = await http.post(path, json={"input_audio_transcription": {"model": "nobody"}})
 
     assert answer.json()["error"]["param"] == "input_audio_transcription.model"
+
+
+@pytest.mark.parametrize(
+    "made_by",
+    ["client_secrets", "transcription_sessions"],
+)
+async def test_another_replica_knows_the_secret_once_it_is_answered(hub, settings, runner, http, made_by):
+    """A page asks one replica for a secret, and its socket reaches another: the session is the secret's."""
+    async with hub_of(settings, runner) as other_hub:
+        other = create_app(other_hub)
+        hub.replicas = FakeReplicas("a", "b", learn=other.state[SECRETS].learn)
+        wanted = {"session": MANUAL} if made_by == "client_secrets" else {"turn_detection": None}
+
+        made = (await http.post(f"/v1/realtime/{made_by}", json=wanted)).json()
+        value = made["value"] if "value" in made else made["client_secret"]["value"]
+        async with realtime(other, "/v1/realtime", headers={"authorization": f"Bearer {value}"}) as session:
+            heard = session.created
+
+    assert heard["type"] == "transcription"
+    assert heard["audio"]["input"]["turn_detection"] is None
+
+
+async def test_a_secret_that_another_replica_has_no_room_for_is_refused(hub, http):
+    """A page with a secret that only one replica knows would be refused at random."""
+
+    def full(secret):
+        raise RateLimitedError("no room", retry_after_s=7)
+
+    hub.replicas = FakeReplicas("a", "b", learn=full)
+
+    refused = await http.post(PATH, json={})
+
+    assert refused.status_code == 429
+    assert refused.headers["retry-after"] == "7"

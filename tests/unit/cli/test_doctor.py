@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -225,6 +226,36 @@ def test_an_engine_that_cannot_use_the_gpu_is_a_failure(run, monkeypatch):
     assert "ok  GPUs: cuda:0 is NVIDIA Paper 4000; driver 550.54.15" in shown.stdout
     assert shown.exit_code == 1
     assert "Not on their best device:\n  whisper: It runs on cpu" in models.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "order", "line"),
+    [
+        (None, (0, 1), "cuda:0 is NVIDIA Paper 4000, cuda:1 is NVIDIA Paper 4000; driver 550.54.15"),
+        ("0", (0,), "cuda:0 is NVIDIA Paper 4000 (number 0 in nvidia-smi, GPU-0); driver 550.54.15"),
+        (
+            "2,0",
+            (2, 0),
+            (
+                "cuda:0 is NVIDIA Paper 4000 (number 2 in nvidia-smi, GPU-2), "
+                "cuda:1 is NVIDIA Paper 4000 (number 0 in nvidia-smi, GPU-0); driver 550.54.15"
+            ),
+        ),
+    ],
+)
+def test_the_cards_behind_a_variable_are_named(run, monkeypatch, variable, order, line):
+    """Where CUDA_VISIBLE_DEVICES chooses cards, or changes their order, cuda:N alone says little."""
+    cards = FakeGpus(count=3).devices()
+    gpus = FakeGpus(count=len(order))
+    shown = tuple(replace(cards[of], index=n, driver_index=of) for n, of in enumerate(order))
+    monkeypatch.setattr(gpus, "devices", lambda: shown)
+    monkeypatch.setattr("speechhub.hub.find_gpus", lambda: (gpus, shown))
+    monkeypatch.setattr("speechhub.hub.computes", lambda *_: {})
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+
+    assert f"ok  GPUs: {line}\n" in run("doctor").stdout
 
 
 @pytest.mark.parametrize(

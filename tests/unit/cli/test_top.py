@@ -7,7 +7,7 @@ from rich.console import Console
 from speechhub.cli.top import _screen
 
 
-def test_a_model_that_is_not_on_its_best_device_is_named():
+def test_a_model_that_is_not_on_its_best_device_is_named_and_so_is_the_replica():
     model = {
         "state": "unloaded",
         "state_s": 0,
@@ -22,6 +22,8 @@ def test_a_model_that_is_not_on_its_best_device_is_named():
     health = {
         "status": "ok",
         "version": "1",
+        "replica": "a",
+        "replicas": ["a", "b"],
         "stalled": [],
         "uptime_s": 1,
         "devices": [],
@@ -38,5 +40,6 @@ def test_a_model_that_is_not_on_its_best_device_is_named():
 
     Console(file=shown, width=120).print(_screen(health))
 
+    assert "up 1 s  a, of a, b" in shown.getvalue()
     assert "\nears: It runs on cpu: no cuBLAS.\n" in shown.getvalue()
     assert "mouth:" not in shown.getvalue()

@@ -21,10 +21,10 @@ def clock():
 def test_a_secret_is_valid_until_it_expires(clock):
     """It is never valid for less than was asked for."""
     secrets = ClientSecrets(clock=clock)
-    value, expires_at = secrets.create({"type": "realtime"}, 10, key=3)
+    value, made = secrets.create({"type": "realtime"}, 10, key=3)
 
     assert value.startswith("ek_")
-    assert expires_at == 1011
+    assert made.expires_at == 1011
     found = secrets.find(value.encode())
     assert (found.session, found.key, found.expires_at) == ({"type": "realtime"}, 3, 1011)
     clock.now = 1010.9
@@ -81,3 +81,51 @@ def test_large_sessions_take_no_more_memory_than_there_is(clock, monkeypatch):
     assert secrets.find(value.encode()) is not None
     clock.now += 11
     secrets.create("x" * 600, 100)
+
+
+def test_a_secret_can_be_learned_from_another_hub(clock):
+    """What one tells the other opens a socket there, and cannot be turned into the secret."""
+    here, there = ClientSecrets(clock=clock), ClientSecrets(clock=clock)
+    value, made = here.create({"type": "realtime"}, 10, key=3)
+
+    there.learn(made)
+
+    assert value.removeprefix("ek_") not in repr(made)
+    assert there.find(value.encode()) == here.find(value.encode())
+    clock.now = 1011
+    assert there.find(value.encode()) is None
+
+
+def test_a_hub_that_comes_later_learns_what_is_valid(clock):
+    """Those that have expired are not worth telling, although they are still there."""
+    secrets, newcomer = ClientSecrets(clock=clock), ClientSecrets(clock=clock)
+    values = [secrets.create(None, 100 + number)[0] for number in range(3)]
+    clock.now += 100.6
+
+    for secret in secrets.valid():
+        newcomer.learn(secret)
+
+    assert [newcomer.find(value.encode()) is not None for value in values] == [False, True, True]
+    assert len(newcomer) == 2
+    assert len(secrets.valid()) == 2
+
+
+def test_a_secret_that_is_known_needs_no_room(clock):
+    """A hub that tells all of them of a secret also tells itself, and may be full by then."""
+    secrets = ClientSecrets(clock=clock, at_a_time=1)
+    value, made = secrets.create(None)
+
+    secrets.learn(made)
+
+    assert secrets.find(value.encode()) == made
+
+
+def test_secrets_of_others_count(clock):
+    """What other hubs made takes memory here too, and within the same limits."""
+    here, there = ClientSecrets(clock=clock, at_a_time=1), ClientSecrets(clock=clock)
+    here.create(None, 100)
+
+    with pytest.raises(RateLimitedError) as refused:
+        here.learn(there.create(None)[1])
+
+    assert refused.value.retry_after_s == pytest.approx(100.5)

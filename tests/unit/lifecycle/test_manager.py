@@ -379,6 +379,34 @@ async def test_what_is_done_for_all_belongs_to_no_request(fleet):
     await manager.close(timeout_s=1)
 
 
+async def test_the_life_of_an_engine_is_logged_without_a_request(fleet):
+    """The request that starts a load has no part in what follows: a crash, an idle unload, an operator's."""
+    manager = Manager(MODELS, limits=Limits(idle_unload_s=0.01), launch=fleet.launch(standby="on"))
+
+    def gone():
+        return manager.state("stt").phase is manager.state("tts").phase is None
+
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        with structlog.contextvars.bound_contextvars(request_id="req_1"):
+            async with manager.lease("stt"):
+                pass
+            await settled(gone)  # idle
+            await manager.switch_to("tts")
+            next(iter(fleet.loaded)).crash()
+            await settled(gone)
+            manager.pin("tts")  # or it is idle before it is unloaded
+            await manager.switch_to("tts")
+            await manager.unload("tts")
+        await manager.close(timeout_s=1)
+
+    told = [line["event"] for line in lines]
+    assert told.count("engine loading") == told.count("engine ready") == 3
+    assert told.count("engine unloaded") == 2
+    assert told.count("worker ended by itself") == 1
+    assert "standby worker is ready" in told
+    assert [line for line in lines if "request_id" in line] == []
+
+
 @pytest.mark.invariant("one-load")
 async def test_many_clients_share_one_load(manager, fleet):
     """Whoever comes while a model loads waits for that load; the model is never there twice."""

@@ -15,8 +15,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from speechhub.errors import AuthenticationError, InvalidApiKeyError
-from speechhub.http.client_secrets import PREFIX, ClientSecrets, StoredSecret
+from speechhub.http.client_secrets import PREFIX, ClientSecrets
 from speechhub.http.context import context_of
+from speechhub.services.replicas import SharedSecret
 from speechhub.settings import Secret
 
 HEADERS: Final = frozenset({b"api-key", b"xi-api-key"})
@@ -58,7 +59,7 @@ class Shown:
     number: int | None = None
     leads: bool = False
     """Whether one of them is an operator's."""
-    secret: StoredSecret | None = None
+    secret: SharedSecret | None = None
 
 
 class Keyring:

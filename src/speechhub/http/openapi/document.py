@@ -37,7 +37,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "400": "A field is invalid, or the audio cannot be used; `param` names the field.",
     "401": "The server requires an API key, and the request has none, or an invalid one.",
     "403": "This operation is not allowed for API clients.",
-    "404": "The model, voice or consent does not exist.",
+    "404": "The model, voice, consent or replica does not exist.",
     "408": "The request body stopped arriving.",
     "409": "The request conflicts with an existing voice or consent.",
     "413": "The request body is too large.",

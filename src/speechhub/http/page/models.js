@@ -1,7 +1,8 @@
 // The state of the server's models, with buttons to load and unload them if the key is an operator's.
 import { $, guarded, make, note } from "./elements.js";
 import { modelNamed } from "./catalog.js";
-import { askJson, post } from "./server.js";
+import { isWatched, ofReplica, onReplicaChosen, showReplicas, watchedHealth } from "./replicas.js";
+import { post } from "./server.js";
 
 const BUSY_MS = 2000; // between two refreshes while a model works or changes its state
 const CALM_MS = 10000; // otherwise
@@ -18,20 +19,20 @@ const TASKS = { stt: "speech to text", tts: "text to speech" };
 
 let operates = false; // whether the key may load and unload
 let timer = null;
+let shown; // name of the server whose models are shown; null for one that is alone
 const rows = new Map(); // id → { item, state, button }
 const asked = new Map(); // id → "load" or "unload", while it is being done
 
 // Returns the server's health, or null if the server does not let the caller in: then it tells less.
 export async function readHealth() {
-  const health = await askJson("health");
+  const health = await watchedHealth();
   return health.version ? health : null;
 }
 
 // Shows the models, and keeps them up to date while the page is visible.
 export function watchModels(health) {
   operates = health.operator;
-  rows.clear();
-  $("model-list").replaceChildren();
+  shown = undefined;
   show(health);
   const broken = health.broken_plugins.map((broken) => `The plugin ${broken.plugin} cannot be used: ${broken.error}`);
   if (broken.length) note("models-note", broken.join(" "), true);
@@ -41,8 +42,8 @@ async function refresh() {
   clearTimeout(timer);
   try {
     const health = await readHealth();
-    if (health) show(health);
-    else document.dispatchEvent(new Event("key-wanted"));
+    if (!health) document.dispatchEvent(new Event("key-wanted"));
+    else if (isWatched(health)) show(health);
   } catch (error) {
     note("status", navigator.onLine ? error.message : "This machine is offline.", true);
     plan(BUSY_MS);
@@ -58,6 +59,13 @@ export const stopWatching = () => clearTimeout(timer);
 
 function show(health) {
   const { models, gpus, devices } = health;
+  if (health.replica !== shown) {
+    shown = health.replica;
+    rows.clear();
+    asked.clear();
+    $("model-list").replaceChildren();
+  }
+  showReplicas(health);
   note("status", headline(health), health.status !== "ok");
   for (const model of models) showModel(model, devices.some((device) => device.standby === model.id));
   $("gpu-list").hidden = !gpus.length;
@@ -123,7 +131,7 @@ async function operate(row, id) {
   asked.set(id, what);
   note("models-note", `${what}ing ${id} …`);
   try {
-    const answer = post(`v1/engines/${what}`, { model: id });
+    const answer = post(ofReplica(`v1/engines/${what}`), { model: id });
     setTimeout(refresh, 100); // shows that the change is under way
     await answer;
     note("models-note", `${id} is ${what}ed`);
@@ -142,6 +150,8 @@ function gpuShown(gpu) {
 }
 
 const gigabytes = (bytes) => (bytes / 1e9).toFixed(1);
+
+onReplicaChosen(refresh);
 
 // A submitted form may load a model: refresh soon after it.
 for (const id of ["speak", "listen", "captions"]) $(id).addEventListener("submit", () => plan(300));

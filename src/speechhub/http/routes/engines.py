@@ -1,6 +1,7 @@
 """Operators' routes: GET /v1/engines, and POST below it."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from speechhub.http.health import model_health
 from speechhub.http.ignored import note_ignored, unknown_fields
 from speechhub.http.openapi.content import unload_content
 from speechhub.http.openapi.described import DESCRIBED, OWN, Described
+from speechhub.http.replicas import PARAMETERS, replica_named
 from speechhub.http.schemas.health import EngineList, EngineSwitch, EngineUnload, EngineWanted, ModelHealth
 from speechhub.http.schemas.story import EngineStory
 from speechhub.http.story import engine_story
@@ -38,12 +40,16 @@ class EnginesController(Controller):
 
     path = "/v1/engines"
     tags = (OWN,)
-    guards = (operators_only,)
+    guards = (operators_only, replica_named)
+    parameters = PARAMETERS
 
-    @get(summary="List the state of every model's engine", opt={DESCRIBED: Described(errors=("401", "403"))})
+    @get(
+        summary="List the state of every model's engine",
+        opt={DESCRIBED: Described(errors=("401", "403", "404"))},
+    )
     async def list_engines(self, hub: NamedDependency[Hub]) -> EngineList:
         """List all models, with the state of their engines and queues."""
-        return EngineList(data=[model_health(hub, state.model) for state in hub.control.states()])
+        return _listed([state.model for state in hub.control.states()], hub)
 
     @get(
         "/story",
@@ -108,7 +114,7 @@ class EnginesController(Controller):
             raise InvalidValueError("Name either a model or a slot, not both.", param="slot")
         slot = Slot(data.slot)
         await while_connected(request, hub.control.unload_slot(slot))
-        return EngineList(data=[model_health(hub, model) for model in _of_slot(slot, hub)])
+        return _listed(_of_slot(slot, hub), hub)
 
     @post(
         "/pin",
@@ -153,6 +159,10 @@ def _model_to_unload(data: EngineUnload, hub: Hub) -> str:
     if data.model is None:
         raise MissingValueError("model", 'To unload all models of a slot, send "slot" instead.')
     return hub.catalog.find(data.model).placement.model.id
+
+
+def _listed(models: Iterable[str], hub: Hub) -> EngineList:
+    return EngineList(replica=hub.replicas.name, data=[model_health(hub, model) for model in models])
 
 
 def _of_slot(slot: Slot, hub: Hub) -> list[str]:

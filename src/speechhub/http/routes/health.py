@@ -1,6 +1,6 @@
 """GET /health, /health/live and /health/ready."""
 
-from typing import Final
+from typing import Annotated, Final
 
 from litestar import Controller, get
 from litestar.di import NamedDependency
@@ -11,6 +11,7 @@ from speechhub.http.facts import FACTS, RouteFacts
 from speechhub.http.health import server_health
 from speechhub.http.openapi.content import health_content
 from speechhub.http.openapi.described import DESCRIBED, OWN, Described
+from speechhub.http.replicas import PARAMETER, check_replica
 from speechhub.http.schemas.health import Health, Status
 from speechhub.hub import Hub
 
@@ -25,9 +26,14 @@ class HealthController(Controller):
 
     @get(
         summary="Report what the server is doing",
-        opt={FACTS: PROBE, DESCRIBED: Described(content=health_content)},
+        opt={FACTS: PROBE, DESCRIBED: Described(errors=("404",), content=health_content)},
     )
-    async def get_health(self, request: HttpRequest, hub: NamedDependency[Hub]) -> Health | Status:
+    async def get_health(
+        self,
+        request: HttpRequest,
+        hub: NamedDependency[Hub],
+        replica: Annotated[str | None, PARAMETER] = None,
+    ) -> Health | Status:
         """Report what the server is doing, at once, whatever the engines do.
 
         Where the server has API keys, a request without one gets only the status. Only operators get
@@ -36,7 +42,8 @@ class HealthController(Controller):
         context = context_of(request)
         if not context.trusted:
             return Status(status="degraded" if hub.observation.stalled() else "ok")
-        return server_health(hub, operator=context.operator)
+        await check_replica(replica, hub.replicas)
+        return server_health(hub, await hub.replicas.names(), operator=context.operator)
 
     @get("/live", summary="Report that the process is alive", opt={FACTS: PROBE})
     async def get_live(self) -> Status:

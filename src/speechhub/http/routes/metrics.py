@@ -29,4 +29,5 @@ class MetricsController(Controller):
     )
     async def get_metrics(self, hub: NamedDependency[Hub]) -> Response[bytes]:
         """Report all metrics in Prometheus' text format."""
-        return Response(hub.observation.metrics.text(), media_type=PROMETHEUS)
+        text = await hub.replicas.metrics(hub.observation.metrics.text())
+        return Response(text, media_type=PROMETHEUS)

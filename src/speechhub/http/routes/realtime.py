@@ -87,8 +87,9 @@ class RealtimeController(Controller):
             state = state.updated(data.session, may_switch=True)
             _check(hub, state)
         seconds = data.expires_after.seconds if data.expires_after else DEFAULT_S
-        value, expires_at = secrets.create(state, seconds, key=context_of(request).key)
-        return ClientSecret(value=value, expires_at=expires_at, session=state.session)
+        value, made = secrets.create(state, seconds, key=context_of(request).key)
+        await hub.replicas.share(made)
+        return ClientSecret(value=value, expires_at=made.expires_at, session=state.session)
 
     @post(
         "/transcription_sessions",
@@ -118,8 +119,9 @@ class RealtimeController(Controller):
         except RequestError as error:
             error.param = (in_beta_words(error.param) or "").removeprefix("session.") or None
             raise
-        value, expires_at = secrets.create(state, DEFAULT_S, key=context_of(request).key)
-        secret = {"value": value, "expires_at": expires_at}
+        value, made = secrets.create(state, DEFAULT_S, key=context_of(request).key)
+        await hub.replicas.share(made)
+        secret = {"value": value, "expires_at": made.expires_at}
         return msgspec.convert(as_beta(state.session) | {"client_secret": secret}, TranscriptionSessionObject)
 
 

@@ -83,6 +83,8 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One model."""
 
     id: str
+    replica: str | None
+    """Name of the replica that it is a model of; null where one server alone answers at this address."""
     state: ModelState | Literal["fetching"]
     """``fetching`` while its files are looked for, and fetched where they are missing."""
     waiting: int
@@ -161,6 +163,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Why the requests for these models wait, and what happened on their devices last; empty if none is
     stalled."""
     version: str
+    replica: str | None
+    """Name of the replica that answers; null where one server alone answers at this address."""
+    replicas: list[str]
+    """Names of all replicas that answer at this address; empty where there is one server alone."""
     operator: bool
     """Whether the caller may load, unload and pin models."""
     uptime_s: float
@@ -207,4 +213,6 @@ class EngineList(msgspec.Struct, frozen=True, kw_only=True):
     """The models, or those of one slot, with the state of their engines."""
 
     object: Literal["list"] = "list"
+    replica: str | None
+    """Name of the replica that answers; null where one server alone answers at this address."""
     data: list[ModelHealth]
