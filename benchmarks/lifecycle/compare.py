@@ -11,8 +11,8 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.lifecycle.plot import svg
-from benchmarks.lifecycle.workloads import HOUR_S, WORKLOADS
-from benchmarks.lifecycle.world import Costs, World
+from benchmarks.lifecycle.workloads import WORKLOADS
+from benchmarks.lifecycle.world import HOUR_S, Costs, World
 from speechhub.errors import UnavailableError
 from speechhub.lifecycle.scheduler.limits import Limits
 from speechhub.lifecycle.scheduler.policy import Fifo, Greedy, NetRent, Policy

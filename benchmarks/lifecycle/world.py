@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from speechhub.discovery import InstalledEngine
 from speechhub.engine import EngineSpec, ModelSpec, Slot, SttCapabilities, TtsCapabilities
 from speechhub.errors import EngineLoadError, SpeechhubError
+from speechhub.lifecycle.scheduler.estimates import Mean
 from speechhub.lifecycle.scheduler.events import (
     Done,
     Effect,
@@ -33,6 +35,30 @@ from speechhub.lifecycle.scheduler.scheduler import Scheduler
 from speechhub.placement import Device, Placement
 
 GPU = Device(name="cuda:0", exclusive=True)
+HOUR_S: Final = 3600.0
+
+
+@dataclass(slots=True)
+class Clock:
+    """Virtual time, and what is due; several worlds may share one."""
+
+    now: float = 0.0
+    _due: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def at(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Call *action* after *delay_s*."""
+        heapq.heappush(self._due, (self.now + delay_s, next(self._numbers), action))
+
+    def run(self, until_s: float, is_over: Callable[[], bool]) -> None:
+        """Run until *until_s*, and then until *is_over*."""
+        while self._due:
+            time, _, action = self._due[0]
+            if time > until_s and is_over():
+                return
+            heapq.heappop(self._due)
+            self.now = max(self.now, time)
+            action()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,10 +129,16 @@ class World:
     rng: random.Random
     max_batch: int = 1
     """Recordings that ``stt`` takes in one call."""
-    now: float = 0.0
+    clock: Clock = field(default_factory=Clock)
+    length_s: float = HOUR_S
+    """For how long clients come."""
     tickets: dict[int, Ticket] = field(default_factory=dict)
     switches: int = 0
+    turns: list[float] = field(default_factory=list)
+    """When an engine was loaded after another model's."""
     busy_s: float = 0.0
+    work_s: dict[str, float] = field(default_factory=lambda: {"stt": 0.0, "tts": 0.0})
+    """Model → engine time of calls that were done."""
     on_ready: Callable[[str], None] | None = None
     """Called with the model of a worker that became ready."""
     max_waiting: int = 0
@@ -114,21 +146,41 @@ class World:
     largest_call: int = 0
     """Most requests that shared a call."""
     scheduler: Scheduler = field(init=False)
+    service_s: dict[str, Mean] = field(default_factory=lambda: {"stt": Mean(1.0), "tts": Mean(1.0)})
+    """Model → running mean of its calls."""
+    version: int = 0
+    """Grows with each event."""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
-    _agenda: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _open: set[int] = field(default_factory=set)
     """Tickets that are not over."""
     _epochs: dict[int, str] = field(default_factory=dict)
     """Workers that exist, from Load to Freed."""
     _wake: float | None = None
+    _last: str | None = None
+    """Model that was loaded last."""
 
     def __post_init__(self) -> None:
         models = [_placement("stt", Slot.STT, self.max_batch), _placement("tts", Slot.TTS, 1)]
         self.scheduler = Scheduler({placed.model.id: placed for placed in models}, self.limits)
 
+    @property
+    def now(self) -> float:
+        """Seconds of the clock."""
+        return self.clock.now
+
+    @property
+    def open(self) -> int:
+        """How many requests are not over."""
+        return len(self._open)
+
+    @property
+    def open_tickets(self) -> list[int]:
+        """Requests that are not over, in the order of their arrival."""
+        return sorted(self._open)
+
     def at(self, delay_s: float, action: Callable[[], None]) -> None:
         """Call *action* after *delay_s*."""
-        heapq.heappush(self._agenda, (self.now + delay_s, next(self._numbers), action))
+        self.clock.at(delay_s, action)
 
     def ask(self, model: str, service_s: float, size: float, after: Callable[[], None] | None = None) -> None:
         """Send a request for *model* now."""
@@ -148,17 +200,12 @@ class World:
 
     def run(self, until_s: float) -> None:
         """Run until *until_s*, and then until no work is left."""
-        while self._agenda:
-            time, _, action = self._agenda[0]
-            if time > until_s and not self._open:
-                return
-            heapq.heappop(self._agenda)
-            self.now = max(self.now, time)
-            action()
+        self.clock.run(until_s, lambda: not self._open)
 
     # ── Feeding the scheduler ────────────────────────────────────────────────
 
     def _post(self, event: Event) -> None:
+        self.version += 1
         for effect in self.scheduler.handle(event, self.now):
             self._carry_out(effect)
         self.max_waiting = max(self.max_waiting, *(state.waiting for state in self.scheduler.states()))
@@ -193,6 +240,9 @@ class World:
                 assert not self._epochs, "two engines on the GPU"
                 self._epochs[epoch] = model
                 self.switches += 1
+                if self._last not in (None, model):
+                    self.turns.append(self.now)
+                self._last = model
                 self.at(costs.load_s, lambda: self._loaded(model, epoch))
             case Stop(model=model, epoch=epoch):
                 self._later(costs.stop_s, Exited(model=model, epoch=epoch))
@@ -230,9 +280,12 @@ class World:
             self.at(took_s / 2, lambda: self._crash(numbers, epoch))
         else:
             self.busy_s += took_s
-            self.at(took_s, lambda: self._finish(numbers))
+            self.at(took_s, lambda: self._finish(numbers, took_s))
 
-    def _finish(self, numbers: tuple[int, ...]) -> None:
+    def _finish(self, numbers: tuple[int, ...], took_s: float) -> None:
+        model = self.tickets[numbers[0]].model
+        self.work_s[model] += took_s
+        self.service_s[model].add(took_s)
         for number in numbers:
             self._end(number)
         for number in numbers:

@@ -1,0 +1,1 @@
+"""Comparison of scheduling policies for one GPU, in virtual time."""
