@@ -3,17 +3,20 @@
     nox -s quick
     nox -s lint types tests docs site manifests conformance fuzz_api
     nox -s "plugin(dist='speechhub-piper')"
+    nox -s ray
 
-All but site, manifests and plugin use the repository's .venv, which they make or bring up to date;
+All but site, manifests, plugin and ray use the repository's .venv, which they make or bring up to date;
 conformance, clients, live_clients, pythons, upgrade and fuzz_api keep more environments in .venvs. Each
 engine plugin is tested in an environment of its own, because the native dependencies of engines conflict. A
 plugin with pins of its own gets exactly those, and PyTorch for the CPU. Everything is installed from the
-lock, requirements/*.txt.
+lock, requirements/*.txt. speechhub-ray has an environment of its own because Ray takes 250 MB.
 """
 
 import os
+import platform
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import nox
 
@@ -29,12 +32,19 @@ PLUGINS = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.tom
 PIP = _pip_config.pip_configuration(os.environ)
 NO_UV = bool(os.environ.get("NO_UV")) or _pip_config.needs_pip(PIP)
 
+RAY = "deploy/ray"
 PINS = "plugins/{dist}/src/*/engine-requirements.txt"
 """Where a plugin carries its exact set of packages; such a plugin cannot live beside the hub's."""
+RAY_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+RAY_MACHINES = ("x86_64", "aarch64")
+"""What Ray 2.60 has wheels for; it has no source distribution."""
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
+SLIPS = ("containerPort:", "pathType:", "minReplicas:", "backendRefs:")
+"""Fields of manifests whose names are misspelt, so that the check of manifests has to find it."""
+
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "tests", "docs", "site", "manifests", "conformance", "plugin"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "site", "manifests", "conformance", "plugin", "ray"]
 nox.options.default_venv_backend = "virtualenv" if NO_UV else "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_external_run = False
@@ -59,12 +69,13 @@ def lint(session: nox.Session) -> None:
         [python, "-m", "ruff", "check"],
         [python, "-m", "ruff", "format", "--check"],
         [str(Path(python).with_name("lint-imports"))],
+        [str(Path(python).with_name("lint-imports")), f"{RAY}/pyproject.toml"],
         [str(Path(python).with_name("shellcheck")), *scripts],
     ]
     failed = 0
     for command in commands:
         try:
-            session.run(*command)
+            session.run(*command, env={"PYTHONPATH": f"{RAY}/src"})  # .venv has no speechhub-ray
         except nox.command.CommandFailed:
             failed += 1
     if failed:
@@ -73,11 +84,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def types(session: nox.Session) -> None:
-    """Check all types strictly: the hub, the plugins, the scripts."""
+    """Check all types strictly: the hub, the plugins, speechhub-ray, the scripts."""
     python = hub_python(session)
     plugins = [str(Path(folder).relative_to(ROOT) / "src") for folder in _stamp.plugin_folders("test")]
     plugins += [str(path.relative_to(ROOT).parents[1]) for path in ROOT.glob(PINS.replace("{dist}", "*"))]
-    session.run(python, "-m", "mypy", "src", *plugins, "scripts", "noxfile.py")
+    session.run(python, "-m", "mypy", "src", *plugins, f"{RAY}/src", "scripts", "noxfile.py")
 
 
 @nox.session(venv_backend="none")
@@ -114,11 +125,18 @@ def site(session: nox.Session) -> None:
 
 @nox.session
 def manifests(session: nox.Session) -> None:
-    """Check the Containerfile by hadolint, and the example for Kubernetes by its schemas."""
+    """Check the Containerfiles by hadolint, and the examples for Kubernetes by its schemas."""
     session.install("--require-hashes", "-r", _stamp.lock("manifests"))
-    clusters = [str(path) for path in sorted(Path("deploy/kubernetes").glob("*.yaml"))]
-    session.run("hadolint", "Containerfile")
-    session.run("kubernetes-validate", "--strict", "--kubernetes-version", "1.37", *clusters)
+    clusters = [*sorted(Path("deploy/kubernetes").glob("*.yaml")), Path(RAY, "rayservice.yaml")]
+    session.run("hadolint", "Containerfile", f"{RAY}/Containerfile")
+    session.run("python", "scripts/check_manifests.py", *map(str, clusters))
+    broken = Path(session.create_tmp()) / "broken.yaml"
+    for path in clusters:
+        for slip in SLIPS:
+            text = path.read_text("utf-8")
+            if slip in text:  # the check itself is checked
+                broken.write_text(text.replace(slip, slip.replace(":", "s:"), 1), "utf-8")
+                session.run("python", "scripts/check_manifests.py", str(broken), success_codes=[1])
 
 
 @nox.session(venv_backend="none")
@@ -154,13 +172,27 @@ def plugin(session: nox.Session, dist: str) -> None:
     folder = f"plugins/{dist}"
     pins = next(ROOT.glob(PINS.format(dist=dist)), None)
     if pins is not None:
-        install_pinned(session, pins)
+        install_pinned(session, dist, pins)
     lock = _stamp.lock(f"plugin-{dist.removeprefix('speechhub-')}")
     session.install("--no-deps", "--require-hashes", "-r", lock)
     session.install("--no-deps", "--no-build-isolation", "--editable", ".", "--editable", folder)
     if pins is not None:
         hub_python(session)  # some of these tests run the hub in its own environment, beside this one
     session.run("python", "-m", "pytest", "-c", "pyproject.toml", *report(dist), f"{folder}/tests")
+
+
+@nox.session
+def ray(session: nox.Session) -> None:
+    """Test speechhub-ray, its clusters included; arguments after ``--`` go to pytest."""
+    python, machine = "{}.{}".format(*sys.version_info), platform.machine()
+    if python not in RAY_PYTHONS or machine not in RAY_MACHINES:
+        skip(session, "ray", f"Ray 2.60 has no wheel for Python {python} on {machine}: its tests are skipped")
+    session.install("--no-deps", "--require-hashes", "-r", _stamp.lock("ray"))
+    folders = (".", RAY, "plugins/speechhub-echo")
+    editable = [word for folder in folders for word in ("--editable", folder)]
+    session.install("--no-deps", "--no-build-isolation", *editable)
+    arguments = session.posargs or [f"{RAY}/tests"]
+    session.run("python", "-m", "pytest", "-c", "pyproject.toml", *report("ray"), *arguments)
 
 
 @nox.session(venv_backend="none")
@@ -188,7 +220,7 @@ def upgrade(session: nox.Session) -> None:
     session.run(hub_python(session), "scripts/check_upgrade.py", *session.posargs)
 
 
-def install_pinned(session: nox.Session, path: Path) -> None:
+def install_pinned(session: nox.Session, dist: str, path: Path) -> None:
     """Install a plugin's own set of packages with the CPU build of PyTorch; skip the session without it."""
     pins = parse_pins(path.read_text("utf-8"), path.name)
     torch = [f"{pin}+cpu" for pin in pins.torch]
@@ -203,7 +235,7 @@ def install_pinned(session: nox.Session, path: Path) -> None:
                     f"{torch[0]} is not available {'from ' + place[-1] if place else 'as configured'}"
                 )
         else:
-            session.skip(f"{torch[0]} is not available here: this plugin's tests are skipped")
+            skip(session, dist, f"{torch[0]} is not available here: this plugin's tests are skipped")
     lock = Path(session.create_tmp()) / "pins.txt"
     lock.write_text("".join(f"{pin.line}\n" for pin in pins.others), "utf-8")
     session.install("--no-deps", "--require-hashes", "-r", str(lock))
@@ -223,6 +255,13 @@ def report(name: str) -> list[str]:
     """Return pytest's options for a report that scripts/test sums up; none when nox is called by hand."""
     folder = os.environ.get("TEST_REPORTS")
     return [f"--junit-xml={folder}/{name}.xml"] if folder else []
+
+
+def skip(session: nox.Session, name: str, reason: str) -> NoReturn:
+    """End a session that this machine lacks something for, so that scripts/test counts it as skipped."""
+    if folder := os.environ.get("TEST_REPORTS"):
+        Path(folder, f"{name}.xml").write_text('<testsuite tests="1" skipped="1"/>\n', "utf-8")
+    session.skip(reason)
 
 
 def is_shell(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 Called by scripts/test in the environment .venv. The last line, ``N passed, N failed, N skipped``, is for CI.
 Steps that do not depend on time run two at a time, and the output of each is printed when it ends. The tests
-that watch running servers run alone.
+that watch running servers run alone, and so do those that start Ray.
 """
 
 import os
@@ -20,6 +20,8 @@ import check_pythons
 
 ROOT = Path(__file__).resolve().parent.parent
 SLOWEST = "--durations=10"
+RAY_TESTS = "deploy/ray/tests"
+RAY_CLUSTERS = f"{RAY_TESTS}/cluster"
 CANNOT_TRY = 77
 """Exit code of a step that names what this machine lacks for it. Source: Automake's tests."""
 
@@ -62,6 +64,7 @@ def main(arguments: list[str]) -> int:
     beside["gpu check"] = [sys.executable, "scripts/check_gpu_pair.py"]
     beside["unhurried"] = [*nox, "tests", "--", "tests/e2e", "-m", "unhurried", SLOWEST]
     beside |= {name: [*nox, f"plugin(dist={name!r})"] for name in others}
+    beside["ray"] = [*nox, "ray", "--", RAY_TESTS, f"--ignore={RAY_CLUSTERS}"]
     beside["clients"] = [*nox, "clients", "--", "--each-run"]
     last = {
         "getting started": [sys.executable, "scripts/check_getting_started.py"],
@@ -71,6 +74,7 @@ def main(arguments: list[str]) -> int:
     steps = two_at_a_time(beside)
     rest = [f"--ignore=tests/{name}" for name in ("docs", "unit", "http", "system")]
     steps += [run("end to end", [*nox, "tests", "--", "tests", *rest, "-m", "not unhurried", SLOWEST])]
+    steps += [run("ray clusters", [*nox, "ray", "--", RAY_CLUSTERS, SLOWEST])]
     steps += two_at_a_time(last)
     print(table(steps, time.monotonic() - started_s))
     passed, failed, skipped = (sum(getattr(s, f) for s in steps) for f in ("passed", "failed", "skipped"))

@@ -3,7 +3,8 @@
 A row of docs/mission.md, docs/error-scenarios.md or docs/verification.md begins with its name. A test says
 which rows it verifies by a marker, such as ``@pytest.mark.mission("3.8")``; in a module's ``pytestmark`` it
 holds for all tests of the module. The last cell of each row is made from these markers. The tests are parsed
-and not imported, because those of plugins need packages that the hub's environment does not have.
+and not imported, because those of plugins and of speechhub-ray need packages that the hub's environment
+does not have.
 """
 
 import ast
@@ -18,7 +19,7 @@ PAGES: Final = {
     "invariant": "docs/verification.md",
 }
 """Marker → the page whose rows it names."""
-TESTS: Final = ("tests/**/test_*.py", "plugins/*/tests/**/test_*.py")
+TESTS: Final = ("tests/**/test_*.py", "plugins/*/tests/**/test_*.py", "deploy/*/tests/**/test_*.py")
 _ROW: Final = re.compile(r"^\| (\d+\.\d+|`[a-z0-9-]+`) \|(.*)\|[^|]*\|$", re.MULTILINE)
 _MARKER: Final = re.compile(rf"pytest\.mark\.({'|'.join(PAGES)})")
 _DEFINITIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

@@ -4,7 +4,8 @@
     .venv/bin/python scripts/audit.py              that, then known vulnerabilities: asks PyPI
     .venv/bin/python scripts/audit.py --service osv
 
-For vulnerabilities, the environment .venv and the pins of engines are looked at; nothing is installed for it.
+For vulnerabilities, the environment .venv, the pins of engines and the lock with Ray are looked at; nothing
+is installed for it.
 Exit status: 0 all is well, 1 something is not, 77 the service knows nothing of some package.
 The vulnerabilities are not part of scripts/test, because what is known changes without a change of ours.
 """
@@ -18,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import _stamp
 from _conformance import environment
 from _unpinned import ALLOWED, logical_lines, problems
 
@@ -38,7 +40,8 @@ def main() -> int:
     service: str = arguments.service
     python = environment("audit")
     subjects = {"the environment .venv": ["--path", sysconfig.get_path("purelib")]}
-    for pins in sorted(ROOT.glob("plugins/*/src/*/engine-requirements.txt")):
+    locks = [*sorted(ROOT.glob("plugins/*/src/*/engine-requirements.txt")), Path(_stamp.lock("ray-serve"))]
+    for pins in locks:
         # Without hashes: of PyTorch there are none, and pip-audit wants all or nothing.
         bare = python.parent.parent / f"{pins.parent.name}.txt"
         lines = (line.partition(" --hash")[0] for line in logical_lines(pins.read_text("utf-8")))

@@ -68,6 +68,19 @@ def environments() -> dict[str, Environment]:
             groups=("build", "lint", "types", "test", "coverage", "tasks"),
             base="serve",
         ),
+        "ray": Environment(
+            what="The environment in which speechhub-ray is tested.",
+            projects=(".", "deploy/ray", "plugins/speechhub-echo"),
+            groups=("build", "test"),
+            base="test",
+        ),
+        "ray-serve": Environment(
+            what="The hub with speechhub-ray, for deploy/ray/Containerfile.",
+            projects=(".", "deploy/ray"),
+            extras=("zeroconf",),
+            groups=("build",),
+            base="ray",
+        ),
         "site": Environment(what="What builds the documentation's site.", groups=("site",)),
         "manifests": Environment(what="What checks the manifests.", groups=("manifests",)),
         "audit": Environment(what="What scripts/audit.py asks with.", groups=("audit",)),
@@ -80,8 +93,14 @@ def environments() -> dict[str, Environment]:
             what="What scripts/check_schemathesis.py runs.", groups=("schemathesis",)
         ),
     }
-    for project in sorted(ROOT.glob("plugins/*/pyproject.toml")):
-        folder = project.parent
+    folders = [project.parent for project in sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+    sharing = [folder.name for folder in folders if not [*folder.glob("src/*/engine-requirements.txt")]]
+    found["wheels"] = Environment(
+        what="What the wheels need that scripts/release.py installs together.",
+        projects=(".", *(f"plugins/{name}" for name in sharing)),
+        base="test",
+    )
+    for folder in folders:
         pins = next(folder.glob("src/*/engine-requirements.txt"), None)
         found[f"plugin-{folder.name.removeprefix('speechhub-')}"] = Environment(
             what=f"The environment in which {folder.name} is tested.",
@@ -136,13 +155,16 @@ def locked(path: Path, environment: Environment, *, upgrade: bool) -> str:
 
 
 def wanted(environment: Environment) -> list[str]:
-    """Return the requirements that pyproject.toml files state for an environment."""
+    """Return the requirements that pyproject.toml files state for an environment, without the hub.
+
+    It is installed from its folder.
+    """
     top = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     lines = [line for group in environment.groups for line in top["dependency-groups"][group]]
     lines += [line for extra in environment.extras for line in top["project"]["optional-dependencies"][extra]]
     for folder in environment.projects:
         project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text("utf-8"))["project"]
-        lines += project["dependencies"]
+        lines += [line for line in project["dependencies"] if name_of(line) != "speechhub"]
     return sorted(set(lines))
 
 

@@ -4,8 +4,9 @@
     .venv/bin/python scripts/release.py --out folder
     .venv/bin/python scripts/release.py --changelog     builds nothing: moves the fragments into CHANGELOG.md
 
-For the hub and each plugin: one version for all, a source distribution, a wheel built from it, complete
-metadata, twine's check. Then a new environment gets the wheels, by their paths, and must show every engine.
+For the hub, each plugin and speechhub-ray: one version for all, a source distribution, a wheel built from it,
+complete metadata, twine's check. Then a new environment gets the wheels, by their paths, and must show every
+engine.
 NOTES.md beside them gathers the fragments in changes/. Needs a package index, for what ours depend on.
 """
 
@@ -36,6 +37,7 @@ KINDS = {
 }
 """Kind of a fragment → heading in the notes, in this order."""
 UNRELEASED = "## [Unreleased]\n"
+RAY = "speechhub-ray"
 LIMIT_S = 600
 
 
@@ -53,7 +55,7 @@ def main() -> int:
     try:
         if arguments.changelog:
             return gather(ROOT, datetime.now(UTC).date().isoformat())
-        folders = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+        folders = distributions(ROOT)
         version = one_version(folders)
         build(folders, out)
         wheels = sorted(out.glob("*.whl"))
@@ -61,7 +63,7 @@ def main() -> int:
             check_wheel(wheel, version)
         for sdist in out.glob("*.tar.gz"):
             check_sdist(sdist)
-        install_and_look(wheels, version, [folder.name for folder in folders[1:]])
+        install_and_look(wheels, version)
     except ReleaseError as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
@@ -72,11 +74,20 @@ def main() -> int:
     return 0
 
 
+def distributions(root: Path) -> list[Path]:
+    """Return the folders of all that is released: the hub, the plugins, and speechhub-ray."""
+    return [
+        root,
+        *sorted(path.parent for path in root.glob("plugins/*/pyproject.toml")),
+        root / "deploy" / "ray",
+    ]
+
+
 def one_version(folders: list[Path]) -> str:
-    """Return the version that the hub and all plugins have.
+    """Return the version that the hub and all other distributions have.
 
     Raises:
-        ReleaseError: They have not all the same.
+        ReleaseError: They have not all the same, or one asks for another hub.
     """
     code = (folders[0] / "src/speechhub/__init__.py").read_text("utf-8")
     version = code.partition('__version__ = "')[2].partition('"')[0]
@@ -84,16 +95,25 @@ def one_version(folders: list[Path]) -> str:
         project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
         if project["version"] != version:
             raise ReleaseError(f"{folder.name} has version {project['version']}, the hub {version}")
+        asked = [line for line in project.get("dependencies", []) if line.startswith("speechhub==")]
+        if asked not in ([], [f"speechhub=={version}"]):
+            raise ReleaseError(f"{folder.name} asks for {asked[0]}, the hub has {version}")
     return version
 
 
 def build(folders: list[Path], out: Path) -> None:
-    """Build a source distribution of each folder, a wheel from that, and let twine look at them."""
+    """Build a source distribution of each folder, a wheel from that, and let twine look at them.
+
+    Raises:
+        ReleaseError: Something cannot be built.
+    """
     python = environment("release")
     shutil.rmtree(out, ignore_errors=True)
     for folder in folders:
-        print(f"building {folder.name if folder != ROOT else 'speechhub'}", flush=True)
+        print(f"building {folder.relative_to(ROOT) if folder != ROOT else 'speechhub'}", flush=True)
         run([str(python), "-m", "build", "--no-isolation", "--outdir", str(out), str(folder)])
+    if lost := {name_of(folder) for folder in folders} - {distribution(it) for it in out.glob("*.whl")}:
+        raise ReleaseError(f"{lost.pop()} was not built")
     run([str(python), "-m", "twine", "check", "--strict", *map(str, sorted(out.iterdir()))])
 
 
@@ -147,8 +167,11 @@ def one(names: list[str], ending: str, path: Path) -> str:
     raise ReleaseError(f"{path.name} has no file *{ending}")
 
 
-def install_and_look(wheels: list[Path], version: str, plugins: list[str]) -> None:
+def install_and_look(wheels: list[Path], version: str) -> None:
     """Install the wheels, by their paths, into an environment made anew, and ask speechhub what it sees.
+
+    speechhub-ray comes without Ray, which takes 800 MB: its command must start all the same. nox -s ray tests
+    it with Ray.
 
     Raises:
         ReleaseError: It does not start, or an engine is missing.
@@ -157,28 +180,41 @@ def install_and_look(wheels: list[Path], version: str, plugins: list[str]) -> No
     shutil.rmtree(ROOT / ".venvs" / "release-install", ignore_errors=True)
     together = [wheel for wheel in wheels if not has_own_environment(wheel)]
     # The lock first; then nothing is fetched any more, so that what a wheel asks for beyond it is missed.
-    lock = ["--require-hashes", "-r", _stamp.lock("serve")]
-    python = installed("release-install", [lock, ["--no-index", *map(str, together)]])
+    lock = ["--require-hashes", "-r", _stamp.lock("wheels")]
+    ray = [str(wheel) for wheel in wheels if distribution(wheel) == RAY]
+    steps = [lock, ["--no-index", *map(str, together)], ["--no-index", "--no-deps", *ray]]
+    python = installed("release-install", steps)
     speechhub = str(python.with_name("speechhub"))
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "PYTHON"))}
     clean["SPEECHHUB_HOME"] = str(python.parent.parent / "home")
-    for words, wanted in ((["--version"], [version]), (["engines"], [distribution(w) for w in together[1:]])):
-        said = run([speechhub, *words], environ=clean, folder=python.parent)
+    engines = [name for name in map(distribution, together) if name != "speechhub"]
+    for command, wanted in (
+        ([speechhub, "--version"], [version]),
+        ([speechhub, "engines"], engines),
+        ([str(python.with_name(RAY)), "--version"], [version]),
+        ([str(python.with_name(RAY)), "serve", "--help"], ["--replicas"]),
+    ):
+        said = run(command, environ=clean, folder=python.parent)
         if missing := [text for text in wanted if text not in said]:
-            raise ReleaseError(f"speechhub {' '.join(words)} does not show {missing[0]}:\n{said}")
+            raise ReleaseError(f"{Path(command[0]).name} {command[1]} does not show {missing[0]}:\n{said}")
         if "broken" in said:
             raise ReleaseError(f"a plugin is broken where only the wheels are:\n{said}")
-    if lost := set(plugins) - {distribution(wheel) for wheel in wheels}:
-        raise ReleaseError(f"{lost.pop()} was not built")
 
 
 def has_own_environment(wheel: Path) -> bool:
-    """Tell whether a plugin is made for an environment of its own: its libraries include PyTorch."""
+    """Tell whether a distribution is made for an environment of its own: it needs PyTorch or Ray."""
     with zipfile.ZipFile(wheel) as file:
         metadata = email.message_from_bytes(file.read(one(file.namelist(), ".dist-info/METADATA", wheel)))
     return any(
-        line.startswith(("torch", "qwen", "indextts")) for line in metadata.get_all("Requires-Dist", [])
+        line.startswith(("torch", "qwen", "indextts", "ray["))
+        for line in metadata.get_all("Requires-Dist", [])
     )
+
+
+def name_of(folder: Path) -> str:
+    """Return the distribution that a folder holds."""
+    name: str = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["name"]
+    return name
 
 
 def distribution(wheel: Path) -> str:

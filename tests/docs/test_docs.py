@@ -323,7 +323,9 @@ def test_the_readme_is_short():
 
 def test_every_test_that_is_named_exists():
     """A page that says which test holds something is right about its name."""
-    sources = [path for folder in ("tests", "plugins") for path in (ROOT / folder).rglob("test_*.py")]
+    sources = [
+        path for folder in ("tests", "plugins", "deploy") for path in (ROOT / folder).rglob("test_*.py")
+    ]
     known = {name for path in sources for name in re.findall(r"def (test_\w+)", path.read_text("utf-8"))} | {
         path.stem for path in sources
     }

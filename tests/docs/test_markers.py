@@ -60,24 +60,21 @@ def test_every_row_has_a_test(marker, row):
 
 
 def test_markers_are_read_wherever_they_stand(tmp_path):
-    """At functions, at methods, and for all of a module; in the hub's tests and in those of plugins."""
-    for place in ("tests/unit", "plugins/speechhub-x/tests"):
+    """At functions, at methods, and for all of a module; in tests of the hub, of plugins and of deploy."""
+    for place in ("tests/unit", "plugins/speechhub-x/tests", "deploy/x/tests/more"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "test_it.py").write_text(EXAMPLE, "utf-8")
 
     found = _test_pages.verified(tmp_path)
 
-    here, there = "tests/unit/test_it.py", "plugins/speechhub-x/tests/test_it.py"
+    places = [
+        f"{place}/test_it.py" for place in ("deploy/x/tests/more", "plugins/speechhub-x/tests", "tests/unit")
+    ]
     assert found["scenario"] == {}
-    assert found["invariant"] == {"one-load": [there, here]}
+    assert found["invariant"] == {"one-load": places}
     assert found["mission"] == {
-        "1.1": [
-            f"{there}::test_both",
-            f"{there}::TestMany::test_in_a_class",
-            f"{here}::test_both",
-            f"{here}::TestMany::test_in_a_class",
-        ],
-        "1.2": [f"{there}::test_both", f"{here}::test_both"],
+        "1.1": [f"{it}::{name}" for it in places for name in ("test_both", "TestMany::test_in_a_class")],
+        "1.2": [f"{it}::test_both" for it in places],
     }
 
 

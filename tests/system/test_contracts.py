@@ -14,8 +14,23 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/speechhub"
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-FORBIDDEN = [it for it in CONTRACTS if it["type"] == "forbidden"]
+RAY = ROOT / "deploy/ray"
+
+
+def contracts(folder):
+    return tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+
+
+def forbidden_by(folder, importers):
+    """Return contract → imports that break it, for contracts that forbid modules."""
+    found = [it for it in contracts(folder) if it["type"] == "forbidden"]
+    return {
+        contract["name"]: [
+            (importer, imported.replace("*", "loop")) for imported in contract["forbidden_modules"]
+        ]
+        for contract, importer in zip(found, importers, strict=True)
+    }
+
 
 BREAKS = {
     "Imports point down only": [
@@ -24,21 +39,16 @@ BREAKS = {
         ("speechhub.lifecycle.switches", "speechhub.hub"),
     ],
     "No package imports in a circle": [("speechhub.lifecycle.loop", "speechhub.lifecycle.manager")],
-    **{
-        contract["name"]: [
-            (importer, imported.replace("*", "loop")) for imported in contract["forbidden_modules"]
-        ]
-        for contract, importer in zip(
-            FORBIDDEN,
-            (
-                "speechhub.lifecycle.scheduler.batching",
-                "speechhub.lifecycle.scheduler.batching",
-                "speechhub.worker.victim",
-                "speechhub.codecs.mono",
-            ),
-            strict=True,
-        )
-    },
+    **forbidden_by(
+        ROOT,
+        (
+            "speechhub.lifecycle.scheduler.batching",
+            "speechhub.lifecycle.scheduler.batching",
+            "speechhub.worker.victim",
+            "speechhub.codecs.mono",
+        ),
+    ),
+    **forbidden_by(RAY, ("speechhub_ray.waits", "speechhub_ray.direction", "speechhub_ray.exposition")),
 }
 """Contract → imports that break it: importer, imported."""
 
@@ -47,16 +57,22 @@ CIRCLE = "No cycles are allowed in speechhub.lifecycle."
 
 
 @pytest.fixture(scope="module")
-def verdict(tmp_path_factory):
-    """Return what lint-imports says of a copy of the source in which all `BREAKS` are made."""
+def verdicts(tmp_path_factory):
+    """Return what lint-imports says of a copy of the source in which all `BREAKS` are made, by project."""
     top = tmp_path_factory.mktemp("broken")
-    shutil.copytree(SOURCE, top / "speechhub", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", top)
+    for source in (SOURCE, RAY / "src/speechhub_ray"):
+        shutil.copytree(source, top / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     for importer, imported in itertools.chain(*BREAKS.values()):
         with (top / f"{importer.replace('.', '/')}.py").open("a", encoding="utf-8") as file:
             file.write(f"\nimport {imported}\n")
+    return {folder: linted(top, folder / "pyproject.toml") for folder in (ROOT, RAY)}
+
+
+def linted(top, config):
+    """Return what lint-imports says of the packages in *top*."""
+    program = Path(sys.executable).with_name("lint-imports")
     return subprocess.run(
-        [Path(sys.executable).with_name("lint-imports"), top / "pyproject.toml", "--no-cache", "--no-logo"],
+        [program, config, "--no-cache", "--no-logo"],
         cwd=top,
         capture_output=True,
         text=True,
@@ -65,9 +81,12 @@ def verdict(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("contract", [contract["name"] for contract in CONTRACTS])
-def test_a_contract_that_is_broken_is_reported(verdict, contract):
+@pytest.mark.parametrize(
+    ("folder", "contract"), [(folder, it["name"]) for folder in (ROOT, RAY) for it in contracts(folder)]
+)
+def test_a_contract_that_is_broken_is_reported(verdicts, folder, contract):
     """import-linter sees each of the imports, those of the standard library too, and fails."""
+    verdict = verdicts[folder]
     _, *sections = re.split(r"\n(\S[^\n]*)\n-+\n", verdict.stdout)
     told = dict(zip(sections[::2], sections[1::2], strict=True))
 

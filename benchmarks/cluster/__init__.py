@@ -1,0 +1,1 @@
+"""Comparison of routers for many GPUs that each hold one engine at a time, in virtual time."""

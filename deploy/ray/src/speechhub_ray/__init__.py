@@ -1,0 +1,1 @@
+"""Ray Serve in front of many hubs, one for each GPU."""
