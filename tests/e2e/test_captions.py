@@ -262,7 +262,7 @@ def test_too_many_sessions_are_named(browser, server):
 
 def test_a_proxy_that_forwards_no_websockets_is_named(browser, server):
     """The note says whose fault it is, which the browser itself does not tell."""
-    with prefixed(server.url, "/speech") as url:
+    with prefixed(server, "/speech") as url:
         browser.driver.get(f"{url}/")
         browser.until(READY, "the page offers models")
 

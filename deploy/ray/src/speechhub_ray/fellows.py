@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 NAMES_S: Final = 2.0
 """How long the replicas' names are taken to be right."""
+FRESH_S: Final = 0.5
+"""How long a request waits for fresh names."""
 ANSWER_S: Final = 2.0
 """How long the others may take to answer."""
 
@@ -39,16 +41,16 @@ class Fellows:
     async def names(self) -> Sequence[str]:
         """Return the names of all replicas that answer, in order.
 
-        They are up to `NAMES_S` old, and asked for in the background: a replica that hangs must not hold up
-        the health of the others.
+        They are up to `NAMES_S` old; older, if not all answer within `FRESH_S`: a replica that hangs must not
+        hold up the health of the others.
         """
         now = asyncio.get_running_loop().time()
         if (self._looking is None or self._looking.done()) and now - self._looked_at >= NAMES_S:
             self._looked_at = now
             # In a context of its own: its lines in the log are not those of the request that asked first.
             self._looking = asyncio.create_task(self._look(), context=Context())
-        if not self._names and self._looking is not None:
-            await asyncio.shield(self._looking)
+        if self._looking is not None and not self._looking.done():
+            await asyncio.wait({self._looking}, timeout=FRESH_S if self._names else None)
         return self._names
 
     async def _look(self) -> None:

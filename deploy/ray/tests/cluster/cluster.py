@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ class Cluster:
     def __init__(self, home: Path, *arguments: str, **env: str) -> None:
         """Start it with *arguments* after ``serve``, and wait until it listens."""
         self._lines: list[dict[str, Any]] = []
+        wanted = dict(pairwise(arguments)).get("--replicas", "1")
+        self._count = int(wanted)
         self.ray_folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # a long path breaks Ray's sockets
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("SPEECHHUB_", "OPENAI_", "RAY_"))}
         settings = OWN_ENV | {"SPEECHHUB_HOME": str(home), "SPEECHHUB_PORT": str(free_port())} | env
@@ -82,10 +85,18 @@ class Cluster:
         """Return all lines."""
         return "\n".join(json.dumps(line) for line in list(self._lines))
 
-    def replicas(self) -> list[str]:
-        """Return the names of the replicas."""
-        names: list[str] = httpx.get(f"{self.url}/health", timeout=30).json()["replicas"]
-        return names
+    def replicas(self, count: int | None = None) -> list[str]:
+        """Return the names of the replicas, once there are *count*, by default as many as were wanted.
+
+        Each replica has its own view of the others, which may be two seconds old.
+        """
+
+        def names() -> list[str] | None:
+            found: list[str] = httpx.get(f"{self.url}/health", timeout=30).json()["replicas"]
+            return found if len(found) == (count or self._count) else None
+
+        found: list[str] = until(names, "all replicas answer", 60)
+        return found
 
     def replica_pids(self) -> dict[str, int]:
         """Return replica → its process."""

@@ -45,7 +45,7 @@ class EnginesController(Controller):
 
     @get(
         summary="List the state of every model's engine",
-        opt={DESCRIBED: Described(errors=("401", "403", "404"))},
+        opt={DESCRIBED: Described(errors=("400", "401", "403", "404"))},
     )
     async def list_engines(self, hub: NamedDependency[Hub]) -> EngineList:
         """List all models, with the state of their engines and queues."""

@@ -26,7 +26,7 @@ class HealthController(Controller):
 
     @get(
         summary="Report what the server is doing",
-        opt={FACTS: PROBE, DESCRIBED: Described(errors=("404",), content=health_content)},
+        opt={FACTS: PROBE, DESCRIBED: Described(errors=("400", "404"), content=health_content)},
     )
     async def get_health(
         self,
