@@ -75,6 +75,22 @@ def test_of_many_replicas_several_change_their_home_at_once():
     assert len(moved(places(64), {"stt": 62.0, "tts": 2.0})) == 2
 
 
+@pytest.mark.parametrize(("wait_s", "more"), [(200.0, True), (5.0, False)])
+def test_a_slot_whose_full_homes_keep_requests_waiting_gets_more_of_them(wait_s, more):
+    """All homes are full, so that the work of either slot says no more than how many homes it has."""
+    slots = {f"r{index:02}": "tts" if index < 2 else "stt" for index in range(16)}
+    dispatcher = router(slots)
+    for second in range(300):
+        for name, slot in slots.items():
+            waits = {"stt": 5.0, "tts": wait_s}
+            dispatcher.report(name, stats(slot, work_s={slot: float(second)}, wait_s=waits), second)
+        for wish in (STT, TTS):
+            name, token = send(dispatcher, wish, second + 0.5)
+            dispatcher.done(token, second + 0.6)
+
+    assert (list(dispatcher.homes().values()).count("tts") > 2) is more
+
+
 def test_homes_that_work_for_both_come_into_the_order_of_their_names():
     mixed = {"stt": 10.0, "tts": 9.0}
     opposite = [Place(name="a", home="tts", work=mixed), Place(name="b", home="stt", work=mixed)]
